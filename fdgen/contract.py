@@ -1,0 +1,280 @@
+"""The dataset format: what a triplet is, what a shard's receipt says, how a manifest is read.
+
+This module is the whole of what `fdgen` and `fdtrain` share. It imports the standard library and numpy; pandas only
+inside `Manifest`. Arrays are RGB uint8, `_HWC` or `_HW`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.errors import DatasetError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+"""Version of the layout on disk; a reader refuses any other."""
+
+SPLITS = ("train", "val", "test")
+PICTURES = ("alpha", "clean", "mask", "occluded")
+MEMBERS = ("alpha.png", "clean.png", "json", "mask.png", "occluded.png")
+"""Members of a sample, in the order in which they stand in a shard."""
+
+KEY_PATTERN = re.compile(r"^[a-z][a-z0-9_-]*$")
+"""A key of digits only is read as a number by Croissant; a dot splits differently in Hugging Face and webdataset."""
+
+Image = npt.NDArray[np.uint8]
+
+
+def sample_key(source_sha256: str, variant: int) -> str:
+    """Return the key of a sample: `f`, 16 hex digits of its source's digest, `-`, the variant."""
+    return f"f{source_sha256[:16]}-{variant}"
+
+
+def canonical_json(value: Any) -> str:
+    """Serialise so that equal values give equal text: sorted keys, no spaces, shortest floats, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_json(value: Any) -> str:
+    """Return the sha256 of the canonical JSON of `value`, in hex."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def merkle_root(leaves: list[str]) -> str:
+    """Return the Merkle root of hex digests, in their order; a lone node at a level moves up as it is.
+
+    Leaves and inner nodes are hashed under different prefixes, so that neither can pass for the other.
+    """
+    level = [hashlib.sha256(b"\x00" + bytes.fromhex(leaf)).digest() for leaf in leaves]
+    if not level:
+        return hashlib.sha256(b"").hexdigest()
+    while len(level) > 1:
+        pairs = [hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(level) - len(level) % 2 :]
+    return level[0].hex()
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRecord:
+    """All that is known of one sample; the `json` member of a shard and a row of the manifest.
+
+    Coverage is a share in [0, 1]: `coverage` of the crop by the mask (occluder and shadow); the others of the face
+    oval, the eyes, the nose and the mouth by the occluder's silhouette (`alpha` >= 128). Angles are degrees: yaw
+    positive when the face turns to the viewer's right, pitch positive when it looks up, roll positive when it tilts
+    clockwise as seen. `placement` holds one JSON object a layer and is all that a replay needs beside the face.
+    """
+
+    key: str
+    split: str
+    source: str
+    source_sha256: str
+    variant: int
+    identity: str | None
+    kinds: tuple[str, ...]
+    asset_ids: tuple[str, ...]
+    held_out: bool
+    attempt: int
+    coverage: float
+    coverage_face: float
+    coverage_eyes: float
+    coverage_nose: float
+    coverage_mouth: float
+    yaw_deg: float
+    pitch_deg: float
+    roll_deg: float
+    pose_residual_px: float
+    gates: Mapping[str, float]
+    placement: tuple[Mapping[str, Any], ...]
+
+    def to_json(self) -> str:
+        """Serialise canonically: equal records give equal bytes."""
+        return canonical_json(dataclasses.asdict(self))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> SampleRecord:
+        """Read a record back from parsed JSON; raise `DatasetError` where a field is missing or unknown."""
+        names = {f.name for f in dataclasses.fields(cls)}
+        if names != set(values):
+            odd = sorted(names ^ set(values))
+            raise DatasetError(f"a sample record of schema {SCHEMA} has other fields than expected: {', '.join(odd)}")
+        listed = {name: tuple(values[name]) for name in ("kinds", "asset_ids", "placement")}
+        return cls(**{**values, **listed})
+
+
+@dataclass(frozen=True, slots=True)
+class Triplet:
+    """One training pair with its masks. Outside `mask_HW` the two pictures are equal, pixel by pixel.
+
+    `mask_HW` is 0 or 255; 255 wherever the occluder or its shadow may have changed anything. `alpha_HW` is the 8-bit
+    geometric coverage of the occluder's silhouette alone.
+    """
+
+    clean_HWC: Image
+    occluded_HWC: Image
+    mask_HW: Image
+    alpha_HW: Image
+    record: SampleRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A face that gave no sample. `reason` is a short code to count by, `detail` one sentence for a person."""
+
+    source: str
+    source_sha256: str
+    variant: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberEntry:
+    """Where one member of a sample lies in its shard: offset and size of its data in bytes, and its sha256."""
+
+    offset: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleEntry:
+    """One sample of a shard: its record and where its members lie, by the names of `MEMBERS`."""
+
+    record: SampleRecord
+    members: Mapping[str, MemberEntry]
+
+    def digest(self) -> str:
+        """Return the digest of the sample's content: its key and the sha256 of each member."""
+        return digest_json([self.record.key, [[name, self.members[name].sha256] for name in MEMBERS]])
+
+
+@dataclass(frozen=True, slots=True)
+class ShardReceipt:
+    """What a finished shard holds. It is written last: a shard without it does not exist.
+
+    `plan_sha256` is the digest of what the shard was asked to hold, `spec_id` that of the dataset it belongs to.
+    """
+
+    name: str
+    split: str
+    spec_id: str
+    plan_sha256: str
+    sha256: str
+    bytes: int
+    samples: tuple[SampleEntry, ...]
+    rejects: tuple[Reject, ...] = ()
+    schema: int = SCHEMA
+
+    def to_json(self) -> str:
+        """Serialise canonically."""
+        return canonical_json(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ShardReceipt:
+        """Read a receipt back; raise `DatasetError` where it is not one, or of another schema."""
+        try:
+            values = json.loads(text)
+            if values["schema"] != SCHEMA:
+                raise DatasetError(f"the receipt has schema {values['schema']}, this version reads {SCHEMA}")
+            samples = tuple(
+                SampleEntry(
+                    SampleRecord.from_mapping(entry["record"]),
+                    {name: MemberEntry(**member) for name, member in entry["members"].items()},
+                )
+                for entry in values.pop("samples")
+            )
+            rejects = tuple(Reject(**reject) for reject in values.pop("rejects"))
+            return cls(**values, samples=samples, rejects=rejects)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DatasetError(f"not a shard receipt: {error}") from error
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A finished dataset, opened for reading: `dataset.json` and the table of its samples.
+
+    `table` has a row a sample: the fields of `SampleRecord` (lists and objects as JSON text), `shard`, and for each
+    member M of `MEMBERS` the columns `M_sha256`, `M_offset`, `M_size`, dots written as underscores.
+    """
+
+    root: Path
+    dataset: Mapping[str, Any]
+    table: pd.DataFrame = field(repr=False)
+
+    @classmethod
+    def load(cls, root: str | Path) -> Manifest:
+        """Open the dataset in folder `root`; raise `DatasetError` where it is missing, unfinished or not ours."""
+        import pandas as pd
+
+        root = Path(root)
+        path = root / "dataset.json"
+        if not path.is_file():
+            raise DatasetError(
+                f"{root} is not a dataset: it has no dataset.json", hint="name a folder that `fdgen build` wrote"
+            )
+        try:
+            dataset = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{path} cannot be read: {error}", hint=f"run `fdgen verify {root}`") from error
+        if not isinstance(dataset, dict) or "spec_id" not in dataset:
+            raise DatasetError(f"{path} was not written by fdgen: it has no spec_id")
+        if dataset.get("schema") != SCHEMA:
+            raise DatasetError(f"{path} has schema {dataset.get('schema')}, this version reads {SCHEMA}")
+        if "content_id" not in dataset:
+            raise DatasetError(f"the build of {root} is not finished", hint="rerun the same `fdgen build` to finish it")
+        try:
+            table = pd.read_parquet(root / "manifest.parquet")
+        except (OSError, ValueError) as error:
+            raise DatasetError(
+                f"{root / 'manifest.parquet'} cannot be read: {error}", hint=f"run `fdgen verify {root}`"
+            ) from error
+        return cls(root, dataset, table)
+
+    def samples(self, split: str | None = None) -> pd.DataFrame:
+        """Return the rows of one split, or of all; raise `DatasetError` where there is no such split."""
+        if split is None:
+            return self.table
+        if split not in SPLITS:
+            raise DatasetError(f"there is no split {split!r}; the splits are {', '.join(SPLITS)}")
+        chosen: pd.DataFrame = self.table[self.table["split"] == split]
+        return chosen
+
+    def row(self, key: str) -> Mapping[str, Any]:
+        """Return the row of one sample; raise `DatasetError` where no sample has that key."""
+        rows = self.table[self.table["key"] == key]
+        if rows.empty:
+            raise DatasetError(
+                f"no sample of {self.root} has the key {key!r}", hint=f"`fdgen info {self.root}` lists some"
+            )
+        found: Mapping[str, Any] = rows.iloc[0].to_dict()
+        return found
+
+    def record(self, key: str) -> SampleRecord:
+        """Return the record of one sample, as it stands in its shard."""
+        return SampleRecord.from_mapping(json.loads(self.read_member(key, "json")))
+
+    def read_member(self, key: str, member: str) -> bytes:
+        """Read the bytes of one member straight from its shard, without unpacking."""
+        row = self.row(key)
+        column = member.replace(".", "_")
+        with (self.root / "shards" / f"{row['shard']}.tar").open("rb") as shard:
+            shard.seek(int(row[f"{column}_offset"]))
+            return shard.read(int(row[f"{column}_size"]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.table["key"])
+
+    def __len__(self) -> int:
+        return len(self.table)

@@ -1,0 +1,55 @@
+"""Errors that a user can act on: one sentence that names what is at fault, and the next thing to do.
+
+The library raises them; the command line prints `message` and `hint` and exits with `exit_code`. Anything else that
+escapes is a bug of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class FdError(Exception):
+    """Base of every error we raise on purpose.
+
+    `message` is one sentence naming the file or option at fault; `hint` is the next command or change to try.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class PictureError(FdError):
+    """One picture cannot be used. `reason` is the short code under which rejects are counted."""
+
+    def __init__(self, message: str, *, reason: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class FacesError(FdError):
+    """A folder of faces is missing, empty, or not what it was said to be."""
+
+
+class RecipeError(FdError):
+    """A recipe or an override is wrong: unknown key, value out of range, unreadable file."""
+
+    exit_code = 2
+
+
+class AssetError(FdError):
+    """An occluder asset is missing, altered or malformed."""
+
+
+class DatasetError(FdError):
+    """A dataset folder cannot be read or written: not ours, unfinished, damaged, full."""
+
+
+class MixingError(DatasetError):
+    """The folder holds a dataset of another specification. `differences` has a line for each differing field."""
+
+    def __init__(self, message: str, *, differences: tuple[str, ...], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.differences = differences

@@ -1,0 +1,256 @@
+"""A recipe: everything that a dataset is asked to be, apart from the faces and how many.
+
+Recipes are TOML files; `default.toml` explains every value and is the only place where defaults stand. Any other file
+is laid over it, and overrides (`coverage.max=0.4`) over both. `_px` is pixels, `_deg` degrees.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from fdgen.contract import digest_json
+from fdgen.errors import RecipeError
+from fdgen.recipe_toml import read_recipe, recipe_names, recipe_text, write_recipe
+
+__all__ = ["AssetChoice", "Coverage", "Kinds", "Pose", "Recipe", "Shards", "Splits", "recipe_names", "recipe_text"]
+
+
+def _within(low: float, high: float) -> AfterValidator:
+    def check(value: float) -> float:
+        if not low <= value <= high:
+            raise ValueError(f"must be in [{low:g}, {high:g}], got {value:g}")
+        return value + 0  # -0.0 and 0.0 are one value, and must have one digest
+
+    return AfterValidator(check)
+
+
+def _at_least(low: int) -> AfterValidator:
+    def check(value: int) -> int:
+        if value < low:
+            raise ValueError(f"must be {low} or more, got {value}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _above_zero(value: float) -> float:
+    if value <= 0:
+        raise ValueError(f"must be greater than 0, got {value:g}")
+    return value
+
+
+def _weight(value: float) -> float:
+    if value < 0:
+        raise ValueError(f"must be 0 or more, got {value:g}")
+    return value + 0
+
+
+def _names(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[Number, _within(0, 1)]
+Weight = Annotated[Number, AfterValidator(_weight)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Kinds(_Section):
+    """How often each kind of occluder is drawn, as weights."""
+
+    sunglasses: Weight
+    mask: Weight
+    hand: Weight
+
+    @model_validator(mode="after")
+    def _one_kind_at_least(self) -> Kinds:
+        if not any(weight for _, weight in self):
+            raise ValueError("must have at least one weight above 0, got only zeros")
+        return self
+
+    def shares(self) -> dict[str, float]:
+        """Return the probability of each kind that is drawn at all; they add up to 1."""
+        weights = {name: weight for name, weight in self if weight > 0}
+        total = math.fsum(weights.values())
+        return {name: weight / total for name, weight in weights.items()}
+
+
+class Coverage(_Section):
+    """The range of the share of the crop that the mask may cover."""
+
+    min: Share
+    max: Share
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Coverage:
+        if self.min >= self.max:
+            raise ValueError(f"must have min below max, got min {self.min:g} and max {self.max:g}")
+        return self
+
+
+class Pose(_Section):
+    """The limits past which a face is rejected. `max_residual_px` is meant at 256 px and scales with the crop."""
+
+    max_yaw_deg: Annotated[Number, _within(0, 90)]
+    max_pitch_deg: Annotated[Number, _within(0, 90)]
+    max_roll_deg: Annotated[Number, _within(0, 180)]
+    max_residual_px: Annotated[Number, AfterValidator(_above_zero)]
+
+
+class Splits(_Section):
+    """How faces are divided, and into what shares."""
+
+    mode: Literal["auto", "official", "identity", "source"]
+    train: Share
+    val: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Splits:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"must have train + val + test = 1, got {total:g}")
+        return self
+
+
+class Shards(_Section):
+    """The size of a shard."""
+
+    samples: Annotated[int, _within(1, 100_000)]
+
+
+class AssetChoice(_Section):
+    """Which occluders may be used, and how often; ids or patterns as of a shell (`mask-*`)."""
+
+    include: Names
+    exclude: Names
+    weights: dict[str, Weight]
+
+    def weight(self, asset_id: str) -> float:
+        """Return the weight of an asset among those of its kind; 0 means that it is not used.
+
+        An exact id wins over patterns, a longer pattern over a shorter one.
+        """
+        if not _matches(asset_id, self.include) or _matches(asset_id, self.exclude):
+            return 0.0
+        if asset_id in self.weights:
+            return self.weights[asset_id]
+        for pattern in sorted(self.weights, key=lambda text: (-len(text), text)):
+            if fnmatch.fnmatchcase(asset_id, pattern):
+                return self.weights[pattern]
+        return 1.0
+
+
+class Recipe(_Section):
+    """Everything that a dataset is asked to be. Immutable; made by `Recipe.load` or `Recipe.from_dict`.
+
+    >>> recipe = Recipe.load("masks", ["size_px=128", "coverage.max=0.5"])
+    >>> recipe.size_px, recipe.kinds.shares()
+    (128, {'mask': 1.0})
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    description: str
+    seed: Annotated[int, _at_least(0)]
+    size_px: Annotated[int, _within(64, 1024)]
+    attempts: Annotated[int, _within(1, 1000)]
+    kinds: Kinds
+    coverage: Coverage
+    pose: Pose
+    splits: Splits
+    shards: Shards
+    assets: AssetChoice
+
+    @classmethod
+    def load(cls, path_or_name: str | Path = "default", overrides: Sequence[str | tuple[str, Any]] = ()) -> Recipe:
+        """Read a built-in recipe by name or a file by path, and apply overrides in their order.
+
+        An override is `"a.b=c"`, c in TOML's notation or a bare string, or a pair `("a.b", value)`. Raises
+        `RecipeError`, naming the file or the override and the law that it breaks.
+        """
+        return cls._validated(*read_recipe(path_or_name, overrides))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Make a recipe of what `as_dict` gave, such as the `recipe` of a dataset.json; every value must be there."""
+        return cls._validated(values, "", ())
+
+    @classmethod
+    def _validated(cls, values: Mapping[str, Any], where: str, overridden: Sequence[str]) -> Recipe:
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            laws = []
+            for problem in error.errors():
+                key = ".".join(str(part) for part in problem["loc"])
+                at_fault = any(name == key or name.startswith(f"{key}.") for name in overridden)
+                laws.append(f"{where}: {_law(key, problem)}" if where and not at_fault else _law(key, problem))
+            hint = "`fdgen recipe show default` explains every value"
+            raise RecipeError("; ".join(laws), hint=hint) from error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them."""
+        return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """Return the sha256 of all that decides pixels and layout: everything but `name` and `description`."""
+        return digest_json({key: value for key, value in self.as_dict().items() if key not in ("name", "description")})
+
+    def flat(self) -> dict[str, Any]:
+        """Return one level of dotted keys, as in overrides: what a comparison of two recipes lists."""
+        return dict(_flatten(self.as_dict()))
+
+    def to_toml(self) -> str:
+        """Write the whole recipe as TOML; `Recipe.load` reads it back to an equal one."""
+        return write_recipe(self.as_dict())
+
+
+def _matches(asset_id: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(asset_id, pattern) for pattern in patterns)
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+_TYPES = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be text",
+    "tuple_type": "must be a list of names",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "finite_number": "must be a finite number",
+    "extra_forbidden": "is not a key of a recipe",
+    "missing": "is missing",
+}
+_PLAIN = ("missing", "extra_forbidden")
+
+
+def _law(key: str, problem: Mapping[str, Any]) -> str:
+    kind, value = problem["type"], problem["input"]
+    if kind == "value_error":
+        return f"{key} {problem['ctx']['error']}"
+    if kind == "literal_error":
+        return f"{key} must be one of {problem['ctx']['expected']}, got {value!r}"
+    if kind == "string_pattern_mismatch":
+        return f"{key} must be of letters, digits, '.', '_' and '-' and start with a letter or digit, got {value!r}"
+    text = _TYPES.get(kind, problem["msg"])
+    return f"{key} {text}" if kind in _PLAIN else f"{key} {text}, got {value!r}"

@@ -1,0 +1,185 @@
+"""The files that recipes stand in: finding and reading them, laying one over another, overrides, writing.
+
+Knows TOML and the keys of `default.toml`, but no law on any value; those stand with the models in `fdgen.recipe`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fdgen.errors import RecipeError
+
+tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+RECIPES_DIR = Path(__file__).parent / "recipes"
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the built-in recipes, `default` first."""
+    return tuple(sorted((path.stem for path in RECIPES_DIR.glob("*.toml")), key=lambda name: (name != "default", name)))
+
+
+def recipe_text(name: str) -> str:
+    """Return the file of a built-in recipe, comments and all."""
+    return _find(name).read_text(encoding="utf-8")
+
+
+def read_recipe(
+    path_or_name: str | Path, overrides: Sequence[str | tuple[str, Any]]
+) -> tuple[dict[str, Any], str, tuple[str, ...]]:
+    """Return the values of a recipe laid over the defaults, the file to blame (`""` if built in), the keys overridden.
+
+    Raises `RecipeError` for what cannot be read and for keys that no recipe has; values are not looked at.
+    """
+    path, default = _find(path_or_name), RECIPES_DIR / "default.toml"
+    built_in = path.parent == RECIPES_DIR
+    values = _parse(default)
+    shape = {"": frozenset(values)} | {
+        key: frozenset(table) for key, table in values.items() if isinstance(table, dict)
+    }
+    if path != default:
+        own = _parse(path)
+        _check_keys(own, shape, f"{path}: ")
+        values = _merge({**values, "name": path.stem, "description": ""}, own)
+    overridden = []
+    for override in overrides:
+        key, value = _split_override(override)
+        _check_keys(_nest(key, value), shape, "")
+        values = _merge(values, _nest(key, value))
+        overridden.append(key)
+    return values, "" if built_in else str(path), tuple(overridden)
+
+
+def write_recipe(values: Mapping[str, Any]) -> str:
+    """Return the TOML of a whole recipe."""
+    return "\n".join(_lines(values, "")).strip() + "\n"
+
+
+# Reading
+
+
+def _find(path_or_name: str | Path) -> Path:
+    text = str(path_or_name)
+    if isinstance(path_or_name, str) and text in recipe_names():
+        return RECIPES_DIR / f"{text}.toml"
+    path = Path(path_or_name)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise RecipeError(f"the recipe {text} is a folder", hint="name a TOML file or a built-in recipe")
+    if isinstance(path_or_name, Path) or path.suffix or len(path.parts) > 1:
+        raise RecipeError(f"there is no recipe file {text}", hint="`fdgen recipe init FILE` writes one to start from")
+    raise RecipeError(
+        f"there is no recipe {text!r}{_guess(text, recipe_names())}; the built-in ones are {', '.join(recipe_names())}",
+        hint="`fdgen recipe list` describes them; a recipe of your own is named by its path",
+    )
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise RecipeError(
+            f"the recipe {path} is not valid TOML: {error}", hint="mend that place in the file"
+        ) from error
+    return values
+
+
+def _split_override(override: str | tuple[str, Any]) -> tuple[str, Any]:
+    if not isinstance(override, str):
+        key, value = override
+        return key, _value(value) if isinstance(value, str) else value
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"the override {override!r} is not of the form KEY=VALUE", hint="write for example seed=1")
+    return key.strip(), _value(text.strip())
+
+
+def _value(text: str) -> Any:
+    number = text.replace(".", "0.", 1) if re.match(r"[+-]?\.\d", text) else text  # TOML wants the 0 of 0.5
+    try:
+        parsed = tomllib.loads(f"value = {number}")
+    except ValueError:
+        return text
+    value = parsed["value"]
+    whole = len(parsed) == 1 and isinstance(value, str | bool | int | float | list | dict)
+    return value if whole else text  # a bare date, or text that runs on into other keys, is meant as text
+
+
+def _nest(key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".", 2)):  # the third part is an asset's id or pattern, whose dots are its own
+        value = {part: value}
+    nested: dict[str, Any] = value
+    return nested
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merged[key] = _merge(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return merged
+
+
+# What is wrong, in words
+
+
+def _check_keys(values: Mapping[str, Any], shape: Mapping[str, frozenset[str]], prefix: str) -> None:
+    """Refuse keys that the default recipe has not. `shape` is its keys by table; the top level is the table `""`."""
+    known = [f"{table}.{key}" if table else key for table, keys in shape.items() for key in keys]
+    for key, value in values.items():
+        inner = value if isinstance(value, dict) else {}
+        if key not in shape[""]:
+            raise _unknown(".".join([key, *list(inner)[:1]]), known, prefix)
+        if key in shape and not isinstance(value, dict):
+            names = ", ".join(f"{key}.{name}" for name in sorted(shape[key]))
+            raise RecipeError(f"{prefix}{key} is a table, got {value!r}", hint=f"set one of {names}")
+        for name in inner:
+            if name not in shape.get(key, ()):
+                raise _unknown(f"{key}.{name}", known, prefix)
+
+
+def _unknown(key: str, known: Sequence[str], prefix: str) -> RecipeError:
+    return RecipeError(
+        f"{prefix}a recipe has no key {key!r}{_guess(key, known)}",
+        hint="`fdgen recipe show default` lists and explains every key",
+    )
+
+
+def _guess(word: str, known: Iterable[str]) -> str:
+    by_end = {name.rpartition(".")[2]: name for name in known}  # "max_yaw_deg" for "pose.max_yaw_deg"
+    near = difflib.get_close_matches(word, [*by_end.values(), *by_end], n=1, cutoff=0.6)
+    return f", did you mean {by_end.get(near[0], near[0])!r}?" if near else ""
+
+
+# Writing
+
+
+def _lines(table: Mapping[str, Any], name: str) -> Iterator[str]:
+    if name:
+        yield f"\n[{name}]"
+    for key, value in table.items():
+        if not isinstance(value, dict):
+            yield f"{_toml_text(key) if name == 'assets.weights' else key} = {_toml_value(value)}"
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _lines(value, f"{name}.{key}" if name else key)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_toml_value(item) for item in value)}]"
+    return _toml_text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _toml_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML wants DEL escaped, JSON does not

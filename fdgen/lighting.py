@@ -1,0 +1,162 @@
+"""The light on a face, read off its own skin, so that an occluder can be lit by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.contract import Image
+from fdgen.geometry import NOT_SKIN, fill_polygon
+
+F32 = npt.NDArray[np.float32]
+
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Weights of linear RGB in luminance (ITU-R BT.709)."""
+
+_code = np.arange(256) / 255.0
+_TO_LINEAR = np.where(_code <= 0.04045, _code / 12.92, ((_code + 0.055) / 1.055) ** 2.4).astype(np.float32)
+_STEPS = 4095
+_light = np.arange(_STEPS + 1) / _STEPS
+_TO_SRGB = (255 * np.where(_light <= 0.0031308, 12.92 * _light, 1.055 * _light ** (1 / 2.4) - 0.055)).astype(np.float32)
+
+# Second-order harmonics are held back more: one photograph shows only the front half of the sphere of normals.
+_RIDGE = np.array([0.0, 0.01, 0.01, 0.02, 0.12, 0.12, 0.12, 0.12, 0.12])
+_GREY_LEVELS = 2.5
+"""Mean distance of the channels from their mean, in levels, below which a picture counts as grey."""
+_RESIDUAL_GRID = 64
+
+
+def to_linear(image: Image) -> F32:
+    """Convert sRGB levels to linear light in [0, 1]."""
+    return _TO_LINEAR[image]
+
+
+def to_srgb(linear: F32) -> F32:
+    """Convert linear light, clipped to [0, 1], to sRGB levels in [0, 255], not rounded."""
+    return _TO_SRGB[(np.clip(linear, 0.0, 1.0) * _STEPS + 0.5).astype(np.int32)]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceLight:
+    """The light on one face. Directions are in the camera's frame: x right, y up, z to the viewer.
+
+    `harmonics` (9,) give the irradiance on a white surface by its normal, in the picture's linear units; `floor` is the
+    least it may fall to. `direction` (3,) and `directional` in [0, 1] describe the main light, `mean_irradiance` the
+    average over the skin. `tint` (3,) colours the light, `skin` (3,) is the median skin in linear RGB, `skin_albedo`
+    its luminance as a reflectance. `residual` (64, 64) is the smooth ratio of the photograph's skin to what the
+    harmonics predict: cast shadows and half-lit faces, which harmonics cannot hold. `surround` scales reflections.
+    """
+
+    harmonics: F32
+    floor: float
+    direction: F32
+    directional: float
+    mean_irradiance: float
+    tint: F32
+    skin: F32
+    skin_albedo: float
+    residual: F32
+    surround: float
+    grey: bool
+
+    @property
+    def skin_reflectance(self) -> F32:
+        """Linear RGB albedo of this face's skin: what to paint a hand with."""
+        reflectance: F32 = (self.skin / np.float32(self.mean_irradiance) / self.tint).astype(np.float32)
+        return np.clip(reflectance, 0.0, 0.9)
+
+
+def sh_basis(normals_N3: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Evaluate the nine real spherical harmonics up to order 2, unnormalised, on unit normals: (N, 9)."""
+    x, y, z = np.asarray(normals_N3, np.float64).T
+    return np.stack([np.ones_like(x), x, y, z, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], 1)
+
+
+def skin_mask(landmarks_px: npt.NDArray[np.floating], on_face_HW: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return the pixels (H, W) of `on_face_HW` that are skin: away from its rim, eyes, brows, lips and nostrils."""
+    mask = on_face_HW.astype(np.uint8)
+    margin = max(3, round(9 * mask.shape[0] / 256)) | 1
+    mask = np.asarray(cv2.erode(mask, np.ones((margin, margin), np.uint8)), np.uint8)
+    for polygon in NOT_SKIN:
+        points = landmarks_px[list(polygon), :2]
+        centre = points.mean(0)
+        fill_polygon(mask, centre + (points - centre) * 1.35, 0)
+    return mask.astype(bool)
+
+
+def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW: npt.NDArray[np.bool_]) -> FaceLight:
+    """Fit the light to the shading of the skin; `normals_HW3` are unit normals in the camera's frame.
+
+    A robust ridge fit of nine harmonics to luminance, in which hair, glints and beard lose their weight. Exposure and
+    albedo cannot be told apart in one photograph (dark skin or dark picture?): the difference is split, the albedo
+    being the root of the mean luminance times 0.30, a mid skin's reflectance.
+    """
+    luminance = linear_HWC @ LUMINANCE
+    if not skin_HW.any():
+        skin_HW = np.ones_like(skin_HW)
+    median = max(float(np.median(luminance[skin_HW])), 1e-3)
+    skin_HW = skin_HW & (luminance > 0.12 * median) & (luminance < 3.0 * median)
+    if not skin_HW.any():
+        skin_HW = np.ones_like(skin_HW)
+    step = max(1, round(3 * clean_HWC.shape[0] / 256))
+    sparse = np.zeros_like(skin_HW)
+    sparse[::step, ::step] = True
+    sparse &= skin_HW
+    if not sparse.any():
+        sparse = skin_HW
+    basis, observed = sh_basis(normals_HW3[sparse]), luminance[sparse].astype(np.float64)
+    fit = _robust_ridge(basis, observed)
+    albedo = float(np.clip(np.sqrt(observed.mean() * 0.30), 0.07, 0.55))
+    mean = max(float((basis @ fit).mean()) / albedo, 0.05)
+
+    slope = fit[1:4].copy()
+    slope[2] = max(slope[2], 0.15 * abs(fit[0]))
+    strength = float(np.linalg.norm(slope)) + 1e-9
+    white = (linear_HWC.reshape(-1, 3).astype(np.float64) ** 4).mean(0) ** 0.25  # shades of grey, Minkowski norm 4
+    white /= white @ LUMINANCE + 1e-6
+    channels = clean_HWC.astype(np.int16)
+    grey = float(np.abs(channels - channels.mean(2, keepdims=True)).mean()) < _GREY_LEVELS
+    return FaceLight(
+        harmonics=(fit / albedo).astype(np.float32),
+        floor=0.18 * mean,
+        direction=(slope / strength).astype(np.float32),
+        directional=min(1.0, strength / (abs(float(fit[0])) + 1e-9)),
+        mean_irradiance=mean,
+        tint=(np.ones(3) if grey else 0.5 + 0.5 * np.clip(white, 0.7, 1.35)).astype(np.float32),
+        skin=np.median(linear_HWC[skin_HW], 0).astype(np.float32),
+        skin_albedo=albedo,
+        residual=_residual(luminance, normals_HW3, fit, median, skin_HW),
+        surround=float(np.clip(luminance.mean() / 0.22, 0.12, 1.2)),
+        grey=grey,
+    )
+
+
+def _robust_ridge(basis: npt.NDArray[np.float64], observed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Iteratively reweighted least squares with Cauchy weights."""
+    weight = np.ones(len(observed))
+    scale = 0.5 * float(np.median(observed)) + 1e-6
+    fit = np.zeros(basis.shape[1])
+    for _ in range(4):
+        weighted = basis * weight[:, None]
+        fit = np.linalg.solve(weighted.T @ basis + np.diag(_RIDGE * len(observed)), weighted.T @ observed)
+        weight = 1.0 / (1.0 + ((observed - basis @ fit) / scale) ** 2)
+    return fit
+
+
+def _residual(
+    luminance: F32, normals_HW3: F32, fit: npt.NDArray[np.float64], median: float, skin_HW: npt.NDArray[np.bool_]
+) -> F32:
+    """Smooth the log ratio of photograph to prediction over the skin, and let it die out beyond."""
+    log_ratio = np.zeros_like(luminance)
+    predicted = np.maximum(sh_basis(normals_HW3[skin_HW]) @ fit, 0.15 * median)
+    log_ratio[skin_HW] = np.log(np.maximum(luminance[skin_HW], 0.02 * median) / predicted)
+
+    def blurred(image: F32) -> F32:
+        small = cv2.resize(image, (_RESIDUAL_GRID, _RESIDUAL_GRID), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), 3.2, borderType=cv2.BORDER_CONSTANT), np.float32)
+
+    ratio = 0.75 * blurred(log_ratio) / (blurred(skin_HW.astype(np.float32)) + 0.06)
+    return np.exp(np.clip(ratio, -0.8, 0.5)).astype(np.float32)

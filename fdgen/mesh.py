@@ -1,0 +1,170 @@
+"""Occluder meshes: geometry in head centimetres with a material at each vertex, and the shapes they are built from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.geometry import Floats, Ints, grid_faces, vertex_normals
+
+F32 = npt.NDArray[np.float32]
+
+PLAIN = np.ones((1, 1, 3), np.float32)
+"""The texture that changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a surface is made of; one for a whole part, or arrays with a value a vertex.
+
+    `albedo` is linear RGB. `opacity` is what it covers of what lies behind (a tinted lens 0.9, cloth 1); `presence`
+    whether it is there at all. `specular` and `gloss` are strength and exponent of the highlight, `mirror` the share of
+    the environment that it reflects. `two_sided` turns normals to the viewer: for cloth, which has no inside.
+    """
+
+    albedo: npt.ArrayLike
+    opacity: npt.ArrayLike = 1.0
+    presence: npt.ArrayLike = 1.0
+    specular: npt.ArrayLike = 0.0
+    gloss: npt.ArrayLike = 20.0
+    mirror: npt.ArrayLike = 0.0
+    two_sided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Strand:
+    """A run of `rings` rings of `ring` vertices each, from vertex `start`: a temple, a strap, an ear loop.
+
+    Where it goes under hair it stays under: the renderer lets it fade along its path once it has left skin. The first
+    `shown` rings always show.
+    """
+
+    start: int
+    rings: int
+    ring: int
+    shown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mesh:
+    """Triangles with materials, ready to draw; vertices (N, 3) in head cm, faces (M, 3).
+
+    `surface_N5` is opacity, presence, specular, gloss, mirror. All parts of a joined mesh share one texture: those that
+    want none put their `uv_N2` on a white texel (see `join`).
+    """
+
+    vertices_cm: Floats
+    faces: Ints
+    normals: Floats
+    uv_N2: F32
+    albedo_N3: F32
+    surface_N5: F32
+    two_sided_N: npt.NDArray[np.bool_]
+    texture: F32 = field(default_factory=lambda: PLAIN)
+    strands: tuple[Strand, ...] = ()
+
+
+def part(
+    vertices_cm: Floats,
+    faces: Ints,
+    material: Material,
+    *,
+    normals: Floats | None = None,
+    uv_N2: npt.NDArray[np.floating] | None = None,
+    strand: tuple[int, int, int] | None = None,
+) -> Mesh:
+    """Make a mesh of one material. `strand` is (rings, vertices a ring, rings that always show)."""
+    n = len(vertices_cm)
+    surface = np.empty((n, 5), np.float32)
+    for column, value in enumerate(
+        (material.opacity, material.presence, material.specular, material.gloss, material.mirror)
+    ):
+        surface[:, column] = value
+    albedo = np.empty((n, 3), np.float32)
+    albedo[:] = material.albedo
+    return Mesh(
+        vertices_cm=np.asarray(vertices_cm, np.float64),
+        faces=np.ascontiguousarray(faces, np.int32),
+        normals=vertex_normals(vertices_cm, faces) if normals is None else normals,
+        uv_N2=np.zeros((n, 2), np.float32) if uv_N2 is None else np.asarray(uv_N2, np.float32),
+        albedo_N3=albedo,
+        surface_N5=surface,
+        two_sided_N=np.full(n, material.two_sided),
+        strands=() if strand is None else (Strand(0, *strand),),
+    )
+
+
+def join(parts: Sequence[Mesh], *, texture: F32 | None = None) -> Mesh:
+    """Join parts into one mesh under one texture (H, W, 3) that multiplies the albedo.
+
+    The texture's first two rows and columns should be white where some parts have no `uv_N2`: they sample (0, 0).
+    """
+    offsets = np.cumsum([0] + [len(p.vertices_cm) for p in parts])
+    return Mesh(
+        vertices_cm=np.concatenate([p.vertices_cm for p in parts]),
+        faces=np.concatenate([p.faces + np.int32(o) for p, o in zip(parts, offsets, strict=False)]),
+        normals=np.concatenate([p.normals for p in parts]),
+        uv_N2=np.concatenate([p.uv_N2 for p in parts]),
+        albedo_N3=np.concatenate([p.albedo_N3 for p in parts]),
+        surface_N5=np.concatenate([p.surface_N5 for p in parts]),
+        two_sided_N=np.concatenate([p.two_sided_N for p in parts]),
+        texture=PLAIN if texture is None else np.ascontiguousarray(texture, np.float32),
+        strands=tuple(
+            replace(s, start=s.start + int(o)) for p, o in zip(parts, offsets, strict=False) for s in p.strands
+        ),
+    )
+
+
+def tube(
+    path_cm: Floats,
+    radius_cm: npt.ArrayLike,
+    *,
+    depth_cm: npt.ArrayLike | None = None,
+    sides: int = 8,
+    closed: bool = False,
+) -> tuple[Floats, Ints]:
+    """Sweep an ellipse along a path (N, 3): vertices and faces of the tube, rings of `sides` vertices.
+
+    `radius_cm` lies across the path in the plane of the picture, `depth_cm` (default: the same) along z; both may vary
+    along it. A path that itself runs along z takes `depth_cm` as its height.
+    """
+    path = np.asarray(path_cm, np.float64)
+    n = len(path)
+    tangent = np.roll(path, -1, 0) - np.roll(path, 1, 0)
+    if not closed:
+        tangent[0], tangent[-1] = path[1] - path[0], path[-1] - path[-2]
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-12
+    up = np.where(np.abs(tangent[:, 2:]) > 0.8, [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]])
+    across = np.cross(tangent, up)
+    across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-12
+    upward = np.cross(across, tangent)
+    r = np.broadcast_to(np.asarray(radius_cm, np.float64), (n,))[:, None, None]
+    d = r if depth_cm is None else np.broadcast_to(np.asarray(depth_cm, np.float64), (n,))[:, None, None]
+    angle = np.arange(sides) * (2 * np.pi / sides)
+    ring = np.cos(angle)[None, :, None] * across[:, None] * r + np.sin(angle)[None, :, None] * upward[:, None] * d
+    vertices = (path[:, None] + ring).reshape(-1, 3)
+    if closed:
+        vertices, n = np.concatenate([vertices, vertices[:sides]]), n + 1
+    return vertices, grid_faces(n, sides, wrap=True)[:, ::-1]
+
+
+def spline(knots: npt.ArrayLike, n: int) -> Floats:
+    """Run a smooth curve (n, 3) through knots (K, 3): centripetal Catmull-Rom, which neither loops nor overshoots."""
+    p = np.asarray(knots, np.float64)
+    p = np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
+    t = np.concatenate([[0.0], np.cumsum(np.sqrt(np.linalg.norm(np.diff(p, axis=0), axis=1)) + 1e-9)])
+    at = np.linspace(t[1], t[-2], n)
+    k = np.clip(np.searchsorted(t, at, side="right") - 1, 1, len(p) - 3)
+    t0, t1, t2, t3 = (t[k + q][:, None] for q in (-1, 0, 1, 2))
+    p0, p1, p2, p3 = (p[k + q] for q in (-1, 0, 1, 2))
+    x = at[:, None]
+    a1 = ((t1 - x) * p0 + (x - t0) * p1) / (t1 - t0)
+    a2 = ((t2 - x) * p1 + (x - t1) * p2) / (t2 - t1)
+    a3 = ((t3 - x) * p2 + (x - t2) * p3) / (t3 - t2)
+    b1 = ((t2 - x) * a1 + (x - t0) * a2) / (t2 - t0)
+    b2 = ((t3 - x) * a2 + (x - t1) * a3) / (t3 - t1)
+    result: Floats = ((t2 - x) * b1 + (x - t1) * b2) / (t2 - t1)
+    return result

@@ -1,0 +1,176 @@
+"""A photograph made ready for occluders: pose, personal mesh, depth of the head, light and optics; once a photograph."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.appearance import Optics, estimate_optics
+from fdgen.geometry import Floats, HeadPose, Ints, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
+from fdgen.lighting import LUMINANCE, FaceLight, estimate_light, skin_mask, to_linear
+from fdgen.raster import rasterise
+
+if TYPE_CHECKING:
+    from fdgen.faces import Face
+
+F32 = npt.NDArray[np.float32]
+
+SUPERSAMPLE = 2
+"""Samples a pixel and axis in everything that is rasterised."""
+
+FAR = np.float32(-1e9)
+"""Depth where there is no head."""
+
+ANALYSIS_VERSION = "1"
+"""Version of `Analysis`; a cached one of another version is computed anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is estimated from the pixels of a photograph: slow to find, small to keep."""
+
+    light: FaceLight
+    optics: Optics
+
+    def to_bytes(self) -> bytes:
+        """Serialise without loss."""
+        values = {f.name: np.asarray(getattr(self.light, f.name)) for f in fields(FaceLight)}
+        values |= {f"optics_{f.name}": np.asarray(getattr(self.optics, f.name)) for f in fields(Optics)}
+        buffer = io.BytesIO()
+        np.savez(buffer, **values)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Analysis:
+        """Read back what `to_bytes` wrote."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as values:
+
+            def read(name: str) -> Any:
+                value = values[name]
+                return value if value.ndim else value.item()
+
+            light = FaceLight(**{f.name: read(f.name) for f in fields(FaceLight)})
+            return cls(light, Optics(**{f.name: read(f"optics_{f.name}") for f in fields(Optics)}))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything an occluder needs of a photograph.
+
+    `mesh_cm` (468, 3) is the personal face in head cm, `depth_HW` the screen z in px of face and skull at
+    `SUPERSAMPLE` times the crop's size, `FAR` beside the head.
+    """
+
+    face: Face
+    pose: HeadPose
+    mesh_cm: Floats
+    depth_HW: F32
+    analysis: Analysis
+
+    @classmethod
+    def of(cls, face: Face, analysis: Analysis | None = None) -> Scene:
+        """Analyse a face; `analysis` is one made before of the same face, and saves most of the time."""
+        size = face.landmarks.size_px
+        points = face.landmarks.points_px
+        pose = fit_pose(points)
+        mesh = personal_face(points, pose)
+        triangles = canonical_face().triangles
+        n = size * SUPERSAMPLE
+        depth, ids, bary = (
+            np.full((n, n), FAR, np.float32),
+            np.full((n, n), -1, np.int32),
+            np.zeros((n, n, 2), np.float32),
+        )
+        rasterise(sample_points(pose, mesh), triangles, depth, ids, bary)
+        if analysis is None:
+            step = SUPERSAMPLE
+            normals = pose.to_view(vertex_normals(mesh, triangles))
+            analysis = _analyse(face, triangles, normals, ids[::step, ::step], bary[::step, ::step])
+        skull_cm, skull_faces = skull(mesh)
+        rasterise(sample_points(pose, skull_cm), skull_faces, depth, ids, bary)
+        return cls(face, pose, mesh, depth, analysis)
+
+    @property
+    def size_px(self) -> int:
+        """Side of the crop."""
+        return self.face.landmarks.size_px
+
+    @property
+    def light(self) -> FaceLight:
+        """The light on this face."""
+        return self.analysis.light
+
+    @cached_property
+    def linear_HWC(self) -> F32:
+        """The photograph in linear light."""
+        return to_linear(self.face.clean_HWC)
+
+    @cached_property
+    def light_residual_HW(self) -> F32:
+        """`FaceLight.residual` at the size of the crop."""
+        size = (self.size_px, self.size_px)
+        return np.asarray(cv2.resize(self.light.residual, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+    @cached_property
+    def head_coverage_HW(self) -> F32:
+        """Where there is head for a shadow to fall on, 0 to 1, with a soft rim."""
+        size = (self.size_px, self.size_px)
+        on_head = (self.depth_HW > FAR / 2).astype(np.float32)
+        small = cv2.resize(on_head, size, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5 * self.size_px / 256), np.float32)
+
+    @cached_property
+    def skin_likeness_HW(self) -> F32:
+        """How much each pixel looks like this face's skin, 0 to 1: where it does not, hair or a hat may hide a strap."""
+        skin, tiny = self.light.skin, np.float32(1e-3)
+        brightness = np.log((self.linear_HWC @ LUMINANCE + tiny) / (skin @ LUMINANCE + tiny))
+        chroma = np.log((self.linear_HWC + 0.01) / (skin + np.float32(0.01)))
+        chroma -= chroma.mean(-1, keepdims=True)
+        distance = (brightness / 0.95) ** 2 + (chroma**2).sum(-1) / 0.30**2
+        likeness = np.exp(-0.5 * distance).astype(np.float32)
+        return np.asarray(cv2.GaussianBlur(likeness, (0, 0), 2.0 * self.size_px / 256), np.float32)
+
+
+def sample_points(pose: HeadPose, points_cm: Floats) -> F32:
+    """Project head points to the sample grid: x and y in samples, z in px of the crop."""
+    screen = pose.to_screen(points_cm)
+    screen[:, :2] *= SUPERSAMPLE
+    return screen.astype(np.float32)
+
+
+def skull(mesh_cm: Floats) -> tuple[Floats, Ints]:
+    """Return an ellipsoid behind the personal face: the head that temples and ear loops disappear behind."""
+    half_width = 0.5 * (mesh_cm[454, 0] - mesh_cm[234, 0])
+    centre_x = 0.5 * (mesh_cm[454, 0] + mesh_cm[234, 0])
+    top, chin = mesh_cm[10, 1], mesh_cm[152, 1]
+    polar, around = np.mgrid[0 : np.pi : 17j, 0 : 2 * np.pi : 25j]
+    vertices = np.column_stack(
+        [
+            (centre_x + 0.985 * half_width * np.sin(polar) * np.sin(around)).ravel(),
+            (0.5 * (top + chin) + 2.2 + (0.5 * (top - chin) + 1.6) * np.cos(polar)).ravel(),
+            (-3.2 + 7.3 * np.sin(polar) * np.cos(around)).ravel(),
+        ]
+    )
+    return vertices, grid_faces(17, 25)
+
+
+def _analyse(face: Face, triangles: Ints, normals: Floats, ids_HW: npt.NDArray[np.int32], bary_HW2: F32) -> Analysis:
+    """Estimate light and optics from the pixels under the face mesh; `normals` are its vertices', in view."""
+    corner = triangles[np.maximum(ids_HW, 0)]
+    first, second = bary_HW2[..., :1], bary_HW2[..., 1:]
+    normals = normals.astype(np.float32)
+    pixel = (
+        first * normals[corner[..., 0]]
+        + second * normals[corner[..., 1]]
+        + (1 - first - second) * normals[corner[..., 2]]
+    )
+    pixel /= np.linalg.norm(pixel, axis=-1, keepdims=True) + np.float32(1e-9)
+    skin = skin_mask(face.landmarks.points_px, ids_HW >= 0)
+    light = estimate_light(face.clean_HWC, to_linear(face.clean_HWC), pixel, skin)
+    return Analysis(light, estimate_optics(face.clean_HWC, skin))

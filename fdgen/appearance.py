@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,7 +36,7 @@ def estimate_optics(clean_HWC: Image, skin_HW: npt.NDArray[np.bool_]) -> Optics:
     grey = np.asarray(cv2.cvtColor(clean_HWC, cv2.COLOR_RGB2GRAY), np.float32)
     known = 1.0
 
-    def gradient(image: npt.NDArray[np.floating]) -> F32:
+    def gradient(image: npt.NDArray[np.floating[Any]]) -> F32:
         dx = cv2.Sobel(image, cv2.CV_32F, 1, 0, scale=0.125)
         dy = cv2.Sobel(image, cv2.CV_32F, 0, 1, scale=0.125)
         return np.asarray(cv2.magnitude(dx, dy), np.float32)

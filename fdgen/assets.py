@@ -5,18 +5,22 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from importlib.resources.abc import Traversable
 from typing import Any
 
 from fdgen.contract import digest_json
 from fdgen.errors import AssetError
 
-try:
+if sys.version_info >= (3, 11):
+    from importlib.resources.abc import Traversable
+
     import tomllib
-except ModuleNotFoundError:  # Python 3.10
+else:
+    from importlib.abc import Traversable
+
     import tomli as tomllib
 
 

@@ -1,8 +1,8 @@
 """Where a head is and how it is turned: rigid pose, personal face mesh, region polygons.
 
 Frames. *Crop*: pixels, x right, y down, z away from the viewer (as the landmarks). *Screen*: pixels, x right, y down,
-z towards the viewer. *Head*: centimetres, x to the viewer's right on a frontal face, y up, z out of the face; MediaPipe's
-canonical face lies in it. The camera is weakly perspective: one scale for the whole head.
+z towards the viewer. *Head*: centimetres, x to the viewer's right on a frontal face, y up, z out of the face;
+MediaPipe's canonical face lies in it. The camera is weakly perspective: one scale for the whole head.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,9 +73,9 @@ def canonical_face() -> CanonicalFace:
 class HeadPose:
     """Rigid pose of a head: screen = scale_px · rotation · head + shift_px, with y up before it is flipped.
 
-    `residual_px` is the root mean square distance of the rigid landmarks (brow, nose bridge, cheekbones) from the posed
-    canonical face: large where the detector was wrong or the face is extreme. `depth_slope` maps landmark z (towards the
-    viewer) to head depth in px.
+    `residual_px` is the root mean square distance of the rigid landmarks (brow, nose bridge, cheekbones) from the
+    posed canonical face: large where the detector was wrong or the face is extreme. `depth_slope` maps landmark z
+    (towards the viewer) to head depth in px.
     """
 
     scale_px: float
@@ -125,7 +126,7 @@ class HeadPose:
         return result
 
 
-def fit_pose(landmarks_px: npt.NDArray[np.floating]) -> HeadPose:
+def fit_pose(landmarks_px: npt.NDArray[np.floating[Any]]) -> HeadPose:
     """Fit the canonical face to landmarks (468 or more, 3) in px of the crop.
 
     A Procrustes fit in three dimensions starts it; Gauss-Newton steps on x and y alone finish it, since a landmark's z
@@ -174,7 +175,7 @@ def rotation_matrix(vector_rad: npt.ArrayLike) -> Floats:
     return np.asarray(cv2.Rodrigues(np.asarray(vector_rad, np.float64))[0], np.float64)
 
 
-def personal_face(landmarks_px: npt.NDArray[np.floating], pose: HeadPose) -> Floats:
+def personal_face(landmarks_px: npt.NDArray[np.floating[Any]], pose: HeadPose) -> Floats:
     """Return this person's face (468, 3) in head cm: x and y exactly under the landmarks.
 
     Depth blends the rigid canonical face with the landmarks' own z, which errs by 2 to 4 px but knows the person.
@@ -186,7 +187,7 @@ def personal_face(landmarks_px: npt.NDArray[np.floating], pose: HeadPose) -> Flo
     return pose.to_head(np.column_stack([points[:, 0], points[:, 1], 0.6 * rigid_z + 0.4 * own_z]))
 
 
-def region_mask(landmarks_px: npt.NDArray[np.floating], region: str, size_px: int) -> Image:
+def region_mask(landmarks_px: npt.NDArray[np.floating[Any]], region: str, size_px: int) -> Image:
     """Draw a region of `REGIONS` as a mask (size_px, size_px) of 0 and 1."""
     mask = np.zeros((size_px, size_px), np.uint8)
     for polygon in REGIONS[region]:
@@ -194,7 +195,7 @@ def region_mask(landmarks_px: npt.NDArray[np.floating], region: str, size_px: in
     return mask
 
 
-def fill_polygon(mask_HW: Image, points_px: npt.NDArray[np.floating], value: int) -> None:
+def fill_polygon(mask_HW: Image, points_px: npt.NDArray[np.floating[Any]], value: int) -> None:
     """Fill a polygon (N, 2) in px into `mask_HW`, in place, at a 1/16 px."""
     fixed = np.round(points_px * 16.0).astype(np.int32)
     cv2.fillPoly(mask_HW, [fixed], (value,), shift=4)
@@ -218,4 +219,5 @@ def grid_faces(rows: int, columns: int, *, wrap: bool = False) -> Ints:
     a, b = i * columns + j, i * columns + (j + 1) % columns
     c, d = a + columns, b + columns
     first, second = np.stack([a, c, b], -1), np.stack([b, c, d], -1)
-    return np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)]).astype(np.int32)
+    faces: Ints = np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)]).astype(np.int32)
+    return faces

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -69,13 +70,13 @@ class FaceLight:
         return np.clip(reflectance, 0.0, 0.9)
 
 
-def sh_basis(normals_N3: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def sh_basis(normals_N3: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     """Evaluate the nine real spherical harmonics up to order 2, unnormalised, on unit normals: (N, 9)."""
     x, y, z = np.asarray(normals_N3, np.float64).T
     return np.stack([np.ones_like(x), x, y, z, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], 1)
 
 
-def skin_mask(landmarks_px: npt.NDArray[np.floating], on_face_HW: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def skin_mask(landmarks_px: npt.NDArray[np.floating[Any]], on_face_HW: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Return the pixels (H, W) of `on_face_HW` that are skin: away from its rim, eyes, brows, lips and nostrils."""
     mask = on_face_HW.astype(np.uint8)
     margin = max(3, round(9 * mask.shape[0] / 256)) | 1
@@ -159,4 +160,5 @@ def _residual(
         return np.asarray(cv2.GaussianBlur(small, (0, 0), 3.2, borderType=cv2.BORDER_CONSTANT), np.float32)
 
     ratio = 0.75 * blurred(log_ratio) / (blurred(skin_HW.astype(np.float32)) + 0.06)
-    return np.exp(np.clip(ratio, -0.8, 0.5)).astype(np.float32)
+    residual: F32 = np.exp(np.clip(ratio, -0.8, 0.5)).astype(np.float32)
+    return residual

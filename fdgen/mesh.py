@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +74,7 @@ def part(
     material: Material,
     *,
     normals: Floats | None = None,
-    uv_N2: npt.NDArray[np.floating] | None = None,
+    uv_N2: npt.NDArray[np.floating[Any]] | None = None,
     strand: tuple[int, int, int] | None = None,
 ) -> Mesh:
     """Make a mesh of one material. `strand` is (rings, vertices a ring, rings that always show)."""

@@ -5,6 +5,8 @@ Screen z grows towards the viewer. `fastmath` stays off: the same input gives th
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -73,7 +75,7 @@ def sh_irradiance(normals: F32, coefficients: F32, floor: float) -> F32:
 
 
 @njit(cache=True)
-def _sample(texture: F32, u: float, v: float, channel: int) -> float:
+def _sample(texture: F32, u: float, v: float, channel: int) -> Any:
     """Bilinear, wrapping on both sides."""
     height, width = texture.shape[0], texture.shape[1]
     x, y = (u % 1.0) * width - 0.5, (v % 1.0) * height - 0.5

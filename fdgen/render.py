@@ -25,8 +25,8 @@ class Layer:
     """What one occluder adds to a photograph, at the size of the crop, in linear light.
 
     `colour_HWC` is premultiplied by the share of the pixel it covers; `opacity_HW` is what it takes from what lies
-    behind, `silhouette_HW` its geometric coverage whatever its transparency. `shadow_HWC` is the share of light it takes
-    from the head behind it. `grain_HW` is noise to add in sRGB levels, where it shows.
+    behind, `silhouette_HW` its geometric coverage whatever its transparency. `shadow_HWC` is the share of light it
+    takes from the head behind it. `grain_HW` is noise to add in sRGB levels, where it shows.
     """
 
     colour_HWC: F32
@@ -181,14 +181,14 @@ def _shadow(scene: Scene, presence: F32, gap: F32, rows: slice, columns: slice, 
     size, scale, light = scene.size_px, scene.pose.scale_px, scene.light
     over_head = gap >= 0
     direction = light.direction
-    slope = np.float32(scale * SUPERSAMPLE / max(float(direction[2]), 0.35))
+    slope = float(scale * SUPERSAMPLE / max(float(direction[2]), 0.35))
     cast = np.zeros((size * SUPERSAMPLE, size * SUPERSAMPLE), np.float32)
     near = np.zeros((size, size), np.float32)
     splat_shadow(
         presence,
         np.where(over_head, np.minimum(gap, 4.0), np.float32(-1)).astype(np.float32),
-        np.float32(-direction[0]) * slope,
-        np.float32(direction[1]) * slope,
+        -float(direction[0]) * slope,
+        float(direction[1]) * slope,
         rows.start * SUPERSAMPLE,
         columns.start * SUPERSAMPLE,
         cast,
@@ -204,7 +204,8 @@ def _shadow(scene: Scene, presence: F32, gap: F32, rows: slice, columns: slice, 
     contact = 0.50 * cv2.GaussianBlur(near, (0, 0), 0.22 * scale) + 0.30 * cv2.GaussianBlur(near, (0, 0), 0.7 * scale)
     taken = np.clip(contact + cast * np.float32(0.2 + 0.5 * light.directional), 0.0, 0.8)
     taken *= scene.head_coverage_HW * np.float32(strength)
-    return taken[..., None] * _shadow_colour(light)
+    shadow: F32 = taken[..., None] * _shadow_colour(light)
+    return shadow
 
 
 def _shadow_colour(light: FaceLight) -> F32:

@@ -1,4 +1,4 @@
-"""A photograph made ready for occluders: pose, personal mesh, depth of the head, light and optics; once a photograph."""
+"""A photograph made ready for occluders: pose, personal mesh, depth of the head, light and optics."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Scene:
 
     @cached_property
     def skin_likeness_HW(self) -> F32:
-        """How much each pixel looks like this face's skin, 0 to 1: where it does not, hair or a hat may hide a strap."""
+        """How much each pixel looks like this face's skin, 0 to 1: elsewhere hair or a hat may hide a strap."""
         skin, tiny = self.light.skin, np.float32(1e-3)
         brightness = np.log((self.linear_HWC @ LUMINANCE + tiny) / (skin @ LUMINANCE + tiny))
         chroma = np.log((self.linear_HWC + 0.01) / (skin + np.float32(0.01)))

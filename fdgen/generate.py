@@ -1,0 +1,126 @@
+"""One face to one triplet, and back from a record to the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from fdgen.assets import Asset, AssetLibrary
+from fdgen.composite import composite, match_sensor
+from fdgen.contract import Image, Reject, SampleRecord, Triplet, canonical_json, sample_key
+from fdgen.errors import AssetError
+from fdgen.faces import Face
+from fdgen.occluders import OCCLUDERS, Placement
+from fdgen.quality import Failure, check_coverage, check_pose, region_coverage
+from fdgen.recipe import Recipe
+from fdgen.rng import sample_rng
+from fdgen.scene import Analysis, Scene
+
+
+def generate(
+    face: Face,
+    recipe: Recipe,
+    library: AssetLibrary,
+    variant: int = 0,
+    *,
+    split: str = "train",
+    analysis: Analysis | None = None,
+) -> Triplet | Reject:
+    """Put one occluder on a face: a function of (recipe, source digest, variant, split) alone.
+
+    The kind is drawn once; a placement that breaks a law of the recipe is drawn again, `recipe.attempts` times at most,
+    so that the kinds keep their proportions. `analysis` is one made before of this face.
+    """
+    source = face.source
+    scene = Scene.of(face, analysis)
+    failure = check_pose(scene.pose, recipe.pose, face.landmarks.size_px)
+    rng = sample_rng(recipe.seed, source.sha256, variant)
+    shares = recipe.kinds.shares()
+    kind = str(rng.choice(list(shares), p=list(shares.values())))
+    if failure is None:
+        candidates = _candidates(library, recipe, kind, split)
+        for attempt, attempt_rng in enumerate(rng.spawn(recipe.attempts)):
+            asset = _choose(candidates, recipe, attempt_rng)
+            placement = _as_json(OCCLUDERS[kind].place(scene, asset, attempt_rng))
+            made = _make(scene, [placement], library, variant, split, attempt)
+            failure = check_coverage(made.record.coverage, made.record.coverage_face, recipe.coverage)
+            if failure is None:
+                return made
+    refused = failure or Failure("not-drawn", "the recipe allows no attempt")
+    return Reject(source.path, source.sha256, variant, refused.reason, refused.detail)
+
+
+def replay(record: SampleRecord, face: Face, library: AssetLibrary) -> Triplet:
+    """Render a record again from its placement: the same bytes, given the same face, assets and versions."""
+    placements = [Placement.from_dict(layer) for layer in record.placement]
+    return _make(Scene.of(face), placements, library, record.variant, record.split, record.attempt)
+
+
+def render_placements(
+    scene: Scene, placements: Sequence[Placement], library: AssetLibrary
+) -> tuple[Image, Image, Image]:
+    """Render placements over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
+    layers = []
+    for placement in placements:
+        layer = OCCLUDERS[placement.kind].render(scene, placement, library[placement.asset_id])
+        layers.append(match_sensor(layer, scene.analysis.optics, np.random.default_rng(placement.grain_seed)))
+    return composite(scene.face.clean_HWC, layers, grey=scene.light.grey)
+
+
+def _make(
+    scene: Scene, placements: Sequence[Placement], library: AssetLibrary, variant: int, split: str, attempt: int
+) -> Triplet:
+    """Render and measure: the triplet with its record."""
+    face, pose = scene.face, scene.pose
+    occluded, mask, alpha = render_placements(scene, placements, library)
+    regions = region_coverage(alpha, face.landmarks.points_px)
+    record = SampleRecord(
+        key=sample_key(face.source.sha256, variant),
+        split=split,
+        source=face.source.path,
+        source_sha256=face.source.sha256,
+        variant=variant,
+        identity=face.source.identity,
+        kinds=tuple(placement.kind for placement in placements),
+        asset_ids=tuple(placement.asset_id for placement in placements),
+        held_out=any(library[placement.asset_id].held_out for placement in placements),
+        attempt=attempt,
+        coverage=round(float(np.count_nonzero(mask)) / mask.size, 6),
+        coverage_face=regions["face"],
+        coverage_eyes=regions["eyes"],
+        coverage_nose=regions["nose"],
+        coverage_mouth=regions["mouth"],
+        yaw_deg=round(pose.yaw_deg, 3),
+        pitch_deg=round(pose.pitch_deg, 3),
+        roll_deg=round(pose.roll_deg, 3),
+        pose_residual_px=round(pose.residual_px, 3),
+        gates={},
+        placement=tuple(placement.to_dict() for placement in placements),
+    )
+    return Triplet(face.clean_HWC, occluded, mask, alpha, record)
+
+
+def _candidates(library: AssetLibrary, recipe: Recipe, kind: str, split: str) -> list[Asset]:
+    """Return the assets that this split may wear; held-out ones only in test."""
+    assets = library.select(
+        kind, held_out=split == "test", include=recipe.assets.include, exclude=recipe.assets.exclude
+    )
+    assets = [asset for asset in assets if recipe.assets.weight(asset.id) * asset.weight > 0]
+    if not assets:
+        raise AssetError(
+            f"the recipe leaves no asset of kind {kind!r} for the split {split!r}",
+            hint="widen assets.include or give the kind the weight 0",
+        )
+    return assets
+
+
+def _choose(assets: Sequence[Asset], recipe: Recipe, rng: np.random.Generator) -> Asset:
+    weights = np.array([recipe.assets.weight(asset.id) * asset.weight for asset in assets])
+    return assets[int(rng.choice(len(assets), p=weights / weights.sum()))]
+
+
+def _as_json(placement: Placement) -> Placement:
+    """Pass a placement through JSON: what is rendered now is what a replay reads from the record."""
+    return Placement.from_dict(json.loads(canonical_json(placement.to_dict())))

@@ -1,0 +1,65 @@
+"""Realism gates: what a face or a pair must satisfy, and the short reason where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.contract import Image
+from fdgen.geometry import REGIONS, HeadPose, region_mask
+from fdgen.recipe import Coverage, Pose
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a face or a placement is refused: a short code to count by, and a sentence with the figures."""
+
+    reason: str
+    detail: str
+
+
+def check_pose(pose: HeadPose, limits: Pose, size_px: int) -> Failure | None:
+    """Refuse a head that is turned too far, or whose landmarks no rigid head explains."""
+    for name, angle, limit in (
+        ("yaw", pose.yaw_deg, limits.max_yaw_deg),
+        ("pitch", pose.pitch_deg, limits.max_pitch_deg),
+        ("roll", pose.roll_deg, limits.max_roll_deg),
+    ):
+        if abs(angle) > limit:
+            return Failure(f"{name}-too-large", f"{name} is {angle:.1f} degrees, the recipe allows {limit:g}")
+    residual = pose.residual_px * 256 / size_px
+    if residual > limits.max_residual_px:
+        return Failure(
+            "landmarks-unsure",
+            f"the landmarks lie {residual:.1f} px off a rigid head, the recipe allows {limits.max_residual_px:g}",
+        )
+    return None
+
+
+def region_coverage(alpha_HW: Image, landmarks_px: npt.NDArray[np.float32]) -> Mapping[str, float]:
+    """Return the share of each region of `REGIONS` that the occluder's silhouette (alpha >= 128) covers."""
+    hidden = alpha_HW >= 128
+    shares = {}
+    for region in REGIONS:
+        inside = region_mask(landmarks_px, region, alpha_HW.shape[0]).view(np.bool_)
+        area = int(inside.sum())
+        shares[region] = round(float((hidden & inside).sum()) / area, 6) if area else 0.0
+    return shares
+
+
+def check_coverage(coverage: float, on_face: float, limits: Coverage) -> Failure | None:
+    """Refuse a pair whose mask covers too little or too much of the crop, or that leaves the face free."""
+    if coverage < limits.min:
+        return Failure(
+            "coverage-too-small", f"the mask covers {coverage:.3f} of the crop, at least {limits.min:g} asked"
+        )
+    if coverage > limits.max:
+        return Failure(
+            "coverage-too-large", f"the mask covers {coverage:.3f} of the crop, at most {limits.max:g} asked"
+        )
+    if on_face <= 0:
+        return Failure("beside-the-face", "the occluder covers nothing of the face")
+    return None

@@ -6,6 +6,7 @@ OpenCV's channel order, BGR, exists only in this module.
 from __future__ import annotations
 
 import io
+import logging
 import re
 import struct
 import threading
@@ -47,6 +48,8 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
+# Pillow logs some damage; without a handler Python would print that on standard error.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 _pillow_lock = threading.Lock()  # warnings.catch_warnings is not safe on two threads at once
 
 

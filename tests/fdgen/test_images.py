@@ -276,6 +276,10 @@ def test_native_complaints_stay_away_from_the_user(capfd: pytest.CaptureFixture[
         assert _reason(data) == "corrupt"
     with pytest.raises(PictureError):
         images.decode_png(_saved(_noise(), "PNG")[:-60])
+    tiff = _saved(_scene(), "TIFF")
+    samples_per_pixel = tiff.index(struct.pack("<HHI", 277, 3, 1))
+    logged = tiff[: samples_per_pixel + 8] + b"\xff" + tiff[samples_per_pixel + 9 :]
+    assert _reason(logged) == "corrupt"
     assert capfd.readouterr() == ("", "")
 
 

@@ -23,7 +23,8 @@ class Material:
 
     `albedo` is linear RGB. `opacity` is what it covers of what lies behind (a tinted lens 0.9, cloth 1); `presence`
     whether it is there at all. `specular` and `gloss` are strength and exponent of the highlight, `mirror` the share of
-    the environment that it reflects. `two_sided` turns normals to the viewer: for cloth, which has no inside.
+    the environment that it reflects, one number or RGB (..., 3): gold reflects yellow. `two_sided` turns normals to the
+    viewer: for cloth, which has no inside.
     """
 
     albedo: npt.ArrayLike
@@ -53,7 +54,7 @@ class Strand:
 class Mesh:
     """Triangles with materials, ready to draw; vertices (N, 3) in head cm, faces (M, 3).
 
-    `surface_N5` is opacity, presence, specular, gloss, mirror. All parts of a joined mesh share one texture: those that
+    `surface_N7` is opacity, presence, specular, gloss, and mirror in RGB. All parts of a joined mesh share one texture: those that
     want none put their `uv_N2` on a white texel (see `join`).
     """
 
@@ -62,7 +63,7 @@ class Mesh:
     normals: Floats
     uv_N2: F32
     albedo_N3: F32
-    surface_N5: F32
+    surface_N7: F32
     two_sided_N: npt.NDArray[np.bool_]
     texture: F32 = field(default_factory=lambda: PLAIN)
     strands: tuple[Strand, ...] = ()
@@ -79,11 +80,11 @@ def part(
 ) -> Mesh:
     """Make a mesh of one material. `strand` is (rings, vertices a ring, rings that always show)."""
     n = len(vertices_cm)
-    surface = np.empty((n, 5), np.float32)
-    for column, value in enumerate(
-        (material.opacity, material.presence, material.specular, material.gloss, material.mirror)
-    ):
+    surface = np.empty((n, 7), np.float32)
+    for column, value in enumerate((material.opacity, material.presence, material.specular, material.gloss)):
         surface[:, column] = value
+    mirror = np.asarray(material.mirror, np.float32)
+    surface[:, 4:] = mirror if mirror.shape[-1:] == (3,) else mirror[..., None]
     albedo = np.empty((n, 3), np.float32)
     albedo[:] = material.albedo
     return Mesh(
@@ -92,7 +93,7 @@ def part(
         normals=vertex_normals(vertices_cm, faces) if normals is None else normals,
         uv_N2=np.zeros((n, 2), np.float32) if uv_N2 is None else np.asarray(uv_N2, np.float32),
         albedo_N3=albedo,
-        surface_N5=surface,
+        surface_N7=surface,
         two_sided_N=np.full(n, material.two_sided),
         strands=() if strand is None else (Strand(0, *strand),),
     )
@@ -110,7 +111,7 @@ def join(parts: Sequence[Mesh], *, texture: F32 | None = None) -> Mesh:
         normals=np.concatenate([p.normals for p in parts]),
         uv_N2=np.concatenate([p.uv_N2 for p in parts]),
         albedo_N3=np.concatenate([p.albedo_N3 for p in parts]),
-        surface_N5=np.concatenate([p.surface_N5 for p in parts]),
+        surface_N7=np.concatenate([p.surface_N7 for p in parts]),
         two_sided_N=np.concatenate([p.two_sided_N for p in parts]),
         texture=PLAIN if texture is None else np.ascontiguousarray(texture, np.float32),
         strands=tuple(

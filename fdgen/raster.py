@@ -95,7 +95,7 @@ def shade(
     lit_N3: F32,
     normals_N3: F32,
     uv_N2: F32,
-    surface_N5: F32,
+    surface_N7: F32,
     texture: F32,
     environment: F32,
     light: F32,
@@ -104,7 +104,7 @@ def shade(
 ) -> None:
     """Shade the visible pixels: premultiplied linear RGB, opacity, presence.
 
-    `lit_N3` is albedo times irradiance a vertex, `surface_N5` opacity, presence, specular, gloss (exponent) and mirror;
+    `lit_N3` is albedo times irradiance a vertex, `surface_N7` opacity, presence, specular, gloss (exponent), mirror RGB;
     `texture` (H, W, 3) multiplies the albedo; `environment` (H, W, 3) is what a mirror sees, by latitude and longitude
     with straight ahead (towards the viewer) in the middle; `light` the main direction and its strength; `glare_rgb`
     colours highlights.
@@ -123,10 +123,18 @@ def shade(
             a, b = bary_HW2[y, x, 0], bary_HW2[y, x, 1]
             c = 1.0 - a - b
             i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
-            opacity = a * surface_N5[i, 0] + b * surface_N5[j, 0] + c * surface_N5[k, 0]
-            presence = a * surface_N5[i, 1] + b * surface_N5[j, 1] + c * surface_N5[k, 1]
-            specular = a * surface_N5[i, 2] + b * surface_N5[j, 2] + c * surface_N5[k, 2]
-            mirror = a * surface_N5[i, 4] + b * surface_N5[j, 4] + c * surface_N5[k, 4]
+            opacity = a * surface_N7[i, 0] + b * surface_N7[j, 0] + c * surface_N7[k, 0]
+            presence = a * surface_N7[i, 1] + b * surface_N7[j, 1] + c * surface_N7[k, 1]
+            specular = a * surface_N7[i, 2] + b * surface_N7[j, 2] + c * surface_N7[k, 2]
+            mirror = max(
+                surface_N7[i, 4],
+                surface_N7[i, 5],
+                surface_N7[i, 6],
+                surface_N7[j, 4],
+                surface_N7[j, 5],
+                surface_N7[j, 6],
+            )
+            mirror = max(mirror, surface_N7[k, 4], surface_N7[k, 5], surface_N7[k, 6])
             glare, reflect, eu, ev = 0.0, 0.0, 0.0, 0.0
             if specular > 0.0 or mirror > 0.0:
                 n0 = a * normals_N3[i, 0] + b * normals_N3[j, 0] + c * normals_N3[k, 0]
@@ -136,14 +144,14 @@ def shade(
                 n0, n1, n2 = n0 / length, n1 / length, n2 / length
                 fresnel = 0.04 + 0.96 * (1.0 - max(0.0, n2)) ** 5  # Schlick, seen along z
                 if specular > 0.0:
-                    gloss = a * surface_N5[i, 3] + b * surface_N5[j, 3] + c * surface_N5[k, 3]
+                    gloss = a * surface_N7[i, 3] + b * surface_N7[j, 3] + c * surface_N7[k, 3]
                     half = max(0.0, (n0 * h0 + n1 * h1 + n2 * h2) / h_len)
                     glare += specular * half**gloss * light[3] * (1.0 + 4.0 * fresnel)
                 if mirror > 0.0:  # the viewing ray, mirrored, looks up the environment
                     r0, r1, r2 = 2.0 * n2 * n0, 2.0 * n2 * n1, 2.0 * n2 * n2 - 1.0
                     eu = 0.5 + np.arctan2(r0, r2) / 6.283185307
                     ev = 0.5 - 0.499 * r1
-                    reflect = mirror * (0.35 + 4.0 * fresnel)
+                    reflect = 0.35 + 4.0 * fresnel
             u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
             v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
             for q in range(3):
@@ -152,7 +160,8 @@ def shade(
                     colour *= _sample(texture, u, v, q)
                 shine = glare * glare_rgb[q]
                 if reflect > 0.0:
-                    shine += reflect * _sample(environment, eu, ev, q)
+                    tint = a * surface_N7[i, 4 + q] + b * surface_N7[j, 4 + q] + c * surface_N7[k, 4 + q]
+                    shine += reflect * tint * _sample(environment, eu, ev, q)
                 out_HW5[y, x, q] = (colour * opacity + shine) * presence
             out_HW5[y, x, 3] = opacity * presence
             out_HW5[y, x, 4] = presence

@@ -114,7 +114,7 @@ def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, 
     lit = mesh.albedo_N3 * sh_irradiance(normals, light.harmonics, light.floor)[:, None]
     if not light.grey:
         lit *= light.tint
-    surface = mesh.surface_N5
+    surface = mesh.surface_N7
     if mesh.strands:
         surface = surface.copy()
         screen = scene.pose.to_screen(mesh.vertices_cm)

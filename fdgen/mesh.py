@@ -54,8 +54,8 @@ class Strand:
 class Mesh:
     """Triangles with materials, ready to draw; vertices (N, 3) in head cm, faces (M, 3).
 
-    `surface_N7` is opacity, presence, specular, gloss, and mirror in RGB. All parts of a joined mesh share one texture: those that
-    want none put their `uv_N2` on a white texel (see `join`).
+    `surface_N7` is opacity, presence, specular, gloss, and mirror in RGB. All parts of a joined mesh share one texture:
+    those that want none put their `uv_N2` on a white texel (see `join`).
     """
 
     vertices_cm: Floats

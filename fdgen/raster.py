@@ -88,6 +88,29 @@ def _sample(texture: F32, u: float, v: float, channel: int) -> Any:
 
 
 @njit(cache=True)
+def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int, height_HW: F32, gap_HW: F32) -> None:
+    """Gather samples to pixels: mean depth of the occluder, and its mean height above the head below it, in px.
+
+    Both get `far` where the occluder is not; the height also where there is no head below.
+    """
+    rows, columns = height_HW.shape
+    for y in range(rows):
+        for x in range(columns):
+            hits, over = 0, 0
+            depth, gap = 0.0, 0.0
+            for sy in range(y * step, y * step + step):
+                for sx in range(x * step, x * step + step):
+                    if face_id_HW[sy, sx] >= 0:
+                        hits += 1
+                        depth += depth_HW[sy, sx]
+                        if head_HW[sy, sx] > 0.5 * far:
+                            over += 1
+                            gap += depth_HW[sy, sx] - head_HW[sy, sx]
+            height_HW[y, x] = depth / hits if hits else far
+            gap_HW[y, x] = max(0.0, gap / over) if over else far
+
+
+@njit(cache=True)
 def shade(
     face_id_HW: I32,
     bary_HW2: F32,
@@ -100,78 +123,91 @@ def shade(
     environment: F32,
     light: F32,
     glare_rgb: F32,
+    ambient_HW: F32,
+    step: int,
     out_HW5: F32,
 ) -> None:
-    """Shade the visible pixels: premultiplied linear RGB, opacity, presence.
+    """Shade the visible samples and gather `step` by `step` of them to a pixel: premultiplied RGB, opacity, presence.
 
-    `lit_N3` is albedo times irradiance a vertex, `surface_N7` opacity, presence, specular, gloss (exponent), mirror RGB;
+    `lit_N3` is albedo times irradiance a vertex, `surface_N7` opacity, presence, specular, gloss (exponent) and mirror RGB;
     `texture` (H, W, 3) multiplies the albedo; `environment` (H, W, 3) is what a mirror sees, by latitude and longitude
     with straight ahead (towards the viewer) in the middle; `light` the main direction and its strength; `glare_rgb`
-    colours highlights.
+    colours highlights; `ambient_HW` is the share of light left in hollows, a value a pixel.
     """
-    height, width = face_id_HW.shape
+    rows, columns = ambient_HW.shape
     textured = texture.shape[0] > 1
+    share = 1.0 / (step * step)
     h0, h1, h2 = light[0], light[1], light[2] + 1.0
     h_len = np.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + 1e-9
-    for y in range(height):
-        for x in range(width):
-            t = face_id_HW[y, x]
-            if t < 0:
-                for q in range(5):
-                    out_HW5[y, x, q] = 0.0
-                continue
-            a, b = bary_HW2[y, x, 0], bary_HW2[y, x, 1]
-            c = 1.0 - a - b
-            i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
-            opacity = a * surface_N7[i, 0] + b * surface_N7[j, 0] + c * surface_N7[k, 0]
-            presence = a * surface_N7[i, 1] + b * surface_N7[j, 1] + c * surface_N7[k, 1]
-            specular = a * surface_N7[i, 2] + b * surface_N7[j, 2] + c * surface_N7[k, 2]
-            mirror = max(
-                surface_N7[i, 4],
-                surface_N7[i, 5],
-                surface_N7[i, 6],
-                surface_N7[j, 4],
-                surface_N7[j, 5],
-                surface_N7[j, 6],
-            )
-            mirror = max(mirror, surface_N7[k, 4], surface_N7[k, 5], surface_N7[k, 6])
-            glare, reflect, eu, ev = 0.0, 0.0, 0.0, 0.0
-            if specular > 0.0 or mirror > 0.0:
-                n0 = a * normals_N3[i, 0] + b * normals_N3[j, 0] + c * normals_N3[k, 0]
-                n1 = a * normals_N3[i, 1] + b * normals_N3[j, 1] + c * normals_N3[k, 1]
-                n2 = a * normals_N3[i, 2] + b * normals_N3[j, 2] + c * normals_N3[k, 2]
-                length = np.sqrt(n0 * n0 + n1 * n1 + n2 * n2) + 1e-9
-                n0, n1, n2 = n0 / length, n1 / length, n2 / length
-                fresnel = 0.04 + 0.96 * (1.0 - max(0.0, n2)) ** 5  # Schlick, seen along z
-                if specular > 0.0:
-                    gloss = a * surface_N7[i, 3] + b * surface_N7[j, 3] + c * surface_N7[k, 3]
-                    half = max(0.0, (n0 * h0 + n1 * h1 + n2 * h2) / h_len)
-                    glare += specular * half**gloss * light[3] * (1.0 + 4.0 * fresnel)
-                if mirror > 0.0:  # the viewing ray, mirrored, looks up the environment
-                    r0, r1, r2 = 2.0 * n2 * n0, 2.0 * n2 * n1, 2.0 * n2 * n2 - 1.0
-                    eu = 0.5 + np.arctan2(r0, r2) / 6.283185307
-                    ev = 0.5 - 0.499 * r1
-                    reflect = 0.35 + 4.0 * fresnel
-            u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
-            v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
-            for q in range(3):
-                colour = a * lit_N3[i, q] + b * lit_N3[j, q] + c * lit_N3[k, q]
-                if textured:
-                    colour *= _sample(texture, u, v, q)
-                shine = glare * glare_rgb[q]
-                if reflect > 0.0:
-                    tint = a * surface_N7[i, 4 + q] + b * surface_N7[j, 4 + q] + c * surface_N7[k, 4 + q]
-                    shine += reflect * tint * _sample(environment, eu, ev, q)
-                out_HW5[y, x, q] = (colour * opacity + shine) * presence
-            out_HW5[y, x, 3] = opacity * presence
-            out_HW5[y, x, 4] = presence
+    for y in range(rows):
+        for x in range(columns):
+            red, green, blue, covered, present = 0.0, 0.0, 0.0, 0.0, 0.0
+            for sy in range(y * step, y * step + step):
+                for sx in range(x * step, x * step + step):
+                    t = face_id_HW[sy, sx]
+                    if t < 0:
+                        continue
+                    a, b = bary_HW2[sy, sx, 0], bary_HW2[sy, sx, 1]
+                    c = 1.0 - a - b
+                    i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
+                    presence = a * surface_N7[i, 1] + b * surface_N7[j, 1] + c * surface_N7[k, 1]
+                    if presence <= 0.0:
+                        continue
+                    opacity = a * surface_N7[i, 0] + b * surface_N7[j, 0] + c * surface_N7[k, 0]
+                    specular = a * surface_N7[i, 2] + b * surface_N7[j, 2] + c * surface_N7[k, 2]
+                    m0 = a * surface_N7[i, 4] + b * surface_N7[j, 4] + c * surface_N7[k, 4]
+                    m1 = a * surface_N7[i, 5] + b * surface_N7[j, 5] + c * surface_N7[k, 5]
+                    m2 = a * surface_N7[i, 6] + b * surface_N7[j, 6] + c * surface_N7[k, 6]
+                    mirror = max(m0, m1, m2)
+                    r = (a * lit_N3[i, 0] + b * lit_N3[j, 0] + c * lit_N3[k, 0]) * opacity
+                    g = (a * lit_N3[i, 1] + b * lit_N3[j, 1] + c * lit_N3[k, 1]) * opacity
+                    d = (a * lit_N3[i, 2] + b * lit_N3[j, 2] + c * lit_N3[k, 2]) * opacity
+                    if textured:
+                        u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
+                        v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
+                        r *= _sample(texture, u, v, 0)
+                        g *= _sample(texture, u, v, 1)
+                        d *= _sample(texture, u, v, 2)
+                    if specular > 0.0 or mirror > 0.0:
+                        n0 = a * normals_N3[i, 0] + b * normals_N3[j, 0] + c * normals_N3[k, 0]
+                        n1 = a * normals_N3[i, 1] + b * normals_N3[j, 1] + c * normals_N3[k, 1]
+                        n2 = a * normals_N3[i, 2] + b * normals_N3[j, 2] + c * normals_N3[k, 2]
+                        length = np.sqrt(n0 * n0 + n1 * n1 + n2 * n2) + 1e-9
+                        n0, n1, n2 = n0 / length, n1 / length, n2 / length
+                        fresnel = 0.04 + 0.96 * (1.0 - max(0.0, n2)) ** 5  # Schlick, seen along z
+                        if specular > 0.0:
+                            gloss = a * surface_N7[i, 3] + b * surface_N7[j, 3] + c * surface_N7[k, 3]
+                            half = max(0.0, (n0 * h0 + n1 * h1 + n2 * h2) / h_len)
+                            glare = specular * half**gloss * light[3] * (1.0 + 4.0 * fresnel)
+                            r += glare * glare_rgb[0]
+                            g += glare * glare_rgb[1]
+                            d += glare * glare_rgb[2]
+                        if mirror > 0.0:  # the viewing ray, mirrored, looks up the environment
+                            r0, r1, r2 = 2.0 * n2 * n0, 2.0 * n2 * n1, 2.0 * n2 * n2 - 1.0
+                            eu = 0.5 + np.arctan2(r0, r2) / 6.283185307
+                            ev = 0.5 - 0.499 * r1
+                            reflect = 0.35 + 4.0 * fresnel
+                            r += m0 * reflect * _sample(environment, eu, ev, 0)
+                            g += m1 * reflect * _sample(environment, eu, ev, 1)
+                            d += m2 * reflect * _sample(environment, eu, ev, 2)
+                    red += r * presence
+                    green += g * presence
+                    blue += d * presence
+                    covered += opacity * presence
+                    present += presence
+            ambient = ambient_HW[y, x] * share
+            out_HW5[y, x, 0] = red * ambient
+            out_HW5[y, x, 1] = green * ambient
+            out_HW5[y, x, 2] = blue * ambient
+            out_HW5[y, x, 3] = covered * share
+            out_HW5[y, x, 4] = present * share
 
 
 @njit(cache=True)
 def splat_shadow(presence_HW: F32, gap_HW: F32, dx: float, dy: float, row0: int, column0: int, out_HW: F32) -> None:
-    """Move each sample of an occluder by its height `gap_HW` (negative: nothing below) along (dx, dy) samples a cm.
+    """Move each pixel of an occluder by its height `gap_HW` in px (negative: no head below) times (dx, dy).
 
-    `out_HW` keeps the largest presence that lands on a sample; neighbours are covered too, since the map stretches.
+    `out_HW` keeps the largest presence that lands on a pixel, shared out to its four neighbours bilinearly.
     """
     height, width = out_HW.shape
     for y in range(presence_HW.shape[0]):
@@ -180,8 +216,34 @@ def splat_shadow(presence_HW: F32, gap_HW: F32, dx: float, dy: float, row0: int,
             value = presence_HW[y, x]
             if gap < 0.0 or value <= 0.0:
                 continue
-            tx, ty = int(np.floor(column0 + x + dx * gap)), int(np.floor(row0 + y + dy * gap))
-            for yy in range(max(0, ty), min(height, ty + 2)):
-                for xx in range(max(0, tx), min(width, tx + 2)):
-                    if value > out_HW[yy, xx]:
-                        out_HW[yy, xx] = value
+            tx, ty = column0 + x + dx * gap, row0 + y + dy * gap
+            x0, y0 = int(np.floor(tx)), int(np.floor(ty))
+            fx, fy = tx - x0, ty - y0
+            for yy in range(max(0, y0), min(height, y0 + 2)):
+                wy = min(1.0, 2.0 * (fy if yy > y0 else 1.0 - fy))
+                for xx in range(max(0, x0), min(width, x0 + 2)):
+                    weight = value * wy * min(1.0, 2.0 * (fx if xx > x0 else 1.0 - fx))
+                    if weight > out_HW[yy, xx]:
+                        out_HW[yy, xx] = weight
+
+
+@njit(cache=True)
+def lay_over(
+    linear_HWC: F32, noise_HW: F32, uncovered_HW: F32, touched_HW: npt.NDArray[np.bool_],
+    colour_HWC: F32, opacity_HW: F32, silhouette_HW: F32, shadow_HW: F32, shadow_rgb: F32, grain_HW: F32,
+    least_coverage: float, least_shadow: float,
+) -> None:  # fmt: skip
+    """Lay one layer over a picture in linear light, in place; pixels that it barely touches are left exactly alone."""
+    height, width = opacity_HW.shape
+    for y in range(height):
+        for x in range(width):
+            shadow, silhouette = shadow_HW[y, x], silhouette_HW[y, x]
+            if silhouette <= least_coverage and shadow <= least_shadow:
+                continue
+            left = 1.0 - opacity_HW[y, x]
+            for q in range(3):
+                light = linear_HWC[y, x, q] * (1.0 - shadow * shadow_rgb[q])
+                linear_HWC[y, x, q] = light * left + colour_HWC[y, x, q]
+            noise_HW[y, x] = noise_HW[y, x] * left + grain_HW[y, x] * opacity_HW[y, x]
+            uncovered_HW[y, x] *= 1.0 - silhouette
+            touched_HW[y, x] = True

@@ -11,10 +11,13 @@ import numpy.typing as npt
 from fdgen.geometry import Floats
 from fdgen.lighting import FaceLight
 from fdgen.mesh import Mesh, Strand
-from fdgen.raster import rasterise, sh_irradiance, shade, splat_shadow
+from fdgen.raster import rasterise, resolve, sh_irradiance, shade, splat_shadow
 from fdgen.scene import FAR, SUPERSAMPLE, Scene, sample_points
 
 F32 = npt.NDArray[np.float32]
+
+_TALLEST_CM = 4.0
+"""Height above the head past which an occluder casts its shadow no further."""
 
 DARK = np.zeros((1, 1, 3), np.float32)
 """The environment in which a mirror sees nothing."""
@@ -25,14 +28,16 @@ class Layer:
     """What one occluder adds to a photograph, at the size of the crop, in linear light.
 
     `colour_HWC` is premultiplied by the share of the pixel it covers; `opacity_HW` is what it takes from what lies
-    behind, `silhouette_HW` its geometric coverage whatever its transparency. `shadow_HWC` is the share of light it
-    takes from the head behind it. `grain_HW` is noise to add in sRGB levels, where it shows.
+    behind, `silhouette_HW` its geometric coverage whatever its transparency. `shadow_HW` is the share of light it takes
+    from the head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HW` is noise to add in sRGB
+    levels, where it shows.
     """
 
     colour_HWC: F32
     opacity_HW: F32
     silhouette_HW: F32
-    shadow_HWC: F32
+    shadow_HW: F32
+    shadow_rgb: F32
     grain_HW: F32
 
 
@@ -57,43 +62,37 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
 
     `environment` (H, W, 3) is what its mirrors see, as radiance relative to the mean light on the face.
     """
-    size, step = scene.size_px, SUPERSAMPLE
-    empty = np.zeros((size, size), np.float32)
+    size, step, scale = scene.size_px, SUPERSAMPLE, scene.pose.scale_px
+    colour = np.zeros((size, size, 3), np.float32)
+    opacity, silhouette, shadow, grain = (np.zeros((size, size), np.float32) for _ in range(4))
+    layer = Layer(colour, opacity, silhouette, shadow, _shadow_colour(scene.light), grain)
     points = sample_points(scene.pose, mesh.vertices_cm)
     box = _bounding_box(points, size)
     if box is None:
-        return Layer(np.zeros((size, size, 3), np.float32), empty, empty, np.zeros((size, size, 3), np.float32), empty)
+        return layer
     rows, columns = box
     points[:, 0] -= columns.start * step
     points[:, 1] -= rows.start * step
     window = (slice(rows.start * step, rows.stop * step), slice(columns.start * step, columns.stop * step))
-    head = scene.depth_HW[window]
-    depth = head - np.float32(style.bias_cm * scene.pose.scale_px) if style.depth_test else np.full_like(head, FAR)
-    depth = np.ascontiguousarray(depth)
+    head = np.ascontiguousarray(scene.depth_HW[window])
+    depth = head - np.float32(style.bias_cm * scale) if style.depth_test else np.full_like(head, FAR)
     face_id = np.full(depth.shape, -1, np.int32)
-    bary = np.zeros((*depth.shape, 2), np.float32)
+    bary = np.empty((*depth.shape, 2), np.float32)
     rasterise(points, mesh.faces, depth, face_id, bary)
 
-    pixels = _shade(scene, mesh, face_id, bary, environment)
-    hit = face_id >= 0
-    if style.occlusion > 0 and hit.any():
-        ambient = _ambient_occlusion(depth, hit, scene.pose.scale_px, style.occlusion)
-        if style.translucent and not scene.light.grey:
-            pixels[..., :3] *= ambient[..., None] ** np.array([0.85, 1.05, 1.08], np.float32)
-        else:
-            pixels[..., :3] *= ambient[..., None]
-    height, width = rows.stop - rows.start, columns.stop - columns.start
-    small = np.asarray(cv2.resize(pixels[..., :4], (width, height), interpolation=cv2.INTER_AREA), np.float32)
-    presence = np.ascontiguousarray(pixels[..., 4])
-    silhouette = np.asarray(cv2.resize(presence, (width, height), interpolation=cv2.INTER_AREA), np.float32)
-    gap = np.where(hit & (head > FAR / 2), (depth - head) / np.float32(scene.pose.scale_px), np.float32(-1))
-
-    colour_HWC, opacity_HW, silhouette_HW = np.zeros((size, size, 3), np.float32), empty.copy(), empty.copy()
-    colour_HWC[rows, columns] = small[..., :3] * scene.light_residual_HW[rows, columns, None]
-    opacity_HW[rows, columns] = small[..., 3]
-    silhouette_HW[rows, columns] = silhouette
-    shadow = _shadow(scene, presence, gap, rows, columns, style.shadow)
-    return Layer(colour_HWC, opacity_HW, silhouette_HW, shadow, empty)
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    height, gap = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    resolve(face_id, depth, head, float(FAR), step, height, gap)
+    ambient = _ambient_occlusion(height, scale, style.occlusion)
+    pixels = _shade(scene, mesh, face_id, bary, environment, ambient)
+    if style.translucent and not scene.light.grey:
+        pixels[..., :3] *= ambient[..., None] ** np.array([-0.15, 0.05, 0.08], np.float32)
+    colour[rows, columns] = pixels[..., :3] * scene.light_residual_HW[rows, columns, None]
+    opacity[rows, columns] = pixels[..., 3]
+    silhouette[rows, columns] = pixels[..., 4]
+    if style.shadow > 0:
+        shadow[:] = _shadow(scene, silhouette, gap, rows, columns) * np.float32(style.shadow)
+    return layer
 
 
 def _bounding_box(points: F32, size: int) -> tuple[slice, slice] | None:
@@ -105,8 +104,8 @@ def _bounding_box(points: F32, size: int) -> tuple[slice, slice] | None:
     return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
 
-def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, environment: F32) -> F32:
-    """Light the mesh's vertices and shade the samples: premultiplied RGB, opacity, presence (h, w, 5)."""
+def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, environment: F32, ambient: F32) -> F32:
+    """Light the mesh's vertices and shade the pixels: premultiplied RGB, opacity, presence (h, w, 5)."""
     light = scene.light
     normals = scene.pose.to_view(mesh.normals).astype(np.float32)
     behind = mesh.two_sided_N & (normals[:, 2] < -0.15)
@@ -123,7 +122,7 @@ def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, 
             surface[strand.start : strand.start + strand.rings * strand.ring, 1] *= np.repeat(fade, strand.ring)
     main = np.append(light.direction, np.float32(1.3 * light.directional * light.mean_irradiance)).astype(np.float32)
     seen = environment * np.float32(light.mean_irradiance * light.surround) * light.tint
-    out = np.empty((*face_id.shape, 5), np.float32)
+    out = np.empty((*ambient.shape, 5), np.float32)
     shade(
         face_id,
         bary,
@@ -136,6 +135,8 @@ def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, 
         seen.astype(np.float32),
         main,
         light.tint,
+        ambient,
+        SUPERSAMPLE,
         out,
     )
     return out
@@ -144,67 +145,54 @@ def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, 
 def _under_hair(scene: Scene, screen: Floats, strand: Strand) -> F32:
     """Return how much of each ring of a strand shows: once it runs where there is no skin, it stays hidden."""
     rings = screen[strand.start : strand.start + strand.rings * strand.ring].reshape(strand.rings, strand.ring, 3)
-    path = rings.mean(1).astype(np.float32)
-    likeness = cv2.remap(
-        scene.skin_likeness_HW,
-        path[None, :, 0],
-        path[None, :, 1],
-        cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )[0]
+    path = rings.mean(1)[:, :2].astype(np.float32)
+    likeness = scene.skin_likeness(path)
     shows = np.clip((likeness - 0.12) * 4.0, 0.0, 1.0)
     shows[: strand.shown] = 1.0
     shows = np.maximum(shows, np.append(shows[1:], shows[-1]))  # one ring over a dark lash or mole does not end it
     return np.minimum.accumulate(shows).astype(np.float32)
 
 
-def _ambient_occlusion(depth: F32, hit: npt.NDArray[np.bool_], scale_px: float, strength: float) -> F32:
-    """Darken what lies in the occluder's own hollows: depth against its blur at two radii, at half the samples."""
-    height, width = depth.shape
-    filled = np.where(hit, depth, depth[hit].min())
-    half = np.asarray(cv2.resize(filled, (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.float32)
-    hollow = np.zeros_like(half)
+def _ambient_occlusion(height: F32, scale_px: float, strength: float) -> F32:
+    """Return the share of light left in the occluder's own hollows: its depth against its blur at two radii."""
+    hit = height > FAR / 2
+    if strength <= 0 or not hit.any():
+        return np.ones_like(height)
+    filled = np.where(hit, height, height[hit].min())
+    hollow = np.zeros_like(filled)
     for radius_cm, weight in ((0.22, 0.32), (0.7, 0.36)):
-        sigma = radius_cm * scale_px * SUPERSAMPLE / 2
-        deeper = np.asarray(cv2.GaussianBlur(half, (0, 0), sigma), np.float32) - half
+        deeper = np.asarray(cv2.GaussianBlur(filled, (0, 0), radius_cm * scale_px), np.float32) - filled
         hollow += np.float32(weight) * np.clip(deeper / np.float32(radius_cm * scale_px) - 0.05, 0.0, 1.2)
-    light = np.clip(1 - hollow * np.float32(strength), 0.35, 1.0)
-    return np.asarray(cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.clip(1 - hollow * np.float32(strength), 0.35, 1.0)
 
 
-def _shadow(scene: Scene, presence: F32, gap: F32, rows: slice, columns: slice, strength: float) -> F32:
-    """Return the share of light (H, W, 3) that the occluder takes from the head: contact and cast shadow.
+def _shadow(scene: Scene, silhouette: F32, gap: F32, rows: slice, columns: slice) -> F32:
+    """Return the share of light (H, W) that the occluder takes from the head: contact and cast shadow.
 
-    The cast shadow is splatted: each sample lies `gap` cm above the head and shades what the main light would have
-    reached there. The contact shadow is the sky that a near occluder hides from skin beside it.
+    The cast shadow is splatted: each pixel of the occluder lies `gap` px above the head and shades what the main light
+    would have reached there. The contact shadow is the sky that a near occluder hides from skin beside it.
     """
     size, scale, light = scene.size_px, scene.pose.scale_px, scene.light
     over_head = gap >= 0
-    direction = light.direction
-    slope = float(scale * SUPERSAMPLE / max(float(direction[2]), 0.35))
-    cast = np.zeros((size * SUPERSAMPLE, size * SUPERSAMPLE), np.float32)
-    near = np.zeros((size, size), np.float32)
-    splat_shadow(
-        presence,
-        np.where(over_head, np.minimum(gap, 4.0), np.float32(-1)).astype(np.float32),
-        -float(direction[0]) * slope,
-        float(direction[1]) * slope,
-        rows.start * SUPERSAMPLE,
-        columns.start * SUPERSAMPLE,
-        cast,
-    )
-    shape = (columns.stop - columns.start, rows.stop - rows.start)
-    close = presence * np.where(over_head, np.exp(-np.maximum(gap, 0) / np.float32(1.2)), np.float32(0)).astype(
-        np.float32
-    )
-    near[rows, columns] = cv2.resize(close, shape, interpolation=cv2.INTER_AREA)
-    mean_gap = float(np.minimum(gap[over_head], 4.0).mean()) if over_head.any() else 0.0
-    cast = np.asarray(cv2.resize(cast, (size, size), interpolation=cv2.INTER_AREA), np.float32)
-    cast = np.asarray(cv2.GaussianBlur(cast, (0, 0), (0.12 + 0.18 * mean_gap) * scale), np.float32)
-    contact = 0.50 * cv2.GaussianBlur(near, (0, 0), 0.22 * scale) + 0.30 * cv2.GaussianBlur(near, (0, 0), 0.7 * scale)
-    taken = np.clip(contact + cast * np.float32(0.2 + 0.5 * light.directional), 0.0, 0.8)
-    taken *= scene.head_coverage_HW * np.float32(strength)
-    shadow: F32 = taken[..., None] * _shadow_colour(light)
+    if not over_head.any():
+        return np.zeros((size, size), np.float32)
+    height = np.minimum(gap, np.float32(_TALLEST_CM * scale))
+    present = silhouette[rows, columns]
+    slope = max(float(light.direction[2]), 0.35)
+    cast, near = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
+    dx, dy = -float(light.direction[0]) / slope, float(light.direction[1]) / slope
+    splat_shadow(np.ascontiguousarray(present), height, dx, dy, rows.start, columns.start, cast)
+    near[rows, columns] = present * over_head * np.exp(np.maximum(height, 0) / np.float32(-1.2 * scale))
+    mean_height_cm = float(height[over_head].mean()) / scale
+    half = (size // 2, size // 2)  # wide blurs at half the size: they have nothing finer to lose
+    thrown = cv2.resize(cast, half, interpolation=cv2.INTER_AREA)
+    around = cv2.resize(near, half, interpolation=cv2.INTER_AREA)
+    thrown = cv2.GaussianBlur(thrown, (0, 0), (0.12 + 0.18 * mean_height_cm) * scale / 2)
+    around = cv2.GaussianBlur(around, (0, 0), 0.7 * scale / 2)
+    soft = thrown * np.float32(0.2 + 0.5 * light.directional) + around * np.float32(0.30)
+    taken = cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)
+    taken = np.clip(taken + 0.50 * cv2.GaussianBlur(near, (0, 0), 0.22 * scale), 0.0, 0.8)
+    shadow: F32 = taken * scene.head_coverage_HW
     return shadow
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import cv2
@@ -17,6 +18,8 @@ _LAPLACIAN_OF_NOISE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32
 _GRAIN_SIGMA_PX = 0.55
 _GRAIN_GAIN = 1.9
 """Restores the standard deviation that the blur of the grain takes away, as the estimator below measures it."""
+_GRAIN_TILE = 512
+_GRAIN_TILE_SEED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,21 @@ def blur(image: F32, optics: Optics) -> F32:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), optics.blur_px), np.float32)
 
 
-def grain(shape: tuple[int, int], optics: Optics, rng: np.random.Generator) -> F32:
-    """Draw noise (H, W) in sRGB levels with the photograph's strength and a demosaicked sensor's softness."""
+@cache
+def _grain_tile() -> F32:
+    """Unit noise with a demosaicked sensor's softness, tiled by wrapping; drawn once a process, always the same."""
+    noise = np.random.default_rng(_GRAIN_TILE_SEED).standard_normal((_GRAIN_TILE, _GRAIN_TILE), dtype=np.float32)
+    wrapped = np.pad(noise, 8, mode="wrap")
+    soft = np.asarray(cv2.GaussianBlur(wrapped, (0, 0), _GRAIN_SIGMA_PX), np.float32)[8:-8, 8:-8]
+    return np.ascontiguousarray(soft * np.float32(_GRAIN_GAIN))
+
+
+def grain(size_px: int, optics: Optics, seed: int) -> F32:
+    """Return noise (size_px, size_px) in sRGB levels, as strong as the photograph's: a window that `seed` chooses."""
     if optics.noise_levels <= 0.2:
-        return np.zeros(shape, np.float32)
-    noise = rng.standard_normal(shape, dtype=np.float32)
-    soft = np.asarray(cv2.GaussianBlur(noise, (0, 0), _GRAIN_SIGMA_PX), np.float32)
-    return soft * np.float32(_GRAIN_GAIN * optics.noise_levels)
+        return np.zeros((size_px, size_px), np.float32)
+    row, column, turns, flip = np.random.default_rng(seed).integers(0, (_GRAIN_TILE, _GRAIN_TILE, 4, 2)).tolist()
+    across = np.arange(size_px)
+    window = _grain_tile()[np.ix_((across + row) % _GRAIN_TILE, (across + column) % _GRAIN_TILE)]
+    window = np.rot90(window[:, ::-1] if flip else window, turns)
+    return np.ascontiguousarray(window * np.float32(optics.noise_levels))

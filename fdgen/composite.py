@@ -6,31 +6,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from fdgen.appearance import Optics, blur, grain
 from fdgen.contract import Image
-from fdgen.lighting import LUMINANCE, to_linear, to_srgb
+from fdgen.lighting import luminance, to_linear, to_srgb
+from fdgen.raster import lay_over
 from fdgen.render import Layer
-
-F32 = npt.NDArray[np.float32]
 
 _LEAST_COVERAGE = 1.0 / 510
 """Half a level of an 8-bit alpha: less of an occluder than this is none."""
-_LEAST_SHADOW = 0.006
+_LEAST_SHADOW = 0.007
 """A share of light whose loss stays under a level at any brightness."""
 
 
-def match_sensor(layer: Layer, optics: Optics, rng: np.random.Generator) -> Layer:
-    """Give a layer the photograph's own blur and noise."""
-    stack = np.dstack([layer.colour_HWC, layer.opacity_HW])
-    stack = blur(stack, optics)
+def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
+    """Give a layer the photograph's own blur, and its noise by `seed`."""
     return replace(
         layer,
-        colour_HWC=stack[..., :3],
-        opacity_HW=stack[..., 3],
+        colour_HWC=blur(layer.colour_HWC, optics),
+        opacity_HW=blur(layer.opacity_HW, optics),
         silhouette_HW=blur(layer.silhouette_HW, optics),
-        grain_HW=grain(layer.silhouette_HW.shape, optics, rng),  # type: ignore[arg-type]
+        grain_HW=grain(layer.silhouette_HW.shape[0], optics, seed),
     )
 
 
@@ -40,20 +36,30 @@ def composite(clean_HWC: Image, layers: Sequence[Layer], *, grey: bool = False) 
     `mask` is 255 wherever a layer covers or shades a pixel, else 0; where it is 0, `occluded` equals `clean` exactly.
     `alpha` is the silhouette of all layers together, shadows left out. `grey` keeps a colourless photograph colourless.
     """
+    shape = clean_HWC.shape[:2]
     linear = to_linear(clean_HWC)
-    uncovered = np.ones(clean_HWC.shape[:2], np.float32)
-    touched = np.zeros(clean_HWC.shape[:2], np.bool_)
-    noise = np.zeros(clean_HWC.shape[:2], np.float32)
+    noise, uncovered, touched = np.zeros(shape, np.float32), np.ones(shape, np.float32), np.zeros(shape, np.bool_)
     for layer in layers:
-        linear = linear * (1 - layer.shadow_HWC) * (1 - layer.opacity_HW[..., None]) + layer.colour_HWC
-        noise = noise * (1 - layer.opacity_HW) + layer.grain_HW * layer.opacity_HW
-        uncovered *= 1 - layer.silhouette_HW
-        touched |= (layer.silhouette_HW > _LEAST_COVERAGE) | (layer.shadow_HWC.max(-1) > _LEAST_SHADOW)
+        lay_over(
+            linear,
+            noise,
+            uncovered,
+            touched,
+            layer.colour_HWC,
+            layer.opacity_HW,
+            layer.silhouette_HW,
+            layer.shadow_HW,
+            layer.shadow_rgb,
+            layer.grain_HW,
+            _LEAST_COVERAGE,
+            _LEAST_SHADOW,
+        )
+    changed = linear[touched]
     if grey:
-        linear = np.repeat((linear @ LUMINANCE)[..., None], 3, 2)
-    levels = to_srgb(linear) + noise[..., None]
-    blended = np.clip(levels + 0.5, 0, 255).astype(np.uint8)
-    occluded = np.where(touched[..., None], blended, clean_HWC)
-    mask = touched.astype(np.uint8) * np.uint8(255)
-    alpha = np.clip((1 - uncovered) * 255 + 0.5, 0, 255).astype(np.uint8)
-    return occluded, mask, np.where(touched, alpha, np.uint8(0))
+        changed = np.repeat(luminance(changed)[:, None], 3, 1)
+    levels = to_srgb(changed) + noise[touched][:, None] + np.float32(0.5)
+    occluded = clean_HWC.copy()
+    occluded[touched] = np.clip(levels, 0, 255).astype(np.uint8)
+    mask = touched.view(np.uint8) * np.uint8(255)
+    alpha = ((1 - uncovered) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return occluded, mask, alpha

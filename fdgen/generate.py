@@ -65,7 +65,7 @@ def render_placements(
     layers = []
     for placement in placements:
         layer = OCCLUDERS[placement.kind].render(scene, placement, library[placement.asset_id])
-        layers.append(match_sensor(layer, scene.analysis.optics, np.random.default_rng(placement.grain_seed)))
+        layers.append(match_sensor(layer, scene.analysis.optics, placement.grain_seed))
     return composite(scene.face.clean_HWC, layers, grey=scene.light.grey)
 
 

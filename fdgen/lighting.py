@@ -30,6 +30,15 @@ _GREY_LEVELS = 2.5
 _RESIDUAL_GRID = 64
 
 
+def luminance(linear: npt.NDArray[np.floating[Any]]) -> F32:
+    """Return the luminance (...) of linear RGB (..., 3).
+
+    Written out, since a matrix product may round differently with another number of threads.
+    """
+    red, green, blue = LUMINANCE
+    return np.asarray(linear[..., 0] * red + linear[..., 1] * green + linear[..., 2] * blue, np.float32)
+
+
 def to_linear(image: Image) -> F32:
     """Convert sRGB levels to linear light in [0, 1]."""
     return _TO_LINEAR[image]
@@ -95,11 +104,11 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
     albedo cannot be told apart in one photograph (dark skin or dark picture?): the difference is split, the albedo
     being the root of the mean luminance times 0.30, a mid skin's reflectance.
     """
-    luminance = linear_HWC @ LUMINANCE
+    bright = luminance(linear_HWC)
     if not skin_HW.any():
         skin_HW = np.ones_like(skin_HW)
-    median = max(float(np.median(luminance[skin_HW])), 1e-3)
-    skin_HW = skin_HW & (luminance > 0.12 * median) & (luminance < 3.0 * median)
+    median = max(float(np.median(bright[skin_HW])), 1e-3)
+    skin_HW = skin_HW & (bright > 0.12 * median) & (bright < 3.0 * median)
     if not skin_HW.any():
         skin_HW = np.ones_like(skin_HW)
     step = max(1, round(3 * clean_HWC.shape[0] / 256))
@@ -108,7 +117,7 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
     sparse &= skin_HW
     if not sparse.any():
         sparse = skin_HW
-    basis, observed = sh_basis(normals_HW3[sparse]), luminance[sparse].astype(np.float64)
+    basis, observed = sh_basis(normals_HW3[sparse]), bright[sparse].astype(np.float64)
     fit = _robust_ridge(basis, observed)
     albedo = float(np.clip(np.sqrt(observed.mean() * 0.30), 0.07, 0.55))
     mean = max(float((basis @ fit).mean()) / albedo, 0.05)
@@ -117,7 +126,7 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
     slope[2] = max(slope[2], 0.15 * abs(fit[0]))
     strength = float(np.linalg.norm(slope)) + 1e-9
     white = (linear_HWC.reshape(-1, 3).astype(np.float64) ** 4).mean(0) ** 0.25  # shades of grey, Minkowski norm 4
-    white /= white @ LUMINANCE + 1e-6
+    white /= float(luminance(white)) + 1e-6
     channels = clean_HWC.astype(np.int16)
     grey = float(np.abs(channels - channels.mean(2, keepdims=True)).mean()) < _GREY_LEVELS
     return FaceLight(
@@ -129,8 +138,8 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
         tint=(np.ones(3) if grey else 0.5 + 0.5 * np.clip(white, 0.7, 1.35)).astype(np.float32),
         skin=np.median(linear_HWC[skin_HW], 0).astype(np.float32),
         skin_albedo=albedo,
-        residual=_residual(luminance, normals_HW3, fit, median, skin_HW),
-        surround=float(np.clip(luminance.mean() / 0.22, 0.12, 1.2)),
+        residual=_residual(bright, normals_HW3, fit, median, skin_HW),
+        surround=float(np.clip(bright.mean() / 0.22, 0.12, 1.2)),
         grey=grey,
     )
 
@@ -148,12 +157,12 @@ def _robust_ridge(basis: npt.NDArray[np.float64], observed: npt.NDArray[np.float
 
 
 def _residual(
-    luminance: F32, normals_HW3: F32, fit: npt.NDArray[np.float64], median: float, skin_HW: npt.NDArray[np.bool_]
+    bright: F32, normals_HW3: F32, fit: npt.NDArray[np.float64], median: float, skin_HW: npt.NDArray[np.bool_]
 ) -> F32:
     """Smooth the log ratio of photograph to prediction over the skin, and let it die out beyond."""
-    log_ratio = np.zeros_like(luminance)
+    log_ratio = np.zeros_like(bright)
     predicted = np.maximum(sh_basis(normals_HW3[skin_HW]) @ fit, 0.15 * median)
-    log_ratio[skin_HW] = np.log(np.maximum(luminance[skin_HW], 0.02 * median) / predicted)
+    log_ratio[skin_HW] = np.log(np.maximum(bright[skin_HW], 0.02 * median) / predicted)
 
     def blurred(image: F32) -> F32:
         small = cv2.resize(image, (_RESIDUAL_GRID, _RESIDUAL_GRID), interpolation=cv2.INTER_AREA)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fdgen.appearance import Optics, estimate_optics
 from fdgen.geometry import Floats, HeadPose, Ints, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
-from fdgen.lighting import LUMINANCE, FaceLight, estimate_light, skin_mask, to_linear
+from fdgen.lighting import FaceLight, estimate_light, luminance, skin_mask, to_linear
 from fdgen.raster import rasterise
 
 if TYPE_CHECKING:
@@ -126,15 +126,24 @@ class Scene:
         return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5 * self.size_px / 256), np.float32)
 
     @cached_property
-    def skin_likeness_HW(self) -> F32:
-        """How much each pixel looks like this face's skin, 0 to 1: elsewhere hair or a hat may hide a strap."""
-        skin, tiny = self.light.skin, np.float32(1e-3)
-        brightness = np.log((self.linear_HWC @ LUMINANCE + tiny) / (skin @ LUMINANCE + tiny))
-        chroma = np.log((self.linear_HWC + 0.01) / (skin + np.float32(0.01)))
+    def _smooth_HWC(self) -> npt.NDArray[np.uint8]:
+        blurred = cv2.GaussianBlur(self.face.clean_HWC, (0, 0), 2.0 * self.size_px / 256)
+        return np.asarray(blurred, np.uint8)
+
+    def skin_likeness(self, points_px: F32) -> F32:
+        """Say how much the photograph looks like this face's skin at points (N, 2) of the crop: 0 to 1, (N,).
+
+        Where it does not, hair or a hat may hide a strap.
+        """
+        x, y = points_px[None, :, 0], points_px[None, :, 1]
+        seen = cv2.remap(self._smooth_HWC, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        colour, skin = to_linear(np.asarray(seen, np.uint8)), self.light.skin
+        brightness = np.log((luminance(colour) + 1e-3) / (luminance(skin) + 1e-3))
+        chroma = np.log((colour + 0.01) / (skin + 0.01))
         chroma -= chroma.mean(-1, keepdims=True)
         distance = (brightness / 0.95) ** 2 + (chroma**2).sum(-1) / 0.30**2
-        likeness = np.exp(-0.5 * distance).astype(np.float32)
-        return np.asarray(cv2.GaussianBlur(likeness, (0, 0), 2.0 * self.size_px / 256), np.float32)
+        likeness: F32 = np.exp(-0.5 * distance).astype(np.float32)
+        return likeness
 
 
 def sample_points(pose: HeadPose, points_cm: Floats) -> F32:

@@ -129,7 +129,7 @@ def shade(
 ) -> None:
     """Shade the visible samples and gather `step` by `step` of them to a pixel: premultiplied RGB, opacity, presence.
 
-    `lit_N3` is albedo times irradiance a vertex, `surface_N7` opacity, presence, specular, gloss (exponent) and mirror RGB;
+    `lit_N3` is albedo times irradiance a vertex, `surface_N7` opacity, presence, specular, gloss (exponent), mirror;
     `texture` (H, W, 3) multiplies the albedo; `environment` (H, W, 3) is what a mirror sees, by latitude and longitude
     with straight ahead (towards the viewer) in the middle; `light` the main direction and its strength; `glare_rgb`
     colours highlights; `ambient_HW` is the share of light left in hollows, a value a pixel.

@@ -1,0 +1,68 @@
+"""What commands write: data to standard output, words to standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True)
+class Voice:
+    """Words for the person at the terminal; none with `--quiet`. Errors do not pass here."""
+
+    quiet: bool = False
+
+    def say(self, text: str = "") -> None:
+        """Write one line to standard error."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+
+def emit(text: str) -> None:
+    """Write one line of data to standard output."""
+    click.echo(text)
+
+
+def emit_json(value: Any) -> None:
+    """Write one JSON document to standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def aligned(rows: Sequence[Sequence[Any]], *, indent: int = 0) -> list[str]:
+    """Lay rows out in columns: numbers to the right, the rest to the left, two spaces between."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(texts[0]))] if texts else []
+    right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(widths))]
+    lines = []
+    for row in texts:
+        cells = [
+            cell.rjust(width) if r else cell.ljust(width) for cell, width, r in zip(row, widths, right, strict=True)
+        ]
+        lines.append((" " * indent + "  ".join(cells)).rstrip())
+    return lines
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return `1 face`, `2 faces`, `2,000 faces`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def by_count(counts: Mapping[str, int]) -> str:
+    """Return `sunglasses 12, mask 9`: the most frequent first."""
+    return ", ".join(
+        f"{name} {number:,}" for name, number in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,87 @@
+"""Progress on standard error: a bar on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import Voice, duration
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+LINE_EVERY_S = 10.0
+"""Where there is no terminal: seconds between two lines of a long step that has no shards to tell of."""
+
+
+class Meter:
+    """Counts what is done of one step. Without terminal it writes the lines it is given, or one every ten seconds."""
+
+    def __init__(self, voice: Voice, unit: str, total: int | None, bar: tuple[Progress, TaskID] | None) -> None:
+        self.voice, self.unit, self.total, self.bar = voice, unit, total, bar
+        self.done = self.found = 0
+        self.started_s = self.told_s = time.monotonic()
+        self.told_by_lines = False
+
+    def start_from(self, done: int) -> None:
+        """Count what an earlier run has left done: it shows in the bar, and not in the speed."""
+        self.done = self.found = done
+        self._show()
+
+    def update(self, done: int, total: int | None = None) -> None:
+        """Set how much is done, and of how much."""
+        self.done, self.total = done, total if total is not None else self.total
+        self._show()
+
+    def line(self, text: str) -> None:
+        """Tell of something finished, a shard for example; on a terminal the bar says it already."""
+        self.told_by_lines = True
+        if self.bar is None:
+            self.voice.say(text)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the step began."""
+        return time.monotonic() - self.started_s
+
+    @property
+    def rate(self) -> float:
+        """Units a second, of those done in this run."""
+        return (self.done - self.found) / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    def timing(self) -> str:
+        """Return `12.3 pairs/s, 40.1 s left`, or nothing before the first unit."""
+        if self.done <= self.found:
+            return ""
+        left = f", {duration((self.total - self.done) / self.rate)} left" if self.total else ""
+        return f"{self.rate:.1f} {self.unit}/s{left}"
+
+    def _show(self) -> None:
+        if self.bar is not None:
+            progress, task = self.bar
+            progress.update(task, completed=self.done, total=self.total, timing=self.timing())
+        elif not self.told_by_lines and time.monotonic() - self.told_s >= LINE_EVERY_S:
+            self.told_s = time.monotonic()
+            of = f" of {self.total:,}" if self.total else ""
+            self.voice.say(f"{self.done:,}{of} {self.unit}, {self.timing()}")
+
+
+@contextlib.contextmanager
+def metered(voice: Voice, title: str, unit: str, total: int | None = None) -> Iterator[Meter]:
+    """Show the progress of one step, `unit` being what is counted, in the plural."""
+    if voice.quiet or not sys.stderr.isatty():
+        if not voice.quiet:
+            click.echo(f"{title} ...", err=True)
+        yield Meter(voice, unit, total, None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[timing]}"))
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield Meter(voice, unit, total, (progress, progress.add_task(title, total=total, timing="")))

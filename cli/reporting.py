@@ -1,0 +1,94 @@
+"""What a command says when it ends badly: one sentence, the next step, and an exit code.
+
+0 done, 1 failed, 2 wrong usage, 3 a check found problems, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from types import TracebackType
+
+import click
+
+from fdgen.errors import FdError
+
+DEBUG_VARIABLE = "FDGEN_DEBUG"
+
+FAILED, USAGE, PROBLEMS, INTERRUPTED = 1, 2, 3, 130
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """The user pressed Ctrl-C; the text says what is kept and how to go on."""
+
+
+class reporting:  # noqa: N801 - used as `with reporting(...)`
+    """Turn what its block raises into words on standard error and `SystemExit`.
+
+    A class and not a generator, since `__exit__` sees every exception without a handler that catches all.
+    """
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+
+    def __enter__(self) -> reporting:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, SystemExit):
+            return
+        if isinstance(error, click.exceptions.Exit):
+            sys.exit(error.exit_code)
+        if debugging() and not isinstance(error, click.ClickException):
+            traceback.print_exception(kind, error, trace)
+        sys.exit(self._tell(error))
+
+    def _tell(self, error: BaseException) -> int:
+        if isinstance(error, Interrupted | KeyboardInterrupt | click.Abort):
+            complain("interrupted", str(error))
+            return INTERRUPTED
+        if isinstance(error, FdError):
+            complain(f"error: {error.message}", error.hint)
+            return error.exit_code
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            click.echo(error.format_message(), err=True)
+            return error.exit_code
+        if isinstance(error, click.ClickException):
+            context = getattr(error, "ctx", None)
+            where = context.command_path if context else self.program
+            complain(f"error: {_sentence(error.format_message())}", f"`{where} --help` lists what there is")
+            return error.exit_code
+        if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            # The reader of our output (`head`, say) has gone; the interpreter's own flush at exit must not fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
+        if isinstance(error, OSError) and error.filename is not None:
+            complain(f"error: {error.filename}: {error.strerror}")
+            return FAILED
+        text = " ".join(str(error).split()) or "no message"
+        complain(
+            f"error: {self.program} failed unexpectedly: {type(error).__name__}: {text}",
+            "rerun the command with --debug for the traceback, and report it as a bug",
+        )
+        return FAILED
+
+
+def debugging() -> bool:
+    """Tell whether tracebacks are wanted: `--debug`, or the environment variable."""
+    return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
+
+
+def complain(sentence: str, next_step: str = "") -> None:
+    """Write an error to standard error, and what to do next below it."""
+    click.secho(sentence, err=True, fg="red")
+    if next_step:
+        click.echo(f"  {next_step}", err=True)
+
+
+def _sentence(text: str) -> str:
+    """Write click's sentences as ours: without capital and full stop."""
+    return text[:1].lower() + text[1:].rstrip(".")

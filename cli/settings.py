@@ -1,0 +1,115 @@
+"""Options that several commands share, and the recipe that they add up to.
+
+Settings come from the defaults, then `--recipe`, then `--set`, then an option of their own such as `--seed`: the later
+wins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from fdgen.recipe import Recipe
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+MOST_WORKERS = 8
+"""Default limit: more are seldom free on a shared machine, and each takes memory. `--workers` names more."""
+
+
+def _complete_recipe(ctx: click.Context, parameter: click.Parameter, text: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from fdgen.recipe_toml import recipe_names
+
+    names = [CompletionItem(name) for name in recipe_names() if name.startswith(text)]
+    return [*names, CompletionItem(text, type="file")]
+
+
+def recipe_options(function: Function) -> Function:
+    """Add what decides the recipe: `--recipe`, `--set`, `--seed` and `--size`."""
+    options = (
+        click.option(
+            "--recipe",
+            default="default",
+            show_default=True,
+            metavar="NAME|FILE",
+            shell_complete=_complete_recipe,
+            help="Built-in recipe, or a TOML file of yours.",
+        ),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Change one value of the recipe, as in `--set coverage.max=0.4`; may be repeated.",
+        ),
+        click.option("--seed", type=int, metavar="N", help="Seed of all that is random.  [default: the recipe's]"),
+        click.option(
+            "--size", "size_px", type=int, metavar="PX", help="Side of the square pictures.  [default: the recipe's]"
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+faces_option = click.option(
+    "--faces",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder of photographs, or of CelebA.  [default: the faces that come with fdgen]",
+)
+
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+
+
+def workers_option(function: Function) -> Function:
+    """Add `--workers`."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=default_workers,
+        metavar="N",
+        help=f"Processes; the result is the same for any number.  [default: one a core, at most {MOST_WORKERS}]",
+    )(function)
+
+
+def cache_options(function: Function) -> Function:
+    """Add `--cache` and `--no-cache`."""
+    function = click.option("--no-cache", is_flag=True, help="Neither read nor keep landmarks.")(function)
+    return click.option(
+        "--cache",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Where landmarks are kept between runs.  [default: see `fdgen doctor`]",
+    )(function)
+
+
+def default_workers() -> int:
+    """Return how many processes to use: one for each core that we may run on, up to a limit."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
+
+
+def resolve_recipe(
+    recipe: str, overrides: Sequence[str] = (), *, seed: int | None = None, size_px: int | None = None
+) -> Recipe:
+    """Load the recipe that the options ask for; raise `RecipeError`, naming the option or file at fault."""
+    from fdgen.recipe import Recipe
+
+    flags: list[tuple[str, Any]] = []
+    if seed is not None:
+        flags.append(("seed", seed))
+    if size_px is not None:
+        flags.append(("size_px", size_px))
+    return Recipe.load(recipe, [*overrides, *flags])

@@ -152,7 +152,7 @@ def compiled_code() -> Iterator[Finding]:
 
 def landmark_cache() -> Iterator[Finding]:
     """See that landmarks can be kept."""
-    from fdgen.landmark_cache import default_cache_path
+    from fdgen.cache import default_cache_path
 
     path = default_cache_path()
     size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "not there yet"

@@ -68,6 +68,13 @@ faces_option = click.option(
     help="Folder of photographs, or of CelebA.  [default: the faces that come with fdgen]",
 )
 
+cache_option = click.option(
+    "--cache",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where landmarks are kept between runs.  [default: `fdgen doctor` tells]",
+)
+
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
@@ -81,17 +88,6 @@ def workers_option(function: Function) -> Function:
         default=default_workers,
         metavar="N",
         help=f"Processes; the result is the same for any number.  [default: one a core, at most {MOST_WORKERS}]",
-    )(function)
-
-
-def cache_options(function: Function) -> Function:
-    """Add `--cache` and `--no-cache`."""
-    function = click.option("--no-cache", is_flag=True, help="Neither read nor keep landmarks.")(function)
-    return click.option(
-        "--cache",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Where landmarks are kept between runs.  [default: see `fdgen doctor`]",
     )(function)
 
 

@@ -25,9 +25,25 @@ _TO_SRGB = (255 * np.where(_light <= 0.0031308, 12.92 * _light, 1.055 * _light *
 
 # Second-order harmonics are held back more: one photograph shows only the front half of the sphere of normals.
 _RIDGE = np.array([0.0, 0.01, 0.01, 0.02, 0.12, 0.12, 0.12, 0.12, 0.12])
+
+
+def _hemisphere(rings: int = 9) -> npt.NDArray[np.float64]:
+    """Return directions about 10 degrees apart over the cap of 80 degrees about the viewer."""
+    found = [(0.0, 0.0, 1.0)]
+    for ring in range(1, rings):
+        polar = ring / (rings - 1) * np.radians(80)
+        n = round(36 * np.sin(polar))
+        found += [
+            (np.sin(polar) * np.cos(a), np.sin(polar) * np.sin(a), np.cos(polar))
+            for a in np.arange(n) * (2 * np.pi / n)
+        ]
+    return np.array(found)
+
+
+_LAMPS = _hemisphere()
 _GREY_LEVELS = 2.5
 """Mean distance of the channels from their mean, in levels, below which a picture counts as grey."""
-_RESIDUAL_GRID = 64
+_RESIDUAL_GRID = 32
 
 
 def luminance(linear: npt.NDArray[np.floating[Any]]) -> F32:
@@ -56,7 +72,7 @@ class FaceLight:
     `harmonics` (9,) give the irradiance on a white surface by its normal, in the picture's linear units; `floor` is the
     least it may fall to. `direction` (3,) and `directional` in [0, 1] describe the main light, `mean_irradiance` the
     average over the skin. `tint` (3,) colours the light, `skin` (3,) is the median skin in linear RGB, `skin_albedo`
-    its luminance as a reflectance. `residual` (64, 64) is the smooth ratio of the photograph's skin to what the
+    its luminance as a reflectance. `residual` (32, 32) is the smooth ratio of the photograph's skin to what the
     harmonics predict: cast shadows and half-lit faces, which harmonics cannot hold. `surround` scales reflections.
     """
 
@@ -118,13 +134,11 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
     if not sparse.any():
         sparse = skin_HW
     basis, observed = sh_basis(normals_HW3[sparse]), bright[sparse].astype(np.float64)
-    fit = _robust_ridge(basis, observed)
+    fit, weight = _robust_ridge(basis, observed)
     albedo = float(np.clip(np.sqrt(observed.mean() * 0.30), 0.07, 0.55))
     mean = max(float((basis @ fit).mean()) / albedo, 0.05)
 
-    slope = fit[1:4].copy()
-    slope[2] = max(slope[2], 0.15 * abs(fit[0]))
-    strength = float(np.linalg.norm(slope)) + 1e-9
+    direction, directional = _main_light(normals_HW3[sparse].astype(np.float64), observed, weight)
     white = (linear_HWC.reshape(-1, 3).astype(np.float64) ** 4).mean(0) ** 0.25  # shades of grey, Minkowski norm 4
     white /= float(luminance(white)) + 1e-6
     channels = clean_HWC.astype(np.int16)
@@ -132,8 +146,8 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
     return FaceLight(
         harmonics=(fit / albedo).astype(np.float32),
         floor=0.18 * mean,
-        direction=(slope / strength).astype(np.float32),
-        directional=min(1.0, strength / (abs(float(fit[0])) + 1e-9)),
+        direction=direction.astype(np.float32),
+        directional=directional,
         mean_irradiance=mean,
         tint=(np.ones(3) if grey else 0.5 + 0.5 * np.clip(white, 0.7, 1.35)).astype(np.float32),
         skin=np.median(linear_HWC[skin_HW], 0).astype(np.float32),
@@ -144,8 +158,33 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
     )
 
 
-def _robust_ridge(basis: npt.NDArray[np.float64], observed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Iteratively reweighted least squares with Cauchy weights."""
+def _main_light(
+    normals: npt.NDArray[np.float64], observed: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], float]:
+    """Fit ambient light plus one lamp: the lamp's direction and its share of both.
+
+    Harmonics alone leave the height of a lamp open, since their constant and their z look alike on the half of the
+    sphere that faces the camera; a lamp's shadow side tells them apart. Directions are tried on a grid.
+    """
+    facing = np.maximum(normals @ _LAMPS.T, 0.0)
+    w = weight[:, None]
+    total = weight.sum()
+    mean_facing, mean_seen = (w * facing).sum(0) / total, float((weight * observed).sum() / total)
+    spread = facing - mean_facing
+    variance = (w * spread**2).sum(0) / total + 1e-6
+    covariance = (w * spread * (observed - mean_seen)[:, None]).sum(0) / total
+    lamp = np.maximum(covariance / variance, 0.0)
+    lamp = np.minimum(lamp, mean_seen / (mean_facing + 1e-9))  # ambient light is never negative
+    explained = 2 * lamp * covariance - lamp**2 * variance
+    best = int(np.argmax(explained))
+    ambient = mean_seen - lamp[best] * mean_facing[best]
+    return _LAMPS[best], float(lamp[best] / (lamp[best] + ambient + 1e-9))
+
+
+def _robust_ridge(
+    basis: npt.NDArray[np.float64], observed: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Iteratively reweighted least squares with Cauchy weights: the coefficients and the last weights."""
     weight = np.ones(len(observed))
     scale = 0.5 * float(np.median(observed)) + 1e-6
     fit = np.zeros(basis.shape[1])
@@ -153,7 +192,7 @@ def _robust_ridge(basis: npt.NDArray[np.float64], observed: npt.NDArray[np.float
         weighted = basis * weight[:, None]
         fit = np.linalg.solve(weighted.T @ basis + np.diag(_RIDGE * len(observed)), weighted.T @ observed)
         weight = 1.0 / (1.0 + ((observed - basis @ fit) / scale) ** 2)
-    return fit
+    return fit, weight
 
 
 def _residual(
@@ -166,7 +205,7 @@ def _residual(
 
     def blurred(image: F32) -> F32:
         small = cv2.resize(image, (_RESIDUAL_GRID, _RESIDUAL_GRID), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.GaussianBlur(small, (0, 0), 3.2, borderType=cv2.BORDER_CONSTANT), np.float32)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.6, borderType=cv2.BORDER_CONSTANT), np.float32)
 
     ratio = 0.75 * blurred(log_ratio) / (blurred(skin_HW.astype(np.float32)) + 0.06)
     residual: F32 = np.exp(np.clip(ratio, -0.8, 0.5)).astype(np.float32)

@@ -43,7 +43,7 @@ class Analysis:
         values = {f.name: np.asarray(getattr(self.light, f.name)) for f in fields(FaceLight)}
         values |= {f"optics_{f.name}": np.asarray(getattr(self.optics, f.name)) for f in fields(Optics)}
         buffer = io.BytesIO()
-        np.savez(buffer, **values)
+        np.savez_compressed(buffer, **values)
         return buffer.getvalue()
 
     @classmethod

@@ -1,0 +1,279 @@
+"""What eyewear is made of: acetate, tortoise shell, crystal and metal; lens tints and mirrors; what the lenses reflect.
+
+Everything drawn here is JSON. Colours are linear RGB reflectances; a lens's `through` is the share of light that it lets
+pass at its top and bottom in its darkest channel, and `tint` how much more passes in the others.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.geometry import Floats
+from fdgen.lighting import to_linear
+from fdgen.mesh import Material
+from fdgen.occluders.eyewear_spec import FrameSpec
+from fdgen.scene import Scene
+
+F32 = npt.NDArray[np.float32]
+Values = Mapping[str, Any]
+
+_TEXTURE = 96
+_MARGIN = 3
+"""Texels of white round the texture: where parts without a pattern look."""
+_ROWS, _COLUMNS = 48, 96
+
+_METALS = {
+    "gold": (0.95, 0.68, 0.30),
+    "pale gold": (0.93, 0.78, 0.52),
+    "rose gold": (0.92, 0.58, 0.46),
+    "silver": (0.90, 0.90, 0.89),
+    "gunmetal": (0.22, 0.22, 0.24),
+    "bronze": (0.46, 0.28, 0.16),
+    "black": (0.035, 0.035, 0.038),
+}
+_TINTS = {  # how much more each channel passes than the darkest
+    "grey": (1.0, 1.0, 1.0),
+    "green": (1.15, 1.5, 1.0),
+    "brown": (2.3, 1.5, 1.0),
+    "amber": (2.9, 1.8, 1.0),
+    "blue": (1.0, 1.35, 2.1),
+    "violet": (1.4, 1.0, 1.8),
+    "pink": (2.1, 1.0, 1.35),
+    "yellow": (2.3, 2.0, 1.0),
+}
+
+
+def _pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
+    names = list(weights)
+    share = np.array([weights[name] for name in names])
+    return names[int(rng.choice(len(names), p=share / share.sum()))]
+
+
+def _rounded(values: npt.ArrayLike) -> list[float]:
+    return [round(float(v), 5) for v in np.ravel(values)]
+
+
+def draw_finish(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[str, Any]:
+    """Draw what a frame is made of."""
+    kind = _pick(rng, weights)
+    rgb, second, opacity = _acetate_colour(rng), _acetate_colour(rng), 1.0
+    if kind == "tortoise":
+        hue, depth = rng.uniform(0.035, 0.10), rng.uniform(0.35, 1.0)
+        rgb = np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.65, 0.92), depth)) ** 2.2 * rng.uniform(0.25, 0.6)
+        second = np.array([1.0, 0.45, 0.2]) * rng.uniform(0.004, 0.03)
+    elif kind == "horn":
+        rgb = np.array([1.0, 0.78, 0.55]) ** rng.uniform(1.0, 2.5) * rng.uniform(0.08, 0.5)
+        second = rgb * rng.uniform(0.1, 0.5)
+    elif kind == "crystal":
+        clear = rng.random() < 0.45
+        hue, full = rng.random(), 0.0 if clear else rng.uniform(0.15, 0.75)
+        rgb = np.array(colorsys.hsv_to_rgb(hue, full, rng.uniform(0.75, 1.0))) ** 2.2 * 0.5
+        opacity = rng.uniform(0.3, 0.6)
+    elif kind == "metal":
+        metal = _pick(
+            rng, {"gold": 5, "pale gold": 2, "rose gold": 2, "silver": 5, "gunmetal": 4, "bronze": 1, "black": 5}
+        )
+        rgb = np.array(_METALS[metal]) * rng.uniform(0.8, 1.1)
+        if rng.random() < 0.06:
+            rgb = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.3, 0.8), rng.uniform(0.4, 0.9))) ** 2.2
+    return {
+        "kind": kind,
+        "rgb": _rounded(np.clip(rgb, 0.0, 0.95)),
+        "second": _rounded(np.clip(second, 0.0, 0.95)),
+        "opacity": round(opacity, 4),
+        "shine": round(float(rng.uniform(0.5, 1.3)), 4),
+        "seed": int(rng.integers(2**31)),
+    }
+
+
+def _acetate_colour(rng: np.random.Generator) -> Floats:
+    """Draw the colour of a plastic: black most often, white and browns often, else any."""
+    which = rng.random()
+    if which < 0.46:
+        return np.array([1.0, 0.98, 0.97]) * rng.uniform(0.004, 0.028)
+    if which < 0.54:
+        return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.38, 0.62)
+    if which < 0.64:
+        return np.array([1.0, 0.5, 0.28]) ** rng.uniform(0.4, 1.5) * rng.uniform(0.02, 0.3)
+    if which < 0.71:
+        return np.full(3, rng.uniform(0.03, 0.4))
+    saturation, value = rng.uniform(0.25, 0.98), rng.uniform(0.15, 0.95)
+    return np.asarray(np.array(colorsys.hsv_to_rgb(rng.random(), saturation, value)) ** 2.2 * 0.75)
+
+
+def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[str, Any]:
+    """Draw a pair of lenses: how dark, which tint, graded or not, mirrored or not."""
+    kind = _pick(rng, weights)
+    tint = np.array(_TINTS[_pick(rng, {"grey": 8, "green": 3, "brown": 6, "amber": 1.5, "blue": 2, "violet": 1})])
+    mirror = np.full(3, rng.uniform(0.03, 0.2))
+    start, end = 0.0, 1.0
+    if kind == "dark":
+        top = bottom = rng.uniform(0.01, 0.07)
+        tint = tint ** rng.uniform(0.4, 1.2)
+    elif kind == "tint":
+        top = bottom = rng.uniform(0.08, 0.22)
+    elif kind == "gradient":
+        top, bottom = rng.uniform(0.02, 0.14), rng.uniform(0.28, 0.62)
+        start, end = rng.uniform(-0.1, 0.25), rng.uniform(0.75, 1.2)
+        mirror *= 0.8
+    elif kind == "light":
+        top = bottom = rng.uniform(0.3, 0.55)
+        name = _pick(
+            rng, {"pink": 2, "yellow": 2, "blue": 2, "violet": 1, "amber": 1, "grey": 1.5, "brown": 1, "green": 1}
+        )
+        tint = np.array(_TINTS[name]) ** rng.uniform(0.5, 1.0)
+        if rng.random() < 0.3:
+            bottom = min(0.8, top * rng.uniform(1.1, 1.8))
+        mirror *= 0.6
+    else:
+        top = bottom = rng.uniform(0.01, 0.08)
+        hue, saturation = rng.random(), 0.0 if rng.random() < 0.22 else rng.uniform(0.3, 0.95)
+        colour = np.array(colorsys.hsv_to_rgb(hue, saturation, 1.0)) ** 1.6
+        mirror = colour * rng.uniform(0.45, 1.5)
+    return {
+        "kind": kind,
+        "through": _rounded([top, bottom]),
+        "fade": _rounded([start, end]),
+        "tint": _rounded(tint),
+        "mirror": _rounded(mirror),
+        "shift": round(float(rng.normal(0.0, 0.12)), 4),
+    }
+
+
+def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw what lies behind the camera: sky or ceiling, skyline, ground, windows and lamps."""
+    outdoors = bool(rng.random() < 0.6)
+    bluish = rng.uniform(0.0, 0.6) if outdoors else rng.uniform(-0.25, 0.1)
+    sky = np.array([1 - 0.55 * bluish, 1 - 0.2 * bluish, 1 + 0.35 * bluish])
+    windows = []
+    for _ in range(int(rng.integers(0, 2) if outdoors else rng.integers(1, 4))):
+        width = rng.uniform(0.015, 0.07)
+        windows.append(
+            [
+                rng.uniform(0.28, 0.72),
+                rng.uniform(0.12, 0.5),
+                width,
+                width * rng.uniform(0.8, 3.5),
+                rng.uniform(2.0, 8.0),
+            ]
+        )
+    return {
+        "photo": round(float(rng.uniform(0.35, 0.9)), 4),
+        "power": round(float(rng.uniform(1.0, 1.9)), 4),
+        "sky": _rounded(sky * (rng.uniform(1.0, 2.8) if outdoors else rng.uniform(0.25, 0.9))),
+        "ground": round(float(rng.uniform(0.12, 0.5)), 4),
+        "horizon": round(float(rng.uniform(0.46, 0.62)), 4),
+        "skyline": round(float(rng.uniform(0.01, 0.10)), 4),
+        "soft": round(float(rng.uniform(0.3, 1.2) if outdoors else rng.uniform(1.5, 4.0)), 4),
+        "lamp": round(float(rng.uniform(2.0, 9.0)), 4),
+        "windows": [_rounded(window) for window in windows],
+        "seed": int(rng.integers(2**31)),
+    }
+
+
+def surroundings(scene: Scene, values: Values) -> F32:
+    """Paint what lies behind the camera, by latitude and longitude (48, 96, 3), relative to the light on the face.
+
+    The photograph itself, mirrored and blurred, is the best guess at the place; above its skyline lies the sky, below it
+    the ground; a lamp stands where the face's light comes from.
+    """
+    photo = cv2.resize(scene.face.clean_HWC, (32, 32), interpolation=cv2.INTER_AREA)[:, ::-1]
+    place = to_linear(np.ascontiguousarray(photo))
+    place = cv2.GaussianBlur(place, (0, 0), 2.0, borderType=cv2.BORDER_REPLICATE)
+    place = place / np.float32(max(float(place.mean()), 1e-3))
+    place = np.asarray(cv2.resize(place, (_COLUMNS, _ROWS), interpolation=cv2.INTER_LINEAR), np.float32)
+    place = np.float32(values["photo"]) * np.minimum(place, 3.0) ** np.float32(values["power"])
+    rng = np.random.default_rng(values["seed"])
+    v = ((np.arange(_ROWS) + 0.5) / _ROWS)[:, None]
+    heights = np.cumsum(rng.normal(0.0, 1.0, _COLUMNS))
+    heights -= np.linspace(heights[0], heights[-1], _COLUMNS)  # the ends meet behind the head
+    skyline = values["horizon"] - values["skyline"] * np.abs(heights) / (np.abs(heights).max() + 1e-9)
+    above = np.clip((skyline[None, :] - v) * _ROWS / values["soft"] + 0.5, 0.0, 1.0)[..., None]
+    zenith = (0.75 + 0.5 * np.clip(values["horizon"] - v, 0.0, 1.0) / 0.5)[..., None]
+    sky = np.array(values["sky"]) * zenith * (0.75 + 0.25 * place.mean((0, 1)))
+    below = np.clip((v - values["horizon"]) * 6.0, 0.0, 1.0)[..., None]
+    land = place * (1.0 - below * (1.0 - values["ground"]))
+    painted = (land * (1.0 - above) + (0.3 * land + sky) * above).astype(np.float32)
+    u = ((np.arange(_COLUMNS) + 0.5) / _COLUMNS)[None, :]
+    x, y, z = (float(c) for c in scene.light.direction)
+    lamp = [0.5 + np.arctan2(x, z) / (2 * np.pi), 0.5 - 0.499 * y, 0.035, 0.05, values["lamp"]]
+    for wu, wv, width, height, strength in [*values["windows"], lamp]:
+        inside = _box((u - wu + 0.5) % 1.0 - 0.5, width, 0.01) * _box(v - wv, height, 0.02)
+        painted += (strength * inside)[..., None].astype(np.float32)
+    return painted
+
+
+def _box(offset: npt.NDArray[np.float64], width: float, soft: float) -> npt.NDArray[np.float64]:
+    result: npt.NDArray[np.float64] = np.clip((0.5 * width - np.abs(offset)) / soft + 0.5, 0.0, 1.0)
+    return result
+
+
+def pattern(finish: Values) -> F32 | None:
+    """Paint the texture (96, 96, 3) of a patterned finish; None where it has none."""
+    if finish["kind"] not in ("tortoise", "horn"):
+        return None
+    rng = np.random.default_rng(finish["seed"])
+    noise = rng.standard_normal((_TEXTURE, _TEXTURE)).astype(np.float32)
+    if finish["kind"] == "tortoise":
+        field = _even(cv2.GaussianBlur(noise, (0, 0), 5.0)) + 0.55 * _even(cv2.GaussianBlur(noise, (0, 0), 2.0))
+        share = 1.0 / (1.0 + np.exp(-3.5 * (field - rng.uniform(-0.8, 0.5))))
+    else:
+        field = _even(cv2.GaussianBlur(noise, (0, 0), sigmaX=12.0, sigmaY=1.5))
+        share = 1.0 / (1.0 + np.exp(-1.6 * field))
+    light, dark = np.array(finish["rgb"], np.float32), np.array(finish["second"], np.float32)
+    painted = (light + (dark - light) * share[..., None]).astype(np.float32)
+    for edge in (slice(0, _MARGIN), slice(_TEXTURE - _MARGIN, _TEXTURE)):
+        painted[edge] = 1.0
+        painted[:, edge] = 1.0
+    return painted
+
+
+def _even(field: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    return field / (field.std() + 1e-9)
+
+
+def frame_material(finish: Values, sheet: Floats) -> tuple[Material, F32 | None]:
+    """Return the material at points (N, 2) of a part's sheet, in cm, and where they lie in the pattern."""
+    kind, shine = finish["kind"], float(finish["shine"])
+    rgb, second = np.array(finish["rgb"]), np.array(finish["second"])
+    if kind == "metal":
+        return Material(albedo=0.25 * rgb, specular=0.7 * shine, gloss=35.0, mirror=1.15 * rgb), None
+    if kind == "matte":
+        return Material(albedo=rgb + 0.006, specular=0.10 * shine, gloss=7.0, mirror=0.03), None
+    if kind == "crystal":
+        return Material(albedo=rgb, opacity=finish["opacity"], specular=0.8 * shine, gloss=60.0, mirror=0.16), None
+    gloss = {"specular": 0.75 * shine, "gloss": 55.0, "mirror": 0.10 * shine}
+    if kind in ("tortoise", "horn"):
+        span = 1.0 - 2.0 * (_MARGIN + 1) / _TEXTURE
+        folded = np.abs((sheet / 7.0) % 2.0 - 1.0)  # a triangle wave: the pattern turns back at its edges
+        return Material(albedo=1.0, **gloss), (0.5 + (folded - 0.5) * span).astype(np.float32)
+    if kind == "fade":
+        share = np.clip(0.5 - sheet[:, 1:] / 3.0, 0.0, 1.0)
+        return Material(albedo=rgb + (second - rgb) * share, **gloss), None
+    return Material(albedo=rgb, **gloss), None
+
+
+def lens_material(lens: Values, sheet: Floats, height_cm: float) -> Material:
+    """Return the material of a lens at points of its sheet: it darkens what lies behind, and reflects."""
+    start, end = lens["fade"]
+    drop = np.clip((0.5 - sheet[:, 1] / height_cm - start) / max(end - start, 0.05), 0.0, 1.0)
+    top, bottom = lens["through"]
+    through = np.exp(np.log(top) + (np.log(bottom) - np.log(top)) * drop)
+    return Material(
+        albedo=np.array(lens["tint"]) * 0.004, opacity=1.0 - through, specular=0.9, gloss=220.0, mirror=lens["mirror"]
+    )
+
+
+def temple_finish(rng: np.random.Generator, spec: FrameSpec, front: Values) -> dict[str, Any]:
+    """Draw what the temples are made of: mostly the front's own material."""
+    if rng.random() < 0.8:
+        return dict(front)
+    if spec.temple == "wire":
+        return draw_finish(rng, {"metal": 1.0})
+    return draw_finish(rng, {"plain": 3.0, "metal": 1.0})

@@ -1,0 +1,269 @@
+"""The geometry of eyewear: lens outlines, rims, bridges and temples, built from a frame's drawn parameters.
+
+Two frames of reference beside the head's. *Sheet*: the front unrolled flat, cm, x from the bridge to the viewer's right,
+y up from the middle of the lenses. *Front*: the sheet bent and curved, z forward, before it is put on the nose. Each lens
+is drawn for the right of the sheet and mirrored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.geometry import Floats, Ints, grid_faces, rotation_matrix
+from fdgen.mesh import spline, tube
+from fdgen.occluders.eyewear_spec import FrameSpec
+
+POINTS = 72
+"""Points round a lens; at 256 px they lie some two pixels apart."""
+
+_LENS_RINGS = 5
+_CORNER_STEPS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A piece of geometry: vertices and unit normals (N, 3), triangles (M, 3), sheet coordinates (N, 2) in cm."""
+
+    vertices: Floats
+    normals: Floats
+    faces: Ints
+    sheet: Floats
+
+
+@dataclass(frozen=True)
+class Front:
+    """A front of the given shape, drawn on its sheet.
+
+    `lens` and `outer` (POINTS, 2) are the outlines of the right lens and of its rim, `outward` the normals between them,
+    `thickness` and `angle_deg` the rim's width and the polar angle at each point. `centre_x` is the middle of the lens.
+    """
+
+    shape: Mapping[str, float]
+    construction: str
+    lens: Floats
+    outer: Floats
+    outward: Floats
+    thickness: Floats
+    angle_deg: Floats
+    centre_x: float
+
+    @classmethod
+    def draw(cls, spec: FrameSpec, shape: Mapping[str, float], rim_cm: npt.ArrayLike, wobble_seed: int) -> Front:
+        """Draw the front: `shape` holds a value for every range of the spec, `rim_cm` one for every row of its rim."""
+        width, height = shape["lens_width_cm"], shape["lens_height_cm"]
+        control = np.array(spec.outline)
+        half = np.array([width, height]) / 2
+        shift = np.random.default_rng(wobble_seed).normal(0.0, shape["wobble"], (len(control), 2))
+        x, y = control[:, 0], control[:, 1]
+        unit = np.column_stack([x * (1 - shape["taper"] * (0.5 - 0.5 * y)), y + shape["lift"] * (0.5 + 0.5 * x) ** 2])
+        roundness = np.clip(control[:, 2] + shape["roundness"], 0.05, 1.0)
+        outline = _rounded_polygon(unit * half + shift, roundness)
+        outline -= 0.5 * (outline.max(0) + outline.min(0))
+        if spec.construction == "shield":  # one lens: its two halves meet on the middle line
+            outline[:, 0] -= outline[:, 0].min()
+            centre_x = 0.5 * float(np.ptp(outline[:, 0]))
+        else:
+            centre_x = 0.5 * (shape["bridge_cm"] + float(np.ptp(outline[:, 0])))
+            outline[:, 0] += centre_x
+        ahead = np.roll(outline, -1, 0) - np.roll(outline, 1, 0)
+        ahead /= np.linalg.norm(ahead, axis=1, keepdims=True) + 1e-9
+        outward = np.column_stack([ahead[:, 1], -ahead[:, 0]])
+        angle = np.degrees(np.arctan2(outline[:, 1], outline[:, 0] - centre_x))
+        knots = np.array(spec.rim)[:, 0]
+        thickness = np.interp(angle, knots, np.asarray(rim_cm, np.float64), period=360.0)
+        for _ in range(3):
+            thickness = 0.25 * np.roll(thickness, 1) + 0.5 * thickness + 0.25 * np.roll(thickness, -1)
+        thickness[thickness < 0.01] = 0.0
+        outer = outline + outward * thickness[:, None]
+        return cls(shape, spec.construction, outline, outer, outward, thickness, angle, centre_x)
+
+    def index_at(self, angle_deg: float) -> int:
+        """Return the point of the outline nearest to a polar angle."""
+        return int(np.argmin(np.abs((self.angle_deg - angle_deg + 180.0) % 360.0 - 180.0)))
+
+    def bend(self, sheet: Floats, depth: npt.ArrayLike = 0.0) -> tuple[Floats, Floats, Floats]:
+        """Bend sheet points (N, 2), raised by `depth`, to the front: points (N, 3), normals and directions of x.
+
+        The whole front lies on a cylinder about the head; each lens is curved besides, as ground glass is.
+        """
+        radius, own = self.shape["face_curve_cm"], self.shape["lens_curve_cm"]
+        x, y = sheet[:, 0], sheet[:, 1]
+        turn = x / radius
+        cos, sin, zero = np.cos(turn), np.sin(turn), np.zeros_like(x)
+        if self.construction == "shield":
+            across = zero
+        else:
+            half = 0.5 * self.shape["lens_width_cm"]
+            across = np.clip(np.abs(x) - self.centre_x, -half, half) * np.sign(x)
+        raised = np.asarray(depth) - across**2 / (2 * own) - y**2 / (2 * own)
+        out, sideways = np.column_stack([sin, zero, cos]), np.column_stack([cos, zero, -sin])
+        points = np.column_stack([radius * sin, y, radius * (cos - 1)]) + out * raised[:, None]
+        normals = out + sideways * (across / own)[:, None]
+        normals[:, 1] += y / own
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        return points, normals, sideways
+
+    def lens_mesh(self, side: int) -> Surface:
+        """Build a lens: `side` 1 is on the viewer's right, -1 on the left."""
+        shares = np.linspace(0.0, 1.0, _LENS_RINGS + 1)[1:] ** 0.8
+        middle = np.array([self.centre_x, 0.0])
+        rings = [middle + share * (self.lens - middle) for share in shares]
+        sheet = np.concatenate([middle[None], *rings]) * (side, 1.0)
+        depth = 0.0 if self.construction in ("wire", "rimless") else -0.3 * self.shape["rim_depth_cm"]
+        points, normals, _ = self.bend(sheet, depth)
+        first = 1 + np.arange(POINTS)
+        fan = np.column_stack([np.zeros(POINTS, int), first, np.roll(first, -1)])
+        faces = np.concatenate([fan, 1 + grid_faces(_LENS_RINGS, POINTS, wrap=True)])
+        return Surface(points, normals, faces.astype(np.int32), sheet)
+
+    def rim_mesh(self, side: int) -> Surface:
+        """Build a rim cut from sheet: a flat front with bevelled edges, as thick as the profile says, gone where it is 0."""
+        t = self.thickness
+        there = np.clip(t / 0.10, 0.0, 1.0)
+        bevel = np.minimum(0.11, 0.32 * t)
+        deep = self.shape["rim_depth_cm"] * there
+        zero = np.zeros_like(t)
+        rows = (  # across the rim, depth, normal across, normal forward
+            (-0.04 * there, -deep, -1.0, 0.0),
+            (-0.04 * there, -0.8 * bevel, -0.75, 0.66),
+            (0.6 * bevel, zero, -0.22, 0.975),
+            (t - bevel, zero, 0.22, 0.975),
+            (t, -0.8 * bevel, 0.8, 0.6),
+            (t, -deep, 1.0, 0.0),
+        )
+        sheet = np.concatenate([self.lens + self.outward * across[:, None] for across, *_ in rows])
+        depth = np.concatenate([d for _, d, _, _ in rows])
+        slope = np.repeat([n for _, _, n, _ in rows], POINTS)
+        forward = np.repeat([n for _, _, _, n in rows], POINTS)
+        outward = np.tile(self.outward, (len(rows), 1)) * (side, 1.0)
+        sheet = sheet * (side, 1.0)
+        points, facing, sideways = self.bend(sheet, depth)
+        normals = facing * forward[:, None] + sideways * (slope * outward[:, 0])[:, None]
+        normals[:, 1] += slope * outward[:, 1]
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+        return Surface(points, normals, grid_faces(len(rows), POINTS, wrap=True), sheet)
+
+    def wire_mesh(self, side: int, radius_cm: float) -> Surface:
+        """Build a rim of round wire about the lens."""
+        sheet = (self.lens + self.outward * (0.6 * radius_cm)) * (side, 1.0)
+        path, _, _ = self.bend(sheet)
+        return rod(path, radius_cm, sheet, closed=True)
+
+    def bridge_mesh(self, kind: str) -> Surface:
+        """Build a bridge cut from sheet between the rims: its lower edge an arch (saddle) or a keyhole."""
+        top, low = self.outer[self.index_at(128.0)], self.outer[self.index_at(200.0 if kind == "saddle" else 186.0)]
+        reach = np.array([max(top[0], 0.12), max(low[0], 0.12)]) + 0.06
+        w = np.linspace(-1.0, 1.0, 17)
+        upper = top[1] + self.shape["bridge_sag"] * (1 - w**2)
+        crest = float(top[1] + self.shape["bridge_sag"] - self.shape["bridge_height_cm"])
+        power = 1.0 if kind == "saddle" else 0.45
+        lower = low[1] + max(crest - low[1], 0.05) * np.maximum(1 - w**2, 0.0) ** power
+        lower = np.minimum(lower, upper - 0.08)
+        deep = self.shape["rim_depth_cm"]
+        bevel = np.minimum(0.1, 0.3 * (upper - lower))
+        flat = np.full_like(w, -0.02)
+        rows = (  # x, y, depth, normal up, normal forward
+            (w * reach[1], lower, flat - deep, -1.0, 0.0),
+            (w * reach[1], lower, flat - bevel, -0.75, 0.66),
+            (w * reach[1], lower + bevel, flat, -0.2, 0.98),
+            (w * reach[0], upper - bevel, flat, 0.2, 0.98),
+            (w * reach[0], upper, flat - bevel, 0.75, 0.66),
+            (w * reach[0], upper, flat - deep, 1.0, 0.0),
+        )
+        sheet = np.concatenate([np.column_stack([x, y]) for x, y, *_ in rows])
+        points, facing, _ = self.bend(sheet, np.concatenate([d for _, _, d, _, _ in rows]))
+        normals = facing * np.repeat([n for *_, n in rows], len(w))[:, None]
+        normals[:, 1] += np.repeat([n for _, _, _, n, _ in rows], len(w))
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+        return Surface(points, normals, grid_faces(len(rows), len(w)), sheet)
+
+    def bar_mesh(self, angle_deg: float, rise_cm: float, radius_cm: float) -> Surface:
+        """Build a wire from rim to rim that leaves both at a polar angle and rises in an arch."""
+        x, y = self.lens[self.index_at(angle_deg)]
+        w = np.linspace(-1.0, 1.0, 13)
+        sheet = np.column_stack([w * (x + 0.04), y + rise_cm * (1 - np.abs(w) ** 2.4)])
+        path, _, _ = self.bend(sheet, 0.12 * (1 - w**2))
+        return rod(path, radius_cm, sheet)
+
+    def disc_mesh(self, side: int, angle_deg: float, inset_cm: float, radius_cm: float, depth_cm: float) -> Surface:
+        """Build a small domed disc on the front: a rivet, the screw of a rimless lens, a nose pad."""
+        index = self.index_at(angle_deg)
+        spot = self.outer[index] - self.outward[index] * inset_cm
+        around = np.arange(8) * (np.pi / 4)
+        ring = np.column_stack([np.cos(around), np.sin(around)])
+        sheet = np.concatenate([[spot], spot + 0.6 * radius_cm * ring, spot + radius_cm * ring]) * (side, 1.0)
+        lift = np.repeat([0.05, 0.04, 0.0], (1, 8, 8))
+        points, normals, _ = self.bend(sheet, depth_cm + lift * radius_cm / 0.1)
+        tilt = np.concatenate([[[0.0, 0.0]], 0.5 * ring, 1.2 * ring]) * (side, 1.0)
+        normals[:, :2] += tilt
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        first = 1 + np.arange(8)
+        fan = np.column_stack([np.zeros(8, int), first, np.roll(first, -1)])
+        faces = np.concatenate([fan, 1 + grid_faces(2, 8, wrap=True)]).astype(np.int32)
+        return Surface(points, normals, faces, sheet)
+
+
+def _rounded_polygon(corners: Floats, roundness: Floats) -> Floats:
+    """Round the corners of a polygon (K, 2) with parabolas and walk round it: (POINTS, 2), evenly spaced."""
+    before, after = np.roll(corners, 1, 0), np.roll(corners, -1, 0)
+    cut = 0.5 * roundness[:, None]
+    start, end = corners + (before - corners) * cut, corners + (after - corners) * cut
+    t = np.linspace(0.0, 1.0, _CORNER_STEPS)[:, None, None]
+    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * corners + t**2 * end
+    path = curve.transpose(1, 0, 2).reshape(-1, 2)
+    path = np.concatenate([path, path[:1]])
+    step = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    run = np.concatenate([[0.0], np.cumsum(step)])
+    at = np.arange(POINTS) * (run[-1] / POINTS)
+    return np.column_stack([np.interp(at, run, path[:, 0]), np.interp(at, run, path[:, 1])])
+
+
+def rod(path: Floats, radius_cm: npt.ArrayLike, sheet: Floats, *, closed: bool = False, sides: int = 6) -> Surface:
+    """Build a round rod along a path with exact normals."""
+    vertices, faces = tube(path, radius_cm, sides=sides, closed=closed)
+    middle = np.concatenate([path, path[:1]]) if closed else path
+    normals = vertices - np.repeat(middle, sides, 0)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+    flat = np.concatenate([sheet, sheet[:1]]) if closed else sheet
+    return Surface(vertices, normals, faces, np.repeat(flat, sides, 0))
+
+
+def temple_mesh(
+    knots: npt.ArrayLike, half_height_cm: npt.ArrayLike, half_thickness_cm: float, *, rings: int = 20
+) -> tuple[Surface, int]:
+    """Build a temple through knots (K, 3) in head cm: the surface and the vertices in a ring.
+
+    `half_height_cm` has a value at each knot. The cross-section is a rounded plank, flat outside.
+    """
+    path = spline(knots, rings)
+    along = np.linspace(0.0, 1.0, rings)
+    heights = np.asarray(half_height_cm, np.float64)
+    tall = np.interp(along, np.linspace(0.0, 1.0, len(heights)), heights)[:, None, None]
+    tangent = np.gradient(path, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    up = np.array([0.0, 1.0, 0.0]) - tangent * tangent[:, 1:2]
+    up /= np.linalg.norm(up, axis=1, keepdims=True) + 1e-9
+    side = np.cross(up, tangent)
+    # A plank: two points on each flat side with normals that lean a little, and the edges between them.
+    height = np.array([-0.72, 0.72, 1.0, 1.0, 0.72, -0.72, -1.0, -1.0])[None, :, None]
+    width = np.array([1.0, 1.0, 0.55, -0.55, -1.0, -1.0, -0.55, 0.55])[None, :, None]
+    lean = np.array([-0.3, 0.3, 0.85, 0.85, 0.3, -0.3, -0.85, -0.85])[None, :, None]
+    face = np.array([0.95, 0.95, 0.5, -0.5, -0.95, -0.95, -0.5, 0.5])[None, :, None]
+    vertices = path[:, None] + up[:, None] * height * tall + side[:, None] * width * half_thickness_cm
+    normals = up[:, None] * lean + side[:, None] * face
+    sheet = np.stack([np.broadcast_to(vertices[..., 2], (rings, 8)), vertices[..., 1]], -1)
+    return Surface(
+        vertices.reshape(-1, 3), normals.reshape(-1, 3), grid_faces(rings, 8, wrap=True), sheet.reshape(-1, 2)
+    ), 8
+
+
+def tilted(points: Floats, tilt_deg: float, roll_deg: float, yaw_deg: float) -> Floats:
+    """Turn front points or normals: first the tilt of its lower edge towards the cheeks, then roll, then yaw."""
+    tilt = rotation_matrix((np.radians(tilt_deg), 0.0, 0.0))
+    roll, yaw = rotation_matrix((0.0, 0.0, np.radians(roll_deg))), rotation_matrix((0.0, np.radians(yaw_deg), 0.0))
+    result: Floats = points @ (yaw @ roll @ tilt).T
+    return result

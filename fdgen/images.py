@@ -74,6 +74,13 @@ def decode(data: bytes, *, name: str) -> Image:
     return _turn(_decode_jpeg(data, header.size, name), orientation)
 
 
+def picture_size(data: bytes, *, name: str) -> tuple[int, int]:
+    """Read width and height from the header alone, before any EXIF rotation; raise `PictureError` as `decode` does."""
+    with _pillow_lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _read_header(data, name).size
+
+
 def encode_png(array: npt.NDArray[np.uint8]) -> bytes:
     """Encode RGB HWC or grey HW uint8 as an 8-bit PNG: equal arrays give equal bytes.
 

@@ -1,0 +1,198 @@
+"""CelebA in its official layout: `img_align_celeba/000001.jpg` and the lists that come with it.
+
+The dataset is for non-commercial research and is not redistributed; see
+https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html for how to get it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fdgen.contract import Image, Reject
+from fdgen.errors import FacesError, PictureError
+from fdgen.images import picture_size
+from fdgen.sources import OnFile, Source, list_pictures, read_picture, refuse_empty
+
+IMAGE_FOLDERS = ("img_align_celeba", "img_align_celeba_png")
+IDENTITIES = "identity_CelebA.txt"
+PARTITION = "list_eval_partition.txt"
+ATTRIBUTES = "list_attr_celeba.txt"
+_SPLITS = {"0": "train", "1": "val", "2": "test"}
+_NAME = re.compile(r"\d{6}\.(jpg|png)")
+
+_COSTS = {
+    IDENTITIES: "one person may stand in two splits",
+    PARTITION: "splits are hashed and do not compare with published ones",
+    ATTRIBUTES: "faces that already wear glasses or a hat cannot be told",
+}
+
+
+class CelebA:
+    """CelebA's aligned images, official (178x218) or halved (89x109), with whatever lists lie beside or above them.
+
+    `root` is the folder of the images whichever folder was named, so a dataset is the same either way.
+    """
+
+    kind = "celeba"
+
+    def __init__(self, root: str | Path) -> None:
+        named = Path(root).expanduser()
+        found = find_images(named)
+        if found is None:
+            raise FacesError(
+                f"{named} is not CelebA: it holds no img_align_celeba folder with images like 000001.jpg",
+                hint="name the folder that img_align_celeba lies in",
+            )
+        self.root = found.absolute()
+        self._lists = {name: path for name in _COSTS if (path := _find_list(named, found, name)) is not None}
+        self._listing: tuple[list[Source], list[Reject], tuple[str, ...]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_listing": None}  # 200,000 sources need not travel to every worker
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say which lists are missing and what that costs, and how small the images are."""
+        return self._listed()[2]
+
+    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+        """List the images, with identity, partition and attributes where their lists are there."""
+        sources, rejects, _ = self._listed(on_file)
+        refuse_empty(str(self.root), sources, rejects)
+        return sources
+
+    def rejects(self) -> list[Reject]:
+        """List duplicates and files that are no picture."""
+        return self._listed()[1]
+
+    def read(self, source: Source) -> Image:
+        """Decode one image."""
+        return read_picture(self.root, source)
+
+    def _listed(self, on_file: OnFile | None = None) -> tuple[list[Source], list[Reject], tuple[str, ...]]:
+        if self._listing is None:
+            paths = sorted(name for name in _file_names(self.root) if _NAME.fullmatch(name))
+            pictures, rejects = list_pictures(self.root, paths, on_file)
+            wanted = {path for path, _ in pictures}
+            identities = self._identities(wanted)
+            splits = self._splits(wanted)
+            attributes = self._attributes(wanted)
+            sources = [
+                Source(path, sha256, identities.get(path), splits.get(path), attributes.get(path))
+                for path, sha256 in pictures
+            ]
+            known = {IDENTITIES: len(identities), PARTITION: len(splits), ATTRIBUTES: len(attributes)}
+            notes = [
+                _note(name, len(sources), known[name], name in self._lists)
+                for name in _COSTS
+                if known[name] < len(sources)
+            ]
+            self._listing = sources, rejects, (*notes, *self._size_note(sources))
+        return self._listing
+
+    def _size_note(self, sources: list[Source]) -> tuple[str, ...]:
+        if not sources:
+            return ()
+        try:
+            size = picture_size((self.root / sources[0].path).read_bytes(), name=sources[0].path)
+        except (OSError, PictureError):  # a broken image is rejected when it is read; here it only tells us nothing
+            return ()
+        if size[0] >= 178:
+            return ()
+        return (
+            f"the images are {size[0]}x{size[1]}, not the official 178x218: "
+            "what is sharper than that in a crop was drawn by us",
+        )
+
+    def _identities(self, wanted: set[str]) -> dict[str, str]:
+        """Read `000001.jpg 2880`: image, identity."""
+        return {row[0]: row[1] for _, row in self._rows(IDENTITIES, 2) if row[0] in wanted}
+
+    def _splits(self, wanted: set[str]) -> dict[str, str]:
+        """Read `000001.jpg 0`: image, partition."""
+        splits = {}
+        for number, (name, code) in self._rows(PARTITION, 2):
+            if code not in _SPLITS:
+                raise self._malformed(PARTITION, number, f"the partition is 0, 1 or 2, not {code!r}")
+            if name in wanted:
+                splits[name] = _SPLITS[code]
+        return splits
+
+    def _attributes(self, wanted: set[str]) -> dict[str, tuple[str, ...]]:
+        """Read a count, a row of names, then `000001.jpg -1 1 ...`."""
+        if ATTRIBUTES not in self._lists:
+            return {}
+        lines = self._lines(ATTRIBUTES)
+        next(lines, None)
+        names = next(lines, (2, []))[1]
+        attributes = {}
+        for number, row in lines:
+            if len(row) != len(names) + 1:
+                raise self._malformed(ATTRIBUTES, number, f"expected {len(names) + 1} columns, found {len(row)}")
+            if row[0] in wanted:
+                attributes[row[0]] = tuple(name for name, value in zip(names, row[1:], strict=True) if value == "1")
+        return attributes
+
+    def _rows(self, name: str, n_columns: int) -> Iterator[tuple[int, list[str]]]:
+        """Yield (line number, columns) of a list that is there; raise where a row has another number of columns."""
+        if name not in self._lists:
+            return
+        for number, row in self._lines(name):
+            if len(row) != n_columns:
+                raise self._malformed(name, number, f"expected {n_columns} columns, found {len(row)}")
+            yield number, row
+
+    def _lines(self, name: str) -> Iterator[tuple[int, list[str]]]:
+        path = self._lists[name]
+        try:
+            with path.open(encoding="utf-8") as lines:
+                for number, line in enumerate(lines, 1):
+                    if row := line.split():
+                        yield number, row
+        except (OSError, UnicodeDecodeError) as error:
+            raise FacesError(f"{path} cannot be read: {error}", hint="download it again, or remove it") from error
+
+    def _malformed(self, name: str, number: int, why: str) -> FacesError:
+        return FacesError(
+            f"line {number} of {self._lists[name]} is malformed: {why}", hint="download it again, or remove it"
+        )
+
+
+def find_images(folder: Path) -> Path | None:
+    """Return the folder of CelebA's images, given it or one of the folders above it; None where it is not CelebA."""
+    candidates = [folder / inner / name for inner in (".", "Img") for name in IMAGE_FOLDERS]
+    candidates += [folder / name / name for name in IMAGE_FOLDERS]  # as Kaggle packs it
+    if folder.resolve().name in IMAGE_FOLDERS:
+        candidates.append(folder)
+    for candidate in candidates:
+        if candidate.is_dir() and any(_NAME.fullmatch(name) for name in _file_names(candidate)):
+            return candidate
+    return None
+
+
+def _find_list(named: Path, images: Path, name: str) -> Path | None:
+    """Look for a list beside the images and in the two folders above them, also in the download's own subfolders."""
+    places = dict.fromkeys((named, images, images.resolve().parent, images.resolve().parent.parent))
+    for place in places:
+        for inner in (".", "Anno", "Eval"):
+            path = place / inner / name
+            if path.is_file():
+                return path
+    return None
+
+
+def _file_names(folder: Path) -> Iterator[str]:
+    try:
+        for entry in folder.iterdir():
+            yield entry.name
+    except OSError as error:
+        raise FacesError(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def _note(name: str, n_images: int, n_known: int, is_there: bool) -> str:
+    if is_there:
+        return f"{name} lacks {n_images - n_known:,} of the {n_images:,} images: for those, {_COSTS[name]}"
+    return f"{name} is missing: {_COSTS[name]}"

@@ -1,0 +1,236 @@
+"""Faces to occlude: the sample portraits, CelebA, or any folder of photographs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fdgen.celeba import CelebA, find_images
+from fdgen.contract import Image, Reject
+from fdgen.errors import FacesError
+from fdgen.images import picture_format
+from fdgen.sources import (
+    PICTURE_SUFFIXES,
+    FaceSource,
+    OnFile,
+    Source,
+    list_pictures,
+    printable,
+    read_picture,
+    refuse_empty,
+)
+
+if TYPE_CHECKING:
+    from fdgen.landmarks import Landmarks
+
+__all__ = ["CelebA", "Face", "FaceSource", "FolderFaces", "SampleFaces", "Source", "open_faces"]
+
+SAMPLES = Path(__file__).parent / "sample_faces"
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face ready to be occluded: a square crop in CelebA's frame, and its landmarks in pixels of that crop."""
+
+    source: Source
+    clean_HWC: Image
+    landmarks: Landmarks
+
+
+class SampleFaces:
+    """The four public-domain portraits that come with the package, so that a first build needs no data."""
+
+    kind = "samples"
+    root = SAMPLES
+
+    def __init__(self) -> None:
+        self._index = json.loads((SAMPLES / "index.json").read_text(encoding="utf-8"))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say how few they are."""
+        n_people = len({entry["identity"] for entry in self._index})
+        return (f"the sample faces show {n_people} people: enough to try the tool, too few to train on",)
+
+    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+        """List the portraits; their splits were chosen by hand."""
+        pictures, _ = list_pictures(SAMPLES, sorted(entry["file"] for entry in self._index), on_file)
+        entries = {entry["file"]: entry for entry in self._index}
+        return [
+            Source(
+                path,
+                sha256,
+                entries[path]["identity"],
+                entries[path]["split"],
+                tuple(entries[path]["attributes"]),
+            )
+            for path, sha256 in pictures
+        ]
+
+    def rejects(self) -> list[Reject]:
+        """Return nothing: the portraits are known to be good."""
+        return []
+
+    def read(self, source: Source) -> Image:
+        """Decode one portrait."""
+        return read_picture(SAMPLES, source)
+
+
+class FolderFaces:
+    """Any folder of photographs, read recursively. Links are followed, each real folder once.
+
+    Left out and counted in `notes`: files that are no pictures, hidden files and folders, datasets of ours.
+    """
+
+    kind = "folder"
+
+    def __init__(self, root: str | Path) -> None:
+        named = Path(root).expanduser()
+        _refuse_unreadable(named)
+        self.root = named.absolute()
+        self._listing: tuple[list[Source], list[Reject], tuple[str, ...]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_listing": None}  # a long listing need not travel to every worker
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what was left out, and that nobody is known by name."""
+        return self._listed()[2]
+
+    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+        """List the photographs."""
+        sources, rejects, _ = self._listed(on_file)
+        refuse_empty(str(self.root), sources, rejects)
+        return sources
+
+    def rejects(self) -> list[Reject]:
+        """List duplicates, empty and unreadable files, and files that only claim to be pictures."""
+        return self._listed()[1]
+
+    def read(self, source: Source) -> Image:
+        """Decode one photograph, turned upright as its EXIF data says."""
+        return read_picture(self.root, source)
+
+    def _listed(self, on_file: OnFile | None = None) -> tuple[list[Source], list[Reject], tuple[str, ...]]:
+        if self._listing is None:
+            walk = _Walk(self.root)
+            pictures, rejects = list_pictures(self.root, sorted(walk.pictures(), key=printable), on_file)
+            notes = (*walk.notes(), "nobody is known by name: the same person may stand in two splits")
+            self._listing = [Source(path, sha256) for path, sha256 in pictures], rejects, notes
+        return self._listing
+
+
+def open_faces(path: str | Path | None) -> FaceSource:
+    """Open what the user named: None or `samples` for the portraits within, CelebA, or any folder of photographs.
+
+    A folder that is itself called samples is reached as `./samples`. Raises `FacesError` where there is no such
+    folder, or where it is a dataset that fdgen wrote.
+    """
+    if path is None or path == "samples":
+        return SampleFaces()
+    folder = Path(path).expanduser()
+    _refuse_unreadable(folder)
+    if _is_dataset(folder):
+        raise FacesError(
+            f"{folder} is a dataset that fdgen wrote, not a folder of faces",
+            hint=f"name the folder of photographs it was made from; `fdgen info {folder}` tells about it",
+        )
+    if find_images(folder) is not None:
+        return CelebA(folder)
+    return FolderFaces(folder)
+
+
+class _Walk:
+    """One pass over a folder, counting what it passes by."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._n_other = 0
+        self._n_hidden = 0
+        self._datasets: list[str] = []
+        self._closed: list[str] = []
+
+    def pictures(self) -> Iterator[str]:
+        """Yield the paths of pictures, and of files that claim to be pictures, relative to the root, POSIX."""
+        seen = set()
+        for folder, folders, files in os.walk(self._root, followlinks=True, onerror=self._on_error):
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:  # a link back up, or a second way to the same folder
+                folders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            where = Path(folder)
+            if where != self._root and _is_dataset(where):
+                self._datasets.append(self._relative(where))
+                folders.clear()
+                continue
+            self._n_hidden += sum(name.startswith(".") for name in files)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in files:
+                if not name.startswith("."):
+                    if _is_picture(where / name):
+                        yield self._relative(where / name)
+                    else:
+                        self._n_other += 1
+
+    def notes(self) -> list[str]:
+        """Tell what was passed by, after `pictures` has run."""
+        notes = []
+        if self._n_other:
+            notes.append(f"{self._n_other:,} files that are no pictures were ignored")
+        if self._n_hidden:
+            notes.append(f"{self._n_hidden:,} hidden files were ignored")
+        if self._datasets:
+            notes.append(f"datasets that fdgen wrote were left out: {', '.join(sorted(self._datasets))}")
+        if self._closed:
+            notes.append(f"folders that cannot be read were left out: {', '.join(sorted(self._closed))}")
+        return notes
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._root).as_posix()
+
+    def _on_error(self, error: OSError) -> None:
+        self._closed.append(printable(self._relative(Path(error.filename))))
+
+
+def _is_picture(path: Path) -> bool:
+    """Tell whether a file is a picture by its first bytes, or claims to be one by its name."""
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return not path.exists() or path.is_file()  # a broken link is reported when it is read; a folder is no picture
+    try:
+        if not path.is_file():  # opening a pipe would wait for ever
+            return False
+        with path.open("rb") as file:
+            return picture_format(file.read(16)) is not None
+    except OSError:
+        return False
+
+
+def _is_dataset(folder: Path) -> bool:
+    path = folder / "dataset.json"
+    try:
+        values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and "spec_id" in values
+
+
+def _refuse_unreadable(folder: Path) -> None:
+    if not folder.exists():
+        raise FacesError(
+            f"there is no folder {folder}", hint="check the path; leave --faces out to use the sample faces"
+        )
+    if not folder.is_dir():
+        raise FacesError(
+            f"{folder} is a file, not a folder of faces",
+            hint="unpack an archive first; a single photograph goes into a folder of its own",
+        )
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        raise FacesError(f"the folder {folder} cannot be read: {error.strerror}", hint="check its rights") from error

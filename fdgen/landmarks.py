@@ -1,0 +1,211 @@
+"""Landmarks of many photographs: from the cache where they are known, else detected in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import functools
+import importlib.metadata
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from fdgen.alignment import crop
+from fdgen.cache import FaceCache, default_cache_path
+from fdgen.contract import Reject
+from fdgen.errors import FdError, PictureError
+from fdgen.faces import Face, FaceSource, Source
+from fdgen.points import Landmarks
+from fdgen.silence import STDERR_FD
+
+if TYPE_CHECKING:
+    from fdgen.detector import Detector
+
+__all__ = ["FaceCache", "Landmarks", "default_cache_path", "detect", "detector_version", "load_face"]
+
+MIN_SIZE_PX, MAX_SIZE_PX = 32, 1024
+
+_REVISION = 1
+"""Of our own part (alignment, attempts, rounding). Raise it with every change that moves a landmark or a crop."""
+
+_CHUNK = 16  # photographs a task: a tenth of a second, so that an interrupt loses little
+_PASSING = frozenset({"unreadable", "changed"})  # says nothing about the content, so it is not remembered
+
+_Found = list[tuple[Source, Landmarks | Reject]]
+
+
+def detector_version() -> str:
+    """Name all that landmarks depend on beside the photograph: they are cached under it, and datasets record it."""
+    return f"mediapipe {_installed('mediapipe')}, opencv {cv2.__version__}, alignment {_REVISION}"
+
+
+def detect(
+    faces: FaceSource,
+    wanted: Sequence[Source],
+    *,
+    size_px: int,
+    cache: FaceCache | None,
+    workers: int = 1,
+    on_face: Callable[[int, int], None] | None = None,
+) -> dict[str, Landmarks | Reject]:
+    """Find the landmarks of photographs: return them, or why there are none, by the photograph's sha256.
+
+    What the cache knows is not detected again. The rest is done by `workers` processes (0: in this one, which may then
+    never fork); results do not depend on how many. `on_face(done, of)` is called as they come. When this is
+    interrupted or a worker dies, what was finished stays in the cache. Raises `FdError`.
+    """
+    if not MIN_SIZE_PX <= size_px <= MAX_SIZE_PX:
+        raise FdError(f"the size of a crop is {MIN_SIZE_PX} to {MAX_SIZE_PX} px, got {size_px}")
+    if workers < 0:
+        raise FdError(f"workers must be 0 or more, got {workers}")
+    unique = list({source.sha256: source for source in wanted}.values())
+    version = detector_version()
+    known = {} if cache is None else cache.get_many(unique, detector=version, size_px=size_px)
+    missing = [source for source in unique if source.sha256 not in known]
+    if on_face is not None and known:
+        on_face(len(known), len(unique))
+    chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
+    for found in _detected(faces, chunks, size_px, workers):
+        if cache is not None:
+            lasting = [pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in _PASSING)]
+            cache.put_many(lasting, detector=version, size_px=size_px)
+        known.update((source.sha256, one) for source, one in found)
+        if on_face is not None:
+            on_face(len(known), len(unique))
+    return {source.sha256: known[source.sha256] for source in unique}
+
+
+def load_face(faces: FaceSource, source: Source, landmarks: Landmarks) -> Face:
+    """Decode a photograph and cut the crop its landmarks were found on; no detector is needed.
+
+    Raises `PictureError`.
+    """
+    return Face(source, crop(faces.read(source), landmarks.frame, landmarks.size_px), landmarks)
+
+
+def _detected(faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int) -> Iterator[_Found]:
+    if not chunks:
+        return
+    if workers:
+        yield from _in_workers(faces, chunks, size_px, workers)
+        return
+    from fdgen.detector import Detector
+
+    detector = Detector()
+    for chunk in chunks:
+        yield [(source, _look(detector, faces, source, size_px)) for source in chunk]
+
+
+def _in_workers(faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int) -> Iterator[_Found]:
+    """Yield chunks as they are finished, in any order; few are under way at once, so that stopping is quick."""
+    with tempfile.TemporaryDirectory(prefix="fdgen-landmarks-") as logs:
+        executor = ProcessPoolExecutor(
+            min(workers, len(chunks)),
+            mp_context=multiprocessing.get_context("spawn"),  # a forked child hangs once FaceMesh was used
+            initializer=_start_worker,
+            initargs=(faces, logs),
+        )
+        try:
+            waiting = iter(chunks)
+            running: set[Future[_Found]] = set()
+            while True:
+                for chunk in waiting:
+                    with _interrupts_blocked():
+                        running.add(executor.submit(_look_at_chunk, chunk, size_px))
+                    if len(running) >= 2 * workers:
+                        break
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        except BrokenProcessPool as error:
+            raise FdError(
+                f"a landmark worker died{_last_words(Path(logs))}",
+                hint="run the same command again, with fewer workers: finished faces are kept in the cache",
+            ) from error
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+class _Worker:
+    """What a worker process keeps between tasks."""
+
+    faces: FaceSource
+    detector: Detector | None = None
+
+
+_worker = _Worker()
+
+
+def _start_worker(faces: FaceSource, logs: str) -> None:
+    """Prepare a worker: standard error goes to a file, interrupts are the parent's business, no parent, no worker."""
+    log = os.open(Path(logs) / f"{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, STDERR_FD)
+    faulthandler.enable(log)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    cv2.setNumThreads(1)
+    _worker.faces = faces
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _look_at_chunk(chunk: list[Source], size_px: int) -> _Found:
+    from fdgen.detector import Detector
+
+    if _worker.detector is None:  # made here, not in the initializer, whose errors nobody would see
+        _worker.detector = Detector()
+    return [(source, _look(_worker.detector, _worker.faces, source, size_px)) for source in chunk]
+
+
+def _look(detector: Detector, faces: FaceSource, source: Source, size_px: int) -> Landmarks | Reject:
+    try:
+        return detector.find(faces.read(source), size_px, name=source.path)
+    except PictureError as error:
+        return Reject(source.path, source.sha256, 0, error.reason, error.message)
+
+
+def _last_words(logs: Path) -> str:
+    """Return what a crashed worker said, shortened to its fatal line; a killed one says nothing."""
+    for log in sorted(logs.glob("*.log")):
+        for line in log.read_text(errors="replace").splitlines():
+            if line.startswith(("Fatal", "F0000", "MemoryError", "terminate called")):
+                return f": {line}"
+    return ", perhaps for want of memory"
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Start processes that never see Ctrl-C, not even while they import: they would print a traceback each."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@functools.cache
+def _installed(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"

@@ -1,0 +1,141 @@
+"""Where photographs come from: what a source of faces is, and how files are listed by their content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from fdgen.contract import Image, Reject
+from fdgen.errors import FacesError, PictureError
+from fdgen.images import decode, picture_format
+
+PICTURE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif")
+)
+"""A file with one of these names claims to be a picture: where it is none that we read, it is rejected, not ignored."""
+
+OnFile = Callable[[int, int], None]
+"""Called with (files done, files in all) while a source is listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One photograph. `path` is POSIX, relative to the faces root; the rest is None where it is not known.
+
+    `split` is an official partition (`train`, `val`, `test`); `attributes` are the names of CelebA's attributes that
+    the photograph has.
+    """
+
+    path: str
+    sha256: str
+    identity: str | None = None
+    split: str | None = None
+    attributes: tuple[str, ...] | None = None
+
+
+class FaceSource(Protocol):
+    """A set of photographs. Picklable: workers read from their own copy, and only `read` is called there."""
+
+    @property
+    def kind(self) -> str:
+        """`samples`, `celeba` or `folder`."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that `Source.path` is relative to."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is missing or was left out, and what that costs: one sentence each."""
+
+    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+        """List the photographs, sorted by path, byte-identical ones once; raise `FacesError` where there are none."""
+
+    def rejects(self) -> list[Reject]:
+        """List the files found unusable before decoding: duplicates, empty, unreadable, not a picture."""
+
+    def read(self, source: Source) -> Image:
+        """Decode one photograph to RGB uint8 HWC; raise `PictureError` where that cannot be done."""
+
+
+def list_pictures(
+    root: Path, paths: Iterable[str], on_file: OnFile | None = None
+) -> tuple[list[tuple[str, str]], list[Reject]]:
+    """Digest files: return (path, sha256) of the usable ones in the order given, and rejects for the others.
+
+    Of byte-identical files the first is kept. Pictures are told by their first bytes alone; nothing is decoded.
+    """
+    paths = list(paths)
+    first_with: dict[str, str] = {}
+    rejects = []
+    for done, path in enumerate(paths, 1):
+        try:
+            data = (root / path).read_bytes()
+        except OSError as error:
+            rejects.append(Reject(printable(path), "", 0, "unreadable", f"it cannot be read: {error.strerror}"))
+            continue
+        sha256 = hashlib.sha256(data).hexdigest()
+        unusable = _unusable(path, data[:16], first_with.get(sha256))
+        if unusable is None:
+            first_with[sha256] = path
+        else:
+            rejects.append(Reject(printable(path), sha256, 0, *unusable))
+        if on_file is not None:
+            on_file(done, len(paths))
+    return [(path, sha256) for sha256, path in first_with.items()], rejects
+
+
+def read_picture(root: Path, source: Source) -> Image:
+    """Read and decode one photograph; raise `PictureError` also where the file is gone or is no longer what was listed.
+
+    Samples are derived from the digest, so a file that changed since would silently give another sample.
+    """
+    try:
+        data = (root / source.path).read_bytes()
+    except OSError as error:
+        raise PictureError(
+            f"{source.path} cannot be read: {error.strerror}", reason="unreadable", hint="check that the disk is there"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != source.sha256:
+        raise PictureError(
+            f"{source.path} has changed since it was listed", reason="changed", hint="run the same command again"
+        )
+    return decode(data, name=source.path)
+
+
+def refuse_empty(what: str, sources: list[Source], rejects: list[Reject]) -> None:
+    """Raise `FacesError` where nothing is left to work with, telling why if something was there at all."""
+    if sources:
+        return
+    if rejects:
+        reasons = sorted({reject.reason for reject in rejects})
+        raise FacesError(
+            f"none of the {len(rejects)} pictures in {what} can be used ({', '.join(reasons)}); "
+            f"the first is {rejects[0].source}: {rejects[0].detail}",
+            hint="name a folder with photographs of faces",
+        )
+    raise FacesError(
+        f"there is no picture in {what}",
+        hint="name a folder with JPEG, PNG, WebP, TIFF, BMP or GIF pictures; leave --faces out for the sample faces",
+    )
+
+
+def printable(path: str) -> str:
+    """Return a path that any file can hold: bytes of a name that is not UTF-8 are written as escapes."""
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def _unusable(path: str, head: bytes, twin: str | None) -> tuple[str, str] | None:
+    """Return the (reason, detail) for which a file cannot be a source, None where it can."""
+    if not head:
+        return "empty-file", "the file is empty"
+    if picture_format(head) is None:
+        return "not-a-picture", "its content is not JPEG, PNG, WebP, TIFF, BMP or GIF, whatever its name says"
+    if printable(path) != path:
+        return "bad-name", "its name is not valid UTF-8, so no manifest could hold it: rename it"
+    if twin is not None:
+        return "duplicate", f"it is byte-identical to {twin}"
+    return None

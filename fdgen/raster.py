@@ -190,9 +190,10 @@ def shade(
                             r += m0 * reflect * _sample(environment, eu, ev, 0)
                             g += m1 * reflect * _sample(environment, eu, ev, 1)
                             d += m2 * reflect * _sample(environment, eu, ev, 2)
-                    red += r * presence
-                    green += g * presence
-                    blue += d * presence
+                    # Light past what the sensor holds is cut sample by sample: a glint then ends in a smooth edge.
+                    red += min(r, 1.1) * presence
+                    green += min(g, 1.1) * presence
+                    blue += min(d, 1.1) * presence
                     covered += opacity * presence
                     present += presence
             ambient = ambient_HW[y, x] * share

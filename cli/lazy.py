@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import click
@@ -17,6 +17,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `"; did you mean X?"` for the closest of the known names, or nothing where none is close."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def refuse_unknown(option: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Raise `UsageError` for the first of the names that is not known, with a guess at what was meant."""
+    for name in names:
+        if name not in known:
+            raise click.UsageError(
+                f"{option}: there is no {name!r}{did_you_mean(name, known)}", click.get_current_context(silent=True)
+            )
 
 
 class Group(click.Group):

@@ -1,0 +1,127 @@
+"""`fdgen info`: what a dataset holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .output import aligned, emit, emit_json
+from .settings import json_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fdgen.contract import Manifest
+
+BIN = 0.05
+"""Width of a bar of the histogram of coverage."""
+
+BAR_CHARACTERS = 40
+
+EXAMPLES = 3
+
+
+@click.command("info")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@json_option
+def command(dataset: Path, as_json: bool) -> None:
+    """Tell what DATASET holds and where it comes from."""
+    from fdgen.contract import Manifest
+
+    facts = gather(Manifest.load(dataset))
+    if as_json:
+        emit_json(facts)
+        return
+    for line in report(facts):
+        emit(line)
+
+
+def gather(manifest: Manifest) -> dict[str, Any]:
+    """Return what there is to tell of a dataset, as JSON holds it."""
+    table, dataset = manifest.table, manifest.dataset
+    kinds = table["kinds"].map(lambda text: "+".join(json.loads(text)))
+    assets = Counter(asset for text in table["asset_ids"] for asset in json.loads(text))
+    bins = (table["coverage"] / BIN).astype(int)
+    return {
+        "dataset": str(manifest.root),
+        "name": dataset.get("name"),
+        "spec_id": dataset["spec_id"],
+        "content_id": dataset["content_id"],
+        "samples": len(table),
+        "asked": dataset.get("count"),
+        "faces_used": int(table["source_sha256"].nunique()),
+        "faces_given": dataset["sources"]["count"],
+        "identities": int(table["identity"].nunique()),
+        "size_px": dataset["recipe"]["size_px"],
+        "bytes": sum(shard["bytes"] for shard in dataset["shards"]),
+        "shards": len(dataset["shards"]),
+        "splits": counts(table["split"]),
+        "kinds": counts(kinds),
+        "assets": dict(assets.most_common()),
+        "held_out": int(table["held_out"].sum()),
+        "rejects": dict(dataset["rejects"]),
+        "coverage": spread(table["coverage"]),
+        "coverage_histogram": {
+            f"{low * BIN:.2f}": int((bins == low).sum()) for low in range(int(bins.min()), int(bins.max()) + 1)
+        },
+        "yaw_deg": spread(table["yaw_deg"]),
+        "pitch_deg": spread(table["pitch_deg"]),
+        "roll_deg": spread(table["roll_deg"]),
+        "recipe": dataset["recipe"],
+        "generator": dataset["generator"],
+        "landmarks": dataset["landmarks"],
+        "environment": dataset.get("environment", {}),
+        "example_keys": table["key"].head(EXAMPLES).tolist(),
+    }
+
+
+def counts(column: pd.Series[Any]) -> dict[str, int]:
+    """Return how often each value occurs, the most frequent first."""
+    return {str(value): int(number) for value, number in column.value_counts().items()}
+
+
+def spread(column: pd.Series[Any]) -> dict[str, float]:
+    """Return smallest, median and largest value."""
+    return {"min": float(column.min()), "median": float(column.median()), "max": float(column.max())}
+
+
+def report(facts: dict[str, Any]) -> list[str]:
+    """Return the lines for a person."""
+    people = f", {facts['identities']:,} identities" if facts["identities"] else ""
+    rows: list[tuple[str, Any]] = [
+        (
+            "samples",
+            f"{facts['samples']:,} of {facts['size_px']} px, {facts['bytes'] / 1e6:,.1f} MB in {facts['shards']} shards",
+        ),
+        ("faces", f"{facts['faces_used']:,} used of {facts['faces_given']:,} given{people}"),
+        ("splits", listed(facts["splits"], facts["samples"])),
+        ("kinds", listed(facts["kinds"], facts["samples"])),
+        ("held out", f"{facts['held_out']:,} samples wear occluders that no training sample wears"),
+        ("assets", f"{len(facts['assets'])} used"),
+        ("rejects", listed(facts["rejects"]) or "none"),
+        ("recipe", f"{facts['recipe']['name']}, seed {facts['recipe']['seed']}"),
+        ("made by", f"generator {facts['generator']}, {facts['landmarks']}"),
+        ("spec_id", facts["spec_id"]),
+        ("content_id", facts["content_id"]),
+    ]
+    for name in ("yaw_deg", "pitch_deg", "roll_deg"):
+        values = facts[name]
+        rows.append((name[:-4], f"{values['min']:.0f} to {values['max']:.0f} degrees, median {values['median']:.0f}"))
+    lines = aligned(rows)
+    most = max(facts["coverage_histogram"].values())
+    lines.append(f"coverage  share of the picture under the mask, median {facts['coverage']['median']:.3f}")
+    for low, number in facts["coverage_histogram"].items():
+        bar = "#" * round(BAR_CHARACTERS * number / most)
+        lines.append(f"  {low}-{float(low) + BIN:.2f}  {number:>7,}  {bar}".rstrip())
+    lines.append(f"keys      {', '.join(facts['example_keys'])}, ...")
+    return lines
+
+
+def listed(numbers: dict[str, int], total: int = 0) -> str:
+    """Return `train 90 (90.0 %), test 10 (10.0 %)`."""
+    share = {name: f" ({number / total:.1%})" if total else "" for name, number in numbers.items()}
+    return ", ".join(f"{name} {number:,}{share[name]}" for name, number in numbers.items())

@@ -1,0 +1,182 @@
+"""The frame of the command line: help, laziness, errors, exit codes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+
+from cli.fdgen_main import MODULES, program
+from cli.lazy import Program
+from cli.reporting import Interrupted
+from fdgen.errors import DatasetError
+from tests.cli.running import COMMAND, assert_refused, run, run_process
+
+HEAVY = {"cv2", "mediapipe", "numba", "numpy", "pandas", "pyarrow", "pydantic", "rich", "torch"}
+
+
+def modules_after(*arguments: str) -> set[str]:
+    """Return the top-level modules that a command imports in a process of its own."""
+    code = (
+        "import json, sys\n"
+        "from fdcli.fdgen_main import program\n"
+        "try:\n"
+        f"    program({list(arguments)!r}, prog_name='fdgen')\n"
+        "finally:\n"
+        "    print('\\n' + json.dumps(sorted(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in MODULES)], ids=" ".join)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert modules_after(*arguments).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_command_has_help_with_the_line_of_the_table(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert "--debug" in result.stdout
+    assert MODULES[name][1].rstrip(".").split(":")[0].split(",")[0] in " ".join(result.stdout.split())
+
+
+def test_the_options_are_few() -> None:
+    """A new option is a decision, so it is written down here; what is rarely wanted goes through `--set`."""
+    context = click.Context(program)
+    options = {
+        name: sorted(
+            opt for parameter in program.get_command(context, name).params for opt in parameter.opts if "--" in opt
+        )
+        for name in MODULES
+    }
+    assert options == OPTIONS
+
+
+OPTIONS: dict[str, list[str]] = {}
+
+
+def test_no_command_shows_the_help() -> None:
+    result = run_process()
+    assert result.returncode == 2
+    assert "Commands:" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_misspelt_command_is_guessed() -> None:
+    assert_refused(run("biuld"), 2, "'biuld'", "did you mean 'build'", "fdgen --help")
+    assert_refused(run("recipe", "shwo"), 2, "'shwo'", "did you mean 'show'", "fdgen recipe --help")
+
+
+def test_a_misspelt_option_is_guessed() -> None:
+    assert_refused(run("build", "--sead", "1"), 2, "--sead", "--seed", "fdgen build --help")
+
+
+def test_a_bad_value_names_its_option() -> None:
+    assert_refused(run("build", "--out", "x", "--workers", "0"), 2, "--workers")
+
+
+def failing(error: BaseException) -> Program:
+    """Return a program whose one command raises."""
+
+    class Failing(Program):
+        def find(self, ctx: click.Context, name: str) -> click.Command:
+            @click.command(name)
+            def command() -> None:
+                raise error
+
+            return command
+
+    return Failing("fdgen", modules={"fail": ("fail", "Fail.")})
+
+
+def ending(error: BaseException, *arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Run a command that raises; return its exit code and what it says."""
+    with pytest.raises(SystemExit) as exit_:
+        failing(error).main(["fail", *arguments], prog_name="fdgen")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert isinstance(exit_.value.code, int)
+    return exit_.value.code, captured.err
+
+
+def test_our_errors_become_a_sentence_and_a_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ending(DatasetError("x.tar is short", hint="run `fdgen verify x`"), capsys=capsys)
+    assert code == 1
+    assert said == "error: x.tar is short\n  run `fdgen verify x`\n"
+
+
+def test_bugs_become_a_sentence_too(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ending(ZeroDivisionError("division by zero"), capsys=capsys)
+    assert code == 1
+    assert said.startswith("error: fdgen failed unexpectedly: ZeroDivisionError: division by zero\n")
+    assert "--debug" in said
+    assert "Traceback" not in said
+
+
+def test_an_interrupt_is_130_and_says_what_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ending(Interrupted("2 shards are kept"), capsys=capsys) == (130, "interrupted\n  2 shards are kept\n")
+    assert ending(KeyboardInterrupt(), capsys=capsys) == (130, "\ninterrupted\n")  # below the ^C
+
+
+def test_an_error_of_the_system_names_its_file(capsys: pytest.CaptureFixture[str]) -> None:
+    error = FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.png")
+    assert ending(error, capsys=capsys) == (1, "error: gone.png: No such file or directory\n")
+
+
+@pytest.mark.parametrize("wanted", ["option", "environment"])
+def test_debug_shows_the_traceback(
+    wanted: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FDGEN_DEBUG", "1" if wanted == "environment" else "0")
+    code, said = ending(DatasetError("x.tar is short"), *(["--debug"] if wanted == "option" else []), capsys=capsys)
+    assert code == 1
+    assert "Traceback (most recent call last)" in said
+    assert "error: x.tar is short" in said
+
+
+def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
+    """As in `fdgen recipe show | head -1`: no traceback, whatever the timing."""
+    process = subprocess.Popen([*COMMAND, "recipe", "show"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 1
+    assert said == ""
+
+
+def test_version() -> None:
+    from fdgen.version import __version__
+
+    assert run("--version").stdout == f"fdgen, version {__version__}\n"
+
+
+def test_blas_has_one_thread_before_numpy_is_imported() -> None:
+    code = (
+        "import sys, os; import fdcli.fdgen_main as m; assert 'numpy' not in sys.modules;"
+        "print(os.environ['OPENBLAS_NUM_THREADS'], os.environ['OMP_NUM_THREADS'])"
+    )
+    import os
+
+    clean = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True)
+    assert done.stdout == "1 1\n"
+
+
+def test_fdtrain_says_what_it_will_do_and_that_it_cannot_yet() -> None:
+    from click.testing import CliRunner
+
+    from cli.fdtrain_main import program as fdtrain
+
+    result = CliRunner().invoke(fdtrain, ["--help"], prog_name="fdtrain")
+    assert result.exit_code == 0
+    assert "There is no command yet" in result.stdout
+    refused = CliRunner().invoke(fdtrain, ["fit"], prog_name="fdtrain")
+    assert_refused(refused, 2, "'fit'")

@@ -1,0 +1,236 @@
+"""Cloth over a head: a map of the head's radius by direction, and a membrane that is stretched over it.
+
+A direction is (theta, phi) in radians as seen from a point inside the mouth: theta turns to the viewer's right from
+straight ahead, phi rises. The face, the underside of the jaw and the neck each meet a ray once, so one radius a
+direction holds them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from fdgen.geometry import Floats, Ints, canonical_face, grid_faces
+from fdgen.raster import rasterise
+
+F32 = npt.NDArray[np.float32]
+
+_JAW = (
+    *(127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152),
+    *(377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356),
+)
+_STEP = np.radians(1.6)
+_THETA = np.radians(118.0)
+_PHI = (np.radians(-68.0), np.radians(58.0))
+_COLUMNS = int(2 * _THETA / _STEP) + 1
+_ROWS = int((_PHI[1] - _PHI[0]) / _STEP) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMap:
+    """The radius (rows, columns) in cm of a head and neck, by direction from `centre_cm`; `jaw` (K, 2) is theta, phi
+    along the jaw line from the right ear to the left.
+    """
+
+    centre_cm: Floats
+    radius_HW: F32
+    jaw: Floats
+    neck_front_z: float
+
+    def radius(self, theta: Floats, phi: Floats) -> Floats:
+        """Look up the radius in cm at directions of one shape."""
+        x = np.atleast_2d((theta + _THETA) / _STEP).astype(np.float32)
+        y = np.atleast_2d((_PHI[1] - phi) / _STEP).astype(np.float32)
+        found = cv2.remap(self.radius_HW, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return found.reshape(np.shape(theta)).astype(np.float64)
+
+    def points(self, theta: Floats, phi: Floats, radius_cm: Floats) -> Floats:
+        """Turn directions and radii of one shape (...) into head points (..., 3) in cm."""
+        return self.centre_cm + directions(theta, phi) * radius_cm[..., None]
+
+    def aim(self, points_cm: Floats) -> tuple[Floats, Floats]:
+        """Return theta and phi of head points (N, 3)."""
+        x, y, z = (points_cm - self.centre_cm).T
+        return np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))
+
+    def phi_at(self, theta: Floats, y_cm: Floats) -> Floats:
+        """Return phi where the skin at `theta` has height `y_cm` in head coordinates."""
+        rise = np.asarray(y_cm, np.float64) - self.centre_cm[1]
+        phi = np.zeros_like(theta)
+        for _ in range(4):
+            phi = np.arcsin(np.clip(rise / self.radius(theta, phi), -0.95, 0.95))
+        return phi
+
+
+def directions(theta: Floats, phi: Floats) -> Floats:
+    """Return unit vectors (..., 3) in the head's frame."""
+    return np.stack([np.cos(phi) * np.sin(theta), np.sin(phi), np.cos(phi) * np.cos(theta)], -1)
+
+
+def head_map(mesh_cm: Floats) -> HeadMap:
+    """Map a personal face (468, 3) with a jaw's underside and a neck put below it."""
+    right, left, chin, nose = mesh_cm[234], mesh_cm[454], mesh_cm[152], mesh_cm[2]
+    half_width = 0.5 * (left[0] - right[0])
+    ear_z = 0.5 * (left[2] + right[2])
+    centre = np.array([0.5 * (left[0] + right[0]), nose[1] + 0.45 * (chin[1] - nose[1]), ear_z])
+    jaw = mesh_cm[list(_JAW)]
+    rings, neck_front = _below_jaw(jaw, centre, half_width, float(chin[1]))
+    points = np.concatenate([mesh_cm, rings.reshape(-1, 3)])
+    faces = np.concatenate([canonical_face().triangles, grid_faces(len(rings), len(_JAW)) + np.int32(len(mesh_cm))])
+    x, y, z = (points - centre).T
+    flat = np.column_stack(
+        [
+            (np.arctan2(x, z) + _THETA) / _STEP + 0.5,
+            (_PHI[1] - np.arctan2(y, np.hypot(x, z))) / _STEP + 0.5,
+            np.sqrt(x * x + y * y + z * z),
+        ]
+    ).astype(np.float32)
+    radius = np.zeros((_ROWS, _COLUMNS), np.float32)
+    ids, bary = np.full(radius.shape, -1, np.int32), np.zeros((*radius.shape, 2), np.float32)
+    rasterise(flat, np.ascontiguousarray(faces, np.int32), radius, ids, bary)
+    _fill_sides(radius, np.float32(half_width))
+    jaw_theta, jaw_phi = np.arctan2(jaw[:, 0] - centre[0], jaw[:, 2] - centre[2]), None
+    jaw_phi = np.arctan2(jaw[:, 1] - centre[1], np.hypot(jaw[:, 0] - centre[0], jaw[:, 2] - centre[2]))
+    order = np.argsort(jaw_theta)
+    radius = np.asarray(cv2.GaussianBlur(radius, (3, 3), 0), np.float32)
+    return HeadMap(centre, radius, np.column_stack([jaw_theta, jaw_phi])[order], neck_front)
+
+
+def _below_jaw(jaw: Floats, centre: Floats, half_width: float, chin_y: float) -> tuple[Floats, float]:
+    """Return rings (5, K, 3) from the jaw line over its underside and down an elliptic neck, and the neck's front z."""
+    theta = np.arctan2(jaw[:, 0] - centre[0], jaw[:, 2] - centre[2])
+    neck_z = centre[2] - 1.2
+    depth = 0.62 * half_width
+    neck = np.stack(
+        [centre[0] + 0.76 * half_width * np.sin(theta), np.zeros_like(theta), neck_z + depth * np.cos(theta)], -1
+    )
+    top = chin_y - 1.5 + 0.35 * (jaw[:, 1] - chin_y)
+    rings = np.stack([jaw, 0.55 * jaw + 0.45 * neck, neck, neck, neck])
+    rings[1, :, 1] = 0.75 * jaw[:, 1] + 0.25 * top - 0.15
+    rings[2, :, 1] = top
+    rings[3, :, 1] = chin_y - 5.5
+    rings[4, :, 1] = chin_y - 12.0
+    rings[4, :, 0] = centre[0] + 1.25 * (rings[4, :, 0] - centre[0])
+    return rings, float(neck_z + depth)
+
+
+def _fill_sides(radius: F32, fallback: np.float32) -> None:
+    """Carry each row's outermost radius on to where nothing was hit, in place."""
+    middle = radius.shape[1] // 2
+    for row in radius:
+        hit = np.flatnonzero(row)
+        if len(hit) == 0:
+            row[:] = fallback
+            continue
+        row[: hit[0]], row[hit[-1] :] = row[hit[0]], row[hit[-1]]
+        gaps = row == 0
+        if gaps.any():
+            row[gaps] = np.interp(np.flatnonzero(gaps), np.flatnonzero(~gaps), row[~gaps])
+    hit_rows = radius[:, middle]
+    if (hit_rows == fallback).all():
+        radius[:] = fallback
+
+
+def stretch(least_cm: Floats, towards: Floats, *, pressure: float, hold_edges: bool, sweeps: int = 44) -> Floats:
+    """Stretch a membrane over an obstacle: radii (rows, columns), nowhere under `least_cm`.
+
+    `towards` (rows, columns, 3) are the unit rays of the grid. Between contacts it is taut: the reciprocal of the
+    radius of a plane is linear in its direction, so it is relaxed in that. `pressure` blows it up by cm a cell;
+    the rim keeps the radius it has in `least_cm` (`hold_edges`), or is a taut cord over the skin.
+    """
+    limit = 1.0 / least_cm
+    across = np.clip(np.sum(towards[:, :-1] * towards[:, 1:], -1), 0.5, 1.0)
+    down = np.clip(np.sum(towards[:-1] * towards[1:], -1), 0.5, 1.0)
+    return 1.0 / _relax(limit, across, down, pressure, hold_edges, sweeps)
+
+
+@njit(cache=True)
+def _relax(limit: Floats, across: Floats, down: Floats, pressure: float, hold_edges: bool, sweeps: int) -> Floats:
+    """Projected over-relaxation on reciprocal radii, by red and black cells, the rim first."""
+    rows, columns = limit.shape
+    w = limit.copy()
+    if not hold_edges:
+        for _ in range(60):
+            for j in range(1, columns - 1):
+                for i in (0, rows - 1):
+                    w[i, j] = min(limit[i, j], (w[i, j - 1] + w[i, j + 1]) / (2.0 * across[i, j]))
+            for i in range(1, rows - 1):
+                for j in (0, columns - 1):
+                    w[i, j] = min(limit[i, j], (w[i - 1, j] + w[i + 1, j]) / (2.0 * down[i, j]))
+    for _ in range(sweeps):
+        for colour in range(2):
+            for i in range(1, rows - 1):
+                for j in range(1 + (i + colour) % 2, columns - 1, 2):
+                    ca, cd = across[i, j], down[i, j]
+                    ha, hd = 1.0 / max(1e-6, 1.0 - ca), 1.0 / max(1e-6, 1.0 - cd)
+                    level = (
+                        ha * (w[i, j - 1] + w[i, j + 1]) / (2.0 * ca) + hd * (w[i - 1, j] + w[i + 1, j]) / (2.0 * cd)
+                    ) / (ha + hd)
+                    level -= pressure * w[i, j] * w[i, j] / (ha + hd) * 2.0
+                    w[i, j] = min(limit[i, j], w[i, j] + 1.7 * (level - w[i, j]))
+    return w
+
+
+@njit(cache=True)
+def bake_relief(points: F32, height: F32, coefficients: F32, floor: float, softness: float, base_lit: F32) -> F32:
+    """Return how much brighter than `base_lit` each texel (h, w) is lit, given the relief `height` in cm on `points`.
+
+    `points` (h, w, 3) is the smooth surface in the camera's frame, rows downwards and columns to the right.
+    `softness` mixes in light that the cloth scatters.
+    """
+    rows, columns = height.shape
+    out = np.empty((rows, columns), np.float32)
+    c = coefficients
+    for i in range(rows):
+        above, below = max(0, i - 1), min(rows - 1, i + 1)
+        for j in range(columns):
+            before, after = max(0, j - 1), min(columns - 1, j + 1)
+            ux = points[i, after, 0] - points[i, before, 0]
+            uy = points[i, after, 1] - points[i, before, 1]
+            uz = points[i, after, 2] - points[i, before, 2]
+            vx = points[above, j, 0] - points[below, j, 0]
+            vy = points[above, j, 1] - points[below, j, 1]
+            vz = points[above, j, 2] - points[below, j, 2]
+            nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+            length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
+            nx, ny, nz = nx / length, ny / length, nz / length
+            du = (height[i, after] - height[i, before]) / (ux * ux + uy * uy + uz * uz + 1e-6)
+            dv = (height[above, j] - height[below, j]) / (vx * vx + vy * vy + vz * vz + 1e-6)
+            x, y, z = nx - du * ux - dv * vx, ny - du * uy - dv * vy, nz - du * uz - dv * vz
+            length = np.sqrt(x * x + y * y + z * z) + 1e-12
+            x, y, z = x / length, y / length, z / length
+            value = (
+                c[0]
+                + c[1] * x
+                + c[2] * y
+                + c[3] * z
+                + c[4] * x * y
+                + c[5] * y * z
+                + c[6] * (3.0 * z * z - 1.0)
+                + c[7] * x * z
+                + c[8] * (x * x - y * y)
+            )
+            value = max(floor, value)
+            out[i, j] = (1.0 - softness) * value / max(base_lit[i, j], 1e-4) + softness
+    return out
+
+
+def upsample(field: npt.NDArray[np.floating], shape: tuple[int, int]) -> F32:
+    """Resize a grid of vertices (rows, columns[, C]) to texels, corner to corner."""
+    rows, columns = field.shape[:2]
+    x = np.linspace(0, columns - 1, shape[1], dtype=np.float32)
+    y = np.linspace(0, rows - 1, shape[0], dtype=np.float32)
+    map_x, map_y = np.broadcast_to(x, shape), np.broadcast_to(y[:, None], shape)
+    return np.asarray(
+        cv2.remap(np.asarray(field, np.float32), np.ascontiguousarray(map_x), np.ascontiguousarray(map_y), 1),
+        np.float32,
+    )
+
+
+def sheet_faces(rows: int, columns: int) -> Ints:
+    """Return the triangles of a sheet whose rows run down and columns to the right, facing the viewer."""
+    return np.ascontiguousarray(grid_faces(rows, columns))

@@ -93,10 +93,8 @@ def report(facts: dict[str, Any]) -> list[str]:
     """Return the lines for a person."""
     people = f", {facts['identities']:,} identities" if facts["identities"] else ""
     rows: list[tuple[str, Any]] = [
-        (
-            "samples",
-            f"{facts['samples']:,} of {facts['size_px']} px, {facts['bytes'] / 1e6:,.1f} MB in {facts['shards']} shards",
-        ),
+        ("samples", f"{facts['samples']:,} of {facts['size_px']} px"),
+        ("shards", f"{facts['shards']:,}, {facts['bytes'] / 1e6:,.1f} MB"),
         ("faces", f"{facts['faces_used']:,} used of {facts['faces_given']:,} given{people}"),
         ("splits", listed(facts["splits"], facts["samples"])),
         ("kinds", listed(facts["kinds"], facts["samples"])),

@@ -19,7 +19,9 @@ I32 = npt.NDArray[np.int32]
 def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32) -> None:
     """Draw triangles `faces` of screen points (N, 3) where they lie nearer than `depth_HW`; all three are updated.
 
-    `face_id_HW` gets the index of the triangle, `bary_HW2` the weights of its first two corners at the pixel's centre.
+    `face_id_HW` gets the index of the triangle, `bary_HW2` the weights of its first two corners at the sample. Samples
+    lie on a rotated grid: the four of a pixel have four different rows and columns, so that an edge that runs along
+    either axis is as smooth as four samples can make it.
     """
     height, width = depth_HW.shape
     for t in range(faces.shape[0]):
@@ -30,15 +32,16 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2:
         det = (y1 - y2) * (x0 - x2) + (x2 - x1) * (y0 - y2)
         if abs(det) < 1e-9:
             continue
-        left = max(0, int(np.ceil(min(x0, x1, x2) - 0.5)))
-        right = min(width - 1, int(np.floor(max(x0, x1, x2) - 0.5)))
-        top = max(0, int(np.ceil(min(y0, y1, y2) - 0.5)))
-        bottom = min(height - 1, int(np.floor(max(y0, y1, y2) - 0.5)))
+        left = max(0, int(np.ceil(min(x0, x1, x2) - 0.75)))
+        right = min(width - 1, int(np.floor(max(x0, x1, x2) - 0.25)))
+        top = max(0, int(np.ceil(min(y0, y1, y2) - 0.75)))
+        bottom = min(height - 1, int(np.floor(max(y0, y1, y2) - 0.25)))
         ax, ay = (y1 - y2) / det, (x2 - x1) / det
         bx, by = (y2 - y0) / det, (x0 - x2) / det
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
-                px, py = x + 0.5 - x2, y + 0.5 - y2
+                px = x + (0.75 if y % 2 == 0 else 0.25) - x2
+                py = y + (0.25 if x % 2 == 0 else 0.75) - y2
                 a = ax * px + ay * py
                 b = bx * px + by * py
                 c = 1.0 - a - b

@@ -1,0 +1,392 @@
+"""The skin of a hand: a texture of creases, tendons, veins, redness, nails, spots and grain over a flat colour.
+
+What does not change from hand to hand is painted once into a stack of features over the atlas; a hand is a weighted sum
+of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.geometry import Floats, vertex_normals
+from fdgen.occluders.skeleton import DIGITS, JOINTS, HandModel, digit_joints
+from fdgen.raster import rasterise
+
+F32 = npt.NDArray[np.float32]
+
+ATLAS_PX = 384
+"""Side of the hand's part of the texture: 14 texels a cm, above what a crop of 256 px can show."""
+STRIP_PX = 96
+"""Height of each strip below it: the forearm's skin, then the sleeve's cloth."""
+TEXTURE_PX = (ATLAS_PX + 2 * STRIP_PX, ATLAS_PX)
+
+FEATURES = ("fold", "line", "tendon", "vein", "red", "palm", "wrinkle", "blotch", "mottle", "grain", "spot", "hair")
+
+_NAIL_HALF_WIDTH_CM = {"thumb": 0.66, "index": 0.54, "middle": 0.56, "ring": 0.52, "pinky": 0.43}
+_NAIL_LENGTH_CM = {"thumb": 1.25, "index": 1.0, "middle": 1.05, "ring": 1.0, "pinky": 0.8}
+
+
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """What is painted once a hand model, at the `texels` (T,) of the atlas that the hand covers.
+
+    `features` (T, F) are those of `FEATURES`; `nail` (T,) the plate, `rim` the fold round it, `moon` the lunula and
+    `edge` the free edge, all 0 to 1. `strip` (STRIP_PX * ATLAS_PX, F) are the features of the forearm.
+    """
+
+    texels: npt.NDArray[np.int64]
+    features: F32
+    nail: F32
+    rim: F32
+    moon: F32
+    edge: F32
+    strip: F32
+
+
+@lru_cache(maxsize=4)
+def _atlas(key: _ModelKey) -> Atlas:
+    return _paint(key.model)
+
+
+class _ModelKey:
+    """A model as a key of a cache, by identity."""
+
+    __slots__ = ("model",)
+
+    def __init__(self, model: HandModel) -> None:
+        self.model = model
+
+    def __hash__(self) -> int:
+        return id(self.model)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ModelKey) and other.model is self.model
+
+
+def atlas_of(model: HandModel) -> Atlas:
+    """Return the painted features of a model, once a process."""
+    return _atlas(_ModelKey(model))
+
+
+def skin_texture(model: HandModel, values: Mapping[str, Any]) -> F32:
+    """Return the texture (H, W, 3) that multiplies the skin's colour; the sleeve's strip is left white.
+
+    `values` are the `skin` of a placement.
+    """
+    atlas = atlas_of(model)
+    mix = _mixture(values)
+    height, width = TEXTURE_PX
+    texture = np.ones((height * width, 3), np.float32)
+    painted = 1.0 + atlas.features @ mix
+    np.clip(painted, 0.35, 1.6, out=painted)
+    painted *= (1.0 - np.float32(values["cuticle"]) * atlas.rim)[:, None]
+    plate = np.array(values["nail_rgb"], np.float32)
+    polished = np.float32(values["polish"])
+    nail = np.broadcast_to(plate, painted.shape) + (
+        atlas.moon[:, None] * np.float32(0.10 * (1 - polished))
+        + atlas.edge[:, None] * np.array(values["edge_rgb"], np.float32)
+    )
+    painted += atlas.nail[:, None] * (nail - painted)
+    texture[atlas.texels] = painted
+    strip = slice(ATLAS_PX * width, (ATLAS_PX + STRIP_PX) * width)
+    texture[strip] = np.clip(1.0 + atlas.strip @ mix, 0.4, 1.5)
+    return texture.reshape(height, width, 3)
+
+
+def _mixture(values: Mapping[str, Any]) -> F32:
+    """Return the weight of each feature on each channel (F, 3)."""
+    grey = np.ones(3)
+    colour = {
+        "fold": -grey * [0.85, 1.0, 1.05],
+        "line": -grey * [0.75, 1.0, 1.05],
+        "tendon": grey,
+        "vein": np.array([-1.1, -0.35, 0.15]),
+        "red": np.array([0.25, -1.0, -0.75]),
+        "palm": np.array([0.9, 0.85, 0.8]),
+        "wrinkle": -grey,
+        "blotch": np.array([0.6, 1.0, 1.05]),
+        "mottle": np.array([0.5, 1.0, 0.9]),
+        "grain": grey,
+        "spot": -np.array([0.6, 1.0, 1.1]),
+        "hair": -grey,
+    }
+    return np.stack([colour[name] * float(values[name]) for name in FEATURES]).astype(np.float32)
+
+
+def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict[str, Any]:
+    """Draw the skin of one hand: a JSON table. `reflectance` (3,) is the face's."""
+    age = float(rng.beta(1.6, 2.4))
+    value = float(reflectance @ np.array([0.2126, 0.7152, 0.0722], np.float32))
+    dark = float(np.clip((0.30 - value) / 0.25, 0.0, 1.0))
+    warm = 0.0 if grey else rng.normal(0.02, 0.03)
+    tone = rng.uniform(0.86, 1.02) * np.array([1 + warm, 1 - 0.4 * warm, 1 - 0.8 * warm])
+    nail = np.array([1.20, 1.10, 1.08]) + dark * np.array([0.25, 0.25, 0.25]) + rng.normal(0, 0.05, 3)
+    edge = rng.uniform(0.05, 0.35) * np.array([1.0, 1.15, 1.1])
+    polish = 0.0
+    if rng.random() < 0.22:
+        polish = 1.0
+        colour = _hsv_colour(rng)
+        nail = np.clip(colour / np.maximum(reflectance, 0.03), 0.02, 6.0)
+        edge = np.zeros(3)
+    drawn = {
+        "tone": tone,
+        "fold": rng.uniform(0.16, 0.30) * (1 + 0.5 * age),
+        "line": rng.uniform(0.14, 0.30),
+        "tendon": rng.uniform(0.4, 1.1) * (0.7 + 0.6 * age),
+        "vein": rng.uniform(0.0, 0.14) * (0.6 + 0.8 * age) * (0.5 if grey else 1.0),
+        "red": rng.uniform(0.05, 0.17) * (0.0 if grey else 1.0),
+        "palm": 0.03 + 0.45 * dark * rng.uniform(0.5, 1.0),
+        "wrinkle": rng.uniform(0.05, 0.10) + 0.10 * age,
+        "blotch": rng.uniform(0.03, 0.07),
+        "mottle": rng.uniform(0.03, 0.06),
+        "grain": rng.uniform(0.025, 0.06),
+        "spot": max(0.0, rng.normal(-0.03, 0.08)) * (0.4 + age),
+        "hair": max(0.0, rng.normal(0.0, 0.02)),
+        "cuticle": rng.uniform(0.18, 0.42),
+        "polish": polish,
+        "nail_rgb": nail,
+        "edge_rgb": edge,
+        "shine": rng.uniform(0.015, 0.06),
+    }
+    return {k: np.round(v, 5).tolist() if isinstance(v, np.ndarray) else round(float(v), 5) for k, v in drawn.items()}
+
+
+def _hsv_colour(rng: np.random.Generator) -> Floats:
+    """Draw the linear colour of a polish: reds mostly, then anything."""
+    if rng.random() < 0.5:
+        hue, saturation, value = rng.normal(0.97, 0.04) % 1.0, rng.uniform(0.6, 1.0), rng.uniform(0.15, 0.7)
+    else:
+        hue, saturation, value = rng.random(), rng.uniform(0.0, 1.0), rng.uniform(0.02, 0.85)
+    wheel = np.abs(((hue * 6.0 + np.array([0.0, 4.0, 2.0])) % 6.0) - 3.0) - 1.0
+    result: Floats = value * (1 - saturation + saturation * np.clip(wheel, 0.0, 1.0))
+    return result
+
+
+def _paint(model: HandModel) -> Atlas:
+    """Paint the features of a model over its atlas."""
+    n = ATLAS_PX
+    rest = model.smooth(model.cage_cm)
+    rest_normals = model.smooth(vertex_normals(model.cage_cm, model.cage_faces))
+    bones = model.smooth(model.weights)
+    points = np.column_stack([model.uv * n, np.zeros(len(model.uv))]).astype(np.float32)
+    depth, ids = np.full((n, n), -1.0, np.float32), np.full((n, n), -1, np.int32)
+    bary = np.zeros((n, n, 2), np.float32)
+    rasterise(points, model.faces, depth, ids, bary)
+    corner = model.faces[np.maximum(ids, 0)]
+    share = np.stack([bary[..., 0], bary[..., 1], 1 - bary[..., 0] - bary[..., 1]], -1)
+
+    def over(values: Floats) -> Floats:
+        return np.einsum("yxk,yxkc->yxc", share, values[corner])
+
+    # Texels just outside an island take what is nearest inside, since sampling is bilinear.
+    near_HW = _nearest(ids >= 0, 3)
+    inside = near_HW >= 0
+    source = near_HW[inside]
+    at = over(rest).reshape(-1, 3)[source]
+    normal = over(rest_normals).reshape(-1, 3)[source]
+    bone = over(bones).reshape(-1, 25)[source]
+    rng = np.random.default_rng(20240)
+    features = np.zeros((len(at), len(FEATURES)))
+    column = {name: features[:, i] for i, name in enumerate(FEATURES)}
+    back = np.clip(normal[:, 2] * 2.0, 0.0, 1.0)
+    palm = np.clip(-normal[:, 2] * 2.0, 0.0, 1.0)
+    nail, rim, moon, edge = (np.zeros(len(at)) for _ in range(4))
+    column["palm"][:] = palm
+    noise = _noise_field(rng)
+    for name, cells in (("blotch", 0.55), ("mottle", 1.5), ("grain", 5.0)):
+        column[name][:] = noise(at, cells)
+    column["red"] += 0.45 * palm * np.clip(noise(at, 0.5) * 0.5 + 0.8, 0, 1.5)
+    for digit in DIGITS:
+        _paint_digit(model, digit, at, normal, bone, noise, column, (nail, rim, moon, edge))
+    _paint_back(model, at, back, noise, column)
+    _paint_palm(model, at, palm, noise, column)
+    wrinkle = np.clip(noise(at * [1.0, 2.2, 1.0], 2.6), 0, None) * (0.35 + 0.65 * back)
+    column["wrinkle"][:] = wrinkle - wrinkle.mean()
+    column["spot"][:] = np.clip(noise(at + 40.0, 1.6) - 1.6, 0, 1) * 2.0 * back
+    column["hair"][:] = 0.35 * np.clip(noise(at * [2.0, 0.6, 1.0] + 70.0, 3.0) - 0.6, 0, 1) * back * (at[:, 1] < 9.0)
+    f32 = np.float32
+    return Atlas(
+        texels=np.flatnonzero(inside.ravel()),
+        features=features.astype(f32),
+        nail=nail.astype(f32),
+        rim=rim.astype(f32),
+        moon=moon.astype(f32),
+        edge=edge.astype(f32),
+        strip=_paint_strip(noise).astype(f32),
+    )
+
+
+def _nearest(inside: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.int64]:
+    """Return for each texel the flat index of the nearest one inside, -1 beyond `reach` texels."""
+    index = np.where(inside, np.arange(inside.size).reshape(inside.shape), -1)
+    for _ in range(reach):
+        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+            index = np.where(index >= 0, index, np.roll(index, step, axis))
+    return index
+
+
+def _noise_field(rng: np.random.Generator) -> Any:
+    """Return a function (points (N, 3), cells a cm) -> noise (N,) of unit variance, smooth in space: no seams."""
+    grid = rng.standard_normal((32, 32, 32))
+
+    def noise(points: Floats, cells: float) -> Floats:
+        scaled = points * cells + 1000.0
+        low = np.floor(scaled).astype(np.int64)
+        share = scaled - low
+        share = share * share * (3 - 2 * share)
+        total = np.zeros(len(points))
+        for corner in np.ndindex(2, 2, 2):
+            weight = np.prod(np.where(np.array(corner) > 0, share, 1 - share), 1)
+            total += weight * grid[tuple(((low + np.array(corner)) % 32).T)]
+        return total * 1.7
+
+    return noise
+
+
+def _paint_digit(
+    model: HandModel,
+    digit: str,
+    at: Floats,
+    normal: Floats,
+    bone: Floats,
+    noise: Any,
+    column: dict[str, Floats],
+    nails: tuple[Floats, Floats, Floats, Floats],
+) -> None:
+    """Folds over and under the joints, redness of knuckles and tip, and the nail of one digit."""
+    chain = digit_joints(digit)
+    joints, frames = model.joints_cm, model.frames
+    mine = np.clip(bone[:, list(chain)].sum(1) * 1.5, 0.0, 1.0)
+    small = 0.8 if digit == "pinky" else 1.0
+    for order, joint in enumerate(chain[:-1]):
+        if digit == "thumb" and order == 0:
+            continue
+        along = -frames[joint][:, 2]
+        offset = at - joints[joint]
+        u = offset @ along
+        facing = normal @ frames[joint][:, 1]
+        top, bottom = np.clip(facing * 1.6, 0, 1), np.clip(-facing * 1.6, 0, 1)
+        close = mine * (np.abs(u) < 1.6)
+        knuckle = digit != "thumb" and order == 0
+        wander = 0.10 * noise(at, 1.2)
+        if not knuckle:
+            strength, reach = (0.9, 0.42) if order == 1 else (0.7, 0.30)
+            waves = 0.5 + 0.5 * np.cos((u + wander) * 2 * np.pi / (0.24 * small))
+            column["fold"] += strength * close * top * np.exp(-((u / (reach * small)) ** 2)) * (waves**1.5 * 1.3 - 0.25)
+        else:
+            waves = 0.5 + 0.5 * np.cos((u + 2.0 * wander) * 2 * np.pi / 0.42)
+            column["fold"] += 0.20 * close * top * np.exp(-((u / 0.6) ** 2)) * waves
+        for shift in (0.0,) if order == 2 else (-0.10, 0.16):
+            crease = np.exp(-(((u - shift - (0.9 if knuckle else 0.0) + 0.5 * wander) / 0.075) ** 2))
+            column["line"] += (0.9 if order != 2 else 0.6) * close * bottom * crease
+        size = 0.75 if knuckle else 0.55
+        column["red"] += (
+            (0.9 if knuckle else 0.75)
+            * top
+            * np.exp(-(offset**2).sum(1) / (2 * size**2))
+            * (mine if not knuckle else 1.0)
+        )
+    tip, last = chain[-1], chain[-2]
+    along = joints[tip] - joints[last]
+    along /= np.linalg.norm(along)
+    up = frames[last][:, 1] - along * (frames[last][:, 1] @ along)
+    up /= np.linalg.norm(up)
+    across = np.cross(along, up)
+    offset = at - joints[tip]
+    end = bone[:, [last, tip]].sum(1) > 0.5
+    furthest = float((offset @ along)[end].max())
+    column["red"] += (
+        0.85 * end * np.clip(0.5 + (offset @ along) / 1.2, 0, 1) * (0.6 + 0.4 * np.clip(-normal @ up, 0, 1))
+    )
+    length, half = _NAIL_LENGTH_CM[digit], _NAIL_HALF_WIDTH_CM[digit]
+    u = (offset @ along - (furthest - 0.06 - length)) / length  # 0 at the cuticle, 1 at the free edge
+    v = (offset @ across) / half
+    sees = np.clip((normal @ up - 0.12) * 6, 0, 1) * end
+    # A rounded rectangle: the sides are straight, the cuticle is an arc, the free edge a flatter one.
+    low, high = 0.16 * v * v, 1.0 - 0.12 * v * v
+    inside = np.minimum(np.minimum((u - low) * length, (high - u) * length), (1 - np.abs(v)) * half)
+    plate = np.clip(inside / 0.07 + 0.5, 0, 1) * sees
+    nail, rim, moon, edge = nails
+    np.maximum(nail, plate, out=nail)
+    fold = np.exp(-(((inside + 0.05) / 0.085) ** 2)) * np.clip(sees, 0, 1) * (u < 0.93)
+    np.maximum(rim, fold, out=rim)
+    np.maximum(
+        moon,
+        np.clip((0.26 - (u - low) - 0.10 * v * v) * 8, 0, 1) * plate * (0.9 if digit != "pinky" else 0.3),
+        out=moon,
+    )
+    np.maximum(edge, np.clip((u - (high - 0.13)) * 12, 0, 1) * plate, out=edge)
+
+
+def _paint_back(model: HandModel, at: Floats, back: Floats, noise: Any, column: dict[str, Floats]) -> None:
+    """Tendons that fan out to the knuckles, hollows between them, and veins across the back."""
+    joints = model.joints_cm
+    wrist = joints[0] + np.array([0.1, 1.0, 0.0])
+    for finger in ("index-finger", "middle-finger", "ring-finger", "pinky-finger"):
+        knuckle = joints[JOINTS.index(f"{finger}-phalanx-proximal")]
+        line = knuckle[:2] - wrist[:2]
+        length = float(np.linalg.norm(line))
+        line = line / length
+        offset = at[:, :2] - wrist[:2]
+        u, r = offset @ line, np.abs(offset @ np.array([line[1], -line[0]]))
+        on = back * np.clip((u - 2.5) / 2.5, 0, 1) * np.clip((length + 0.5 - u) / 0.8, 0, 1)
+        column["tendon"] += on * (0.055 * np.exp(-((r / 0.22) ** 2)) - 0.05 * np.exp(-(((r - 0.62) / 0.3) ** 2)))
+        # The knuckle itself catches light; the dips beside it do not.
+        q = ((at - knuckle) ** 2)[:, :2].sum(1)
+        column["tendon"] += 0.05 * back * np.exp(-q / (2 * 0.45**2)) - 0.03 * back * np.exp(-q / (2 * 1.0**2))
+    paths = (
+        [(-1.0, -1.0), (-0.7, 2.0), (-1.4, 4.2), (-1.0, 6.3), (-1.5, 8.3)],
+        [(-0.7, 2.0), (0.3, 4.0), (0.6, 6.2), (0.5, 8.0)],
+        [(0.3, 4.0), (1.5, 5.2), (2.4, 7.6)],
+        [(1.2, -1.0), (1.6, 2.2), (1.5, 5.2), (1.6, 6.8)],
+        [(-1.2, 5.4), (0.6, 6.2)],
+    )
+    wander = np.stack([noise(at + 13.0, 0.7), noise(at + 29.0, 0.7)], 1) * 0.22
+    moved = at[:, :2] + wander
+    nearest = np.full(len(at), 9.0)
+    for path in paths:
+        for start, stop in zip(path[:-1], path[1:], strict=True):
+            a, d = np.array(start), np.array(stop) - np.array(start)
+            t = np.clip((moved - a) @ d / (d @ d), 0, 1)
+            nearest = np.minimum(nearest, np.linalg.norm(moved - a - t[:, None] * d, axis=1))
+    column["vein"] += back * np.exp(-((nearest / 0.17) ** 2))
+
+
+def _paint_palm(model: HandModel, at: Floats, palm: Floats, noise: Any, column: dict[str, Floats]) -> None:
+    """The three great lines of the palm and the creases of the wrist."""
+    xy = at[:, :2] + np.stack([noise(at + 50.0, 0.6), noise(at + 61.0, 0.6)], 1) * 0.10
+    lines = (
+        [(-3.2, 6.6), (-1.6, 6.2), (-0.4, 4.6), (0.0, 2.6)],
+        [(-3.2, 6.7), (-1.0, 6.1), (1.0, 5.2), (2.6, 4.0)],
+        [(3.4, 6.2), (1.6, 7.0), (0.0, 7.4), (-1.2, 8.4)],
+    )
+    for path in lines:
+        for start, stop in zip(path[:-1], path[1:], strict=True):
+            a, d = np.array(start), np.array(stop) - np.array(start)
+            t = np.clip((xy - a) @ d / (d @ d), 0, 1)
+            column["line"] += 0.8 * palm * np.exp(-((np.linalg.norm(xy - a - t[:, None] * d, axis=1) / 0.10) ** 2))
+    for y in (0.9, 1.25):
+        column["line"] += 0.6 * palm * np.exp(-(((xy[:, 1] - y) / 0.08) ** 2)) * (np.abs(xy[:, 0]) < 3.0)
+
+
+def _paint_strip(noise: Any) -> Floats:
+    """Paint the forearm: v runs from the wrist to the elbow, u round it (the noise closes)."""
+    v, u = np.mgrid[0:STRIP_PX, 0:ATLAS_PX]
+    angle = (u.ravel() / (ATLAS_PX - 1)) * 2 * np.pi
+    at = np.column_stack([3.0 * np.cos(angle), 0.35 * v.ravel(), 3.0 * np.sin(angle)])
+    out = np.zeros((at.shape[0], len(FEATURES)))
+    for name, cells in (("blotch", 0.55), ("mottle", 1.5), ("grain", 5.0), ("wrinkle", 2.6)):
+        out[:, FEATURES.index(name)] = noise(at, cells) * (0.4 if name == "wrinkle" else 1.0)
+    hair = np.clip(noise(at * [1.6, 0.7, 1.6] + 70.0, 3.2) - 0.5, 0, 1)
+    out[:, FEATURES.index("hair")] = 0.6 * hair * np.clip(0.5 + at[:, 2] / 3.0, 0, 1)
+    out[:, FEATURES.index("spot")] = np.clip(noise(at + 40.0, 1.4) - 1.7, 0, 1)
+    vein = np.exp(-((noise(at * [0.6, 0.25, 0.6] + 90.0, 0.9) / 0.10) ** 2))
+    out[:, FEATURES.index("vein")] = 0.5 * cv2.GaussianBlur(vein.reshape(STRIP_PX, ATLAS_PX), (0, 0), 1.0).ravel()
+    return out

@@ -1,0 +1,199 @@
+"""Laying a hand on a face: the surface it may touch, and how far the hand and its fingers are from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from fdgen.geometry import Floats, canonical_face, vertex_normals
+from fdgen.occluders.skeleton import DIGITS, PARENTS, HandModel, bend, digit_joints, digit_rotations
+from fdgen.scene import skull
+
+_JAW = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
+"""The face's lower rim from ear to ear, whence the surface turns under the chin."""
+
+_BLEND_CM = 0.45
+"""Within this distance beyond the nearest, points of the surface share in the distance."""
+
+_STEPS = 7
+"""Bisections of an angle: 60 degrees to half a degree, 0.7 mm at a fingertip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What can be touched of a head: points (P, 3) in head cm with outward normals (P, 3)."""
+
+    points_cm: Floats
+    normals: Floats
+
+    def distance(self, points_cm: Floats) -> Floats:
+        """Return the signed distances (N,) in cm of points (N, 3): negative inside the head."""
+        result: Floats = _distance(np.ascontiguousarray(points_cm), self.points_cm, self.normals)
+        return result
+
+    def near(self, points_cm: Floats, reach_cm: float) -> Surface:
+        """Return the part of it within `reach_cm` of the box round some points, or all where that is empty."""
+        low, high = points_cm.min(0) - reach_cm, points_cm.max(0) + reach_cm
+        inside = ((self.points_cm > low) & (self.points_cm < high)).all(1)
+        if inside.sum() < 8:
+            return self
+        return Surface(self.points_cm[inside], self.normals[inside])
+
+
+def touchable(mesh_cm: Floats, *, mirrored: bool = False) -> Surface:
+    """Return the surface of a personal face (468, 3) with forehead, temples and the underside of the jaw.
+
+    `mirrored` reflects it, for a left hand that is placed as a right one.
+    """
+    triangles = canonical_face().triangles
+    normals = vertex_normals(mesh_cm, triangles)
+    skull_cm, skull_faces = skull(mesh_cm)
+    centre = 0.5 * (mesh_cm[234] + mesh_cm[454])
+    half = 0.5 * (mesh_cm[454, 0] - mesh_cm[234, 0])
+    below_top = skull_cm[:, 1] < mesh_cm[10, 1] + 0.3
+    under_face = below_top & (np.abs(skull_cm[:, 0] - centre[0]) < half * 1.05) & (skull_cm[:, 2] > centre[2] + 0.5)
+    low = skull_cm[:, 1] < mesh_cm[152, 1] + 4.0
+    keep = ~(under_face | low)
+    jaw = mesh_cm[list(_JAW)]
+    inward = np.column_stack([centre[0] - jaw[:, 0], np.zeros(len(jaw)), np.zeros(len(jaw))]) * 0.10
+    rows = [jaw + inward * t + np.array([0.0, 0.12 * t, -1.0 * t]) for t in (0.8, 1.8, 3.0, 4.5)]
+    under = np.concatenate(rows)
+    sideways = np.tile((jaw[:, :1] - centre[0]) / half, (4, 1)) ** 3
+    down = np.column_stack([sideways[:, 0], -1.0 + 0.6 * np.abs(sideways[:, 0]), np.full(len(under), 0.25)])
+    points = np.concatenate([mesh_cm, skull_cm[keep], under])
+    outward = np.concatenate(
+        [
+            normals,
+            vertex_normals(skull_cm, skull_faces)[keep] * _outwards(skull_cm, skull_faces),
+            down / np.linalg.norm(down, axis=1, keepdims=True),
+        ]
+    )
+    if mirrored:
+        points, outward = points * (-1.0, 1.0, 1.0), outward * (-1.0, 1.0, 1.0)
+    return Surface(np.ascontiguousarray(points), np.ascontiguousarray(outward))
+
+
+def _outwards(vertices: Floats, faces: npt.NDArray[np.int32]) -> float:
+    """Return 1 where the faces of a closed body look outwards, -1 where inwards."""
+    normals = vertex_normals(vertices, faces)
+    return 1.0 if float(((vertices - vertices.mean(0)) * normals).sum()) > 0 else -1.0
+
+
+def settle(surface: Surface, points_cm: Floats, approach: Floats, press_cm: float) -> float:
+    """Return how far to move points (N, 3) along `approach` until the first of them is `press_cm` deep in the surface.
+
+    They are first drawn back until clear. Distance to a surface bounds the step that is safe, as in sphere tracing.
+    """
+    moved = -10.0
+    for _ in range(14):
+        gap = float(surface.distance(points_cm + moved * approach).min()) + press_cm
+        moved += gap * (1.0 if gap > 0 else 1.2)
+        if abs(gap) < 0.02 or moved > 8.0:
+            break
+    return moved
+
+
+def rest_digits(
+    model: HandModel,
+    angles_deg: Floats,
+    digits: tuple[str, ...],
+    rotation: Floats,
+    origin_cm: Floats,
+    scale: float,
+    surface: Surface,
+    press_cm: float,
+    girth: float,
+) -> Floats:
+    """Bend digits until they rest on the surface; return the new posture (5, 4) in degrees.
+
+    Joint after joint, from the knuckle out, each turns as far as what it carries lets it. `rotation`, `origin_cm` and
+    `scale` carry the hand's frame to the head's.
+    """
+    angles = np.array(angles_deg, np.float64)
+    for digit in digits:
+        row = DIGITS.index(digit)
+        chain = digit_joints(digit)
+        turn, shift = bend(model, angles)
+        base_turn, base_shift = turn[PARENTS[chain[0]]], shift[PARENTS[chain[0]]]
+        points, bones = _feelers(model, digit, girth)
+        carried = (points @ base_turn.T + base_shift) @ rotation.T * scale + origin_cm
+        local = surface.near(carried, 5.0)
+        # Flexion columns, how far each may close or open from where the pose has it, and what follows it.
+        plan = ((1, 20, 35), (2, 20, 30), (3, 15, 30)) if digit == "thumb" else ((0, 28, 40), (1, 22, 50), (2, 12, 40))
+        for stage, (column, opens, closes) in enumerate(plan):
+            start = angles[row, column]
+            low, high = start - opens, start + closes
+            for _ in range(_STEPS):
+                angles[row, column] = 0.5 * (low + high)
+                placed = _carry(model, angles, row, chain, points, bones, base_turn, base_shift)
+                moving = placed[bones >= stage] @ rotation.T * scale + origin_cm
+                if float(local.distance(moving).min()) < -press_cm:
+                    high = angles[row, column]
+                else:
+                    low = angles[row, column]
+            angles[row, column] = low
+    return angles
+
+
+def _feelers(model: HandModel, digit: str, girth: float) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Return some points of a digit's palm side (N, 3) at rest and the segment, 0 to 2 from the knuckle, of each."""
+    chain = digit_joints(digit)
+    bone = np.minimum(model.bone - chain[0], 2)
+    of_digit = (model.bone >= chain[0]) & (model.bone <= chain[-1])
+    front = -np.einsum("nc,nc->n", model.cage_normals, model.frames[np.clip(model.bone, 0, 24), :, 1])
+    chosen = np.flatnonzero(of_digit & (front > 0.35))[::2]
+    points = model.cage_cm[chosen] + (girth - 1.0) * model.radial[chosen]
+    return points, bone[chosen]
+
+
+def _carry(
+    model: HandModel,
+    angles: Floats,
+    row: int,
+    chain: tuple[int, ...],
+    points: Floats,
+    bones: npt.NDArray[np.int64],
+    base_turn: Floats,
+    base_shift: Floats,
+) -> Floats:
+    """Bend one digit alone, each point carried by its own bone."""
+    local = digit_rotations(model, np.radians(angles), row)
+    turn, shift = base_turn, base_shift
+    placed = np.empty_like(points)
+    for segment in range(3):
+        pivot = model.joints_cm[chain[segment]]
+        shift = turn @ (pivot - local[segment] @ pivot) + shift
+        turn = turn @ local[segment]
+        mine = bones == segment
+        placed[mine] = points[mine] @ turn.T + shift
+    return placed
+
+
+@njit(cache=True)
+def _distance(points: Floats, surface: Floats, normals: Floats) -> Floats:
+    """Signed distance to a cloud of points with normals: planes through the nearest, blended smoothly."""
+    out = np.empty(points.shape[0])
+    squared = np.empty(surface.shape[0])
+    for n in range(points.shape[0]):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        least = 1e30
+        for k in range(surface.shape[0]):
+            dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
+            squared[k] = dx * dx + dy * dy + dz * dz
+            if squared[k] < least:
+                least = squared[k]
+        nearest = np.sqrt(least)
+        limit = (nearest + _BLEND_CM) ** 2
+        total, weight = 0.0, 0.0
+        for k in range(surface.shape[0]):
+            if squared[k] < limit:
+                w = 1.0 - (np.sqrt(squared[k]) - nearest) / _BLEND_CM
+                w = w * w
+                dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
+                total += w * (dx * normals[k, 0] + dy * normals[k, 1] + dz * normals[k, 2])
+                weight += w
+        out[n] = total / weight
+    return out

@@ -12,7 +12,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -75,13 +75,14 @@ def detect(
     if on_face is not None and known:
         on_face(len(known), len(unique))
     chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
-    for found in _detected(faces, chunks, size_px, workers):
-        if cache is not None:
-            lasting = [pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in _PASSING)]
-            cache.put_many(lasting, detector=version, size_px=size_px)
-        known.update((source.sha256, one) for source, one in found)
-        if on_face is not None:
-            on_face(len(known), len(unique))
+    with contextlib.closing(_detected(faces, chunks, size_px, workers)) as arriving:  # an interrupt ends the workers
+        for found in arriving:
+            if cache is not None:
+                lasting = [pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in _PASSING)]
+                cache.put_many(lasting, detector=version, size_px=size_px)
+            known.update((source.sha256, one) for source, one in found)
+            if on_face is not None:
+                on_face(len(known), len(unique))
     return {source.sha256: known[source.sha256] for source in unique}
 
 
@@ -93,7 +94,9 @@ def load_face(faces: FaceSource, source: Source, landmarks: Landmarks) -> Face:
     return Face(source, crop(faces.read(source), landmarks.frame, landmarks.size_px), landmarks)
 
 
-def _detected(faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int) -> Iterator[_Found]:
+def _detected(
+    faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int
+) -> Generator[_Found, None, None]:
     if not chunks:
         return
     if workers:

@@ -53,24 +53,31 @@ class Landmarks:
         return cls((steps * STEP_PX).astype(np.float32), np.array(frame, np.float64), size_px)
 
     def to_bytes(self) -> bytes:
-        """Pack into about 2 kB: size, frame, points as 16-bit sixteenths of a pixel."""
-        steps = np.round(self.points_px / STEP_PX).astype("<i2")
-        return _HEADER.pack(self.size_px, *self.frame.ravel()) + zlib.compress(steps.tobytes(), 6)
+        """Pack into about 2 kB: size, frame, and the points as 16-bit sixteenths of a pixel."""
+        # All x, then y, then z, and the low bytes apart from the high ones, which repeat: an eighth smaller.
+        planes = self._steps().T.reshape(-1, 1).view(np.uint8).T
+        return self._header() + zlib.compress(planes.tobytes(), 6)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Landmarks:
         """Unpack; raise `ValueError` where the bytes are not what `to_bytes` writes."""
         try:
             size_px, *frame = _HEADER.unpack_from(data)
-            steps = np.frombuffer(zlib.decompress(data[_HEADER.size :]), "<i2").reshape(N_POINTS, 3)
+            planes = np.frombuffer(zlib.decompress(data[_HEADER.size :]), np.uint8).reshape(2, 3 * N_POINTS)
+            steps = np.ascontiguousarray(planes.T).view("<i2").reshape(3, N_POINTS).T
         except (struct.error, zlib.error, ValueError) as error:
             raise ValueError(f"these are no packed landmarks: {error}") from error
-        return cls(steps.astype(np.float32) * np.float32(STEP_PX), np.array(frame).reshape(2, 3), size_px)
+        return cls(np.ascontiguousarray(steps * np.float32(STEP_PX)), np.array(frame).reshape(2, 3), size_px)
 
     def digest(self) -> str:
         """Return the sha256 of the size, the frame and the points: equal landmarks, equal digest."""
-        steps = np.round(self.points_px / STEP_PX).astype("<i2")
-        return hashlib.sha256(_HEADER.pack(self.size_px, *self.frame.ravel()) + steps.tobytes()).hexdigest()
+        return hashlib.sha256(self._header() + self._steps().tobytes()).hexdigest()
+
+    def _header(self) -> bytes:
+        return _HEADER.pack(self.size_px, *self.frame.ravel())
+
+    def _steps(self) -> npt.NDArray[np.int16]:
+        return np.round(self.points_px / STEP_PX).astype("<i2")
 
 
 def eye_centres(points_px: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:

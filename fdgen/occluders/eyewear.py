@@ -36,6 +36,10 @@ _SIDES = ((-1, 127, (33, 133)), (1, 356, (263, 362)))
 
 _CLEARANCE_CM = 0.08
 _MOST_PUSH_CM = 0.7
+_MOST_SWING_CM = 0.6
+_WIRE_CORNER = np.array([[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]])
+_PLATE_CORNER = np.array([[0.0, 0.0, 0.0], [0.03, 0.0, -0.40]])
+"""How a temple turns the corner behind its hinge, in cm outwards, up and forward."""
 _BIAS_CM = 0.12
 """Skin and hair give way this much where the frame presses on them."""
 
@@ -132,10 +136,9 @@ def fit_front(mesh_cm: Floats, front: Front, spec: FrameSpec, wear: Mapping[str,
     )
     origin[2] = np.interp(origin[1] + rest[1], nose[::-1, 1], nose[::-1, 2]) + clear + wear["stand_cm"] - rest[2]
 
-    probe = np.concatenate([front.outer[::4], 0.5 * (front.lens[::8] + [front.centre_x, 0.0])])
-    depth = np.concatenate(
-        [np.full(len(front.outer[::4]), -0.7 * shape["rim_depth_cm"]), np.full(len(front.lens[::8]), -0.2)]
-    )
+    rim, lens = front.outer[::4], 0.5 * (front.lens[::8] + np.array([front.centre_x, 0.0]))
+    probe = np.concatenate([rim, lens])
+    depth = np.repeat([-0.7 * shape["rim_depth_cm"], -0.2], (len(rim), len(lens)))
     both = np.concatenate([probe, probe * (-1.0, 1.0)])
     points, _, _ = front.bend(both, np.tile(depth, 2))
     placed = origin + scale * tilted(points, *turn)
@@ -248,13 +251,20 @@ def _temple(
             middle[2] - 1.3,
         ]
     )
-    if wired:
-        corner = [hinge, hinge + (side * 0.28, 0.02, -0.04), hinge + (side * 0.40, 0.02, -0.34)]
-    else:
-        corner = [hinge, hinge + (side * 0.03, 0.0, -0.4)]
+    ear[0] += side * _bulge(mesh_cm, hinge, ear, side)
+    outwards = np.array([side, 1.0, 1.0])
+    turns = (
+        [[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]] if wired else [[0.0, 0.0, 0.0], [0.03, 0.0, -0.4]]
+    )
+    corner = hinge + outwards * np.array(turns)
     start = corner[-1]
-    knots = [*corner, start + 0.35 * (ear - start) + (side * 0.08, 0.0, 0.0), start + 0.7 * (ear - start), ear]
-    knots.append(ear + (-0.05 * side, -0.55, -0.75))
+    rest = [
+        start + 0.35 * (ear - start) + outwards * np.array([0.08, 0.0, 0.0]),
+        start + 0.7 * (ear - start),
+        ear,
+        ear + outwards * np.array([-0.05, -0.55, -0.75]),
+    ]
+    knots = np.concatenate([corner, rest])
     slim = half_height * shape["temple_taper"]
     first = min(half_height, 0.12) if wired else half_height
     heights = [first] * (len(corner) - 1) + [half_height, 0.6 * half_height + 0.4 * slim, slim, slim, slim]
@@ -264,11 +274,22 @@ def _temple(
     return part(surface.vertices, surface.faces, material, normals=surface.normals, uv_N2=uv, strand=(rings, ring, 6))
 
 
+def _bulge(mesh_cm: Floats, hinge: Floats, ear: Floats, side: int) -> float:
+    """Return how far the temple must swing out to clear the side of the head on its straight way to the ear."""
+    along = (mesh_cm[:, 2] - hinge[2]) / (ear[2] - hinge[2])
+    line = hinge + np.clip(along, 0.0, 1.0)[:, None] * (ear - hinge)
+    beside = (along > 0.25) & (along < 1.0) & (np.abs(mesh_cm[:, 1] - line[:, 1]) < 0.8)
+    if not beside.any():
+        return 0.0
+    excess = (side * (mesh_cm[:, 0] - line[:, 0]) + _CLEARANCE_CM)[beside] / along[beside]
+    return float(np.clip(excess.max(), 0.0, _MOST_SWING_CM))
+
+
 def _tint(scene: Scene, layer: Layer, front: Front, fit: Fit, values: Mapping[str, Any]) -> Layer:
     """Let more of some colours through coloured lenses and crystal frames: glass multiplies what lies behind it.
 
-    A layer has one opacity for all channels, that of the darkest; what the others let through besides is added here from
-    the photograph itself.
+    A layer has one opacity for all channels, that of the darkest; what the others let through besides is added here
+    from the photograph itself.
     """
     passed = layer.silhouette_HW - layer.opacity_HW
     lens_HW = np.zeros(passed.shape, np.uint8)

@@ -1,13 +1,14 @@
-"""What eyewear is made of: acetate, tortoise shell, crystal and metal; lens tints and mirrors; what the lenses reflect.
+"""What eyewear is made of: acetate, tortoise shell, crystal and metal; lens tints and mirrors; what they reflect.
 
-Everything drawn here is JSON. Colours are linear RGB reflectances; a lens's `through` is the share of light that it lets
-pass at its top and bottom in its darkest channel, and `tint` how much more passes in the others.
+Everything drawn here is JSON. Colours are linear RGB reflectances; a lens's `through` is the share of light that it
+lets pass at its top and bottom in its darkest channel, and `tint` how much more passes in the others.
 """
 
 from __future__ import annotations
 
 import colorsys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.geometry import Floats
-from fdgen.lighting import to_linear
+from fdgen.lighting import LUMINANCE, to_linear
 from fdgen.mesh import Material
 from fdgen.occluders.eyewear_spec import FrameSpec
 from fdgen.scene import Scene
@@ -47,6 +48,9 @@ _TINTS = {  # how much more each channel passes than the darkest
     "pink": (2.1, 1.0, 1.35),
     "yellow": (2.3, 2.0, 1.0),
 }
+_METAL_SHARES = {"gold": 5, "pale gold": 2, "rose gold": 2, "silver": 5, "gunmetal": 4, "bronze": 1, "black": 5}
+_TINT_SHARES = {"grey": 8, "green": 3, "brown": 6, "amber": 1.5, "blue": 2, "violet": 1}
+_PALE_SHARES = {"pink": 2, "yellow": 2, "blue": 2, "violet": 1, "amber": 1, "grey": 1.5, "brown": 1, "green": 1}
 
 
 def _pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
@@ -98,32 +102,32 @@ def _acetate_colour(rng: np.random.Generator) -> Floats:
     if which < 0.46:
         return np.array([1.0, 0.98, 0.97]) * rng.uniform(0.004, 0.028)
     if which < 0.54:
-        return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.38, 0.62)
+        return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.32, 0.55)
     if which < 0.64:
         return np.array([1.0, 0.5, 0.28]) ** rng.uniform(0.4, 1.5) * rng.uniform(0.02, 0.3)
     if which < 0.71:
         return np.full(3, rng.uniform(0.03, 0.4))
     saturation, value = rng.uniform(0.25, 0.98), rng.uniform(0.15, 0.95)
-    return np.asarray(np.array(colorsys.hsv_to_rgb(rng.random(), saturation, value)) ** 2.2 * 0.75)
+    return np.asarray(np.array(colorsys.hsv_to_rgb(rng.random(), saturation, value)) ** 2.2 * 0.55)
 
 
 def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[str, Any]:
     """Draw a pair of lenses: how dark, which tint, graded or not, mirrored or not."""
     kind = _pick(rng, weights)
-    tint = np.array(_TINTS[_pick(rng, {"grey": 8, "green": 3, "brown": 6, "amber": 1.5, "blue": 2, "violet": 1})])
-    mirror = np.full(3, rng.uniform(0.03, 0.2))
+    tint = np.array(_TINTS[_pick(rng, _TINT_SHARES)])
+    mirror = np.full(3, 10 ** rng.uniform(-1.65, -0.6))
     start, end = 0.0, 1.0
     if kind == "dark":
-        top = bottom = rng.uniform(0.01, 0.07)
+        top = bottom = 10 ** rng.uniform(-2.6, -1.35)
         tint = tint ** rng.uniform(0.4, 1.2)
     elif kind == "tint":
-        top = bottom = rng.uniform(0.08, 0.22)
+        top = bottom = rng.uniform(0.05, 0.17)
     elif kind == "gradient":
-        top, bottom = rng.uniform(0.02, 0.14), rng.uniform(0.28, 0.62)
+        top, bottom = rng.uniform(0.01, 0.09), rng.uniform(0.2, 0.55)
         start, end = rng.uniform(-0.1, 0.25), rng.uniform(0.75, 1.2)
         mirror *= 0.8
     elif kind == "light":
-        top = bottom = rng.uniform(0.3, 0.55)
+        top = bottom = rng.uniform(0.28, 0.6)
         name = _pick(
             rng, {"pink": 2, "yellow": 2, "blue": 2, "violet": 1, "amber": 1, "grey": 1.5, "brown": 1, "green": 1}
         )
@@ -132,13 +136,14 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
             bottom = min(0.8, top * rng.uniform(1.1, 1.8))
         mirror *= 0.6
     else:
-        top = bottom = rng.uniform(0.01, 0.08)
+        top = bottom = rng.uniform(0.005, 0.06)
         hue, saturation = rng.random(), 0.0 if rng.random() < 0.22 else rng.uniform(0.3, 0.95)
         colour = np.array(colorsys.hsv_to_rgb(hue, saturation, 1.0)) ** 1.6
         mirror = colour * rng.uniform(0.45, 1.5)
+    thin = float(tint @ LUMINANCE)  # the darkness is the eye's, not the darkest channel's
     return {
         "kind": kind,
-        "through": _rounded([top, bottom]),
+        "through": _rounded([top / thin, bottom / thin]),
         "fade": _rounded([start, end]),
         "tint": _rounded(tint),
         "mirror": _rounded(mirror),
@@ -180,13 +185,13 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
 def surroundings(scene: Scene, values: Values) -> F32:
     """Paint what lies behind the camera, by latitude and longitude (48, 96, 3), relative to the light on the face.
 
-    The photograph itself, mirrored and blurred, is the best guess at the place; above its skyline lies the sky, below it
-    the ground; a lamp stands where the face's light comes from.
+    The photograph itself, mirrored and blurred, is the best guess at the place; above its skyline lies the sky, below
+    it the ground; a lamp stands where the face's light comes from.
     """
     photo = cv2.resize(scene.face.clean_HWC, (32, 32), interpolation=cv2.INTER_AREA)[:, ::-1]
     place = to_linear(np.ascontiguousarray(photo))
-    place = cv2.GaussianBlur(place, (0, 0), 2.0, borderType=cv2.BORDER_REPLICATE)
-    place = place / np.float32(max(float(place.mean()), 1e-3))
+    place = np.asarray(cv2.GaussianBlur(place, (0, 0), 2.0, borderType=cv2.BORDER_REPLICATE), np.float32)
+    place /= np.float32(max(float(place.mean()), 1e-3))
     place = np.asarray(cv2.resize(place, (_COLUMNS, _ROWS), interpolation=cv2.INTER_LINEAR), np.float32)
     place = np.float32(values["photo"]) * np.minimum(place, 3.0) ** np.float32(values["power"])
     rng = np.random.default_rng(values["seed"])
@@ -199,7 +204,7 @@ def surroundings(scene: Scene, values: Values) -> F32:
     sky = np.array(values["sky"]) * zenith * (0.75 + 0.25 * place.mean((0, 1)))
     below = np.clip((v - values["horizon"]) * 6.0, 0.0, 1.0)[..., None]
     land = place * (1.0 - below * (1.0 - values["ground"]))
-    painted = (land * (1.0 - above) + (0.3 * land + sky) * above).astype(np.float32)
+    painted: F32 = (land * (1.0 - above) + (0.3 * land + sky) * above).astype(np.float32)
     u = ((np.arange(_COLUMNS) + 0.5) / _COLUMNS)[None, :]
     x, y, z = (float(c) for c in scene.light.direction)
     lamp = [0.5 + np.arctan2(x, z) / (2 * np.pi), 0.5 - 0.499 * y, 0.035, 0.05, values["lamp"]]
@@ -221,21 +226,23 @@ def pattern(finish: Values) -> F32 | None:
     rng = np.random.default_rng(finish["seed"])
     noise = rng.standard_normal((_TEXTURE, _TEXTURE)).astype(np.float32)
     if finish["kind"] == "tortoise":
-        field = _even(cv2.GaussianBlur(noise, (0, 0), 5.0)) + 0.55 * _even(cv2.GaussianBlur(noise, (0, 0), 2.0))
+        field = _cloud(noise, 5.0, 5.0) + np.float32(0.55) * _cloud(noise, 2.0, 2.0)
         share = 1.0 / (1.0 + np.exp(-3.5 * (field - rng.uniform(-0.8, 0.5))))
     else:
-        field = _even(cv2.GaussianBlur(noise, (0, 0), sigmaX=12.0, sigmaY=1.5))
+        field = _cloud(noise, 12.0, 1.5)
         share = 1.0 / (1.0 + np.exp(-1.6 * field))
     light, dark = np.array(finish["rgb"], np.float32), np.array(finish["second"], np.float32)
-    painted = (light + (dark - light) * share[..., None]).astype(np.float32)
+    painted: F32 = (light + (dark - light) * share[..., None]).astype(np.float32)
     for edge in (slice(0, _MARGIN), slice(_TEXTURE - _MARGIN, _TEXTURE)):
         painted[edge] = 1.0
         painted[:, edge] = 1.0
     return painted
 
 
-def _even(field: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    return field / (field.std() + 1e-9)
+def _cloud(noise: F32, across: float, down: float) -> F32:
+    """Smooth noise over the given lengths in texels, with mean square 1."""
+    smooth = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=across, sigmaY=down), np.float32)
+    return np.asarray(smooth / (smooth.std() + 1e-9), np.float32)
 
 
 def frame_material(finish: Values, sheet: Floats) -> tuple[Material, F32 | None]:
@@ -243,20 +250,20 @@ def frame_material(finish: Values, sheet: Floats) -> tuple[Material, F32 | None]
     kind, shine = finish["kind"], float(finish["shine"])
     rgb, second = np.array(finish["rgb"]), np.array(finish["second"])
     if kind == "metal":
-        return Material(albedo=0.25 * rgb, specular=0.7 * shine, gloss=35.0, mirror=1.15 * rgb), None
+        return Material(albedo=0.25 * rgb, specular=0.35 * shine, gloss=25.0, mirror=0.75 * rgb), None
     if kind == "matte":
-        return Material(albedo=rgb + 0.006, specular=0.10 * shine, gloss=7.0, mirror=0.03), None
+        return Material(albedo=rgb + 0.006, specular=0.08 * shine, gloss=7.0, mirror=0.02), None
     if kind == "crystal":
         return Material(albedo=rgb, opacity=finish["opacity"], specular=0.8 * shine, gloss=60.0, mirror=0.16), None
-    gloss = {"specular": 0.75 * shine, "gloss": 55.0, "mirror": 0.10 * shine}
+    polished = Material(albedo=rgb, specular=0.4 * shine, gloss=90.0, mirror=0.055 * shine)
     if kind in ("tortoise", "horn"):
         span = 1.0 - 2.0 * (_MARGIN + 1) / _TEXTURE
         folded = np.abs((sheet / 7.0) % 2.0 - 1.0)  # a triangle wave: the pattern turns back at its edges
-        return Material(albedo=1.0, **gloss), (0.5 + (folded - 0.5) * span).astype(np.float32)
+        return replace(polished, albedo=1.0), (0.5 + (folded - 0.5) * span).astype(np.float32)
     if kind == "fade":
         share = np.clip(0.5 - sheet[:, 1:] / 3.0, 0.0, 1.0)
-        return Material(albedo=rgb + (second - rgb) * share, **gloss), None
-    return Material(albedo=rgb, **gloss), None
+        return replace(polished, albedo=rgb + (second - rgb) * share), None
+    return polished, None
 
 
 def lens_material(lens: Values, sheet: Floats, height_cm: float) -> Material:

@@ -1,8 +1,8 @@
 """The geometry of eyewear: lens outlines, rims, bridges and temples, built from a frame's drawn parameters.
 
-Two frames of reference beside the head's. *Sheet*: the front unrolled flat, cm, x from the bridge to the viewer's right,
-y up from the middle of the lenses. *Front*: the sheet bent and curved, z forward, before it is put on the nose. Each lens
-is drawn for the right of the sheet and mirrored.
+Two frames of reference beside the head's. *Sheet*: the front unrolled flat, cm, x from the bridge to the viewer's
+right, y up from the middle of the lenses. *Front*: the sheet bent and curved, z forward, before it is put on the nose.
+Each lens is drawn for the right of the sheet and mirrored.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ POINTS = 72
 """Points round a lens; at 256 px they lie some two pixels apart."""
 
 _LENS_RINGS = 5
+_THINNEST_CM = 0.06
+"""A rim thinner than this is none: at 256 px it would be drawn as a row of dots."""
 _CORNER_STEPS = 14
 
 
@@ -38,8 +40,9 @@ class Surface:
 class Front:
     """A front of the given shape, drawn on its sheet.
 
-    `lens` and `outer` (POINTS, 2) are the outlines of the right lens and of its rim, `outward` the normals between them,
-    `thickness` and `angle_deg` the rim's width and the polar angle at each point. `centre_x` is the middle of the lens.
+    `lens` and `outer` (POINTS, 2) are the outlines of the right lens and of its rim, `outward` the normals between
+    them, `thickness` and `angle_deg` the rim's width and the polar angle at each point. `centre_x` is the middle of the
+    lens.
     """
 
     shape: Mapping[str, float]
@@ -61,9 +64,12 @@ class Front:
         x, y = control[:, 0], control[:, 1]
         unit = np.column_stack([x * (1 - shape["taper"] * (0.5 - 0.5 * y)), y + shape["lift"] * (0.5 + 0.5 * x) ** 2])
         roundness = np.clip(control[:, 2] + shape["roundness"], 0.05, 1.0)
-        outline = _rounded_polygon(unit * half + shift, roundness)
+        corners = unit * half + shift
+        if spec.construction == "shield":
+            corners[x <= -1.0, 0] = -half[0]  # one lens: its two halves meet on the middle line
+        outline = _rounded_polygon(corners, roundness)
         outline -= 0.5 * (outline.max(0) + outline.min(0))
-        if spec.construction == "shield":  # one lens: its two halves meet on the middle line
+        if spec.construction == "shield":
             outline[:, 0] -= outline[:, 0].min()
             centre_x = 0.5 * float(np.ptp(outline[:, 0]))
         else:
@@ -77,7 +83,11 @@ class Front:
         thickness = np.interp(angle, knots, np.asarray(rim_cm, np.float64), period=360.0)
         for _ in range(3):
             thickness = 0.25 * np.roll(thickness, 1) + 0.5 * thickness + 0.25 * np.roll(thickness, -1)
-        thickness[thickness < 0.01] = 0.0
+        thickness[thickness < _THINNEST_CM] = 0.0
+        if spec.construction == "shield":  # no rim where the halves meet; above and below, it runs on across
+            seam = outline[:, 0] < 0.2
+            thickness[seam & (np.abs(outward[:, 1]) < 0.3)] = 0.0
+            outward[seam] = np.column_stack([np.zeros(seam.sum()), np.sign(outward[seam, 1])])
         outer = outline + outward * thickness[:, None]
         return cls(shape, spec.construction, outline, outer, outward, thickness, angle, centre_x)
 
@@ -121,7 +131,7 @@ class Front:
         return Surface(points, normals, faces.astype(np.int32), sheet)
 
     def rim_mesh(self, side: int) -> Surface:
-        """Build a rim cut from sheet: a flat front with bevelled edges, as thick as the profile says, gone where it is 0."""
+        """Build a rim cut from sheet: a flat front with bevelled edges, gone where the profile is 0."""
         t = self.thickness
         there = np.clip(t / 0.10, 0.0, 1.0)
         bevel = np.minimum(0.11, 0.32 * t)
@@ -150,8 +160,9 @@ class Front:
     def wire_mesh(self, side: int, radius_cm: float) -> Surface:
         """Build a rim of round wire about the lens."""
         sheet = (self.lens + self.outward * (0.6 * radius_cm)) * (side, 1.0)
-        path, _, _ = self.bend(sheet)
-        return rod(path, radius_cm, sheet, closed=True)
+        behind = np.where(self.thickness > 0, -2.0 * radius_cm, 0.0)  # under a brow it runs in a groove
+        path, facing, _ = self.bend(sheet, behind)
+        return _rod(path, facing, radius_cm, sheet, closed=True)
 
     def bridge_mesh(self, kind: str) -> Surface:
         """Build a bridge cut from sheet between the rims: its lower edge an arch (saddle) or a keyhole."""
@@ -186,8 +197,8 @@ class Front:
         x, y = self.lens[self.index_at(angle_deg)]
         w = np.linspace(-1.0, 1.0, 13)
         sheet = np.column_stack([w * (x + 0.04), y + rise_cm * (1 - np.abs(w) ** 2.4)])
-        path, _, _ = self.bend(sheet, 0.12 * (1 - w**2))
-        return rod(path, radius_cm, sheet)
+        path, facing, _ = self.bend(sheet, 0.12 * (1 - w**2))
+        return _rod(path, facing, radius_cm, sheet)
 
     def disc_mesh(self, side: int, angle_deg: float, inset_cm: float, radius_cm: float, depth_cm: float) -> Surface:
         """Build a small domed disc on the front: a rivet, the screw of a rimless lens, a nose pad."""
@@ -222,14 +233,20 @@ def _rounded_polygon(corners: Floats, roundness: Floats) -> Floats:
     return np.column_stack([np.interp(at, run, path[:, 0]), np.interp(at, run, path[:, 1])])
 
 
-def rod(path: Floats, radius_cm: npt.ArrayLike, sheet: Floats, *, closed: bool = False, sides: int = 6) -> Surface:
-    """Build a round rod along a path with exact normals."""
+def _rod(path: Floats, facing: Floats, radius_cm: float, sheet: Floats, *, closed: bool = False) -> Surface:
+    """Build a round wire along a path.
+
+    Its normals lean towards `facing`: a wire is about a pixel wide, and the full range of a cylinder's normals would be
+    sampled so sparsely that its reflections break into dots.
+    """
+    sides = 6
     vertices, faces = tube(path, radius_cm, sides=sides, closed=closed)
-    middle = np.concatenate([path, path[:1]]) if closed else path
-    normals = vertices - np.repeat(middle, sides, 0)
+    if closed:
+        path, facing, sheet = (np.concatenate([a, a[:1]]) for a in (path, facing, sheet))
+    round_about = (vertices - np.repeat(path, sides, 0)) / radius_cm
+    normals = 0.35 * round_about + 0.94 * np.repeat(facing, sides, 0)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
-    flat = np.concatenate([sheet, sheet[:1]]) if closed else sheet
-    return Surface(vertices, normals, faces, np.repeat(flat, sides, 0))
+    return Surface(vertices, normals, faces, np.repeat(sheet, sides, 0))
 
 
 def temple_mesh(

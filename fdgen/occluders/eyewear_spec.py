@@ -41,9 +41,10 @@ RANGES: Mapping[str, Range] = {
 }
 """Every ranged parameter of a frame, with the bounds between which its range must lie.
 
-Lengths are for a face as wide as the canonical one. `lift` raises the outer corner and `taper` narrows the lower edge, in
-shares of the lens's height and width; `roundness` adds to that of every corner; `wobble` shifts the points of the outline.
-`pupil_height` is how far below its upper edge the lens has the pupil, as a share of its height. `fit` scales the frame.
+Lengths are for a face as wide as the canonical one. `lift` raises the outer corner and `taper` narrows the lower edge,
+in shares of the lens's half height and half width; `roundness` adds to that of every corner; `wobble` shifts the points
+of the outline, in cm. `pupil_height` is how far below its upper edge the lens has the pupil, as a share of its height.
+`fit` scales the whole frame.
 """
 
 
@@ -51,9 +52,9 @@ shares of the lens's height and width; `roundness` adds to that of every corner;
 class FrameSpec:
     """One frame shape.
 
-    `outline` has rows (x, y, roundness) of a control polygon: x from -1 at the nose to 1 at the temple, y up, roundness 0
-    for a sharp corner and 1 for one that takes up its edges; counter-clockwise. `rim` has rows (angle, low, high): the
-    rim's thickness in cm by polar angle about the lens's centre, 0 at the temple and 90 above.
+    `outline` has rows (x, y, roundness) of a control polygon: x from -1 at the nose to 1 at the temple, y up, roundness
+    0 for a sharp corner and 1 for one that takes up its edges; counter-clockwise. `rim` has rows (angle, low, high):
+    the rim's thickness in cm by polar angle about the lens's centre, 0 at the temple and 90 above.
     """
 
     outline: tuple[tuple[float, float, float], ...]

@@ -11,7 +11,7 @@ from .faces import list_faces
 from .output import Voice, by_count, counted, emit, emit_json
 from .progress import metered
 from .reporting import Interrupted
-from .settings import cache_option, faces_option, json_option, quiet_option, workers_option
+from .settings import cache_option, faces_option, json_option, quiet_option, resolve_recipe, workers_option
 
 
 @click.command("landmarks")
@@ -32,6 +32,7 @@ def command(faces: Path | None, size_px: int, workers: int, cache: Path | None, 
     from fdgen.errors import FacesError
     from fdgen.landmarks import FaceCache, default_cache_path, detect, detector_version
 
+    size_px = resolve_recipe("default", size_px=size_px).size_px  # refuses what no recipe could use
     voice = Voice(quiet)
     source, photographs = list_faces(faces, voice)
     path = cache or default_cache_path()

@@ -58,7 +58,8 @@ class Meter:
         """Return `12.3 pairs/s, 40.1 s left`, or nothing before the first unit."""
         if self.done <= self.found:
             return ""
-        left = f", {duration((self.total - self.done) / self.rate)} left" if self.total else ""
+        missing = (self.total or 0) - self.done
+        left = f", {duration(missing / self.rate)} left" if missing > 0 else ""
         return f"{self.rate:.1f} {self.unit}/s{left}"
 
     def _show(self) -> None:
@@ -85,3 +86,31 @@ def metered(voice: Voice, title: str, unit: str, total: int | None = None) -> It
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[timing]}"))
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield Meter(voice, unit, total, (progress, progress.add_task(title, total=total, timing="")))
+
+
+class Stages:
+    """The steps of a long command, one after the other, each with its own meter; a context manager."""
+
+    def __init__(self, voice: Voice) -> None:
+        self.voice = voice
+        self._title = ""
+        self._meter: Meter | None = None
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Stages:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def stage(self, title: str, unit: str, total: int | None = None) -> Meter:
+        """Return the meter of a step; the step before it ends where its title was another."""
+        if self._meter is None or title != self._title:
+            self.close()
+            self._title, self._meter = title, self._open.enter_context(metered(self.voice, title, unit, total))
+        return self._meter
+
+    def close(self) -> None:
+        """End the step that is under way: what is said next stands below its bar."""
+        self._open.close()
+        self._meter = None

@@ -6,8 +6,9 @@ wins.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,7 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from fdgen.cache import FaceCache
     from fdgen.recipe import Recipe
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -75,6 +77,14 @@ cache_option = click.option(
     help="Where landmarks are kept between runs.  [default: `fdgen doctor` tells]",
 )
 
+
+def cache_options(function: Function) -> Function:
+    """Add `--cache` and `--no-cache`."""
+    return cache_option(
+        click.option("--no-cache", is_flag=True, help="Find landmarks anew, and keep none after this run.")(function)
+    )
+
+
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
@@ -95,6 +105,20 @@ def default_workers() -> int:
     """Return how many processes to use: one for each core that we may run on, up to a limit."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, MOST_WORKERS)
+
+
+@contextlib.contextmanager
+def open_cache(path: Path | None, no_cache: bool) -> Iterator[FaceCache | None]:
+    """Open the cache that the options ask for; raise `FdError` where it cannot be used."""
+    if no_cache:
+        if path is not None:
+            raise click.UsageError("--cache and --no-cache exclude each other", click.get_current_context())
+        yield None
+        return
+    from fdgen.cache import FaceCache, default_cache_path
+
+    with FaceCache(path or default_cache_path()) as cache:
+        yield cache
 
 
 def resolve_recipe(

@@ -1,0 +1,224 @@
+"""`fdgen build`: make a dataset, or go on with one that was stopped."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .output import Voice, aligned, by_count, counted, duration, emit, emit_json
+from .progress import Stages
+from .reporting import Interrupted
+from .settings import (
+    cache_options,
+    faces_option,
+    json_option,
+    open_cache,
+    quiet_option,
+    recipe_options,
+    resolve_recipe,
+    workers_option,
+)
+
+if TYPE_CHECKING:
+    from fdgen.build import BuildPlan, Progress
+    from fdgen.contract import Manifest, ShardReceipt
+    from fdgen.recipe import Recipe
+
+
+@click.command("build")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Where the dataset goes.")
+@faces_option
+@click.option(
+    "--count", type=click.IntRange(min=1), metavar="N", help="Samples to make.  [default: one of each usable face]"
+)
+@recipe_options
+@workers_option
+@cache_options
+@click.option("--dry-run", is_flag=True, help="Print what would be made, and write nothing.")
+@quiet_option
+@json_option
+def command(
+    out: Path,
+    faces: Path | None,
+    count: int | None,
+    recipe: str,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    size_px: int | None,
+    workers: int,
+    cache: Path | None,
+    no_cache: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Make a dataset of occluded faces in FOLDER, or go on with one that was stopped.
+
+    Running the same command again resumes: finished shards are checked and kept. Other settings in the same folder are
+    refused. The result is the same bytes for any number of workers.
+    """
+    from fdgen.build import build, plan_build
+    from fdgen.faces import open_faces
+
+    voice = Voice(quiet)
+    resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px)
+    source = open_faces(faces)
+    with Stages(voice) as stages:
+        listing = _Listing(stages, str(faces or "the sample faces"))
+        if dry_run:
+            plan = plan_build(resolved, source, out, count=count, on_file=listing.update)
+            stages.close()
+            tell_plan(plan, resolved, out, as_json)
+            return
+        watch = _Watch(stages)
+        started_s = time.monotonic()
+        with open_cache(cache, no_cache) as opened:
+            try:
+                manifest = build(
+                    resolved,
+                    source,
+                    out,
+                    count=count,
+                    workers=workers,
+                    cache=opened,
+                    on_file=listing.update,
+                    on_face=watch.on_face,
+                    on_shard=watch.on_shard,
+                    on_progress=watch.on_progress,
+                )
+            except KeyboardInterrupt:
+                raise Interrupted(watch.kept(out)) from None
+    summary = summarise(manifest, watch, time.monotonic() - started_s)
+    if as_json:
+        emit_json(summary)
+    tell_summary(summary, voice)
+
+
+class _Listing:
+    """Shows how many photographs have been read."""
+
+    def __init__(self, stages: Stages, where: str) -> None:
+        self.stages, self.where = stages, where
+
+    def update(self, done: int, total: int) -> None:
+        self.stages.stage(f"reading {self.where}", "files", total).update(done)
+
+
+class _Watch:
+    """Shows how far a build is, and remembers what is finished, should it be stopped."""
+
+    def __init__(self, stages: Stages) -> None:
+        self.stages = stages
+        self.shards = self.samples = self.made = self.kept_before = 0
+        self.waiting: ShardReceipt | None = None
+        self.began_s: float | None = None
+
+    def on_face(self, done: int, total: int) -> None:
+        if self.began_s is None:  # a later round looks at a few more faces; the bar of pairs stays
+            self.stages.stage("landmarks", "photographs", total).update(done, total)
+
+    def on_shard(self, receipt: ShardReceipt) -> None:
+        self.shards += 1
+        self.samples += len(receipt.samples)
+        self.waiting = receipt
+
+    def on_progress(self, progress: Progress) -> None:
+        if self.began_s is None:
+            self.began_s = time.monotonic()
+        meter = self.stages.stage("building", "pairs", progress.total)
+        kept = progress.kept > self.kept_before
+        if kept:
+            self.kept_before = progress.kept
+            meter.start_from(progress.kept)
+        meter.update(progress.done)
+        self.made = progress.done - progress.kept
+        if self.waiting is not None:
+            receipt, self.waiting = self.waiting, None
+            rejected = f", {counted(len(receipt.rejects), 'face')} rejected" if receipt.rejects else ""
+            how = "kept" if kept else meter.timing()
+            meter.line(f"{receipt.name}  {counted(len(receipt.samples), 'sample')}{rejected}  ({how})")
+
+    def kept(self, out: Path) -> str:
+        """Say what an interrupt leaves, and how to go on."""
+        if not self.shards:
+            return "no shard was finished, landmarks found so far are kept; run the same command again to go on"
+        return (
+            f"{counted(self.samples, 'sample')} in {counted(self.shards, 'finished shard')} are kept in {out}; "
+            "run the same command again to go on"
+        )
+
+
+def summarise(manifest: Manifest, watch: _Watch, elapsed_s: float) -> dict[str, Any]:
+    """Return what a build has to tell when it is done, as JSON holds it."""
+    dataset = manifest.dataset
+    pairs_s = time.monotonic() - watch.began_s if watch.began_s is not None and watch.made else None
+    return {
+        "dataset": str(manifest.root),
+        "samples": len(manifest),
+        "made_now": watch.made,
+        "splits": {name: number for name, number in dataset["splits"].items() if name != "basis"},
+        "kinds": dict(dataset["kinds"]),
+        "rejects": dict(dataset["rejects"]),
+        "warnings": list(dataset["warnings"]),
+        "notes": list(dataset["notes"]),
+        "seconds": round(elapsed_s, 2),
+        "pairs_per_second": round(watch.made / pairs_s, 2) if pairs_s else None,
+        "sheet": str(manifest.root / "preview.jpg"),
+        "spec_id": dataset["spec_id"],
+        "content_id": dataset["content_id"],
+    }
+
+
+def tell_summary(summary: dict[str, Any], voice: Voice) -> None:
+    """Say how a build ended."""
+    voice.say(f"{counted(summary['samples'], 'sample')} in {summary['dataset']}: {by_count(summary['kinds'])}")
+    voice.say(f"splits      {by_count(summary['splits'])}")
+    rejects = summary["rejects"]
+    voice.say(f"rejects     {by_count(rejects)} (see rejects.csv)" if rejects else "rejects     none")
+    if summary["made_now"]:
+        rate = f", {summary['pairs_per_second']:.1f} pairs/s" if summary["pairs_per_second"] else ""
+        voice.say(f"made        {summary['made_now']:,} in {duration(summary['seconds'])}{rate}")
+    else:
+        voice.say("made        nothing: all of it was there")
+    voice.say(f"sheet       {summary['sheet']}")
+    voice.say(f"spec_id     {summary['spec_id']}")
+    voice.say(f"content_id  {summary['content_id']}")
+    for name in ("notes", "warnings"):
+        for text in summary[name]:
+            voice.say(f"{name[:-1]}: {text}")
+
+
+def tell_plan(plan: BuildPlan, recipe: Recipe, out: Path, as_json: bool) -> None:
+    """Write what a build would do to standard output."""
+    facts = {
+        "out": str(out),
+        "photographs": plan.photographs,
+        "count": plan.count,
+        "samples": plan.samples,
+        "shards": plan.shards,
+        "shards_done": plan.shards_done,
+        "kinds": plan.kinds,
+        "size_px": plan.size_px,
+        "bytes": plan.bytes,
+        "spec_id": plan.spec_id,
+        "notes": list(plan.notes),
+    }
+    if as_json:
+        emit_json({**facts, "recipe": recipe.as_dict()})
+        return
+    rows = [
+        ("out", f"{out}, {counted(plan.shards_done, 'shard')} done"),
+        ("photographs", f"{plan.photographs:,}"),
+        ("samples", f"{plan.count:,}: {by_count(plan.samples)}"),
+        ("shards", by_count(plan.shards)),
+        ("kinds", ", ".join(f"{kind} {share:.1%}" for kind, share in plan.kinds.items())),
+        ("disk", f"about {plan.bytes / 1e6:,.0f} MB"),
+        ("spec_id", plan.spec_id),
+        *(("note", note) for note in plan.notes),
+        *((f"recipe.{key}", value) for key, value in recipe.flat().items()),
+    ]
+    for line in aligned(rows):
+        emit(line)

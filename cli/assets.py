@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from .faces import list_faces
 from .lazy import Group, refuse_unknown
-from .output import aligned, emit, emit_json
-from .settings import json_option
+from .output import Voice, aligned, counted, emit, emit_json
+from .progress import Stages
+from .settings import cache_options, faces_option, json_option, open_cache, quiet_option, workers_option
+from .sheets import labelled, sheet_option, write_sheet
+
+CELL_PX = 192
+MOST_FACES = 4
+"""Faces that each occluder is drawn on; the sample faces are as many."""
+
+kind_option = click.option("--kind", metavar="KIND", help="Only this kind: sunglasses, mask, hand.")
 
 
 @click.group("assets", cls=Group)
@@ -15,7 +26,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--kind", metavar="KIND", help="Only this kind: sunglasses, mask, hand.")
+@kind_option
 @json_option
 def list_(kind: str | None, as_json: bool) -> None:
     """List the occluders: id, kind, title, licence, and whether it is held out for the test split."""
@@ -33,3 +44,63 @@ def list_(kind: str | None, as_json: bool) -> None:
     rows = [(a.id, a.kind, a.title, a.licence, "test only" if a.held_out else "every split") for a in assets]
     for line in aligned([("id", "kind", "title", "licence", "used in"), *rows]):
         emit(line)
+
+
+@command.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@sheet_option
+@kind_option
+@faces_option
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the placements.")
+@click.option(
+    "--columns", type=click.IntRange(min=1), default=2, show_default=True, metavar="N", help="Occluders side by side."
+)
+@workers_option
+@cache_options
+@quiet_option
+def preview(
+    ids: tuple[str, ...],
+    out: Path,
+    kind: str | None,
+    faces: Path | None,
+    seed: int,
+    columns: int,
+    workers: int,
+    cache: Path | None,
+    no_cache: bool,
+    quiet: bool,
+) -> None:
+    """Draw occluders, all or those of the given IDs, on the faces that come with fdgen."""
+    from fdgen.assets import AssetLibrary
+    from fdgen.errors import FacesError
+    from fdgen.landmarks import Landmarks, detect, load_face
+    from fdgen.preview import contact_sheet
+    from fdgen.trial import try_on
+
+    voice = Voice(quiet)
+    library = AssetLibrary.load()
+    refuse_unknown("ID", ids, library.assets)
+    kinds = sorted({asset.kind for asset in library.assets.values()})
+    if kind is not None:
+        refuse_unknown("--kind", [kind], kinds)
+    wanted = [
+        asset for id_, asset in sorted(library.assets.items()) if (id_ in ids or not ids) and kind in (None, asset.kind)
+    ]
+    source, photographs = list_faces(faces, voice)
+    photographs = photographs[:MOST_FACES]
+    groups = []
+    with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
+        found = detect(source, photographs, size_px=CELL_PX, cache=opened, workers=workers)
+        known = [(p, one) for p in photographs if isinstance(one := found[p.sha256], Landmarks)]
+        if not known:
+            raise FacesError(
+                f"no photograph in {source.root} shows a face that can be used", hint="`fdgen landmarks` tells why not"
+            )
+        worn_by = [load_face(source, photograph, landmarks) for photograph, landmarks in known]
+        for asset in wanted:
+            pictures = contact_sheet([try_on(asset.id, worn_by, library, seed=seed)], gap_px=1)
+            held_out = ", test only" if asset.held_out else ""
+            groups.append(labelled(pictures, f"{asset.id}: {asset.title}{held_out}"))
+            stages.stage("drawing", "occluders", len(wanted)).update(len(groups))
+    write_sheet(out, contact_sheet([groups[i : i + columns] for i in range(0, len(groups), columns)]))
+    voice.say(f"{counted(len(wanted), 'occluder')} drawn in {out}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import aligned, emit, emit_json
+from .output import aligned, counted, emit, emit_json
 from .settings import json_option
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def counts(column: pd.Series[Any]) -> dict[str, int]:
 
 def spread(column: pd.Series[Any]) -> dict[str, float]:
     """Return smallest, median and largest value."""
-    return {"min": float(column.min()), "median": float(column.median()), "max": float(column.max())}
+    return {name: round(float(getattr(column, name)()), 6) + 0.0 for name in ("min", "median", "max")}
 
 
 def report(facts: dict[str, Any]) -> list[str]:
@@ -94,11 +94,11 @@ def report(facts: dict[str, Any]) -> list[str]:
     people = f", {facts['identities']:,} identities" if facts["identities"] else ""
     rows: list[tuple[str, Any]] = [
         ("samples", f"{facts['samples']:,} of {facts['size_px']} px"),
-        ("shards", f"{facts['shards']:,}, {facts['bytes'] / 1e6:,.1f} MB"),
+        ("shards", f"{facts['shards']:,}; {facts['bytes'] / 1e6:,.1f} MB"),
         ("faces", f"{facts['faces_used']:,} used of {facts['faces_given']:,} given{people}"),
         ("splits", listed(facts["splits"], facts["samples"])),
         ("kinds", listed(facts["kinds"], facts["samples"])),
-        ("held out", f"{facts['held_out']:,} samples wear occluders that no training sample wears"),
+        ("held out", f"{counted(facts['held_out'], 'sample')} with occluders that no training sample wears"),
         ("assets", f"{len(facts['assets'])} used"),
         ("rejects", listed(facts["rejects"]) or "none"),
         ("recipe", f"{facts['recipe']['name']}, seed {facts['recipe']['seed']}"),
@@ -108,7 +108,8 @@ def report(facts: dict[str, Any]) -> list[str]:
     ]
     for name in ("yaw_deg", "pitch_deg", "roll_deg"):
         values = facts[name]
-        rows.append((name[:-4], f"{values['min']:.0f} to {values['max']:.0f} degrees, median {values['median']:.0f}"))
+        low, middle, high = (round(values[which]) for which in ("min", "median", "max"))
+        rows.append((name[:-4], f"{low} to {high} degrees, median {middle}"))
     lines = aligned(rows)
     most = max(facts["coverage_histogram"].values())
     lines.append(f"coverage  share of the picture under the mask, median {facts['coverage']['median']:.3f}")

@@ -1,0 +1,97 @@
+"""`fdgen preview`: a contact sheet without a dataset."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import click
+
+from .faces import list_faces
+from .lazy import refuse_unknown
+from .output import Voice, counted
+from .progress import Stages
+from .settings import (
+    cache_options,
+    faces_option,
+    open_cache,
+    quiet_option,
+    recipe_options,
+    resolve_recipe,
+    workers_option,
+)
+from .sheets import sheet_option, write_sheet
+
+CELL_PX = 192
+
+
+@click.command("preview")
+@sheet_option
+@faces_option
+@recipe_options
+@click.option("--kind", metavar="KIND", help="Only this kind: sunglasses, mask, hand.")
+@click.option(
+    "--count", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Samples to draw."
+)
+@click.option(
+    "--columns", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Samples side by side."
+)
+@click.option("--occluded-only", is_flag=True, help="Leave out the clean pictures and the masks.")
+@workers_option
+@cache_options
+@quiet_option
+def command(
+    out: Path,
+    faces: Path | None,
+    recipe: str,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    size_px: int | None,
+    kind: str | None,
+    count: int,
+    columns: int,
+    occluded_only: bool,
+    workers: int,
+    cache: Path | None,
+    no_cache: bool,
+    quiet: bool,
+) -> None:
+    """Draw a contact sheet of what a build would make, and write nothing else: clean, occluded, mask."""
+    from fdgen.errors import FacesError
+    from fdgen.images import resize
+    from fdgen.preview import contact_sheet
+    from fdgen.trial import trial
+
+    voice = Voice(quiet)
+    resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px)
+    if kind is not None:
+        names = [name for name, _ in resolved.kinds]
+        refuse_unknown("--kind", [kind], names)
+        only = [f"kinds.{name}={1.0 if name == kind else 0.0}" for name in names]
+        resolved = resolve_recipe(recipe, [*overrides, *only], seed=seed, size_px=size_px)
+    source, photographs = list_faces(faces, voice)
+    cell_px = min(resolved.size_px, CELL_PX)
+    samples = []
+    with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
+        triplets = trial(
+            resolved,
+            source,
+            photographs,
+            count,
+            cache=opened,
+            workers=workers,
+            on_face=lambda done, total: stages.stage("landmarks", "photographs", total).update(done, total),
+        )
+        for triplet in triplets:
+            pictures = [triplet.occluded_HWC]
+            if not occluded_only:
+                pictures = [triplet.clean_HWC, triplet.occluded_HWC, triplet.mask_HW]
+            samples.append([resize(picture, cell_px, cell_px) for picture in pictures])
+            stages.stage("drawing", "pairs", count).update(len(samples))
+    if not samples:
+        raise FacesError(
+            f"no face of {source.root} gave a sample", hint="widen the pose and coverage of the recipe with --set"
+        )
+    rows = [list(itertools.chain(*samples[i : i + columns])) for i in range(0, len(samples), columns)]
+    write_sheet(out, contact_sheet(rows))
+    voice.say(f"{counted(len(samples), 'sample')} drawn in {out}")

@@ -1,0 +1,52 @@
+"""Sheets of pictures that commands write: PNG or JPEG by the name of the file, labels under pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fdgen.contract import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+LABEL_PX = 18
+
+
+def check_suffix(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file that is no PNG or JPEG by its name, before any work is done."""
+    if path is not None and path.suffix.lower() not in SUFFIXES:
+        raise click.BadParameter(f"{path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}", ctx, parameter)
+    return path
+
+
+sheet_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=check_suffix,
+    required=True,
+    metavar="FILE",
+    help="The sheet: a .png or .jpg.",
+)
+
+
+def write_sheet(path: Path, sheet_HWC: Image) -> None:
+    """Write a sheet; raise `DatasetError` where the file cannot be written."""
+    from fdgen.atomic import write_whole
+    from fdgen.images import encode_png
+    from fdgen.preview import encode_jpeg
+
+    write_whole(path, encode_png(sheet_HWC) if path.suffix.lower() == ".png" else encode_jpeg(sheet_HWC))
+
+
+def labelled(picture_HWC: Image, text: str) -> Image:
+    """Return a picture with a line of text below it."""
+    import numpy as np
+    import PIL.Image
+    import PIL.ImageDraw
+
+    strip = PIL.Image.new("RGB", (picture_HWC.shape[1], LABEL_PX), "white")
+    PIL.ImageDraw.Draw(strip).text((2, 2), text, "black")
+    label: Image = np.asarray(strip, np.uint8)
+    return np.concatenate([picture_HWC, label])

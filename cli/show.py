@@ -1,0 +1,38 @@
+"""`fdgen show`: one sample of a dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from .output import emit_json
+from .sheets import check_suffix, write_sheet
+
+PICTURES = ("clean", "occluded", "mask", "alpha")
+
+
+@click.command("show")
+@click.argument("key")
+@click.option("--dataset", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Where it is.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=check_suffix,
+    metavar="FILE",
+    help="Draw clean, occluded, mask and alpha into this .png or .jpg.",
+)
+def command(key: str, dataset: Path, out: Path | None) -> None:
+    """Show the sample KEY: its record on standard output, and its four pictures with --out."""
+    from fdgen.contract import Manifest
+
+    manifest = Manifest.load(dataset)
+    record = manifest.record(key)
+    if out is not None:
+        from fdgen.images import decode_png
+        from fdgen.preview import contact_sheet
+
+        write_sheet(out, contact_sheet([[decode_png(manifest.read_member(key, f"{name}.png")) for name in PICTURES]]))
+        click.echo(f"drawn in {out}: {', '.join(PICTURES)}", err=True)
+    emit_json({**json.loads(record.to_json()), "shard": str(manifest.row(key)["shard"])})

@@ -48,9 +48,7 @@ class FaceCache:
             if self.path.exists() and not os.access(self.path, os.W_OK):
                 raise PermissionError(13, "no right to write")
             self._connection = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None)
-            self._connection.execute(
-                "PRAGMA page_size = 16384"
-            )  # of a new file; a small page holds one entry, half empty
+            self._connection.execute("PRAGMA page_size = 16384")  # of a new file; small pages stay half empty
             # A kill loses nothing in any mode; this one risks the last entries only when the power fails.
             self._connection.execute("PRAGMA synchronous = NORMAL")
             with self._writing():

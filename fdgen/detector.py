@@ -78,6 +78,8 @@ class Detector:
                     f"the landmark detector cannot be loaded: {error}", hint="pip install mediapipe==0.10.21"
                 ) from error
             self._mesh = self._make_mesh(_SCORE)
+            # Its threads write notices while they start; when a first picture is done they have started.
+            self._mesh.process(np.zeros((PROBE_PX, PROBE_PX, 3), np.uint8))
             self._lenient_mesh: Any = None
             self._finders: list[Any] = []
 

@@ -182,9 +182,9 @@ class _Walk:
         """Tell what was passed by, after `pictures` has run."""
         notes = []
         if self._n_other:
-            notes.append(f"{self._n_other:,} files that are no pictures were ignored")
+            notes.append(f"ignored, since they are no pictures: {self._n_other:,} files")
         if self._n_hidden:
-            notes.append(f"{self._n_hidden:,} hidden files were ignored")
+            notes.append(f"ignored, since they are hidden: {self._n_hidden:,} files")
         if self._datasets:
             notes.append(f"datasets that fdgen wrote were left out: {', '.join(sorted(self._datasets))}")
         if self._closed:

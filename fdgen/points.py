@@ -77,7 +77,8 @@ class Landmarks:
         return _HEADER.pack(self.size_px, *self.frame.ravel())
 
     def _steps(self) -> npt.NDArray[np.int16]:
-        return np.round(self.points_px / STEP_PX).astype("<i2")
+        steps: npt.NDArray[np.int16] = np.round(self.points_px / STEP_PX).astype("<i2")
+        return steps
 
 
 def eye_centres(points_px: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:

@@ -113,7 +113,7 @@ def refuse_empty(what: str, sources: list[Source], rejects: list[Reject]) -> Non
     if rejects:
         reasons = sorted({reject.reason for reject in rejects})
         raise FacesError(
-            f"none of the {len(rejects)} pictures in {what} can be used ({', '.join(reasons)}); "
+            f"no picture in {what} can be used: {len(rejects)} rejected ({', '.join(reasons)}); "
             f"the first is {rejects[0].source}: {rejects[0].detail}",
             hint="name a folder with photographs of faces",
         )

@@ -24,7 +24,7 @@ from fdgen.occluders.eyewear_finish import (
     surroundings,
     temple_finish,
 )
-from fdgen.occluders.eyewear_mesh import Front, Surface, temple_mesh, tilted
+from fdgen.occluders.eyewear_mesh import Front, Surface, temple_mesh, turn_matrix
 from fdgen.occluders.eyewear_spec import FrameSpec
 from fdgen.render import Layer, Style, draw
 from fdgen.scene import Scene
@@ -46,15 +46,15 @@ _BIAS_CM = 0.12
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Where a front sits: head = origin + scale · (front, turned by tilt, roll and yaw)."""
+    """Where a front sits: head = origin + scale · rotation · front."""
 
     origin: Floats
     scale: float
-    turn_deg: tuple[float, float, float]
+    rotation: Floats
 
     def to_head(self, points: Floats) -> Floats:
         """Put front points (N, 3) on the face, in head cm."""
-        result: Floats = self.origin + self.scale * tilted(points, *self.turn_deg)
+        result: Floats = self.origin + self.scale * (points @ self.rotation.T)
         return result
 
 
@@ -123,12 +123,12 @@ def fit_front(mesh_cm: Floats, front: Front, spec: FrameSpec, wear: Mapping[str,
     wide = (mesh_cm[356, 0] - mesh_cm[127, 0]) / (model[356, 0] - model[127, 0])
     scale = float(shape["fit"] * (0.5 * between + 0.5 * wide))
     level = float(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
-    turn = (shape["tilt_deg"] + wear["tilt_deg"], 0.7 * level + wear["roll_deg"], wear["yaw_deg"])
+    rotation = turn_matrix(shape["tilt_deg"] + wear["tilt_deg"], 0.7 * level + wear["roll_deg"], wear["yaw_deg"])
 
     pupil_y = shape["lens_height_cm"] * (0.5 - shape["pupil_height"])
     bridge_y, clear = _bridge_rest(front, spec)
     anchors, _, _ = front.bend(np.array([[0.0, pupil_y], [0.0, bridge_y]]), np.array([0.0, -shape["rim_depth_cm"]]))
-    pupil, rest = scale * tilted(anchors, *turn)
+    pupil, rest = scale * (anchors @ rotation.T)
     eyes = 0.5 * (left + right)
     nose = mesh_cm[list(_RIDGE)]
     origin = np.array(
@@ -136,15 +136,15 @@ def fit_front(mesh_cm: Floats, front: Front, spec: FrameSpec, wear: Mapping[str,
     )
     origin[2] = np.interp(origin[1] + rest[1], nose[::-1, 1], nose[::-1, 2]) + clear + wear["stand_cm"] - rest[2]
 
-    rim, lens = front.outer[::4], 0.5 * (front.lens[::8] + np.array([front.centre_x, 0.0]))
+    rim, lens = front.outer[::6], 0.5 * (front.lens[::12] + np.array([front.centre_x, 0.0]))
     probe = np.concatenate([rim, lens])
     depth = np.repeat([-0.7 * shape["rim_depth_cm"], -0.2], (len(rim), len(lens)))
     both = np.concatenate([probe, probe * (-1.0, 1.0)])
     points, _, _ = front.bend(both, np.tile(depth, 2))
-    placed = origin + scale * tilted(points, *turn)
+    placed = origin + scale * (points @ rotation.T)
     inside = _face_depth(mesh_cm, placed[:, :2]) + _CLEARANCE_CM - placed[:, 2]
     origin[2] += float(np.clip(inside.max(), 0.0, _MOST_PUSH_CM))
-    return Fit(origin, scale, turn)
+    return Fit(origin, scale, rotation)
 
 
 def _bridge_rest(front: Front, spec: FrameSpec) -> tuple[float, float]:
@@ -177,48 +177,45 @@ def build_mesh(mesh_cm: Floats, front: Front, fit: Fit, spec: FrameSpec, values:
 
     def put(surface: Surface, finish: Mapping[str, Any]) -> Mesh:
         material, uv = frame_material(finish, surface.sheet)
-        normals = tilted(surface.normals, *fit.turn_deg)
+        normals = surface.normals @ fit.rotation.T
         return part(fit.to_head(surface.vertices), surface.faces, material, normals=normals, uv_N2=uv)
 
-    parts: list[Mesh] = []
-    for side, temple_vertex, _ in _SIDES:
-        lens = front.lens_mesh(side)
-        shifted = lens.sheet - (0.0, values["lens"]["shift"])
-        parts.append(
-            part(
-                fit.to_head(lens.vertices),
-                lens.faces,
-                lens_material(values["lens"], shifted, shape["lens_height_cm"]),
-                normals=tilted(lens.normals, *fit.turn_deg),
-            )
-        )
-        if spec.construction in ("acetate", "browline", "shield") and front.thickness.max() > 0:
-            parts.append(put(front.rim_mesh(side), finish))
-        if spec.construction in ("wire", "browline"):
-            parts.append(put(front.wire_mesh(side, shape["wire_cm"]), own))
-        if spec.construction == "rimless":
-            parts += [put(front.disc_mesh(side, a, 0.22, 0.09, 0.02), own) for a in (168.0, shape["hinge_deg"])]
-        if values["rivets"] and spec.construction in ("acetate", "browline"):
-            parts.append(put(front.disc_mesh(side, shape["hinge_deg"], 0.22, 0.07, 0.0), trim))
-        parts.append(_temple(mesh_cm, front, fit, spec, values, side, temple_vertex))
+    pairs: list[tuple[Surface, Mapping[str, Any]]] = []
+    if spec.construction in ("acetate", "browline", "shield") and front.thickness.max() > 0:
+        pairs.append((front.rim_mesh(), finish))
+    if spec.construction in ("wire", "browline"):
+        pairs.append((front.wire_mesh(shape["wire_cm"]), own))
+    if spec.construction == "rimless":
+        pairs += [(front.disc_mesh(angle, 0.22, 0.09, 0.02), own) for angle in (168.0, shape["hinge_deg"])]
+    if values["rivets"] and spec.construction in ("acetate", "browline"):
+        pairs.append((front.disc_mesh(shape["hinge_deg"], 0.22, 0.07, 0.0), trim))
+    if spec.bridge in ("wire", "double"):
+        pairs.append((front.disc_mesh(196.0, -0.22, 0.2, -0.45), own))  # the nose pads
+
+    parts = [put(twin, made_of) for surface, made_of in pairs for twin in (surface, surface.mirrored())]
     parts += [put(surface, own if wired else finish) for surface, wired in _bridge(front, spec)]
+    lens = front.lens_mesh()
+    glass = lens_material(values["lens"], lens.sheet[:, 1] - values["lens"]["shift"], shape["lens_height_cm"])
+    parts += [
+        part(fit.to_head(twin.vertices), twin.faces, glass, normals=twin.normals @ fit.rotation.T)
+        for twin in (lens, lens.mirrored())
+    ]
+    parts += [_temple(mesh_cm, front, fit, spec, values, side, vertex) for side, vertex, _ in _SIDES]
     texture = pattern(finish)
     return join(parts, texture=texture if texture is not None else pattern(values["temples"]))
 
 
 def _bridge(front: Front, spec: FrameSpec) -> list[tuple[Surface, bool]]:
-    """Build the bridge and the pads under a wired one; each with whether it is of metal."""
+    """Build the bridge; each piece with whether it is of wire."""
     if spec.bridge == "none":
         return []
     if spec.bridge in ("keyhole", "saddle"):
         return [(front.bridge_mesh(spec.bridge), False)]
-    radius = 1.15 * front.shape["wire_cm"]
-    sag = front.shape["bridge_sag"]
-    bars = [front.bar_mesh(160.0, 0.18 + sag, radius)]
+    radius, sag = 1.15 * front.shape["wire_cm"], front.shape["bridge_sag"]
+    bars = [(front.bar_mesh(160.0, 0.18 + sag, radius), True)]
     if spec.bridge == "double":
-        bars.append(front.bar_mesh(112.0, sag, radius))
-    pads = [front.disc_mesh(side, 196.0, -0.22, 0.2, -0.45) for side in (-1, 1)]
-    return [(surface, True) for surface in bars + pads]
+        bars.append((front.bar_mesh(112.0, sag, radius), True))
+    return bars
 
 
 def _temple(
@@ -297,10 +294,11 @@ def _tint(scene: Scene, layer: Layer, front: Front, fit: Fit, values: Mapping[st
         points, _, _ = front.bend(front.lens * (side, 1.0))
         outline = scene.pose.to_screen(fit.to_head(points))[:, :2]
         cv2.fillPoly(lens_HW, [np.round(outline * 16.0).astype(np.int32)], (255,), cv2.LINE_AA, 4)
-    rows, columns = np.nonzero(passed > 1e-3)
+    seen = passed > 1e-3
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     if len(rows) == 0:
         return layer
-    box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     lens = (lens_HW[box] * np.float32(1 / 255))[..., None]
     tint = np.maximum(np.array(values["lens"]["tint"], np.float32) - 1, 0)
     frame = np.zeros(3, np.float32)

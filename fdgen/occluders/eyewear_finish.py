@@ -9,6 +9,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import cv2
@@ -28,6 +29,7 @@ _TEXTURE = 96
 _MARGIN = 3
 """Texels of white round the texture: where parts without a pattern look."""
 _ROWS, _COLUMNS = 48, 96
+_PLACE = 32
 
 _METALS = {
     "gold": (0.95, 0.68, 0.30),
@@ -115,7 +117,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
     """Draw a pair of lenses: how dark, which tint, graded or not, mirrored or not."""
     kind = _pick(rng, weights)
     tint = np.array(_TINTS[_pick(rng, _TINT_SHARES)])
-    mirror = np.full(3, 10 ** rng.uniform(-1.65, -0.6))
+    mirror = np.full(3, 10 ** rng.uniform(-1.8, -0.75))
     start, end = 0.0, 1.0
     if kind == "dark":
         top = bottom = 10 ** rng.uniform(-2.6, -1.35)
@@ -188,9 +190,10 @@ def surroundings(scene: Scene, values: Values) -> F32:
     The photograph itself, mirrored and blurred, is the best guess at the place; above its skyline lies the sky, below
     it the ground; a lamp stands where the face's light comes from.
     """
-    photo = cv2.resize(scene.face.clean_HWC, (32, 32), interpolation=cv2.INTER_AREA)[:, ::-1]
-    place = to_linear(np.ascontiguousarray(photo))
-    place = np.asarray(cv2.GaussianBlur(place, (0, 0), 2.0, borderType=cv2.BORDER_REPLICATE), np.float32)
+    photo = cv2.resize(scene.face.clean_HWC, (_PLACE, _PLACE), interpolation=cv2.INTER_AREA)[:, ::-1]
+    weight = _away_from_face()
+    place = np.asarray(cv2.GaussianBlur(to_linear(np.ascontiguousarray(photo)) * weight, (0, 0), 3.0), np.float32)
+    place /= cv2.GaussianBlur(weight, (0, 0), 3.0)[..., None]
     place /= np.float32(max(float(place.mean()), 1e-3))
     place = np.asarray(cv2.resize(place, (_COLUMNS, _ROWS), interpolation=cv2.INTER_LINEAR), np.float32)
     place = np.float32(values["photo"]) * np.minimum(place, 3.0) ** np.float32(values["power"])
@@ -212,6 +215,14 @@ def surroundings(scene: Scene, values: Values) -> F32:
         inside = _box((u - wu + 0.5) % 1.0 - 0.5, width, 0.01) * _box(v - wv, height, 0.02)
         painted += (strength * inside)[..., None].astype(np.float32)
     return painted
+
+
+@cache
+def _away_from_face() -> F32:
+    """Weights (32, 32, 1) that count the surroundings of a face and hardly the face itself, which is not behind us."""
+    y, x = np.mgrid[-1 : 1 : _PLACE * 1j, -1 : 1 : _PLACE * 1j]
+    away = np.clip((np.hypot(x / 0.62, (y - 0.1) / 0.85) - 0.7) * 2.5, 0.02, 1.0)
+    return away[..., None].astype(np.float32)
 
 
 def _box(offset: npt.NDArray[np.float64], width: float, soft: float) -> npt.NDArray[np.float64]:
@@ -258,7 +269,7 @@ def frame_material(finish: Values, sheet: Floats) -> tuple[Material, F32 | None]
     polished = Material(albedo=rgb, specular=0.4 * shine, gloss=90.0, mirror=0.055 * shine)
     if kind in ("tortoise", "horn"):
         span = 1.0 - 2.0 * (_MARGIN + 1) / _TEXTURE
-        folded = np.abs((sheet / 7.0) % 2.0 - 1.0)  # a triangle wave: the pattern turns back at its edges
+        folded = np.abs((sheet / 7.0 + 0.37) % 2.0 - 1.0)  # a triangle wave: the pattern turns back at its edges
         return replace(polished, albedo=1.0), (0.5 + (folded - 0.5) * span).astype(np.float32)
     if kind == "fade":
         share = np.clip(0.5 - sheet[:, 1:] / 3.0, 0.0, 1.0)
@@ -266,10 +277,10 @@ def frame_material(finish: Values, sheet: Floats) -> tuple[Material, F32 | None]
     return polished, None
 
 
-def lens_material(lens: Values, sheet: Floats, height_cm: float) -> Material:
-    """Return the material of a lens at points of its sheet: it darkens what lies behind, and reflects."""
+def lens_material(lens: Values, y_cm: Floats, height_cm: float) -> Material:
+    """Return the material of a lens at heights about its middle: it darkens what lies behind, and reflects."""
     start, end = lens["fade"]
-    drop = np.clip((0.5 - sheet[:, 1] / height_cm - start) / max(end - start, 0.05), 0.0, 1.0)
+    drop = np.clip((0.5 - y_cm / height_cm - start) / max(end - start, 0.05), 0.0, 1.0)
     top, bottom = lens["through"]
     through = np.exp(np.log(top) + (np.log(bottom) - np.log(top)) * drop)
     return Material(
@@ -279,7 +290,7 @@ def lens_material(lens: Values, sheet: Floats, height_cm: float) -> Material:
 
 def temple_finish(rng: np.random.Generator, spec: FrameSpec, front: Values) -> dict[str, Any]:
     """Draw what the temples are made of: mostly the front's own material."""
-    if rng.random() < 0.8:
+    if rng.random() < 0.86:
         return dict(front)
     if spec.temple == "wire":
         return draw_finish(rng, {"metal": 1.0})

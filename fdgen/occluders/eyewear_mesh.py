@@ -2,13 +2,14 @@
 
 Two frames of reference beside the head's. *Sheet*: the front unrolled flat, cm, x from the bridge to the viewer's
 right, y up from the middle of the lenses. *Front*: the sheet bent and curved, z forward, before it is put on the nose.
-Each lens is drawn for the right of the sheet and mirrored.
+What there is two of is built for the right of the sheet and mirrored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,11 @@ class Surface:
     normals: Floats
     faces: Ints
     sheet: Floats
+
+    def mirrored(self) -> Surface:
+        """Return its twin on the other side of the nose."""
+        flip = np.array([-1.0, 1.0, 1.0])
+        return Surface(self.vertices * flip, self.normals * flip, self.faces, self.sheet * flip[:2])
 
 
 @dataclass(frozen=True)
@@ -117,21 +123,18 @@ class Front:
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
         return points, normals, sideways
 
-    def lens_mesh(self, side: int) -> Surface:
-        """Build a lens: `side` 1 is on the viewer's right, -1 on the left."""
+    def lens_mesh(self) -> Surface:
+        """Build the right lens."""
         shares = np.linspace(0.0, 1.0, _LENS_RINGS + 1)[1:] ** 0.8
         middle = np.array([self.centre_x, 0.0])
         rings = [middle + share * (self.lens - middle) for share in shares]
-        sheet = np.concatenate([middle[None], *rings]) * (side, 1.0)
+        sheet = np.concatenate([middle[None], *rings])
         depth = 0.0 if self.construction in ("wire", "rimless") else -0.3 * self.shape["rim_depth_cm"]
         points, normals, _ = self.bend(sheet, depth)
-        first = 1 + np.arange(POINTS)
-        fan = np.column_stack([np.zeros(POINTS, int), first, np.roll(first, -1)])
-        faces = np.concatenate([fan, 1 + grid_faces(_LENS_RINGS, POINTS, wrap=True)])
-        return Surface(points, normals, faces.astype(np.int32), sheet)
+        return Surface(points, normals, _disc_faces(_LENS_RINGS, POINTS), sheet)
 
-    def rim_mesh(self, side: int) -> Surface:
-        """Build a rim cut from sheet: a flat front with bevelled edges, gone where the profile is 0."""
+    def rim_mesh(self) -> Surface:
+        """Build the right rim, cut from sheet: a flat front with bevelled edges, gone where the profile is 0."""
         t = self.thickness
         there = np.clip(t / 0.10, 0.0, 1.0)
         bevel = np.minimum(0.11, 0.32 * t)
@@ -149,17 +152,16 @@ class Front:
         depth = np.concatenate([d for _, d, _, _ in rows])
         slope = np.repeat([n for _, _, n, _ in rows], POINTS)
         forward = np.repeat([n for _, _, _, n in rows], POINTS)
-        outward = np.tile(self.outward, (len(rows), 1)) * (side, 1.0)
-        sheet = sheet * (side, 1.0)
+        outward = np.tile(self.outward, (len(rows), 1))
         points, facing, sideways = self.bend(sheet, depth)
         normals = facing * forward[:, None] + sideways * (slope * outward[:, 0])[:, None]
         normals[:, 1] += slope * outward[:, 1]
         normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
-        return Surface(points, normals, grid_faces(len(rows), POINTS, wrap=True), sheet)
+        return Surface(points, normals, _grid(len(rows), POINTS, wrap=True), sheet)
 
-    def wire_mesh(self, side: int, radius_cm: float) -> Surface:
-        """Build a rim of round wire about the lens."""
-        sheet = (self.lens + self.outward * (0.6 * radius_cm)) * (side, 1.0)
+    def wire_mesh(self, radius_cm: float) -> Surface:
+        """Build a rim of round wire about the right lens."""
+        sheet = self.lens + self.outward * (0.6 * radius_cm)
         behind = np.where(self.thickness > 0, -2.0 * radius_cm, 0.0)  # under a brow it runs in a groove
         path, facing, _ = self.bend(sheet, behind)
         return _rod(path, facing, radius_cm, sheet, closed=True)
@@ -190,7 +192,7 @@ class Front:
         normals = facing * np.repeat([n for *_, n in rows], len(w))[:, None]
         normals[:, 1] += np.repeat([n for _, _, _, n, _ in rows], len(w))
         normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
-        return Surface(points, normals, grid_faces(len(rows), len(w)), sheet)
+        return Surface(points, normals, _grid(len(rows), len(w)), sheet)
 
     def bar_mesh(self, angle_deg: float, rise_cm: float, radius_cm: float) -> Surface:
         """Build a wire from rim to rim that leaves both at a polar angle and rises in an arch."""
@@ -200,22 +202,19 @@ class Front:
         path, facing, _ = self.bend(sheet, 0.12 * (1 - w**2))
         return _rod(path, facing, radius_cm, sheet)
 
-    def disc_mesh(self, side: int, angle_deg: float, inset_cm: float, radius_cm: float, depth_cm: float) -> Surface:
+    def disc_mesh(self, angle_deg: float, inset_cm: float, radius_cm: float, depth_cm: float) -> Surface:
         """Build a small domed disc on the front: a rivet, the screw of a rimless lens, a nose pad."""
         index = self.index_at(angle_deg)
         spot = self.outer[index] - self.outward[index] * inset_cm
         around = np.arange(8) * (np.pi / 4)
         ring = np.column_stack([np.cos(around), np.sin(around)])
-        sheet = np.concatenate([[spot], spot + 0.6 * radius_cm * ring, spot + radius_cm * ring]) * (side, 1.0)
+        sheet = np.concatenate([[spot], spot + 0.6 * radius_cm * ring, spot + radius_cm * ring])
         lift = np.repeat([0.05, 0.04, 0.0], (1, 8, 8))
         points, normals, _ = self.bend(sheet, depth_cm + lift * radius_cm / 0.1)
-        tilt = np.concatenate([[[0.0, 0.0]], 0.5 * ring, 1.2 * ring]) * (side, 1.0)
+        tilt = np.concatenate([[[0.0, 0.0]], 0.5 * ring, 1.2 * ring])
         normals[:, :2] += tilt
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-        first = 1 + np.arange(8)
-        fan = np.column_stack([np.zeros(8, int), first, np.roll(first, -1)])
-        faces = np.concatenate([fan, 1 + grid_faces(2, 8, wrap=True)]).astype(np.int32)
-        return Surface(points, normals, faces, sheet)
+        return Surface(points, normals, _disc_faces(2, 8), sheet)
 
 
 def _rounded_polygon(corners: Floats, roundness: Floats) -> Floats:
@@ -273,14 +272,26 @@ def temple_mesh(
     vertices = path[:, None] + up[:, None] * height * tall + side[:, None] * width * half_thickness_cm
     normals = up[:, None] * lean + side[:, None] * face
     sheet = np.stack([np.broadcast_to(vertices[..., 2], (rings, 8)), vertices[..., 1]], -1)
-    return Surface(
-        vertices.reshape(-1, 3), normals.reshape(-1, 3), grid_faces(rings, 8, wrap=True), sheet.reshape(-1, 2)
-    ), 8
+    return Surface(vertices.reshape(-1, 3), normals.reshape(-1, 3), _grid(rings, 8, wrap=True), sheet.reshape(-1, 2)), 8
 
 
-def tilted(points: Floats, tilt_deg: float, roll_deg: float, yaw_deg: float) -> Floats:
-    """Turn front points or normals: first the tilt of its lower edge towards the cheeks, then roll, then yaw."""
+def turn_matrix(tilt_deg: float, roll_deg: float, yaw_deg: float) -> Floats:
+    """Return the rotation of a front: first the tilt of its lower edge towards the cheeks, then roll, then yaw."""
     tilt = rotation_matrix((np.radians(tilt_deg), 0.0, 0.0))
     roll, yaw = rotation_matrix((0.0, 0.0, np.radians(roll_deg))), rotation_matrix((0.0, np.radians(yaw_deg), 0.0))
-    result: Floats = points @ (yaw @ roll @ tilt).T
+    result: Floats = yaw @ roll @ tilt
     return result
+
+
+@cache
+def _grid(rows: int, columns: int, *, wrap: bool = False) -> Ints:
+    return grid_faces(rows, columns, wrap=wrap)
+
+
+@cache
+def _disc_faces(rings: int, columns: int) -> Ints:
+    """Triangles of a disc: a middle vertex, then rings about it."""
+    first = 1 + np.arange(columns)
+    fan = np.column_stack([np.zeros(columns, int), first, np.roll(first, -1)])
+    faces: Ints = np.concatenate([fan, 1 + grid_faces(rings, columns, wrap=True)]).astype(np.int32)
+    return faces

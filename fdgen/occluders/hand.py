@@ -18,7 +18,7 @@ from fdgen.occluders.base import Placement
 from fdgen.occluders.forearm import arm_line, arm_rings, tube_mesh, wrist_limited
 from fdgen.occluders.posture import Pose, pose_of
 from fdgen.occluders.skeleton import DIGITS, HandModel, digit_joints, load_hand, skin
-from fdgen.occluders.skin import ATLAS_PX, STRIP_PX, TEXTURE_PX, draw_skin, skin_texture
+from fdgen.occluders.skin import ATLAS_PX, STRIP_CM, STRIP_PX, TEXTURE_PX, atlas_of, draw_skin, skin_texture
 from fdgen.occluders.touch import Surface, rest_digits, settle, touchable
 from fdgen.render import Layer, Style, draw
 from fdgen.scene import Scene
@@ -87,7 +87,10 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
 
     look = values["skin"]
     albedo = np.clip(scene.light.skin_reflectance * np.array(look["tone"], np.float32), 0.0, 0.9)
-    skin_of = Material(albedo, specular=look["shine"], gloss=14.0)
+    shine = atlas_of(model).shiny
+    skin_of = Material(
+        albedo, specular=look["shine"] + shine * (0.10 + 0.22 * look["polish"]), gloss=12.0 + 50.0 * shine
+    )
     uv = model.uv * np.array([1.0, ATLAS_PX / TEXTURE_PX[0]], np.float32)
     parts = [part(vertices, model.faces, skin_of, normals=normals, uv_N2=uv)]
 
@@ -97,11 +100,18 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     vertices, faces, normals, uv = tube_mesh(rings)
     at_loop = np.append(model.loop, model.loop[0])
     normals[: len(at_loop)] = cage_normals[at_loop]
-    strip = (ATLAS_PX + 1.0 + (STRIP_PX - 2.0) * np.clip(uv[:, 1] * 60.0 / 34.0, 0, 1)) / TEXTURE_PX[0]
+    strip = (ATLAS_PX + 1.0 + (STRIP_PX - 2.0) * _to_and_fro(uv[:, 1] * 60.0 / STRIP_CM)) / TEXTURE_PX[0]
     column = (0.5 + (ATLAS_PX - 1.0) * uv[:, 0]) / ATLAS_PX
-    parts.append(part(vertices, faces, skin_of, normals=normals, uv_N2=np.column_stack([column, strip])))
+    bare = Material(albedo, specular=look["shine"], gloss=12.0)
+    parts.append(part(vertices, faces, bare, normals=normals, uv_N2=np.column_stack([column, strip])))
     mesh = join(parts, texture=skin_texture(model, look))
     return _mirrored(mesh) if values["side"] == "left" else mesh
+
+
+def _to_and_fro(x: Floats) -> Floats:
+    """Fold a coordinate into 0..1: up, then down, so that a texture repeats without a seam."""
+    result: Floats = 1.0 - np.abs(x % 2.0 - 1.0)
+    return result
 
 
 def _mirrored(mesh: Mesh) -> Mesh:

@@ -6,7 +6,7 @@ of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,16 +15,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.geometry import Floats, vertex_normals
+from fdgen.geometry import Floats, rotation_matrix, vertex_normals
 from fdgen.occluders.skeleton import DIGITS, JOINTS, HandModel, digit_joints
 from fdgen.raster import rasterise
 
 F32 = npt.NDArray[np.float32]
+Noise = Callable[[Floats, float], Floats]
 
 ATLAS_PX = 384
 """Side of the hand's part of the texture: 14 texels a cm, above what a crop of 256 px can show."""
 STRIP_PX = 96
 """Height of each strip below it: the forearm's skin, then the sleeve's cloth."""
+STRIP_CM = 13.0
+"""Length of arm that a strip covers; beyond, it runs back and forth."""
 TEXTURE_PX = (ATLAS_PX + 2 * STRIP_PX, ATLAS_PX)
 
 FEATURES = ("fold", "line", "tendon", "vein", "red", "palm", "wrinkle", "blotch", "mottle", "grain", "spot", "hair")
@@ -39,6 +42,7 @@ class Atlas:
 
     `features` (T, F) are those of `FEATURES`; `nail` (T,) the plate, `rim` the fold round it, `moon` the lunula and
     `edge` the free edge, all 0 to 1. `strip` (STRIP_PX * ATLAS_PX, F) are the features of the forearm.
+    `shiny` (N,) is the nail's plate at the vertices of the surface.
     """
 
     texels: npt.NDArray[np.int64]
@@ -48,6 +52,7 @@ class Atlas:
     moon: F32
     edge: F32
     strip: F32
+    shiny: F32
 
 
 @lru_cache(maxsize=4)
@@ -126,7 +131,7 @@ def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict
     value = float(reflectance @ np.array([0.2126, 0.7152, 0.0722], np.float32))
     dark = float(np.clip((0.30 - value) / 0.25, 0.0, 1.0))
     warm = 0.0 if grey else rng.normal(0.02, 0.03)
-    tone = rng.uniform(0.86, 1.02) * np.array([1 + warm, 1 - 0.4 * warm, 1 - 0.8 * warm])
+    tone = rng.uniform(0.90, 1.06) * np.array([1 + warm, 1 - 0.4 * warm, 1 - 0.8 * warm])
     nail = np.array([1.20, 1.10, 1.08]) + dark * np.array([0.25, 0.25, 0.25]) + rng.normal(0, 0.05, 3)
     edge = rng.uniform(0.05, 0.35) * np.array([1.0, 1.15, 1.1])
     polish = 0.0
@@ -137,18 +142,18 @@ def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict
         edge = np.zeros(3)
     drawn = {
         "tone": tone,
-        "fold": rng.uniform(0.16, 0.30) * (1 + 0.5 * age),
-        "line": rng.uniform(0.14, 0.30),
+        "fold": rng.uniform(0.13, 0.24) * (1 + 0.5 * age),
+        "line": rng.uniform(0.12, 0.26),
         "tendon": rng.uniform(0.4, 1.1) * (0.7 + 0.6 * age),
         "vein": rng.uniform(0.0, 0.14) * (0.6 + 0.8 * age) * (0.5 if grey else 1.0),
         "red": rng.uniform(0.05, 0.17) * (0.0 if grey else 1.0),
         "palm": 0.03 + 0.45 * dark * rng.uniform(0.5, 1.0),
-        "wrinkle": rng.uniform(0.05, 0.10) + 0.10 * age,
-        "blotch": rng.uniform(0.03, 0.07),
-        "mottle": rng.uniform(0.03, 0.06),
-        "grain": rng.uniform(0.025, 0.06),
+        "wrinkle": rng.uniform(0.03, 0.07) + 0.06 * age,
+        "blotch": rng.uniform(0.03, 0.06),
+        "mottle": rng.uniform(0.015, 0.04),
+        "grain": rng.uniform(0.02, 0.045),
         "spot": max(0.0, rng.normal(-0.03, 0.08)) * (0.4 + age),
-        "hair": max(0.0, rng.normal(0.0, 0.02)),
+        "hair": max(0.0, rng.normal(0.0, 0.10)),
         "cuticle": rng.uniform(0.18, 0.42),
         "polish": polish,
         "nail_rgb": nail,
@@ -197,20 +202,23 @@ def _paint(model: HandModel) -> Atlas:
     column = {name: features[:, i] for i, name in enumerate(FEATURES)}
     back = np.clip(normal[:, 2] * 2.0, 0.0, 1.0)
     palm = np.clip(-normal[:, 2] * 2.0, 0.0, 1.0)
-    nail, rim, moon, edge = (np.zeros(len(at)) for _ in range(4))
+    nail, rim, moon, edge = nails(model, at, normal, bone)
     column["palm"][:] = palm
     noise = _noise_field(rng)
-    for name, cells in (("blotch", 0.55), ("mottle", 1.5), ("grain", 5.0)):
-        column[name][:] = noise(at, cells)
+    for name, cells in (("blotch", 0.35), ("mottle", 1.1), ("grain", 4.0)):
+        column[name][:] = noise(at + 17.0 * cells, cells)
     column["red"] += 0.45 * palm * np.clip(noise(at, 0.5) * 0.5 + 0.8, 0, 1.5)
     for digit in DIGITS:
-        _paint_digit(model, digit, at, normal, bone, noise, column, (nail, rim, moon, edge))
+        _paint_digit(model, digit, at, normal, bone, noise, column)
     _paint_back(model, at, back, noise, column)
     _paint_palm(model, at, palm, noise, column)
-    wrinkle = np.clip(noise(at * [1.0, 2.2, 1.0], 2.6), 0, None) * (0.35 + 0.65 * back)
+    # Fine lines of skin cross each other in lozenges: ridges of two slanted noises.
+    first = np.exp(-((noise(at * [1.0, 0.45, 1.0] @ rotation_matrix([0, 0, 0.6]).T, 1.7) / 0.45) ** 2))
+    second = np.exp(-((noise(at * [1.0, 0.45, 1.0] @ rotation_matrix([0, 0, -0.7]).T + 31.0, 1.7) / 0.45) ** 2))
+    wrinkle = (first + second) * (0.3 + 0.7 * back)
     column["wrinkle"][:] = wrinkle - wrinkle.mean()
-    column["spot"][:] = np.clip(noise(at + 40.0, 1.6) - 1.6, 0, 1) * 2.0 * back
-    column["hair"][:] = 0.35 * np.clip(noise(at * [2.0, 0.6, 1.0] + 70.0, 3.0) - 0.6, 0, 1) * back * (at[:, 1] < 9.0)
+    column["spot"][:] = np.clip((noise(at + 40.0, 1.0) - 1.35) * 3.0, 0, 1) * back
+    column["hair"][:] = np.clip(noise(at * [1.6, 0.5, 1.0] + 70.0, 2.4) - 0.5, 0, 1) * back * (at[:, 1] < 8.5)
     f32 = np.float32
     return Atlas(
         texels=np.flatnonzero(inside.ravel()),
@@ -220,6 +228,7 @@ def _paint(model: HandModel) -> Atlas:
         moon=moon.astype(f32),
         edge=edge.astype(f32),
         strip=_paint_strip(noise).astype(f32),
+        shiny=nails(model, rest, rest_normals, bones)[0].astype(f32),
     )
 
 
@@ -232,20 +241,27 @@ def _nearest(inside: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.int64]
     return index
 
 
-def _noise_field(rng: np.random.Generator) -> Any:
-    """Return a function (points (N, 3), cells a cm) -> noise (N,) of unit variance, smooth in space: no seams."""
-    grid = rng.standard_normal((32, 32, 32))
+def _noise_field(rng: np.random.Generator) -> Callable[[Floats, float], Floats]:
+    """Return a function (points (N, 3), cells a cm) -> noise (N,) of unit variance, smooth in space: it has no seams.
 
-    def noise(points: Floats, cells: float) -> Floats:
-        scaled = points * cells + 1000.0
-        low = np.floor(scaled).astype(np.int64)
-        share = scaled - low
-        share = share * share * (3 - 2 * share)
+    Two octaves on lattices that are turned against each other, so that no lattice shows.
+    """
+    grid = rng.standard_normal((32, 32, 32))
+    turns = [rotation_matrix([0.7, 1.1, -0.4]), rotation_matrix([-0.9, 0.5, 1.3])]
+
+    def octave(points: Floats) -> Floats:
+        low = np.floor(points).astype(np.int64)
+        share = points - low
+        share = share**3 * (share * (share * 6 - 15) + 10)
         total = np.zeros(len(points))
         for corner in np.ndindex(2, 2, 2):
             weight = np.prod(np.where(np.array(corner) > 0, share, 1 - share), 1)
             total += weight * grid[tuple(((low + np.array(corner)) % 32).T)]
-        return total * 1.7
+        return total
+
+    def noise(points: Floats, cells: float) -> Floats:
+        total = octave(points @ turns[0].T * cells + 1000.0) + 0.6 * octave(points @ turns[1].T * (1.9 * cells) + 500.0)
+        return np.tanh(total / 1.6) * 1.9  # no outliers: a texel far off the rest reads as dirt
 
     return noise
 
@@ -256,11 +272,10 @@ def _paint_digit(
     at: Floats,
     normal: Floats,
     bone: Floats,
-    noise: Any,
+    noise: Noise,
     column: dict[str, Floats],
-    nails: tuple[Floats, Floats, Floats, Floats],
 ) -> None:
-    """Folds over and under the joints, redness of knuckles and tip, and the nail of one digit."""
+    """Folds over and under the joints, redness of knuckles and tip of one digit."""
     chain = digit_joints(digit)
     joints, frames = model.joints_cm, model.frames
     mine = np.clip(bone[:, list(chain)].sum(1) * 1.5, 0.0, 1.0)
@@ -296,36 +311,43 @@ def _paint_digit(
     tip, last = chain[-1], chain[-2]
     along = joints[tip] - joints[last]
     along /= np.linalg.norm(along)
-    up = frames[last][:, 1] - along * (frames[last][:, 1] @ along)
-    up /= np.linalg.norm(up)
-    across = np.cross(along, up)
-    offset = at - joints[tip]
     end = bone[:, [last, tip]].sum(1) > 0.5
-    furthest = float((offset @ along)[end].max())
-    column["red"] += (
-        0.85 * end * np.clip(0.5 + (offset @ along) / 1.2, 0, 1) * (0.6 + 0.4 * np.clip(-normal @ up, 0, 1))
-    )
-    length, half = _NAIL_LENGTH_CM[digit], _NAIL_HALF_WIDTH_CM[digit]
-    u = (offset @ along - (furthest - 0.06 - length)) / length  # 0 at the cuticle, 1 at the free edge
-    v = (offset @ across) / half
-    sees = np.clip((normal @ up - 0.12) * 6, 0, 1) * end
-    # A rounded rectangle: the sides are straight, the cuticle is an arc, the free edge a flatter one.
-    low, high = 0.16 * v * v, 1.0 - 0.12 * v * v
-    inside = np.minimum(np.minimum((u - low) * length, (high - u) * length), (1 - np.abs(v)) * half)
-    plate = np.clip(inside / 0.07 + 0.5, 0, 1) * sees
-    nail, rim, moon, edge = nails
-    np.maximum(nail, plate, out=nail)
-    fold = np.exp(-(((inside + 0.05) / 0.085) ** 2)) * np.clip(sees, 0, 1) * (u < 0.93)
-    np.maximum(rim, fold, out=rim)
-    np.maximum(
-        moon,
-        np.clip((0.26 - (u - low) - 0.10 * v * v) * 8, 0, 1) * plate * (0.9 if digit != "pinky" else 0.3),
-        out=moon,
-    )
-    np.maximum(edge, np.clip((u - (high - 0.13)) * 12, 0, 1) * plate, out=edge)
+    ahead = np.clip(0.5 + ((at - joints[tip]) @ along) / 1.2, 0, 1)
+    column["red"] += 0.85 * end * ahead * (0.6 + 0.4 * np.clip(-normal @ frames[last][:, 1], 0, 1))
 
 
-def _paint_back(model: HandModel, at: Floats, back: Floats, noise: Any, column: dict[str, Floats]) -> None:
+def nails(model: HandModel, at: Floats, normal: Floats, bone: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return plate, fold round it, lunula and free edge, 0 to 1, at points of the hand at rest.
+
+    `at` and `normal` are (N, 3), `bone` (N, 25) the weights of the joints there.
+    """
+    nail, rim, moon, edge = (np.zeros(len(at)) for _ in range(4))
+    for digit in DIGITS:
+        tip, last = digit_joints(digit)[-1], digit_joints(digit)[-2]
+        along = model.joints_cm[tip] - model.joints_cm[last]
+        along /= np.linalg.norm(along)
+        up = model.frames[last][:, 1] - along * (model.frames[last][:, 1] @ along)
+        up /= np.linalg.norm(up)
+        offset = at - model.joints_cm[tip]
+        end = bone[:, [last, tip]].sum(1) > 0.5
+        furthest = float(((model.cage_cm - model.joints_cm[tip]) @ along)[np.isin(model.bone, (last, tip))].max())
+        length, half = _NAIL_LENGTH_CM[digit], _NAIL_HALF_WIDTH_CM[digit]
+        u = (offset @ along - (furthest - 0.02 - length)) / length  # 0 at the cuticle, 1 at the free edge
+        v = offset @ np.cross(along, up) / half
+        sees = np.clip((normal @ up - 0.05) * 6, 0, 1) * end
+        # The sides are straight, the cuticle is an arc, the free edge a flatter one.
+        low, high = 0.16 * v * v, 1.0 - 0.14 * v * v
+        inside = np.minimum(np.minimum((u - low) * length, (high - u) * length), (1 - np.abs(v)) * half)
+        plate = np.clip(inside / 0.07 + 0.5, 0, 1) * sees
+        crescent = np.clip((0.26 - (u - low) - 0.10 * v * v) * 8, 0, 1) * (0.3 if digit == "pinky" else 0.9)
+        np.maximum(nail, plate, out=nail)
+        np.maximum(rim, np.exp(-(((inside + 0.05) / 0.085) ** 2)) * sees * (u < 0.93), out=rim)
+        np.maximum(moon, crescent * plate, out=moon)
+        np.maximum(edge, np.clip((u - (high - 0.13)) * 12, 0, 1) * plate, out=edge)
+    return nail, rim, moon, edge
+
+
+def _paint_back(model: HandModel, at: Floats, back: Floats, noise: Noise, column: dict[str, Floats]) -> None:
     """Tendons that fan out to the knuckles, hollows between them, and veins across the back."""
     joints = model.joints_cm
     wrist = joints[0] + np.array([0.1, 1.0, 0.0])
@@ -359,7 +381,7 @@ def _paint_back(model: HandModel, at: Floats, back: Floats, noise: Any, column: 
     column["vein"] += back * np.exp(-((nearest / 0.17) ** 2))
 
 
-def _paint_palm(model: HandModel, at: Floats, palm: Floats, noise: Any, column: dict[str, Floats]) -> None:
+def _paint_palm(model: HandModel, at: Floats, palm: Floats, noise: Noise, column: dict[str, Floats]) -> None:
     """The three great lines of the palm and the creases of the wrist."""
     xy = at[:, :2] + np.stack([noise(at + 50.0, 0.6), noise(at + 61.0, 0.6)], 1) * 0.10
     lines = (
@@ -376,17 +398,16 @@ def _paint_palm(model: HandModel, at: Floats, palm: Floats, noise: Any, column: 
         column["line"] += 0.6 * palm * np.exp(-(((xy[:, 1] - y) / 0.08) ** 2)) * (np.abs(xy[:, 0]) < 3.0)
 
 
-def _paint_strip(noise: Any) -> Floats:
-    """Paint the forearm: v runs from the wrist to the elbow, u round it (the noise closes)."""
+def _paint_strip(noise: Noise) -> Floats:
+    """Paint the forearm: v runs over `STRIP_CM` from the wrist, u round it."""
     v, u = np.mgrid[0:STRIP_PX, 0:ATLAS_PX]
     angle = (u.ravel() / (ATLAS_PX - 1)) * 2 * np.pi
-    at = np.column_stack([3.0 * np.cos(angle), 0.35 * v.ravel(), 3.0 * np.sin(angle)])
+    at = np.column_stack([3.0 * np.cos(angle), v.ravel() * STRIP_CM / STRIP_PX, 3.0 * np.sin(angle)])
     out = np.zeros((at.shape[0], len(FEATURES)))
-    for name, cells in (("blotch", 0.55), ("mottle", 1.5), ("grain", 5.0), ("wrinkle", 2.6)):
-        out[:, FEATURES.index(name)] = noise(at, cells) * (0.4 if name == "wrinkle" else 1.0)
-    hair = np.clip(noise(at * [1.6, 0.7, 1.6] + 70.0, 3.2) - 0.5, 0, 1)
-    out[:, FEATURES.index("hair")] = 0.6 * hair * np.clip(0.5 + at[:, 2] / 3.0, 0, 1)
-    out[:, FEATURES.index("spot")] = np.clip(noise(at + 40.0, 1.4) - 1.7, 0, 1)
-    vein = np.exp(-((noise(at * [0.6, 0.25, 0.6] + 90.0, 0.9) / 0.10) ** 2))
-    out[:, FEATURES.index("vein")] = 0.5 * cv2.GaussianBlur(vein.reshape(STRIP_PX, ATLAS_PX), (0, 0), 1.0).ravel()
+    for name, cells in (("blotch", 0.35), ("mottle", 1.0), ("grain", 2.4)):
+        out[:, FEATURES.index(name)] = noise(at, cells)
+    hair = np.clip(noise(at * [1.0, 0.5, 1.0] + 70.0, 1.8) - 0.4, 0, 1)
+    out[:, FEATURES.index("hair")] = hair
+    out[:, FEATURES.index("spot")] = np.clip((noise(at + 40.0, 0.9) - 1.45) * 3.0, 0, 1)
+    out[:, FEATURES.index("vein")] = 0.4 * np.exp(-((noise(at * [0.6, 0.2, 0.6] + 90.0, 0.8) / 0.12) ** 2))
     return out

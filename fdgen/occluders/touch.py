@@ -87,13 +87,23 @@ def settle(surface: Surface, points_cm: Floats, approach: Floats, press_cm: floa
 
     They are first drawn back until clear. Distance to a surface bounds the step that is safe, as in sphere tracing.
     """
-    moved = -10.0
-    for _ in range(14):
+    moved, step = -8.0, 0.0
+    for _ in range(24):
         gap = float(surface.distance(points_cm + moved * approach).min()) + press_cm
-        moved += gap * (1.0 if gap > 0 else 1.2)
-        if abs(gap) < 0.02 or moved > 8.0:
+        if gap < 0.0:
             break
-    return moved
+        step = max(gap, 0.3)  # a surface seen edge-on seems nearer than it is
+        moved += step
+        if moved > 6.0:
+            return 0.0  # passes by: leave it where the pose puts it
+    low, high = moved - step, moved
+    for _ in range(5):
+        middle = 0.5 * (low + high)
+        if float(surface.distance(points_cm + middle * approach).min()) + press_cm < 0.0:
+            high = middle
+        else:
+            low = middle
+    return low
 
 
 def rest_digits(

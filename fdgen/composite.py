@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from fdgen.appearance import Optics, blur, grain
 from fdgen.contract import Image
 from fdgen.lighting import luminance, to_linear, to_srgb
 from fdgen.raster import lay_over
 from fdgen.render import Layer
+
+F32 = npt.NDArray[np.float32]
 
 _LEAST_COVERAGE = 1.0 / 510
 """Half a level of an 8-bit alpha: less of an occluder than this is none."""
@@ -21,12 +24,22 @@ _LEAST_SHADOW = 0.007
 
 def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
     """Give a layer the photograph's own blur, and its noise by `seed`."""
+    size, reach = layer.opacity_HW.shape[0], int(4 * optics.blur_px) + 2
+    rows, columns = (slice(max(0, side.start - reach), min(size, side.stop + reach)) for side in layer.box)
+
+    def blurred(image: F32) -> F32:
+        result = np.zeros_like(image)
+        if rows.start < rows.stop and columns.start < columns.stop:
+            result[rows, columns] = blur(np.ascontiguousarray(image[rows, columns]), optics)
+        return result
+
     return replace(
         layer,
-        colour_HWC=blur(layer.colour_HWC, optics),
-        opacity_HW=blur(layer.opacity_HW, optics),
-        silhouette_HW=blur(layer.silhouette_HW, optics),
-        grain_HW=grain(layer.silhouette_HW.shape[0], optics, seed),
+        colour_HWC=blurred(layer.colour_HWC),
+        opacity_HW=blurred(layer.opacity_HW),
+        silhouette_HW=blurred(layer.silhouette_HW),
+        grain_HW=grain(size, optics, seed),
+        box=(rows, columns),
     )
 
 

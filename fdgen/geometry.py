@@ -157,6 +157,8 @@ def fit_pose(landmarks_px: npt.NDArray[np.floating[Any]]) -> HeadPose:
         rotation = rotation_matrix(step[:3]) @ rotation
         scale += float(step[3])
         shift = shift + step[4:]
+        if np.abs(step).max() < 1e-9:
+            break
     turned = scale * (face.vertices_cm @ rotation.T)
     distance = np.linalg.norm(seen[:, :2] - turned[:, :2] - shift, axis=1)
     rigid = w > 0

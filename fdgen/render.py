@@ -30,7 +30,7 @@ class Layer:
     `colour_HWC` is premultiplied by the share of the pixel it covers; `opacity_HW` is what it takes from what lies
     behind, `silhouette_HW` its geometric coverage whatever its transparency. `shadow_HW` is the share of light it takes
     from the head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HW` is noise to add in sRGB
-    levels, where it shows.
+    levels, where it shows. Beyond the rows and columns of `box` only the shadow is not zero.
     """
 
     colour_HWC: F32
@@ -39,6 +39,7 @@ class Layer:
     shadow_HW: F32
     shadow_rgb: F32
     grain_HW: F32
+    box: tuple[slice, slice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,11 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     size, step, scale = scene.size_px, SUPERSAMPLE, scene.pose.scale_px
     colour = np.zeros((size, size, 3), np.float32)
     opacity, silhouette, shadow, grain = (np.zeros((size, size), np.float32) for _ in range(4))
-    layer = Layer(colour, opacity, silhouette, shadow, _shadow_colour(scene.light), grain)
     points = sample_points(scene.pose, mesh.vertices_cm)
-    box = _bounding_box(points, size)
-    if box is None:
+    rows, columns = box = _bounding_box(points, size)
+    layer = Layer(colour, opacity, silhouette, shadow, _shadow_colour(scene.light), grain, box)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
         return layer
-    rows, columns = box
     points[:, 0] -= columns.start * step
     points[:, 1] -= rows.start * step
     window = (slice(rows.start * step, rows.stop * step), slice(columns.start * step, columns.stop * step))
@@ -95,12 +95,10 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     return layer
 
 
-def _bounding_box(points: F32, size: int) -> tuple[slice, slice] | None:
-    """Return the rows and columns of the crop that the points touch, with a margin; None where they miss it."""
+def _bounding_box(points: F32, size: int) -> tuple[slice, slice]:
+    """Return the rows and columns of the crop that the points touch, with a margin; empty where they miss it."""
     low = np.clip(np.floor(points[:, :2].min(0) / SUPERSAMPLE) - 1, 0, size).astype(int)
     high = np.clip(np.ceil(points[:, :2].max(0) / SUPERSAMPLE) + 1, 0, size).astype(int)
-    if (high - low < 1).any():
-        return None
     return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
 
 

@@ -93,7 +93,8 @@ class Scene:
             normals = pose.to_view(vertex_normals(mesh, triangles))
             analysis = _analyse(face, triangles, normals, ids[::step, ::step], bary[::step, ::step])
         skull_cm, skull_faces = skull(mesh)
-        rasterise(sample_points(pose, skull_cm), skull_faces, depth, ids, bary)
+        skull_points = sample_points(pose, skull_cm)
+        rasterise(skull_points, facing(skull_points, skull_faces), depth, ids, bary)
         return cls(face, pose, mesh, depth, analysis)
 
     @property
@@ -151,6 +152,13 @@ def sample_points(pose: HeadPose, points_cm: Floats) -> F32:
     screen = pose.to_screen(points_cm)
     screen[:, :2] *= SUPERSAMPLE
     return screen.astype(np.float32)
+
+
+def facing(points: F32, faces: Ints) -> Ints:
+    """Return the faces of a closed surface that are turned to the viewer."""
+    a, b, c = (points[faces[:, corner], :2] for corner in range(3))
+    signed_area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    return np.ascontiguousarray(faces[signed_area < 0])
 
 
 def skull(mesh_cm: Floats) -> tuple[Floats, Ints]:

@@ -52,7 +52,7 @@ def test_drawing_is_pure() -> None:
     scene, mesh = scenes.scene(yaw_deg=10), plate(0, 0, 8, specular=0.3, mirror=0.2)
     environment = np.random.default_rng(0).random((8, 16, 3)).astype(np.float32)
     first, second = (draw(scene, mesh, Style(), environment=environment) for _ in range(2))
-    for name in Layer.__dataclass_fields__:
+    for name in set(Layer.__dataclass_fields__) - {"box"}:
         assert np.array_equal(getattr(first, name), getattr(second, name)), name
 
 

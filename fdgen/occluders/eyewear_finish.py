@@ -30,6 +30,8 @@ _MARGIN = 3
 """Texels of white round the texture: where parts without a pattern look."""
 _ROWS, _COLUMNS = 48, 96
 _PLACE = 32
+_BRIGHTEST = 5.0
+"""Lamps are brighter, but on wires a pixel wide they would break into dots."""
 
 _METALS = {
     "gold": (0.95, 0.68, 0.30),
@@ -214,7 +216,7 @@ def surroundings(scene: Scene, values: Values) -> F32:
     for wu, wv, width, height, strength in [*values["windows"], lamp]:
         inside = _box((u - wu + 0.5) % 1.0 - 0.5, width, 0.01) * _box(v - wv, height, 0.02)
         painted += (strength * inside)[..., None].astype(np.float32)
-    return painted
+    return np.minimum(painted, np.float32(_BRIGHTEST))
 
 
 @cache
@@ -222,7 +224,8 @@ def _away_from_face() -> F32:
     """Weights (32, 32, 1) that count the surroundings of a face and hardly the face itself, which is not behind us."""
     y, x = np.mgrid[-1 : 1 : _PLACE * 1j, -1 : 1 : _PLACE * 1j]
     away = np.clip((np.hypot(x / 0.62, (y - 0.1) / 0.85) - 0.7) * 2.5, 0.02, 1.0)
-    return away[..., None].astype(np.float32)
+    weights: F32 = away[..., None].astype(np.float32)
+    return weights
 
 
 def _box(offset: npt.NDArray[np.float64], width: float, soft: float) -> npt.NDArray[np.float64]:

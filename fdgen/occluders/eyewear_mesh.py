@@ -249,11 +249,12 @@ def _rod(path: Floats, facing: Floats, radius_cm: float, sheet: Floats, *, close
 
 
 def temple_mesh(
-    knots: npt.ArrayLike, half_height_cm: npt.ArrayLike, half_thickness_cm: float, *, rings: int = 20
+    knots: npt.ArrayLike, half_height_cm: npt.ArrayLike, half_thickness_cm: float, *, edge: float, rings: int = 20
 ) -> tuple[Surface, int]:
     """Build a temple through knots (K, 3) in head cm: the surface and the vertices in a ring.
 
-    `half_height_cm` has a value at each knot. The cross-section is a rounded plank, flat outside.
+    `half_height_cm` has a value at each knot. The cross-section is a rounded plank, flat outside; `edge` is how far the
+    normals of its edges turn up and down, less where it is too slim to show them.
     """
     path = spline(knots, rings)
     along = np.linspace(0.0, 1.0, rings)
@@ -267,8 +268,9 @@ def temple_mesh(
     # A plank: two points on each flat side with normals that lean a little, and the edges between them.
     height = np.array([-0.72, 0.72, 1.0, 1.0, 0.72, -0.72, -1.0, -1.0])[None, :, None]
     width = np.array([1.0, 1.0, 0.55, -0.55, -1.0, -1.0, -0.55, 0.55])[None, :, None]
-    lean = np.array([-0.3, 0.3, 0.85, 0.85, 0.3, -0.3, -0.85, -0.85])[None, :, None]
-    face = np.array([0.95, 0.95, 0.5, -0.5, -0.95, -0.95, -0.5, 0.5])[None, :, None]
+    lean = np.array([-0.3, 0.3, edge, edge, 0.3, -0.3, -edge, -edge])[None, :, None]
+    flat = np.sqrt(1.0 - edge * edge)
+    face = np.array([0.95, 0.95, flat, -flat, -0.95, -0.95, -flat, flat])[None, :, None]
     vertices = path[:, None] + up[:, None] * height * tall + side[:, None] * width * half_thickness_cm
     normals = up[:, None] * lean + side[:, None] * face
     sheet = np.stack([np.broadcast_to(vertices[..., 2], (rings, 8)), vertices[..., 1]], -1)

@@ -32,9 +32,9 @@ LAYERS = (
     ("lighting", "appearance", "render"),
     ("occluders", "composite", "quality"),
     ("generate",),
-    ("shards",),
+    ("shards", "preview"),
     ("build",),
-    ("verify", "preview"),
+    ("verify",),
 )
 """fdgen from the bottom up: nothing reaches, through whatever modules, one of a layer above its own."""
 

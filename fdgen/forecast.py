@@ -1,0 +1,96 @@
+"""What a build would do, told before it does it: the dry run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fdgen.contract import SPLITS
+from fdgen.errors import RecipeError
+from fdgen.folder import refuse_foreign, refuse_other_spec
+from fdgen.plan import FaceQueue, Planner, split_rule
+from fdgen.recipe import Recipe
+from fdgen.resume import planned_receipt
+from fdgen.sources import FaceSource, OnFile
+from fdgen.spec import make_spec, spec_id
+from fdgen.worker import Steps
+
+SAMPLE_BYTES = 270_000
+"""What a sample takes on the disk at 256 px, measured on portraits; it grows with the area of the crop."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """What a build would do, as far as it can be told without looking into the photographs."""
+
+    spec_id: str
+    count: int
+    photographs: int
+    samples: dict[str, int]
+    """By split, if no face is rejected."""
+    shards: dict[str, int]
+    kinds: dict[str, float]
+    size_px: int
+    bytes: int
+    shards_done: int
+    notes: tuple[str, ...]
+
+
+def plan_build(
+    recipe: Recipe,
+    faces: FaceSource,
+    out: str | Path | None = None,
+    *,
+    count: int | None = None,
+    steps: Steps | None = None,
+    on_file: OnFile | None = None,
+) -> BuildPlan:
+    """Return what `build` would do with the same arguments; nothing is written and no photograph is looked into.
+
+    Raises what `build` would raise at its start, `MixingError` included.
+    """
+    check_arguments(count, 1)
+    steps = steps or Steps.real()
+    if out is not None:
+        refuse_foreign(Path(out))
+    sources = faces.sources(on_file)
+    rule = split_rule(recipe.splits, sources)
+    spec = make_spec(recipe, count, sources, steps.load_library().digests(), steps.detector_version())
+    nobody_rejected = FaceQueue(
+        sources, recipe.seed, lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS)
+    )
+    planner = Planner(recipe, nobody_rejected, rule, count)
+    plans = planner.next_round()
+    done = 0
+    if out is not None:
+        refuse_other_spec(Path(out), spec, sources)
+        done = sum(planned_receipt(Path(out), plan, spec_id(spec)) is not None for plan in plans)
+    notes = [rule.note, *faces.notes]
+    if rejects := faces.rejects():
+        notes.append(f"{len(rejects)} files cannot be used and would be listed in rejects.csv.")
+    return BuildPlan(
+        spec_id=spec_id(spec),
+        count=planner.target,
+        photographs=len(sources),
+        samples={split: sum(len(p.candidates) for p in plans if p.split == split) for split in SPLITS},
+        shards={split: sum(plan.split == split for plan in plans) for split in SPLITS},
+        kinds=recipe.kinds.shares(),
+        size_px=recipe.size_px,
+        bytes=disk_bytes(recipe, planner.target),
+        shards_done=done,
+        notes=tuple(notes),
+    )
+
+
+def check_arguments(count: int | None, workers: int) -> None:
+    for name, value in (("count", count), ("workers", workers)):
+        if value is not None and value < 1:
+            raise RecipeError(f"{name} must be 1 or more, got {value}")
+
+
+def disk_bytes(recipe: Recipe, samples: int) -> int:
+    return int(samples * SAMPLE_BYTES * (recipe.size_px / 256) ** 2)
+
+
+_NO_POINTS: Any = object()  # stands for landmarks where nobody looks at them

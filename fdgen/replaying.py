@@ -1,0 +1,67 @@
+"""Renders samples again from their records and compares the pixels: law 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fdgen.contract import Image, SampleRecord, Triplet
+from fdgen.errors import FdError
+from fdgen.faces import Face
+from fdgen.laws import Problem
+from fdgen.points import Landmarks
+from fdgen.sources import Source
+from fdgen.tables import read_landmarks
+
+
+@dataclass(frozen=True)
+class Replayer:
+    """What a replay needs beside the records: the landmarks of the dataset, the occluders, the renderer.
+
+    The clean picture is the one in the dataset: no photograph and no detector are needed.
+    """
+
+    landmarks: Mapping[str, bytes]
+    library: Any
+    replay: Callable[[SampleRecord, Face, Any], Triplet]
+
+    @classmethod
+    def of(cls, root: Path) -> Replayer:
+        """Open what the replays of a dataset need; raise `DatasetError` where its landmarks cannot be read."""
+        from fdgen.assets import AssetLibrary
+        from fdgen.generate import replay
+
+        packed = {sha256: landmarks.to_bytes() for sha256, landmarks in read_landmarks(root / "landmarks.parquet")}
+        return cls(packed, AssetLibrary.load(), replay)
+
+    def face(self, record: SampleRecord, clean_HWC: Image) -> Face:
+        """Return the face of a sample; raise `KeyError` where its landmarks are not known."""
+        landmarks = Landmarks.from_bytes(self.landmarks[record.source_sha256])
+        return Face(Source(record.source, record.source_sha256, record.identity), clean_HWC, landmarks)
+
+    def problems(
+        self, file: str, record: SampleRecord, clean_HWC: Image, occluded_HWC: Image, mask_HW: Image, alpha_HW: Image
+    ) -> list[Problem]:
+        """Return in what a sample differs from what its record gives now."""
+        if record.source_sha256 not in self.landmarks:
+            return [Problem(file, record.key, "replay", "landmarks.parquet has no row for its photograph")]
+        try:
+            again = self.replay(record, self.face(record, clean_HWC), self.library)
+        except FdError as error:
+            return [Problem(file, record.key, "replay", f"it cannot be rendered again: {error.message}")]
+        pairs = {
+            "clean": (clean_HWC, again.clean_HWC),
+            "occluded": (occluded_HWC, again.occluded_HWC),
+            "mask": (mask_HW, again.mask_HW),
+            "alpha": (alpha_HW, again.alpha_HW),
+        }
+        differing = [name for name, (old, new) in pairs.items() if not np.array_equal(old, new)]
+        if record.to_json() != again.record.to_json():
+            differing.append("record")
+        if not differing:
+            return []
+        return [Problem(file, record.key, "replay", f"rendered again, it differs in {', '.join(differing)}")]

@@ -1,0 +1,192 @@
+"""The tables beside the shards: manifest, landmarks and sources as Parquet, rejects as CSV.
+
+They are functions of the receipts and the plan, written row group by row group so that a large set needs little memory,
+and have equal bytes for equal content and versions of pyarrow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fdgen.atomic import write_whole
+from fdgen.contract import MEMBERS, Reject, SampleEntry, SampleRecord, ShardReceipt, canonical_json
+from fdgen.errors import DatasetError
+from fdgen.points import N_POINTS, STEP_PX, Landmarks
+from fdgen.sources import Source
+
+_TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
+_TYPES = {"str": _TEXT, "str | None": _TEXT, "int": _WHOLE, "float": _REAL, "bool": pa.bool_()}
+
+MANIFEST = pa.schema(
+    # Lists and objects are JSON text: every reader has that, and none agree on nested columns.
+    [(f.name, _TYPES.get(str(f.type), _TEXT)) for f in dataclasses.fields(SampleRecord)]
+    + [("shard", _TEXT)]
+    + [
+        (f"{member.replace('.', '_')}_{what}", kind)
+        for member in MEMBERS
+        for what, kind in (("sha256", _TEXT), ("offset", _WHOLE), ("size", _WHOLE))
+    ]
+)
+
+LANDMARKS = pa.schema(
+    [
+        ("source", _TEXT),
+        ("source_sha256", _TEXT),
+        ("size_px", pa.int32()),
+        ("frame", pa.list_(_REAL, 6)),  # the affine map from pixels of the photograph to pixels of the crop, by rows
+        ("points", pa.list_(pa.int16(), 3 * N_POINTS)),  # x, y, z of each point in sixteenths of a pixel
+    ]
+)
+
+SOURCES = pa.schema(
+    [
+        ("source", _TEXT),
+        ("source_sha256", _TEXT),
+        ("identity", _TEXT),
+        ("split", _TEXT),
+        ("attributes", pa.list_(_TEXT)),
+    ]
+)
+
+REJECT_COLUMNS = ("source", "sha256", "variant", "reason", "detail")
+
+_ROWS = 2048
+
+
+def manifest_batch(receipt: ShardReceipt) -> pa.RecordBatch:
+    """Return the rows of one shard."""
+    return pa.RecordBatch.from_pylist([_manifest_row(receipt.name, entry) for entry in receipt.samples], MANIFEST)
+
+
+def write_manifest(path: Path, receipts: Iterable[ShardReceipt]) -> None:
+    """Write manifest.parquet: a row group a shard, in the order given."""
+    _write_parquet(path, MANIFEST, (manifest_batch(receipt) for receipt in receipts if receipt.samples))
+
+
+def read_manifest(path: Path) -> pa.Table:
+    """Read manifest.parquet; raise `DatasetError` where the file is not one of these."""
+    with _named(path):
+        table = pq.read_table(path)
+    if not table.schema.equals(MANIFEST):
+        raise DatasetError(f"{path.name} has other columns than expected")
+    return table
+
+
+def write_landmarks(path: Path, used: Iterable[tuple[Source, Landmarks]]) -> None:
+    """Write landmarks.parquet: a row a photograph, in the order given."""
+    rows = (
+        {
+            "source": source.path,
+            "source_sha256": source.sha256,
+            "size_px": landmarks.size_px,
+            "frame": landmarks.frame.ravel().tolist(),
+            "points": np.round(landmarks.points_px / STEP_PX).astype(np.int16).ravel(),
+        }
+        for source, landmarks in used
+    )
+    _write_parquet(path, LANDMARKS, _batches(rows, LANDMARKS))
+
+
+def read_landmarks(path: Path) -> Iterator[tuple[str, Landmarks]]:
+    """Yield the sha256 of each photograph and its landmarks; raise `DatasetError` where this is another file."""
+    for row in _read_rows(path, LANDMARKS):
+        points = np.array(row["points"], np.float32).reshape(N_POINTS, 3) * np.float32(STEP_PX)
+        yield row["source_sha256"], Landmarks(points, np.array(row["frame"]).reshape(2, 3), row["size_px"])
+
+
+def write_sources(path: Path, sources: Iterable[Source]) -> None:
+    """Write sources.parquet: all photographs that the build chose from, whether used or not, in the order given."""
+    rows = (
+        {
+            "source": source.path,
+            "source_sha256": source.sha256,
+            "identity": source.identity,
+            "split": source.split,
+            "attributes": source.attributes,
+        }
+        for source in sources
+    )
+    _write_parquet(path, SOURCES, _batches(rows, SOURCES))
+
+
+def read_sources(path: Path) -> list[Source]:
+    """Read sources.parquet back; raise `DatasetError` where the file is not one of these."""
+    return [
+        Source(
+            row["source"],
+            row["source_sha256"],
+            row["identity"],
+            row["split"],
+            None if row["attributes"] is None else tuple(row["attributes"]),
+        )
+        for row in _read_rows(path, SOURCES)
+    ]
+
+
+def rejects_csv(rejects: Iterable[Reject]) -> bytes:
+    """Return rejects.csv: a line each under a header, by source and variant."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(REJECT_COLUMNS)
+    for reject in sorted(rejects, key=lambda r: (r.source, r.source_sha256, r.variant, r.reason, r.detail)):
+        writer.writerow([reject.source, reject.source_sha256, reject.variant, reject.reason, reject.detail])
+    return text.getvalue().encode()
+
+
+def _manifest_row(shard: str, entry: SampleEntry) -> dict[str, Any]:
+    row = dataclasses.asdict(entry.record)
+    for f in dataclasses.fields(SampleRecord):
+        if str(f.type) not in _TYPES:
+            row[f.name] = canonical_json(row[f.name])
+    row["shard"] = shard
+    for name, member in entry.members.items():
+        column = name.replace(".", "_")
+        row |= {f"{column}_{what}": value for what, value in dataclasses.asdict(member).items()}
+    return row
+
+
+def _batches(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    waiting: list[dict[str, Any]] = []
+    for row in rows:
+        waiting.append(row)
+        if len(waiting) == _ROWS:
+            yield pa.RecordBatch.from_pylist(waiting, schema)
+            waiting = []
+    if waiting:
+        yield pa.RecordBatch.from_pylist(waiting, schema)
+
+
+def _write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write through memory, so that a file that already holds just this stays untouched."""
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    write_whole(path, buffer.getvalue())
+
+
+def _read_rows(path: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    with _named(path), pq.ParquetFile(path) as file:
+        if not file.schema_arrow.equals(schema):
+            raise DatasetError(f"{path.name} has other columns than expected")
+        for batch in file.iter_batches(_ROWS):
+            yield from batch.to_pylist()
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn what reading a damaged file raises into one sentence."""
+    try:
+        yield
+    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        raise DatasetError(f"{path.name} cannot be read: {error}") from error

@@ -1,0 +1,293 @@
+"""Checks a dataset against its laws: every byte, every pixel, every count.
+
+A file whose sum is wrong is reported and not looked into: what stands in it means nothing, and reading damaged files is
+how programs crash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from fdgen.contract import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt, merkle_root
+from fdgen.errors import DatasetError, PictureError, RecipeError
+from fdgen.finish import shard_leaves, shard_row
+from fdgen.folder import SUMS, read_dataset
+from fdgen.images import decode_png
+from fdgen.laws import COVERAGE_STEP, Problem, pair_problems
+from fdgen.recipe import Recipe
+from fdgen.replaying import Replayer
+from fdgen.shards import read_receipt, read_samples, receipt_path
+from fdgen.tables_check import table_problems
+
+__all__ = ["Problem", "verify"]
+
+OnSamples = Callable[[int, int], None]
+
+_SUM_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
+
+
+def verify(
+    root: str | Path,
+    *,
+    deep: bool = False,
+    workers: int | None = None,
+    on_progress: OnSamples | None = None,
+    replayer: Replayer | None = None,
+) -> list[Problem]:
+    """Check the dataset in folder `root`; return what is wrong with it, nothing if it is whole.
+
+    `deep` renders every sample again from its record and compares the pixels. Pictures are checked on `workers` threads
+    (None: one a core). `on_progress(done, of)` counts samples. Never raises for what stands in the files; raises
+    `DatasetError` where there is no dataset of ours at all.
+    """
+    root = Path(root)
+    if not (root / "dataset.json").is_file() and not any((root / "shards").glob("*.json")):
+        raise DatasetError(
+            f"{root} is not a dataset: it has neither dataset.json nor receipts of shards",
+            hint="name a folder that `fdgen build` wrote",
+        )
+    check = _Check(root)
+    check.sums()
+    dataset = check.dataset()
+    receipts = check.receipts(dataset)
+    deep_replayer = (replayer or Replayer.of(root)) if deep else None
+    total = sum(len(receipt.samples) for receipt in receipts)
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        for done in check.samples(receipts, dataset, deep_replayer, pool):
+            if on_progress is not None:
+                on_progress(done, total)
+    check.splits(receipts)
+    if dataset is not None:
+        check.counts(dataset, receipts)
+        check.problems += table_problems(root, dataset, receipts, check.readable)
+    return check.problems
+
+
+class _Check:
+    """The problems found so far in one dataset, and the files that may be looked into."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.problems: list[Problem] = []
+        self.damaged: set[str] = set()
+
+    def complain(self, file: str, law: str, message: str, key: str | None = None) -> None:
+        self.problems.append(Problem(file, key, law, message))
+
+    def readable(self, name: str) -> bool:
+        """Tell whether a file is there and has not been found damaged."""
+        return name not in self.damaged and (self.root / name).is_file()
+
+    def sums(self) -> None:
+        """Compare every file but the tars, whose receipts tell more, with SHA256SUMS, and the list with the folder."""
+        listed = self._listed_sums()
+        present = {
+            path.relative_to(self.root).as_posix()
+            for path in sorted(self.root.rglob("*"))
+            if path.is_file() or path.is_symlink()
+        }
+        for name in sorted(present - listed.keys() - {SUMS} if listed else ()):
+            self.complain(name, "extra", f"{SUMS} does not list this file")
+        for name, sha256 in sorted(listed.items()):
+            if name not in present:
+                if not name.endswith(".tar"):  # the receipt's own check tells of that
+                    self.complain(name, "missing", f"{SUMS} lists this file, but it is not there")
+            elif not name.endswith(".tar") and _sha256(self.root / name) != sha256:
+                self.damaged.add(name)
+                self.complain(name, "sha256", f"the file has been altered: its sha256 differs from {SUMS}")
+
+    def _listed_sums(self) -> dict[str, str]:
+        try:
+            text = (self.root / SUMS).read_bytes().decode("utf-8")
+        except FileNotFoundError:
+            self.complain(SUMS, "missing", "there is no list of sums")
+            return {}
+        except (OSError, ValueError) as error:
+            self.complain(SUMS, "sha256", f"the list of sums cannot be read: {error}")
+            return {}
+        listed = {}
+        for number, line in enumerate(text.split("\n")[:-1], 1):
+            if match := _SUM_LINE.fullmatch(line):
+                listed[match[2]] = match[1]
+            else:
+                self.complain(SUMS, "sha256", f"line {number} is not a sum")
+        if not text.endswith("\n") or list(listed) != sorted(listed):
+            self.complain(SUMS, "sha256", "the list of sums is cut or out of order")
+        return listed
+
+    def dataset(self) -> dict[str, Any] | None:
+        """Return dataset.json if it is finished and its spec_id fits what it tells."""
+        name = "dataset.json"
+        if not self.readable(name):
+            if not (self.root / name).is_file() and not any(problem.file == name for problem in self.problems):
+                self.complain(name, "missing", "there is no dataset.json")
+            return None
+        dataset = read_dataset(self.root)
+        if dataset is None:
+            self.complain(name, "spec", f"it is not a dataset of schema {SCHEMA} whose spec_id is that of its fields")
+        elif "content_id" not in dataset:
+            self.complain(name, "finished", "the build is not finished: run the same `fdgen build` again")
+        else:
+            return dataset
+        return None
+
+    def receipts(self, dataset: Mapping[str, Any] | None) -> list[ShardReceipt]:
+        """Return the receipts that can be read, in the order of the dataset."""
+        names = {path.stem for path in (self.root / "shards").glob("*.json")}
+        found = []
+        for name in sorted(names, key=_shard_order):
+            file = f"shards/{name}.json"
+            if file in self.damaged:
+                continue
+            try:
+                found.append(read_receipt(receipt_path(self.root, name)))
+            except DatasetError as error:
+                self.complain(file, "receipt", error.message)
+        for path in sorted((self.root / "shards").glob("*.tar")):
+            if path.stem not in names:
+                self.complain(f"shards/{path.name}", "receipt", "the shard has no receipt: it was never finished")
+        if dataset is not None:
+            for receipt in found:
+                if receipt.spec_id != dataset["spec_id"]:
+                    self.complain(f"shards/{receipt.name}.json", "spec", "the shard belongs to another dataset")
+        return found
+
+    def samples(
+        self,
+        receipts: Sequence[ShardReceipt],
+        dataset: Mapping[str, Any] | None,
+        replayer: Replayer | None,
+        pool: ThreadPoolExecutor,
+    ) -> Iterator[int]:
+        """Check every byte of every shard, and the pixels of every sample whose bytes are right; yield how many."""
+        recipe = _recipe(dataset)
+        waiting: deque[Future[list[Problem]]] = deque()
+        done = 0
+        for receipt in receipts:
+            for entry, members in read_samples(self.root, receipt, self.problems):
+                file = f"shards/{receipt.name}.tar"
+                waiting.append(pool.submit(_sample_problems, file, entry, members, recipe, replayer))
+                if len(waiting) > 64:  # bounds the memory: a sample is about 1 MB unpacked
+                    self.problems += waiting.popleft().result()
+                    done += 1
+                    yield done
+        for future in waiting:
+            self.problems += future.result()
+            done += 1
+            yield done
+
+    def splits(self, receipts: Sequence[ShardReceipt]) -> None:
+        """Check that nobody stands in two splits, nor a photograph, and that no sample stands twice."""
+        people: dict[tuple[str, str], str] = {}
+        keys: Counter[str] = Counter()
+        for receipt in receipts:
+            for entry in receipt.samples:
+                record, file = entry.record, f"shards/{receipt.name}.tar"
+                keys[record.key] += 1
+                if keys[record.key] == 2:
+                    self.complain(file, "count", "the key stands in two shards", record.key)
+                for what, who in (("identity", record.identity), ("photograph", record.source_sha256)):
+                    if who is not None and (first := people.setdefault((what, who), record.split)) != record.split:
+                        message = f"its {what} stands in {first} and in {record.split}"
+                        self.complain(file, "splits", message, record.key)
+                if record.held_out and record.split != "test":
+                    message = f"an occluder that is held out for test is worn in {record.split}"
+                    self.complain(file, "held-out", message, record.key)
+
+    def counts(self, dataset: Mapping[str, Any], receipts: Sequence[ShardReceipt]) -> None:
+        """Compare what dataset.json tells of the shards with what is there, and its content_id."""
+        name = "dataset.json"
+        rows = {receipt.name: shard_row(receipt) for receipt in receipts}
+        told = {row["name"]: row for row in dataset["shards"]}
+        for shard in sorted(told.keys() | rows.keys(), key=_shard_order):
+            if shard not in rows:
+                if not (self.root / "shards" / f"{shard}.json").exists():
+                    self.complain(f"shards/{shard}.json", "missing", "dataset.json knows this shard, but it is gone")
+            elif shard not in told:
+                self.complain(f"shards/{shard}.json", "extra", "dataset.json does not know this shard")
+            elif rows[shard] != told[shard]:
+                self.complain(f"shards/{shard}.json", "count", "the shard is not the one that dataset.json knows")
+        if told.keys() != rows.keys():
+            return  # the counts and the id cannot fit then
+        if dataset["content_id"] != merkle_root([leaf for receipt in receipts for leaf in shard_leaves(receipt)]):
+            self.complain(name, "content", "content_id is not that of the shards")
+        records = [entry.record for receipt in receipts for entry in receipt.samples]
+        splits = Counter(record.split for record in records)
+        kinds = Counter("+".join(record.kinds) for record in records)
+        if (
+            dataset["made"] != len(records)
+            or any(dataset["splits"][split] != splits[split] for split in SPLITS)
+            or dataset["kinds"] != dict(kinds)
+        ):
+            self.complain(name, "count", "its counts of samples are not those of the shards")
+
+
+def _sample_problems(
+    file: str, entry: SampleEntry, members: Mapping[str, bytes], recipe: Recipe | None, replayer: Replayer | None
+) -> list[Problem]:
+    """Return what is wrong with one sample's record and pixels. `members` are those whose bytes are as recorded."""
+    record = entry.record
+    problems = _record_problems(file, record, recipe)
+    pictures = {}
+    for name, data in members.items():
+        if name != "json":
+            try:
+                pictures[name.removesuffix(".png")] = decode_png(data)
+            except PictureError as error:
+                problems.append(Problem(file, record.key, "picture", f"{record.key}.{name}: {error.message}"))
+    if len(pictures) < 4:
+        return problems
+    clean, occluded, mask, alpha = (pictures[name] for name in ("clean", "occluded", "mask", "alpha"))
+    if recipe is not None and clean.shape[0] != recipe.size_px:
+        message = f"the pictures are {clean.shape[0]} px, the recipe says {recipe.size_px}"
+        problems.append(Problem(file, record.key, "size", message))
+    problems += pair_problems(clean, occluded, mask, alpha, record, file=file)
+    if replayer is not None and not problems:
+        problems += replayer.problems(file, record, clean, occluded, mask, alpha)
+    return problems
+
+
+def _record_problems(file: str, record: SampleRecord, recipe: Recipe | None) -> list[Problem]:
+    if recipe is None:
+        return []
+    problems = []
+    low, high = recipe.coverage.min - COVERAGE_STEP, recipe.coverage.max + COVERAGE_STEP
+    if not low <= record.coverage <= high:
+        message = f"coverage is {record.coverage}, the recipe asks for {recipe.coverage.min} to {recipe.coverage.max}"
+        problems.append(Problem(file, record.key, "coverage", message))
+    shares = recipe.kinds.shares()
+    if not set(record.kinds) <= shares.keys():
+        message = f"the recipe has no kind {', '.join(sorted(set(record.kinds) - shares.keys()))}"
+        problems.append(Problem(file, record.key, "kinds", message))
+    return problems
+
+
+def _recipe(dataset: Mapping[str, Any] | None) -> Recipe | None:
+    """Return the recipe of a dataset; None where it is not known, and with it what it asks for."""
+    try:
+        return None if dataset is None else Recipe.from_dict(dataset["recipe"])
+    except RecipeError:
+        return None
+
+
+def _shard_order(name: str) -> tuple[int, str]:
+    split = name.partition("-")[0]
+    return SPLITS.index(split) if split in SPLITS else len(SPLITS), name
+
+
+def _sha256(path: Path) -> str | None:
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    except OSError:
+        return None
+    return digest.hexdigest()

@@ -1,0 +1,184 @@
+"""A build without faces: fast steps with the same contracts, importable by worker processes.
+
+Run as a program it builds into a folder, for tests that kill it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fdgen.build import build
+from fdgen.contract import Image, Manifest, Reject, SampleRecord, Triplet, sample_key
+from fdgen.errors import PictureError
+from fdgen.faces import Face
+from fdgen.points import N_POINTS, Landmarks
+from fdgen.recipe import Recipe
+from fdgen.rng import fraction, sample_rng
+from fdgen.sources import OnFile, Source
+from fdgen.worker import Steps
+
+SIZE_PX = 64
+
+
+def recipe(*overrides: str) -> Recipe:
+    """Return a recipe of small shards and crops."""
+    return Recipe.load("default", [f"size_px={SIZE_PX}", "shards.samples=8", *overrides])
+
+
+@dataclass(frozen=True)
+class FakeFaces:
+    """Photographs that exist only as numbers. Every tenth has no face."""
+
+    numbers: tuple[int, ...]
+    identities: bool = True
+    official: bool = False
+    kind: str = "folder"
+    root: Path = Path("nowhere")
+    notes: tuple[str, ...] = ("these faces are made up",)
+
+    @classmethod
+    def of(cls, n: int, **options: bool) -> FakeFaces:
+        return cls(tuple(range(n)), **options)
+
+    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+        return [self.source(number) for number in self.numbers]
+
+    def source(self, number: int) -> Source:
+        identity = f"person-{number // 2}" if self.identities else None
+        split = ("train", "train", "val", "test")[number % 4] if self.official else None
+        return Source(f"some/{number:05d}.jpg", hashlib.sha256(b"%d" % number).hexdigest(), identity, split, ("Male",))
+
+    def without(self, number: int) -> FakeFaces:
+        return dataclasses.replace(self, numbers=tuple(n for n in self.numbers if n != number))
+
+    def rejects(self) -> list[Reject]:
+        return [Reject("some/twin.jpg", "ee" * 32, 0, "duplicate", 'it is "byte-identical", to another')]
+
+    def read(self, source: Source) -> Image:
+        raise NotImplementedError
+
+
+def detect(
+    faces: FakeFaces,
+    wanted: Sequence[Source],
+    *,
+    size_px: int,
+    cache: object,
+    workers: int = 1,
+    on_face: Callable[[int, int], None] | None = None,
+) -> Mapping[str, Landmarks | Reject]:
+    found: dict[str, Landmarks | Reject] = {}
+    for done, source in enumerate(wanted, 1):
+        if int(source.path[5:10]) % 10 == 3:
+            found[source.sha256] = Reject(source.path, source.sha256, 0, "no-face", "no face was found")
+        else:
+            points = np.full((N_POINTS, 3), int(source.sha256[:2], 16) / 16, np.float32)
+            found[source.sha256] = Landmarks(points, np.eye(2, 3), size_px)
+        if on_face is not None:
+            on_face(done, len(wanted))
+    return found
+
+
+def detector_version() -> str:
+    return "fake 1"
+
+
+def load_face(faces: FakeFaces, source: Source, landmarks: Landmarks) -> Face:
+    if fraction("torn", source.sha256) < 0.02:
+        raise PictureError(f"{source.path} is torn", reason="corrupt")
+    rng = np.random.default_rng(int(source.sha256[:8], 16))
+    small = rng.integers(0, 256, (8, 8, 3), np.uint8)
+    return Face(source, np.kron(small, np.ones((landmarks.size_px // 8,) * 2 + (1,), np.uint8)), landmarks)
+
+
+@dataclass(frozen=True)
+class FakeLibrary:
+    assets: tuple[tuple[str, str], ...] = (("hand-a", "11" * 32), ("mask-a", "22" * 32), ("sunglasses-a", "33" * 32))
+
+    def digests(self) -> dict[str, str]:
+        return dict(self.assets)
+
+
+def load_library() -> FakeLibrary:
+    return FakeLibrary()
+
+
+def load_other_library() -> FakeLibrary:
+    return FakeLibrary((("hand-a", "11" * 32), ("mask-a", "44" * 32), ("mask-b", "55" * 32)))
+
+
+def analyse(face: Face) -> None:
+    return None
+
+
+def generate(
+    face: Face, recipe: Recipe, library: FakeLibrary, variant: int = 0, *, split: str = "train", analysis: Any = None
+) -> Triplet | Reject:
+    """Place a rectangle. About a fifth of the candidates is rejected, a few faces always."""
+    time.sleep(float(os.environ.get("FAKE_BUILD_DELAY_S", "0")))
+    source = face.source
+    rng = sample_rng(recipe.seed, source.sha256, variant)
+    if fraction("turned", source.sha256) < 0.05 or rng.random() < 0.15 or recipe.pose.max_yaw_deg == 0:
+        return Reject(source.path, source.sha256, variant, "yaw-too-large", f"yaw is {rng.integers(46, 90)} degrees")
+    size = recipe.size_px
+    top, left = rng.integers(0, size // 2, 2)
+    mask = np.zeros((size, size), np.uint8)
+    mask[top : top + size // 3, left : left + size // 3] = 255
+    occluded = np.where(mask[..., None] > 0, rng.integers(0, 256, 3, np.uint8), face.clean_HWC)
+    kind = str(rng.choice(list(recipe.kinds.shares())))
+    held_out = split == "test" and bool(rng.random() < 0.5)
+    record = SampleRecord(
+        key=sample_key(source.sha256, variant), split=split, source=source.path, source_sha256=source.sha256,
+        variant=variant, identity=source.identity, kinds=(kind,), asset_ids=(f"{kind}-a",), held_out=held_out,
+        attempt=0, coverage=round(float((mask > 0).mean()), 6), coverage_face=0.5, coverage_eyes=0.0,
+        coverage_nose=0.0, coverage_mouth=1.0, yaw_deg=1.5, pitch_deg=-2.0, roll_deg=0.0, pose_residual_px=0.1,
+        gates={}, placement=({"kind": kind, "top": int(top), "left": int(left)},),
+    )  # fmt: skip
+    return Triplet(face.clean_HWC, occluded, mask, mask, record)
+
+
+STEPS = Steps(
+    detector_version=detector_version,
+    detect=detect,  # type: ignore[arg-type]
+    load_face=load_face,  # type: ignore[arg-type]
+    analyse=analyse,
+    read_analysis=bytes,
+    analysis_version="fake",
+    load_library=load_library,
+    generate=generate,
+)
+
+
+def run(out: Path, faces: FakeFaces, *overrides: str, steps: Steps = STEPS, **options: Any) -> Manifest:
+    """Build with the fake steps."""
+    return build(recipe(*overrides), faces, out, steps=steps, **options)
+
+
+def digests(out: Path) -> dict[str, str]:
+    """Return the sha256 of every file of a dataset by its path."""
+    return {
+        path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
+
+
+def main() -> None:
+    """Build `sys.argv[1]` as the JSON in `sys.argv[2]` says."""
+    options = json.loads(sys.argv[2])
+    run(Path(sys.argv[1]), FakeFaces.of(options.pop("faces")), **options)
+
+
+if __name__ == "__main__":
+    main()

@@ -186,7 +186,9 @@ def shade(
                         n2 = a * normals_N3[i, 2] + b * normals_N3[j, 2] + c * normals_N3[k, 2]
                         length = np.sqrt(n0 * n0 + n1 * n1 + n2 * n2) + 1e-9
                         n0, n1, n2 = n0 / length, n1 / length, n2 / length
-                        fresnel = 0.04 + 0.96 * (1.0 - max(0.0, n2)) ** 5  # Schlick, seen along z
+                        fresnel = (
+                            0.04 + 0.96 * (1.0 - max(0.2, n2)) ** 5
+                        )  # Schlick, seen along z; rims of few pixels speckle past it
                         if specular > 0.0:
                             gloss = a * surface_N7[i, 3] + b * surface_N7[j, 3] + c * surface_N7[k, 3]
                             half = max(0.0, (n0 * h0 + n1 * h1 + n2 * h2) / h_len)

@@ -51,8 +51,10 @@ class FaceCache:
             self._connection.execute("PRAGMA page_size = 16384")  # of a new file; small pages stay half empty
             # A kill loses nothing in any mode; this one risks the last entries only when the power fails.
             self._connection.execute("PRAGMA synchronous = NORMAL")
-            with self._writing():
-                self._prepare()
+            if not self._is_ours():
+                with self._writing():
+                    if not self._is_ours():  # another process may have been faster
+                        self._make_tables()
 
     def __reduce__(self) -> tuple[type[FaceCache], tuple[Path]]:
         return FaceCache, (self.path,)
@@ -130,27 +132,31 @@ class FaceCache:
         with self._explained(), self._writing():
             self._connection.executemany("INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?, ?)", rows)
 
-    def _prepare(self) -> None:
-        """Make the tables in a new file; refuse one that is not ours."""
+    def _is_ours(self) -> bool:
+        """Tell whether the file has our tables, or nothing yet; refuse any other."""
         application_id, version, n_tables = (
             self._connection.execute(query).fetchone()[0]
             for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
         )
         if (application_id, version, n_tables) == (0, 0, 0):
-            for statement in _SCHEMA:
-                self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
-        elif application_id != _APPLICATION_ID:
+            return False
+        if application_id != _APPLICATION_ID:
             raise FdError(
                 f"{self.path} is another program's database, not a cache of faces",
                 hint="name another file with --cache or FDGEN_CACHE",
             )
-        elif version != _VERSION:
+        if version != _VERSION:
             raise FdError(
                 f"the cache {self.path} was written by another version of fdgen",
                 hint="delete it, or name another file with --cache or FDGEN_CACHE",
             )
+        return True
+
+    def _make_tables(self) -> None:
+        for statement in _SCHEMA:
+            self._connection.execute(statement)
+        self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        self._connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from fdgen.contract import Image, Reject
 from fdgen.errors import FacesError, PictureError
 from fdgen.images import picture_size
@@ -20,7 +23,9 @@ IMAGE_FOLDERS = ("img_align_celeba", "img_align_celeba_png")
 IDENTITIES = "identity_CelebA.txt"
 PARTITION = "list_eval_partition.txt"
 ATTRIBUTES = "list_attr_celeba.txt"
+POINTS = "list_landmarks_align_celeba.txt"
 _SPLITS = {"0": "train", "1": "val", "2": "test"}
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _NAME = re.compile(r"\d{6}\.(jpg|png)")
 
 _COSTS = {
@@ -47,7 +52,7 @@ class CelebA:
                 hint="name the folder that img_align_celeba lies in",
             )
         self.root = found.absolute()
-        self._lists = {name: path for name in _COSTS if (path := _find_list(named, found, name)) is not None}
+        self._lists = {name: path for name in (*_COSTS, POINTS) if (path := _find_list(named, found, name)) is not None}
         self._listing: tuple[list[Source], list[Reject], tuple[str, ...]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -71,6 +76,18 @@ class CelebA:
     def read(self, source: Source) -> Image:
         """Decode one image."""
         return read_picture(self.root, source)
+
+    def annotated_points(self) -> dict[str, npt.NDArray[np.float32]]:
+        """Read the five points that come with CelebA, by image: (5, 2) px at 178x218, the eyes first, then nose, mouth.
+
+        Nothing is made from them; they are what a detector is measured against. Empty where the list is missing.
+        """
+        points = {}
+        for number, row in self._table(POINTS)[1]:
+            if len(row) != 11 or not all(_NUMBER.fullmatch(cell) for cell in row[1:]):
+                raise self._malformed(POINTS, number, "expected an image and 10 numbers")
+            points[row[0]] = np.array(row[1:], np.float32).reshape(5, 2)
+        return points
 
     def _listed(self, on_file: OnFile | None = None) -> tuple[list[Source], list[Reject], tuple[str, ...]]:
         if self._listing is None:
@@ -109,12 +126,12 @@ class CelebA:
 
     def _identities(self, wanted: set[str]) -> dict[str, str]:
         """Read `000001.jpg 2880`: image, identity."""
-        return {row[0]: row[1] for _, row in self._rows(IDENTITIES, 2) if row[0] in wanted}
+        return {name: person for _, (name, person) in self._pairs(IDENTITIES) if name in wanted}
 
     def _splits(self, wanted: set[str]) -> dict[str, str]:
         """Read `000001.jpg 0`: image, partition."""
         splits = {}
-        for number, (name, code) in self._rows(PARTITION, 2):
+        for number, (name, code) in self._pairs(PARTITION):
             if code not in _SPLITS:
                 raise self._malformed(PARTITION, number, f"the partition is 0, 1 or 2, not {code!r}")
             if name in wanted:
@@ -122,36 +139,45 @@ class CelebA:
         return splits
 
     def _attributes(self, wanted: set[str]) -> dict[str, tuple[str, ...]]:
-        """Read a count, a row of names, then `000001.jpg -1 1 ...`."""
-        if ATTRIBUTES not in self._lists:
-            return {}
-        lines = self._lines(ATTRIBUTES)
-        next(lines, None)
-        names = next(lines, (2, []))[1]
+        """Read `000001.jpg -1 1 ...` under a row of names."""
+        names, rows = self._table(ATTRIBUTES)
         attributes = {}
-        for number, row in lines:
+        for number, row in rows:
             if len(row) != len(names) + 1:
                 raise self._malformed(ATTRIBUTES, number, f"expected {len(names) + 1} columns, found {len(row)}")
             if row[0] in wanted:
                 attributes[row[0]] = tuple(name for name, value in zip(names, row[1:], strict=True) if value == "1")
         return attributes
 
-    def _rows(self, name: str, n_columns: int) -> Iterator[tuple[int, list[str]]]:
-        """Yield (line number, columns) of a list that is there; raise where a row has another number of columns."""
-        if name not in self._lists:
-            return
-        for number, row in self._lines(name):
-            if len(row) != n_columns:
-                raise self._malformed(name, number, f"expected {n_columns} columns, found {len(row)}")
+    def _pairs(self, name: str) -> Iterator[tuple[int, list[str]]]:
+        """Yield (line number, columns) of a list of two columns."""
+        lines = self._lines(name)
+        if self._lists.get(name, self.root).suffix == ".csv":
+            next(lines, None)  # the names of the columns
+        for number, row in lines:
+            if len(row) != 2:
+                raise self._malformed(name, number, f"expected 2 columns, found {len(row)}")
             yield number, row
 
+    def _table(self, name: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+        """Return the names of a list's columns, without that of the image, and its rows."""
+        lines = self._lines(name)
+        names = next(lines, (1, []))[1]
+        if self._lists.get(name, self.root).suffix == ".csv":
+            return names[1:], lines
+        return next(lines, (2, []))[1], lines  # the first line was the number of images
+
     def _lines(self, name: str) -> Iterator[tuple[int, list[str]]]:
+        """Yield (line number, columns) of a list, official or CSV; nothing where it is missing."""
+        if name not in self._lists:
+            return
         path = self._lists[name]
+        separator = "," if path.suffix == ".csv" else None
         try:
             with path.open(encoding="utf-8") as lines:
                 for number, line in enumerate(lines, 1):
-                    if row := line.split():
-                        yield number, row
+                    if text := line.strip():
+                        yield number, text.split(separator)
         except (OSError, UnicodeDecodeError) as error:
             raise FacesError(f"{path} cannot be read: {error}", hint="download it again, or remove it") from error
 
@@ -178,9 +204,9 @@ def _find_list(named: Path, images: Path, name: str) -> Path | None:
     places = dict.fromkeys((named, images, images.resolve().parent, images.resolve().parent.parent))
     for place in places:
         for inner in (".", "Anno", "Eval"):
-            path = place / inner / name
-            if path.is_file():
-                return path
+            for path in (place / inner / name, (place / inner / name).with_suffix(".csv")):  # CSV: as Kaggle packs it
+                if path.is_file():
+                    return path
     return None
 
 

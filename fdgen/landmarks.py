@@ -27,6 +27,7 @@ from fdgen.errors import FdError, PictureError
 from fdgen.faces import Face, FaceSource, Source
 from fdgen.points import Landmarks
 from fdgen.silence import STDERR_FD
+from fdgen.sources import PASSING_REASONS
 
 if TYPE_CHECKING:
     from fdgen.detector import Detector
@@ -39,7 +40,6 @@ _REVISION = 1
 """Of our own part (alignment, attempts, rounding). Raise it with every change that moves a landmark or a crop."""
 
 _CHUNK = 16  # photographs a task: a tenth of a second, so that an interrupt loses little
-_PASSING = frozenset({"unreadable", "changed"})  # says nothing about the content, so it is not remembered
 
 _Found = list[tuple[Source, Landmarks | Reject]]
 
@@ -78,7 +78,9 @@ def detect(
     with contextlib.closing(_detected(faces, chunks, size_px, workers)) as arriving:  # an interrupt ends the workers
         for found in arriving:
             if cache is not None:
-                lasting = [pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in _PASSING)]
+                lasting = [
+                    pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in PASSING_REASONS)
+                ]
                 cache.put_many(lasting, detector=version, size_px=size_px)
             known.update((source.sha256, one) for source, one in found)
             if on_face is not None:

@@ -17,6 +17,9 @@ PICTURE_SUFFIXES = frozenset(
 )
 """A file with one of these names claims to be a picture: where it is none that we read, it is rejected, not ignored."""
 
+PASSING_REASONS = frozenset({"unreadable", "changed"})
+"""Rejects that lie with the disk or the moment, not with the photograph: not to be remembered."""
+
 OnFile = Callable[[int, int], None]
 """Called with (files done, files in all) while a source is listed."""
 

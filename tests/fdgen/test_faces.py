@@ -235,6 +235,27 @@ def test_celeba_with_its_lists_knows_people_splits_and_attributes(tmp_path: Path
     assert source.read(first).shape == (218, 178, 3)
 
 
+def test_celeba_as_kaggle_packs_it(tmp_path: Path) -> None:
+    _celeba(tmp_path, folder="img_align_celeba/img_align_celeba")
+    _write(tmp_path / "list_eval_partition.csv", b"image_id,partition\n000001.jpg,2\n000002.jpg,0\n\n")
+    _write(tmp_path / "list_attr_celeba.csv", b"image_id,Bald,Young\n000001.jpg,-1,1\n000002.jpg,1,1\n")
+    first, second = open_faces(tmp_path).sources()[:2]
+    assert (first.split, first.attributes, first.identity) == ("test", ("Young",), None)
+    assert (second.split, second.attributes) == ("train", ("Bald", "Young"))
+
+
+def test_celebas_five_points_are_read_where_they_are(tmp_path: Path) -> None:
+    _celeba(tmp_path)
+    assert CelebA(tmp_path).annotated_points() == {}
+    path = tmp_path / "list_landmarks_align_celeba.txt"
+    _write(path, b"1\nlefteye_x lefteye_y etc\n000001.jpg 69  109 106 113  77 142  73 152 108 154\n")
+    points = CelebA(tmp_path).annotated_points()["000001.jpg"]
+    assert points[:2].tolist() == [[69, 109], [106, 113]]
+    _write(path, b"1\nlefteye_x etc\n000001.jpg 69 109 106 x 77 142 73 152 108 154\n")
+    with pytest.raises(FacesError, match="line 3"):
+        CelebA(tmp_path).annotated_points()
+
+
 def test_celeba_is_the_same_from_whichever_folder_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _lists(_celeba(tmp_path), [f"{number:06}.jpg" for number in range(1, 5)])
     from_root, from_images = open_faces(tmp_path), open_faces(tmp_path / "img_align_celeba")

@@ -9,10 +9,10 @@ It writes the pictures, at twice CelebA's size, and `index.json` beside itself.
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
-import click
 import PIL.Image
 
 from fdgen.alignment import CELEBA_HEIGHT_PX, CELEBA_TOP_PX, CELEBA_WIDTH_PX, quantise, warp
@@ -33,10 +33,11 @@ ORIGINALS = {
 """Name of the original: split, and those of CelebA's attributes that we see in it."""
 
 
-@click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def main(folder: Path) -> None:
-    """Cut the sample faces out of the originals in FOLDER."""
+def main() -> None:
+    """Cut the sample faces out of the originals."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path, help="the folder of the originals")
+    folder: Path = parser.parse_args().folder
     detector = Detector()
     width, height = SCALE * CELEBA_WIDTH_PX, SCALE * CELEBA_HEIGHT_PX
     index = []

@@ -24,7 +24,7 @@ from fdgen.occluders.eyewear_finish import (
     surroundings,
     temple_finish,
 )
-from fdgen.occluders.eyewear_mesh import Front, Surface, temple_mesh, turn_matrix
+from fdgen.occluders.eyewear_mesh import TEMPLE_RING, TEMPLE_RINGS, Front, Surface, temple_mesh, turn_matrix
 from fdgen.occluders.eyewear_spec import FrameSpec
 from fdgen.render import Layer, Style, draw
 from fdgen.scene import Scene
@@ -37,6 +37,8 @@ _SIDES = ((-1, 127, (33, 133)), (1, 356, (263, 362)))
 _CLEARANCE_CM = 0.08
 _MOST_PUSH_CM = 0.7
 _MOST_SWING_CM = 0.6
+_ALWAYS_SHOWN = 6
+"""Rings of a temple that no hair hides."""
 _EAR_LIKENESS = 0.32
 """Tells bare ears from covered ones in 17 of 20 portraits judged by eye."""
 _WIRE_CORNER = np.array([[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]])
@@ -251,41 +253,43 @@ def _temple(
         ]
     )
     ear[0] += side * _bulge(mesh_cm, hinge, ear, side)
+    end, bare = _behind_ear(scene, ear, side)
     outwards = np.array([side, 1.0, 1.0])
-    turns = (
-        [[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]] if wired else [[0.0, 0.0, 0.0], [0.03, 0.0, -0.4]]
-    )
-    corner = hinge + outwards * np.array(turns)
+    corner = hinge + outwards * (_WIRE_CORNER if wired else _PLATE_CORNER)
     start = corner[-1]
     rest = [
         start + 0.35 * (ear - start) + outwards * np.array([0.08, 0.0, 0.0]),
         start + 0.7 * (ear - start),
         ear,
-        ear + outwards * np.array([0.0, -0.16, -0.6]),
+        end + outwards * np.array([0.0, -0.1, -0.45]),
     ]
     knots = np.concatenate([corner, rest])
     slim = half_height * shape["temple_taper"]
     first = min(half_height, 0.12) if wired else half_height
     heights = [first] * (len(corner) - 1) + [half_height, 0.6 * half_height + 0.4 * slim, slim, slim, slim]
-    surface, ring = temple_mesh(knots, heights, half_thick, edge=0.4 if wired else 0.85)
+    surface = temple_mesh(knots, heights, half_thick, side=side, slim=wired)
     material, uv = frame_material(values["temples"], surface.sheet)
-    rings = len(surface.vertices) // ring
-    shown = rings if _ear_shows(scene, side, temple_vertex) else 6
-    return part(
-        surface.vertices, surface.faces, material, normals=surface.normals, uv_N2=uv, strand=(rings, ring, shown)
-    )
+    strand = (TEMPLE_RINGS, TEMPLE_RING, TEMPLE_RINGS if bare else _ALWAYS_SHOWN)
+    return part(surface.vertices, surface.faces, material, normals=surface.normals, uv_N2=uv, strand=strand)
 
 
-def _ear_shows(scene: Scene, side: int, temple_vertex: int) -> bool:
-    """Say whether there is skin where the ear must be: then the hair before it is short, and temples run over it."""
+def _behind_ear(scene: Scene, ear: Floats, side: int) -> tuple[Floats, bool]:
+    """Return where the temple slips behind the ear, and whether the ear is bare.
+
+    Before a bare ear hair is short, and the temple runs over it until there is skin again; under long hair it hides.
+    """
     mesh_cm = scene.mesh_cm
     half_width = 0.5 * (mesh_cm[356, 0] - mesh_cm[127, 0])
-    tragus = mesh_cm[234 if temple_vertex == 127 else 454]
+    tragus = mesh_cm[454 if side > 0 else 234]
     back, up = np.meshgrid((1.1, 1.9), (-1.3, -0.5, 0.3))
     x = 0.5 * (mesh_cm[356, 0] + mesh_cm[127, 0]) + side * (half_width + 0.1 + 0.3 * back)
-    points = np.column_stack([x.ravel(), tragus[1] + up.ravel(), tragus[2] - back.ravel()])
-    likeness = scene.skin_likeness(scene.pose.to_screen(points)[:, :2].astype(np.float32))
-    return float(np.median(likeness)) > _EAR_LIKENESS
+    probes = np.column_stack([x.ravel(), tragus[1] + up.ravel(), tragus[2] - back.ravel()])
+    farther = ear + np.linspace(0.0, 1.0, 6)[:, None] * (0.25 * side, -0.3, -1.5)
+    points = scene.pose.to_screen(np.concatenate([probes, farther]))[:, :2]
+    likeness = scene.skin_likeness(points.astype(np.float32))
+    bare = float(np.median(likeness[: len(probes)])) > _EAR_LIKENESS
+    skin = np.flatnonzero(likeness[len(probes) :] > _EAR_LIKENESS)
+    return farther[skin[0] if bare and len(skin) else 2], bare
 
 
 def _bulge(mesh_cm: Floats, hinge: Floats, ear: Floats, side: int) -> float:

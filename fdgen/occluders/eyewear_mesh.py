@@ -21,6 +21,9 @@ from fdgen.occluders.eyewear_spec import FrameSpec
 POINTS = 72
 """Points round a lens; at 256 px they lie some two pixels apart."""
 
+TEMPLE_RINGS = 20
+TEMPLE_RING = 8
+
 _LENS_RINGS = 5
 _THINNEST_CM = 0.06
 """A rim thinner than this is none: at 256 px it would be drawn as a row of dots."""
@@ -249,32 +252,35 @@ def _rod(path: Floats, facing: Floats, radius_cm: float, sheet: Floats, *, close
 
 
 def temple_mesh(
-    knots: npt.ArrayLike, half_height_cm: npt.ArrayLike, half_thickness_cm: float, *, edge: float, rings: int = 20
-) -> tuple[Surface, int]:
-    """Build a temple through knots (K, 3) in head cm: the surface and the vertices in a ring.
+    knots: npt.ArrayLike, half_height_cm: npt.ArrayLike, half_thickness_cm: float, *, side: int, slim: bool
+) -> Surface:
+    """Build a temple through knots (K, 3) in head cm, as `TEMPLE_RINGS` rings of `TEMPLE_RING` vertices.
 
-    `half_height_cm` has a value at each knot. The cross-section is a rounded plank, flat outside; `edge` is how far the
-    normals of its edges turn up and down, less where it is too slim to show them.
+    `half_height_cm` has a value at each knot. The cross-section is a rounded plank, flat outside; a slim one is shaded
+    as if all of it looked outwards, towards `side`, for it is too thin to show its edges.
     """
-    path = spline(knots, rings)
-    along = np.linspace(0.0, 1.0, rings)
+    path = spline(knots, TEMPLE_RINGS)
+    along = np.linspace(0.0, 1.0, TEMPLE_RINGS)
     heights = np.asarray(half_height_cm, np.float64)
     tall = np.interp(along, np.linspace(0.0, 1.0, len(heights)), heights)[:, None, None]
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     up = np.array([0.0, 1.0, 0.0]) - tangent * tangent[:, 1:2]
     up /= np.linalg.norm(up, axis=1, keepdims=True) + 1e-9
-    side = np.cross(up, tangent)
-    # A plank: two points on each flat side with normals that lean a little, and the edges between them.
+    out = np.cross(tangent, up) * side
+    # Two points on each flat side, with normals that lean a little, and two on each edge.
     height = np.array([-0.72, 0.72, 1.0, 1.0, 0.72, -0.72, -1.0, -1.0])[None, :, None]
     width = np.array([1.0, 1.0, 0.55, -0.55, -1.0, -1.0, -0.55, 0.55])[None, :, None]
-    lean = np.array([-0.3, 0.3, edge, edge, 0.3, -0.3, -edge, -edge])[None, :, None]
-    flat = np.sqrt(1.0 - edge * edge)
-    face = np.array([0.95, 0.95, flat, -flat, -0.95, -0.95, -flat, flat])[None, :, None]
-    vertices = path[:, None] + up[:, None] * height * tall + side[:, None] * width * half_thickness_cm
-    normals = up[:, None] * lean + side[:, None] * face
-    sheet = np.stack([np.broadcast_to(vertices[..., 2], (rings, 8)), vertices[..., 1]], -1)
-    return Surface(vertices.reshape(-1, 3), normals.reshape(-1, 3), _grid(rings, 8, wrap=True), sheet.reshape(-1, 2)), 8
+    lean = np.array([-0.3, 0.3, 0.85, 0.85, 0.3, -0.3, -0.85, -0.85])[None, :, None]
+    face = np.array([0.95, 0.95, 0.5, -0.5, -0.95, -0.95, -0.5, 0.5])[None, :, None]
+    if slim:
+        lean, face = 0.4 * lean, np.full_like(face, 0.92)
+    vertices = path[:, None] + up[:, None] * height * tall + out[:, None] * width * half_thickness_cm
+    normals = up[:, None] * lean + out[:, None] * face
+    normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+    sheet = np.stack([vertices[..., 2], vertices[..., 1]], -1)
+    faces = _grid(TEMPLE_RINGS, TEMPLE_RING, wrap=True)
+    return Surface(vertices.reshape(-1, 3), normals.reshape(-1, 3), faces, sheet.reshape(-1, 2))
 
 
 def turn_matrix(tilt_deg: float, roll_deg: float, yaw_deg: float) -> Floats:

@@ -314,6 +314,9 @@ def test_what_the_cache_knows_is_not_detected_again(tmp_path: Path) -> None:
         )
         again = detect(_Unreadable(), faces.sources(), size_px=SIZE, cache=cache)
     assert seen[-1] == (4, 4)
+    for one in first.values():
+        assert isinstance(one, Landmarks)
+        assert np.array_equal(one.frame, aligned_frame(356, 436, SIZE))  # the samples lie in CelebA's frame
     assert {key: one.digest() for key, one in first.items() if isinstance(one, Landmarks)} == {
         key: one.digest() for key, one in again.items() if isinstance(one, Landmarks)
     }

@@ -135,7 +135,9 @@ def _fill_sides(radius: F32, fallback: np.float32) -> None:
         radius[:] = fallback
 
 
-def stretch(least_cm: Floats, towards: Floats, *, pressure: float, hold_edges: bool, sweeps: int = 44) -> Floats:
+def stretch(
+    least_cm: Floats, towards: Floats, *, pressure: float, hold_edges: bool, grain: float = 8.0, sweeps: int = 44
+) -> Floats:
     """Stretch a membrane over an obstacle: radii (rows, columns), nowhere under `least_cm`.
 
     `towards` (rows, columns, 3) are the unit rays of the grid. Between contacts it is taut: the reciprocal of the
@@ -145,11 +147,13 @@ def stretch(least_cm: Floats, towards: Floats, *, pressure: float, hold_edges: b
     limit = 1.0 / least_cm
     across = np.clip(np.sum(towards[:, :-1] * towards[:, 1:], -1), 0.5, 1.0)
     down = np.clip(np.sum(towards[:-1] * towards[1:], -1), 0.5, 1.0)
-    return 1.0 / _relax(limit, across, down, pressure, hold_edges, sweeps)
+    return 1.0 / _relax(limit, across, down, pressure, hold_edges, grain, sweeps)
 
 
 @njit(cache=True)
-def _relax(limit: Floats, across: Floats, down: Floats, pressure: float, hold_edges: bool, sweeps: int) -> Floats:
+def _relax(
+    limit: Floats, across: Floats, down: Floats, pressure: float, hold_edges: bool, grain: float, sweeps: int
+) -> Floats:
     """Projected over-relaxation on reciprocal radii, by red and black cells, the rim first."""
     rows, columns = limit.shape
     w = limit.copy()
@@ -166,7 +170,9 @@ def _relax(limit: Floats, across: Floats, down: Floats, pressure: float, hold_ed
             for i in range(1, rows - 1):
                 for j in range(1 + (i + colour) % 2, columns - 1, 2):
                     ca, cd = across[i, j], down[i, j]
-                    ha, hd = 1.0 / max(1e-6, 1.0 - ca), 1.0 / max(1e-6, 1.0 - cd)
+                    # Cloth hangs from the nose and is held below the chin: it pulls harder down than across, and so
+                    # tents from point to point where an even film would cling to a neck round each.
+                    ha, hd = 1.0 / max(1e-6, 1.0 - ca), grain / max(1e-6, 1.0 - cd)
                     level = (
                         ha * (w[i, j - 1] + w[i, j + 1]) / (2.0 * ca) + hd * (w[i - 1, j] + w[i + 1, j]) / (2.0 * cd)
                     ) / (ha + hd)
@@ -176,15 +182,44 @@ def _relax(limit: Floats, across: Floats, down: Floats, pressure: float, hold_ed
 
 
 @njit(cache=True)
-def bake_relief(points: F32, height: F32, coefficients: F32, floor: float, softness: float, base_lit: F32) -> F32:
-    """Return how much brighter than `base_lit` each texel (h, w) is lit, given the relief `height` in cm on `points`.
+def tighten(radius: Floats, phi: Floats) -> Floats:
+    """Return radii (rows, columns) pulled out to the convex hull of each column's profile: cloth held at both ends."""
+    rows, columns = radius.shape
+    out = radius.copy()
+    hull = np.empty(rows, np.int64)
+    for j in range(columns):
+        n = 0
+        for i in range(rows):
+            x, y = radius[i, j] * np.cos(phi[i, j]), radius[i, j] * np.sin(phi[i, j])
+            while n >= 2:
+                a, b = hull[n - 2], hull[n - 1]
+                ax, ay = radius[a, j] * np.cos(phi[a, j]), radius[a, j] * np.sin(phi[a, j])
+                bx, by = radius[b, j] * np.cos(phi[b, j]), radius[b, j] * np.sin(phi[b, j])
+                if (bx - ax) * (y - ay) - (by - ay) * (x - ax) < 0.0:  # b lies outside the chord from a
+                    break
+                n -= 1
+            hull[n] = i
+            n += 1
+        for k in range(n - 1):
+            a, b = hull[k], hull[k + 1]
+            turn = np.sin(phi[a, j] - phi[b, j])
+            for i in range(a + 1, b):
+                w = np.sin(phi[i, j] - phi[b, j]) / radius[a, j] + np.sin(phi[a, j] - phi[i, j]) / radius[b, j]
+                out[i, j] = max(out[i, j], turn / max(w, 1e-6))
+    return out
 
-    `points` (h, w, 3) is the smooth surface in the camera's frame, rows downwards and columns to the right.
-    `softness` mixes in light that the cloth scatters.
+
+@njit(cache=True)
+def bake_relief(points: F32, height: F32, lamp: F32, ambient_up: float) -> F32:
+    """Return how much brighter or darker than the smooth surface each texel (h, w) is lit, for its relief in cm.
+
+    `points` (h, w, 3) is the smooth surface in the camera's frame, rows downwards and columns to the right; `lamp` the
+    direction of the main light and its share of all light. The rest comes from all round, more of it from above
+    (`ambient_up`).
     """
     rows, columns = height.shape
     out = np.empty((rows, columns), np.float32)
-    c = coefficients
+    lx, ly, lz, direct = lamp[0], lamp[1], lamp[2], lamp[3]
     for i in range(rows):
         above, below = max(0, i - 1), min(rows - 1, i + 1)
         for j in range(columns):
@@ -202,20 +237,11 @@ def bake_relief(points: F32, height: F32, coefficients: F32, floor: float, softn
             dv = (height[above, j] - height[below, j]) / (vx * vx + vy * vy + vz * vz + 1e-6)
             x, y, z = nx - du * ux - dv * vx, ny - du * uy - dv * vy, nz - du * uz - dv * vz
             length = np.sqrt(x * x + y * y + z * z) + 1e-12
-            x, y, z = x / length, y / length, z / length
-            value = (
-                c[0]
-                + c[1] * x
-                + c[2] * y
-                + c[3] * z
-                + c[4] * x * y
-                + c[5] * y * z
-                + c[6] * (3.0 * z * z - 1.0)
-                + c[7] * x * z
-                + c[8] * (x * x - y * y)
+            smooth = (1.0 - direct) * (1.0 + ambient_up * ny) + direct * max(0.1, nx * lx + ny * ly + nz * lz)
+            rough = (1.0 - direct) * (1.0 + ambient_up * y / length) + direct * max(
+                0.0, (x * lx + y * ly + z * lz) / length
             )
-            value = max(floor, value)
-            out[i, j] = (1.0 - softness) * value / max(base_lit[i, j], 1e-4) + softness
+            out[i, j] = rough / smooth
     return out
 
 

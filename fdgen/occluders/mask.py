@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -20,6 +20,8 @@ from fdgen.occluders.drape import bake_relief, head_map, sheet_faces, upsample
 from fdgen.occluders.mask_cut import COLUMNS, ROWS, Sheet, drape
 from fdgen.occluders.mask_relief import Texels, relief, shading
 from fdgen.occluders.mask_straps import rows_for, straps
+from fdgen.occluders.mask_trim import draw_trim, trim
+from fdgen.occluders.mask_valve import VALVES, valves
 from fdgen.raster import sh_irradiance
 from fdgen.render import Layer, Style, draw
 from fdgen.scene import Scene
@@ -30,9 +32,14 @@ CUTS = frozenset({"pleated", "fold", "panel", "duckbill", "cup", "fitted", "spon
 FABRICS = frozenset({"nonwoven", "woven", "knit", "fleece", "neoprene", "moulded"})
 STRAPS = frozenset({"ears", "head", "ties", "none"})
 
-_TEXELS = (176, 256)
+_TEXELS = (152, 216)
+_KNEE = np.float32(0.5)
+"""Linear level above which highlights are held back."""
 _WHITE_ROWS = 4
 """Rows of white above the cloth's texture, on which untextured parts sample."""
+
+_CHANCES = ("under_nose", "binding", "stitches", "clip", "print")
+"""Keys of [shape] that are a chance in [0, 1]."""
 
 _RANGES: Mapping[str, tuple[float, float]] = {
     # key of [shape]: default [low, high]; units: cm, degrees, or shares, by the name
@@ -42,6 +49,9 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "corner_top": (0.72, 0.92),
     "corner_bottom": (0.18, 0.34),
     "cheek": (0.35, 0.6),
+    "nose_deg": (11.0, 16.0),
+    "taut": (0.8, 1.0),
+    "stiff": (1.2, 2.2),
     "peak_cm": (0.8, 1.3),
     "wrap_deg": (7.0, 14.0),
     "gap": (0.12, 0.2),
@@ -67,6 +77,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "thick_cm": (0.05, 0.1),
     "hem_cm": (0.5, 0.9),
     "groove_cm": (0.0, 0.02),
+    "hem_dashes": (0.0, 0.0),
     "weave_cm": (0.004, 0.01),
     "rib_cm": (0.35, 0.6),
     "strap_cm": (0.25, 0.4),
@@ -74,6 +85,10 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "ear_down_cm": (-0.3, 0.5),
     "band_up_cm": (1.5, 3.0),
     "band_down_cm": (0.5, 2.0),
+    "valve_cm": (1.3, 1.8),
+    "valve_high": (0.35, 0.7),
+    "valve_across": (0.3, 0.42),
+    "valve_down": (0.52, 0.64),
     "softness": (0.05, 0.2),
     "specular": (0.0, 0.02),
     "gloss": (6.0, 14.0),
@@ -96,14 +111,17 @@ class Mask:
         fit["fold_seed"] = round(float(rng.random()), 6)
         fit["over_hair"] = round(float(rng.random()), 5)
         fit["strap_rows"] = list(rows_for(shape["straps"]))
+        fit["valve_side"] = float(rng.choice([-1.0, 1.0]))
         _wear_low(rng, fit, shape)
         fit |= dress(rng, shape["palette"], shape.get("patterns", {"plain": 1.0}))
+        fit |= draw_trim(rng, shape, fit["colours"][0])
         fit["strap_colour"] = _strap_colour(rng, fit["colours"][0])
+        fit["valve_colour"] = _valve_colour(rng, fit["colours"][0])
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), fit)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Drape the mask on the face and draw it."""
-        return draw(scene, build(scene, placement.values, asset), Style(bias_cm=0.3))
+        return draw(scene, build(scene, placement.values, asset), Style(bias_cm=0.45))
 
 
 def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
@@ -117,8 +135,12 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     faces = sheet_faces(ROWS, COLUMNS)
     normals = vertex_normals(vertices, faces)
     coarse = cv2.resize(cv2.blur(height, (3, 3)), (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR)
+    coarse = np.maximum(coarse, -0.8 * sheet.clearance_cm)  # folds stop at the skin
     vertices = vertices + normals * coarse.reshape(-1, 1)
-    texture = paint(texels.across, texels.down, fit) * _light(scene, sheet, normals, height, texels, fit)[..., None]
+    texture = paint(texels.across, texels.down, fit)
+    trim(texture, texels, fit)
+    texture *= _light(scene, sheet, height, texels, fit["softness"])[..., None]
+    _hold_highlights(scene, normals, texture)
     texture = np.concatenate([np.ones((_WHITE_ROWS, texture.shape[1], 3), np.float32), texture])
     cloth = part(
         vertices,
@@ -127,10 +149,11 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
         normals=normals,
         uv_N2=_uv(texture.shape[0], texture.shape[1]),
     )
-    return join(
-        [cloth, *(_plain(p, texture.shape[0]) for p in straps(head, scene.mesh_cm, sheet, shape["straps"], fit))],
-        texture=texture,
-    )
+    worn = replace(sheet, points_cm=vertices.reshape(ROWS, COLUMNS, 3))
+    parts = straps(scene, head, worn, shape["straps"], fit)
+    if "valve" in shape:
+        parts += valves(worn, shape["valve"], fit)
+    return join([cloth, *(_plain(p, len(texture)) for p in parts)], texture=texture)
 
 
 def _texels(sheet: Sheet) -> Texels:
@@ -150,20 +173,24 @@ def _texels(sheet: Sheet) -> Texels:
     )
 
 
-def _light(scene: Scene, sheet: Sheet, normals: Floats, height: F32, texels: Texels, fit: Mapping[str, Any]) -> F32:
+def _light(scene: Scene, sheet: Sheet, height: F32, texels: Texels, softness: float) -> F32:
     """Return what the relief does to the light that the smooth sheet gets, at each texel."""
     light = scene.light
     view = scene.pose.to_view(sheet.points_cm.reshape(-1, 3)).reshape(ROWS, COLUMNS, 3)
-    lit = sh_irradiance(scene.pose.to_view(normals).astype(np.float32), light.harmonics, light.floor)
-    ratio = bake_relief(
-        upsample(view, _TEXELS),
-        height,
-        light.harmonics,
-        np.float32(light.floor),
-        np.float32(fit["softness"]),
-        upsample(lit.reshape(ROWS, COLUMNS), _TEXELS),
-    )
-    return ratio * shading(height, texels.texel_cm)
+    lamp = np.append(light.direction, np.clip(light.directional, 0.35, 0.9)).astype(np.float32)
+    ratio = bake_relief(upsample(view, _TEXELS), height, lamp, 0.45)
+    ratio = ratio * shading(height, texels.texel_cm)
+    return np.asarray(softness + (1 - softness) * np.minimum(ratio, 1.6), np.float32)
+
+
+def _hold_highlights(scene: Scene, normals: Floats, texture: F32) -> None:
+    """Bend the brightest cloth away from clipping, as a camera's tone curve does: white keeps its folds; in place."""
+    lit = sh_irradiance(scene.pose.to_view(normals).astype(np.float32), scene.light.harmonics, scene.light.floor)
+    level = texture.max(-1) * upsample(lit.reshape(ROWS, COLUMNS), _TEXELS)
+    over = np.maximum(level - _KNEE, 0)
+    room = np.float32(0.97 - _KNEE)
+    held = np.minimum(level, _KNEE) + room * (1 - np.exp(-over / room))
+    texture *= (held / np.maximum(level, 1e-4))[..., None]
 
 
 def _uv(rows: int, columns: int) -> F32:
@@ -199,6 +226,14 @@ def _strap_colour(rng: np.random.Generator, base: list[float]) -> list[float]:
     return [round(float(min(0.72, max(0.01, c**2.2))), 5) for c in colour]
 
 
+def _valve_colour(rng: np.random.Generator, base: list[float]) -> list[float]:
+    draw = rng.random()
+    colour = (0.9, 0.9, 0.9) if draw < 0.3 else (0.1, 0.1, 0.11) if draw < 0.55 else tuple(base)
+    if draw > 0.9:
+        colour = any_colour(rng)
+    return [round(float(min(0.72, max(0.012, c**2.2))), 5) for c in colour]
+
+
 def _range(asset: Asset, shape: Mapping[str, Any], key: str) -> tuple[float, float]:
     """Return the range of a parameter: the asset's, or the default."""
     value = shape.get(key, _RANGES[key])
@@ -217,7 +252,7 @@ def _validated(asset: Asset) -> Mapping[str, Any]:
     for key, known in (("cut", CUTS), ("fabric", FABRICS), ("straps", STRAPS), ("palette", PALETTES)):
         if shape.get(key) not in known:
             raise AssetError(f"the asset {asset.id} has {key} {shape.get(key)!r}; known are {', '.join(sorted(known))}")
-    odd = set(shape) - set(_RANGES) - {"cut", "fabric", "straps", "palette", "patterns", "under_nose"}
+    odd = set(shape) - set(_RANGES) - {"cut", "fabric", "straps", "palette", "patterns", "valve", *_CHANCES}
     odd |= set(shape.get("patterns", {})) - PATTERNS
     if odd:
         raise AssetError(f"the asset {asset.id} has unknown keys: {', '.join(sorted(odd))}")

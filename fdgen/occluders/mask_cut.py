@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 
 from fdgen.geometry import Floats
 from fdgen.mesh import spline
-from fdgen.occluders.drape import HeadMap, directions, stretch
+from fdgen.occluders.drape import HeadMap, directions, stretch, tighten
 
 ROWS, COLUMNS = 41, 61
 """Vertices of the cloth, down and across."""
@@ -25,7 +26,8 @@ _DOWN = np.linspace(0.0, 1.0, ROWS)
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """A cloth on a head. `points_cm` (ROWS, COLUMNS, 3); `across_cm` and `down_cm` (ROWS, COLUMNS) are distances on the
-    cloth from its middle column and from its top edge, `length_cm` (COLUMNS,) that from top to bottom.
+    cloth from its middle column and from its top edge, `length_cm` (COLUMNS,) that from top to bottom; `clearance_cm`
+    (ROWS, COLUMNS) is the air between cloth and skin.
     """
 
     points_cm: Floats
@@ -34,6 +36,7 @@ class Sheet:
     across_cm: Floats
     down_cm: Floats
     length_cm: Floats
+    clearance_cm: Floats
 
 
 def drape(head: HeadMap, mesh_cm: Floats, cut: str, fit: Mapping[str, Any]) -> Sheet:
@@ -44,14 +47,16 @@ def drape(head: HeadMap, mesh_cm: Floats, cut: str, fit: Mapping[str, Any]) -> S
     if cut in ("bandana", "gaiter", "scarf"):
         skin = np.maximum(skin, _hanging(head, mesh_cm, theta, phi, fit))
     radius = stretch(skin, towards, pressure=fit["pressure"], hold_edges=False)
+    radius += fit["taut"] * (tighten(radius, phi) - radius)
     radius = _stand_off(cut, radius, towards, fit)
+    radius = _stiffened(radius, skin, fit["stiff"])
     hug = np.clip(fit["hug"] * _rim(), 0.0, 1.0)
     radius = radius + hug * (skin - radius)
     points = head.points(theta, phi, radius)
     down = _running_length(points, axis=0)
     across = _running_length(points, axis=1)
     across -= across[:, COLUMNS // 2 : COLUMNS // 2 + 1]
-    return Sheet(points, theta, phi, across, down, down[-1])
+    return Sheet(points, theta, phi, across, down, down[-1], radius - skin)
 
 
 def _outline(head: HeadMap, mesh: Floats, cut: str, fit: Mapping[str, Any]) -> tuple[Floats, Floats]:
@@ -64,22 +69,9 @@ def _outline(head: HeadMap, mesh: Floats, cut: str, fit: Mapping[str, Any]) -> t
     def height(share: float) -> float:
         return float(chin + share * (ear - chin))
 
-    place = float(np.clip(fit["top"], 0.0, len(_NOSE_LINE) - 1.001))
-    k = int(place)
-    a, b = mesh[_NOSE_LINE[k]], mesh[_NOSE_LINE[k + 1]]
-    peak = float(a[1] + (place - k) * (b[1] - a[1]))
-    corner = height(fit["corner_top"])
-    cheek = corner + (peak - fit["peak_cm"] - corner) * fit["cheek"]
-    nose_deg = 13.0
-    near = peak - 0.62 * fit["peak_cm"]
-    knots = [
-        *((-side, corner), (-0.55 * side, cheek), (-np.radians(nose_deg), near), (0.0, peak)),
-        *((np.radians(nose_deg), near), (0.55 * side, cheek), (side, corner)),
-    ]
-    curve_top = spline(np.array([(x * 8.0, y, 0.0) for x, y in knots]), 97)
+    edge = _top_edge(mesh, cut, side, height(fit["corner_top"]), fit)
     top_theta, bottom_theta = theta[0], theta[-1]
-    top_y = np.interp(top_theta, curve_top[:, 0] / 8.0, curve_top[:, 1])
-    top = _phi_on_skin(head, top_theta, top_y)
+    top = _phi_on_skin(head, top_theta, np.interp(top_theta, edge[:, 0], edge[:, 1]))
     if cut in ("bandana", "gaiter", "scarf"):
         bottom = _hem_below_chin(head, mesh, cut, bottom_theta, side, fit)
     else:
@@ -88,10 +80,29 @@ def _outline(head: HeadMap, mesh: Floats, cut: str, fit: Mapping[str, Any]) -> t
         ease = _smoothstep(0.45, 1.0, u)
         low = jaw - np.radians(fit["wrap_deg"]) * (1 - 0.55 * u)
         corner_low = _phi_on_skin(head, bottom_theta, np.full(COLUMNS, height(fit["corner_bottom"])))
-        bottom = (1 - ease) * low + ease * corner_low
+        bottom = _smooth((1 - ease) * low + ease * corner_low)
     phi = top + (np.minimum(bottom, top - 0.05) - top) * _DOWN[:, None]
     tilt = np.radians(fit["tilt_deg"])
     return theta + np.radians(fit["shift_deg"]) + tilt * 0.3 * (phi - phi.mean()), phi + tilt * theta
+
+
+def _top_edge(mesh: Floats, cut: str, side: float, corner: float, fit: Mapping[str, Any]) -> Floats:
+    """Return the top edge as a curve (97, 2) of theta and height y: up over the nose, down to the cheeks."""
+    place = float(np.clip(fit["top"], 0.0, len(_NOSE_LINE) - 1.001))
+    k = int(place)
+    a, b = mesh[_NOSE_LINE[k]], mesh[_NOSE_LINE[k + 1]]
+    peak = float(a[1] + (place - k) * (b[1] - a[1]))
+    if cut == "cup":  # moulded: its rim is an oval, whatever the nose does
+        around = np.linspace(-1.0, 1.0, 97)
+        return np.column_stack([side * around, corner + (peak - corner) * (1 - np.abs(around) ** 2.2) ** 0.7])
+    cheek = corner + (peak - fit["peak_cm"] - corner) * fit["cheek"]
+    near, nose = peak - 0.62 * fit["peak_cm"], np.radians(fit["nose_deg"])
+    knots = [
+        *((-side, corner), (-0.55 * side, cheek), (-nose, near), (0.0, peak)),
+        *((nose, near), (0.55 * side, cheek), (side, corner)),
+    ]
+    curve = spline(np.array([(x * 8.0, y, 0.0) for x, y in knots]), 97)
+    return np.column_stack([curve[:, 0] / 8.0, curve[:, 1]])
 
 
 def _phi_on_skin(head: HeadMap, theta: Floats, y_cm: Floats) -> Floats:
@@ -158,6 +169,18 @@ def _stand_off(cut: str, radius: Floats, towards: Floats, fit: Mapping[str, Any]
     return radius + beak * np.clip(1 - s * s, 0, 1) ** 0.8 * np.sin(np.pi * t) ** 0.7
 
 
+def _stiffened(radius: Floats, skin: Floats, sigma: float) -> Floats:
+    """Give cloth the stiffness to bend no sharper than over `sigma` vertices; where that would press it into the skin,
+    it is lifted as softly."""
+    wide = float(np.clip(COLUMNS / ROWS, 1.0, 2.0))
+    bent = cv2.GaussianBlur(radius, (0, 0), sigmaX=sigma * wide, sigmaY=sigma, borderType=cv2.BORDER_REPLICATE)
+    pressed = np.maximum(skin - bent, 0.0)
+    reach = 2 * int(np.ceil(1.5 * sigma)) + 1
+    lifted = cv2.GaussianBlur(cv2.dilate(pressed, np.ones((reach, reach))), (0, 0), max(0.6 * sigma, 0.5))
+    result: Floats = np.maximum(bent + lifted, skin)
+    return result
+
+
 def _rim() -> Floats:
     """Return 1 on the rim of the cloth, falling to 0 a few vertices inside."""
     edge = np.minimum(
@@ -171,6 +194,13 @@ def _running_length(points: Floats, axis: int) -> Floats:
     steps = np.linalg.norm(np.diff(points, axis=axis), axis=-1)
     start = np.zeros_like(np.take(steps, [0], axis))
     return np.concatenate([start, np.cumsum(steps, axis)], axis)
+
+
+def _smooth(curve: Floats) -> Floats:
+    """Round the corners of a curve over its columns, ends kept."""
+    kernel = np.hanning(11)[1:-1] / np.hanning(11).sum()
+    padded = np.concatenate([2 * curve[0] - curve[4:0:-1], curve, 2 * curve[-1] - curve[-2:-6:-1]])
+    return np.convolve(padded, kernel, "valid")
 
 
 def _smoothstep(low: float, high: float, x: Floats) -> Floats:

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 F32 = npt.NDArray[np.float32]
 
@@ -51,13 +52,27 @@ def _noise_tile(kind: int) -> F32:
 
 
 def noise(x: F32, y: F32, offset: float, kind: int = 0) -> F32:
-    """Sample smooth noise of unit variance and bumps one unit wide at coordinates of one shape."""
-    shift = np.float32(offset * _TILE)
-    map_x = np.ascontiguousarray((x * np.float32(_GRAIN) + shift) % np.float32(_TILE), np.float32)
-    map_y = np.ascontiguousarray((y * np.float32(_GRAIN) + shift * np.float32(1.618)) % np.float32(_TILE), np.float32)
-    return np.asarray(
-        cv2.remap(_noise_tile(kind), map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), np.float32
-    )
+    """Sample smooth noise of unit variance and bumps one unit wide at coordinates (h, w)."""
+    found: F32 = _sample_tile(_noise_tile(kind), x, y, np.float32(offset * _TILE))
+    return found
+
+
+@njit(cache=True)
+def _sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
+    rows, columns = x.shape
+    out = np.empty((rows, columns), np.float32)
+    for i in range(rows):
+        for j in range(columns):
+            u = x[i, j] * np.float32(16.0) + shift
+            v = y[i, j] * np.float32(16.0) + shift * np.float32(1.618)
+            fu, fv = np.floor(u), np.floor(v)
+            a, b = int(fu) & 255, int(fv) & 255
+            u, v = u - fu, v - fv
+            near = tile[b, a] + u * (tile[b, (a + 1) & 255] - tile[b, a])
+            c = (b + 1) & 255
+            far = tile[c, a] + u * (tile[c, (a + 1) & 255] - tile[c, a])
+            out[i, j] = near + v * (far - near)
+    return out
 
 
 def relief(cut: str, fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
@@ -65,12 +80,14 @@ def relief(cut: str, fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32
     height = _folds(cut, texels, fit)
     if cut == "pleated":
         height += _pleats(texels, fit)
+    if cut == "panel":
+        height += _panel_edges(texels, fit)
     if fit["seam_cm"] > 0:
         height += np.float32(fit["seam_cm"]) * np.exp(-((texels.across / 0.16) ** 2))
     if fit["wire_cm"] > 0:
         bar = np.exp(-(((texels.down - 0.55) / 0.22) ** 4)) * (np.abs(texels.across) < fit["wire_length"] / 2)
         height += np.float32(fit["wire_cm"]) * bar
-    height += _hem(texels, fit)
+    height += _hem(cut, texels, fit)
     height += _fabric(fabric, texels, fit)
     return height
 
@@ -96,12 +113,13 @@ def _folds(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
         envelope = reach / (reach + np.float32(0.8)) * np.exp(-((reach / np.float32(fit["tension_reach"])) ** 2))
         height += np.float32(pull) * spokes * envelope
     slack = np.float32(fit["slack"])
-    lean = np.where(across > 0, np.float32(1), np.float32(-1)) * np.float32(fit["lean"])
-    broad = noise(across * np.float32(0.22), (down + lean * across) * np.float32(0.42), seed + 0.37, 1)
-    crease = np.float32(0.8) - np.abs(
-        noise(across * np.float32(0.3), (down - lean * across) * np.float32(0.55), seed + 0.71, 2)
-    )
-    height += slack * (np.float32(0.10) * broad + np.float32(0.07) * crease)
+    bow = np.sqrt(across * across + np.float32(6.0)) * np.float32(fit["lean"])
+    sag = down + bow + np.float32(0.03) * across * across  # folds hang in bows between the sides
+    broad = noise(across * np.float32(0.16), sag * np.float32(0.36), seed + 0.37, 1)
+    crossed = noise(across * np.float32(0.2), (down - bow) * np.float32(0.5), seed + 0.71, 2)
+    # Folds are round on top and sharp at their foot.
+    folds = np.minimum(np.abs(crossed), 1.2) + np.minimum(np.abs(broad), 1.2)
+    height += slack * (np.float32(0.045) * broad + np.float32(0.085) * (folds - np.float32(1.2)))
     gather = noise(across * np.float32(0.75), up * np.float32(0.16), seed + 0.13, 3)
     height += np.float32(fit["gather"]) * gather * np.exp(-((up / np.float32(2.6)) ** 2))
     edge = np.minimum(np.minimum(down, up), inside)
@@ -113,9 +131,9 @@ def _pleats(texels: Texels, fit: Mapping[str, Any]) -> F32:
     """Overlapping pleats: each layer rises to an edge and drops to the next, deepest in the middle."""
     count = int(fit["pleats"])
     wobble = noise(texels.across * np.float32(0.12), texels.down * np.float32(0.05), float(fit["fold_seed"]) + 0.5, 1)
-    t = texels.t + np.float32(0.018) * wobble
+    t = texels.t + np.float32(0.008) * wobble
     s2 = texels.s**2
-    depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2) * (1 + np.float32(0.25) * wobble)
+    depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2) * (1 + np.float32(0.2) * wobble)
     length = np.float32(max(float(texels.down.max()), 1.0))
     height = np.zeros(texels.across.shape, np.float32)
     for k in range(count):
@@ -123,15 +141,33 @@ def _pleats(texels: Texels, fit: Mapping[str, Any]) -> F32:
         line = np.float32(at) + np.float32((at - 0.5) * 0.25) * (1 - s2)
         past = (t - line) * length  # cm below the edge of the pleat
         rise = np.exp(np.minimum(past, 0) / np.float32(0.75))
-        height += depth * np.where(past < 0, rise, np.clip(1 - past / np.float32(0.09), 0, 1))
+        height += depth * np.where(past < 0, rise, np.clip(1 - past / np.float32(0.12), 0, 1))
     return height
 
 
-def _hem(texels: Texels, fit: Mapping[str, Any]) -> F32:
+def _panel_edges(texels: Texels, fit: Mapping[str, Any]) -> F32:
+    """The two edges at which three panels meet: the middle one overlaps the others, with a weld beside each edge."""
+    s2 = texels.s**2
+    length = np.float32(max(float(texels.down.max()), 1.0))
+    height = np.zeros(texels.across.shape, np.float32)
+    for at, sense in ((fit["apex"] - 0.2, 1.0), (fit["apex"] + 0.22, -1.0)):
+        line = np.float32(at) + np.float32(0.06 * sense) * s2
+        into = (texels.t - line) * length * np.float32(sense)  # cm inside the middle panel
+        height += (
+            np.float32(0.09) * np.clip(into / np.float32(0.12), 0, 1) * np.exp(-np.maximum(into, 0) / np.float32(1.6))
+        )
+        height -= np.float32(0.025) * np.exp(-(((into - np.float32(0.45)) / np.float32(0.1)) ** 2))
+    return height
+
+
+def _hem(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     """The edge: it rolls off to its own thickness, with the band of a hem or weld and its groove."""
     rim = texels.rim
     thick, band = np.float32(fit["thick_cm"]), np.float32(fit["hem_cm"])
     roll = thick * (np.clip(rim / np.float32(0.16), 0, 1) ** np.float32(0.6) - 1)
+    if cut == "pleated" and fit["hem_dashes"] > 0.5:  # a weld of short bars instead of a seam
+        bars = np.sin((texels.across + texels.down) * np.float32(2 * np.pi / 0.36))
+        roll = roll - np.float32(0.03) * np.clip(bars, 0, 1) * np.exp(-(((rim - 0.5 * band) / np.float32(0.14)) ** 4))
     groove = -np.float32(fit["groove_cm"]) * np.exp(-(((rim - band) / np.float32(0.09)) ** 2))
     return np.asarray(roll + groove, np.float32)
 

@@ -239,7 +239,7 @@ def _sample_problems(
     for name, data in members.items():
         if name != "json":
             try:
-                pictures[name.removesuffix(".png")] = decode_png(data)
+                pictures[name.removesuffix(".png")] = decode_png(data, intact=True)
             except PictureError as error:
                 problems.append(Problem(file, record.key, "picture", f"{record.key}.{name}: {error.message}"))
     if len(pictures) < 4:

@@ -39,7 +39,7 @@ _MOST_PUSH_CM = 0.7
 _MOST_SWING_CM = 0.6
 _ALWAYS_SHOWN = 6
 """Rings of a temple that no hair hides."""
-_EAR_LIKENESS = 0.32
+_EAR_LIKENESS = 0.28
 """Tells bare ears from covered ones in 17 of 20 portraits judged by eye."""
 _WIRE_CORNER = np.array([[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]])
 _PLATE_CORNER = np.array([[0.0, 0.0, 0.0], [0.03, 0.0, -0.40]])
@@ -142,7 +142,7 @@ def fit_front(mesh_cm: Floats, front: Front, spec: FrameSpec, wear: Mapping[str,
 
     rim, lens = front.outer[::6], 0.5 * (front.lens[::12] + np.array([front.centre_x, 0.0]))
     probe = np.concatenate([rim, lens])
-    depth = np.repeat([-0.7 * shape["rim_depth_cm"], -0.2], (len(rim), len(lens)))
+    depth = np.repeat([-0.3 * shape["rim_depth_cm"], -0.1], (len(rim), len(lens)))
     both = np.concatenate([probe, probe * (-1.0, 1.0)])
     points, _, _ = front.bend(both, np.tile(depth, 2))
     placed = origin + scale * (points @ rotation.T)

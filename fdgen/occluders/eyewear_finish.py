@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.geometry import Floats
-from fdgen.lighting import LUMINANCE, to_linear
+from fdgen.lighting import LUMINANCE, luminance, to_linear
 from fdgen.mesh import Material
 from fdgen.occluders.eyewear_spec import FrameSpec
 from fdgen.scene import Scene
@@ -198,7 +198,9 @@ def surroundings(scene: Scene, values: Values) -> F32:
     place /= cv2.GaussianBlur(weight, (0, 0), 3.0)[..., None]
     place /= np.float32(max(float(place.mean()), 1e-3))
     place = np.asarray(cv2.resize(place, (_COLUMNS, _ROWS), interpolation=cv2.INTER_LINEAR), np.float32)
-    place = np.float32(values["photo"]) * np.minimum(place, 3.0) ** np.float32(values["power"])
+    brightness = luminance(place)[..., None] + np.float32(1e-3)
+    pale = np.float32(0.65) * place / brightness + np.float32(0.35)
+    place = np.float32(values["photo"]) * pale * np.minimum(brightness, 2.5) ** np.float32(values["power"])
     rng = np.random.default_rng(values["seed"])
     v = ((np.arange(_ROWS) + 0.5) / _ROWS)[:, None]
     heights = np.cumsum(rng.normal(0.0, 1.0, _COLUMNS))

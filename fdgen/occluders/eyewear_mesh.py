@@ -171,12 +171,12 @@ class Front:
 
     def bridge_mesh(self, kind: str) -> Surface:
         """Build a bridge cut from sheet between the rims: its lower edge an arch (saddle) or a keyhole."""
-        top, low = self.outer[self.index_at(128.0)], self.outer[self.index_at(200.0 if kind == "saddle" else 186.0)]
+        top, low = self.outer[self.index_at(128.0)], self.outer[self.index_at(174.0 if kind == "saddle" else 182.0)]
         reach = np.array([max(top[0], 0.12), max(low[0], 0.12)]) + 0.06
         w = np.linspace(-1.0, 1.0, 17)
         upper = top[1] + self.shape["bridge_sag"] * (1 - w**2)
         crest = float(top[1] + self.shape["bridge_sag"] - self.shape["bridge_height_cm"])
-        power = 1.0 if kind == "saddle" else 0.45
+        power = 0.62 if kind == "saddle" else 0.4
         lower = low[1] + max(crest - low[1], 0.05) * np.maximum(1 - w**2, 0.0) ** power
         lower = np.minimum(lower, upper - 0.08)
         deep = self.shape["rim_depth_cm"]

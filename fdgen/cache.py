@@ -160,9 +160,8 @@ class FaceCache:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        self._connection.execute(
-            "BEGIN IMMEDIATE"
-        )  # at once: a transaction that begins by reading can be refused later
+        # At once: a transaction that begins by reading can be refused when it comes to write.
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:

@@ -32,6 +32,7 @@ from fdgen.points import eye_centres
 
 Array = np.ndarray[Any, Any]
 SIZE = 256
+_OUR_CODE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 REAL_FACES = os.environ.get("FDGEN_TEST_FACES")
 
 
@@ -278,7 +279,9 @@ def test_loading_a_face_needs_no_detector(folder: Path, detected: _Detected, tmp
         assert "mediapipe" not in sys.modules
         sys.stdout.buffer.write(face.clean_HWC.tobytes())
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, check=True, env=_OUR_CODE
+    )
     assert done.stdout == detected.crop("photo-turned.png").tobytes()
 
 
@@ -366,7 +369,12 @@ def test_a_worker_that_dies_is_an_error_with_the_next_step() -> None:
 
 def _run(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=_OUR_CODE,
     )
 
 
@@ -402,7 +410,7 @@ def _start_long_run(tmp_path: Path) -> tuple[subprocess.Popen[str], FolderFaces]
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        cwd=Path(__file__).parents[2],
+        env=_OUR_CODE,
     )
     assert run.stdout is not None
     assert int(run.stdout.readline()) < 400

@@ -143,7 +143,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         top = bottom = rng.uniform(0.005, 0.06)
         hue, saturation = rng.random(), 0.0 if rng.random() < 0.22 else rng.uniform(0.3, 0.95)
         colour = np.array(colorsys.hsv_to_rgb(hue, saturation, 1.0)) ** 1.6
-        mirror = colour * rng.uniform(0.45, 1.5)
+        mirror = colour * rng.uniform(0.35, 1.2)
     thin = float(tint @ LUMINANCE)  # the darkness is the eye's, not the darkest channel's
     return {
         "kind": kind,
@@ -175,10 +175,12 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
     return {
         "photo": round(float(rng.uniform(0.35, 0.9)), 4),
         "power": round(float(rng.uniform(1.0, 1.9)), 4),
-        "sky": _rounded(sky * (rng.uniform(1.0, 2.8) if outdoors else rng.uniform(0.25, 0.9))),
+        "sky": _rounded(sky * (rng.uniform(0.8, 2.3) if outdoors else rng.uniform(0.25, 0.9))),
         "ground": round(float(rng.uniform(0.12, 0.5)), 4),
         "horizon": round(float(rng.uniform(0.46, 0.62)), 4),
         "skyline": round(float(rng.uniform(0.01, 0.10)), 4),
+        "clutter": round(float(rng.uniform(0.2, 0.8)), 4),
+        "photographer": _rounded([rng.normal(0.5, 0.02), rng.uniform(0.40, 0.54), rng.uniform(0.0, 0.07)]),
         "soft": round(float(rng.uniform(0.3, 1.2) if outdoors else rng.uniform(1.5, 4.0)), 4),
         "lamp": round(float(rng.uniform(2.0, 9.0)), 4),
         "windows": [_rounded(window) for window in windows],
@@ -210,9 +212,15 @@ def surroundings(scene: Scene, values: Values) -> F32:
     zenith = (0.75 + 0.5 * np.clip(values["horizon"] - v, 0.0, 1.0) / 0.5)[..., None]
     sky = np.array(values["sky"]) * zenith * (0.75 + 0.25 * place.mean((0, 1)))
     below = np.clip((v - values["horizon"]) * 6.0, 0.0, 1.0)[..., None]
-    land = place * (1.0 - below * (1.0 - values["ground"]))
+    shapes = cv2.resize(rng.normal(0.0, 1.0, (8, 16)), (_COLUMNS, _ROWS), interpolation=cv2.INTER_CUBIC)
+    things = np.exp(values["clutter"] * shapes)[..., None]  # furniture, cars, trees
+    land = place * things * (1.0 - below * (1.0 - values["ground"]))
     painted: F32 = (land * (1.0 - above) + (0.3 * land + sky) * above).astype(np.float32)
     u = ((np.arange(_COLUMNS) + 0.5) / _COLUMNS)[None, :]
+    who, top, wide = values["photographer"]
+    girth = wide * (0.35 + 0.65 * np.clip((v - top - 0.07) * 12.0, 0.0, 1.0))  # a head on shoulders
+    person = _box(u - who, girth, 0.02) * np.clip((v - top) * 14.0, 0.0, 1.0)
+    painted *= (1.0 - 0.65 * person)[..., None].astype(np.float32)
     x, y, z = (float(c) for c in scene.light.direction)
     lamp = [0.5 + np.arctan2(x, z) / (2 * np.pi), 0.5 - 0.499 * y, 0.035, 0.05, values["lamp"]]
     for wu, wv, width, height, strength in [*values["windows"], lamp]:
@@ -230,8 +238,8 @@ def _away_from_face() -> F32:
     return weights
 
 
-def _box(offset: npt.NDArray[np.float64], width: float, soft: float) -> npt.NDArray[np.float64]:
-    result: npt.NDArray[np.float64] = np.clip((0.5 * width - np.abs(offset)) / soft + 0.5, 0.0, 1.0)
+def _box(offset: Floats, width: npt.ArrayLike, soft: float) -> Floats:
+    result: Floats = np.clip((0.5 * np.asarray(width) - np.abs(offset)) / soft + 0.5, 0.0, 1.0)
     return result
 
 

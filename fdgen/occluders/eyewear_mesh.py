@@ -25,6 +25,8 @@ TEMPLE_RINGS = 20
 TEMPLE_RING = 8
 
 _LENS_RINGS = 5
+_OVERLAP_CM = 0.06
+"""The halves of a shield overlap by this much, or the picture would show between them."""
 _THINNEST_CM = 0.06
 """A rim thinner than this is none: at 256 px it would be drawn as a row of dots."""
 _CORNER_STEPS = 14
@@ -79,7 +81,7 @@ class Front:
         outline = _rounded_polygon(corners, roundness)
         outline -= 0.5 * (outline.max(0) + outline.min(0))
         if spec.construction == "shield":
-            outline[:, 0] -= outline[:, 0].min()
+            outline[:, 0] -= outline[:, 0].min() + _OVERLAP_CM
             centre_x = 0.5 * float(np.ptp(outline[:, 0]))
         else:
             centre_x = 0.5 * (shape["bridge_cm"] + float(np.ptp(outline[:, 0])))

@@ -93,9 +93,9 @@ def test_the_bridge_rests_on_the_nose_and_rims_clear_the_face(name: str) -> None
     middle = vertices[np.abs(vertices[:, 0] - nose[:, 0].mean()) < 0.3]
     ridge = np.interp(middle[:, 1], nose[::-1, 1], nose[::-1, 2])
     assert -0.2 < (middle[:, 2] - ridge).min() < 0.8
-    lenses, _, _ = front.bend(np.concatenate([front.lens, front.lens * (-1.0, 1.0)]))
+    before_eye, _, _ = front.bend(np.array([[front.centre_x, 0.0], [-front.centre_x, 0.0]]))
     eyes = on.mesh_cm[[159, 386], 2].mean()
-    assert 0.5 < fit.to_head(lenses)[:, 2].max() - eyes < 3.6
+    assert 0.6 < (fit.to_head(before_eye)[:, 2] - eyes).min() < 3.2
 
 
 def test_placing_is_a_function_of_the_generator_alone() -> None:
@@ -177,7 +177,7 @@ def test_a_mirror_reflects_in_its_own_colour() -> None:
     layer = WORN.render(on, altered(placement, lens=lens), ASSETS["sunglasses-aviator"])
     for row, column in pupils(on):
         red, _, blue = layer.colour_HWC[row - 3 : row + 4, column - 3 : column + 4].mean((0, 1))
-        assert blue > 3 * red
+        assert blue > 2 * red  # beside the white glint of the lamp
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,9 @@ escapes is a bug of ours and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 
 class FdError(Exception):
     """Base of every error we raise on purpose.
@@ -19,6 +22,14 @@ class FdError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Callable[..., FdError], tuple[type[FdError], dict[str, Any]]]:
+        """Pickle with the keyword arguments, so that a worker's error reaches the parent as it was raised."""
+        return _unpickle, (type(self), vars(self))
+
+
+def _unpickle(kind: type[FdError], arguments: dict[str, Any]) -> FdError:
+    return kind(**arguments)
 
 
 class PictureError(FdError):

@@ -163,14 +163,12 @@ def _bridge_rest(front: Front, spec: FrameSpec) -> tuple[float, float]:
 
 
 def _face_depth(mesh_cm: Floats, points: Floats) -> Floats:
-    """Interpolate the depth of the face's front at head x and y (N, 2), by its nearest vertices; far back beside it."""
+    """Interpolate the depth of the face's front at head x and y (N, 2) from near vertices; far back beside it."""
     facing = mesh_cm[mesh_cm[:, 2] > 0.0]
     squared = ((points[:, None] - facing[None, :, :2]) ** 2).sum(-1)
-    near = np.argpartition(squared, 4, axis=1)[:, :4]
-    distance = np.take_along_axis(squared, near, 1)
-    weight = 1.0 / (distance + 0.02)
-    depth = (weight * facing[near, 2]).sum(1) / weight.sum(1)
-    result: Floats = np.where(distance.min(1) < 0.6, depth, -9.0)
+    weight = (squared + 0.03) ** -2
+    depth = weight @ facing[:, 2] / weight.sum(1)
+    result: Floats = np.where(squared.min(1) < 0.6, depth, -9.0)
     return result
 
 
@@ -309,23 +307,25 @@ def _tint(scene: Scene, layer: Layer, front: Front, fit: Fit, values: Mapping[st
     A layer has one opacity for all channels, that of the darkest; what the others let through besides is added here
     from the photograph itself.
     """
-    passed = layer.silhouette_HW - layer.opacity_HW
-    lens_HW = np.zeros(passed.shape, np.uint8)
-    for side in (-1, 1):
-        points, _, _ = front.bend(front.lens * (side, 1.0))
-        outline = scene.pose.to_screen(fit.to_head(points))[:, :2]
-        cv2.fillPoly(lens_HW, [np.round(outline * 16.0).astype(np.int32)], (255,), cv2.LINE_AA, 4)
-    seen = passed > 1e-3
-    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
-    if len(rows) == 0:
-        return layer
-    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    lens = (lens_HW[box] * np.float32(1 / 255))[..., None]
     tint = np.maximum(np.array(values["lens"]["tint"], np.float32) - 1, 0)
     frame = np.zeros(3, np.float32)
     if values["finish"]["kind"] == "crystal":
         rgb = np.array(values["finish"]["rgb"], np.float32)
         frame = np.minimum(rgb / rgb.min() - 1, 0.8)
+    if not tint.any() and not frame.any():
+        return layer
+    passed = layer.silhouette_HW - layer.opacity_HW
+    seen = passed > 1e-3
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    if len(rows) == 0:
+        return layer
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    lens_HW = np.zeros(passed.shape, np.uint8)
+    for side in (-1, 1):
+        points, _, _ = front.bend(front.lens * (side, 1.0))
+        outline = scene.pose.to_screen(fit.to_head(points))[:, :2]
+        cv2.fillPoly(lens_HW, [np.round(outline * 16.0).astype(np.int32)], (255,), cv2.LINE_AA, 4)
+    lens = (lens_HW[box] * np.float32(1 / 255))[..., None]
     passed = passed[box][..., None]
     extra = passed * (lens * tint + (1 - lens) * frame)
     extra = np.minimum(extra, np.maximum(0.97 * layer.silhouette_HW[box][..., None] - passed, 0))

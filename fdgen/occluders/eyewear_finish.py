@@ -195,9 +195,9 @@ def surroundings(scene: Scene, values: Values) -> F32:
     it the ground; a lamp stands where the face's light comes from.
     """
     photo = cv2.resize(scene.face.clean_HWC, (_PLACE, _PLACE), interpolation=cv2.INTER_AREA)[:, ::-1]
-    weight = _away_from_face()
+    weight, smooth_weight = _away_from_face()
     place = np.asarray(cv2.GaussianBlur(to_linear(np.ascontiguousarray(photo)) * weight, (0, 0), 3.0), np.float32)
-    place /= cv2.GaussianBlur(weight, (0, 0), 3.0)[..., None]
+    place /= smooth_weight
     place /= np.float32(max(float(place.mean()), 1e-3))
     place = np.asarray(cv2.resize(place, (_COLUMNS, _ROWS), interpolation=cv2.INTER_LINEAR), np.float32)
     brightness = luminance(place)[..., None] + np.float32(1e-3)
@@ -230,12 +230,12 @@ def surroundings(scene: Scene, values: Values) -> F32:
 
 
 @cache
-def _away_from_face() -> F32:
-    """Weights (32, 32, 1) that count the surroundings of a face and hardly the face itself, which is not behind us."""
+def _away_from_face() -> tuple[F32, F32]:
+    """Weights (32, 32, 1) that count the surroundings of a face and hardly the face itself, plain and blurred."""
     y, x = np.mgrid[-1 : 1 : _PLACE * 1j, -1 : 1 : _PLACE * 1j]
     away = np.clip((np.hypot(x / 0.62, (y - 0.1) / 0.85) - 0.7) * 2.5, 0.02, 1.0)
     weights: F32 = away[..., None].astype(np.float32)
-    return weights
+    return weights, np.asarray(cv2.GaussianBlur(weights, (0, 0), 3.0), np.float32)[..., None]
 
 
 def _box(offset: Floats, width: npt.ArrayLike, soft: float) -> Floats:

@@ -25,7 +25,7 @@ TEMPLE_RINGS = 20
 TEMPLE_RING = 8
 
 _LENS_RINGS = 5
-_OVERLAP_CM = 0.06
+_OVERLAP_CM = 0.12
 """The halves of a shield overlap by this much, or the picture would show between them."""
 _THINNEST_CM = 0.06
 """A rim thinner than this is none: at 256 px it would be drawn as a row of dots."""
@@ -78,6 +78,7 @@ class Front:
         corners = unit * half + shift
         if spec.construction == "shield":
             corners[x <= -1.0, 0] = -half[0]  # one lens: its two halves meet on the middle line
+            roundness[x <= -1.0] = 0.01
         outline = _rounded_polygon(corners, roundness)
         outline -= 0.5 * (outline.max(0) + outline.min(0))
         if spec.construction == "shield":

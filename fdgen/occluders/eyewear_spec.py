@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from fdgen.assets import Asset
@@ -69,70 +71,79 @@ class FrameSpec:
     @classmethod
     def of(cls, asset: Asset) -> FrameSpec:
         """Read an asset's table; raise `AssetError` naming the asset and the key that is wrong."""
-        table = asset.shape
-        known = {"outline", "rim", "construction", "bridge", "temple", "finishes", "lenses", *RANGES}
-        for key in table:
-            if key not in known:
-                raise _wrong(asset, key, "is not a parameter of eyewear")
-        return cls(
-            outline=_rows(asset, "outline", 4),
-            rim=_rows(asset, "rim", 1),
-            construction=_choice(asset, "construction", CONSTRUCTIONS),
-            bridge=_choice(asset, "bridge", BRIDGES),
-            temple=_choice(asset, "temple", TEMPLES),
-            ranges={key: _range(asset, key) for key in RANGES},
-            finishes=_weights(asset, "finishes", FINISHES),
-            lenses=_weights(asset, "lenses", LENSES),
+        return _read(asset.id, json.dumps(asset.shape, sort_keys=True))
+
+
+@cache
+def _read(asset_id: str, table_json: str) -> FrameSpec:
+    """Read a table once a process; it comes as text because that can be looked up."""
+    table = _Table(asset_id, json.loads(table_json))
+    known = {"outline", "rim", "construction", "bridge", "temple", "finishes", "lenses", *RANGES}
+    for key in table.entries:
+        if key not in known:
+            raise table.wrong(key, "is not a parameter of eyewear")
+    return FrameSpec(
+        outline=table.rows("outline", 4),
+        rim=table.rows("rim", 1),
+        construction=table.choice("construction", CONSTRUCTIONS),
+        bridge=table.choice("bridge", BRIDGES),
+        temple=table.choice("temple", TEMPLES),
+        ranges={key: table.range(key) for key in RANGES},
+        finishes=table.weights("finishes", FINISHES),
+        lenses=table.weights("lenses", LENSES),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The table of one asset; every getter refuses what is malformed."""
+
+    asset_id: str
+    entries: Mapping[str, Any]
+
+    def wrong(self, key: str, what: str) -> AssetError:
+        return AssetError(
+            f"shape.{key} of the asset {self.asset_id} {what}", hint="correct its table and rebuild the index"
         )
 
+    def value(self, key: str) -> Any:
+        if key not in self.entries:
+            raise self.wrong(key, "is missing")
+        return self.entries[key]
 
-def _wrong(asset: Asset, key: str, what: str) -> AssetError:
-    return AssetError(f"shape.{key} of the asset {asset.id} {what}", hint="correct its table and rebuild the index")
+    def numbers(self, key: str, value: Any, count: int) -> tuple[float, ...]:
+        good = isinstance(value, Sequence) and len(value) == count
+        if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
+            raise self.wrong(key, f"must hold {count} numbers, got {value!r}")
+        return tuple(float(v) for v in value)
 
+    def rows(self, key: str, least: int) -> tuple[tuple[float, float, float], ...]:
+        value = self.value(key)
+        if not isinstance(value, Sequence) or len(value) < least:
+            raise self.wrong(key, f"must have at least {least} rows of three numbers")
+        rows = [self.numbers(key, row, 3) for row in value]
+        return tuple((row[0], row[1], row[2]) for row in rows)
 
-def _value(asset: Asset, key: str) -> Any:
-    if key not in asset.shape:
-        raise _wrong(asset, key, "is missing")
-    return asset.shape[key]
+    def range(self, key: str) -> Range:
+        low, high = self.numbers(key, self.value(key), 2)
+        least, most = RANGES[key]
+        if not least <= low <= high <= most:
+            raise self.wrong(key, f"must be [low, high] within [{least}, {most}], got [{low}, {high}]")
+        return low, high
 
+    def choice(self, key: str, choices: Sequence[str]) -> str:
+        value = self.value(key)
+        if value not in choices:
+            raise self.wrong(key, f"must be one of {', '.join(choices)}, got {value!r}")
+        return str(value)
 
-def _numbers(asset: Asset, key: str, value: Any, count: int) -> tuple[float, ...]:
-    good = isinstance(value, Sequence) and len(value) == count
-    if not good or not all(isinstance(v, int | float) and not isinstance(v, bool) for v in value):
-        raise _wrong(asset, key, f"must hold {count} numbers, got {value!r}")
-    return tuple(float(v) for v in value)
-
-
-def _rows(asset: Asset, key: str, least: int) -> tuple[tuple[float, float, float], ...]:
-    value = _value(asset, key)
-    if not isinstance(value, Sequence) or len(value) < least:
-        raise _wrong(asset, key, f"must have at least {least} rows of three numbers")
-    rows = [_numbers(asset, key, row, 3) for row in value]
-    return tuple((row[0], row[1], row[2]) for row in rows)
-
-
-def _range(asset: Asset, key: str) -> Range:
-    low, high = _numbers(asset, key, _value(asset, key), 2)
-    least, most = RANGES[key]
-    if not least <= low <= high <= most:
-        raise _wrong(asset, key, f"must be [low, high] within [{least}, {most}], got [{low}, {high}]")
-    return low, high
-
-
-def _choice(asset: Asset, key: str, choices: Sequence[str]) -> str:
-    value = _value(asset, key)
-    if value not in choices:
-        raise _wrong(asset, key, f"must be one of {', '.join(choices)}, got {value!r}")
-    return str(value)
-
-
-def _weights(asset: Asset, key: str, names: Sequence[str]) -> Mapping[str, float]:
-    value = _value(asset, key)
-    if not isinstance(value, Mapping) or not value:
-        raise _wrong(asset, key, "must be a table of weights")
-    for name, weight in value.items():
-        if name not in names:
-            raise _wrong(asset, f"{key}.{name}", f"is unknown; there are {', '.join(names)}")
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or weight <= 0:
-            raise _wrong(asset, f"{key}.{name}", f"must be a number above 0, got {weight!r}")
-    return {str(name): float(weight) for name, weight in value.items()}
+    def weights(self, key: str, names: Sequence[str]) -> Mapping[str, float]:
+        value = self.value(key)
+        if not isinstance(value, Mapping) or not value:
+            raise self.wrong(key, "must be a table of weights")
+        for name, weight in value.items():
+            if name not in names:
+                raise self.wrong(f"{key}.{name}", f"is unknown; there are {', '.join(names)}")
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or weight <= 0:
+                raise self.wrong(f"{key}.{name}", f"must be a number above 0, got {weight!r}")
+        return {str(name): float(weight) for name, weight in value.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from fdgen.tables import REJECT_COLUMNS, manifest_batch, read_landmarks, read_ma
 
 
 def table_problems(
-    root: Path, dataset: Mapping[str, Any], receipts: Sequence[ShardReceipt], readable: Callable[[str], bool]
+    root: Path, dataset: Mapping[str, Any], receipts: Sequence[ShardReceipt], sound: Collection[str]
 ) -> list[Problem]:
-    """Return what is wrong with the tables of a dataset; those not `readable` have been reported already."""
-    checks = {
+    """Return what is wrong with the tables of a dataset; those not `sound` have been reported already."""
+    checks: Mapping[str, Callable[[Path], _Found]] = {
         "manifest.parquet": lambda path: _manifest(path, receipts),
         "landmarks.parquet": lambda path: _landmarks(path, receipts, dataset["recipe"]["size_px"]),
         "sources.parquet": lambda path: _sources(path, dataset["sources"]),
@@ -31,10 +31,8 @@ def table_problems(
     }
     problems = []
     for name, check in checks.items():
-        if readable(name):
+        if name in sound:
             problems += [Problem(name, key, "table", message) for key, message in check(root / name)]
-        elif not (root / name).is_file():
-            problems.append(Problem(name, None, "missing", "the file is not there"))
     return problems
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from fdgen.contract import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt, merkle_root
 from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.finish import shard_leaves, shard_row
-from fdgen.folder import SUMS, read_dataset
+from fdgen.folder import SUMS, WRITTEN, read_dataset
 from fdgen.images import decode_png
 from fdgen.laws import COVERAGE_STEP, Problem, pair_problems
 from fdgen.recipe import Recipe
@@ -54,19 +54,19 @@ def verify(
             hint="name a folder that `fdgen build` wrote",
         )
     check = _Check(root)
-    check.sums()
     dataset = check.dataset()
     receipts = check.receipts(dataset)
     deep_replayer = (replayer or Replayer.of(root)) if deep else None
     total = sum(len(receipt.samples) for receipt in receipts)
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    n_threads = 1 if deep else workers or os.cpu_count() or 1  # the renderer makes no promise about threads
+    with ThreadPoolExecutor(n_threads) as pool:
         for done in check.samples(receipts, dataset, deep_replayer, pool):
             if on_progress is not None:
                 on_progress(done, total)
     check.splits(receipts)
     if dataset is not None:
         check.counts(dataset, receipts)
-        check.problems += table_problems(root, dataset, receipts, check.readable)
+        check.problems += table_problems(root, dataset, receipts, check.sound)
     return check.problems
 
 
@@ -76,30 +76,53 @@ class _Check:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.problems: list[Problem] = []
+        self.sound: set[str] = set()
+        """Files whose sum is right: the only ones, JSON apart, that are looked into."""
         self.damaged: set[str] = set()
+        self.listed: dict[str, str] = {}
 
     def complain(self, file: str, law: str, message: str, key: str | None = None) -> None:
         self.problems.append(Problem(file, key, law, message))
 
-    def readable(self, name: str) -> bool:
-        """Tell whether a file is there and has not been found damaged."""
-        return name not in self.damaged and (self.root / name).is_file()
+    def dataset(self) -> dict[str, Any] | None:
+        """Return dataset.json if it is whole and finished, after all files were compared with their sums."""
+        name = "dataset.json"
+        dataset = read_dataset(self.root)
+        if dataset is not None and "content_id" not in dataset:
+            self.complain(name, "finished", "the build is not finished: run the same `fdgen build` again")
+            return None
+        self._compare_sums()
+        if name in self.damaged:
+            return None
+        if dataset is None:
+            told = any(problem.file == name for problem in self.problems)
+            if not told:
+                self.complain(
+                    name, "spec", f"it is not a dataset of schema {SCHEMA} whose spec_id is that of its fields"
+                )
+        return dataset
 
-    def sums(self) -> None:
+    def _compare_sums(self) -> None:
         """Compare every file but the tars, whose receipts tell more, with SHA256SUMS, and the list with the folder."""
-        listed = self._listed_sums()
+        listed = self.listed = self._listed_sums()
         present = {
             path.relative_to(self.root).as_posix()
             for path in sorted(self.root.rglob("*"))
             if path.is_file() or path.is_symlink()
         }
-        for name in sorted(present - listed.keys() - {SUMS} if listed else ()):
-            self.complain(name, "extra", f"{SUMS} does not list this file")
+        if listed:
+            for name in sorted(present - listed.keys() - {SUMS}):
+                self.complain(name, "extra", f"{SUMS} does not list this file")
+            for name in sorted(set(WRITTEN) - listed.keys() - present):
+                self.complain(name, "missing", "the file is not there, nor in the list of sums")
         for name, sha256 in sorted(listed.items()):
+            if name.endswith(".tar"):
+                continue
             if name not in present:
-                if not name.endswith(".tar"):  # the receipt's own check tells of that
-                    self.complain(name, "missing", f"{SUMS} lists this file, but it is not there")
-            elif not name.endswith(".tar") and _sha256(self.root / name) != sha256:
+                self.complain(name, "missing", f"{SUMS} lists this file, but it is not there")
+            elif _sha256(self.root / name) == sha256:
+                self.sound.add(name)
+            else:
                 self.damaged.add(name)
                 self.complain(name, "sha256", f"the file has been altered: its sha256 differs from {SUMS}")
 
@@ -121,22 +144,6 @@ class _Check:
         if not text.endswith("\n") or list(listed) != sorted(listed):
             self.complain(SUMS, "sha256", "the list of sums is cut or out of order")
         return listed
-
-    def dataset(self) -> dict[str, Any] | None:
-        """Return dataset.json if it is finished and its spec_id fits what it tells."""
-        name = "dataset.json"
-        if not self.readable(name):
-            if not (self.root / name).is_file() and not any(problem.file == name for problem in self.problems):
-                self.complain(name, "missing", "there is no dataset.json")
-            return None
-        dataset = read_dataset(self.root)
-        if dataset is None:
-            self.complain(name, "spec", f"it is not a dataset of schema {SCHEMA} whose spec_id is that of its fields")
-        elif "content_id" not in dataset:
-            self.complain(name, "finished", "the build is not finished: run the same `fdgen build` again")
-        else:
-            return dataset
-        return None
 
     def receipts(self, dataset: Mapping[str, Any] | None) -> list[ShardReceipt]:
         """Return the receipts that can be read, in the order of the dataset."""
@@ -204,6 +211,10 @@ class _Check:
     def counts(self, dataset: Mapping[str, Any], receipts: Sequence[ShardReceipt]) -> None:
         """Compare what dataset.json tells of the shards with what is there, and its content_id."""
         name = "dataset.json"
+        tars = {f"shards/{receipt.name}.tar": receipt.sha256 for receipt in receipts if receipt.samples}
+        for tar, sha256 in tars.items():
+            if self.listed and self.listed.get(tar) != sha256:
+                self.complain(SUMS, "sha256", f"the sum of {tar} is not that of its receipt")
         rows = {receipt.name: shard_row(receipt) for receipt in receipts}
         told = {row["name"]: row for row in dataset["shards"]}
         for shard in sorted(told.keys() | rows.keys(), key=_shard_order):

@@ -17,7 +17,8 @@ from fdgen.contract import canonical_json
 from fdgen.errors import AssetError
 from fdgen.lighting import to_linear
 from fdgen.occluders.base import Placement
-from fdgen.occluders.eyewear import Sunglasses, build_mesh, fit_front
+from fdgen.occluders.eyewear import Sunglasses, build_mesh
+from fdgen.occluders.eyewear_fit import fit_front
 from fdgen.occluders.eyewear_mesh import Front
 from fdgen.occluders.eyewear_spec import RANGES, FrameSpec
 from fdgen.render import Layer

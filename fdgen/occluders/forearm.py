@@ -79,7 +79,17 @@ def arm_rings(arm: Arm, loop_cm: Floats, hand_turn: Floats, *, stout: float) -> 
     rings[..., 0] = local[None, :, 0] * factor
     rings[..., 2] = local[None, :, 2] * factor
     rings[..., 1] = local[None, :, 1] * (1 - fade)
-    return np.einsum("kab,klb->kla", arm.frames, rings) + arm.centres_cm[:, None]
+    result: Floats = np.einsum("kab,klb->kla", arm.frames, rings) + arm.centres_cm[:, None]
+    return result
+
+
+def rings_at(arm: Arm, rings: Floats, along_cm: Floats) -> Floats:
+    """Return the rings of an arm at other distances (M,) from the loop: (M, L, 3)."""
+    index = np.clip(np.searchsorted(arm.along_cm, along_cm) - 1, 0, len(arm.along_cm) - 2)
+    low, high = arm.along_cm[index], arm.along_cm[index + 1]
+    share = ((along_cm - low) / (high - low))[:, None, None]
+    result: Floats = rings[index] * (1 - share) + rings[index + 1] * share
+    return result
 
 
 def tube_normals(rings: Floats) -> Floats:

@@ -15,10 +15,12 @@ from fdgen.errors import AssetError
 from fdgen.geometry import Floats, canonical_face, rotation_matrix, vertex_normals
 from fdgen.mesh import Material, Mesh, join, part
 from fdgen.occluders.base import Placement
-from fdgen.occluders.forearm import arm_line, arm_rings, tube_mesh, wrist_limited
+from fdgen.occluders.forearm import arm_line, arm_rings, rings_at, tube_mesh, wrist_limited
+from fdgen.occluders.jewellery import draw_jewellery, jewellery_mesh, surroundings
 from fdgen.occluders.posture import Pose, pose_of
 from fdgen.occluders.skeleton import DIGITS, HandModel, digit_joints, load_hand, skin
 from fdgen.occluders.skin import ATLAS_PX, STRIP_CM, STRIP_PX, TEXTURE_PX, atlas_of, draw_skin, skin_texture
+from fdgen.occluders.sleeve import draw_sleeve, paint_cloth, sleeve_mesh
 from fdgen.occluders.touch import Surface, rest_digits, settle, touchable
 from fdgen.render import Layer, Style, draw
 from fdgen.scene import Scene
@@ -48,7 +50,7 @@ class Hand:
         angles = pose.posture(rng)
         girth = float(rng.normal(1.10, 0.045))
         height = _FACE_HEIGHT * (scene.mesh_cm[10, 1] - scene.mesh_cm[152, 1])
-        scale = float(np.clip(rng.normal(0.99, 0.035), 0.90, 1.08) * height / _HAND_LENGTH_CM)
+        scale = float(np.clip(rng.normal(1.03, 0.04), 0.92, 1.12) * height / _HAND_LENGTH_CM)
         rotation = _orientation(pose, rng)
         target = _target(scene, pose, mirrored) + [low + (high - low) * rng.random() for low, high in pose.offset_cm]
         press = pose.press_cm[0] + (pose.press_cm[1] - pose.press_cm[0]) * rng.random()
@@ -63,6 +65,8 @@ class Hand:
             "origin_cm": np.round(origin, 5).tolist(),
             "arm": np.round(arm, 5).tolist(),
             "stout": round(float(rng.uniform(0.7, 1.25)), 5),
+            "sleeve": draw_sleeve(rng, grey=scene.light.grey),
+            "jewellery": draw_jewellery(rng),
             "skin": draw_skin(rng, scene.light.skin_reflectance, grey=scene.light.grey),
         }
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
@@ -71,15 +75,16 @@ class Hand:
         """Draw the hand as it was placed."""
         pose = pose_of(asset)
         mesh = hand_mesh(scene, placement.values, _model(asset, placement.values["side"]))
-        return draw(scene, mesh, Style(bias_cm=pose.bias_cm, translucent=True))
+        return draw(scene, mesh, Style(bias_cm=pose.bias_cm, translucent=True), environment=surroundings())
 
 
 def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh:
     """Build the mesh of a placed hand, in head cm."""
     rotation, origin, scale = np.array(values["turn"]), np.array(values["origin_cm"]), float(values["scale"])
-    cage, _, _ = skin(model, values["angles_deg"], values["girth"])
+    cage, joints, _ = skin(model, values["angles_deg"], values["girth"])
     cage_normals = vertex_normals(cage, model.cage_faces)
     cage = cage @ rotation.T * scale + origin
+    joints = joints @ rotation.T * scale + origin
     cage_normals = cage_normals @ rotation.T
     vertices = model.smooth(cage)
     normals = model.smooth(cage_normals)
@@ -89,7 +94,7 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     albedo = np.clip(scene.light.skin_reflectance * np.array(look["tone"], np.float32), 0.0, 0.9)
     shine = atlas_of(model).shiny
     skin_of = Material(
-        albedo, specular=look["shine"] + shine * (0.10 + 0.22 * look["polish"]), gloss=12.0 + 50.0 * shine
+        albedo, specular=look["shine"] + shine * (0.22 + 0.20 * look["polish"]), gloss=12.0 + 50.0 * shine
     )
     uv = model.uv * np.array([1.0, ATLAS_PX / TEXTURE_PX[0]], np.float32)
     parts = [part(vertices, model.faces, skin_of, normals=normals, uv_N2=uv)]
@@ -97,14 +102,27 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     loop = cage[model.loop]
     arm = arm_line(loop.mean(0), rotation, np.array(values["arm"]), scale)
     rings = arm_rings(arm, loop, rotation, stout=values["stout"])
-    vertices, faces, normals, uv = tube_mesh(rings)
+    # The first ring reaches under the hand's rim: its edges are longer than the rim's, and cracks would show.
+    tucked = rings_at(arm, rings, np.array([-0.35]))
+    tucked = tucked.mean(1, keepdims=True) + 0.93 * (tucked - tucked.mean(1, keepdims=True))
+    vertices, faces, normals, uv = tube_mesh(np.concatenate([tucked, rings]))
     at_loop = np.append(model.loop, model.loop[0])
-    normals[: len(at_loop)] = cage_normals[at_loop]
+    normals[: 2 * len(at_loop)] = np.tile(cage_normals[at_loop], (2, 1))
     strip = (ATLAS_PX + 1.0 + (STRIP_PX - 2.0) * _to_and_fro(uv[:, 1] * 60.0 / STRIP_CM)) / TEXTURE_PX[0]
     column = (0.5 + (ATLAS_PX - 1.0) * uv[:, 0]) / ATLAS_PX
     bare = Material(albedo, specular=look["shine"], gloss=12.0)
     parts.append(part(vertices, faces, bare, normals=normals, uv_N2=np.column_stack([column, strip])))
-    mesh = join(parts, texture=skin_texture(model, look))
+    texture = skin_texture(model, look)
+    sleeve = values["sleeve"]
+    if sleeve:
+        first = ATLAS_PX + STRIP_PX
+        paint_cloth(texture[first:], sleeve)
+        down = -scene.pose.rotation[1] * (_MIRROR if values["side"] == "left" else 1.0)
+        rows = ((first + 1.0) / TEXTURE_PX[0], (TEXTURE_PX[0] - 1.0) / TEXTURE_PX[0])
+        parts += sleeve_mesh(arm, rings, sleeve, down, rows)
+    covered = float(sleeve["at_cm"]) if sleeve else 99.0
+    parts += jewellery_mesh(model, cage, joints, arm, rings, scale, values["jewellery"], covered)
+    mesh = join(parts, texture=texture)
     return _mirrored(mesh) if values["side"] == "left" else mesh
 
 
@@ -203,8 +221,7 @@ def _lay(
     approach = np.array(pose.approach) / np.linalg.norm(pose.approach)
     touching = pose.contact or ("palm", "index", "middle", "ring", "pinky")
     chosen = np.unique(np.concatenate([_part_vertices(model, name) for name in touching]))
-    if len(chosen) > 150:
-        chosen = chosen[:: len(chosen) // 150 + 1]
+    chosen = chosen[:: len(chosen) // 70 + 1]  # a vertex every few mm will do
     placed = cage[chosen] @ rotation.T * scale + origin
     if pose.away_cm is not None:
         away = pose.away_cm[0] + (pose.away_cm[1] - pose.away_cm[0]) * rng.random()

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from fdgen.errors import AssetError
 from fdgen.geometry import Floats, Ints, vertex_normals
@@ -74,7 +75,7 @@ class HandModel:
 
     def smooth(self, cage_values: Floats) -> Floats:
         """Carry values (C, K) of the cage over to the surface (N, K)."""
-        result: Floats = np.einsum("nk,nkc->nc", self.smooth_weight, cage_values[self.smooth_index])
+        result: Floats = _gather(self.smooth_index, self.smooth_weight, np.ascontiguousarray(cage_values))
         return result
 
 
@@ -82,14 +83,18 @@ BENDING = tuple(j for j in range(25) if JOINTS[j] != "wrist" and not JOINTS[j].e
 """Joints that bend: three of the thumb, three of each finger."""
 
 
-@lru_cache(maxsize=8)
 def load_hand(data: bytes, side: str, asset_id: str) -> HandModel:
-    """Read one hand from the bytes of a GLB file; raise `AssetError` where it is not such a hand."""
+    """Read one hand from the bytes of a GLB file, once a process; raise `AssetError` where it is not such a hand."""
     try:
-        document, binary = _chunks(data)
-        return _build(document, binary, mirrored=side == "left")
+        return _load(data, side == "left")
     except (ValueError, KeyError, IndexError, TypeError, struct.error, UnicodeDecodeError) as error:
         raise AssetError(f"the {side} hand of asset {asset_id} cannot be read: {error}") from error
+
+
+@lru_cache(maxsize=4)
+def _load(data: bytes, mirrored: bool) -> HandModel:
+    """Read and prepare one hand; all assets share the same two."""
+    return _build(*_chunks(data), mirrored=mirrored)
 
 
 def digit_rotations(model: HandModel, posture_rad: Floats, row: int) -> Floats:
@@ -370,4 +375,18 @@ def _radial(cage: Floats, weights: Floats, joints: Floats) -> Floats:
         axis = joints[tip] - joints[chain[-2]]
         axis /= np.linalg.norm(axis)
         out += (arm - (arm @ axis)[:, None] * axis) * weights[:, tip : tip + 1]
+    return out
+
+
+@njit(cache=True)
+def _gather(index: npt.NDArray[np.int64], weight: Floats, values: Floats) -> Floats:
+    """Sum weight[i, k] * values[index[i, k]] over k: (N, C)."""
+    out = np.zeros((index.shape[0], values.shape[1]))
+    for i in range(index.shape[0]):
+        for k in range(index.shape[1]):
+            w = weight[i, k]
+            if w != 0.0:
+                j = index[i, k]
+                for c in range(values.shape[1]):
+                    out[i, c] += w * values[j, c]
     return out

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from fdgen.geometry import Floats, rotation_matrix, vertex_normals
 from fdgen.occluders.skeleton import DIGITS, JOINTS, HandModel, digit_joints
@@ -22,9 +22,9 @@ from fdgen.raster import rasterise
 F32 = npt.NDArray[np.float32]
 Noise = Callable[[Floats, float], Floats]
 
-ATLAS_PX = 384
-"""Side of the hand's part of the texture: 14 texels a cm, above what a crop of 256 px can show."""
-STRIP_PX = 96
+ATLAS_PX = 320
+"""Side of the hand's part of the texture: 12 texels a cm, above what a crop of 256 px can show."""
+STRIP_PX = 72
 """Height of each strip below it: the forearm's skin, then the sleeve's cloth."""
 STRIP_CM = 13.0
 """Length of arm that a strip covers; beyond, it runs back and forth."""
@@ -40,13 +40,14 @@ _NAIL_LENGTH_CM = {"thumb": 1.25, "index": 1.0, "middle": 1.05, "ring": 1.0, "pi
 class Atlas:
     """What is painted once a hand model, at the `texels` (T,) of the atlas that the hand covers.
 
-    `features` (T, F) are those of `FEATURES`; `nail` (T,) the plate, `rim` the fold round it, `moon` the lunula and
+    `features` (T, F) are those of `FEATURES`; of the texels `near_nail`, `nail` (T,) is the plate, `rim` the fold round it, `moon` the lunula and
     `edge` the free edge, all 0 to 1. `strip` (STRIP_PX * ATLAS_PX, F) are the features of the forearm.
     `shiny` (N,) is the nail's plate at the vertices of the surface.
     """
 
     texels: npt.NDArray[np.int64]
     features: F32
+    near_nail: npt.NDArray[np.int64]
     nail: F32
     rim: F32
     moon: F32
@@ -89,19 +90,13 @@ def skin_texture(model: HandModel, values: Mapping[str, Any]) -> F32:
     mix = _mixture(values)
     height, width = TEXTURE_PX
     texture = np.ones((height * width, 3), np.float32)
-    painted = 1.0 + atlas.features @ mix
-    np.clip(painted, 0.35, 1.6, out=painted)
-    painted *= (1.0 - np.float32(values["cuticle"]) * atlas.rim)[:, None]
-    plate = np.array(values["nail_rgb"], np.float32)
-    polished = np.float32(values["polish"])
-    nail = np.broadcast_to(plate, painted.shape) + (
-        atlas.moon[:, None] * np.float32(0.10 * (1 - polished))
-        + atlas.edge[:, None] * np.array(values["edge_rgb"], np.float32)
-    )
-    painted += atlas.nail[:, None] * (nail - painted)
-    texture[atlas.texels] = painted
-    strip = slice(ATLAS_PX * width, (ATLAS_PX + STRIP_PX) * width)
-    texture[strip] = np.clip(1.0 + atlas.strip @ mix, 0.4, 1.5)
+    _blend(atlas.features, mix, atlas.texels, texture)
+    at = atlas.near_nail
+    skin = texture[atlas.texels[at]] * (1.0 - np.float32(values["cuticle"]) * atlas.rim[at])[:, None]
+    moon = atlas.moon[at, None] * np.float32(0.16 * (1.0 - values["polish"]))
+    plate = np.array(values["nail_rgb"], np.float32) + moon + atlas.edge[at, None] * np.array(values["edge_rgb"], np.float32)
+    texture[atlas.texels[at]] = skin + atlas.nail[at, None] * (plate - skin)
+    _blend(atlas.strip, mix, np.arange(ATLAS_PX * width, (ATLAS_PX + STRIP_PX) * width), texture)
     return texture.reshape(height, width, 3)
 
 
@@ -132,8 +127,8 @@ def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict
     dark = float(np.clip((0.30 - value) / 0.25, 0.0, 1.0))
     warm = 0.0 if grey else rng.normal(0.02, 0.03)
     tone = rng.uniform(0.90, 1.06) * np.array([1 + warm, 1 - 0.4 * warm, 1 - 0.8 * warm])
-    nail = np.array([1.20, 1.10, 1.08]) + dark * np.array([0.25, 0.25, 0.25]) + rng.normal(0, 0.05, 3)
-    edge = rng.uniform(0.05, 0.35) * np.array([1.0, 1.15, 1.1])
+    nail = np.array([1.30, 1.14, 1.12]) + dark * np.array([0.45, 0.45, 0.45]) + rng.normal(0, 0.05, 3)
+    edge = rng.uniform(0.15, 0.55) * np.array([1.0, 1.15, 1.1])
     polish = 0.0
     if rng.random() < 0.22:
         polish = 1.0
@@ -142,11 +137,11 @@ def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict
         edge = np.zeros(3)
     drawn = {
         "tone": tone,
-        "fold": rng.uniform(0.13, 0.24) * (1 + 0.5 * age),
-        "line": rng.uniform(0.12, 0.26),
-        "tendon": rng.uniform(0.4, 1.1) * (0.7 + 0.6 * age),
+        "fold": rng.uniform(0.20, 0.36) * (1 + 0.4 * age),
+        "line": rng.uniform(0.18, 0.36),
+        "tendon": rng.uniform(0.7, 1.9) * (0.7 + 0.6 * age),
         "vein": rng.uniform(0.0, 0.14) * (0.6 + 0.8 * age) * (0.5 if grey else 1.0),
-        "red": rng.uniform(0.05, 0.17) * (0.0 if grey else 1.0),
+        "red": rng.uniform(0.08, 0.20) * (0.0 if grey else 1.0),
         "palm": 0.03 + 0.45 * dark * rng.uniform(0.5, 1.0),
         "wrinkle": rng.uniform(0.03, 0.07) + 0.06 * age,
         "blotch": rng.uniform(0.03, 0.06),
@@ -154,7 +149,7 @@ def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict
         "grain": rng.uniform(0.02, 0.045),
         "spot": max(0.0, rng.normal(-0.03, 0.08)) * (0.4 + age),
         "hair": max(0.0, rng.normal(0.0, 0.10)),
-        "cuticle": rng.uniform(0.18, 0.42),
+        "cuticle": rng.uniform(0.28, 0.55),
         "polish": polish,
         "nail_rgb": nail,
         "edge_rgb": edge,
@@ -223,6 +218,7 @@ def _paint(model: HandModel) -> Atlas:
     return Atlas(
         texels=np.flatnonzero(inside.ravel()),
         features=features.astype(f32),
+        near_nail=np.flatnonzero((nail > 0.002) | (rim > 0.002)),
         nail=nail.astype(f32),
         rim=rim.astype(f32),
         moon=moon.astype(f32),
@@ -249,19 +245,11 @@ def _noise_field(rng: np.random.Generator) -> Callable[[Floats, float], Floats]:
     grid = rng.standard_normal((32, 32, 32))
     turns = [rotation_matrix([0.7, 1.1, -0.4]), rotation_matrix([-0.9, 0.5, 1.3])]
 
-    def octave(points: Floats) -> Floats:
-        low = np.floor(points).astype(np.int64)
-        share = points - low
-        share = share**3 * (share * (share * 6 - 15) + 10)
-        total = np.zeros(len(points))
-        for corner in np.ndindex(2, 2, 2):
-            weight = np.prod(np.where(np.array(corner) > 0, share, 1 - share), 1)
-            total += weight * grid[tuple(((low + np.array(corner)) % 32).T)]
-        return total
-
     def noise(points: Floats, cells: float) -> Floats:
-        total = octave(points @ turns[0].T * cells + 1000.0) + 0.6 * octave(points @ turns[1].T * (1.9 * cells) + 500.0)
-        return np.tanh(total / 1.6) * 1.9  # no outliers: a texel far off the rest reads as dirt
+        coarse = _lattice(points @ turns[0].T * cells + 1000.0, grid)
+        fine = _lattice(points @ turns[1].T * (1.9 * cells) + 500.0, grid)
+        result: Floats = np.tanh((coarse + 0.6 * fine) / 1.6) * 1.9  # no outliers: a lone odd texel reads as dirt
+        return result
 
     return noise
 
@@ -411,3 +399,41 @@ def _paint_strip(noise: Noise) -> Floats:
     out[:, FEATURES.index("spot")] = np.clip((noise(at + 40.0, 0.9) - 1.45) * 3.0, 0, 1)
     out[:, FEATURES.index("vein")] = 0.4 * np.exp(-((noise(at * [0.6, 0.2, 0.6] + 90.0, 0.8) / 0.12) ** 2))
     return out
+
+
+@njit(cache=True)
+def _lattice(points: Floats, grid: Floats) -> Floats:
+    """Interpolate a periodic lattice of random values (32, 32, 32) at points (N, 3), smoothly."""
+    out = np.empty(points.shape[0])
+    for n in range(points.shape[0]):
+        x0, y0, z0 = np.floor(points[n, 0]), np.floor(points[n, 1]), np.floor(points[n, 2])
+        fx, fy, fz = points[n, 0] - x0, points[n, 1] - y0, points[n, 2] - z0
+        fx = fx * fx * fx * (fx * (fx * 6 - 15) + 10)
+        fy = fy * fy * fy * (fy * (fy * 6 - 15) + 10)
+        fz = fz * fz * fz * (fz * (fz * 6 - 15) + 10)
+        i, j, k = int(x0), int(y0), int(z0)
+        total = 0.0
+        for a in range(2):
+            for b in range(2):
+                for c in range(2):
+                    weight = (fx if a else 1 - fx) * (fy if b else 1 - fy) * (fz if c else 1 - fz)
+                    total += weight * grid[(i + a) & 31, (j + b) & 31, (k + c) & 31]
+        out[n] = total
+    return out
+
+
+@njit(cache=True)
+def _blend(features: F32, mix: F32, texels: npt.NDArray[np.int64], texture: F32) -> None:
+    """Write 1 + features (T, F) @ mix (F, 3), bounded, to the rows `texels` (T,) of a flat texture (N, 3)."""
+    least, most = np.float32(0.35), np.float32(1.6)
+    for t in range(features.shape[0]):
+        red, green, blue = np.float32(1.0), np.float32(1.0), np.float32(1.0)
+        for f in range(features.shape[1]):
+            value = features[t, f]
+            red += value * mix[f, 0]
+            green += value * mix[f, 1]
+            blue += value * mix[f, 2]
+        row = texels[t]
+        texture[row, 0] = min(max(red, least), most)
+        texture[row, 1] = min(max(green, least), most)
+        texture[row, 2] = min(max(blue, least), most)

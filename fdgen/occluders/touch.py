@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from fdgen.geometry import Floats, canonical_face, vertex_normals
-from fdgen.occluders.skeleton import DIGITS, PARENTS, HandModel, bend, digit_joints, digit_rotations
+from fdgen.occluders.skeleton import DIGITS, HandModel, digit_joints
 from fdgen.scene import skull
 
 _JAW = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
@@ -20,6 +20,11 @@ _BLEND_CM = 0.45
 
 _STEPS = 7
 """Bisections of an angle: 60 degrees to half a degree, 0.7 mm at a fingertip."""
+
+
+_FINGER_PLAN = np.array([[0.0, 28.0, 40.0], [1.0, 22.0, 50.0], [2.0, 12.0, 40.0]])
+_THUMB_PLAN = np.array([[1.0, 20.0, 35.0], [2.0, 20.0, 30.0], [3.0, 15.0, 30.0]])
+"""Columns of a digit's angles, from the knuckle out, and how far each may open and close from where the pose has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ def touchable(mesh_cm: Floats, *, mirrored: bool = False) -> Surface:
     """
     triangles = canonical_face().triangles
     normals = vertex_normals(mesh_cm, triangles)
-    skull_cm, skull_faces = skull(mesh_cm)
+    skull_cm, _ = skull(mesh_cm)
     centre = 0.5 * (mesh_cm[234] + mesh_cm[454])
     half = 0.5 * (mesh_cm[454, 0] - mesh_cm[234, 0])
     below_top = skull_cm[:, 1] < mesh_cm[10, 1] + 0.3
@@ -67,7 +72,7 @@ def touchable(mesh_cm: Floats, *, mirrored: bool = False) -> Surface:
     outward = np.concatenate(
         [
             normals,
-            vertex_normals(skull_cm, skull_faces)[keep] * _outwards(skull_cm, skull_faces),
+            _ellipsoid_normals(skull_cm)[keep],
             down / np.linalg.norm(down, axis=1, keepdims=True),
         ]
     )
@@ -76,10 +81,13 @@ def touchable(mesh_cm: Floats, *, mirrored: bool = False) -> Surface:
     return Surface(np.ascontiguousarray(points), np.ascontiguousarray(outward))
 
 
-def _outwards(vertices: Floats, faces: npt.NDArray[np.int32]) -> float:
-    """Return 1 where the faces of a closed body look outwards, -1 where inwards."""
-    normals = vertex_normals(vertices, faces)
-    return 1.0 if float(((vertices - vertices.mean(0)) * normals).sum()) > 0 else -1.0
+def _ellipsoid_normals(vertices: Floats) -> Floats:
+    """Return the outward normals of an ellipsoid along the axes from points all over it."""
+    low, high = vertices.min(0), vertices.max(0)
+    normals = (vertices - 0.5 * (low + high)) / (high - low) ** 2
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    result: Floats = normals
+    return result
 
 
 def settle(surface: Surface, points_cm: Floats, approach: Floats, press_cm: float) -> float:
@@ -119,32 +127,33 @@ def rest_digits(
 ) -> Floats:
     """Bend digits until they rest on the surface; return the new posture (5, 4) in degrees.
 
-    Joint after joint, from the knuckle out, each turns as far as what it carries lets it. `rotation`, `origin_cm` and
+    Joint after joint, from the knuckle out, each turns as far as what it carries lets it; one that meets nothing stays
+    about where the pose has it. `rotation`, `origin_cm` and
     `scale` carry the hand's frame to the head's.
     """
     angles = np.array(angles_deg, np.float64)
     for digit in digits:
         row = DIGITS.index(digit)
         chain = digit_joints(digit)
-        turn, shift = bend(model, angles)
-        base_turn, base_shift = turn[PARENTS[chain[0]]], shift[PARENTS[chain[0]]]
         points, bones = _feelers(model, digit, girth)
-        carried = (points @ base_turn.T + base_shift) @ rotation.T * scale + origin_cm
-        local = surface.near(carried, 5.0)
-        # Flexion columns, how far each may close or open from where the pose has it, and what follows it.
-        plan = ((1, 20, 35), (2, 20, 30), (3, 15, 30)) if digit == "thumb" else ((0, 28, 40), (1, 22, 50), (2, 12, 40))
-        for stage, (column, opens, closes) in enumerate(plan):
-            start = angles[row, column]
-            low, high = start - opens, start + closes
-            for _ in range(_STEPS):
-                angles[row, column] = 0.5 * (low + high)
-                placed = _carry(model, angles, row, chain, points, bones, base_turn, base_shift)
-                moving = placed[bones >= stage] @ rotation.T * scale + origin_cm
-                if float(local.distance(moving).min()) < -press_cm:
-                    high = angles[row, column]
-                else:
-                    low = angles[row, column]
-            angles[row, column] = low
+        to_head = rotation * scale  # wrist and metacarpals do not bend
+        local = surface.near(points @ to_head.T + origin_cm, 5.0)
+        joints = list(chain[:3])
+        angles[row] = _close(
+            angles[row],
+            _THUMB_PLAN if digit == "thumb" else _FINGER_PLAN,
+            digit == "thumb",
+            0.0 if digit == "thumb" else model.rest_spread[row - 1],
+            model.frames[joints],
+            model.joints_cm[joints],
+            points,
+            bones,
+            to_head,
+            origin_cm,
+            local.points_cm,
+            local.normals,
+            press_cm,
+        )
     return angles
 
 
@@ -159,27 +168,98 @@ def _feelers(model: HandModel, digit: str, girth: float) -> tuple[Floats, npt.ND
     return points, bone[chosen]
 
 
-def _carry(
-    model: HandModel,
-    angles: Floats,
-    row: int,
-    chain: tuple[int, ...],
+@njit(cache=True)
+def _turned(angle: float, axis: int, frame: Floats) -> Floats:
+    """Return the rotation about an axis of a joint's frame."""
+    c, s = np.cos(angle), np.sin(angle)
+    x, y, z = frame[0, axis], frame[1, axis], frame[2, axis]
+    k = 1.0 - c
+    out = np.empty((3, 3))
+    out[0, 0], out[0, 1], out[0, 2] = c + x * x * k, x * y * k - z * s, x * z * k + y * s
+    out[1, 0], out[1, 1], out[1, 2] = y * x * k + z * s, c + y * y * k, y * z * k - x * s
+    out[2, 0], out[2, 1], out[2, 2] = z * x * k - y * s, z * y * k + x * s, c + z * z * k
+    return out
+
+
+@njit(cache=True)
+def _clearance(
+    angles_deg: Floats,
+    thumb: bool,
+    rest_spread: float,
+    frames: Floats,
+    pivots: Floats,
     points: Floats,
     bones: npt.NDArray[np.int64],
-    base_turn: Floats,
-    base_shift: Floats,
-) -> Floats:
-    """Bend one digit alone, each point carried by its own bone."""
-    local = digit_rotations(model, np.radians(angles), row)
-    turn, shift = base_turn, base_shift
-    placed = np.empty_like(points)
+    first_bone: int,
+    to_head: Floats,
+    at_head: Floats,
+    surface: Floats,
+    normals: Floats,
+) -> float:
+    """Return the least distance to the surface of a digit's points from segment `first_bone` on, bent by `angles_deg`.
+
+    The angles are those of `skeleton.digit_rotations`; each point is carried by one bone.
+    """
+    a = np.radians(angles_deg)
+    turn, shift = np.eye(3), np.zeros(3)
+    least = 1e9
+    moved = np.empty((1, 3))
     for segment in range(3):
-        pivot = model.joints_cm[chain[segment]]
-        shift = turn @ (pivot - local[segment] @ pivot) + shift
-        turn = turn @ local[segment]
-        mine = bones == segment
-        placed[mine] = points[mine] @ turn.T + shift
-    return placed
+        if thumb:
+            local = _turned(-a[segment + 1], 0, frames[segment])
+            if segment == 0:
+                local = _turned(a[0], 1, frames[0]) @ local
+        else:
+            local = _turned(-a[segment], 0, frames[segment])
+            if segment == 0:
+                local = _turned(a[3] - rest_spread, 1, frames[0]) @ local
+        pivot = pivots[segment]
+        shift = turn @ (pivot - local @ pivot) + shift
+        turn = turn @ local
+        if segment < first_bone:
+            continue
+        whole, offset = to_head @ turn, to_head @ shift + at_head
+        for n in range(points.shape[0]):
+            if bones[n] == segment:
+                moved[0] = whole @ points[n] + offset
+                least = min(least, _distance(moved, surface, normals)[0])
+    return least
+
+
+@njit(cache=True)
+def _close(
+    angles_deg: Floats,
+    plan: Floats,
+    thumb: bool,
+    rest_spread: float,
+    frames: Floats,
+    pivots: Floats,
+    points: Floats,
+    bones: npt.NDArray[np.int64],
+    to_head: Floats,
+    at_head: Floats,
+    surface: Floats,
+    normals: Floats,
+    press_cm: float,
+) -> Floats:
+    """Bend one digit, joint after joint, until what each carries is `press_cm` deep in the surface."""
+    angles = angles_deg.copy()
+    for stage in range(plan.shape[0]):
+        column = int(plan[stage, 0])
+        start = angles[column]
+        low, high = start - plan[stage, 1], start + plan[stage, 2]
+        for _ in range(_STEPS):
+            angles[column] = 0.5 * (low + high)
+            gap = _clearance(
+                angles, thumb, rest_spread, frames, pivots, points, bones, stage, to_head, at_head, surface, normals
+            )
+            if gap < -press_cm:
+                high = angles[column]
+            else:
+                low = angles[column]
+        untouched = low > start + 0.97 * plan[stage, 2]
+        angles[column] = start + 0.2 * plan[stage, 2] if untouched else low
+    return angles
 
 
 @njit(cache=True)

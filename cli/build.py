@@ -23,8 +23,9 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
-    from fdgen.build import BuildPlan, Progress
+    from fdgen.build import Progress
     from fdgen.contract import Manifest, ShardReceipt
+    from fdgen.forecast import BuildPlan
     from fdgen.recipe import Recipe
 
 
@@ -60,8 +61,9 @@ def command(
     Running the same command again resumes: finished shards are checked and kept. Other settings in the same folder are
     refused. The result is the same bytes for any number of workers.
     """
-    from fdgen.build import build, plan_build
+    from fdgen.build import build
     from fdgen.faces import open_faces
+    from fdgen.forecast import plan_build
 
     voice = Voice(quiet)
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px)

@@ -97,7 +97,7 @@ def workers_option(function: Function) -> Function:
         type=click.IntRange(min=1),
         default=default_workers,
         metavar="N",
-        help=f"Processes; the result is the same for any number.  [default: one a core, at most {MOST_WORKERS}]",
+        help=f"How many work at once; any number gives the same.  [default: one a core, at most {MOST_WORKERS}]",
     )(function)
 
 

@@ -1,0 +1,50 @@
+"""`fdgen verify`: check a dataset."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from .output import Voice, by_count, counted, emit, emit_json
+from .progress import Stages
+from .reporting import PROBLEMS
+from .settings import json_option, quiet_option, workers_option
+
+
+@click.command("verify")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--deep", is_flag=True, help="Render every sample again from its record, and compare. Slow.")
+@workers_option
+@quiet_option
+@json_option
+def command(dataset: Path, deep: bool, workers: int, quiet: bool, as_json: bool) -> None:
+    """Check DATASET: every byte, pixel and count.
+
+    Problems are listed on standard output: law, file, sample, what is wrong. Exits with 3 where there is one.
+    """
+    from fdgen.verify import verify
+
+    voice = Voice(quiet)
+    with Stages(voice) as stages:
+        problems = verify(
+            dataset,
+            deep=deep,
+            workers=workers,
+            on_progress=lambda done, total: stages.stage("checking", "samples", total).update(done),
+        )
+    if as_json:
+        emit_json({"dataset": str(dataset), "ok": not problems, "problems": [asdict(one) for one in problems]})
+    else:
+        for one in problems:
+            emit(f"{one.law}\t{one.file}\t{one.key or '-'}\t{one.message}")
+    if not problems:
+        voice.say(f"{dataset} is whole: nothing wrong was found")
+        return
+    laws = by_count(Counter(one.law for one in problems))
+    voice.say(f"{counted(len(problems), 'problem')} in {dataset}: {laws}")
+    voice.say("  running the same `fdgen build` again makes what is damaged anew, and keeps the rest")
+    sys.exit(PROBLEMS)

@@ -158,7 +158,7 @@ def test_fdtrain_shares_the_contract_and_nothing_else() -> None:
 
 
 def test_mediapipe_and_torch_are_imported_only_where_they_are_used() -> None:
-    """mediapipe inside functions; torch at the top of the modules of fdtrain, but not of the package itself."""
+    """Inside functions, mediapipe; torch at the top of the modules of fdtrain, but not of the package itself."""
     guilty = [
         f"{name} imports {found}"
         for name, path in MODULES.items()

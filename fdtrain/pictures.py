@@ -1,0 +1,101 @@
+"""Pictures in and out: the codec, the change of size that keeps a pair exact, and the step to tensors and back.
+
+Pictures are RGB uint8 `_HWC`, masks uint8 `_HW` of 0 and 255; tensors are float32 in [-1, 1], masks 0 or 1. BGR exists
+in this module only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fdgen.contract import Image
+from fdgen.errors import PictureError
+
+
+def decode_rgb(data: bytes, name: str) -> Image:
+    """Decode a picture to RGB, its EXIF rotation applied, alpha dropped; raise `PictureError` naming `name`."""
+    return cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR, name), cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+
+
+def decode_grey(data: bytes, name: str) -> Image:
+    """Decode a picture of one channel; a coloured one becomes grey. Raises `PictureError` naming `name`."""
+    return _decode(data, cv2.IMREAD_GRAYSCALE, name)
+
+
+def _decode(data: bytes, flags: int, name: str) -> Image:
+    array = np.frombuffer(data, np.uint8)
+    try:
+        decoded = cv2.imdecode(array, flags) if array.size else None
+    except cv2.error as error:
+        raise PictureError(f"{name} cannot be decoded: {error.err}", reason="corrupt") from error
+    if decoded is None:
+        raise PictureError(f"{name} is not a picture that can be decoded", reason="not-a-picture")
+    return decoded  # type: ignore[return-value]
+
+
+def encode_png(picture_HWC: Image) -> bytes:
+    """Return a picture, RGB or of one channel, as PNG."""
+    bgr = cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR) if picture_HWC.ndim == 3 else picture_HWC
+    return cv2.imencode(".png", bgr)[1].tobytes()
+
+
+def read_file(path: Path) -> bytes:
+    """Read a whole file; raise `PictureError` where it cannot be read or is empty."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read: {error.strerror}", reason="unreadable") from error
+    if not data:
+        raise PictureError(f"{path} is empty: it has zero bytes", reason="empty")
+    return data
+
+
+def resized(picture_HWC: Image, size_px: int) -> Image:
+    """Return a square picture at another size: every stored pixel counts downwards, smooth upwards."""
+    stored_px = picture_HWC.shape[0]
+    if stored_px == size_px:
+        return picture_HWC
+    how = cv2.INTER_AREA if size_px < stored_px else cv2.INTER_CUBIC
+    return cv2.resize(picture_HWC, (size_px, size_px), interpolation=how)  # type: ignore[return-value]
+
+
+def resized_mask(mask_HW: Image, size_px: int) -> Image:
+    """Return a square mask at another size: 255 wherever any stored pixel under the new one is masked.
+
+    Counted in whole numbers on an integral image, since an averaged mask rounds thin coverage down to nothing.
+    """
+    stored_px = mask_HW.shape[0]
+    if stored_px == size_px:
+        return mask_HW
+    edges = np.arange(size_px + 1) * stored_px
+    low, high = edges[:-1] // size_px, -(-edges[1:] // size_px)
+    counts = cv2.integral((mask_HW > 0).view(np.uint8))
+    rows = counts[high] - counts[low]
+    return ((rows[:, high] - rows[:, low]) > 0).astype(np.uint8) * np.uint8(255)  # type: ignore[no-any-return]
+
+
+def pasted(occluded_HWC: Image, clean_HWC: Image, mask_HW: Image) -> Image:
+    """Return the occluded picture where the mask is set and the clean one elsewhere: law 1, restored."""
+    return np.where(mask_HW[..., None] > 0, occluded_HWC, clean_HWC)
+
+
+def to_tensor(picture_HWC: Image) -> torch.Tensor:
+    """Return an RGB picture as float32 (3, H, W) in [-1, 1]."""
+    values = np.ascontiguousarray(picture_HWC.transpose(2, 0, 1), np.float32)
+    return torch.from_numpy(values / np.float32(127.5) - np.float32(1))
+
+
+def mask_to_tensor(mask_HW: Image) -> torch.Tensor:
+    """Return a mask as float32 (1, H, W) of 0 and 1."""
+    return torch.from_numpy((mask_HW > 0).astype(np.float32)[None])
+
+
+def to_pictures(images_B3HW: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """Return a batch in [-1, 1] as RGB uint8 (B, H, W, 3): clipped, rounded to the nearest."""
+    values = images_B3HW.detach().to("cpu", torch.float32).add(1).mul(127.5).round_().clamp_(0, 255)
+    return np.ascontiguousarray(values.to(torch.uint8).permute(0, 2, 3, 1).numpy())

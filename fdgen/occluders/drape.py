@@ -8,13 +8,14 @@ direction holds them all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from fdgen.geometry import Floats, Ints, canonical_face, grid_faces
+from fdgen.geometry import Floats, canonical_face, grid_faces
 from fdgen.raster import rasterise
 
 F32 = npt.NDArray[np.float32]
@@ -118,25 +119,25 @@ def _below_jaw(jaw: Floats, centre: Floats, half_width: float, chin_y: float) ->
     return rings, float(neck_z + depth)
 
 
+@njit(cache=True)
 def _fill_sides(radius: F32, fallback: np.float32) -> None:
-    """Carry each row's outermost radius on to where nothing was hit, in place."""
-    middle = radius.shape[1] // 2
-    for row in radius:
-        hit = np.flatnonzero(row)
-        if len(hit) == 0:
-            row[:] = fallback
-            continue
-        row[: hit[0]], row[hit[-1] :] = row[hit[0]], row[hit[-1]]
-        gaps = row == 0
-        if gaps.any():
-            row[gaps] = np.interp(np.flatnonzero(gaps), np.flatnonzero(~gaps), row[~gaps])
-    hit_rows = radius[:, middle]
-    if (hit_rows == fallback).all():
-        radius[:] = fallback
+    """Carry each row's outermost radius on to where nothing was hit, and bridge gaps inside, in place."""
+    rows, columns = radius.shape
+    for i in range(rows):
+        last = -1
+        for j in range(columns):
+            if radius[i, j] == 0.0:
+                continue
+            for k in range(last + 1, j):
+                share = np.float32((k - last) / (j - last))
+                radius[i, k] = radius[i, j] if last < 0 else radius[i, last] + share * (radius[i, j] - radius[i, last])
+            last = j
+        for k in range(last + 1, columns):
+            radius[i, k] = radius[i, last] if last >= 0 else fallback
 
 
 def stretch(
-    least_cm: Floats, towards: Floats, *, pressure: float, hold_edges: bool, grain: float = 8.0, sweeps: int = 44
+    least_cm: Floats, towards: Floats, *, pressure: float, hold_edges: bool, grain: float = 8.0, sweeps: int = 26
 ) -> Floats:
     """Stretch a membrane over an obstacle: radii (rows, columns), nowhere under `least_cm`.
 
@@ -158,7 +159,7 @@ def _relax(
     rows, columns = limit.shape
     w = limit.copy()
     if not hold_edges:
-        for _ in range(60):
+        for _ in range(36):
             for j in range(1, columns - 1):
                 for i in (0, rows - 1):
                     w[i, j] = min(limit[i, j], (w[i, j - 1] + w[i, j + 1]) / (2.0 * across[i, j]))
@@ -183,7 +184,10 @@ def _relax(
 
 @njit(cache=True)
 def tighten(radius: Floats, phi: Floats) -> Floats:
-    """Return radii (rows, columns) pulled out to the convex hull of each column's profile: cloth held at both ends."""
+    """Return radii (rows, columns) pulled out to the convex hull of each column's profile: cloth held at both ends.
+
+    `phi` falls down the columns.
+    """
     rows, columns = radius.shape
     out = radius.copy()
     hull = np.empty(rows, np.int64)
@@ -210,42 +214,86 @@ def tighten(radius: Floats, phi: Floats) -> Floats:
 
 
 @njit(cache=True)
-def bake_relief(points: F32, height: F32, lamp: F32, ambient_up: float) -> F32:
-    """Return how much brighter or darker than the smooth surface each texel (h, w) is lit, for its relief in cm.
+def bake_relief(view: F32, lit: F32, height: F32, lamp: F32, ambient_up: float) -> tuple[F32, F32]:
+    """Return what the relief does to the light at each texel (h, w), and the light of the smooth surface there.
 
-    `points` (h, w, 3) is the smooth surface in the camera's frame, rows downwards and columns to the right; `lamp` the
-    direction of the main light and its share of all light. The rest comes from all round, more of it from above
-    (`ambient_up`).
+    `view` (rows, columns, 3) is the smooth surface in the camera's frame, rows downwards and columns to the right, and
+    `lit` (rows, columns) its irradiance; `height` (h, w) the relief in cm; `lamp` the direction of the main light and
+    its share of all light. The rest comes from all round, more of it from above (`ambient_up`).
     """
-    rows, columns = height.shape
-    out = np.empty((rows, columns), np.float32)
+    h, w = height.shape
+    rows, columns = lit.shape
+    ratio, smooth_lit = np.empty((h, w), np.float32), np.empty((h, w), np.float32)
     lx, ly, lz, direct = lamp[0], lamp[1], lamp[2], lamp[3]
-    for i in range(rows):
-        above, below = max(0, i - 1), min(rows - 1, i + 1)
-        for j in range(columns):
-            before, after = max(0, j - 1), min(columns - 1, j + 1)
-            ux = points[i, after, 0] - points[i, before, 0]
-            uy = points[i, after, 1] - points[i, before, 1]
-            uz = points[i, after, 2] - points[i, before, 2]
-            vx = points[above, j, 0] - points[below, j, 0]
-            vy = points[above, j, 1] - points[below, j, 1]
-            vz = points[above, j, 2] - points[below, j, 2]
+    step_y, step_x = (rows - 1) / (h - 1), (columns - 1) / (w - 1)
+    for i in range(h):
+        y = min(i * step_y, rows - 1.001)
+        r = int(y)
+        fy = y - r
+        above, below = max(0, i - 1), min(h - 1, i + 1)
+        for j in range(w):
+            x = min(j * step_x, columns - 1.001)
+            c = int(x)
+            fx = x - c
+            before, after = max(0, j - 1), min(w - 1, j + 1)
+            # One texel to the right, and one up, on the surface: slopes of the cell of vertices around.
+            ux = (
+                (1 - fy) * (view[r, c + 1, 0] - view[r, c, 0]) + fy * (view[r + 1, c + 1, 0] - view[r + 1, c, 0])
+            ) * step_x
+            uy = (
+                (1 - fy) * (view[r, c + 1, 1] - view[r, c, 1]) + fy * (view[r + 1, c + 1, 1] - view[r + 1, c, 1])
+            ) * step_x
+            uz = (
+                (1 - fy) * (view[r, c + 1, 2] - view[r, c, 2]) + fy * (view[r + 1, c + 1, 2] - view[r + 1, c, 2])
+            ) * step_x
+            vx = (
+                (1 - fx) * (view[r, c, 0] - view[r + 1, c, 0]) + fx * (view[r, c + 1, 0] - view[r + 1, c + 1, 0])
+            ) * step_y
+            vy = (
+                (1 - fx) * (view[r, c, 1] - view[r + 1, c, 1]) + fx * (view[r, c + 1, 1] - view[r + 1, c + 1, 1])
+            ) * step_y
+            vz = (
+                (1 - fx) * (view[r, c, 2] - view[r + 1, c, 2]) + fx * (view[r, c + 1, 2] - view[r + 1, c + 1, 2])
+            ) * step_y
             nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
             length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
             nx, ny, nz = nx / length, ny / length, nz / length
-            du = (height[i, after] - height[i, before]) / (ux * ux + uy * uy + uz * uz + 1e-6)
-            dv = (height[above, j] - height[below, j]) / (vx * vx + vy * vy + vz * vz + 1e-6)
+            du = (height[i, after] - height[i, before]) / (after - before) / (ux * ux + uy * uy + uz * uz + 1e-6)
+            dv = (height[above, j] - height[below, j]) / (below - above) / (vx * vx + vy * vy + vz * vz + 1e-6)
             x, y, z = nx - du * ux - dv * vx, ny - du * uy - dv * vy, nz - du * uz - dv * vz
             length = np.sqrt(x * x + y * y + z * z) + 1e-12
             smooth = (1.0 - direct) * (1.0 + ambient_up * ny) + direct * max(0.1, nx * lx + ny * ly + nz * lz)
             rough = (1.0 - direct) * (1.0 + ambient_up * y / length) + direct * max(
                 0.0, (x * lx + y * ly + z * lz) / length
             )
-            out[i, j] = rough / smooth
-    return out
+            ratio[i, j] = min(rough / smooth, 1.6)
+            smooth_lit[i, j] = (1 - fy) * ((1 - fx) * lit[r, c] + fx * lit[r, c + 1]) + fy * (
+                (1 - fx) * lit[r + 1, c] + fx * lit[r + 1, c + 1]
+            )
+    return ratio, smooth_lit
 
 
-def upsample(field: npt.NDArray[np.floating], shape: tuple[int, int]) -> F32:
+@njit(cache=True)
+def shade_texture(texture: F32, ratio: F32, hollow: F32, smooth_lit: F32, softness: float, knee: float) -> None:
+    """Multiply the light of the relief into a texture (h, w, 3), in place.
+
+    `softness` is the share that the cloth scatters. Levels above `knee` are bent away from clipping, as a camera's tone
+    curve does, so that white keeps its folds.
+    """
+    h, w = ratio.shape
+    room = 0.97 - knee
+    for i in range(h):
+        for j in range(w):
+            scale = softness + (1.0 - softness) * ratio[i, j] * hollow[i, j]
+            level = max(texture[i, j, 0], texture[i, j, 1], texture[i, j, 2]) * scale * smooth_lit[i, j]
+            if level > knee:
+                scale *= (knee + room * (1.0 - np.exp((knee - level) / room))) / level
+            texture[i, j, 0] *= scale
+            texture[i, j, 1] *= scale
+            texture[i, j, 2] *= scale
+
+
+def upsample(field: npt.NDArray[np.floating[Any]], shape: tuple[int, int]) -> F32:
     """Resize a grid of vertices (rows, columns[, C]) to texels, corner to corner."""
     rows, columns = field.shape[:2]
     x = np.linspace(0, columns - 1, shape[1], dtype=np.float32)
@@ -255,8 +303,3 @@ def upsample(field: npt.NDArray[np.floating], shape: tuple[int, int]) -> F32:
         cv2.remap(np.asarray(field, np.float32), np.ascontiguousarray(map_x), np.ascontiguousarray(map_y), 1),
         np.float32,
     )
-
-
-def sheet_faces(rows: int, columns: int) -> Ints:
-    """Return the triangles of a sheet whose rows run down and columns to the right, facing the viewer."""
-    return np.ascontiguousarray(grid_faces(rows, columns))

@@ -48,6 +48,8 @@ def drape(head: HeadMap, mesh_cm: Floats, cut: str, fit: Mapping[str, Any]) -> S
         skin = np.maximum(skin, _hanging(head, mesh_cm, theta, phi, fit))
     radius = stretch(skin, towards, pressure=fit["pressure"], hold_edges=False)
     radius += fit["taut"] * (tighten(radius, phi) - radius)
+    level = np.cos(phi)
+    radius += fit["tent"] * (tighten((radius * level).T, -theta.T).T / level - radius)
     radius = _stand_off(cut, radius, towards, fit)
     radius = _stiffened(radius, skin, fit["stiff"])
     hug = np.clip(fit["hug"] * _rim(), 0.0, 1.0)
@@ -114,7 +116,8 @@ def _phi_on_skin(head: HeadMap, theta: Floats, y_cm: Floats) -> Floats:
     column = np.arange(len(theta))
     upper, lower = y[below - 1, column], y[below, column]
     share = np.clip((upper - y_cm) / np.maximum(upper - lower, 1e-6), 0.0, 1.0)
-    return levels[below - 1] + share * (levels[below] - levels[below - 1])
+    found: Floats = levels[below - 1] + share * (levels[below] - levels[below - 1])
+    return found
 
 
 def _hem_below_chin(
@@ -126,7 +129,8 @@ def _hem_below_chin(
     y = mesh[152, 1] - reach - head.centre_cm[1]
     chin_out = float(np.hypot(*(mesh[152] - head.centre_cm)[[0, 2]]))
     level = chin_out * (1 - 0.25 * u) - fit["inward"] * np.maximum(reach, 0.0)
-    return np.arctan2(y, np.maximum(level, 4.5))
+    hem: Floats = np.arctan2(y, np.maximum(level, 4.5))
+    return hem
 
 
 def _hanging(head: HeadMap, mesh: Floats, theta: Floats, phi: Floats, fit: Mapping[str, Any]) -> Floats:
@@ -136,7 +140,8 @@ def _hanging(head: HeadMap, mesh: Floats, theta: Floats, phi: Floats, fit: Mappi
     drop = out * np.tan(jaw) - out * np.tan(np.minimum(phi, jaw))
     level = (out - fit["inward"] * drop) * np.clip(1.05 - 0.25 * (np.abs(theta) / 1.6) ** 2, 0.6, 1.0)
     below = phi < jaw
-    return np.where(below, np.maximum(level, 3.5) / np.cos(phi) * (1.0 - 0.02), 0.0) + fit["gap"]
+    hung: Floats = np.where(below, np.maximum(level, 3.5) / np.cos(phi) * 0.98, 0.0) + fit["gap"]
+    return hung
 
 
 def _stand_off(cut: str, radius: Floats, towards: Floats, fit: Mapping[str, Any]) -> Floats:
@@ -148,30 +153,33 @@ def _stand_off(cut: str, radius: Floats, towards: Floats, fit: Mapping[str, Any]
         profile = np.minimum(t / apex, (1 - t) / (1 - apex))
         profile = np.sin(0.5 * np.pi * np.clip(profile, 0, 1)) ** 0.8
         ridge = np.where(np.abs(s) < 0.02, radius + beak * profile, radius)
-        return stretch(ridge, towards, pressure=fit["pressure"], hold_edges=True, sweeps=60)
+        return stretch(ridge, towards, pressure=fit["pressure"], hold_edges=True, sweeps=40)
     if cut == "duckbill":
         row = np.abs(_DOWN - fit["apex"]).argmin()
         lift = np.zeros_like(radius)
         lift[row] = beak * np.clip(1 - (_ACROSS / 0.9) ** 2, 0, 1) ** 0.55
-        return stretch(radius + lift, towards, pressure=fit["pressure"], hold_edges=True, sweeps=60)
+        return stretch(radius + lift, towards, pressure=fit["pressure"], hold_edges=True, sweeps=40)
     if cut == "cup":
         e = np.clip((s / 0.93) ** 2 + ((t - 0.5) / 0.46) ** 2, 0, 1)
-        return radius + beak * (1 - e) ** 0.62
-    if cut == "panel":
+        air = (1 - e) ** 0.62
+    elif cut == "panel":
         upper, lower = fit["apex"] - 0.2, fit["apex"] + 0.22
         centre = _smoothstep(upper - 0.1, upper + 0.02, t) * _smoothstep(lower + 0.1, lower - 0.02, t)
         arch = np.clip(1 - s * s, 0, 1) ** 0.7
         slope = np.minimum(np.clip(t / upper, 0, 1), np.clip((1 - t) / (1 - lower), 0, 1))
-        return radius + beak * arch * (0.72 * slope + 0.28 * centre)
-    if cut in ("bandana", "gaiter", "scarf"):
-        return radius + beak * np.clip(1 - s * s, 0, 1) * np.sin(np.pi * np.clip(t, 0, 1)) ** 0.6
-    # Flat cloth: it stands a little off where nothing pushes it, most of all at mouth height.
-    return radius + beak * np.clip(1 - s * s, 0, 1) ** 0.8 * np.sin(np.pi * t) ** 0.7
+        air = arch * (0.72 * slope + 0.28 * centre)
+    elif cut in ("bandana", "gaiter", "scarf"):
+        air = np.clip(1 - s * s, 0, 1) * np.sin(np.pi * np.clip(t, 0, 1)) ** 0.6
+    else:  # flat cloth stands a little off where nothing pushes it, most of all at mouth height
+        air = np.clip(1 - s * s, 0, 1) ** 0.8 * np.sin(np.pi * np.clip(t, 0, 1)) ** 0.7
+    result: Floats = radius + beak * air
+    return result
 
 
 def _stiffened(radius: Floats, skin: Floats, sigma: float) -> Floats:
     """Give cloth the stiffness to bend no sharper than over `sigma` vertices; where that would press it into the skin,
-    it is lifted as softly."""
+    it is lifted as softly.
+    """
     wide = float(np.clip(COLUMNS / ROWS, 1.0, 2.0))
     bent = cv2.GaussianBlur(radius, (0, 0), sigmaX=sigma * wide, sigmaY=sigma, borderType=cv2.BORDER_REPLICATE)
     pressed = np.maximum(skin - bent, 0.0)
@@ -186,7 +194,8 @@ def _rim() -> Floats:
     edge = np.minimum(
         np.minimum(_DOWN, 1 - _DOWN)[:, None] * (ROWS - 1), (1 - np.abs(_ACROSS))[None] * (COLUMNS - 1) / 2
     )
-    return np.exp(-((edge / 1.6) ** 2))
+    rim: Floats = np.exp(-((edge / 1.6) ** 2))
+    return rim
 
 
 def _running_length(points: Floats, axis: int) -> Floats:

@@ -80,6 +80,10 @@ def relief(cut: str, fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32
     height = _folds(cut, texels, fit)
     if cut == "pleated":
         height += _pleats(texels, fit)
+    if cut == "cup":  # stiffening ribs pressed into the dome
+        inner = np.clip((texels.rim - np.float32(1.3)) / np.float32(0.8), 0, 1)
+        wave = np.sin((texels.t * np.float32(fit["ribs"]) + np.float32(0.12) * texels.s**2) * np.float32(2 * np.pi))
+        height += np.float32(fit["rib_deep_cm"]) * inner * np.clip(np.float32(2.2) * wave, -1, 1)
     if cut == "panel":
         height += _panel_edges(texels, fit)
     if fit["seam_cm"] > 0:
@@ -136,12 +140,16 @@ def _pleats(texels: Texels, fit: Mapping[str, Any]) -> F32:
     depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2) * (1 + np.float32(0.2) * wobble)
     length = np.float32(max(float(texels.down.max()), 1.0))
     height = np.zeros(texels.across.shape, np.float32)
+    nose = np.exp(-((texels.s / np.float32(0.3)) ** 2)) * np.float32(fit["peak_cm"] / float(length))
     for k in range(count):
         at = 0.5 + (k - (count - 1) / 2) * fit["pleat_step"] + fit["pleat_shift"]
-        line = np.float32(at) + np.float32((at - 0.5) * 0.25) * (1 - s2)
+        # The top edge climbs over the nose, the pleats hardly; they open most in the middle.
+        line = np.float32(at) + np.float32((at - 0.4) * 0.16) * (1 - s2) + np.float32(0.8 * (1 - at)) * nose
         past = (t - line) * length  # cm below the edge of the pleat
         rise = np.exp(np.minimum(past, 0) / np.float32(0.75))
-        height += depth * np.where(past < 0, rise, np.clip(1 - past / np.float32(0.12), 0, 1))
+        height += depth * np.where(past < 0, rise, np.clip(1 - past / np.float32(0.16), 0, 1))
+    side = np.clip(1 - texels.inside / np.float32(0.9), 0, 1)  # stitched down in a stack at the sides
+    height += np.float32(0.025) * side * np.sin(texels.t * np.float32(2 * np.pi * 13) + wobble)
     return height
 
 

@@ -81,7 +81,7 @@ def _print(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
         text = "".join(_GLYPHS[int(i)] for i in rng.integers(len(_GLYPHS), size=int(rng.integers(4, 10))))
         size = 0.9 if k == 0 else 0.6
         where = (int(4 * rng.integers(1, 6)), int((k + 0.85) * canvas.shape[0] / lines))
-        cv2.putText(canvas, text, where, int(rng.integers(0, 3)), size, 255, 2, cv2.LINE_AA)
+        cv2.putText(canvas, text, where, int(rng.integers(0, 3)), size, (255,), 2, cv2.LINE_AA)
     ink = cv2.resize(canvas, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     top = min(max(int(fit["print_down"] * h - rows / 2), 0), h - rows)
     left = min(max(int((fit["print_across"] + 1) / 2 * w - columns / 2), 0), w - columns)

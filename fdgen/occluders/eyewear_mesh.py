@@ -249,7 +249,7 @@ def _rod(path: Floats, facing: Floats, radius_cm: float, sheet: Floats, *, close
     if closed:
         path, facing, sheet = (np.concatenate([a, a[:1]]) for a in (path, facing, sheet))
     round_about = (vertices - np.repeat(path, sides, 0)) / radius_cm
-    normals = 0.35 * round_about + 0.94 * np.repeat(facing, sides, 0)
+    normals = 0.12 * round_about + 0.99 * np.repeat(facing, sides, 0)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
     return Surface(vertices, normals, faces, np.repeat(sheet, sides, 0))
 
@@ -277,7 +277,7 @@ def temple_mesh(
     lean = np.array([-0.3, 0.3, 0.85, 0.85, 0.3, -0.3, -0.85, -0.85])[None, :, None]
     face = np.array([0.95, 0.95, 0.5, -0.5, -0.95, -0.95, -0.5, 0.5])[None, :, None]
     if slim:
-        lean, face = 0.4 * lean, np.full_like(face, 0.92)
+        lean, face = 0.2 * lean, np.full_like(face, 0.98)
     vertices = path[:, None] + up[:, None] * height * tall + out[:, None] * width * half_thickness_cm
     normals = up[:, None] * lean + out[:, None] * face
     normals /= np.linalg.norm(normals, axis=2, keepdims=True)

@@ -211,3 +211,22 @@ def test_every_range_of_every_frame_is_open_to_the_table() -> None:
     for asset in ASSETS.values():
         assert set(FrameSpec.of(asset).ranges) == set(RANGES)
         assert isinstance(asset, Asset)
+
+
+@pytest.mark.parametrize("size_px", [64, 128, 512])
+def test_glasses_are_drawn_at_any_size(size_px: int) -> None:
+    scale = size_px / 256
+    pose = {"scale_px": 9.4 * scale, "shift_px": (128.0 * scale, 142.0 * scale), "size_px": size_px}
+    on = scenes.scene(**pose)  # type: ignore[arg-type]
+    _, layer = wear(on, "sunglasses-aviator", seed=1)
+    _, whole = wear(scene(), "sunglasses-aviator", seed=1)
+    assert layer.silhouette_HW.shape == (size_px, size_px)
+    assert layer.silhouette_HW.mean() == pytest.approx(whole.silhouette_HW.mean(), rel=0.05)
+
+
+@pytest.mark.parametrize(("pitch_deg", "roll_deg"), [(-28.0, 0.0), (24.0, 0.0), (0.0, 25.0), (-10.0, -20.0)])
+def test_glasses_follow_a_nodding_and_a_tilted_head(pitch_deg: float, roll_deg: float) -> None:
+    on = scenes.scene(pitch_deg=pitch_deg, roll_deg=roll_deg)
+    for name in ("sunglasses-square", "sunglasses-wrap", "sunglasses-rimless"):
+        _, layer = wear(on, name, seed=1)
+        assert min(layer.silhouette_HW[p] for p in pupils(on)) > 0.95, name

@@ -147,12 +147,12 @@ class Front:
         deep = self.shape["rim_depth_cm"] * there
         zero = np.zeros_like(t)
         rows = (  # across the rim, depth, normal across, normal forward
-            (-0.04 * there, -deep, -1.0, 0.0),
+            (-0.04 * there, -deep, -0.70, 0.71),
             (-0.04 * there, -0.8 * bevel, -0.75, 0.66),
             (0.6 * bevel, zero, -0.22, 0.975),
             (t - bevel, zero, 0.22, 0.975),
             (t, -0.8 * bevel, 0.8, 0.6),
-            (t, -deep, 1.0, 0.0),
+            (t, -deep, 0.92, 0.39),
         )
         sheet = np.concatenate([self.lens + self.outward * across[:, None] for across, *_ in rows])
         depth = np.concatenate([d for _, d, _, _ in rows])
@@ -186,12 +186,12 @@ class Front:
         bevel = np.minimum(0.1, 0.3 * (upper - lower))
         flat = np.full_like(w, -0.02)
         rows = (  # x, y, depth, normal up, normal forward
-            (w * reach[1], lower, flat - deep, -1.0, 0.0),
+            (w * reach[1], lower, flat - deep, -0.80, 0.60),
             (w * reach[1], lower, flat - bevel, -0.75, 0.66),
             (w * reach[1], lower + bevel, flat, -0.2, 0.98),
             (w * reach[0], upper - bevel, flat, 0.2, 0.98),
             (w * reach[0], upper, flat - bevel, 0.75, 0.66),
-            (w * reach[0], upper, flat - deep, 1.0, 0.0),
+            (w * reach[0], upper, flat - deep, 0.92, 0.39),
         )
         sheet = np.concatenate([np.column_stack([x, y]) for x, y, *_ in rows])
         points, facing, _ = self.bend(sheet, np.concatenate([d for _, _, d, _, _ in rows]))

@@ -1,0 +1,319 @@
+"""The settings of a training run: frozen models whose defaults are the FD-StackGAN paper to the letter.
+
+Every point that the paper leaves open is a key here, and its comment says what the choices are. Presets
+(`fdtrain.presets`) change some of them, then a TOML file, then overrides (`loss.hole_weight=6`): the later wins.
+Pairs are (stage I, stage II). `_px` is pixels, `_images` counts training images over all processes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from fdgen.contract import digest_json
+from fdtrain.config_toml import flatten, law, read_settings, write_settings
+from fdtrain.errors import ConfigError
+from fdtrain.presets import PRESETS
+
+N_LAYERS = 5
+"""Section 3.2: five convolutions encode, five de-convolutions decode."""
+
+LEAST_BOTTLENECK_PX = 4
+"""A smaller map is normalised away: an instance of 1x1 is always zero."""
+
+
+def _within(low: float, high: float) -> AfterValidator:
+    def check(value: float) -> float:
+        if not low <= value <= high:
+            raise ValueError(f"must be in [{low:g}, {high:g}], got {value:g}")
+        return value + 0  # -0.0 and 0.0 are one value, and must have one digest
+
+    return AfterValidator(check)
+
+
+def _at_least(low: float) -> AfterValidator:
+    return _within(low, math.inf)
+
+
+def _above_zero(value: float) -> float:
+    if value <= 0:
+        raise ValueError(f"must be greater than 0, got {value:g}")
+    return value
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _of(n: int, what: str) -> AfterValidator:
+    def check(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if len(values) != n:
+            raise ValueError(f"must have {what}, got {list(values)}")
+        return values
+
+    return AfterValidator(check)
+
+
+def _none(value: Any) -> Any:
+    return None if value == "none" else value  # TOML has no null
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Weight = Annotated[Number, _at_least(0)]
+Count = Annotated[int, _at_least(1)]
+Positive = Annotated[Number, AfterValidator(_above_zero)]
+Weights = Annotated[tuple[Weight, ...], BeforeValidator(_listed), _of(2, "two values, of stage I and of stage II")]
+Layers = Annotated[tuple[Count, ...], BeforeValidator(_listed), _of(N_LAYERS, f"{N_LAYERS} values, one a layer")]
+Betas = Annotated[tuple[Annotated[Number, _within(0, 0.9999)], ...], BeforeValidator(_listed), _of(2, "two values")]
+Rates = Annotated[tuple[Count, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+
+
+class Section(BaseModel):
+    """A table of settings: frozen, without unknown keys, without silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class DataConfig(Section):
+    """What is trained on."""
+
+    # Folder that `fdgen build` wrote. It is never written down: a run is tied to the dataset's content_id instead.
+    root: str = Field(default="", exclude=True)
+    size_px: Annotated[int, _within(16, 1024)] = 256
+    # Kinds of occluder to train on; none means all.
+    kinds: Annotated[Names | None, BeforeValidator(_none)] = None
+    # Paired augmentation: nothing, mirroring, or mirroring with mild photometric changes and JPEG.
+    augment: Literal["none", "flip", "mild"] = "none"
+    # Compare every byte read with the manifest's digests.
+    verify: bool = False
+
+
+class NetworkConfig(Section):
+    """The two generators, Base-Net and Refine-Net (sections 3.2 and 3.4)."""
+
+    # Channels and strides of the five encoder layers; the decoder mirrors them.
+    widths: Layers = (64, 128, 256, 512, 512)
+    strides: Layers = (2, 2, 2, 2, 2)
+    # Dilated convolutions between encoder and decoder, each followed by squeeze-and-excitation of this ratio.
+    dilations: Rates = (2, 4, 8, 16)
+    se_ratio: Count = 16
+    # Whether each dilated block adds to its input or replaces it.
+    residual_middle: bool = False
+    # "in a relu + a convolution + an instance normalization layer": read literally, or in the usual order.
+    order: Literal["act-conv-norm", "conv-norm-act"] = "act-conv-norm"
+    # "except the first and last layers, which use a tanh in place of a relu": of the encoder, or of the output only.
+    tanh_ends: bool = True
+    # Transposed convolutions (the paper's), or nearest-neighbour and convolution, which leaves no checkerboard.
+    upsample: Literal["deconv", "nearest"] = "deconv"
+    # I_o "is a combined input": occluded picture and mask, 4 channels. True paints the hole grey first.
+    blank_hole: bool = False
+    # What stage II sees of stage I: its raw output, or that output pasted into the hole.
+    refine_input: Literal["raw", "composited"] = "raw"
+    # Where the mask of a real photograph comes from. Sections 2.4 and 3.2 disagree; training uses the dataset's.
+    mask: Literal["given"] = "given"
+
+    @model_validator(mode="after")
+    def _strides_are_1_or_2(self) -> NetworkConfig:
+        if not set(self.strides) <= {1, 2}:
+            raise ValueError(f"must have strides of 1 or 2, got {list(self.strides)}")
+        return self
+
+    @property
+    def reduction(self) -> int:
+        """How many times smaller the bottleneck is than the picture, along a side."""
+        return math.prod(self.strides)
+
+
+class DiscriminatorConfig(Section):
+    """The conditional PatchGAN of each stage (section 3.2)."""
+
+    # "a window size of 32x32 pixels": a receptive field of exactly 32, or pix2pix's of 34 or 70 (whose output map is
+    # 32x32 for 256 px, the other reading).
+    window: Literal["rf32", "rf34", "rf70"] = "rf32"
+    width: Count = 64
+    norm: Literal["instance", "none"] = "instance"
+    # Section 4.2 speaks of a "regularized discriminator" and does not say how.
+    spectral_norm: bool = False
+    # What D_2 is conditioned on: I_o as D_1 is, stage I's output, or as eq. 9 is printed, the very picture it judges.
+    refine_condition: Literal["input", "coarse", "output"] = "input"
+
+
+class LossConfig(Section):
+    """Equations 2 to 10. Every term is a mean over pixels of pictures in [-1, 1] (SSIM: in [0, 1])."""
+
+    alpha: Weights = (100.0, 10.0)
+    beta: Weights = (33.0, 3.3)
+    # Weight of the adversarial term, 1 in eq. 2 and 8.
+    gamma: Weights = (1.0, 1.0)
+    # The parts of the reconstruction loss (eq. 3); Table 3 turns them off in turn.
+    l1: Weight = 1.0
+    ssim: Weight = 1.0
+    # Eq. 6 is of VGG-19; other networks stand under their own names.
+    perceptual: Literal["vgg19", "vgg16-stlpips", "off"] = "vgg19"
+    perceptual_layers: Names = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    # File of weights for it; its hash is written down, its path is not.
+    perceptual_weights: str = Field(default="", exclude=True)
+    # Eq. 7 to the letter (log(1 - D) for the generator), or one that trains better.
+    adversarial: Literal["minimax", "nonsaturating", "hinge", "lsgan"] = "minimax"
+    # How much more a pixel in the hole counts than one outside.
+    hole_weight: Annotated[Number, _at_least(1)] = 1.0
+    # Judge (perceptual and adversarial) the output pasted into the hole, which is what is used, or the raw output.
+    composite: bool = False
+    # Train without the adversarial term up to here.
+    adversarial_from_images: Annotated[int, _at_least(0)] = 0
+
+
+class TrainingConfig(Section):
+    """Sections 4.1 and 4.2."""
+
+    # Pictures of a step over all processes.
+    batch: Count = 10
+    # One of the two says when training is done.
+    epochs: Annotated[Count | None, BeforeValidator(_none)] = 1000
+    images: Annotated[Count | None, BeforeValidator(_none)] = None
+    # Two time-scale update rule: a faster discriminator.
+    lr_generator: Positive = 1e-4
+    lr_discriminator: Positive = 4e-4
+    betas: Betas = (0.5, 0.999)
+    # Rates rise over so many images, and fall as 1 / sqrt(images / this) after so many; none keeps them constant.
+    # Neither depends on when training ends, so that a run can be prolonged.
+    warmup_images: Annotated[int, _at_least(0)] = 0
+    decay_from_images: Annotated[Count | None, BeforeValidator(_none)] = None
+    # "trains both stage models alternatively": in each step one after the other, with no gradient from stage II to I.
+    stages: Literal["detached", "joint"] = "detached"
+    # Largest norm of a network's gradient; none does not clip.
+    clip_norm: Annotated[Positive | None, BeforeValidator(_none)] = None
+    # Moving average of the generators, which is what is evaluated and kept; none uses the last weights.
+    ema_decay: Annotated[Annotated[Number, _within(0, 0.99999)] | None, BeforeValidator(_none)] = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = False
+
+    @model_validator(mode="after")
+    def _ends_once(self) -> TrainingConfig:
+        if (self.epochs is None) == (self.images is None):
+            raise ValueError(f"must set one of epochs and images, got {self.epochs} and {self.images}")
+        return self
+
+    def total_images(self, n_train: int) -> int:
+        """Return the images to train on, rounded up to whole steps; `n_train` is the size of the train split."""
+        wanted = self.images if self.images is not None else (self.epochs or 0) * n_train
+        return -(-wanted // self.batch) * self.batch
+
+
+class OutputConfig(Section):
+    """How often what is written, in training images; nothing here changes a weight."""
+
+    stats_images: Count = 1_000
+    checkpoint_images: Count = 20_000
+    validation_images: Count = 20_000
+    sample_images: Count = 20_000
+    # Checkpoints to keep beside the best one.
+    keep: Count = 2
+    # Pictures on a sheet of samples, and at most used for one validation.
+    samples: Annotated[int, _within(1, 64)] = 8
+    validation_limit: Count = 500
+    tensorboard: bool = False
+
+
+class MachineConfig(Section):
+    """Where it runs. Threads are settled when a run begins, since sums depend on them."""
+
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    # 0 leaves it to torch.
+    threads: Annotated[int, _at_least(0)] = 0
+    # Processes that read and augment; 0 does it in the training process.
+    workers: Annotated[int, _at_least(0)] = 0
+
+
+class FitConfig(Section):
+    """Everything that a training run is asked to do. Immutable; made by `FitConfig.load` or `FitConfig.from_dict`.
+
+    >>> config = FitConfig.load("modern-64", overrides=["loss.hole_weight=4", "training.batch=8"])
+    >>> config.data.size_px, config.loss.hole_weight, config.training.batch
+    (64, 4.0, 8)
+    """
+
+    preset: str
+    seed: Annotated[int, _at_least(0)] = 0
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    loss: LossConfig = LossConfig()
+    training: TrainingConfig = TrainingConfig()
+    output: OutputConfig = OutputConfig()
+    machine: MachineConfig = MachineConfig()
+
+    @model_validator(mode="after")
+    def _the_picture_fits(self) -> FitConfig:
+        size_px, reduction = self.data.size_px, self.network.reduction
+        if size_px % reduction:
+            raise ValueError(f"must have a data.size_px that network.strides divide ({reduction}), got {size_px}")
+        if size_px // reduction < LEAST_BOTTLENECK_PX:
+            raise ValueError(
+                f"must leave a bottleneck of {LEAST_BOTTLENECK_PX} px or more, got {size_px // reduction} "
+                f"(data.size_px {size_px} over network.strides {reduction})"
+            )
+        return self
+
+    @classmethod
+    def load(
+        cls, preset: str = "modern", file: str | Path | None = None, overrides: Sequence[str | tuple[str, Any]] = ()
+    ) -> FitConfig:
+        """Take a preset, lay a TOML file over it, then overrides in their order.
+
+        An override is `"a.b=c"`, c in TOML's notation or a bare string, or a pair `("a.b", value)`. Raises
+        `ConfigError`, naming the file or the override and the law that it breaks.
+        """
+        defaults = cls(preset=preset).model_dump(mode="json")
+        defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = ""  # excluded from what is written down
+        values, blame = read_settings(defaults, PRESETS, preset, file, overrides)
+        return cls._validated(values, blame)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, root: str = "", perceptual_weights: str = "") -> FitConfig:
+        """Make a config of what `as_dict` gave, with the two paths that it leaves out."""
+        config = cls._validated(values, {})
+        return config.model_copy(
+            update={
+                "data": config.data.model_copy(update={"root": root}),
+                "loss": config.loss.model_copy(update={"perceptual_weights": perceptual_weights}),
+            }
+        )
+
+    @classmethod
+    def _validated(cls, values: Mapping[str, Any], blame: Mapping[str, str]) -> FitConfig:
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            laws = "; ".join(law(problem, blame) for problem in error.errors())
+            raise ConfigError(laws, hint="`fdtrain presets --show NAME` lists every key with its value") from error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them; paths are left out."""
+        return self.model_dump(mode="json")
+
+    def flat(self) -> dict[str, Any]:
+        """Return one level of dotted keys, as in overrides."""
+        return dict(flatten(self.as_dict()))
+
+    def digest(self) -> str:
+        """Return the sha256 of all that decides the weights: everything but names, cadences and the end."""
+        return digest_json({key: value for key, value in self.flat().items() if not is_free(key)})
+
+    def to_toml(self) -> str:
+        """Write the whole config as TOML; `FitConfig.load(file=...)` reads it back to an equal one."""
+        return write_settings(self.as_dict())
+
+
+FREE = ("preset", "output.", "training.epochs", "training.images", "machine.workers", "data.verify")
+"""Keys that a run may change when it is resumed: none of them reaches a weight."""
+
+
+def is_free(key: str) -> bool:
+    """Tell whether a dotted key may change when a run is resumed."""
+    return key.startswith(FREE)

@@ -1,0 +1,1 @@
+"""The networks. A file a model; `blocks` holds what they are made of."""

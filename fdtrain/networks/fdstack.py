@@ -1,0 +1,133 @@
+"""FD-StackGAN's two generators: Base-Net, Refine-Net, and the stack of both.
+
+`B3HW` is pictures in [-1, 1], `B1HW` masks of 0 and 1 (1 where the occluder is).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fdtrain.config import NetworkConfig
+from fdtrain.networks.blocks import Activation, DilatedBlock, down, up, upsampling
+
+INPUT_CHANNELS = 4
+"""I_o is "a combined input of an occluded face image I_c and corresponding binary mask I_m" (section 3.2)."""
+
+INITIAL_SPREAD = 0.02
+"""Standard deviation of the first weights, pix2pix's, which the paper builds on."""
+
+
+class Restoration(NamedTuple):
+    """What the two stages make of an occluded face; both pictures are raw output, in the hole and outside."""
+
+    coarse_B3HW: Tensor
+    image_B3HW: Tensor
+
+    def composited(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
+        """Return the final picture in the hole and the given one everywhere else."""
+        return composite(self.image_B3HW, occluded_B3HW, mask_B1HW)
+
+
+def composite(output_B3HW: Tensor, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
+    """Paste an output into the hole of the picture that it was made from."""
+    return torch.where(mask_B1HW > 0, output_B3HW, occluded_B3HW)
+
+
+class Generator(nn.Module):
+    """G_1 or G_2 (sections 3.2 and 3.4): a U-Net of five layers down and five up, dilated in the middle.
+
+    (B, in_channels, H, W) to (B, 3, H, W) in [-1, 1]. H and W must be multiples of `config.reduction`.
+
+        down 1 .. down 5 -> dilated convolution + SE, one block a rate -> up 5 .. up 1 -> tanh
+          |         |                                                    ^       ^
+          +---------+-------------------- skips ------------------------+-------+
+    """
+
+    def __init__(self, in_channels: int, config: NetworkConfig) -> None:
+        super().__init__()
+        widths, strides, order = config.widths, config.strides, config.order
+        ends: Activation = "tanh" if config.tanh_ends else "relu"
+        acts: tuple[Activation, ...] = (ends, "relu", "relu", "relu", ends)
+        self.encoder = nn.ModuleList(
+            down(n_in, n_out, stride=stride, order=order, act=act)
+            for n_in, n_out, stride, act in zip((in_channels, *widths), widths, strides, acts, strict=False)
+        )
+        self.middle = nn.Sequential(
+            *(
+                DilatedBlock(widths[-1], dilation=rate, se_ratio=config.se_ratio, residual=config.residual_middle)
+                for rate in config.dilations
+            )
+        )
+        # Up 5 sees the middle alone, the others the layer below and the encoder's of their own resolution.
+        self.decoder = nn.ModuleList(
+            up(
+                widths[level] * (1 if level == len(widths) - 1 else 2),
+                widths[level - 1],
+                stride=strides[level],
+                order=order,
+                upsample=config.upsample,
+            )
+            for level in range(len(widths) - 1, 0, -1)
+        )
+        last = upsampling(2 * widths[0], 3, stride=strides[0], upsample=config.upsample)
+        # Where activations come first, the last layer has had none yet.
+        self.paint = nn.Sequential(*([nn.ReLU()] if order == "act-conv-norm" else []), last, nn.Tanh())
+
+    def forward(self, input_BCHW: Tensor) -> Tensor:
+        """Return the picture."""
+        features_BCHW, skips = input_BCHW, []
+        for layer in self.encoder:
+            features_BCHW = layer(features_BCHW)
+            skips.append(features_BCHW)
+        features_BCHW = self.middle(skips.pop())
+        for layer in self.decoder:
+            features_BCHW = torch.cat([layer(features_BCHW), skips.pop()], 1)
+        image_B3HW: Tensor = self.paint(features_BCHW)
+        return image_B3HW
+
+
+class StackedGAN(nn.Module):
+    """The generators of both stages (figure 2): stage II sees the input of stage I and its output.
+
+    `forward(occluded_B3HW, mask_B1HW)` gives a `Restoration`. Training runs `coarse` and `refined` one by one.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.base = Generator(INPUT_CHANNELS, config)
+        self.refine = Generator(INPUT_CHANNELS + 3, config)
+
+    def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
+        """Remove the occluder that the mask marks."""
+        coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW)
+        return Restoration(coarse_B3HW, self.refined(occluded_B3HW, mask_B1HW, coarse_B3HW))
+
+    def input(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
+        """Return I_o (section 3.2), four channels: the occluded picture, its hole blanked on request, and the mask."""
+        seen_B3HW = occluded_B3HW * (1 - mask_B1HW) if self.config.blank_hole else occluded_B3HW
+        return torch.cat([seen_B3HW, mask_B1HW], 1)
+
+    def coarse(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
+        """Return I_o^i = G_1(I_o), the initial result of stage I (section 3.2)."""
+        image_B3HW: Tensor = self.base(self.input(occluded_B3HW, mask_B1HW))
+        return image_B3HW
+
+    def refined(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, coarse_B3HW: Tensor) -> Tensor:
+        """Return I_o^f = G_2(I_o, I_o^i), the final result of stage II (section 3.4)."""
+        if self.config.refine_input == "composited":
+            coarse_B3HW = composite(coarse_B3HW, occluded_B3HW, mask_B1HW)
+        image_B3HW: Tensor = self.refine(torch.cat([self.input(occluded_B3HW, mask_B1HW), coarse_B3HW], 1))
+        return image_B3HW
+
+
+def initialise(module: nn.Module, generator: torch.Generator) -> None:
+    """Draw all weights of convolutions from N(0, 0.02) with `generator`, in the order of definition; shifts are 0."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(part.weight, 0.0, INITIAL_SPREAD, generator=generator)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,20 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 WARM_UP = 6
 
 
-def measure(faces_dir: str | None, count: int, chunk: int, kind: str | None, size_px: int) -> dict[str, Any]:
+def find_faces(faces_dir: str | None, count: int, size_px: int) -> list[tuple[Any, Any]]:
+    """Return the first photographs with their landmarks."""
+    from fdgen.faces import open_faces
+    from fdgen.landmarks import Landmarks, detect
+
+    faces = open_faces(faces_dir)
+    sources = faces.sources()[:count]
+    found = detect(faces, sources, size_px=size_px, cache=None, workers=1)
+    return [(source, found[source.sha256]) for source in sources if isinstance(found[source.sha256], Landmarks)]
+
+
+def measure(
+    faces_dir: str | None, usable: list[tuple[Any, Any]], count: int, chunk: int, kind: str | None, size_px: int
+) -> dict[str, Any]:
     """Run the benchmark in this process and return its figures."""
     import cv2
     import numpy as np
@@ -38,7 +52,7 @@ def measure(faces_dir: str | None, count: int, chunk: int, kind: str | None, siz
     from fdgen.faces import open_faces
     from fdgen.generate import generate
     from fdgen.images import encode_png, resize
-    from fdgen.landmarks import Landmarks, detect, load_face
+    from fdgen.landmarks import load_face
     from fdgen.recipe import Recipe
     from fdgen.scene import Analysis, Scene
     from fdgen.shards import write_shard
@@ -49,10 +63,6 @@ def measure(faces_dir: str | None, count: int, chunk: int, kind: str | None, siz
         overrides += [(f"kinds.{name}", float(name == kind)) for name in ("sunglasses", "mask", "hand")]
     recipe, library = Recipe.load("default", overrides), AssetLibrary.load()
     faces = open_faces(faces_dir)
-    sources = faces.sources()[:count]
-    found = detect(faces, sources, size_px=size_px, cache=None, workers=1)
-    usable = [(source, found[source.sha256]) for source in sources]
-    usable = [(source, marks) for source, marks in usable if isinstance(marks, Landmarks)]
     cached = {source.sha256: Scene.of(load_face(faces, source, marks)).analysis.to_bytes() for source, marks in usable}
     work = [(*usable[i % len(usable)], i // len(usable)) for i in range(count)]
 
@@ -126,10 +136,6 @@ def measure(faces_dir: str | None, count: int, chunk: int, kind: str | None, siz
     }
 
 
-def _child(arguments: tuple[Any, ...]) -> dict[str, Any]:
-    return measure(*arguments)
-
-
 def main() -> None:
     """Measure in a fresh process, so that its peak memory is a worker's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -139,8 +145,9 @@ def main() -> None:
     parser.add_argument("--kind", choices=("sunglasses", "mask", "hand"), default=None)
     parser.add_argument("--size", type=int, default=256)
     args = parser.parse_args()
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        [result] = pool.map(_child, [(args.faces, args.count, args.chunk, args.kind, args.size)])
+    usable = find_faces(args.faces, args.count, args.size)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        result = pool.submit(measure, args.faces, usable, args.count, args.chunk, args.kind, args.size).result()
     json.dump(result, sys.stdout, indent=2)
     sys.stdout.write("\n")
 

@@ -12,6 +12,8 @@ from fdgen.geometry import Floats, Ints, grid_faces, rotation_matrix
 _ALONG_CM = np.array([0.0, 0.6, 1.3, 2.1, 3.0, 4.2, 5.6, 7.5, 10.0, 13.0, 16.5, 20.0, 26.0, 39.0, 60.0])
 """Where the rings of the forearm stand, from the loop."""
 
+N_RINGS = len(_ALONG_CM)
+
 _WRIST_BEND_CM = 5.0
 """The wrist bends over this length: carpal bones, then skin."""
 

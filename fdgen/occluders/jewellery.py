@@ -26,7 +26,9 @@ def draw_jewellery(rng: np.random.Generator) -> dict[str, Any]:
     metal = str(rng.choice(list(METALS), p=[0.38, 0.32, 0.10, 0.12, 0.08]))
     rings = []
     if rng.random() < 0.30:
-        for finger in rng.choice(len(FINGERS), size=1 + int(rng.random() < 0.25) + int(rng.random() < 0.08), replace=False):
+        for finger in rng.choice(
+            len(FINGERS), size=1 + int(rng.random() < 0.25) + int(rng.random() < 0.08), replace=False
+        ):
             rings.append(
                 {
                     "finger": FINGERS[int(finger)],
@@ -47,7 +49,9 @@ def draw_jewellery(rng: np.random.Generator) -> dict[str, Any]:
             "count": 1 + int(rng.integers(3)),
         }
     elif wrist < 0.26:
-        strap = rng.uniform(0.01, 0.12, 3) * np.array([1.0, 0.75, 0.6]) if rng.random() < 0.7 else rng.uniform(0.05, 0.6, 3)
+        strap = (
+            rng.uniform(0.01, 0.12, 3) * np.array([1.0, 0.75, 0.6]) if rng.random() < 0.7 else rng.uniform(0.05, 0.6, 3)
+        )
         watch = {
             "at_cm": round(float(rng.uniform(0.6, 2.4)), 5),
             "case_cm": round(float(rng.uniform(1.4, 2.1)), 5),
@@ -75,7 +79,14 @@ def _metal(name: str) -> Material:
 
 
 def jewellery_mesh(
-    model: HandModel, cage_cm: Floats, joints_cm: Floats, arm: Arm, rings: Floats, scale: float, values: Mapping[str, Any], covered_cm: float
+    model: HandModel,
+    cage_cm: Floats,
+    joints_cm: Floats,
+    arm: Arm,
+    rings: Floats,
+    scale: float,
+    values: Mapping[str, Any],
+    covered_cm: float,
 ) -> list[Mesh]:
     """Build what is worn, in head cm. What would sit beyond `covered_cm` from the wrist lies under a sleeve."""
     metal = _metal(values["metal"])
@@ -133,7 +144,11 @@ def _finger_ring(
     out = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
     rim = radius + thick * np.cos(profile)
     vertices = (
-        start + axis * ring["at"] * length + centre + out[:, None] * rim[None, :, None] + axis * (half * np.sin(profile))[None, :, None]
+        start
+        + axis * ring["at"] * length
+        + centre
+        + out[:, None] * rim[None, :, None]
+        + axis * (half * np.sin(profile))[None, :, None]
     ).reshape(-1, 3)
     normals = (out[:, None] * np.cos(profile)[None, :, None] + axis * np.sin(profile)[None, :, None]).reshape(-1, 3)
     parts = [part(vertices, grid_faces(25, 7), metal, normals=normals)]
@@ -146,7 +161,9 @@ def _bead(
     middle: Floats, model: HandModel, cage_cm: Floats, joint: int, radius: float, ring: Mapping[str, Any], scale: float
 ) -> Mesh:
     """The stone, a small dome on the back of the finger."""
-    backs = np.flatnonzero((model.bone == joint) & (np.einsum("nc,c->n", model.cage_normals, model.frames[joint][:, 1]) > 0.8))
+    backs = np.flatnonzero(
+        (model.bone == joint) & (np.einsum("nc,c->n", model.cage_normals, model.frames[joint][:, 1]) > 0.8)
+    )
     outwards = cage_cm[backs].mean(0) - middle
     outwards /= np.linalg.norm(outwards) + 1e-9
     size = (0.12 + 0.35 * min(float(ring["stone"]), 0.6)) * scale

@@ -94,7 +94,11 @@ def skin_texture(model: HandModel, values: Mapping[str, Any]) -> F32:
     at = atlas.near_nail
     skin = texture[atlas.texels[at]] * (1.0 - np.float32(values["cuticle"]) * atlas.rim[at])[:, None]
     moon = atlas.moon[at, None] * np.float32(0.16 * (1.0 - values["polish"]))
-    plate = np.array(values["nail_rgb"], np.float32) + moon + atlas.edge[at, None] * np.array(values["edge_rgb"], np.float32)
+    plate = (
+        np.array(values["nail_rgb"], np.float32)
+        + moon
+        + atlas.edge[at, None] * np.array(values["edge_rgb"], np.float32)
+    )
     texture[atlas.texels[at]] = skin + atlas.nail[at, None] * (plate - skin)
     _blend(atlas.strip, mix, np.arange(ATLAS_PX * width, (ATLAS_PX + STRIP_PX) * width), texture)
     return texture.reshape(height, width, 3)

@@ -82,14 +82,18 @@ def _cloth_colour(rng: np.random.Generator) -> Floats:
     return result
 
 
-def sleeve_mesh(arm: Arm, rings: Floats, values: Mapping[str, Any], down: Floats, rows: tuple[float, float]) -> list[Mesh]:
+def sleeve_mesh(
+    arm: Arm, rings: Floats, values: Mapping[str, Any], down: Floats, rows: tuple[float, float]
+) -> list[Mesh]:
     """Return the sleeve over the bare arm's rings: the outside and, where one shows, the shirt under it.
 
     `down` is where cloth hangs, in head cm; `rows` the span of v that its strip takes in the texture.
     """
     parts = []
     if values["under"]:
-        peek = dict(values, at_cm=values["at_cm"] - 1.1, cuff_cm=4.0, band=1.08, girth=1.10, thick_cm=0.1, folds_cm=0.02)
+        peek = dict(
+            values, at_cm=values["at_cm"] - 1.1, cuff_cm=4.0, band=1.08, girth=1.10, thick_cm=0.1, folds_cm=0.02
+        )
         parts.append(_tube(arm, rings, peek, down, (0.0, 0.0), np.array([0.75, 0.75, 0.76])))
     parts.append(_tube(arm, rings, values, down, rows, np.array(values["rgb"])))
     return parts
@@ -102,7 +106,12 @@ def _tube(
     start, cuff = max(float(values["at_cm"]), -3.2), float(values["cuff_cm"])
     end = start + cuff
     outside = np.concatenate(
-        [[start, start + 0.12], np.linspace(start + 0.3, end, 4), end + np.array([0.25, 0.7]), end + np.arange(1.4, 26.0, 0.8)]
+        [
+            [start, start + 0.12],
+            np.linspace(start + 0.3, end, 4),
+            end + np.array([0.25, 0.7]),
+            end + np.arange(1.4, 26.0, 0.8),
+        ]
     )
     outside = np.append(outside, 55.0)
     along = np.concatenate([[start + 1.6, start + 0.1], outside])
@@ -130,7 +139,11 @@ def _tube(
     split = low + (high - low) * _CUFF_ROWS
     on_cuff = along <= end + 0.13
     there = np.abs((np.maximum(along - end - 0.25, 0.0) / _SLEEVE_CM + 1.0) % 2.0 - 1.0)
-    v = np.where(on_cuff, low + (split - low) * np.clip((along - start) / cuff, 0, 1) * 0.9, split + (high - split) * (0.03 + 0.94 * there))
+    v = np.where(
+        on_cuff,
+        low + (split - low) * np.clip((along - start) / cuff, 0, 1) * 0.9,
+        split + (high - split) * (0.03 + 0.94 * there),
+    )
     uv = np.column_stack([0.002 + 0.996 * uv[:, 0], np.repeat(v, n)])
     if high <= low:
         uv = np.zeros_like(uv)

@@ -143,19 +143,32 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
     white /= float(luminance(white)) + 1e-6
     channels = clean_HWC.astype(np.int16)
     grey = float(np.abs(channels - channels.mean(2, keepdims=True)).mean()) < _GREY_LEVELS
+    skin = np.median(linear_HWC[skin_HW], 0).astype(np.float32)
     return FaceLight(
         harmonics=(fit / albedo).astype(np.float32),
         floor=0.18 * mean,
         direction=direction.astype(np.float32),
         directional=directional,
         mean_irradiance=mean,
-        tint=(np.ones(3) if grey else 0.5 + 0.5 * np.clip(white, 0.7, 1.35)).astype(np.float32),
-        skin=np.median(linear_HWC[skin_HW], 0).astype(np.float32),
+        tint=(np.ones(3) if grey else (0.5 + 0.5 * np.clip(white, 0.7, 1.35)) * _cast(skin)).astype(np.float32),
+        skin=skin,
         skin_albedo=albedo,
         residual=_residual(bright, normals_HW3, fit, median, skin_HW),
         surround=float(np.clip(bright.mean() / 0.22, 0.12, 1.2)),
         grey=grey,
     )
+
+
+def _cast(skin: F32) -> F32:
+    """Return the colour of light (3,) that skin betrays where no skin under white light has its colour: neon, gels.
+
+    Ninety in a hundred portraits lie within these ranges of red and blue against green; what lies beyond is the light.
+    """
+    red, blue = np.log((skin[[0, 2]] + 1e-3) / (skin[1] + 1e-3))
+    beyond = np.array([red - np.clip(red, 0.3, 1.05), 0.0, blue - np.clip(blue, -0.9, -0.02)])
+    cast = np.exp(np.clip(0.8 * beyond, -1.0, 1.0))
+    result: F32 = (cast / luminance(cast)).astype(np.float32)
+    return result
 
 
 def _main_light(

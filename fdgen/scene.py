@@ -27,7 +27,7 @@ SUPERSAMPLE = 2
 FAR = np.float32(-1e9)
 """Depth where there is no head."""
 
-ANALYSIS_VERSION = "1"
+ANALYSIS_VERSION = "2"
 """Version of `Analysis`; a cached one of another version is computed anew."""
 
 

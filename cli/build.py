@@ -92,7 +92,7 @@ def command(
                     on_progress=watch.on_progress,
                 )
             except KeyboardInterrupt:
-                raise Interrupted(watch.kept(out)) from None
+                raise Interrupted(watch.kept(out, landmarks_too=opened is not None)) from None
     summary = summarise(manifest, watch, time.monotonic() - started_s)
     if as_json:
         emit_json(summary)
@@ -143,10 +143,11 @@ class _Watch:
             how = "kept" if kept else meter.timing()
             meter.line(f"{receipt.name}  {counted(len(receipt.samples), 'sample')}{rejected}  ({how})")
 
-    def kept(self, out: Path) -> str:
+    def kept(self, out: Path, *, landmarks_too: bool) -> str:
         """Say what an interrupt leaves, and how to go on."""
         if not self.shards:
-            return "no shard was finished, landmarks found so far are kept; run the same command again to go on"
+            landmarks = ", landmarks found so far are kept" if landmarks_too else ""
+            return f"no shard was finished{landmarks}; run the same command again to go on"
         return (
             f"{counted(self.samples, 'sample')} in {counted(self.shards, 'finished shard')} are kept in {out}; "
             "run the same command again to go on"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -35,4 +35,4 @@ def command(key: str, dataset: Path, out: Path | None) -> None:
 
         write_sheet(out, contact_sheet([[decode_png(manifest.read_member(key, f"{name}.png")) for name in PICTURES]]))
         click.echo(f"drawn in {out}: {', '.join(PICTURES)}", err=True)
-    emit_json({**json.loads(record.to_json()), "shard": str(manifest.row(key)["shard"])})
+    emit_json({**asdict(record), "shard": str(manifest.row(key)["shard"])})

@@ -99,18 +99,36 @@ class SampleRecord:
     placement: tuple[Mapping[str, Any], ...]
 
     def to_json(self) -> str:
-        """Serialise canonically: equal records give equal bytes."""
-        return canonical_json(dataclasses.asdict(self))
+        """Serialise canonically: equal records give equal bytes.
+
+        Gates and placements stand as JSON text within: their fields differ from kind to kind, and readers that make one
+        table of all records (Hugging Face's) refuse fields that change their type.
+        """
+        values = dataclasses.asdict(self)
+        values["gates"] = canonical_json(self.gates)
+        values["placement"] = [canonical_json(layer) for layer in self.placement]
+        return canonical_json(values)
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> SampleRecord:
-        """Read a record back from parsed JSON; raise `DatasetError` where a field is missing or unknown."""
+        """Read a record back from parsed JSON, gates and placements as objects or as text.
+
+        Raises `DatasetError` where a field is missing or unknown.
+        """
         names = {f.name for f in dataclasses.fields(cls)}
         if names != set(values):
             odd = sorted(names ^ set(values))
             raise DatasetError(f"a sample record of schema {SCHEMA} has other fields than expected: {', '.join(odd)}")
-        listed = {name: tuple(values[name]) for name in ("kinds", "asset_ids", "placement")}
-        return cls(**{**values, **listed})
+        listed = {name: tuple(values[name]) for name in ("kinds", "asset_ids")}
+        gates, layers = values["gates"], values["placement"]
+        return cls(
+            **{
+                **values,
+                **listed,
+                "gates": json.loads(gates) if isinstance(gates, str) else gates,
+                "placement": tuple(json.loads(layer) if isinstance(layer, str) else layer for layer in layers),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +276,7 @@ class Manifest:
             raise DatasetError(
                 f"no sample of {self.root} has the key {key!r}", hint=f"`fdgen info {self.root}` lists some"
             )
-        found: Mapping[str, Any] = rows.iloc[0].to_dict()
-        return found
+        return {str(name): value for name, value in rows.iloc[0].to_dict().items()}
 
     def record(self, key: str) -> SampleRecord:
         """Return the record of one sample, as it stands in its shard."""

@@ -61,7 +61,10 @@ def test_show_gives_the_record_and_four_pictures(built: Built, tmp_path: Path) -
     sheet = tmp_path / "sheet.png"
     record = json.loads(run("show", key, "--dataset", out, "--out", sheet).stdout)
     shard = record.pop("shard")
-    assert record == json.loads(manifest.read_member(key, "json"))
+    stored = json.loads(manifest.read_member(key, "json"))
+    stored["placement"] = [json.loads(layer) for layer in stored["placement"]]
+    stored["gates"] = json.loads(stored["gates"])
+    assert record == stored
     assert shard == manifest.row(key)["shard"]
     picture = pixels(sheet.read_bytes())
     clean = pixels(manifest.read_member(key, "clean.png"))
@@ -176,3 +179,19 @@ def test_completion_completes_commands_and_recipes(monkeypatch: pytest.MonkeyPat
     complete = ShellComplete(program, {}, "fdgen", "_FDGEN_COMPLETE")
     assert [item.value for item in complete.get_completions([], "pre")] == ["preview"]
     assert "masks" in [item.value for item in complete.get_completions(["build", "--recipe"], "ma")]
+
+
+def test_datasets_reads_what_was_built(built: Built, tmp_path: Path) -> None:
+    """All kinds in one table: their placements differ in every field."""
+    from datasets import load_dataset
+
+    out, summary = built
+    files = {"train": str(out / "shards" / "train-*.tar")}
+    rows = load_dataset("webdataset", data_files=files, split="train", cache_dir=str(tmp_path))
+    manifest = Manifest.load(out)
+    assert set(summary["kinds"]) == {"hand", "mask", "sunglasses"}
+    assert set(rows["__key__"]) == set(manifest.samples("train")["key"])
+    rows.to_parquet(tmp_path / "rows.parquet")
+    for row in rows:
+        assert row["json"]["kinds"] == list(manifest.record(row["__key__"]).kinds)
+        assert (np.asarray(row["clean.png"]) == pixels(manifest.read_member(row["__key__"], "clean.png"))).all()

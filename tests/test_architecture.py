@@ -270,6 +270,7 @@ def test_public_names_are_those_that_type_checkers_see() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sample
 def test_the_wheel_holds_all_that_the_checkout_holds(tmp_path: Path) -> None:
     """Build a wheel with the setuptools that is installed, and compare it with the files under version control."""
     if int(metadata.version("setuptools").split(".")[0]) < 77:

@@ -47,7 +47,10 @@ class Placement:
 class Occluder(Protocol):
     """A kind of occluder. Adding one is a new file here and a line in `fdgen.occluders.OCCLUDERS`."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """The kind's name in recipes and in the asset index."""
+        ...
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw how this asset is worn on this face. All randomness is here."""

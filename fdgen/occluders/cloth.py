@@ -130,15 +130,18 @@ def paint(across: F32, down: F32, values: Mapping[str, Any]) -> F32:
 
 def _wear(albedo: F32, across: F32, down: F32, values: Mapping[str, Any]) -> None:
     """Uneven dye, pilling and dirt, and breath that darkens the cloth before the mouth; in place."""
+    h, w = across.shape
+    coarse_across, coarse_down = np.ascontiguousarray(across[::4, ::4]), np.ascontiguousarray(down[::4, ::4])
     seed = values["pattern_seed"] % 997 / 997.0
-    cloudy = noise(across * np.float32(0.35), down * np.float32(0.35), seed, 1)
+    cloudy = noise(coarse_across * np.float32(0.35), coarse_down * np.float32(0.35), seed, 1)
     worn = np.float32(values["wear"])
     tone = 1 + (np.float32(0.012) + np.float32(0.09) * worn) * cloudy
-    tone *= 1 + np.float32(0.04 * values["fade"]) * (down - np.float32(7)) / np.float32(7)
+    tone *= 1 + np.float32(0.04 * values["fade"]) * (coarse_down - np.float32(7)) / np.float32(7)
     if values["moist"] > 0.02:
-        wet = np.exp(-((across / np.float32(2.6)) ** 2) - (((down - np.float32(8.0)) / np.float32(2.0)) ** 2))
+        below = (coarse_down - np.float32(8.0)) / np.float32(2.0)
+        wet = np.exp(-((coarse_across / np.float32(2.6)) ** 2) - below**2)
         tone *= 1 - np.float32(0.35 * values["moist"]) * np.clip(wet + np.float32(0.15) * cloudy * wet, 0, 1)
-    albedo *= tone[..., None]
+    albedo *= cv2.resize(tone, (w, h), interpolation=cv2.INTER_LINEAR)[..., None]
 
 
 def _levels(colour: Sequence[float]) -> Colour:

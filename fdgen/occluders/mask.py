@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import cv2
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.assets import Asset
-from fdgen.geometry import Floats, grid_faces, vertex_normals
+from fdgen.geometry import Floats, Ints, grid_faces
 from fdgen.mesh import Material, Mesh, join, part
 from fdgen.occluders.base import Placement
 from fdgen.occluders.cloth import any_colour, dress, paint
@@ -28,7 +29,7 @@ from fdgen.scene import Scene
 
 F32 = npt.NDArray[np.float32]
 
-_TEXELS = (152, 216)
+_TEXELS = (144, 204)
 _KNEE = 0.5
 """Linear level above which highlights are held back."""
 _WHITE_ROWS = 4
@@ -73,8 +74,7 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     texels = _texels(sheet)
     height = relief(shape["cut"], shape["fabric"], texels, fit)
     vertices = sheet.points_cm.reshape(-1, 3)
-    faces = grid_faces(ROWS, COLUMNS)
-    normals = vertex_normals(vertices, faces)
+    normals = _grid_normals(sheet.points_cm)
     coarse = cv2.resize(cv2.blur(height, (3, 3)), (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR)
     coarse = np.maximum(coarse, -0.8 * sheet.clearance_cm)  # folds stop at the skin
     vertices = vertices + normals * coarse.reshape(-1, 1)
@@ -84,7 +84,7 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     texture = np.concatenate([np.ones((_WHITE_ROWS, texture.shape[1], 3), np.float32), texture])
     cloth = part(
         vertices,
-        faces,
+        _faces(),
         Material(albedo=(1.0, 1.0, 1.0), specular=fit["specular"], gloss=fit["gloss"], two_sided=True),
         normals=normals,
         uv_N2=_uv(texture.shape[0], texture.shape[1]),
@@ -96,11 +96,24 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     return join([cloth, *(_plain(p, len(texture)) for p in parts)], texture=texture)
 
 
+@cache
+def _faces() -> Ints:
+    return grid_faces(ROWS, COLUMNS)
+
+
+def _grid_normals(points: Floats) -> Floats:
+    """Return unit normals (ROWS · COLUMNS, 3) of a grid of points: across its central differences."""
+    padded = np.pad(points, ((1, 1), (1, 1), (0, 0)), "reflect", reflect_type="odd")
+    right, up = padded[1:-1, 2:] - padded[1:-1, :-2], padded[:-2, 1:-1] - padded[2:, 1:-1]
+    normals = np.cross(right, up).reshape(-1, 3)
+    normals /= np.sqrt(np.einsum("ij,ij->i", normals, normals))[:, None] + 1e-12
+    return normals
+
+
 def _texels(sheet: Sheet) -> Texels:
     """Spread the sheet's own distances over the texels."""
-    stack = np.dstack([sheet.across_cm, sheet.down_cm, sheet.length_cm - sheet.down_cm])
-    fine = upsample(stack, _TEXELS)
-    across, down, up = (np.ascontiguousarray(fine[..., k]) for k in range(3))
+    stack = np.dstack([sheet.across_cm, sheet.down_cm, sheet.length_cm - sheet.down_cm]).astype(np.float32)
+    across, down, up = upsample(stack, *_TEXELS)
     edge = np.where(across < 0, across[:, :1], across[:, -1:])
     return Texels(
         s=np.linspace(-1, 1, _TEXELS[1], dtype=np.float32)[None],
@@ -164,7 +177,7 @@ def _strap_colour(rng: np.random.Generator, base: list[float], *, matching: bool
         colour = any_colour(rng)
     if matching or (max(base) < 0.25 and draw < 0.75):
         colour = (base[0], base[1], base[2])
-    return [round(float(min(0.72, max(0.01, c**2.2))), 5) for c in colour]
+    return [round(float(min(0.6, max(0.01, c**2.2))), 5) for c in colour]
 
 
 def _valve_colour(rng: np.random.Generator, base: list[float]) -> list[float]:

@@ -172,7 +172,7 @@ def _hem(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     """The edge: it rolls off to its own thickness, with the band of a hem or weld and its groove."""
     rim = texels.rim
     thick, band = np.float32(fit["thick_cm"]), np.float32(fit["hem_cm"])
-    roll = thick * (np.clip(rim / np.float32(0.16), 0, 1) ** np.float32(0.6) - 1)
+    roll = thick * (np.sqrt(np.clip(rim / np.float32(0.16), 0, 1)) - 1)
     if cut == "pleated" and fit["hem_dashes"] > 0.5:  # a weld of short bars instead of a seam
         bars = np.sin((texels.across + texels.down) * np.float32(2 * np.pi / 0.36))
         roll = roll - np.float32(0.03) * np.clip(bars, 0, 1) * np.exp(-(((rim - 0.5 * band) / np.float32(0.14)) ** 4))

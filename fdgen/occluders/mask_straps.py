@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 
+from fdgen.contract import Image
 from fdgen.geometry import Floats
+from fdgen.lighting import to_linear
 from fdgen.mesh import Material, Mesh, part, tube
 from fdgen.occluders.drape import HeadMap, directions
 from fdgen.occluders.mask_cut import Sheet
 from fdgen.scene import Scene
 
+F32 = npt.NDArray[np.float32]
+
 _RINGS = 22
 _SIDES = 6
 _STRANDS = ((-1, True), (-1, False), (1, True), (1, False))
 """Side of the face and whether it is the upper one, for each strand: an upper one before its lower."""
+_CHEEK = {-1: 123, 1: 352}
+"""Vertices on the cheekbones, where hair seldom hangs."""
 _SURE_RINGS = 5
 """Rings next to the mask, over the cheek, that no hair hides."""
 
@@ -36,7 +44,14 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
     if kind == "ears" and fit["strap_cm"] > 0.6:  # cut from the same sheet: wide at the mask, narrow at the ear
         width *= np.linspace(1.5, 0.8, _RINGS)
     thick = np.maximum(0.09, 0.55 * width)
-    material = Material(albedo=np.asarray(fit["strap_colour"], np.float32), specular=0.02, gloss=12.0)
+    ending = 2 if kind == "ears" else 7  # behind the ear at once, into the hair by and by
+    presence = np.clip((_RINGS - 0.5 - np.arange(_RINGS)) / ending, 0.0, 1.0)
+    material = Material(
+        albedo=np.asarray(fit["strap_colour"], np.float32),
+        presence=np.repeat(presence, _SIDES),
+        specular=0.02,
+        gloss=12.0,
+    )
     bare = _bare_rings(scene, head, paths)
     found = []
     for k, (_, upper) in enumerate(_STRANDS):
@@ -52,15 +67,29 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
 def _bare_rings(scene: Scene, head: HeadMap, paths: Floats) -> list[int]:
     """Count the rings of each path (K, rings, 3), from the mask on, that lie on bare skin.
 
-    The photograph is looked at a little inside the path: at the outline of a face what lies behind would pass for hair.
+    Skin is what looks like the face's skin, or like the cheek of the same side: that may lie in the shade. The
+    photograph is looked at a little inside the path: at the outline of a face what lies behind would pass for hair.
     """
     inside = paths + (head.centre_cm - paths) * (0.09, 0.0, 0.0)
-    screen = scene.pose.to_screen(inside.reshape(-1, 3))[:, :2].astype(np.float32)
-    likeness = scene.skin_likeness(screen).reshape(len(paths), -1)
-    covered = np.maximum(likeness[:, :-1], likeness[:, 1:]) < 0.2
+    points = scene.pose.to_screen(inside.reshape(-1, 3))[:, :2].astype(np.float32)
+    likeness = scene.skin_likeness(points).reshape(len(paths), -1)
+    smooth = np.asarray(cv2.blur(scene.face.clean_HWC, (5, 5)), np.uint8)
+    cheeks = scene.face.landmarks.points_px[[_CHEEK[side] for side, _ in _STRANDS], :2]
+    own = _log_colours(smooth, cheeks.astype(np.float32))[:, None]
+    seen = _log_colours(smooth, points).reshape(*likeness.shape, 3)
+    likeness = np.maximum(likeness, np.exp(-0.5 * (((seen - own) / 0.33) ** 2).sum(-1)))
+    covered = np.maximum(likeness[:, :-1], likeness[:, 1:]) < 0.28
     start = np.median(likeness[:, 1 : _SURE_RINGS + 3], axis=1) < 0.25
     covered[:, : _SURE_RINGS - 2] &= start[:, None]
     return [int(np.argmax(row)) + 1 if row.any() else _RINGS for row in covered]
+
+
+def _log_colours(image: Image, points_px: F32) -> Floats:
+    """Look up logarithms of linear RGB (N, 3) at points (N, 2) of a picture."""
+    x, y = points_px[None, :, 0], points_px[None, :, 1]
+    seen = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+    found: Floats = np.log(to_linear(np.asarray(seen, np.uint8)).astype(np.float64) + 0.01)
+    return found
 
 
 def _anchor(mesh: Floats, side: int, upper: bool, kind: str, fit: Mapping[str, Any]) -> Floats:

@@ -147,9 +147,9 @@ def _warnings(summary: _Summary, asked: int) -> list[str]:
     made = sum(summary.splits.values())
     if made < asked:
         warnings.append(
-            f"{asked} samples were asked for and {made} made: rejects.csv tells why the faces gave no more."
+            f"{asked} samples were asked for and {made} made: rejects.csv tells why the faces gave no more"
         )
-    warnings += [f"The {split} split is empty." for split in SPLITS if not summary.splits[split]]
+    warnings += [f"the {split} split is empty" for split in SPLITS if not summary.splits[split]]
     return warnings
 
 

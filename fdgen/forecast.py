@@ -68,7 +68,7 @@ def plan_build(
         done = sum(planned_receipt(Path(out), plan, spec_id(spec)) is not None for plan in plans)
     notes = [rule.note, *faces.notes]
     if rejects := faces.rejects():
-        notes.append(f"{len(rejects)} files cannot be used and would be listed in rejects.csv.")
+        notes.append(f"{len(rejects)} files cannot be used and would be listed in rejects.csv")
     return BuildPlan(
         spec_id=spec_id(spec),
         count=planner.target,

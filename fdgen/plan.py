@@ -87,14 +87,14 @@ def split_rule(splits: Splits, sources: Sequence[Source]) -> SplitRule:
                 hint="set splits.mode=auto, or give the lists that belong to the photographs",
             )
     if splits.mode == "official" or (splits.mode == "auto" and not no_split):
-        return SplitRule("official", splits, "Splits follow the official partition of the photographs.")
+        return SplitRule("official", splits, "splits follow the official partition of the photographs")
     if splits.mode == "source" or no_identity == len(sources):
-        return SplitRule("source", splits, "Splits are by photograph: one person may stand in two splits.")
-    note = "Splits are by identity: nobody stands in two splits."
+        return SplitRule("source", splits, "splits are by photograph: one person may stand in two splits")
+    note = "splits are by identity: nobody stands in two splits"
     if no_identity:
         note = (
-            f"Splits are by identity, but {no_identity} of {len(sources)} photographs have none and are split by "
-            "photograph: the person in them may stand in two splits."
+            f"splits are by identity, but {no_identity} of {len(sources)} photographs have none and are split by "
+            "photograph: the person in them may stand in two splits"
         )
     return SplitRule("identity", splits, note)
 

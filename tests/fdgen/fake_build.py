@@ -137,13 +137,16 @@ def generate(
     mask[top : top + size // 3, left : left + size // 3] = 255
     occluded = np.where(mask[..., None] > 0, rng.integers(0, 256, 3, np.uint8), face.clean_HWC)
     kind = str(rng.choice(list(recipe.kinds.shares())))
+    own = {"mask": {"cut": [0.5, 1]}, "hand": {"cut": {"wrist": 1.5}, "left": True}, "sunglasses": {"cut": "round"}}[
+        kind
+    ]
     held_out = split == "test" and bool(rng.random() < 0.5)
     record = SampleRecord(
         key=sample_key(source.sha256, variant), split=split, source=source.path, source_sha256=source.sha256,
         variant=variant, identity=source.identity, kinds=(kind,), asset_ids=(f"{kind}-a",), held_out=held_out,
         attempt=0, coverage=round(float((mask > 0).mean()), 6), coverage_face=0.5, coverage_eyes=0.0,
         coverage_nose=0.0, coverage_mouth=1.0, yaw_deg=1.5, pitch_deg=-2.0, roll_deg=0.0, pose_residual_px=0.1,
-        gates={}, placement=({"kind": kind, "top": int(top), "left": int(left)},),
+        gates={}, placement=({"kind": kind, "top": int(top), "left_px": int(left), **own},),
     )  # fmt: skip
     return Triplet(face.clean_HWC, occluded, mask, mask, record)
 

@@ -671,7 +671,7 @@ def test_an_empty_train_split_is_an_error_and_an_empty_val_split_a_warning(tmp_p
     ):
         run(tmp_path / "none", FACES, *none, count=20)
     manifest = run(tmp_path / "all", FACES, "splits.train=1", "splits.val=0", "splits.test=0", count=20)
-    assert manifest.dataset["warnings"] == ["The val split is empty.", "The test split is empty."]
+    assert manifest.dataset["warnings"] == ["the val split is empty", "the test split is empty"]
 
 
 # Plans and progress

@@ -313,7 +313,7 @@ def replay(record: SampleRecord, face: Face, library: Any) -> Triplet:
     placed = record.placement[0]
     size = face.clean_HWC.shape[0]
     mask = np.zeros((size, size), np.uint8)
-    mask[placed["top"] : placed["top"] + size // 3, placed["left"] : placed["left"] + size // 3] = 255
+    mask[placed["top"] : placed["top"] + size // 3, placed["left_px"] : placed["left_px"] + size // 3] = 255
     rng = sample_rng(0, record.source_sha256, record.variant)
     rng.random()
     rng.integers(0, size // 2, 2)

@@ -1,0 +1,77 @@
+"""Contact sheets: a plain grid, and samples that show every kind."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from fdgen.contract import Manifest
+from fdgen.preview import PAPER, contact_sheet, dataset_sheet, encode_jpeg, spread
+from tests.fdgen.fake_build import FakeFaces, run
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    faces = FakeFaces.of(60)
+    return run(tmp_path_factory.mktemp("built") / "set", faces, "kinds.mask=4", "kinds.hand=0.5", count=40)
+
+
+def test_pictures_stand_in_their_places_and_nothing_between_them() -> None:
+    red = np.full((4, 6, 3), (200, 0, 0), np.uint8)
+    grey = np.full((3, 2), 50, np.uint8)
+    sheet = contact_sheet([[red, grey], [grey]], gap_px=2)
+    assert sheet.shape == (2 + 4 + 2 + 3 + 2, 2 + 6 + 2 + 2 + 2, 3)
+    expected = np.full(sheet.shape, PAPER, np.uint8)
+    expected[2:6, 2:8] = red
+    expected[2:5, 10:12] = 50
+    expected[8:11, 2:4] = 50
+    assert np.array_equal(sheet, expected)
+
+
+@pytest.mark.parametrize("rows", [[], [[]], [[], []]])
+def test_an_empty_sheet_is_refused(rows: list[list[np.ndarray]]) -> None:
+    with pytest.raises(ValueError, match="at least one picture"):
+        contact_sheet(rows)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 12, 40, 99])
+def test_samples_are_spread_over_the_kinds(manifest: Manifest, n: int) -> None:
+    keys = spread(manifest, n)
+    assert len(keys) == len(set(keys)) == min(n, 40)
+    there = Counter(manifest.table["kinds"])
+    shown = Counter(manifest.row(key)["kinds"] for key in keys)
+    if n >= len(there):
+        assert shown.keys() == there.keys()
+    for kind, number in shown.items():
+        assert number >= min(there[kind], n // len(there))
+
+
+def test_the_sheet_of_a_dataset_shows_clean_occluded_and_mask(manifest: Manifest) -> None:
+    sheet = dataset_sheet(manifest, 4, 2, cell_px=32)
+    assert sheet.shape == (4 + 2 * 36, 4 + 6 * 36, 3)
+    cells = [sheet[4 + 36 * row :, 4 + 36 * column :][:32, :32] for row in range(2) for column in range(6)]
+    for clean, occluded, mask in zip(cells[0::3], cells[1::3], cells[2::3], strict=True):
+        assert (clean != occluded).any()
+        far = np.s_[mask[..., 0] == 0]
+        assert np.abs(clean[far].astype(int) - occluded[far]).max() < 255
+        assert (mask[..., 0] == mask[..., 2]).all()
+
+
+def test_the_preview_of_a_build_is_its_sheet(manifest: Manifest) -> None:
+    data = (manifest.root / "preview.jpg").read_bytes()
+    assert data == encode_jpeg(dataset_sheet(manifest))
+    with PIL.Image.open(io.BytesIO(data)) as picture:
+        assert picture.mode == "RGB"
+
+
+def test_a_lost_shard_is_one_sentence(manifest: Manifest, tmp_path: Path) -> None:
+    from fdgen.errors import DatasetError
+
+    elsewhere = Manifest(tmp_path, manifest.dataset, manifest.table)
+    with pytest.raises(DatasetError, match="cannot be read"):
+        dataset_sheet(elsewhere, 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import sys
@@ -59,4 +60,5 @@ def _open_sink() -> IO[bytes]:
     global _sink
     if _sink is None or _sink[0] != os.getpid():
         _sink = (os.getpid(), tempfile.TemporaryFile(prefix="fdgen-stderr-"))  # noqa: SIM115 - lives as long as we do
+        atexit.register(_sink[1].close)  # an unclosed file would be warned of where warnings are shown
     return _sink[1]

@@ -15,6 +15,8 @@ from fdgen.contract import Image
 F32 = npt.NDArray[np.float32]
 
 _LAPLACIAN_OF_NOISE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
+_SHARPEST_PX = 0.5
+"""No photograph is sharper than its pixels, and four samples a pixel need this much to look smooth."""
 _GRAIN_SIGMA_PX = 0.55
 _GRAIN_GAIN = 1.9
 """Restores the standard deviation that the blur of the grain takes away, as the estimator below measures it."""
@@ -51,7 +53,7 @@ def estimate_optics(clean_HWC: Image, skin_HW: npt.NDArray[np.bool_]) -> Optics:
     detail = np.asarray(cv2.filter2D(grey, -1, _LAPLACIAN_OF_NOISE), np.float32)
     noise = 1.4826 * float(np.median(np.abs(detail[skin_HW]))) if skin_HW.any() else 0.0
     return Optics(
-        blur_px=float(np.clip(0.8 * np.sqrt(max(sigma * sigma - 0.6, 0.04)), 0.3, 2.0)),
+        blur_px=float(np.clip(0.8 * np.sqrt(max(sigma * sigma - 0.6, 0.04)), _SHARPEST_PX, 2.0)),
         noise_levels=float(np.clip(noise, 0.0, 6.0)),
     )
 
@@ -62,12 +64,12 @@ def blur(image: F32, optics: Optics) -> F32:
 
 
 @cache
-def _grain_tile() -> F32:
-    """Unit noise with a demosaicked sensor's softness, tiled by wrapping; drawn once a process, always the same."""
+def _grain_tiles(across: int) -> F32:
+    """Unit noise with a demosaicked sensor's softness that wraps, so many tiles square; always the same."""
     noise = np.random.default_rng(_GRAIN_TILE_SEED).standard_normal((_GRAIN_TILE, _GRAIN_TILE), dtype=np.float32)
     wrapped = np.pad(noise, 8, mode="wrap")
     soft = np.asarray(cv2.GaussianBlur(wrapped, (0, 0), _GRAIN_SIGMA_PX), np.float32)[8:-8, 8:-8]
-    return np.ascontiguousarray(soft * np.float32(_GRAIN_GAIN))
+    return np.tile(soft * np.float32(_GRAIN_GAIN), (across, across))
 
 
 def grain(size_px: int, optics: Optics, seed: int) -> F32:
@@ -75,7 +77,6 @@ def grain(size_px: int, optics: Optics, seed: int) -> F32:
     if optics.noise_levels <= 0.2:
         return np.zeros((size_px, size_px), np.float32)
     row, column, turns, flip = np.random.default_rng(seed).integers(0, (_GRAIN_TILE, _GRAIN_TILE, 4, 2)).tolist()
-    across = np.arange(size_px)
-    window = _grain_tile()[np.ix_((across + row) % _GRAIN_TILE, (across + column) % _GRAIN_TILE)]
+    window = _grain_tiles(1 + -(-size_px // _GRAIN_TILE))[row : row + size_px, column : column + size_px]
     window = np.rot90(window[:, ::-1] if flip else window, turns)
     return np.ascontiguousarray(window * np.float32(optics.noise_levels))

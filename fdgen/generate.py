@@ -41,7 +41,8 @@ def generate(
     kind = str(rng.choice(list(shares), p=list(shares.values())))
     if failure is None:
         candidates = _candidates(library, recipe, kind, split)
-        for attempt, attempt_rng in enumerate(rng.spawn(recipe.attempts)):
+        for attempt in range(recipe.attempts):
+            attempt_rng = rng.spawn(1)[0]
             asset = _choose(candidates, recipe, attempt_rng)
             placement = _as_json(OCCLUDERS[kind].place(scene, asset, attempt_rng))
             made = _make(scene, [placement], library, variant, split, attempt)

@@ -43,7 +43,7 @@ def _hemisphere(rings: int = 9) -> npt.NDArray[np.float64]:
 _LAMPS = _hemisphere()
 _GREY_LEVELS = 2.5
 """Mean distance of the channels from their mean, in levels, below which a picture counts as grey."""
-_RESIDUAL_GRID = 32
+RESIDUAL_GRID = 32
 
 
 def luminance(linear: npt.NDArray[np.floating[Any]]) -> F32:
@@ -217,7 +217,7 @@ def _residual(
     log_ratio[skin_HW] = np.log(np.maximum(bright[skin_HW], 0.02 * median) / predicted)
 
     def blurred(image: F32) -> F32:
-        small = cv2.resize(image, (_RESIDUAL_GRID, _RESIDUAL_GRID), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(image, (RESIDUAL_GRID, RESIDUAL_GRID), interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.6, borderType=cv2.BORDER_CONSTANT), np.float32)
 
     ratio = 0.75 * blurred(log_ratio) / (blurred(skin_HW.astype(np.float32)) + 0.06)

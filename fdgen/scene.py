@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass, fields
+import zlib
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fdgen.appearance import Optics, estimate_optics
 from fdgen.geometry import Floats, HeadPose, Ints, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
-from fdgen.lighting import FaceLight, estimate_light, luminance, skin_mask, to_linear
+from fdgen.lighting import RESIDUAL_GRID, FaceLight, estimate_light, luminance, skin_mask, to_linear
 from fdgen.raster import rasterise
 
 if TYPE_CHECKING:
@@ -27,36 +27,66 @@ SUPERSAMPLE = 2
 FAR = np.float32(-1e9)
 """Depth where there is no head."""
 
-ANALYSIS_VERSION = "2"
+ANALYSIS_VERSION = "3"
 """Version of `Analysis`; a cached one of another version is computed anew."""
+
+_POSE = np.dtype(
+    [
+        ("scale_px", "<f8"),
+        ("rotation", "<f8", (3, 3)),
+        ("shift_px", "<f8", 2),
+        ("residual_px", "<f8"),
+        ("depth_slope", "<f8", 2),
+    ]
+)
+_LIGHT = np.dtype(
+    [
+        ("harmonics", "<f4", 9),
+        ("floor", "<f8"),
+        ("direction", "<f4", 3),
+        ("directional", "<f8"),
+        ("mean_irradiance", "<f8"),
+        ("tint", "<f4", 3),
+        ("skin", "<f4", 3),
+        ("skin_albedo", "<f8"),
+        ("residual", "<f4", (RESIDUAL_GRID, RESIDUAL_GRID)),
+        ("surround", "<f8"),
+        ("grey", "?"),
+    ]
+)
+_OPTICS = np.dtype([("blur_px", "<f8"), ("noise_levels", "<f8")])
+_LAYOUT = np.dtype([("pose", _POSE), ("light", _LIGHT), ("optics", _OPTICS)])
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What is estimated from the pixels of a photograph: slow to find, small to keep."""
+    """What is estimated of a photograph from its pixels and landmarks: slow to find, small to keep."""
 
+    pose: HeadPose
     light: FaceLight
     optics: Optics
 
     def to_bytes(self) -> bytes:
         """Serialise without loss."""
-        values = {f.name: np.asarray(getattr(self.light, f.name)) for f in fields(FaceLight)}
-        values |= {f"optics_{f.name}": np.asarray(getattr(self.optics, f.name)) for f in fields(Optics)}
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **values)
-        return buffer.getvalue()
+        record = np.zeros((), _LAYOUT)
+        for part in _LAYOUT.names or ():
+            for name in _LAYOUT[part].names or ():
+                record[part][name] = getattr(getattr(self, part), name)
+        return zlib.compress(record.tobytes(), 1)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Analysis:
         """Read back what `to_bytes` wrote."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as values:
+        record = np.frombuffer(zlib.decompress(data), _LAYOUT)[0]
 
-            def read(name: str) -> Any:
-                value = values[name]
-                return value if value.ndim else value.item()
+        def read(part: str) -> dict[str, Any]:
+            names = _LAYOUT[part].names or ()
+            values = {name: record[part][name] for name in names}
+            return {name: value.copy() if value.ndim else value.item() for name, value in values.items()}
 
-            light = FaceLight(**{f.name: read(f.name) for f in fields(FaceLight)})
-            return cls(light, Optics(**{f.name: read(f"optics_{f.name}") for f in fields(Optics)}))
+        pose = read("pose")
+        slope = tuple(pose.pop("depth_slope").tolist())
+        return cls(HeadPose(**pose, depth_slope=slope), FaceLight(**read("light")), Optics(**read("optics")))
 
 
 @dataclass(frozen=True)
@@ -68,7 +98,6 @@ class Scene:
     """
 
     face: Face
-    pose: HeadPose
     mesh_cm: Floats
     depth_HW: F32
     analysis: Analysis
@@ -78,7 +107,7 @@ class Scene:
         """Analyse a face; `analysis` is one made before of the same face, and saves most of the time."""
         size = face.landmarks.size_px
         points = face.landmarks.points_px
-        pose = fit_pose(points)
+        pose = fit_pose(points) if analysis is None else analysis.pose
         mesh = personal_face(points, pose)
         triangles = canonical_face().triangles
         n = size * SUPERSAMPLE
@@ -91,16 +120,21 @@ class Scene:
         if analysis is None:
             step = SUPERSAMPLE
             normals = pose.to_view(vertex_normals(mesh, triangles))
-            analysis = _analyse(face, triangles, normals, ids[::step, ::step], bary[::step, ::step])
+            analysis = _analyse(face, pose, triangles, normals, ids[::step, ::step], bary[::step, ::step])
         skull_cm, skull_faces = skull(mesh)
         skull_points = sample_points(pose, skull_cm)
         rasterise(skull_points, facing(skull_points, skull_faces), depth, ids, bary)
-        return cls(face, pose, mesh, depth, analysis)
+        return cls(face, mesh, depth, analysis)
 
     @property
     def size_px(self) -> int:
         """Side of the crop."""
         return self.face.landmarks.size_px
+
+    @property
+    def pose(self) -> HeadPose:
+        """How the head is turned."""
+        return self.analysis.pose
 
     @property
     def light(self) -> FaceLight:
@@ -157,7 +191,7 @@ def sample_points(pose: HeadPose, points_cm: Floats) -> F32:
 def facing(points: F32, faces: Ints) -> Ints:
     """Return the faces of a closed surface that are turned to the viewer."""
     a, b, c = (points[faces[:, corner], :2] for corner in range(3))
-    signed_area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    signed_area: F32 = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     return np.ascontiguousarray(faces[signed_area < 0])
 
 
@@ -177,7 +211,9 @@ def skull(mesh_cm: Floats) -> tuple[Floats, Ints]:
     return vertices, grid_faces(17, 25)
 
 
-def _analyse(face: Face, triangles: Ints, normals: Floats, ids_HW: npt.NDArray[np.int32], bary_HW2: F32) -> Analysis:
+def _analyse(
+    face: Face, pose: HeadPose, triangles: Ints, normals: Floats, ids_HW: npt.NDArray[np.int32], bary_HW2: F32
+) -> Analysis:
     """Estimate light and optics from the pixels under the face mesh; `normals` are its vertices', in view."""
     corner = triangles[np.maximum(ids_HW, 0)]
     first, second = bary_HW2[..., :1], bary_HW2[..., 1:]
@@ -190,4 +226,4 @@ def _analyse(face: Face, triangles: Ints, normals: Floats, ids_HW: npt.NDArray[n
     pixel /= np.linalg.norm(pixel, axis=-1, keepdims=True) + np.float32(1e-9)
     skin = skin_mask(face.landmarks.points_px, ids_HW >= 0)
     light = estimate_light(face.clean_HWC, to_linear(face.clean_HWC), pixel, skin)
-    return Analysis(light, estimate_optics(face.clean_HWC, skin))
+    return Analysis(pose, light, estimate_optics(face.clean_HWC, skin))

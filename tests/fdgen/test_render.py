@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -66,8 +68,8 @@ def test_a_shadow_falls_away_from_the_light() -> None:
     scene = scenes.scene()
     light = scene.light
     tilted = np.array([0.7, 0.0, 0.714], np.float32)  # from the viewer's right
-    analysis = Analysis(_with(light, direction=tilted, directional=1.0), scene.analysis.optics)
-    lit = Scene(scene.face, scene.pose, scene.mesh_cm, scene.depth_HW, analysis)
+    analysis = Analysis(scene.pose, replace(light, direction=tilted, directional=1.0), scene.analysis.optics)
+    lit = Scene(scene.face, scene.mesh_cm, scene.depth_HW, analysis)
     shadow = draw(lit, plate(0, 0, 9, half=1.5), Style()).shadow_HW
     columns = np.arange(shadow.shape[1])
     centre = (shadow.sum(0) * columns).sum() / shadow.sum()
@@ -93,8 +95,11 @@ def test_analysis_survives_serialisation_bit_for_bit() -> None:
     analysis = scenes.scene(yaw_deg=12).analysis
     again = Analysis.from_bytes(analysis.to_bytes())
     assert again.optics == analysis.optics
-    for name in type(analysis.light).__dataclass_fields__:
-        assert np.array_equal(getattr(again.light, name), getattr(analysis.light, name)), name
+    for section in ("pose", "light"):
+        before, after = getattr(analysis, section), getattr(again, part)
+        for name in type(before).__dataclass_fields__:
+            assert np.array_equal(getattr(after, name), getattr(before, name)), name
+            assert type(getattr(after, name)) is type(getattr(before, name)), name
 
 
 def test_linear_light_round_trips_every_level() -> None:
@@ -150,9 +155,3 @@ def test_grain_has_the_strength_of_the_photograph_and_a_window_of_its_own() -> N
     assert np.array_equal(first, grain(256, optics, 1))
     assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.1
     assert first.std() == pytest.approx(4.0, rel=0.25)
-
-
-def _with(light: object, **changes: object) -> object:
-    from dataclasses import replace
-
-    return replace(light, **changes)  # type: ignore[type-var]

@@ -62,7 +62,7 @@ def preview(
     ids: tuple[str, ...],
     out: Path,
     kind: str | None,
-    faces: Path | None,
+    faces: str | None,
     seed: int,
     columns: int,
     workers: int,

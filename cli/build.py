@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @json_option
 def command(
     out: Path,
-    faces: Path | None,
+    faces: str | None,
     count: int | None,
     recipe: str,
     overrides: tuple[str, ...],

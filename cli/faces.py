@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .output import Voice
@@ -12,8 +11,8 @@ if TYPE_CHECKING:
     from fdgen.faces import FaceSource, Source
 
 
-def list_faces(folder: Path | None, voice: Voice) -> tuple[FaceSource, list[Source]]:
-    """Open `--faces`, list its photographs, and say what is missing there; raise `FacesError`."""
+def list_faces(folder: str | None, voice: Voice) -> tuple[FaceSource, list[Source]]:
+    """Open what `--faces` names, list its photographs, and say what is missing there; raise `FacesError`."""
     from fdgen.faces import open_faces
 
     faces = open_faces(folder)

@@ -23,7 +23,7 @@ from .settings import cache_option, faces_option, json_option, quiet_option, res
 @cache_option
 @quiet_option
 @json_option
-def command(faces: Path | None, size_px: int, workers: int, cache: Path | None, quiet: bool, as_json: bool) -> None:
+def command(faces: str | None, size_px: int, workers: int, cache: Path | None, quiet: bool, as_json: bool) -> None:
     """Find the landmarks of faces once, and cache them, so that every later build starts at once.
 
     Photographs that cannot be used are listed on standard output: reason, path, what is wrong.

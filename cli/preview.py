@@ -42,7 +42,7 @@ CELL_PX = 192
 @quiet_option
 def command(
     out: Path,
-    faces: Path | None,
+    faces: str | None,
     recipe: str,
     overrides: tuple[str, ...],
     seed: int | None,

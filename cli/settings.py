@@ -65,9 +65,10 @@ def recipe_options(function: Function) -> Function:
 
 faces_option = click.option(
     "--faces",
-    type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Folder of photographs, or of CelebA.  [default: the faces that come with fdgen]",
+    shell_complete=lambda ctx, parameter, text: click.Path(file_okay=False).shell_complete(ctx, parameter, text),
+    # Text and not a path: `samples` means the faces that come with fdgen, `./samples` a folder of that name.
+    help="Folder of photographs, or of CelebA.  [default: samples, the faces that come with fdgen]",
 )
 
 cache_option = click.option(

@@ -74,3 +74,13 @@ def test_a_cache_of_another_program_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", ["0", "100000"])
 def test_a_senseless_size_is_refused(size: str, tmp_path: Path) -> None:
     assert_refused(run("landmarks", "--size", size, "--cache", tmp_path / "cache.sqlite"), 2, "size_px", size)
+
+
+def test_samples_means_the_sample_faces_and_a_path_means_a_folder(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "samples").mkdir()
+    named = run("landmarks", "--faces", "samples", "--cache", cache, "--size", "64", "--json")
+    assert json.loads(named.stdout)["faces"] == 4
+    assert_refused(run("landmarks", "--faces", "./samples", "--cache", cache), 1, "no picture")

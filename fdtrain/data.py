@@ -90,6 +90,8 @@ class TripletDataset(Dataset[Sample]):
     ) -> None:
         if size_px < LEAST_PX:
             raise DatasetError(f"the size of training pictures must be {LEAST_PX} px or more, got {size_px}")
+        if limit is not None and limit < 1:
+            raise DatasetError(f"limit must be 1 or more, got {limit}")
         manifest = Manifest.load(root)
         self.root = manifest.root
         self.split = split

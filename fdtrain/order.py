@@ -59,7 +59,9 @@ class EpochSampler(Sampler[Draw]):
         """Return the order of one epoch: a permutation of the samples, by (seed, epoch) alone."""
         if not self.shuffle:
             return np.arange(self.n)
-        return np.random.Generator(np.random.PCG64(np.random.SeedSequence((self.seed, epoch)))).permutation(self.n)
+        # Ranks of raw bits: numpy promises these for all versions to come, and its own shuffling for none.
+        raw = np.random.PCG64(np.random.SeedSequence((self.seed, epoch))).random_raw(self.n)
+        return np.argsort(raw, kind="stable")
 
     def advance(self, n_images: int) -> None:
         """Count images that were trained on, over all ranks."""

@@ -17,7 +17,7 @@ from fdgen.spec import make_spec, spec_id
 from fdgen.worker import Steps
 
 SAMPLE_BYTES = 270_000
-"""What a sample takes on the disk at 256 px, measured on portraits; it grows with the area of the crop."""
+"""What a sample takes on the disk at 256 px, at most: soft portraits take 210 kB. It grows with the crop's area."""
 
 
 @dataclass(frozen=True, slots=True)

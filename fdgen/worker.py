@@ -27,7 +27,8 @@ from fdgen.version import GENERATOR_VERSION
 FACES_KEPT = 16
 """Faces a worker keeps, for sets with few faces and many variants; one is about 1 MB at 256 px with its analysis."""
 
-_PASSING = ("unreadable", "changed")  # reasons that lie with the disk or the moment, not with the photograph
+PASSING = ("unreadable", "changed")
+"""Reasons that lie with the disk or the moment, not with the photograph: recorded, they would make two runs differ."""
 
 
 class Library(Protocol):
@@ -128,6 +129,14 @@ def make_shard(task: ShardTask, on_sample: Callable[[int], None] = lambda made: 
         )
 
 
+def went_missing(detail: str) -> DatasetError:
+    """Return the error of a photograph that was listed and is no longer there, or no longer the same."""
+    return DatasetError(
+        f"a photograph went missing during the build: {detail}",
+        hint="mend that and run the same command again: finished shards are kept",
+    )
+
+
 def tools_digest(library: Library) -> str:
     """Return one digest of what makes the pixels beside the task itself: our own code and the assets."""
     return digest_json([GENERATOR_VERSION, library.digests()])
@@ -189,11 +198,8 @@ def _make_sample(
     try:
         face, analysis = faces.load(source, landmarks)
     except PictureError as error:
-        if error.reason in _PASSING:
-            raise DatasetError(
-                f"a photograph went missing while {task.plan.name} was made: {error.message}",
-                hint="mend that and run the same command again: finished shards are kept",
-            ) from error
+        if error.reason in PASSING:
+            raise went_missing(error.message) from error
         return Reject(source.path, source.sha256, variant, error.reason, error.message)
     return task.steps.generate(face, task.recipe, library, variant, split=task.plan.split, analysis=analysis)
 

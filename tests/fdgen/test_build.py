@@ -26,6 +26,7 @@ import PIL.Image
 import pytest
 
 import fdgen.folder
+import fdgen.lock
 import fdgen.spec
 from fdgen.build import Progress, build, plan_build
 from fdgen.contract import MEMBERS, SPLITS, Manifest, Reject, ShardReceipt, Triplet, merkle_root
@@ -585,6 +586,18 @@ def test_a_second_build_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     assert len(run(out, FACES, count=20)) == 20
 
 
+def test_locks_without_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fdgen.lock, "fcntl", None)
+    with (
+        folder_lock(tmp_path),
+        pytest.raises(DatasetError, match="or was killed there") as caught,
+        folder_lock(tmp_path),
+    ):
+        pass
+    assert f"delete {tmp_path / LOCK_NAME}" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
 def test_a_read_only_output_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -724,10 +737,17 @@ def test_progress_rises_to_the_count(tmp_path: Path, workers: int) -> None:
 def test_a_photograph_that_goes_missing_stops_the_build_and_is_not_recorded(tmp_path: Path, built: Path) -> None:
     out = tmp_path / "set"
     steps = dataclasses.replace(STEPS, load_face=load_face_from_a_lost_disk)
-    with pytest.raises(DatasetError, match=r"a photograph went missing while .* was made"):
+    with pytest.raises(DatasetError, match=r"went missing during the build: some/.*7\.jpg cannot be read") as caught:
         run(out, FACES, count=COUNT, steps=steps)
+    assert "finished shards are kept" in caught.value.hint
+    with pytest.raises(DatasetError, match=r"went missing during the build: it has changed"):
+        run(out, FACES, count=COUNT, steps=dataclasses.replace(STEPS, detect=detect_on_a_lost_disk))
     run(out, FACES, count=COUNT)
     assert digests(out) == digests(built)
+
+
+def detect_on_a_lost_disk(faces: Any, wanted: Any, **options: Any) -> Any:
+    return {s.sha256: Reject(s.path, s.sha256, 0, "changed", "it has changed") for s in wanted}
 
 
 def load_face_from_a_lost_disk(faces: Any, source: Any, landmarks: Any) -> Face:

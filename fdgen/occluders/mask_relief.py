@@ -117,15 +117,19 @@ def _folds(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
         envelope = reach / (reach + np.float32(0.8)) * np.exp(-((reach / np.float32(fit["tension_reach"])) ** 2))
         height += np.float32(pull) * spokes * envelope
     slack = np.float32(fit["slack"])
-    bow = np.sqrt(across * across + np.float32(6.0)) * np.float32(fit["lean"])
-    sag = down + bow + np.float32(0.03) * across * across  # folds hang in bows between the sides
-    broad = noise(across * np.float32(0.16), sag * np.float32(0.36), seed + 0.37, 1)
-    crossed = noise(across * np.float32(0.2), (down - bow) * np.float32(0.5), seed + 0.71, 2)
+    aside = across - np.float32(fit["bow_shift_cm"])
+    bow = np.sqrt(aside * aside + np.float32(6.0)) * np.float32(fit["lean"])
+    sag = down + bow + np.float32(0.03) * aside * aside  # folds hang in bows between the sides
+    broad = noise(across * np.float32(0.24), sag * np.float32(0.36), seed + 0.37, 1)
+    crossed = noise(across * np.float32(0.28), (down - bow) * np.float32(0.5), seed + 0.71, 2)
     # Folds are round on top and sharp at their foot.
     folds = np.minimum(np.abs(crossed), 1.2) + np.minimum(np.abs(broad), 1.2)
     height += slack * (np.float32(0.045) * broad + np.float32(0.085) * (folds - np.float32(1.2)))
+    if fit["rolls_cm"] > 0:  # thick cloth wound round: a few broad rolls, one over the other
+        wound = noise(across * np.float32(0.05), (sag - np.float32(0.1) * across) * np.float32(0.3), seed + 0.9, 0)
+        height += np.float32(fit["rolls_cm"]) * (np.float32(1.2) - np.minimum(np.abs(wound) * 1.5, 2.0))
     gather = noise(across * np.float32(0.75), up * np.float32(0.16), seed + 0.13, 3)
-    height += np.float32(fit["gather"]) * gather * np.exp(-((up / np.float32(2.6)) ** 2))
+    height += np.float32(fit["gather"]) * gather * np.exp(-((up / np.float32(fit["gather_reach"])) ** 2))
     edge = np.minimum(np.minimum(down, up), inside)
     height *= np.clip(edge / np.float32(0.5), 0.25, 1.0)
     return np.asarray(cv2.resize(height, texels.across.shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
@@ -172,7 +176,7 @@ def _hem(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     """The edge: it rolls off to its own thickness, with the band of a hem or weld and its groove."""
     rim = texels.rim
     thick, band = np.float32(fit["thick_cm"]), np.float32(fit["hem_cm"])
-    roll = thick * (np.sqrt(np.clip(rim / np.float32(0.16), 0, 1)) - 1)
+    roll = thick * (np.sqrt(np.clip(rim / np.float32(0.1 + fit["thick_cm"]), 0, 1)) - 1)
     if cut == "pleated" and fit["hem_dashes"] > 0.5:  # a weld of short bars instead of a seam
         bars = np.sin((texels.across + texels.down) * np.float32(2 * np.pi / 0.36))
         roll = roll - np.float32(0.03) * np.clip(bars, 0, 1) * np.exp(-(((rim - 0.5 * band) / np.float32(0.14)) ** 4))

@@ -153,7 +153,8 @@ def fit_pose(landmarks_px: npt.NDArray[np.floating[Any]]) -> HeadPose:
         jacobian[:, 0, 4] = jacobian[:, 1, 5] = 1.0
         rows = jacobian.reshape(-1, 6)
         weighted = rows * np.repeat(trust, 2)[:, None]
-        step = np.linalg.solve(weighted.T @ rows, weighted.T @ error.ravel())
+        # Not matrix products: those may round differently with another number of threads.
+        step = np.linalg.solve(np.einsum("ni,nj->ij", weighted, rows), np.einsum("ni,n->i", weighted, error.ravel()))
         rotation = rotation_matrix(step[:3]) @ rotation
         scale += float(step[3])
         shift = shift + step[4:]

@@ -203,7 +203,8 @@ def _robust_ridge(
     fit = np.zeros(basis.shape[1])
     for _ in range(4):
         weighted = basis * weight[:, None]
-        fit = np.linalg.solve(weighted.T @ basis + np.diag(_RIDGE * len(observed)), weighted.T @ observed)
+        normal = np.einsum("ni,nj->ij", weighted, basis)  # not a matrix product: that may round by the thread
+        fit = np.linalg.solve(normal + np.diag(_RIDGE * len(observed)), np.einsum("ni,n->i", weighted, observed))
         weight = 1.0 / (1.0 + ((observed - basis @ fit) / scale) ** 2)
     return fit, weight
 

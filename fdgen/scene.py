@@ -30,6 +30,8 @@ FAR = np.float32(-1e9)
 ANALYSIS_VERSION = "3"
 """Version of `Analysis`; a cached one of another version is computed anew."""
 
+_LIGHT_PX = 128
+
 _POSE = np.dtype(
     [
         ("scale_px", "<f8"),
@@ -214,16 +216,20 @@ def skull(mesh_cm: Floats) -> tuple[Floats, Ints]:
 def _analyse(
     face: Face, pose: HeadPose, triangles: Ints, normals: Floats, ids_HW: npt.NDArray[np.int32], bary_HW2: F32
 ) -> Analysis:
-    """Estimate light and optics from the pixels under the face mesh; `normals` are its vertices', in view."""
-    corner = triangles[np.maximum(ids_HW, 0)]
-    first, second = bary_HW2[..., :1], bary_HW2[..., 1:]
-    normals = normals.astype(np.float32)
-    pixel = (
-        first * normals[corner[..., 0]]
-        + second * normals[corner[..., 1]]
-        + (1 - first - second) * normals[corner[..., 2]]
-    )
-    pixel /= np.linalg.norm(pixel, axis=-1, keepdims=True) + np.float32(1e-9)
+    """Estimate light and optics from the pixels under the face mesh; `normals` are its vertices', in view.
+
+    Light is smooth, so it is read off a picture of about `_LIGHT_PX`; blur and noise are read off the full one.
+    """
     skin = skin_mask(face.landmarks.points_px, ids_HW >= 0)
-    light = estimate_light(face.clean_HWC, to_linear(face.clean_HWC), pixel, skin)
+    step = max(1, face.landmarks.size_px // _LIGHT_PX)
+    seen = (slice(None, None, step), slice(None, None, step))
+    corner = triangles[np.maximum(ids_HW[seen], 0)]
+    first, second = bary_HW2[..., :1][seen], bary_HW2[..., 1:][seen]
+    normals = normals.astype(np.float32)
+    pixel = first * normals[corner[..., 0]] + second * normals[corner[..., 1]]
+    pixel += (1 - first - second) * normals[corner[..., 2]]
+    pixel /= np.linalg.norm(pixel, axis=-1, keepdims=True) + np.float32(1e-9)
+    height, width = pixel.shape[:2]
+    small = np.asarray(cv2.resize(face.clean_HWC, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    light = estimate_light(small, to_linear(small), pixel, skin[seen])
     return Analysis(pose, light, estimate_optics(face.clean_HWC, skin))

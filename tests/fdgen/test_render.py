@@ -96,7 +96,7 @@ def test_analysis_survives_serialisation_bit_for_bit() -> None:
     again = Analysis.from_bytes(analysis.to_bytes())
     assert again.optics == analysis.optics
     for section in ("pose", "light"):
-        before, after = getattr(analysis, section), getattr(again, part)
+        before, after = getattr(analysis, section), getattr(again, section)
         for name in type(before).__dataclass_fields__:
             assert np.array_equal(getattr(after, name), getattr(before, name)), name
             assert type(getattr(after, name)) is type(getattr(before, name)), name

@@ -31,6 +31,7 @@ class Meter:
     def start_from(self, done: int) -> None:
         """Count what an earlier run has left done: it shows in the bar, and not in the speed."""
         self.done = self.found = done
+        self.started_s = time.monotonic()
         self._show()
 
     def update(self, done: int, total: int | None = None) -> None:

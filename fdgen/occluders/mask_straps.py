@@ -43,7 +43,7 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
     width = np.full(_RINGS, fit["strap_cm"] / 2)
     if kind == "ears" and fit["strap_cm"] > 0.6:  # cut from the same sheet: wide at the mask, narrow at the ear
         width *= np.linspace(1.5, 0.8, _RINGS)
-    thick = np.maximum(0.09, 0.55 * width)
+    thick = np.maximum(0.09, np.minimum(0.55 * width, 0.06 + 0.28 * width))  # the wider, the flatter
     ending = 2 if kind == "ears" else 7  # behind the ear at once, into the hair by and by
     presence = np.clip((_RINGS - 0.5 - np.arange(_RINGS)) / ending, 0.0, 1.0)
     material = Material(

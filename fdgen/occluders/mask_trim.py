@@ -74,7 +74,7 @@ def _print(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
     """A few lines of small type and a mark, as makers print on respirators."""
     rng = np.random.default_rng(fit["print_seed"])
     h, w = albedo.shape[:2]
-    rows, columns = round(2.0 / texels.texel_cm), round(3.4 / texels.texel_cm)
+    rows, columns = min(round(2.0 / texels.texel_cm), h // 2), min(round(3.4 / texels.texel_cm), w // 2)
     canvas = np.zeros((rows * _FINE, columns * _FINE), np.uint8)
     lines = int(rng.integers(2, 5))
     for k in range(lines):

@@ -237,6 +237,7 @@ def test_white_cloth_keeps_below_the_sensor_s_limit_in_a_bright_photograph() -> 
         ({"valve": "hexagon"}, "valve"),
         ({"top": [3.0, 1.0]}, "top"),
         ({"top": "high"}, "top"),
+        ({"apex": [0.1, 0.5]}, "apex"),
         ({"colour": "red"}, "colour"),
         ({"patterns": {"tartn": 1.0}}, "tartn"),
         ({"patterns": {"plaid": 0.0}}, "patterns"),

@@ -78,16 +78,21 @@ def sh_irradiance(normals: F32, coefficients: F32, floor: float) -> F32:
 
 
 @njit(cache=True)
-def _sample(texture: F32, u: float, v: float, channel: int) -> Any:
-    """Bilinear, wrapping on both sides."""
+def _sample(texture: F32, u: float, v: float) -> Any:
+    """Return the three channels of a texture at (u, v): bilinear, wrapping on both sides."""
     height, width = texture.shape[0], texture.shape[1]
-    x, y = (u % 1.0) * width - 0.5, (v % 1.0) * height - 0.5
+    x, y = (u - np.floor(u)) * width - 0.5, (v - np.floor(v)) * height - 0.5
     xi, yi = int(np.floor(x)), int(np.floor(y))
     fx, fy = x - xi, y - yi
-    xa, xb, ya, yb = xi % width, (xi + 1) % width, yi % height, (yi + 1) % height
-    near = texture[ya, xa, channel] * (1.0 - fx) + texture[ya, xb, channel] * fx
-    far = texture[yb, xa, channel] * (1.0 - fx) + texture[yb, xb, channel] * fx
-    return near * (1.0 - fy) + far * fy
+    xa, ya = (xi if xi >= 0 else width - 1), (yi if yi >= 0 else height - 1)
+    xb, yb = (xi + 1 if xi + 1 < width else 0), (yi + 1 if yi + 1 < height else 0)
+    waa, wab, wba, wbb = (1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy
+    aa, ab, ba, bb = texture[ya, xa], texture[ya, xb], texture[yb, xa], texture[yb, xb]
+    return (
+        waa * aa[0] + wab * ab[0] + wba * ba[0] + wbb * bb[0],
+        waa * aa[1] + wab * ab[1] + wba * ba[1] + wbb * bb[1],
+        waa * aa[2] + wab * ab[2] + wba * ba[2] + wbb * bb[2],
+    )
 
 
 @njit(cache=True)
@@ -177,9 +182,8 @@ def shade(
                     if textured:
                         u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
                         v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
-                        r *= _sample(texture, u, v, 0)
-                        g *= _sample(texture, u, v, 1)
-                        d *= _sample(texture, u, v, 2)
+                        t0, t1, t2 = _sample(texture, u, v)
+                        r, g, d = r * t0, g * t1, d * t2
                     if specular > 0.0 or mirror > 0.0:
                         n0 = a * normals_N3[i, 0] + b * normals_N3[j, 0] + c * normals_N3[k, 0]
                         n1 = a * normals_N3[i, 1] + b * normals_N3[j, 1] + c * normals_N3[k, 1]
@@ -201,9 +205,8 @@ def shade(
                             eu = 0.5 + np.arctan2(r0, r2) / 6.283185307
                             ev = 0.5 - 0.499 * r1
                             reflect = 0.35 + 4.0 * fresnel
-                            r += m0 * reflect * _sample(environment, eu, ev, 0)
-                            g += m1 * reflect * _sample(environment, eu, ev, 1)
-                            d += m2 * reflect * _sample(environment, eu, ev, 2)
+                            e0, e1, e2 = _sample(environment, eu, ev)
+                            r, g, d = r + m0 * reflect * e0, g + m1 * reflect * e1, d + m2 * reflect * e2
                     # Light past what the sensor holds is cut sample by sample: a glint then ends in a smooth edge.
                     red += min(r, 1.1) * presence
                     green += min(g, 1.1) * presence

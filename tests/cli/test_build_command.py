@@ -169,7 +169,7 @@ def test_a_read_only_out_is_refused(tmp_path: Path, cache: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.sample)])
 def test_ctrl_c_keeps_what_is_finished_and_the_next_run_goes_on(workers: int, cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "set"
     arguments = [

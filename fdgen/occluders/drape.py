@@ -224,51 +224,49 @@ def bake_relief(view: F32, lit: F32, height: F32, lamp: F32, ambient_up: float) 
     rows, columns = lit.shape
     ratio, smooth_lit = np.empty((h, w), np.float32), np.empty((h, w), np.float32)
     lx, ly, lz, direct = lamp[0], lamp[1], lamp[2], lamp[3]
-    step_y, step_x = (rows - 1) / (h - 1), (columns - 1) / (w - 1)
-    for i in range(h):
-        y = min(i * step_y, rows - 1.001)
-        r = int(y)
-        fy = y - r
-        above, below = max(0, i - 1), min(h - 1, i + 1)
-        for j in range(w):
-            x = min(j * step_x, columns - 1.001)
-            c = int(x)
-            fx = x - c
-            before, after = max(0, j - 1), min(w - 1, j + 1)
-            # One texel to the right, and one up, on the surface: slopes of the cell of vertices around.
-            ux = (
-                (1 - fy) * (view[r, c + 1, 0] - view[r, c, 0]) + fy * (view[r + 1, c + 1, 0] - view[r + 1, c, 0])
-            ) * step_x
-            uy = (
-                (1 - fy) * (view[r, c + 1, 1] - view[r, c, 1]) + fy * (view[r + 1, c + 1, 1] - view[r + 1, c, 1])
-            ) * step_x
-            uz = (
-                (1 - fy) * (view[r, c + 1, 2] - view[r, c, 2]) + fy * (view[r + 1, c + 1, 2] - view[r + 1, c, 2])
-            ) * step_x
-            vx = (
-                (1 - fx) * (view[r, c, 0] - view[r + 1, c, 0]) + fx * (view[r, c + 1, 0] - view[r + 1, c + 1, 0])
-            ) * step_y
-            vy = (
-                (1 - fx) * (view[r, c, 1] - view[r + 1, c, 1]) + fx * (view[r, c + 1, 1] - view[r + 1, c + 1, 1])
-            ) * step_y
-            vz = (
-                (1 - fx) * (view[r, c, 2] - view[r + 1, c, 2]) + fx * (view[r, c + 1, 2] - view[r + 1, c + 1, 2])
-            ) * step_y
+    step_y, step_x = np.float32((rows - 1) / (h - 1)), np.float32((columns - 1) / (w - 1))
+    # By cell of vertices: normal, gradients of one texel to the right and one up, light on the smooth surface.
+    cells = np.empty((rows - 1, columns - 1, 10), np.float32)
+    for r in range(rows - 1):
+        for c in range(columns - 1):
+            ux = (view[r, c + 1, 0] - view[r, c, 0] + view[r + 1, c + 1, 0] - view[r + 1, c, 0]) * step_x / 2
+            uy = (view[r, c + 1, 1] - view[r, c, 1] + view[r + 1, c + 1, 1] - view[r + 1, c, 1]) * step_x / 2
+            uz = (view[r, c + 1, 2] - view[r, c, 2] + view[r + 1, c + 1, 2] - view[r + 1, c, 2]) * step_x / 2
+            vx = (view[r, c, 0] - view[r + 1, c, 0] + view[r, c + 1, 0] - view[r + 1, c + 1, 0]) * step_y / 2
+            vy = (view[r, c, 1] - view[r + 1, c, 1] + view[r, c + 1, 1] - view[r + 1, c + 1, 1]) * step_y / 2
+            vz = (view[r, c, 2] - view[r + 1, c, 2] + view[r, c + 1, 2] - view[r + 1, c + 1, 2]) * step_y / 2
             nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
             length = np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
             nx, ny, nz = nx / length, ny / length, nz / length
-            du = (height[i, after] - height[i, before]) / (after - before) / (ux * ux + uy * uy + uz * uz + 1e-6)
-            dv = (height[above, j] - height[below, j]) / (below - above) / (vx * vx + vy * vy + vz * vz + 1e-6)
-            x, y, z = nx - du * ux - dv * vx, ny - du * uy - dv * vy, nz - du * uz - dv * vz
-            length = np.sqrt(x * x + y * y + z * z) + 1e-12
-            smooth = (1.0 - direct) * (1.0 + ambient_up * ny) + direct * max(0.1, nx * lx + ny * ly + nz * lz)
-            rough = (1.0 - direct) * (1.0 + ambient_up * y / length) + direct * max(
-                0.0, (x * lx + y * ly + z * lz) / length
-            )
-            ratio[i, j] = min(rough / smooth, 1.6)
-            smooth_lit[i, j] = (1 - fy) * ((1 - fx) * lit[r, c] + fx * lit[r, c + 1]) + fy * (
-                (1 - fx) * lit[r + 1, c] + fx * lit[r + 1, c + 1]
-            )
+            uu, vv = ux * ux + uy * uy + uz * uz + 1e-6, vx * vx + vy * vy + vz * vz + 1e-6
+            cell = cells[r, c]
+            cell[0], cell[1], cell[2] = nx, ny, nz
+            cell[3], cell[4], cell[5] = ux / uu, uy / uu, uz / uu
+            cell[6], cell[7], cell[8] = vx / vv, vy / vv, vz / vv
+            cell[9] = (1.0 - direct) * (1.0 + ambient_up * ny) + direct * max(0.1, nx * lx + ny * ly + nz * lz)
+    for i in range(h):
+        y = min(i * step_y, np.float32(rows - 1.001))
+        r = int(y)
+        fy = y - np.float32(r)
+        above, below = max(0, i - 1), min(h - 1, i + 1)
+        for j in range(w):
+            x = min(j * step_x, np.float32(columns - 1.001))
+            c = int(x)
+            fx = x - np.float32(c)
+            before, after = max(0, j - 1), min(w - 1, j + 1)
+            cell = cells[r, c]
+            du = (height[i, after] - height[i, before]) / np.float32(after - before)
+            dv = (height[above, j] - height[below, j]) / np.float32(below - above)
+            nx = cell[0] - du * cell[3] - dv * cell[6]
+            ny = cell[1] - du * cell[4] - dv * cell[7]
+            nz = cell[2] - du * cell[5] - dv * cell[8]
+            scale = 1.0 / np.sqrt(nx * nx + ny * ny + nz * nz)
+            rough = (1.0 - direct) * (1.0 + ambient_up * ny * scale)
+            rough += direct * max(0.0, (nx * lx + ny * ly + nz * lz) * scale)
+            ratio[i, j] = min(rough / cell[9], 1.6)
+            near = lit[r, c] + fx * (lit[r, c + 1] - lit[r, c])
+            far = lit[r + 1, c] + fx * (lit[r + 1, c + 1] - lit[r + 1, c])
+            smooth_lit[i, j] = near + fy * (far - near)
     return ratio, smooth_lit
 
 

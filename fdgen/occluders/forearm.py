@@ -13,6 +13,8 @@ _ALONG_CM = np.array([0.0, 0.6, 1.3, 2.1, 3.0, 4.2, 5.6, 7.5, 10.0, 13.0, 16.5, 
 """Where the rings of the forearm stand, from the loop."""
 
 N_RINGS = len(_ALONG_CM)
+ARM_CM = float(_ALONG_CM[-1])
+"""Length of the arm, far beyond any picture."""
 
 _WRIST_BEND_CM = 5.0
 """The wrist bends over this length: carpal bones, then skin."""

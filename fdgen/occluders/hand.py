@@ -14,12 +14,13 @@ from fdgen.assets import Asset
 from fdgen.errors import AssetError
 from fdgen.geometry import Floats, canonical_face, rotation_matrix, vertex_normals
 from fdgen.mesh import Material, Mesh, join, part
+from fdgen.occluders.anatomy import ATLAS_PX, STRIP_CM, STRIP_PX, STRIP_WIDTH_PX, TEXTURE_PX, atlas_of
 from fdgen.occluders.base import Placement
-from fdgen.occluders.forearm import arm_line, arm_rings, rings_at, tube_mesh, wrist_limited
+from fdgen.occluders.forearm import ARM_CM, arm_line, arm_rings, rings_at, tube_mesh, wrist_limited
 from fdgen.occluders.jewellery import draw_jewellery, jewellery_mesh, surroundings
 from fdgen.occluders.posture import Pose, pose_of
 from fdgen.occluders.skeleton import DIGITS, HandModel, digit_joints, load_hand, skin
-from fdgen.occluders.skin import ATLAS_PX, STRIP_CM, STRIP_PX, TEXTURE_PX, atlas_of, draw_skin, skin_texture
+from fdgen.occluders.skin import draw_skin, skin_texture
 from fdgen.occluders.sleeve import draw_sleeve, paint_cloth, sleeve_mesh
 from fdgen.occluders.touch import Surface, rest_digits, settle, touchable
 from fdgen.render import Layer, Style, draw
@@ -34,6 +35,32 @@ _FACE_HEIGHT = 1.02
 """Hairline to chin over landmarks 10 to 152."""
 
 
+_ARM_CLEARANCE_CM = 2.6
+"""How near the axis of the forearm may come to the face."""
+
+_LEAST_ACROSS = 0.5
+"""Least share of the forearm's direction that lies in the plane of the picture, so that it leaves it."""
+
+_CAMERA_CM = 90.0
+"""Distance of the camera, as a portrait is taken: what is held towards it looks larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stance:
+    """How a hand is held: `rotation` (3, 3) and `scale` carry its frame to the head's; `girth` is its fingers'."""
+
+    pose: Pose
+    model: HandModel
+    rotation: Floats
+    scale: float
+    girth: float
+
+    def to_head(self, points_cm: Floats, origin_cm: Floats) -> Floats:
+        """Carry points (N, 3) of the hand's frame to the head's."""
+        result: Floats = points_cm @ self.rotation.T * self.scale + origin_cm
+        return result
+
+
 @dataclass(frozen=True, slots=True)
 class Hand:
     """One hand, left or right, with its forearm, which always leaves the picture."""
@@ -44,24 +71,28 @@ class Hand:
         """Draw the side, the posture and the skin; lay the hand on the face and bend its fingers to it."""
         pose = pose_of(asset)
         side = _draw_side(scene, pose, rng)
-        model = _model(asset, side)
         mirrored = side == "left"
         surface = touchable(scene.mesh_cm, mirrored=mirrored)
         angles = pose.posture(rng)
-        girth = float(rng.normal(1.10, 0.045))
-        height = _FACE_HEIGHT * (scene.mesh_cm[10, 1] - scene.mesh_cm[152, 1])
-        scale = float(np.clip(rng.normal(1.03, 0.04), 0.92, 1.12) * height / _HAND_LENGTH_CM)
-        rotation = _orientation(pose, rng)
-        target = _target(scene, pose, mirrored) + [low + (high - low) * rng.random() for low, high in pose.offset_cm]
-        press = pose.press_cm[0] + (pose.press_cm[1] - pose.press_cm[0]) * rng.random()
-        origin, angles = _lay(model, pose, angles, girth, rotation, scale, target, press, surface, rng)
-        arm = _arm_direction(scene, pose, model, rotation, origin, scale, surface, mirrored, rng)
+        away = None if pose.away_cm is None else float(rng.uniform(*pose.away_cm))
+        height = _FACE_HEIGHT * float(scene.mesh_cm[10, 1] - scene.mesh_cm[152, 1])
+        scale = float(np.clip(rng.normal(1.03, 0.04), 0.92, 1.12)) * height / _HAND_LENGTH_CM
+        stance = _Stance(
+            pose=pose,
+            model=_model(asset, side),
+            rotation=_orientation(pose, rng),
+            scale=scale * (1.0 + (away or 0.0) / _CAMERA_CM),
+            girth=float(rng.normal(1.10, 0.045)),
+        )
+        target = _target(scene, pose, mirrored) + [rng.uniform(*bounds) for bounds in pose.offset_cm]
+        origin, angles = _lay(stance, angles, target, float(rng.uniform(*pose.press_cm)), away, surface)
+        arm = _arm_direction(scene, stance, origin, surface, mirrored, rng)
         values = {
             "side": side,
             "angles_deg": np.round(angles, 4).tolist(),
-            "girth": round(girth, 5),
-            "scale": round(scale, 5),
-            "turn": np.round(rotation, 6).tolist(),
+            "girth": round(stance.girth, 5),
+            "scale": round(stance.scale, 5),
+            "turn": np.round(stance.rotation, 6).tolist(),
             "origin_cm": np.round(origin, 5).tolist(),
             "arm": np.round(arm, 5).tolist(),
             "stout": round(float(rng.uniform(0.7, 1.25)), 5),
@@ -92,6 +123,7 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
 
     look = values["skin"]
     albedo = np.clip(scene.light.skin_reflectance * np.array(look["tone"], np.float32), 0.0, 0.9)
+    albedo = albedo * _unbeard(scene, vertices * (_MIRROR if values["side"] == "left" else 1.0))[:, None]
     shine = atlas_of(model).shiny
     skin_of = Material(
         albedo, specular=look["shine"] + shine * (0.22 + 0.20 * look["polish"]), gloss=12.0 + 50.0 * shine
@@ -108,11 +140,13 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     vertices, faces, normals, uv = tube_mesh(np.concatenate([tucked, rings]))
     at_loop = np.append(model.loop, model.loop[0])
     normals[: 2 * len(at_loop)] = np.tile(cage_normals[at_loop], (2, 1))
-    strip = (ATLAS_PX + 1.0 + (STRIP_PX - 2.0) * _to_and_fro(uv[:, 1] * 60.0 / STRIP_CM)) / TEXTURE_PX[0]
-    column = (0.5 + (ATLAS_PX - 1.0) * uv[:, 0]) / ATLAS_PX
-    bare = Material(albedo, specular=look["shine"], gloss=12.0)
+    strip = (ATLAS_PX + 1.0 + (STRIP_PX - 2.0) * _to_and_fro(uv[:, 1] * ARM_CM / STRIP_CM)) / TEXTURE_PX[0]
+    column = (0.5 + (STRIP_WIDTH_PX - 1.0) * uv[:, 0]) / ATLAS_PX
+    bare = Material(albedo.mean(0), specular=look["shine"], gloss=12.0)
     parts.append(part(vertices, faces, bare, normals=normals, uv_N2=np.column_stack([column, strip])))
-    texture = skin_texture(model, look)
+    light = scene.light
+    towards = scene.pose.rotation.T @ light.direction * (_MIRROR if values["side"] == "left" else 1.0)
+    texture = skin_texture(model, look, rotation.T @ towards * (1.1 * light.directional * look["relief"]))
     sleeve = values["sleeve"]
     if sleeve:
         first = ATLAS_PX + STRIP_PX
@@ -124,6 +158,16 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     parts += jewellery_mesh(model, cage, joints, arm, rings, scale, values["jewellery"], covered)
     mesh = join(parts, texture=texture)
     return _mirrored(mesh) if values["side"] == "left" else mesh
+
+
+def _unbeard(scene: Scene, vertices_cm: Floats) -> Floats:
+    """Return by how much (N,) to brighten skin where the renderer will darken it for shadows on the face.
+
+    Part of what looks like a shadow is a beard or a dark lip, which a hand before it does not have.
+    """
+    at = np.clip(scene.pose.to_screen(vertices_cm)[:, :2].astype(np.int64), 0, scene.size_px - 1)
+    result: Floats = np.minimum(scene.light_residual_HW[at[:, 1], at[:, 0]], 1.0).astype(np.float64) ** -0.6
+    return result
 
 
 def _to_and_fro(x: Floats) -> Floats:
@@ -163,7 +207,8 @@ def _opposite() -> npt.NDArray[np.int64]:
     """Return for each vertex of the face its mirror image (468,)."""
     vertices = canonical_face().vertices_cm
     reflected = vertices * _MIRROR
-    return ((reflected[:, None] - vertices[None]) ** 2).sum(-1).argmin(1)
+    nearest: npt.NDArray[np.int64] = ((reflected[:, None] - vertices[None]) ** 2).sum(-1).argmin(1)
+    return nearest
 
 
 def _target(scene: Scene, pose: Pose, mirrored: bool) -> Floats:
@@ -204,61 +249,43 @@ def _part_vertices(model: HandModel, name: str) -> npt.NDArray[np.int64]:
 
 
 def _lay(
-    model: HandModel,
-    pose: Pose,
-    angles: Floats,
-    girth: float,
-    rotation: Floats,
-    scale: float,
-    target: Floats,
-    press: float,
-    surface: Surface,
-    rng: np.random.Generator,
+    stance: _Stance, angles: Floats, target: Floats, press: float, away: float | None, surface: Surface
 ) -> tuple[Floats, Floats]:
-    """Bring the hand to the face: return where its wrist lies and its posture."""
-    cage, joints, _ = skin(model, angles, girth)
-    origin = target - joints[list(pose.anchor)].mean(0) @ rotation.T * scale
+    """Bring the hand to the face, or `away` cm before it: return where its wrist lies and its posture."""
+    pose, model = stance.pose, stance.model
+    cage, joints, _ = skin(model, angles, stance.girth)
+    origin = target - stance.to_head(joints[list(pose.anchor)].mean(0), np.zeros(3))
     approach = np.array(pose.approach) / np.linalg.norm(pose.approach)
-    touching = pose.contact or ("palm", "index", "middle", "ring", "pinky")
+    touching = pose.contact or ("palm", *DIGITS[1:])
     chosen = np.unique(np.concatenate([_part_vertices(model, name) for name in touching]))
     chosen = chosen[:: len(chosen) // 70 + 1]  # a vertex every few mm will do
-    placed = cage[chosen] @ rotation.T * scale + origin
-    if pose.away_cm is not None:
-        away = pose.away_cm[0] + (pose.away_cm[1] - pose.away_cm[0]) * rng.random()
+    placed = stance.to_head(cage[chosen], origin)
+    if away is not None:
         return origin + approach * settle(surface, placed, approach, -away), angles
     origin = origin + approach * settle(surface.near(placed, 9.0), placed, approach, press)
-    angles = rest_digits(model, angles, pose.rest, rotation, origin, scale, surface, press, girth)
-    return origin, angles
+    rotation, scale, girth = stance.rotation, stance.scale, stance.girth
+    return origin, rest_digits(model, angles, pose.rest, rotation, origin, scale, surface, press, girth)
 
 
 def _arm_direction(
-    scene: Scene,
-    pose: Pose,
-    model: HandModel,
-    rotation: Floats,
-    origin: Floats,
-    scale: float,
-    surface: Surface,
-    mirrored: bool,
-    rng: np.random.Generator,
+    scene: Scene, stance: _Stance, origin: Floats, surface: Surface, mirrored: bool, rng: np.random.Generator
 ) -> Floats:
     """Draw where the arm goes: as the wrist allows, past the jaw rather than through it, and out of the picture."""
-    wanted = np.array(pose.arm) / np.linalg.norm(pose.arm)
+    pose, rotation, scale = stance.pose, stance.rotation, stance.scale
     jitter = np.radians(rng.normal(0, pose.arm_jitter_deg, 3))
-    wanted = rotation_matrix(jitter) @ wanted
-    wrist = rotation @ model.cage_cm[model.loop].mean(0) * scale + origin
-    loop = model.cage_cm[model.loop] @ rotation.T * scale + origin
+    wanted = rotation_matrix(jitter) @ (np.array(pose.arm) / np.linalg.norm(pose.arm))
+    wrist = stance.to_head(stance.model.cage_cm[stance.model.loop].mean(0), origin)
     flip = _MIRROR if mirrored else np.ones(3)
     for _ in range(7):
         direction: Floats = rotation @ wrist_limited(rotation.T @ wanted)
         arm = arm_line(wrist, rotation, direction, scale)
-        middle = arm.centres_cm[5:11]
-        clear = float(surface.distance(middle).min())
-        seen = scene.pose.to_view(direction[None] * flip)[0]
-        if clear > 2.6 * scale and np.hypot(seen[0], seen[1]) > 0.5:
+        clear = float(surface.distance(arm.centres_cm[5:11]).min()) > _ARM_CLEARANCE_CM * scale
+        across = float(np.hypot(*scene.pose.to_view((direction * flip)[None])[0, :2]))
+        if clear and across > _LEAST_ACROSS:
             break
-        forward = np.array([0.0, 0.0, 0.16 if clear <= 2.6 * scale else 0.0])
-        flat = np.array([0.05, -0.22, 0.0]) if np.hypot(seen[0], seen[1]) <= 0.5 else np.zeros(3)
-        wanted = wanted + forward + flat
+        if not clear:
+            wanted = wanted + np.array([0.0, 0.0, 0.16])
+        if across <= _LEAST_ACROSS:  # it runs along the line of sight: let it sink
+            wanted = wanted + np.array([0.05, -0.22, 0.0])
         wanted /= np.linalg.norm(wanted)
     return direction

@@ -24,20 +24,9 @@ METALS: Mapping[str, tuple[float, float, float]] = {
 def draw_jewellery(rng: np.random.Generator) -> dict[str, Any]:
     """Draw what is worn: a JSON table with `rings`, `bracelet`, `watch`, each maybe empty."""
     metal = str(rng.choice(list(METALS), p=[0.38, 0.32, 0.10, 0.12, 0.08]))
-    rings = []
-    if rng.random() < 0.30:
-        for finger in rng.choice(
-            len(FINGERS), size=1 + int(rng.random() < 0.25) + int(rng.random() < 0.08), replace=False
-        ):
-            rings.append(
-                {
-                    "finger": FINGERS[int(finger)],
-                    "at": round(float(rng.uniform(0.40, 0.58)), 5),
-                    "wide_cm": round(float(rng.uniform(0.10, 0.28)), 5),
-                    "stone": round(float(max(0.0, rng.normal(-0.10, 0.25))), 5),
-                    "stone_rgb": [round(float(v), 5) for v in rng.uniform(0.05, 0.8, 3)],
-                }
-            )
+    fingers = rng.choice(len(FINGERS), size=3, replace=False)
+    count = int(rng.random() < 0.30) * (1 + int(rng.random() < 0.25) + int(rng.random() < 0.08))
+    rings = [_draw_ring(rng, FINGERS[int(finger)]) for finger in fingers[:count]]
     wrist = rng.random()
     bracelet = None
     watch = None
@@ -62,6 +51,17 @@ def draw_jewellery(rng: np.random.Generator) -> dict[str, Any]:
             "square": bool(rng.random() < 0.25),
         }
     return {"metal": metal, "rings": rings, "bracelet": bracelet, "watch": watch}
+
+
+def _draw_ring(rng: np.random.Generator, finger: str) -> dict[str, Any]:
+    """Draw one ring; most have no stone."""
+    return {
+        "finger": finger,
+        "at": round(float(rng.uniform(0.58, 0.72)), 5),  # short of it lies the web between the fingers
+        "wide_cm": round(float(rng.uniform(0.14, 0.30)), 5),
+        "stone": round(float(max(0.0, rng.normal(-0.10, 0.25))), 5),
+        "stone_rgb": [round(float(v), 5) for v in rng.uniform(0.05, 0.8, 3)],
+    }
 
 
 def surroundings() -> F32:
@@ -129,12 +129,11 @@ def _finger_ring(
     mine = np.flatnonzero((model.bone == first) | (model.bone == first + 1))
     offset = cage_cm[mine] - start
     u = offset @ axis / length
-    near = np.abs(u - ring["at"]) < 0.14
+    near = np.abs(u - ring["at"]) < 0.10
     if near.sum() < 5:
         return []
     skin = offset[near] - np.outer(offset[near] @ axis, axis)
     centre = skin.mean(0)
-    radius = float(np.linalg.norm(skin - centre, axis=1).mean()) + 0.03 * scale
     side = np.cross(axis, [0.31, 0.27, 0.91])
     side /= np.linalg.norm(side)
     other = np.cross(axis, side)
@@ -142,18 +141,23 @@ def _finger_ring(
     profile = np.linspace(0, 2 * np.pi, 7)
     half, thick = 0.5 * ring["wide_cm"] * scale, 0.07 * scale
     out = np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * other
-    rim = radius + thick * np.cos(profile)
+    # The band clears the finger all round: its radius is the finger's reach in each direction.
+    typical = float(np.linalg.norm(skin - centre, axis=1).mean())
+    reach = np.clip((out @ (skin - centre).T).max(1), 0.9 * typical, 1.15 * typical) + 0.02 * scale
+    rim = reach[:, None] + thick * np.cos(profile)
     vertices = (
         start
         + axis * ring["at"] * length
         + centre
-        + out[:, None] * rim[None, :, None]
+        + out[:, None] * rim[..., None]
         + axis * (half * np.sin(profile))[None, :, None]
     ).reshape(-1, 3)
     normals = (out[:, None] * np.cos(profile)[None, :, None] + axis * np.sin(profile)[None, :, None]).reshape(-1, 3)
     parts = [part(vertices, grid_faces(25, 7), metal, normals=normals)]
     if ring["stone"] > 0.08:
-        parts.append(_bead(start + axis * ring["at"] * length + centre, model, cage_cm, first, radius, ring, scale))
+        parts.append(
+            _bead(start + axis * ring["at"] * length + centre, model, cage_cm, first, float(reach.max()), ring, scale)
+        )
     return parts
 
 

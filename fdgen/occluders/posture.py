@@ -29,10 +29,11 @@ class Pose:
 
     The mean of the joints `anchor` goes to the weighted landmarks `target`, moved by `offset_cm` (three ranges). The
     axis of the hand points along `fingers`, its palm looks along `palm`, both within `jitter_deg`. Then the hand moves
-    along `approach` until `contact`, a tuple of `PARTS`, is `press_cm` deep in the skin, and the digits `rest` bend onto
-    it; with `away_cm` it is held that far before the face instead. `arm` is the direction from the wrist to the elbow.
-    `curl` has three ranges of flexion for each of the four fingers, `spread_deg` one range a finger, `thumb` four ranges
-    (see `skeleton.digit_rotations`). `near_side` poses belong to the cheek that is seen.
+    along `approach` until `contact`, a tuple of `PARTS`, is `press_cm` deep in the skin, and the digits `rest` bend
+    onto it; with `away_cm` it is held that far before the face instead. `arm` is the direction from the wrist to the
+    elbow. `curl` has three ranges of flexion for each of the four fingers, `spread_deg` one range a finger, `thumb`
+    four ranges (see `skeleton.digit_rotations`). `bias_cm` is how deep the hand may lie in the face and still be seen;
+    `near_side` poses belong to the cheek that is seen.
     """
 
     anchor: tuple[int, ...]

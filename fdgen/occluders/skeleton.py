@@ -10,6 +10,7 @@ import json
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,14 +48,15 @@ def digit_joints(digit: str) -> tuple[int, ...]:
 class HandModel:
     """One hand at rest, flat, in its frame.
 
-    The cage is what is skinned: `cage_cm` (C, 3), `cage_faces`, `cage_normals`, `weights` (C, 25). The drawn surface has
-    four triangles for each of the cage's: its vertex i is the sum over k of `smooth_weight[i, k]` times cage vertex
-    `smooth_index[i, k]`; `faces`, `uv` are the surface's. `joints_cm` (25, 3) and `frames` (25, 3, 3) are the joints at
-    rest: local x flexes, y spreads, -z runs along the bone. `loop` are the cage vertices round the open wrist, in order.
-    `rest_spread` (4,) is where the fingers point at rest, in radians towards the thumb.
-    `bone` (C,) is the joint that moves a cage vertex most. `knuckle` (C, 15) is how much a vertex stands out when that
-    joint of `BENDING` bends,
-    `radial` (C, 3) its offset from the axis of its finger's bone (nothing on the palm).
+    The cage is what is skinned: `cage_cm` (C, 3), `cage_faces`, `cage_normals`, `weights` (C, 25). The drawn surface
+    has four triangles for each of the cage's: its vertex i is the sum over k of `smooth_weight[i, k]` times cage vertex
+    `smooth_index[i, k]`; `faces`, `uv` are the surface's.
+
+    `joints_cm` (25, 3) and `frames` (25, 3, 3) are the joints at rest: local x flexes, y spreads, -z runs along the
+    bone. `rest_spread` (4,) is where the fingers point at rest, in radians towards the thumb. `loop` are the cage
+    vertices round the open wrist, in order. `bone` (C,) is the joint that moves a cage vertex most, `knuckle` (C, 15)
+    how much the vertex stands out when that joint of `BENDING` bends, `radial` (C, 3) its offset from the axis of its
+    finger's bone (nothing on the palm).
     """
 
     cage_cm: Floats
@@ -100,9 +102,10 @@ def _load(data: bytes, mirrored: bool) -> HandModel:
 def digit_rotations(model: HandModel, posture_rad: Floats, row: int) -> Floats:
     """Return the rotations (3, 3, 3) of one digit's joints from the knuckle out, in the hand's frame at rest.
 
-    `posture_rad` (5, 4) has a row for thumb, index, middle, ring, pinky. A finger's angles: flexion of its three joints,
-    then where it points in the plane of the palm, from the hand's axis towards the thumb. The thumb's: how far its root
-    opposes it to the palm and how far it closes it towards the index finger, from rest, then flexion of its two joints.
+    `posture_rad` (5, 4) has a row for thumb, index, middle, ring, pinky. A finger's angles: flexion of its three
+    joints, then where it points in the plane of the palm, from the hand's axis towards the thumb. The thumb's: how far
+    its root opposes it to the palm and how far it closes it towards the index finger, from rest, then flexion of its
+    two joints.
     """
     first, second, third, fourth = posture_rad[row]
     if row == 0:
@@ -364,7 +367,7 @@ def _radial(cage: Floats, weights: Floats, joints: Floats) -> Floats:
     out = np.zeros_like(cage)
     for digit in DIGITS:
         chain = digit_joints(digit)
-        for joint, following in zip(chain[:-1], chain[1:], strict=True):
+        for joint, following in pairwise(chain):
             if (digit, joint) != ("thumb", 1):
                 axis = joints[following] - joints[joint]
                 axis /= np.linalg.norm(axis)

@@ -1,117 +1,50 @@
-"""The skin of a hand: a texture of creases, tendons, veins, redness, nails, spots and grain over a flat colour.
-
-What does not change from hand to hand is painted once into a stack of features over the atlas; a hand is a weighted sum
-of them.
-"""
+"""The skin of one hand: a texture that multiplies its colour, mixed from the features of `anatomy`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from fdgen.geometry import Floats, rotation_matrix, vertex_normals
-from fdgen.occluders.skeleton import DIGITS, JOINTS, HandModel, digit_joints
-from fdgen.raster import rasterise
+from fdgen.geometry import Floats
+from fdgen.occluders.anatomy import FEATURES, SLOPES, TEXTURE_PX, atlas_of
+from fdgen.occluders.skeleton import HandModel
 
 F32 = npt.NDArray[np.float32]
-Noise = Callable[[Floats, float], Floats]
-
-ATLAS_PX = 320
-"""Side of the hand's part of the texture: 12 texels a cm, above what a crop of 256 px can show."""
-STRIP_PX = 72
-"""Height of each strip below it: the forearm's skin, then the sleeve's cloth."""
-STRIP_CM = 13.0
-"""Length of arm that a strip covers; beyond, it runs back and forth."""
-TEXTURE_PX = (ATLAS_PX + 2 * STRIP_PX, ATLAS_PX)
-
-FEATURES = ("fold", "line", "tendon", "vein", "red", "palm", "wrinkle", "blotch", "mottle", "grain", "spot", "hair")
-
-_NAIL_HALF_WIDTH_CM = {"thumb": 0.66, "index": 0.54, "middle": 0.56, "ring": 0.52, "pinky": 0.43}
-_NAIL_LENGTH_CM = {"thumb": 1.25, "index": 1.0, "middle": 1.05, "ring": 1.0, "pinky": 0.8}
 
 
-@dataclass(frozen=True, slots=True)
-class Atlas:
-    """What is painted once a hand model, at the `texels` (T,) of the atlas that the hand covers.
-
-    `features` (T, F) are those of `FEATURES`; of the texels `near_nail`, `nail` (T,) is the plate, `rim` the fold round it, `moon` the lunula and
-    `edge` the free edge, all 0 to 1. `strip` (STRIP_PX * ATLAS_PX, F) are the features of the forearm.
-    `shiny` (N,) is the nail's plate at the vertices of the surface.
-    """
-
-    texels: npt.NDArray[np.int64]
-    features: F32
-    near_nail: npt.NDArray[np.int64]
-    nail: F32
-    rim: F32
-    moon: F32
-    edge: F32
-    strip: F32
-    shiny: F32
-
-
-@lru_cache(maxsize=4)
-def _atlas(key: _ModelKey) -> Atlas:
-    return _paint(key.model)
-
-
-class _ModelKey:
-    """A model as a key of a cache, by identity."""
-
-    __slots__ = ("model",)
-
-    def __init__(self, model: HandModel) -> None:
-        self.model = model
-
-    def __hash__(self) -> int:
-        return id(self.model)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ModelKey) and other.model is self.model
-
-
-def atlas_of(model: HandModel) -> Atlas:
-    """Return the painted features of a model, once a process."""
-    return _atlas(_ModelKey(model))
-
-
-def skin_texture(model: HandModel, values: Mapping[str, Any]) -> F32:
+def skin_texture(model: HandModel, values: Mapping[str, Any], slopes: Floats) -> F32:
     """Return the texture (H, W, 3) that multiplies the skin's colour; the sleeve's strip is left white.
 
-    `values` are the `skin` of a placement.
+    `values` are the `skin` of a placement; `slopes` (3,) is how much darker skin is that rises along each axis of the
+    hand's frame: away from the light.
     """
     atlas = atlas_of(model)
-    mix = _mixture(values)
+    mix = _mixture(values, slopes)
     height, width = TEXTURE_PX
     texture = np.ones((height * width, 3), np.float32)
-    _blend(atlas.features, mix, atlas.texels, texture)
-    at = atlas.near_nail
-    skin = texture[atlas.texels[at]] * (1.0 - np.float32(values["cuticle"]) * atlas.rim[at])[:, None]
-    moon = atlas.moon[at, None] * np.float32(0.16 * (1.0 - values["polish"]))
+    _store(atlas.features @ mix, atlas.texels, texture)
+    skin = texture[atlas.nail_texels] * (1.0 - np.float32(values["cuticle"]) * atlas.rim)[:, None]
+    moon = atlas.moon[:, None] * np.float32(0.16 * (1.0 - values["polish"]))
     plate = (
-        np.array(values["nail_rgb"], np.float32)
-        + moon
-        + atlas.edge[at, None] * np.array(values["edge_rgb"], np.float32)
+        np.array(values["nail_rgb"], np.float32) + moon + atlas.edge[:, None] * np.array(values["edge_rgb"], np.float32)
     )
-    texture[atlas.texels[at]] = skin + atlas.nail[at, None] * (plate - skin)
-    _blend(atlas.strip, mix, np.arange(ATLAS_PX * width, (ATLAS_PX + STRIP_PX) * width), texture)
-    return texture.reshape(height, width, 3)
+    texture[atlas.nail_texels] = skin + atlas.nail[:, None] * (plate - skin)
+    result: F32 = texture.reshape(height, width, 3)
+    return result
 
 
-def _mixture(values: Mapping[str, Any]) -> F32:
+def _mixture(values: Mapping[str, Any], slopes: Floats) -> F32:
     """Return the weight of each feature on each channel (F, 3)."""
     grey = np.ones(3)
     colour = {
         "fold": -grey * [0.85, 1.0, 1.05],
         "line": -grey * [0.75, 1.0, 1.05],
         "tendon": grey,
-        "vein": np.array([-1.1, -0.35, 0.15]),
+        "vein": np.array([-0.9, -0.5, -0.25]),
         "red": np.array([0.25, -1.0, -0.75]),
         "palm": np.array([0.9, 0.85, 0.8]),
         "wrinkle": -grey,
@@ -121,7 +54,10 @@ def _mixture(values: Mapping[str, Any]) -> F32:
         "spot": -np.array([0.6, 1.0, 1.1]),
         "hair": -grey,
     }
-    return np.stack([colour[name] * float(values[name]) for name in FEATURES]).astype(np.float32)
+    weights = [colour[name] * float(values[name]) for name in FEATURES if name not in SLOPES]
+    weights += [-grey * amount for amount in slopes]
+    mixture: F32 = np.stack(weights).astype(np.float32)
+    return mixture
 
 
 def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict[str, Any]:
@@ -157,7 +93,8 @@ def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict
         "polish": polish,
         "nail_rgb": nail,
         "edge_rgb": edge,
-        "shine": rng.uniform(0.015, 0.06),
+        "shine": rng.uniform(0.03, 0.12),
+        "relief": rng.uniform(0.7, 1.5),
     }
     return {k: np.round(v, 5).tolist() if isinstance(v, np.ndarray) else round(float(v), 5) for k, v in drawn.items()}
 
@@ -173,271 +110,10 @@ def _hsv_colour(rng: np.random.Generator) -> Floats:
     return result
 
 
-def _paint(model: HandModel) -> Atlas:
-    """Paint the features of a model over its atlas."""
-    n = ATLAS_PX
-    rest = model.smooth(model.cage_cm)
-    rest_normals = model.smooth(vertex_normals(model.cage_cm, model.cage_faces))
-    bones = model.smooth(model.weights)
-    points = np.column_stack([model.uv * n, np.zeros(len(model.uv))]).astype(np.float32)
-    depth, ids = np.full((n, n), -1.0, np.float32), np.full((n, n), -1, np.int32)
-    bary = np.zeros((n, n, 2), np.float32)
-    rasterise(points, model.faces, depth, ids, bary)
-    corner = model.faces[np.maximum(ids, 0)]
-    share = np.stack([bary[..., 0], bary[..., 1], 1 - bary[..., 0] - bary[..., 1]], -1)
-
-    def over(values: Floats) -> Floats:
-        return np.einsum("yxk,yxkc->yxc", share, values[corner])
-
-    # Texels just outside an island take what is nearest inside, since sampling is bilinear.
-    near_HW = _nearest(ids >= 0, 3)
-    inside = near_HW >= 0
-    source = near_HW[inside]
-    at = over(rest).reshape(-1, 3)[source]
-    normal = over(rest_normals).reshape(-1, 3)[source]
-    bone = over(bones).reshape(-1, 25)[source]
-    rng = np.random.default_rng(20240)
-    features = np.zeros((len(at), len(FEATURES)))
-    column = {name: features[:, i] for i, name in enumerate(FEATURES)}
-    back = np.clip(normal[:, 2] * 2.0, 0.0, 1.0)
-    palm = np.clip(-normal[:, 2] * 2.0, 0.0, 1.0)
-    nail, rim, moon, edge = nails(model, at, normal, bone)
-    column["palm"][:] = palm
-    noise = _noise_field(rng)
-    for name, cells in (("blotch", 0.35), ("mottle", 1.1), ("grain", 4.0)):
-        column[name][:] = noise(at + 17.0 * cells, cells)
-    column["red"] += 0.45 * palm * np.clip(noise(at, 0.5) * 0.5 + 0.8, 0, 1.5)
-    for digit in DIGITS:
-        _paint_digit(model, digit, at, normal, bone, noise, column)
-    _paint_back(model, at, back, noise, column)
-    _paint_palm(model, at, palm, noise, column)
-    # Fine lines of skin cross each other in lozenges: ridges of two slanted noises.
-    first = np.exp(-((noise(at * [1.0, 0.45, 1.0] @ rotation_matrix([0, 0, 0.6]).T, 1.7) / 0.45) ** 2))
-    second = np.exp(-((noise(at * [1.0, 0.45, 1.0] @ rotation_matrix([0, 0, -0.7]).T + 31.0, 1.7) / 0.45) ** 2))
-    wrinkle = (first + second) * (0.3 + 0.7 * back)
-    column["wrinkle"][:] = wrinkle - wrinkle.mean()
-    column["spot"][:] = np.clip((noise(at + 40.0, 1.0) - 1.35) * 3.0, 0, 1) * back
-    column["hair"][:] = np.clip(noise(at * [1.6, 0.5, 1.0] + 70.0, 2.4) - 0.5, 0, 1) * back * (at[:, 1] < 8.5)
-    f32 = np.float32
-    return Atlas(
-        texels=np.flatnonzero(inside.ravel()),
-        features=features.astype(f32),
-        near_nail=np.flatnonzero((nail > 0.002) | (rim > 0.002)),
-        nail=nail.astype(f32),
-        rim=rim.astype(f32),
-        moon=moon.astype(f32),
-        edge=edge.astype(f32),
-        strip=_paint_strip(noise).astype(f32),
-        shiny=nails(model, rest, rest_normals, bones)[0].astype(f32),
-    )
-
-
-def _nearest(inside: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.int64]:
-    """Return for each texel the flat index of the nearest one inside, -1 beyond `reach` texels."""
-    index = np.where(inside, np.arange(inside.size).reshape(inside.shape), -1)
-    for _ in range(reach):
-        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
-            index = np.where(index >= 0, index, np.roll(index, step, axis))
-    return index
-
-
-def _noise_field(rng: np.random.Generator) -> Callable[[Floats, float], Floats]:
-    """Return a function (points (N, 3), cells a cm) -> noise (N,) of unit variance, smooth in space: it has no seams.
-
-    Two octaves on lattices that are turned against each other, so that no lattice shows.
-    """
-    grid = rng.standard_normal((32, 32, 32))
-    turns = [rotation_matrix([0.7, 1.1, -0.4]), rotation_matrix([-0.9, 0.5, 1.3])]
-
-    def noise(points: Floats, cells: float) -> Floats:
-        coarse = _lattice(points @ turns[0].T * cells + 1000.0, grid)
-        fine = _lattice(points @ turns[1].T * (1.9 * cells) + 500.0, grid)
-        result: Floats = np.tanh((coarse + 0.6 * fine) / 1.6) * 1.9  # no outliers: a lone odd texel reads as dirt
-        return result
-
-    return noise
-
-
-def _paint_digit(
-    model: HandModel,
-    digit: str,
-    at: Floats,
-    normal: Floats,
-    bone: Floats,
-    noise: Noise,
-    column: dict[str, Floats],
-) -> None:
-    """Folds over and under the joints, redness of knuckles and tip of one digit."""
-    chain = digit_joints(digit)
-    joints, frames = model.joints_cm, model.frames
-    mine = np.clip(bone[:, list(chain)].sum(1) * 1.5, 0.0, 1.0)
-    small = 0.8 if digit == "pinky" else 1.0
-    for order, joint in enumerate(chain[:-1]):
-        if digit == "thumb" and order == 0:
-            continue
-        along = -frames[joint][:, 2]
-        offset = at - joints[joint]
-        u = offset @ along
-        facing = normal @ frames[joint][:, 1]
-        top, bottom = np.clip(facing * 1.6, 0, 1), np.clip(-facing * 1.6, 0, 1)
-        close = mine * (np.abs(u) < 1.6)
-        knuckle = digit != "thumb" and order == 0
-        wander = 0.10 * noise(at, 1.2)
-        if not knuckle:
-            strength, reach = (0.9, 0.42) if order == 1 else (0.7, 0.30)
-            waves = 0.5 + 0.5 * np.cos((u + wander) * 2 * np.pi / (0.24 * small))
-            column["fold"] += strength * close * top * np.exp(-((u / (reach * small)) ** 2)) * (waves**1.5 * 1.3 - 0.25)
-        else:
-            waves = 0.5 + 0.5 * np.cos((u + 2.0 * wander) * 2 * np.pi / 0.42)
-            column["fold"] += 0.20 * close * top * np.exp(-((u / 0.6) ** 2)) * waves
-        for shift in (0.0,) if order == 2 else (-0.10, 0.16):
-            crease = np.exp(-(((u - shift - (0.9 if knuckle else 0.0) + 0.5 * wander) / 0.075) ** 2))
-            column["line"] += (0.9 if order != 2 else 0.6) * close * bottom * crease
-        size = 0.75 if knuckle else 0.55
-        column["red"] += (
-            (0.9 if knuckle else 0.75)
-            * top
-            * np.exp(-(offset**2).sum(1) / (2 * size**2))
-            * (mine if not knuckle else 1.0)
-        )
-    tip, last = chain[-1], chain[-2]
-    along = joints[tip] - joints[last]
-    along /= np.linalg.norm(along)
-    end = bone[:, [last, tip]].sum(1) > 0.5
-    ahead = np.clip(0.5 + ((at - joints[tip]) @ along) / 1.2, 0, 1)
-    column["red"] += 0.85 * end * ahead * (0.6 + 0.4 * np.clip(-normal @ frames[last][:, 1], 0, 1))
-
-
-def nails(model: HandModel, at: Floats, normal: Floats, bone: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return plate, fold round it, lunula and free edge, 0 to 1, at points of the hand at rest.
-
-    `at` and `normal` are (N, 3), `bone` (N, 25) the weights of the joints there.
-    """
-    nail, rim, moon, edge = (np.zeros(len(at)) for _ in range(4))
-    for digit in DIGITS:
-        tip, last = digit_joints(digit)[-1], digit_joints(digit)[-2]
-        along = model.joints_cm[tip] - model.joints_cm[last]
-        along /= np.linalg.norm(along)
-        up = model.frames[last][:, 1] - along * (model.frames[last][:, 1] @ along)
-        up /= np.linalg.norm(up)
-        offset = at - model.joints_cm[tip]
-        end = bone[:, [last, tip]].sum(1) > 0.5
-        furthest = float(((model.cage_cm - model.joints_cm[tip]) @ along)[np.isin(model.bone, (last, tip))].max())
-        length, half = _NAIL_LENGTH_CM[digit], _NAIL_HALF_WIDTH_CM[digit]
-        u = (offset @ along - (furthest - 0.02 - length)) / length  # 0 at the cuticle, 1 at the free edge
-        v = offset @ np.cross(along, up) / half
-        sees = np.clip((normal @ up - 0.05) * 6, 0, 1) * end
-        # The sides are straight, the cuticle is an arc, the free edge a flatter one.
-        low, high = 0.16 * v * v, 1.0 - 0.14 * v * v
-        inside = np.minimum(np.minimum((u - low) * length, (high - u) * length), (1 - np.abs(v)) * half)
-        plate = np.clip(inside / 0.07 + 0.5, 0, 1) * sees
-        crescent = np.clip((0.26 - (u - low) - 0.10 * v * v) * 8, 0, 1) * (0.3 if digit == "pinky" else 0.9)
-        np.maximum(nail, plate, out=nail)
-        np.maximum(rim, np.exp(-(((inside + 0.05) / 0.085) ** 2)) * sees * (u < 0.93), out=rim)
-        np.maximum(moon, crescent * plate, out=moon)
-        np.maximum(edge, np.clip((u - (high - 0.13)) * 12, 0, 1) * plate, out=edge)
-    return nail, rim, moon, edge
-
-
-def _paint_back(model: HandModel, at: Floats, back: Floats, noise: Noise, column: dict[str, Floats]) -> None:
-    """Tendons that fan out to the knuckles, hollows between them, and veins across the back."""
-    joints = model.joints_cm
-    wrist = joints[0] + np.array([0.1, 1.0, 0.0])
-    for finger in ("index-finger", "middle-finger", "ring-finger", "pinky-finger"):
-        knuckle = joints[JOINTS.index(f"{finger}-phalanx-proximal")]
-        line = knuckle[:2] - wrist[:2]
-        length = float(np.linalg.norm(line))
-        line = line / length
-        offset = at[:, :2] - wrist[:2]
-        u, r = offset @ line, np.abs(offset @ np.array([line[1], -line[0]]))
-        on = back * np.clip((u - 2.5) / 2.5, 0, 1) * np.clip((length + 0.5 - u) / 0.8, 0, 1)
-        column["tendon"] += on * (0.055 * np.exp(-((r / 0.22) ** 2)) - 0.05 * np.exp(-(((r - 0.62) / 0.3) ** 2)))
-        # The knuckle itself catches light; the dips beside it do not.
-        q = ((at - knuckle) ** 2)[:, :2].sum(1)
-        column["tendon"] += 0.05 * back * np.exp(-q / (2 * 0.45**2)) - 0.03 * back * np.exp(-q / (2 * 1.0**2))
-    paths = (
-        [(-1.0, -1.0), (-0.7, 2.0), (-1.4, 4.2), (-1.0, 6.3), (-1.5, 8.3)],
-        [(-0.7, 2.0), (0.3, 4.0), (0.6, 6.2), (0.5, 8.0)],
-        [(0.3, 4.0), (1.5, 5.2), (2.4, 7.6)],
-        [(1.2, -1.0), (1.6, 2.2), (1.5, 5.2), (1.6, 6.8)],
-        [(-1.2, 5.4), (0.6, 6.2)],
-    )
-    wander = np.stack([noise(at + 13.0, 0.7), noise(at + 29.0, 0.7)], 1) * 0.22
-    moved = at[:, :2] + wander
-    nearest = np.full(len(at), 9.0)
-    for path in paths:
-        for start, stop in zip(path[:-1], path[1:], strict=True):
-            a, d = np.array(start), np.array(stop) - np.array(start)
-            t = np.clip((moved - a) @ d / (d @ d), 0, 1)
-            nearest = np.minimum(nearest, np.linalg.norm(moved - a - t[:, None] * d, axis=1))
-    column["vein"] += back * np.exp(-((nearest / 0.17) ** 2))
-
-
-def _paint_palm(model: HandModel, at: Floats, palm: Floats, noise: Noise, column: dict[str, Floats]) -> None:
-    """The three great lines of the palm and the creases of the wrist."""
-    xy = at[:, :2] + np.stack([noise(at + 50.0, 0.6), noise(at + 61.0, 0.6)], 1) * 0.10
-    lines = (
-        [(-3.2, 6.6), (-1.6, 6.2), (-0.4, 4.6), (0.0, 2.6)],
-        [(-3.2, 6.7), (-1.0, 6.1), (1.0, 5.2), (2.6, 4.0)],
-        [(3.4, 6.2), (1.6, 7.0), (0.0, 7.4), (-1.2, 8.4)],
-    )
-    for path in lines:
-        for start, stop in zip(path[:-1], path[1:], strict=True):
-            a, d = np.array(start), np.array(stop) - np.array(start)
-            t = np.clip((xy - a) @ d / (d @ d), 0, 1)
-            column["line"] += 0.8 * palm * np.exp(-((np.linalg.norm(xy - a - t[:, None] * d, axis=1) / 0.10) ** 2))
-    for y in (0.9, 1.25):
-        column["line"] += 0.6 * palm * np.exp(-(((xy[:, 1] - y) / 0.08) ** 2)) * (np.abs(xy[:, 0]) < 3.0)
-
-
-def _paint_strip(noise: Noise) -> Floats:
-    """Paint the forearm: v runs over `STRIP_CM` from the wrist, u round it."""
-    v, u = np.mgrid[0:STRIP_PX, 0:ATLAS_PX]
-    angle = (u.ravel() / (ATLAS_PX - 1)) * 2 * np.pi
-    at = np.column_stack([3.0 * np.cos(angle), v.ravel() * STRIP_CM / STRIP_PX, 3.0 * np.sin(angle)])
-    out = np.zeros((at.shape[0], len(FEATURES)))
-    for name, cells in (("blotch", 0.35), ("mottle", 1.0), ("grain", 2.4)):
-        out[:, FEATURES.index(name)] = noise(at, cells)
-    hair = np.clip(noise(at * [1.0, 0.5, 1.0] + 70.0, 1.8) - 0.4, 0, 1)
-    out[:, FEATURES.index("hair")] = hair
-    out[:, FEATURES.index("spot")] = np.clip((noise(at + 40.0, 0.9) - 1.45) * 3.0, 0, 1)
-    out[:, FEATURES.index("vein")] = 0.4 * np.exp(-((noise(at * [0.6, 0.2, 0.6] + 90.0, 0.8) / 0.12) ** 2))
-    return out
-
-
 @njit(cache=True)
-def _lattice(points: Floats, grid: Floats) -> Floats:
-    """Interpolate a periodic lattice of random values (32, 32, 32) at points (N, 3), smoothly."""
-    out = np.empty(points.shape[0])
-    for n in range(points.shape[0]):
-        x0, y0, z0 = np.floor(points[n, 0]), np.floor(points[n, 1]), np.floor(points[n, 2])
-        fx, fy, fz = points[n, 0] - x0, points[n, 1] - y0, points[n, 2] - z0
-        fx = fx * fx * fx * (fx * (fx * 6 - 15) + 10)
-        fy = fy * fy * fy * (fy * (fy * 6 - 15) + 10)
-        fz = fz * fz * fz * (fz * (fz * 6 - 15) + 10)
-        i, j, k = int(x0), int(y0), int(z0)
-        total = 0.0
-        for a in range(2):
-            for b in range(2):
-                for c in range(2):
-                    weight = (fx if a else 1 - fx) * (fy if b else 1 - fy) * (fz if c else 1 - fz)
-                    total += weight * grid[(i + a) & 31, (j + b) & 31, (k + c) & 31]
-        out[n] = total
-    return out
-
-
-@njit(cache=True)
-def _blend(features: F32, mix: F32, texels: npt.NDArray[np.int64], texture: F32) -> None:
-    """Write 1 + features (T, F) @ mix (F, 3), bounded, to the rows `texels` (T,) of a flat texture (N, 3)."""
-    least, most = np.float32(0.35), np.float32(1.6)
-    for t in range(features.shape[0]):
-        red, green, blue = np.float32(1.0), np.float32(1.0), np.float32(1.0)
-        for f in range(features.shape[1]):
-            value = features[t, f]
-            red += value * mix[f, 0]
-            green += value * mix[f, 1]
-            blue += value * mix[f, 2]
-        row = texels[t]
-        texture[row, 0] = min(max(red, least), most)
-        texture[row, 1] = min(max(green, least), most)
-        texture[row, 2] = min(max(blue, least), most)
+def _store(change: F32, texels: npt.NDArray[np.int64], texture: F32) -> None:
+    """Write 1 + change (T, 3), bounded, to the rows `texels` (T,) of a flat texture (N, 3)."""
+    for t in range(change.shape[0]):
+        for channel in range(3):
+            value = np.float32(1.0) + change[t, channel]
+            texture[texels[t], channel] = min(max(value, np.float32(0.35)), np.float32(1.6))

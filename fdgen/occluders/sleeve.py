@@ -39,7 +39,7 @@ def draw_sleeve(rng: np.random.Generator, *, grey: bool) -> dict[str, Any] | Non
     cuff = str(rng.choice(CUFFS, p=[0.28, 0.24, 0.24, 0.10, 0.14]))
     length, band, girth, thick, folds = (round(float(rng.uniform(*bounds)), 5) for bounds in _CUT[cuff])
     where = rng.random()
-    lowest, highest = (-2.4, 0.8) if where < 0.6 else (0.8, 4.0) if where < 0.8 else (4.0, 11.0)
+    lowest, highest = (-2.6, 0.2) if where < 0.75 else (0.2, 4.0) if where < 0.9 else (4.0, 11.0)
     at = rng.uniform(4.0, 12.0) if cuff == "rolled" else rng.uniform(lowest, highest)
     colour = _cloth_colour(rng)
     second = _cloth_colour(rng)
@@ -151,7 +151,7 @@ def _tube(
 
 
 def _folds(beyond_cm: Floats, columns: int, seed: int) -> Floats:
-    """Return the height of the folds (rings, columns), about 1 at most: rings of cloth that slide down an arm, skewed."""
+    """Return the height of the folds (rings, columns), about 1 at most: slack cloth on an arm, skewed."""
     rng = np.random.default_rng(seed)
     angle = np.arange(columns) * (2 * np.pi / columns)
     total = np.zeros((len(beyond_cm), columns))

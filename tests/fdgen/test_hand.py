@@ -12,7 +12,6 @@ import pytest
 
 from fdgen.assets import Asset, AssetLibrary
 from fdgen.errors import AssetError
-from fdgen.geometry import vertex_normals
 from fdgen.occluders.base import Placement
 from fdgen.occluders.forearm import EXTENSION_DEG, FLEXION_DEG, N_RINGS, wrist_limited
 from fdgen.occluders.hand import Hand, hand_mesh

@@ -58,5 +58,5 @@ def generate(face: Face, *args: Any, **options: Any) -> Triplet | Reject:
 def write_set(root: Path, n_faces: int = 60) -> Path:
     """Build a dataset of a little fewer triplets: 64 px, kinds hand, mask and sunglasses, half of them in train."""
     steps = dataclasses.replace(fake_build.STEPS, load_face=load_face, generate=generate)  # type: ignore[arg-type]
-    fake_build.run(root, FakeFaces.of(n_faces, official=True), steps=steps)
+    fake_build.run(root, FakeFaces.of(n_faces, official=True, identities=False), steps=steps)
     return root

@@ -7,7 +7,8 @@ from typing import Any
 
 from fdgen.assets import Asset
 from fdgen.errors import AssetError
-from fdgen.occluders.cloth import PALETTES, PATTERNS
+from fdgen.occluders.cloth import PALETTES
+from fdgen.occluders.cloth_patterns import PATTERNS
 from fdgen.occluders.mask_valve import VALVES
 
 CUTS = frozenset({"pleated", "fold", "panel", "duckbill", "cup", "fitted", "sponge", "bandana", "gaiter", "scarf"})
@@ -116,7 +117,7 @@ def validated(asset: Asset) -> Mapping[str, Any]:
     if odd:
         raise AssetError(f"the asset {asset.id} has unknown keys: {', '.join(sorted(odd))}")
     patterns = shape.get("patterns", {"plain": 1.0})
-    odd = set(patterns) - PATTERNS
+    odd = set(patterns) - set(PATTERNS)
     if odd:
         raise AssetError(
             f"the asset {asset.id} has unknown patterns: {', '.join(sorted(odd))}",

@@ -16,7 +16,8 @@ from fdgen.contract import canonical_json
 from fdgen.errors import AssetError
 from fdgen.geometry import fill_polygon, region_mask, rotation_matrix
 from fdgen.occluders.base import Placement
-from fdgen.occluders.cloth import BLACKEST, PATTERNS, WHITEST, dress, paint
+from fdgen.occluders.cloth import BLACKEST, WHITEST, dress, paint
+from fdgen.occluders.cloth_patterns import PATTERNS
 from fdgen.occluders.drape import directions, head_map, stretch, tighten
 from fdgen.occluders.mask import Mask, build
 from fdgen.occluders.mask_cut import COLUMNS, ROWS, drape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -100,13 +101,21 @@ def tube_normals(rings: Floats) -> Floats:
     """Return outward normals (K, L, 3) of a closed tube of rings."""
     around = np.roll(rings, -1, 1) - np.roll(rings, 1, 1)
     along = np.gradient(rings, axis=0)
-    normals = np.cross(around, along)
+    x, y, z = (around[..., i] for i in range(3))  # np.cross costs as much as all the rest
+    u, v, w = (along[..., i] for i in range(3))
+    normals = np.stack([y * w - z * v, z * u - x * w, x * v - y * u], -1)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-12
     out = rings - rings.mean(1, keepdims=True)
     if float((normals * out).sum()) < 0:
         normals = -normals
     result: Floats = normals
     return result
+
+
+@lru_cache(maxsize=64)
+def _tube_faces(rows: int, columns: int) -> Ints:
+    """Return the faces of a grid, once a shape; not to be written to."""
+    return grid_faces(rows, columns)
 
 
 def tube_mesh(rings: Floats) -> tuple[Floats, Ints, Floats, npt.NDArray[np.float32]]:
@@ -118,7 +127,7 @@ def tube_mesh(rings: Floats) -> tuple[Floats, Ints, Floats, npt.NDArray[np.float
     closed = np.concatenate([rings, rings[:, :1]], 1)
     normals = np.concatenate([normals, normals[:, :1]], 1)
     k, n = closed.shape[:2]
-    faces = grid_faces(k, n)
+    faces = _tube_faces(k, n)
     a, b, c = (closed.reshape(-1, 3)[faces[:8, i]] for i in range(3))
     flat = np.cross(b - a, c - a)
     if float((flat * normals.reshape(-1, 3)[faces[:8, 0]]).sum()) < 0:

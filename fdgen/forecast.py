@@ -56,7 +56,9 @@ def plan_build(
         refuse_foreign(Path(out))
     sources = faces.sources(on_file)
     rule = split_rule(recipe.splits, sources)
-    spec = make_spec(recipe, count, sources, steps.load_library().digests(), steps.detector_version())
+    assets = steps.load_library().digests()
+    recipe.assets.check(assets.keys())
+    spec = make_spec(recipe, count, sources, assets, steps.detector_version())
     nobody_rejected = FaceQueue(
         sources, recipe.seed, lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS)
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from fdgen.contract import digest_json
 from fdgen.errors import RecipeError
-from fdgen.recipe_toml import read_recipe, recipe_names, recipe_text, write_recipe
+from fdgen.recipe_toml import guess, read_recipe, recipe_names, recipe_text, write_recipe
 
 __all__ = ["AssetChoice", "Coverage", "Kinds", "Pose", "Recipe", "Shards", "Splits", "recipe_names", "recipe_text"]
 
@@ -137,6 +137,16 @@ class AssetChoice(_Section):
     include: Names
     exclude: Names
     weights: dict[str, Weight]
+
+    def check(self, asset_ids: Collection[str]) -> None:
+        """Raise `RecipeError` where an id or a pattern matches none of the assets: it is misspelt, or gone."""
+        for key, patterns in (("include", self.include), ("exclude", self.exclude), ("weights", self.weights)):
+            for pattern in patterns:
+                if not fnmatch.filter(asset_ids, pattern):
+                    raise RecipeError(
+                        f"assets.{key} names {pattern!r}, and no asset matches that{guess(pattern, asset_ids)}",
+                        hint="`fdgen assets list` names them all",
+                    )
 
     def weight(self, asset_id: str) -> float:
         """Return the weight of an asset among those of its kind; 0 means that it is not used.

@@ -6,7 +6,6 @@ Knows TOML and the keys of `default.toml`, but no law on any value; those stand 
 from __future__ import annotations
 
 import difflib
-import importlib
 import json
 import re
 import sys
@@ -16,7 +15,10 @@ from typing import Any
 
 from fdgen.errors import RecipeError
 
-tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
 
@@ -77,7 +79,7 @@ def _find(path_or_name: str | Path) -> Path:
     if isinstance(path_or_name, Path) or path.suffix or len(path.parts) > 1:
         raise RecipeError(f"there is no recipe file {text}", hint="`fdgen recipe init FILE` writes one to start from")
     raise RecipeError(
-        f"there is no recipe {text!r}{_guess(text, recipe_names())}; the built-in ones are {', '.join(recipe_names())}",
+        f"there is no recipe {text!r}{guess(text, recipe_names())}; the built-in ones are {', '.join(recipe_names())}",
         hint="`fdgen recipe list` describes them; a recipe of your own is named by its path",
     )
 
@@ -150,12 +152,13 @@ def _check_keys(values: Mapping[str, Any], shape: Mapping[str, frozenset[str]], 
 
 def _unknown(key: str, known: Sequence[str], prefix: str) -> RecipeError:
     return RecipeError(
-        f"{prefix}a recipe has no key {key!r}{_guess(key, known)}",
+        f"{prefix}a recipe has no key {key!r}{guess(key, known)}",
         hint="`fdgen recipe show default` lists and explains every key",
     )
 
 
-def _guess(word: str, known: Iterable[str]) -> str:
+def guess(word: str, known: Iterable[str]) -> str:
+    """Return the words `, did you mean ...?` where something known is near to a misspelt one, else nothing."""
     by_end = {name.rpartition(".")[2]: name for name in known}  # "max_yaw_deg" for "pose.max_yaw_deg"
     near = difflib.get_close_matches(word, [*by_end.values(), *by_end], n=1, cutoff=0.6)
     return f", did you mean {by_end.get(near[0], near[0])!r}?" if near else ""

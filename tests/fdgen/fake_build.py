@@ -5,11 +5,13 @@ Run as a program it builds into a folder, for tests that kill it.
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import hashlib
 import json
 import os
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -175,6 +177,25 @@ def digests(out: Path) -> dict[str, str]:
         for path in sorted(out.rglob("*"))
         if path.is_file()
     }
+
+
+def samples_of(out: Path) -> dict[str, dict[str, bytes]]:
+    """Read a dataset with the standard library: the members of every sample by its key."""
+    found: dict[str, dict[str, bytes]] = {}
+    for path in sorted((out / "shards").glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for member in tar.getmembers():
+                key, _, name = member.name.partition(".")
+                file = tar.extractfile(member)
+                assert file is not None
+                found.setdefault(key, {})[name] = file.read()
+    return found
+
+
+def rejects_of(out: Path) -> list[dict[str, str]]:
+    """Read rejects.csv."""
+    with (out / "rejects.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def main() -> None:

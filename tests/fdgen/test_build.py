@@ -1,21 +1,14 @@
-"""The laws of a build: the same bytes whatever happened on the way, nothing mixed, nothing lost, nothing silent."""
+"""What a build makes: the count, every split, every face accounted for, the same bytes however it is run."""
 
 from __future__ import annotations
 
-import concurrent.futures
-import csv
 import dataclasses
-import errno
 import hashlib
 import io
 import itertools
 import json
 import os
-import random
-import signal
 import subprocess
-import sys
-import tarfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -25,14 +18,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-import fdgen.folder
-import fdgen.lock
-import fdgen.spec
 from fdgen.build import Progress, build, plan_build
 from fdgen.contract import MEMBERS, SPLITS, Manifest, Reject, ShardReceipt, Triplet, merkle_root
 from fdgen.errors import DatasetError, FdError, MixingError, RecipeError
 from fdgen.faces import Face
-from fdgen.lock import LOCK_NAME, folder_lock
 from fdgen.recipe import Recipe
 from fdgen.shards import read_receipt
 from fdgen.tables import read_landmarks, read_sources
@@ -47,7 +36,9 @@ from tests.fdgen.fake_build import (
     load_library,
     load_other_library,
     recipe,
+    rejects_of,
     run,
+    samples_of,
 )
 
 FACES = FakeFaces.of(60)
@@ -60,24 +51,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built") / "set"
     run(out, FACES, count=COUNT)
     return out
-
-
-def samples_of(out: Path) -> dict[str, dict[str, bytes]]:
-    """Read a dataset with the standard library: the members of every sample by its key."""
-    found: dict[str, dict[str, bytes]] = {}
-    for path in sorted((out / "shards").glob("*.tar")):
-        with tarfile.open(path) as tar:
-            for member in tar.getmembers():
-                key, _, name = member.name.partition(".")
-                file = tar.extractfile(member)
-                assert file is not None
-                found.setdefault(key, {})[name] = file.read()
-    return found
-
-
-def rejects_of(out: Path) -> list[dict[str, str]]:
-    with (out / "rejects.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 # What comes out
@@ -249,405 +222,6 @@ def test_counts_below_one_are_refused(tmp_path: Path, option: str, value: int) -
     with pytest.raises(RecipeError, match=f"{option} must be 1 or more, got 0"):
         run(tmp_path / "set", FACES, **{option: value})
     assert not (tmp_path / "set").exists()
-
-
-# The same bytes
-
-
-@pytest.mark.parametrize("workers", [2, 3])
-def test_workers_change_no_byte(tmp_path: Path, built: Path, workers: int) -> None:
-    run(tmp_path / "set", FACES, count=COUNT, workers=workers)
-    assert digests(tmp_path / "set") == digests(built)
-
-
-class Shuffled(concurrent.futures.Executor):
-    """Runs what it is given in an order of its own, one by one, when somebody waits."""
-
-    def __init__(self) -> None:
-        self.pool = concurrent.futures.ThreadPoolExecutor(3)
-        self.random = random.Random(5)
-
-    def submit(self, function: Any, /, *args: Any, **options: Any) -> Any:
-        return self.pool.submit(self._late, function, *args, **options)
-
-    def _late(self, function: Any, *args: Any, **options: Any) -> Any:
-        time.sleep(self.random.random() / 20)
-        return function(*args, **options)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self.pool.shutdown(wait, cancel_futures=cancel_futures)
-
-
-def test_any_executor_in_any_order_changes_no_byte(tmp_path: Path, built: Path) -> None:
-    with Shuffled() as executor:
-        run(tmp_path / "set", FACES, count=COUNT, executor=executor, workers=2)
-    assert digests(tmp_path / "set") == digests(built)
-
-
-def test_a_rerun_touches_nothing(tmp_path: Path) -> None:
-    out = tmp_path / "set"
-    run(out, FACES, count=20)
-    before = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.rglob("*") if path.is_file()}
-    seen: list[Progress] = []
-    run(out, FACES, count=20, on_progress=seen.append, workers=2)
-    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in out.rglob("*") if path.is_file()} == before
-    assert seen[-1].kept == seen[-1].done == seen[-1].total == 20
-
-
-def test_dropping_a_face_changes_no_other_sample(tmp_path: Path, built: Path) -> None:
-    table = Manifest.load(built).table
-    number = int(table["source"][7][5:10])
-    run(tmp_path / "set", FACES.without(number), count=COUNT)
-    before, after = samples_of(built), samples_of(tmp_path / "set")
-    gone = {key for key, members in before.items() if json.loads(members["json"])["source"] == f"some/{number:05d}.jpg"}
-    assert gone
-    assert not gone & after.keys()
-    common = before.keys() & after.keys()
-    assert len(common) >= COUNT - len(gone) - 1
-    assert all(before[key] == after[key] for key in common)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_stopped_build_is_finished_by_the_next(tmp_path: Path, built: Path, workers: int) -> None:
-    out = tmp_path / "set"
-    for stop_after in (1, 2, 4):
-        received = itertools.count(1)
-
-        def stop(receipt: ShardReceipt, received: Any = received, stop_after: int = stop_after) -> None:
-            if next(received) == stop_after:
-                raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            run(out, FACES, count=COUNT, workers=workers, on_shard=stop)
-        assert not [path for path in out.rglob("*") if path.name.endswith(".tmp")]
-        assert len(list((out / "shards").glob("*.json"))) >= stop_after
-        with pytest.raises(DatasetError, match="not finished"):
-            Manifest.load(out)
-    run(out, FACES, count=COUNT, workers=3 - workers)
-    assert digests(out) == digests(built)
-
-
-def start_build(out: Path, stdout: int = subprocess.DEVNULL, **options: Any) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.fdgen.fake_build", out, json.dumps({"faces": 60, "count": COUNT, **options})],
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "FAKE_BUILD_DELAY_S": "0.02"},
-        stdout=stdout,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-def test_kills_at_any_moment_lose_and_change_nothing(tmp_path: Path, built: Path, workers: int) -> None:
-    out = tmp_path / "set"
-    rng = random.Random(workers)
-    kept: dict[str, str] = {}
-    for _ in range(5):
-        process = start_build(out, workers=workers)
-        deadline = time.monotonic() + 20
-        while not list(out.glob("shards/.*.tmp")) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(rng.random() * 0.5)
-        process.kill()
-        process.wait()
-        found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.glob("shards/t*.json")}
-        assert kept.items() <= found.items()  # what was committed before is there still
-        for name in found:
-            assert (out / "shards" / name).with_suffix(".tar").exists() or not read_receipt(
-                out / "shards" / name
-            ).samples
-        kept = found
-    run(out, FACES, count=COUNT, workers=3 - workers)
-    assert digests(out) == digests(built)
-    assert verify(out) == []
-
-
-@pytest.mark.slow
-def test_workers_do_not_outlive_a_killed_build(tmp_path: Path) -> None:
-    process = start_build(tmp_path / "set", workers=2)
-    deadline = time.monotonic() + 20
-    while not list((tmp_path / "set").glob("shards/.*.tmp")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert group_members(process.pid) > 1
-    process.kill()
-    process.wait()
-    while group_members(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert group_members(process.pid) == 0
-
-
-def group_members(group: int) -> int:
-    listed = subprocess.run(["ps", "-eo", "pgid,stat"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split() for line in listed.splitlines()[1:]]
-    return sum(int(pgid) == group and not stat.startswith("Z") for pgid, stat in rows)
-
-
-@pytest.mark.slow
-def test_ctrl_c_ends_workers_quietly_and_keeps_shards(tmp_path: Path, built: Path) -> None:
-    out = tmp_path / "set"
-    process = start_build(out, subprocess.PIPE, workers=2)
-    deadline = time.monotonic() + 20
-    while len(list(out.glob("shards/t*.json"))) < 1 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=20)
-    assert process.returncode != 0
-    assert output.count("KeyboardInterrupt") == 1  # the parent's own traceback, none of a worker
-    assert list(out.glob("shards/t*.json"))
-    assert not list(out.rglob("*.tmp"))
-    run(out, FACES, count=COUNT)
-    assert digests(out) == digests(built)
-
-
-@pytest.mark.slow
-def test_a_worker_that_dies_is_one_sentence_and_keeps_shards(tmp_path: Path, built: Path) -> None:
-    out = tmp_path / "set"
-    steps = dataclasses.replace(STEPS, generate=die_on_the_last_shard)
-    with pytest.raises(DatasetError, match=r"a worker process died while .* was made") as caught:
-        run(out, FACES, count=COUNT, workers=2, steps=steps)
-    assert "finished shards are kept" in caught.value.hint
-    assert list(out.glob("shards/t*.json"))
-    run(out, FACES, count=COUNT)
-    assert digests(out) == digests(built)
-
-
-def die_on_the_last_shard(face: Face, recipe: Recipe, library: Any, variant: int = 0, **options: Any) -> Any:
-    if options["split"] == "test":
-        time.sleep(1)
-        os._exit(9)
-    return generate(face, recipe, library, variant, **options)
-
-
-# Damage
-
-
-def test_only_the_damaged_shard_is_made_again(tmp_path: Path) -> None:
-    out = tmp_path / "set"
-    run(out, FACES, count=COUNT)
-    good = digests(out)
-    names = sorted(path.name for path in out.glob("shards/*.tar"))
-    damage = {
-        "a flipped byte": lambda path: flip(path, 3000),
-        "a cut tar": lambda path: path.write_bytes(path.read_bytes()[:-2000]),
-        "a missing tar": lambda path: path.unlink(),
-        "a missing receipt": lambda path: path.with_suffix(".json").unlink(),
-        "a flipped byte in the receipt": lambda path: flip(path.with_suffix(".json"), 1500),
-        "a swapped tar": lambda path: path.write_bytes((out / "shards" / names[0]).read_bytes()),
-    }
-    for number, (what, harm) in enumerate(damage.items(), 1):
-        path = out / "shards" / names[number]
-        harm(path)
-        before = {p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in out.glob("shards/*") if p.stem != path.stem}
-        assert verify(out), what
-        run(out, FACES, count=COUNT)
-        assert digests(out) == good, what
-        assert {p: (p.stat().st_ino, p.stat().st_mtime_ns) for p in before} == before, what
-
-
-def flip(path: Path, place: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[place] ^= 4
-    path.write_bytes(data)
-
-
-def test_every_damaged_or_missing_table_is_mended(tmp_path: Path) -> None:
-    out = tmp_path / "set"
-    run(out, FACES, count=COUNT)
-    good = digests(out)
-    for name in [name for name in good if "/" not in name]:
-        for harm in (lambda path: flip(path, 40), lambda path: path.unlink()):
-            harm(out / name)
-            run(out, FACES, count=COUNT)
-            assert digests(out) == good, name
-
-
-def test_leftovers_and_unplanned_shards_go_and_other_files_stay(tmp_path: Path) -> None:
-    out = tmp_path / "set"
-    run(out, FACES, count=20)
-    good = digests(out)
-    (out / "shards" / "train-00099.tar").write_bytes(b"old")
-    (out / "shards" / ".train-00000.tar.77-abc.tmp").write_bytes(b"half")
-    (out / "notes.txt").write_text("mine")
-    (out / "README.md").write_text("a card")
-    run(out, FACES, count=20)
-    assert set(digests(out)) == set(good) | {"notes.txt", "README.md"}
-    assert "  README.md\n" in (out / "SHA256SUMS").read_text()
-
-
-# Mixing
-
-
-def refusal(out: Path, faces: FakeFaces = FACES, *overrides: str, **options: Any) -> tuple[str, ...]:
-    before = digests(out)
-    with pytest.raises(MixingError, match="holds another dataset") as caught:
-        run(out, faces, *overrides, **{"count": COUNT, **options})
-    assert digests(out) == before
-    assert all(line in caught.value.message for line in caught.value.differences)
-    assert caught.value.hint
-    return caught.value.differences
-
-
-def test_another_recipe_is_refused_field_by_field(built: Path) -> None:
-    assert refusal(built, FACES, "seed=1") == ("recipe.seed: 0 -> 1",)
-    assert refusal(built, FACES, "size_px=128", "coverage.max=0.5") == (
-        "recipe.coverage.max: 0.6 -> 0.5",
-        "recipe.size_px: 64 -> 128",
-    )
-    assert refusal(built, FACES, "assets.weights.mask-a=2") == ("recipe.assets.weights.mask-a: not set -> 2.0",)
-    assert refusal(built, count=10) == ("count: 45 -> 10",)
-    assert refusal(built, count=None) == ("count: 45 -> not set",)
-
-
-def test_other_photographs_are_refused_and_named(built: Path) -> None:
-    assert refusal(built, FACES.without(5)) == ("sources: 1 removed (some/00005.jpg)",)
-    assert refusal(built, FakeFaces.of(65)) == (
-        "sources: 5 added (some/00060.jpg, some/00061.jpg, some/00062.jpg, ...)",
-    )
-    assert "60 changed" in refusal(built, FakeFaces.of(60, identities=False))[0]
-
-
-def test_other_assets_detector_and_generator_are_refused(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = dataclasses.replace(STEPS, load_library=load_other_library)
-    assert refusal(built, steps=other) == ("assets: 1 added (mask-b), 1 removed (sunglasses-a), 1 changed (mask-a)",)
-    other = dataclasses.replace(STEPS, detector_version=lambda: "fake 2")
-    assert refusal(built, steps=other) == ('landmarks: "fake 1" -> "fake 2"',)
-    monkeypatch.setattr(fdgen.spec, "GENERATOR_VERSION", 2)
-    assert refusal(built) == ("generator: 1 -> 2",)
-
-
-def test_an_unfinished_dataset_is_not_mixed_either(tmp_path: Path) -> None:
-    out = tmp_path / "set"
-    with pytest.raises(KeyboardInterrupt):
-        run(out, FACES, count=COUNT, on_shard=interrupt)
-    assert refusal(out, FACES, "seed=3") == ("recipe.seed: 0 -> 3",)
-
-
-def interrupt(receipt: ShardReceipt) -> None:
-    raise KeyboardInterrupt
-
-
-def test_words_of_a_recipe_may_change(tmp_path: Path) -> None:
-    run(tmp_path / "set", FACES, count=20)
-    manifest = run(tmp_path / "set", FACES, "name=other", "description=words", count=20)
-    assert manifest.dataset["name"] == "other"
-
-
-def test_a_damaged_dataset_json_does_not_open_the_folder_to_another_recipe(tmp_path: Path) -> None:
-    out = tmp_path / "set"
-    run(out, FACES, count=20)
-    (out / "dataset.json").write_text("{}")
-    with pytest.raises(DatasetError, match="no shard shows that it belongs to the same dataset"):
-        run(out, FACES, "seed=1", count=20)
-
-
-# Output folders
-
-
-def test_folders_of_others_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "holiday.jpg").write_bytes(b"x")
-    with pytest.raises(DatasetError, match=r"photos already holds something else \(holiday\.jpg\)"):
-        run(tmp_path / "photos", FACES, count=20)
-    assert [path.name for path in (tmp_path / "photos").iterdir()] == ["holiday.jpg"]
-
-
-@pytest.mark.parametrize("text", ['{"dataset": "of another tool"}', "[]", "not json", '{"spec_id": "x", "schema": 1}'])
-def test_datasets_of_other_tools_are_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(DatasetError, match="not written by this version of fdgen"):
-        run(tmp_path, FACES, count=20)
-    assert [path.name for path in tmp_path.iterdir()] == ["dataset.json"]
-
-
-def test_a_file_as_output_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "set").write_text("")
-    with pytest.raises(DatasetError, match="set is a file, not a folder"):
-        run(tmp_path / "set", FACES, count=20)
-    with pytest.raises(DatasetError, match=r"cannot be written: a part of the path is a file|is a file"):
-        run(tmp_path / "set" / "deeper", FACES, count=20)
-
-
-def test_what_a_build_killed_at_its_start_leaves_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / "shards").mkdir()
-    (tmp_path / LOCK_NAME).write_text("")
-    (tmp_path / ".dataset.json.1-2.tmp").write_text("{")
-    assert len(run(tmp_path, FACES, count=20)) == 20
-    assert not list(tmp_path.glob(".*"))
-
-
-def test_a_second_build_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    out = tmp_path / "set"
-    out.mkdir()
-    with folder_lock(out), pytest.raises(DatasetError, match="another build is writing to"):
-        run(out, FACES, count=20)
-    assert len(run(out, FACES, count=20)) == 20
-
-
-def test_locks_without_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fdgen.lock, "fcntl", None)
-    with (
-        folder_lock(tmp_path),
-        pytest.raises(DatasetError, match="or was killed there") as caught,
-        folder_lock(tmp_path),
-    ):
-        pass
-    assert f"delete {tmp_path / LOCK_NAME}" in caught.value.hint
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
-def test_a_read_only_output_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(DatasetError, match=r"set cannot be written: (the file system is read-only|permission denied)"):
-        run(tmp_path / "set", FACES, count=20)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_write_permission_is_one_sentence(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(DatasetError, match="permission denied"):
-            run(tmp_path / "set", FACES, count=20)
-    finally:
-        tmp_path.chmod(0o700)
-
-
-def test_a_disk_that_runs_full_keeps_the_finished_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tmp_path / "set"
-    synced = os.fsync
-    calls = itertools.count()
-
-    def full(descriptor: int) -> None:
-        if next(calls) > 20:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        synced(descriptor)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
-        with pytest.raises(DatasetError, match="cannot be written: the disk is full") as caught:
-            run(out, FACES, count=COUNT)
-    assert "finished shards are kept" in caught.value.hint
-    kept = sorted(path.name for path in out.glob("shards/*"))
-    assert kept
-    assert not [name for name in kept if name.startswith(".")]
-    seen: list[Progress] = []
-    run(out, FACES, count=COUNT, on_progress=seen.append)
-    assert seen[-1].kept > 0
-    assert seen[-1].done == COUNT
-
-
-def test_too_little_space_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = fdgen.folder.shutil.disk_usage(tmp_path)._replace(free=1_000)
-    monkeypatch.setattr(fdgen.folder.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(DatasetError, match=r"has room for 0\.0 GB, the samples still to be made need about"):
-        run(tmp_path / "set", FACES, count=COUNT)
-    assert not list(tmp_path.glob("set/shards/*"))
 
 
 # Splits

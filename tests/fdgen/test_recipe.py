@@ -216,6 +216,17 @@ def test_toml_round_trip(
     assert Recipe.load(path).digest() == recipe.digest()
 
 
+def test_assets_that_nothing_matches_are_refused() -> None:
+    ids = ["mask-ffp2", "mask-cloth", "hand-fist"]
+    Recipe.load("default", ["assets.exclude=hand-*", "assets.weights.mask-cloth=2"]).assets.check(ids)
+    for key, value in (("include", "mask-fpp2"), ("exclude", "mask-fpp2"), ("weights", {"mask-fpp2": 1})):
+        with pytest.raises(RecipeError) as caught:
+            Recipe.load("default", [(f"assets.{key}", value)]).assets.check(ids)
+        assert caught.value.message == (
+            f"assets.{key} names 'mask-fpp2', and no asset matches that, did you mean 'mask-ffp2'?"
+        )
+
+
 def test_flat_has_dotted_keys() -> None:
     flat = Recipe.load("default", ["assets.weights.a=2"]).flat()
     assert flat["coverage.max"] == 0.6

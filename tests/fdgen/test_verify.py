@@ -24,15 +24,15 @@ from fdgen.tables import read_landmarks
 from fdgen.verify import Problem, verify
 from tests.fdgen.fake_build import STEPS, FakeFaces, digests, generate, load_library, run
 
-FACES = FakeFaces.of(40)
-COUNT = 24
+FACES = FakeFaces.of(24)
+COUNT = 14
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a dataset that no test may write to."""
     out = tmp_path_factory.mktemp("sound") / "set"
-    run(out, FACES, "splits.train=0.6", "splits.val=0.2", "splits.test=0.2", count=COUNT)
+    run(out, FACES, "splits.train=0.4", "splits.val=0.3", "splits.test=0.3", count=COUNT)
     return out
 
 
@@ -254,9 +254,9 @@ def build_lawless(
     run(
         tmp_path / "set",
         FACES,
-        "splits.train=0.6",
-        "splits.val=0.2",
-        "splits.test=0.2",
+        "splits.train=0.4",
+        "splits.val=0.3",
+        "splits.test=0.3",
         *overrides,
         count=COUNT,
         steps=steps,

@@ -1,0 +1,74 @@
+"""Files that are whole or absent, whatever is killed meanwhile, and the lock that keeps a run to one process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from fdtrain.errors import RunError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Call `write` on a file that takes its name, synced, when it is done; raise `RunError` where it cannot be."""
+    temporary = path.with_name(f".{path.name}.tmp")  # one writer a folder, by its lock
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise RunError(
+            f"{path} cannot be written: {error.strerror or error}",
+            hint="mend that (is the disk full?) and run the same command again: checkpoints so far are kept",
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run for the block; raise `RunError` where another process trains in the folder.
+
+    It ends with its process, so that a kill leaves nothing to clean up. Systems without such locks go without.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("a")
+    except OSError as error:
+        raise RunError(
+            f"the run folder {folder} cannot be written: {error.strerror}", hint="name another folder with --out"
+        ) from error
+    with file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError(
+                    f"another process is training in {folder}", hint="wait until it ends, or name another --out"
+                ) from error
+        yield
+
+
+def _sync_folder(folder: Path) -> None:
+    if hasattr(os, "O_DIRECTORY"):  # Windows neither has nor needs it
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,36 @@
+"""The moving average of the generators, which is smoother than the last weights and is what is kept."""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def averaged(model: Model) -> Model:
+    """Return a copy that `follow` will move; it learns nothing by itself."""
+    return copy.deepcopy(model).eval().requires_grad_(False)
+
+
+def ema_decay(longest: float, step: int) -> float:
+    """Return the share of the average that step number `step` (from 0) keeps: (1 + t) / (10 + t), at most `longest`.
+
+    Without this warm-up the first weights, which are noise, would weigh for thousands of steps.
+
+    >>> [round(ema_decay(0.999, step), 3) for step in (0, 90, 10**6)]
+    [0.1, 0.91, 0.999]
+    """
+    return min(longest, (1 + step) / (10 + step))
+
+
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the average towards the model: a share of `decay` stays."""
+    ours, theirs = list(average.parameters()), [p.detach() for p in model.parameters()]
+    torch._foreach_lerp_(ours, theirs, 1 - decay)
+    for kept, current in zip(average.buffers(), model.buffers(), strict=True):
+        kept.copy_(current)

@@ -1,0 +1,420 @@
+"""Training, from top to bottom.
+
+    batch -> Base-Net -> Refine-Net -> both discriminators learn -> both generators learn -> average follows
+
+Progress is counted in training images over all processes. To resume, call `fit` again with the same folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fdtrain.atomic import folder_lock, write_whole
+from fdtrain.augment import NAMED
+from fdtrain.checkpoint import load_state, receipts, save_model, save_state
+from fdtrain.config import FitConfig
+from fdtrain.data import TripletDataset
+from fdtrain.device import computing, open_device, settled
+from fdtrain.distributed import Group, joined
+from fdtrain.ema import averaged, ema_decay, follow
+from fdtrain.errors import CheckpointError, ConfigError, TrainingError
+from fdtrain.loading import Batches
+from fdtrain.losses import pixel_weights
+from fdtrain.networks.fdstack import StackedGAN, initialise
+from fdtrain.order import EpochSampler
+from fdtrain.perceptual import PerceptualLoss, load_perceptual
+from fdtrain.pictures import encode_png
+from fdtrain.preflight import check_data, check_room
+from fdtrain.run import (
+    CHECKPOINTS,
+    SAMPLES,
+    WEIGHTS,
+    RunRecord,
+    read_record,
+    recorded_machine,
+    refuse_other,
+    write_record,
+)
+from fdtrain.stage import Batch, discriminator_term, generator_terms, make_stages
+from fdtrain.stats import Log, Progress, Stretch, finite
+from fdtrain.validation import SCORE, sample_sheet, validate
+
+MOST_BAD_STEPS = 10
+"""So many steps in a row without a finite gradient are no accident."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a call of `fit` ended. `images` counts all, `made_now` those of this call; `score` is the best in dB."""
+
+    run_dir: Path
+    images: int
+    total: int
+    made_now: int
+    seconds: float
+    score: float | None
+    weights: Path
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the run has come to its end."""
+        return self.images >= self.total
+
+
+def fit(
+    config: FitConfig,
+    run_dir: str | Path,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> RunSummary:
+    """Train as `config` says in the folder `run_dir`, or go on where the last checkpoint there was written.
+
+    `config.data.root` names the dataset. `on_progress` is called every `output.stats_images`, `on_note` with sentences
+    that a user should know. When `stop` returns True, after a step, a checkpoint is written and the call returns.
+    A run killed at any moment and called again ends with the weights, bit for bit, of one never stopped, on the same
+    machine with the same versions and number of processes.
+
+    Raises `RunError` where the folder holds another run, `DatasetError` for the data, `PerceptualError`,
+    `CheckpointError`, `DeviceError`, and `TrainingError` where the numbers stop being finite.
+    """
+    run_dir, note = Path(run_dir), on_note or _ignore
+    recorded = read_record(run_dir)
+    config = recorded_machine(config, recorded)
+    device = open_device(config.machine.device)
+    config = settled(config, device)
+    with joined(device) as group, _owned(run_dir, group), computing(config, device):
+        # The data.
+        loss, training, output = config.loss, config.training, config.output
+        train = TripletDataset(
+            config.data.root,
+            "train",
+            size_px=config.data.size_px,
+            kinds=config.data.kinds,
+            augment=NAMED[config.data.augment],
+            seed=config.seed,
+            verify=config.data.verify,
+        )
+        sampler = EpochSampler(len(train), seed=config.seed, rank=group.rank, world=group.world)
+        validation = _fixed(config, "val", output.validation_limit)
+        shown = validation or train
+        fixed_samples = [shown[index] for index in range(min(output.samples, len(shown)))]
+        total = training.total_images(len(train))
+
+        # Networks, the same in every process: all that is random comes from one seed.
+        rng = torch.Generator().manual_seed(config.seed)
+        with torch.random.fork_rng(devices=[]):  # constructors draw weights of their own, which are not used
+            model = StackedGAN(config.network)
+        initialise(model, rng)
+        model.to(device)
+        with torch.random.fork_rng(devices=[]):
+            stages = make_stages(config, model, device, rng)
+        average = averaged(model) if training.ema_decay is not None else model
+        perceptual = load_perceptual(loss.perceptual, loss.perceptual_weights, loss.perceptual_layers)
+        _lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
+
+        # What this run is, or was begun as; then whether it can work at all.
+        record = RunRecord(
+            config=config.as_dict(),
+            content_id=train.content_id,
+            dataset=train.root.name,
+            n_train=len(train),
+            total_images=total,
+            perceptual_sha256=perceptual.sha256 if perceptual else None,
+            parameters=sum(p.numel() for p in model.parameters()),
+            torch=torch.__version__,
+        )
+        if recorded is not None:
+            refuse_other(run_dir, recorded, record)
+            if recorded.torch != record.torch:
+                note(f"the run began with torch {recorded.torch}, this is {record.torch}: not the same bits")
+        if training.batch % group.world:
+            raise ConfigError(f"training.batch must be a multiple of the {group.world} processes, got {training.batch}")
+        for sentence in (*check_data(train.root, train), *check_room(config, run_dir, device)):
+            note(sentence)
+        if group.is_first:
+            write_record(run_dir, record)
+        group.wait()
+
+        # Resume.
+        images = step = bad_steps = 0
+        best: float | None = None
+        found = receipts(run_dir / CHECKPOINTS)
+        if found:
+            state = load_state(found[-1])
+            try:
+                model.load_state_dict(state["model"])
+                average.load_state_dict(state["average"] or state["model"])
+                for stage, held in zip(stages, state["stages"], strict=True):
+                    stage.load_state_dict(held)
+            except (RuntimeError, ValueError, KeyError) as error:
+                raise CheckpointError(
+                    f"the checkpoint {found[-1].path} is of another architecture than {run_dir / 'run.json'} says",
+                    hint="put back the run.json that belongs to it, or name another folder with --out",
+                ) from error
+            sampler.load_state_dict(state["sampler"])
+            images, step, bad_steps, best = state["images"], state["step"], state["bad_steps"], state["best"]
+            if len(state["random"]) == group.world:
+                _set_random_state(state["random"][group.rank])
+            else:
+                note(f"the run had {len(state['random'])} processes, now {group.world}: not the same bits")
+            note(f"going on after {images:,} of {total:,} images")
+        begun_images, begun_s = images, time.perf_counter()
+        log = Log(run_dir, images, tensorboard=output.tensorboard) if group.is_first else None
+
+        batches = iter(
+            Batches(train, sampler, batch=training.batch // group.world, workers=config.machine.workers)
+            if images < total
+            else ()
+        )
+        stretch = Stretch()
+        stopped = False
+        while images < total and not stopped:
+            # Read.
+            waiting_s = time.perf_counter()
+            sample = next(batches)
+            stretch.waited_s += time.perf_counter() - waiting_s
+            batch = _batch(config, device, model, perceptual, sample)
+            adversarial = images >= loss.adversarial_from_images
+            for stage in stages:
+                stage.set_rates(training, images)
+
+            # Both stages: II sees what I saw and made; its gradient ends there unless they are trained jointly.
+            model.train()
+            with _autocast(config, device):
+                coarse = model.coarse(batch.occluded_B3HW, batch.mask_B1HW)
+                shown_coarse = coarse if training.stages == "joint" else coarse.detach()
+                outputs = (coarse, model.refined(batch.occluded_B3HW, batch.mask_B1HW, shown_coarse))
+
+            # Discriminators learn.
+            terms: dict[str, Tensor] = {}
+            if adversarial:
+                for stage, made in zip(stages, outputs, strict=True):
+                    if stage.discriminator is not None and stage.discriminator_optimiser is not None:
+                        with _autocast(config, device):
+                            term = discriminator_term(stage, config, batch, coarse, made)
+                        stage.discriminator_optimiser.zero_grad(set_to_none=True)
+                        term.backward()  # type: ignore[no-untyped-call]
+                        group.average_gradients([stage.discriminator])
+                        norm = _clip(stage.discriminator, training.clip_norm)
+                        if finite([norm]):
+                            stage.discriminator_optimiser.step()
+                        stage.discriminator.requires_grad_(False)  # for the generators' turn
+                        terms[f"stage{stage.place + 1}/discriminator"] = term
+
+            # Generators learn, both from one backward pass: detached, their graphs do not touch.
+            totals = []
+            for stage, made in zip(stages, outputs, strict=True):
+                with _autocast(config, device):
+                    parts = generator_terms(stage, config, batch, coarse, made, perceptual, adversarial=adversarial)
+                totals.append(parts["total"])
+                terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
+                stage.generator_optimiser.zero_grad(set_to_none=True)
+            torch.stack(totals).sum().backward()
+            group.average_gradients([stage.generator for stage in stages])
+            norms = [_clip(stage.generator, training.clip_norm) for stage in stages]
+            terms |= {f"stage{stage.place + 1}/gradient": norm for stage, norm in zip(stages, norms, strict=True)}
+            for stage in stages:
+                if stage.discriminator is not None:
+                    stage.discriminator.requires_grad_(True)
+
+            # A step whose gradient is no number is left out, counted and told of; several in a row end the run.
+            if finite(norms):
+                for stage in stages:
+                    stage.generator_optimiser.step()
+                if training.ema_decay is not None:
+                    follow(average, model, ema_decay(training.ema_decay, step))
+                bad_steps = 0
+            else:
+                bad_steps += 1
+                note(f"after {images:,} images a gradient was not finite; that step was left out")
+                if bad_steps >= MOST_BAD_STEPS:
+                    raise TrainingError(
+                        f"training broke down after {images:,} images: {bad_steps} steps without a finite gradient",
+                        hint="try a lower rate (--set training.lr_generator=...), clipping (training.clip_norm) or "
+                        "training.precision=fp32, in a new folder; checkpoints so far are kept",
+                    )
+
+            # Count.
+            before, images, step = images, images + training.batch, step + 1
+            sampler.advance(training.batch)
+            stretch.add(terms, training.batch)
+            stopped = group.any(stop is not None and stop())
+            ends = images >= total or stopped
+
+            # Tell.
+            saves = ends or _due(output.checkpoint_images, before, images)
+            if saves or _due(output.stats_images, before, images):
+                values = _means(stretch, group)
+                progress = _progress(images, total, begun_images, begun_s, stretch, values)
+                if log is not None:
+                    log.write(images, {**values, "images_per_s": stretch.images / stretch.seconds,
+                                       "loader_share": progress.loader_share,
+                                       "lr": stages[0].generator_optimiser.param_groups[0]["lr"]})  # fmt: skip
+                if on_progress is not None and group.is_first:
+                    on_progress(progress)
+                stretch = Stretch()
+
+            # Validate, and show.
+            score: float | None = None
+            if validation is not None and (images >= total or _due(output.validation_images, before, images)):
+                if log is not None:
+                    found_values = validate(average, Batches(validation, batch=training.batch), device)
+                    log.write(images, found_values)
+                    score = found_values[SCORE]
+                    if on_progress is not None:
+                        on_progress(_progress(images, total, begun_images, begun_s, stretch, found_values))
+                    if best is None or score > best:
+                        best = score
+                        save_model(run_dir / WEIGHTS / "best.safetensors", average, _facts(record, images, score))
+                saves = True
+            if log is not None and (ends or _due(output.sample_images, before, images)):
+                sheet_HWC = sample_sheet(average, fixed_samples, device)
+                png = encode_png(sheet_HWC)
+                write_whole(run_dir / SAMPLES / f"{images:012d}.png", lambda file, png=png: file.write(png))
+                log.picture(images, sheet_HWC)
+
+            # Save a checkpoint: everything that decides the future.
+            if saves:
+                random_states = group.gather(_random_state(device))
+                if group.is_first:
+                    save_model(run_dir / WEIGHTS / "last.safetensors", average, _facts(record, images, score))
+                    save_state(
+                        run_dir / CHECKPOINTS,
+                        images,
+                        {
+                            "images": images,
+                            "step": step,
+                            "bad_steps": bad_steps,
+                            "best": best,
+                            "model": model.state_dict(),
+                            "average": None if average is model else average.state_dict(),
+                            "stages": [stage.state_dict() for stage in stages],
+                            "sampler": sampler.state_dict(),
+                            "random": random_states,
+                            "config": config.to_toml(),
+                            "content_id": train.content_id,
+                        },
+                        score=score,
+                        keep=output.keep,
+                    )
+                group.wait()
+        if log is not None:
+            log.close()
+    return RunSummary(
+        run_dir=run_dir,
+        images=images,
+        total=total,
+        made_now=images - begun_images,
+        seconds=time.perf_counter() - begun_s,
+        score=best,
+        weights=run_dir / WEIGHTS / ("last.safetensors" if best is None else "best.safetensors"),
+    )
+
+
+@contextlib.contextmanager
+def _owned(run_dir: Path, group: Group) -> Iterator[None]:
+    """Hold the run's folder, in the one process that writes."""
+    if group.is_first:
+        with folder_lock(run_dir):
+            yield
+    else:
+        yield
+
+
+def _fixed(config: FitConfig, split: str, limit: int) -> TripletDataset | None:
+    """Return a fixed set of a split, without augmentation; None where the split holds nothing."""
+    from fdgen.contract import Manifest
+
+    if Manifest.load(config.data.root).samples(split).empty:
+        return None
+    return TripletDataset(config.data.root, split, size_px=config.data.size_px, kinds=config.data.kinds, limit=limit)
+
+
+def _lay_out(config: FitConfig, device: torch.device, *modules: nn.Module | None) -> None:
+    """Put modules on the device, in the layout that the config asks for."""
+    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
+    for module in modules:
+        if module is not None:
+            module.to(device=device, memory_format=layout)
+
+
+def _batch(
+    config: FitConfig, device: torch.device, model: StackedGAN, perceptual: PerceptualLoss | None, sample: Any
+) -> Batch:
+    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
+    occluded, clean, mask = (
+        sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
+    )
+    features: list[Tensor] = []
+    if perceptual is not None and any(config.loss.beta):
+        with torch.no_grad(), _autocast(config, device):
+            features = perceptual.features(clean)  # once, for both stages
+    return Batch(
+        occluded, clean, mask, model.input(occluded, mask), pixel_weights(mask, config.loss.hole_weight), features
+    )
+
+
+def _autocast(config: FitConfig, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.training.precision == "bf16")
+
+
+def _clip(module: nn.Module, largest: float | None) -> Tensor:
+    """Return the norm of a network's gradient, and shorten it where it is longer than allowed."""
+    return nn.utils.clip_grad_norm_(module.parameters(), largest if largest is not None else torch.inf, foreach=True)
+
+
+def _due(every_images: int, before: int, after: int) -> bool:
+    return before // every_images != after // every_images
+
+
+def _means(stretch: Stretch, group: Group) -> dict[str, float]:
+    values = stretch.means()
+    if group.world > 1:
+        values = dict(zip(values, group.mean(torch.tensor(list(values.values()))).tolist(), strict=True))
+    return values
+
+
+def _progress(
+    images: int, total: int, begun_images: int, begun_s: float, stretch: Stretch, values: dict[str, float]
+) -> Progress:
+    rate = (images - begun_images) / max(time.perf_counter() - begun_s, 1e-9)
+    return Progress(images, total, rate, (total - images) / rate, stretch.waited_s / stretch.seconds, values)
+
+
+def _facts(record: RunRecord, images: int, score: float | None) -> dict[str, Any]:
+    """Return what stands in a file of weights beside them."""
+    return {
+        "config": record.config,
+        "content_id": record.content_id,
+        "dataset": record.dataset,
+        "perceptual_sha256": record.perceptual_sha256,
+        "fdtrain": record.fdtrain,
+        "torch": record.torch,
+        "images": images,
+        "val_hole_psnr_db": score,
+    }
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor | None]:
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None}
+
+
+def _set_random_state(state: dict[str, Tensor | None]) -> None:
+    if state["cpu"] is not None:
+        torch.set_rng_state(state["cpu"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+
+
+def _ignore(sentence: str) -> None:
+    return None

@@ -1,0 +1,106 @@
+"""A run's folder: what it was asked to do, and whether it is still asked the same.
+
+run.json            config, content_id of the data, digests, versions: what a run is tied to
+stats.jsonl         a line of means every so many images, and one a validation
+samples/            sheets of clean, occluded, coarse, refined on a fixed set
+checkpoints/        what it goes on from        weights/     what is used        tensorboard/     on request
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fdgen.version import __version__
+from fdtrain.atomic import write_text
+from fdtrain.config import FitConfig, is_free
+from fdtrain.config_toml import flatten
+from fdtrain.errors import RunError
+
+RUN_FILE, STATS_FILE = "run.json", "stats.jsonl"
+CHECKPOINTS, SAMPLES, WEIGHTS, TENSORBOARD = "checkpoints", "samples", "weights", "tensorboard"
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run is tied to. Paths and times are not a part of it."""
+
+    config: Mapping[str, Any]
+    content_id: str
+    dataset: str
+    n_train: int
+    total_images: int
+    perceptual_sha256: str | None
+    parameters: int
+    torch: str
+    fdtrain: str = __version__
+    schema: int = SCHEMA
+
+
+def read_record(run_dir: Path) -> RunRecord | None:
+    """Return the record of a run, None where none has begun; raise `RunError` where it cannot be read."""
+    path = run_dir / RUN_FILE
+    if not path.exists():
+        return None
+    try:
+        record = RunRecord(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{path} is not the record of a run: {error}", hint="name another folder with --out") from error
+    if record.schema != SCHEMA:
+        raise RunError(f"{path} has schema {record.schema}, this version reads {SCHEMA}")
+    return record
+
+
+def require_run(run_dir: Path) -> RunRecord:
+    """Return the record of a run; raise `RunError` where there is none."""
+    record = read_record(run_dir)
+    if record is None:
+        raise RunError(f"{run_dir} is not a run: it has no {RUN_FILE}", hint="name a folder that `fdtrain fit` wrote")
+    return record
+
+
+def write_record(run_dir: Path, record: RunRecord) -> None:
+    """Write the record of a run."""
+    write_text(run_dir / RUN_FILE, json.dumps(asdict(record), indent=2, sort_keys=True) + "\n")
+
+
+def refuse_other(run_dir: Path, recorded: RunRecord, wanted: RunRecord) -> None:
+    """Raise `RunError` where a run would go on with anything else than it began with."""
+    if recorded.content_id != wanted.content_id:
+        raise RunError(
+            f"the dataset has changed under {run_dir}: its content_id was {recorded.content_id[:16]}, "
+            f"now it is {wanted.content_id[:16]}",
+            hint="name the dataset that the run began with, or another folder with --out",
+        )
+    before, now = dict(flatten(recorded.config)), dict(flatten(wanted.config))
+    changed = [
+        f"{key} was {before.get(key)}, now it is {now.get(key)}"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key) and not is_free(key)
+    ]
+    if recorded.perceptual_sha256 != wanted.perceptual_sha256:
+        changed.append("the perceptual weights are another file")
+    if changed:
+        raise RunError(
+            f"{run_dir} was begun with other settings: {'; '.join(changed)}",
+            hint=f"leave them as {run_dir / RUN_FILE} has them, or name another folder with --out",
+        )
+
+
+def recorded_machine(config: FitConfig, recorded: RunRecord | None) -> FitConfig:
+    """Return the config with device and threads as the run began with, where they are left open."""
+    if recorded is None:
+        return config
+    was = recorded.config["machine"]
+    machine = config.machine.model_copy(
+        update={
+            "device": was["device"] if config.machine.device == "auto" else config.machine.device,
+            "threads": config.machine.threads or was["threads"],
+        }
+    )
+    return config.model_copy(update={"machine": machine})

@@ -1,0 +1,104 @@
+"""What a run tells while it trains: means over a stretch of images, to stats.jsonl and, on request, TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from fdtrain.atomic import write_text
+from fdtrain.run import STATS_FILE, TENSORBOARD
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. `loader_share` is the share of the time that was spent waiting for pictures."""
+
+    images: int
+    total: int
+    images_per_s: float
+    left_s: float
+    loader_share: float
+    values: Mapping[str, float]
+
+
+class Stretch:
+    """Means of the terms since the last line, and where the time went."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor | int] = {}
+        self.counts: dict[str, int] = {}
+        self.images = 0
+        self.waited_s = 0.0
+        self.started_s = time.perf_counter()
+
+    def add(self, terms: Mapping[str, Tensor], images: int) -> None:
+        """Count one step; nothing is waited for, also on a GPU."""
+        for name, value in terms.items():
+            self.sums[name] = self.sums.get(name, 0) + value.detach()
+            self.counts[name] = self.counts.get(name, 0) + 1
+        self.images += images
+
+    def means(self) -> dict[str, float]:
+        """Return the means so far, by name."""
+        return {name: float(total) / self.counts[name] for name, total in sorted(self.sums.items())}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the stretch began."""
+        return max(time.perf_counter() - self.started_s, 1e-9)
+
+
+class Log:
+    """The log of a run. Lines after `images`, which a killed run had written, are dropped: they will come again."""
+
+    def __init__(self, run_dir: Path, images: int, *, tensorboard: bool) -> None:
+        self.path = run_dir / STATS_FILE
+        kept = [line for line in read_stats(run_dir) if line["images"] <= images]
+        write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
+        self.board: SummaryWriter | None = None
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(str(run_dir / TENSORBOARD), purge_step=images)  # type: ignore[no-untyped-call]
+
+    def write(self, images: int, values: Mapping[str, float]) -> None:
+        """Append one line: `images` and the values; what is no number becomes null, as JSON has none for it."""
+        line = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"images": images, **line}) + "\n")
+        if self.board is not None:
+            for name, value in values.items():
+                self.board.add_scalar(name, value, images)  # type: ignore[no-untyped-call]
+
+    def picture(self, images: int, sheet_HWC: Any) -> None:
+        """Show a sheet of samples in TensorBoard."""
+        if self.board is not None:
+            self.board.add_image("samples", sheet_HWC, images, dataformats="HWC")  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Write out what is held back."""
+        if self.board is not None:
+            self.board.close()  # type: ignore[no-untyped-call]
+
+
+def read_stats(run_dir: Path) -> list[dict[str, Any]]:
+    """Return the lines of a run's log; one that a kill cut short is left out."""
+    path = run_dir / STATS_FILE
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("}\n")]
+
+
+def finite(values: list[Tensor]) -> bool:
+    """Tell whether all of these scalars are numbers."""
+    return bool(torch.isfinite(torch.stack(values)).all()) if values else True

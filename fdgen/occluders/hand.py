@@ -264,7 +264,8 @@ def _lay(
         return origin + approach * settle(surface, placed, approach, -away), angles
     origin = origin + approach * settle(surface.near(placed, 9.0), placed, approach, press)
     rotation, scale, girth = stance.rotation, stance.scale, stance.girth
-    return origin, rest_digits(model, angles, pose.rest, rotation, origin, scale, surface, press, girth)
+    # Fingertips press less than the palm does.
+    return origin, rest_digits(model, angles, pose.rest, rotation, origin, scale, surface, 0.5 * press, girth)
 
 
 def _arm_direction(

@@ -191,6 +191,7 @@ def test_fingers_rest_on_the_skin() -> None:
                     gaps.append(near)
     gaps = np.array(gaps)
     assert np.mean((gaps > -0.75) & (gaps < 0.25)) > 0.85, "most fingers touch, and press no deeper than skin gives"
+    assert -0.3 < np.median(gaps) < 0.0
     assert gaps.min() > -1.6
 
 

@@ -96,7 +96,7 @@ class Hand:
             "origin_cm": np.round(origin, 5).tolist(),
             "arm": np.round(arm, 5).tolist(),
             "stout": round(float(rng.uniform(0.7, 1.25)), 5),
-            "sleeve": draw_sleeve(rng, grey=scene.light.grey),
+            "sleeve": draw_sleeve(rng),
             "jewellery": draw_jewellery(rng),
             "skin": draw_skin(rng, scene.light.skin_reflectance, grey=scene.light.grey),
         }

@@ -32,7 +32,7 @@ _CUT: Mapping[str, tuple[tuple[float, float], ...]] = {
 }
 
 
-def draw_sleeve(rng: np.random.Generator, *, grey: bool) -> dict[str, Any] | None:
+def draw_sleeve(rng: np.random.Generator) -> dict[str, Any] | None:
     """Draw a sleeve, or None for a bare arm: a JSON table."""
     if rng.random() < 0.42:
         return None

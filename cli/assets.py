@@ -10,6 +10,7 @@ from .faces import list_faces
 from .lazy import Group, refuse_unknown
 from .output import Voice, aligned, counted, emit, emit_json
 from .progress import Stages
+from .renderer import ready_renderer
 from .settings import cache_options, faces_option, json_option, open_cache, quiet_option, workers_option
 from .sheets import labelled, sheet_option, write_sheet
 
@@ -88,6 +89,7 @@ def preview(
     ]
     source, photographs = list_faces(faces, voice)
     photographs = photographs[:MOST_FACES]
+    ready_renderer(voice)
     groups = []
     with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
         found = detect(source, photographs, size_px=CELL_PX, cache=opened, workers=workers)

@@ -10,6 +10,7 @@ import click
 
 from .output import Voice, aligned, by_count, counted, duration, emit, emit_json
 from .progress import Stages
+from .renderer import ready_renderer
 from .reporting import Interrupted
 from .settings import (
     cache_options,
@@ -75,6 +76,7 @@ def command(
             stages.close()
             tell_plan(plan, resolved, out, as_json)
             return
+        ready_renderer(voice)
         watch = _Watch(stages)
         started_s = time.monotonic()
         with open_cache(cache, no_cache) as opened:

@@ -11,6 +11,7 @@ from .faces import list_faces
 from .lazy import refuse_unknown
 from .output import Voice, counted
 from .progress import Stages
+from .renderer import ready_renderer
 from .settings import (
     cache_options,
     faces_option,
@@ -70,6 +71,7 @@ def command(
         only = [f"kinds.{name}={1.0 if name == kind else 0.0}" for name in names]
         resolved = resolve_recipe(recipe, [*overrides, *only], seed=seed, size_px=size_px)
     source, photographs = list_faces(faces, voice)
+    ready_renderer(voice)
     cell_px = min(resolved.size_px, CELL_PX)
     samples = []
     with open_cache(cache, no_cache) as opened, Stages(voice) as stages:

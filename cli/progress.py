@@ -70,7 +70,8 @@ class Meter:
         elif not self.told_by_lines and time.monotonic() - self.told_s >= LINE_EVERY_S:
             self.told_s = time.monotonic()
             of = f" of {self.total:,}" if self.total else ""
-            self.voice.say(f"{self.done:,}{of} {self.unit}, {self.timing()}")
+            timing = f", {self.timing()}" if self.timing() else ""
+            self.voice.say(f"{self.done:,}{of} {self.unit}{timing}")
 
 
 @contextlib.contextmanager
@@ -84,7 +85,8 @@ def metered(voice: Voice, title: str, unit: str, total: int | None = None) -> It
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[timing]}"))
+    count = MofNCompleteColumn() if total else TextColumn("")
+    columns = (TextColumn("{task.description}"), BarColumn(), count, TextColumn("{task.fields[timing]}"))
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield Meter(voice, unit, total, (progress, progress.add_task(title, total=total, timing="")))
 

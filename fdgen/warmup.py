@@ -1,0 +1,50 @@
+"""The first run compiles the renderer, which takes as long as hundreds of samples: do it once, before workers start.
+
+Each worker would else compile it for itself, and a bar would stand still for no reason that anybody can see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from fdgen.assets import AssetLibrary
+from fdgen.faces import Face, Source
+from fdgen.generate import render_placements
+from fdgen.geometry import N_FACE, canonical_face
+from fdgen.occluders import OCCLUDERS
+from fdgen.points import N_POINTS, Landmarks
+from fdgen.raster import rasterise
+from fdgen.scene import Scene
+
+SIZE_PX = 64
+PX_PER_CM = SIZE_PX / 27
+SKIN_RGB = (182.0, 140.0, 118.0)
+
+
+def is_compiled() -> bool:
+    """Tell whether compiled code is kept from an earlier run; after an upgrade it may be that of the version before."""
+    return any(Path(rasterise.stats.cache_path or "").glob("raster.rasterise-*.nbi"))
+
+
+def compile_renderer(library: AssetLibrary) -> None:
+    """Draw one occluder of each kind on a made-up face, so that what draws it is compiled and kept."""
+    scene = Scene.of(_face())
+    for kind, occluder in OCCLUDERS.items():
+        for asset in library.select(kind, held_out=True)[:1]:
+            placement = occluder.place(scene, asset, np.random.default_rng(0))
+            render_placements(scene, [placement], library)
+
+
+def _face() -> Face:
+    """Return the canonical face, seen from the front, over flat skin with a little noise."""
+    points = np.zeros((N_POINTS, 3), np.float32)
+    points[:N_FACE] = canonical_face().vertices_cm * (PX_PER_CM, -PX_PER_CM, -PX_PER_CM)
+    points[N_FACE:] = points[[159, 158, 160, 145, 144, 386, 385, 387, 374, 380]]  # irises, about
+    points[:, :2] += SIZE_PX / 2
+    noise = np.random.default_rng(0).normal(0, 2, (SIZE_PX, SIZE_PX, 3))
+    clean_HWC = np.clip(np.array(SKIN_RGB) + noise, 0, 255).astype(np.uint8)
+    source = Source("made-up.png", hashlib.sha256(clean_HWC.tobytes()).hexdigest())
+    return Face(source, clean_HWC, Landmarks.rounded(points.astype(np.float64), np.eye(2, 3), SIZE_PX))

@@ -1,0 +1,56 @@
+"""The renderer is compiled before workers need it, and only once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CODE = """
+import time
+from fdgen.assets import AssetLibrary
+from fdgen.warmup import compile_renderer, is_compiled
+
+before, started = is_compiled(), time.process_time()
+compile_renderer(AssetLibrary.load())
+print(before, is_compiled(), time.process_time() - started)
+"""
+
+
+@pytest.mark.slow
+def test_a_second_process_finds_everything_compiled(tmp_path: Path) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def warm() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", CODE], env=environment, capture_output=True, text=True, check=True, timeout=600
+        )
+        return done.stdout.split()
+
+    first, second = warm(), warm()
+    assert first[:2] == ["False", "True"]
+    assert second[:2] == ["True", "True"]
+    assert float(second[2]) < 0.5 * float(first[2])
+
+
+def test_every_kind_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fdgen import warmup
+    from fdgen.assets import AssetLibrary
+    from fdgen.occluders import OCCLUDERS
+
+    drawn = []
+    render = warmup.render_placements
+
+    def watch(scene: Any, placements: Any, library: Any) -> Any:
+        pictures = render(scene, placements, library)
+        assert (pictures[0] != scene.face.clean_HWC).any()
+        drawn.extend(placement.kind for placement in placements)
+        return pictures
+
+    monkeypatch.setattr(warmup, "render_placements", watch)
+    warmup.compile_renderer(AssetLibrary.load())
+    assert drawn == list(OCCLUDERS)

@@ -1,0 +1,42 @@
+"""What is compared: anything that turns occluded pictures and their masks into restored pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+
+from fdgen.contract import Image
+from fdtrain.networks.fdstack import Restoration
+from fdtrain.pictures import mask_to_tensor, to_pictures, to_tensor
+
+
+class Method(Protocol):
+    """One or several rows of the table of results. `names` has one for each picture that it makes of an input."""
+
+    names: tuple[str, ...]
+
+    def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
+        """Restore pictures: of each (occluded RGB uint8, mask 0 or 255) the raw output, one for each name."""
+        ...
+
+
+class ModelMethod:
+    """A trained model, stage II and where `stages` also stage I under a name of its own."""
+
+    def __init__(
+        self, model: torch.nn.Module, *, name: str = "model", stages: bool = True, device: str | torch.device = "cpu"
+    ) -> None:
+        self.device = torch.device(device)
+        self.model = model.to(self.device).eval()
+        self.names = (name, f"{name}, stage I") if stages else (name,)
+
+    @torch.inference_mode()
+    def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
+        """Run the network on one batch, in the precision of its weights."""
+        occluded_B3HW = torch.stack([to_tensor(occluded) for occluded, _ in pairs]).to(self.device)
+        mask_B1HW = torch.stack([mask_to_tensor(mask) for _, mask in pairs]).to(self.device)
+        restored: Restoration = self.model(occluded_B3HW, mask_B1HW)
+        outputs = (restored.image_B3HW, restored.coarse_B3HW)[: len(self.names)]
+        return list(zip(*(to_pictures(output) for output in outputs), strict=True))

@@ -104,6 +104,8 @@ class NetworkConfig(Section):
     se_ratio: Count = 16
     # Whether each dilated block adds to its input or replaces it.
     residual_middle: bool = False
+    # Instance normalisation is the paper's; without any, the colours of a hole are easier to match.
+    norm: Literal["instance", "none"] = "instance"
     # "in a relu + a convolution + an instance normalization layer": read literally, or in the usual order.
     order: Literal["act-conv-norm", "conv-norm-act"] = "act-conv-norm"
     # "except the first and last layers, which use a tanh in place of a relu": of the encoder, or of the output only.
@@ -135,7 +137,9 @@ class DiscriminatorConfig(Section):
     # "a window size of 32x32 pixels": a receptive field of exactly 32, or pix2pix's of 34 or 70 (whose output map is
     # 32x32 for 256 px, the other reading).
     window: Literal["rf32", "rf34", "rf70"] = "rf32"
+    # Channels of its first layer; they double from layer to layer, up to the most.
     width: Count = 64
+    most_width: Count = 512
     norm: Literal["instance", "none"] = "instance"
     # Section 4.2 speaks of a "regularized discriminator" and does not say how.
     spectral_norm: bool = False

@@ -1,7 +1,7 @@
 """What the generators are made of: normalised convolutions up and down, dilation, squeeze-and-excitation.
 
 Tensors are `B` images, `C` channels, `H` rows, `W` columns. Normalisation is of instances: each channel of each image
-by its own mean and variance, with a learnt scale and shift.
+by its own mean and variance, with a learnt scale and shift; or there is none.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+Norm = Literal["instance", "none"]
 Order = Literal["act-conv-norm", "conv-norm-act"]
 Activation = Literal["relu", "tanh"]
 Upsample = Literal["deconv", "nearest"]
 
 
-def instance_norm(channels: int) -> nn.Module:
-    """Return an instance normalisation.
+def normalisation(norm: Norm, channels: int) -> nn.Module:
+    """Return an instance normalisation, or nothing.
 
-    Written as a group normalisation of one channel a group: the same arithmetic, and fast in channels_last layout.
+    Written as a group normalisation of one channel a group: the same arithmetic, and no copy in channels_last layout.
     """
-    return nn.GroupNorm(channels, channels)
+    return nn.GroupNorm(channels, channels) if norm == "instance" else nn.Identity()
 
 
 def activation(name: Activation) -> nn.Module:
@@ -29,22 +30,23 @@ def activation(name: Activation) -> nn.Module:
     return nn.Tanh() if name == "tanh" else nn.ReLU()
 
 
-def down(n_in: int, n_out: int, *, stride: int, order: Order, act: Activation) -> nn.Sequential:
+def down(n_in: int, n_out: int, *, stride: int, norm: Norm, order: Order, act: Activation) -> nn.Sequential:
     """Return an encoder layer (section 3.2): activation, convolution and instance normalisation, in that order or not.
 
     (B, n_in, H, W) to (B, n_out, H / stride, W / stride). The kernel is 4 where it strides, so that every input pixel
     counts equally often, and 3 where it does not.
     """
     kernel = 4 if stride == 2 else 3
-    return _in_order(order, nn.Conv2d(n_in, n_out, kernel, stride, padding=1), n_out, act)
+    return _in_order(order, nn.Conv2d(n_in, n_out, kernel, stride, padding=1), normalisation(norm, n_out), act)
 
 
-def up(n_in: int, n_out: int, *, stride: int, order: Order, upsample: Upsample) -> nn.Sequential:
+def up(n_in: int, n_out: int, *, stride: int, norm: Norm, order: Order, upsample: Upsample) -> nn.Sequential:
     """Return a decoder layer (section 3.2): as `down`, with a de-convolution in place of the convolution.
 
     (B, n_in, H, W) to (B, n_out, H * stride, W * stride).
     """
-    return _in_order(order, upsampling(n_in, n_out, stride=stride, upsample=upsample), n_out, "relu")
+    enlarging = upsampling(n_in, n_out, stride=stride, upsample=upsample)
+    return _in_order(order, enlarging, normalisation(norm, n_out), "relu")
 
 
 def upsampling(n_in: int, n_out: int, *, stride: int, upsample: Upsample) -> nn.Module:
@@ -56,10 +58,10 @@ def upsampling(n_in: int, n_out: int, *, stride: int, upsample: Upsample) -> nn.
     return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv2d(n_in, n_out, 3, padding=1))
 
 
-def _in_order(order: Order, conv: nn.Module, channels: int, act: Activation) -> nn.Sequential:
+def _in_order(order: Order, conv: nn.Module, norm: nn.Module, act: Activation) -> nn.Sequential:
     if order == "act-conv-norm":
-        return nn.Sequential(activation(act), conv, instance_norm(channels))
-    return nn.Sequential(conv, instance_norm(channels), activation(act))
+        return nn.Sequential(activation(act), conv, norm)
+    return nn.Sequential(conv, norm, activation(act))
 
 
 class SqueezeExcitation(nn.Module):
@@ -87,10 +89,10 @@ class DilatedBlock(nn.Module):
     (B, C, H, W) to the same shape. `residual` adds the result to the input.
     """
 
-    def __init__(self, channels: int, *, dilation: int, se_ratio: int, residual: bool) -> None:
+    def __init__(self, channels: int, *, dilation: int, se_ratio: int, norm: Norm, residual: bool) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
-        self.norm = instance_norm(channels)
+        self.norm = normalisation(norm, channels)
         self.recalibrate = SqueezeExcitation(channels, se_ratio)
         self.residual = residual
 

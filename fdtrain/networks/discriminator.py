@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from fdtrain.config import DiscriminatorConfig
-from fdtrain.networks.blocks import instance_norm
+from fdtrain.networks.blocks import normalisation
 from fdtrain.networks.fdstack import INITIAL_SPREAD, INPUT_CHANNELS
 
 SLOPE = 0.2
@@ -47,11 +47,11 @@ class PatchDiscriminator(nn.Module):
         parts: list[nn.Module] = []
         n_in = condition_channels + 3
         for place, (kernel, stride, multiple) in enumerate(layers):
-            n_out = config.width * multiple
+            n_out = min(config.width * multiple, config.most_width)
             parts += _same_size(kernel, stride)
             parts.append(nn.Conv2d(n_in, n_out, kernel, stride))
             if config.norm == "instance" and place > 0:
-                parts.append(instance_norm(n_out))
+                parts.append(normalisation(config.norm, n_out))
             parts.append(nn.LeakyReLU(SLOPE))
             n_in = n_out
         parts += [*_same_size(last_kernel, 1), nn.Conv2d(n_in, 1, last_kernel)]

@@ -52,12 +52,18 @@ class Generator(nn.Module):
         ends: Activation = "tanh" if config.tanh_ends else "relu"
         acts: tuple[Activation, ...] = (ends, "relu", "relu", "relu", ends)
         self.encoder = nn.ModuleList(
-            down(n_in, n_out, stride=stride, order=order, act=act)
+            down(n_in, n_out, stride=stride, norm=config.norm, order=order, act=act)
             for n_in, n_out, stride, act in zip((in_channels, *widths), widths, strides, acts, strict=False)
         )
         self.middle = nn.Sequential(
             *(
-                DilatedBlock(widths[-1], dilation=rate, se_ratio=config.se_ratio, residual=config.residual_middle)
+                DilatedBlock(
+                    widths[-1],
+                    dilation=rate,
+                    se_ratio=config.se_ratio,
+                    norm=config.norm,
+                    residual=config.residual_middle,
+                )
                 for rate in config.dilations
             )
         )
@@ -67,6 +73,7 @@ class Generator(nn.Module):
                 widths[level] * (1 if level == len(widths) - 1 else 2),
                 widths[level - 1],
                 stride=strides[level],
+                norm=config.norm,
                 order=order,
                 upsample=config.upsample,
             )
@@ -124,10 +131,17 @@ class StackedGAN(nn.Module):
         return image_B3HW
 
 
-def initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Draw all weights of convolutions from N(0, 0.02) with `generator`, in the order of definition; shifts are 0."""
-    for part in module.modules():
+def initialise(model: StackedGAN, generator: torch.Generator) -> None:
+    """Draw all weights of convolutions with `generator`, in the order of definition; shifts are 0.
+
+    From N(0, 0.02) where normalisation follows and makes the scale of no account; else after He et al. 2015, which
+    keeps the scale of what passes through relus.
+    """
+    for part in model.modules():
         if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(part.weight, 0.0, INITIAL_SPREAD, generator=generator)
+            if model.config.norm == "instance":
+                nn.init.normal_(part.weight, 0.0, INITIAL_SPREAD, generator=generator)
+            else:
+                nn.init.kaiming_normal_(part.weight, nonlinearity="relu", generator=generator)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)

@@ -66,6 +66,11 @@ def merkle_root(leaves: list[str]) -> str:
     return level[0].hex()
 
 
+def _fields_of(record: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as they are; `dataclasses.asdict` copies all within, six times slower."""
+    return {field_.name: getattr(record, field_.name) for field_ in dataclasses.fields(record)}
+
+
 @dataclass(frozen=True, slots=True)
 class SampleRecord:
     """All that is known of one sample; the `json` member of a shard and a row of the manifest.
@@ -104,7 +109,7 @@ class SampleRecord:
         Gates and placements stand as JSON text within: their fields differ from kind to kind, and readers that make one
         table of all records (Hugging Face's) refuse fields that change their type.
         """
-        values = dataclasses.asdict(self)
+        values = _fields_of(self)
         values["gates"] = canonical_json(self.gates)
         values["placement"] = [canonical_json(layer) for layer in self.placement]
         return canonical_json(values)
@@ -197,7 +202,16 @@ class ShardReceipt:
 
     def to_json(self) -> str:
         """Serialise canonically."""
-        return canonical_json(dataclasses.asdict(self))
+        values = _fields_of(self)
+        values["rejects"] = [_fields_of(reject) for reject in self.rejects]
+        values["samples"] = [
+            {
+                "record": _fields_of(entry.record),
+                "members": {name: _fields_of(member) for name, member in entry.members.items()},
+            }
+            for entry in self.samples
+        ]
+        return canonical_json(values)
 
     @classmethod
     def from_json(cls, text: str) -> ShardReceipt:

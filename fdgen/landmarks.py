@@ -7,11 +7,8 @@ import faulthandler
 import functools
 import importlib.metadata
 import multiprocessing
-import multiprocessing.connection
 import os
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -26,6 +23,7 @@ from fdgen.contract import Reject
 from fdgen.errors import FdError, PictureError
 from fdgen.faces import Face, FaceSource, Source
 from fdgen.points import Landmarks
+from fdgen.processes import interrupts_held, settle_worker
 from fdgen.silence import STDERR_FD
 from fdgen.sources import PASSING_REASONS
 
@@ -125,7 +123,7 @@ def _in_workers(faces: FaceSource, chunks: list[list[Source]], size_px: int, wor
             running: set[Future[_Found]] = set()
             while True:
                 for chunk in waiting:
-                    with _interrupts_blocked():
+                    with interrupts_held():
                         running.add(executor.submit(_look_at_chunk, chunk, size_px))
                     if len(running) >= 2 * workers:
                         break
@@ -154,21 +152,12 @@ _worker = _Worker()
 
 
 def _start_worker(faces: FaceSource, logs: str) -> None:
-    """Prepare a worker: standard error goes to a file, interrupts are the parent's business, no parent, no worker."""
+    """Prepare a worker, whose standard error goes to a file."""
     log = os.open(Path(logs) / f"{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, STDERR_FD)
     faulthandler.enable(log)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    cv2.setNumThreads(1)
+    settle_worker()
     _worker.faces = faces
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _look_at_chunk(chunk: list[Source], size_px: int) -> _Found:
@@ -193,19 +182,6 @@ def _last_words(logs: Path) -> str:
             if line.startswith(("Fatal", "F0000", "MemoryError", "terminate called")):
                 return f": {line}"
     return ", perhaps for want of memory"
-
-
-@contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Start processes that never see Ctrl-C, not even while they import: they would print a traceback each."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @functools.cache

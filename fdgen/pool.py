@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import ctypes
 import dataclasses
 import multiprocessing
-import multiprocessing.connection
-import os
-import signal
-import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.sharedctypes import RawArray
@@ -18,6 +13,7 @@ from typing import Any
 
 from fdgen.contract import ShardReceipt
 from fdgen.errors import DatasetError
+from fdgen.processes import interrupts_held, settle_worker
 from fdgen.worker import ShardTask, make_shard
 
 OnSamples = Callable[[int], None]
@@ -76,7 +72,7 @@ def _drain(
         while True:
             while slots and (task := next(tasks, None)) is not None:
                 task = dataclasses.replace(task, slot=slots.pop())
-                with _interrupts_held():
+                with interrupts_held():
                     flying[executor.submit(make, task)] = task
             if not flying:
                 return
@@ -91,19 +87,6 @@ def _drain(
             future.cancel()
 
 
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C wait: it must strike neither inside the executor nor a process that starts, which inherits this."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _result(future: concurrent.futures.Future[ShardReceipt], task: ShardTask) -> ShardReceipt:
     try:
         return future.result()
@@ -115,23 +98,10 @@ def _result(future: concurrent.futures.Future[ShardReceipt], task: ShardTask) ->
 
 
 def _start_worker(counters: Any) -> None:
-    """Prepare a worker process: it counts for the parent, leaves Ctrl-C to it, and does not outlive it."""
+    """Prepare a worker process, which counts for its parent."""
     global _counters
     _counters = counters
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    with contextlib.suppress(ImportError):
-        import cv2
-
-        cv2.setNumThreads(1)  # as many workers as cores are asked for; threads within would fight over them
-
-
-def _die_with_parent() -> None:
-    """Leave at once when the parent is gone: a half-made shard has only a temporary name, nothing is lost."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
+    settle_worker()
 
 
 def _count_shard(task: ShardTask) -> ShardReceipt:

@@ -30,7 +30,7 @@ class ModelMethod:
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
-        self.names = (name, f"{name}, stage I") if stages else (name,)
+        self.names: tuple[str, ...] = (name, f"{name}, stage I") if stages else (name,)
 
     @torch.inference_mode()
     def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:

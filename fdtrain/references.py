@@ -22,7 +22,7 @@ RADIUS_PX = 3.0
 """Of OpenCV's inpainting; from 1 to 8 it moves the result by 0.3 dB."""
 
 N_TUNING = 150
-"""Training triplets kept from the eigenfaces to choose their ridge; at most a fifth of the split."""
+"""Photographs kept from the eigenfaces to choose their ridge; at most a fifth of the split."""
 
 
 class _OneByOne:
@@ -162,15 +162,17 @@ def open_references(
 
 def learn_faces(train: TripletDataset, *, n: int = N_FACES, on_stage: Callable[[str], None] | None = None) -> FaceSpace:
     """Find the eigenfaces of a training split, and their ridge on a part of it that did not make them."""
-    n_tuning = min(N_TUNING, len(train) // 5)
-    sources = train.table["source"]
-    tuning = range(len(train) - n_tuning, len(train))
-    kept_out = set(sources.iloc[list(tuning)])
-    rest = [index for index, source in enumerate(sources) if source not in kept_out]
+    photographs = train.table["source"].drop_duplicates().tolist()
+    n_tuning = min(N_TUNING, len(photographs) // 5)
+    kept_out = set(photographs[len(photographs) - n_tuning :])
+    parts: tuple[list[int], list[int]] = ([], [])
+    for index, source in enumerate(train.table["source"]):
+        parts[source in kept_out].append(index)
+    faces, tuning = parts
     if on_stage is not None:
         on_stage(f"finding {n} eigenfaces")
-    space = fit_face_space(clean_faces(train, rest), n=n)
-    triplets: list[Pictures] = [train.pictures(index) for index in tuning]
+    space = fit_face_space(clean_faces(train, faces), n=n)
+    triplets: list[Pictures] = [train.pictures(index) for index in tuning[:N_TUNING]]
     if not triplets or n == 1:
         return space
     if on_stage is not None:

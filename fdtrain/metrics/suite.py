@@ -1,0 +1,71 @@
+"""Which measures an evaluation computes, and why not the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fdgen.contract import Image
+from fdgen.errors import FdError
+from fdtrain.metrics import brisque, fidelity, niqe
+from fdtrain.metrics.errors import NotComputed
+
+
+class Unpaired(Protocol):
+    """Scores a picture by itself."""
+
+    def __call__(self, picture_HWC: Image) -> float:
+        """Return the score of one RGB picture."""
+        ...
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a table says of a measure: its unit, and whether less of it is better."""
+
+    unit: str
+    less_is_better: bool
+
+
+MEASURES: Mapping[str, Measure] = {
+    "psnr": Measure("dB", False),
+    "ssim": Measure("", False),
+    "mse": Measure("", True),
+    "niqe": Measure("", True),
+    "brisque": Measure("", True),
+}
+"""All measures, in the order of the tables. The first three are always computed."""
+
+FIDELITY = ("psnr", "ssim", "mse")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The measures that can be computed here: scorers by name, protocols by name, reasons of those that cannot."""
+
+    unpaired: Mapping[str, Unpaired] = field(default_factory=dict)
+    protocols: Mapping[str, str] = field(default_factory=lambda: {"psnr, ssim, mse": fidelity.PROTOCOL})
+    not_computed: Mapping[str, str] = field(default_factory=dict)
+
+
+def open_suite(size_px: int, names: Sequence[str] = tuple(MEASURES)) -> Suite:
+    """Open the measures of these names for pictures of one size; raise `FdError` for an unknown name."""
+    if unknown := [name for name in names if name not in MEASURES]:
+        raise FdError(f"there is no measure {unknown[0]!r}", hint=f"the measures are {', '.join(MEASURES)}")
+    openers: dict[str, tuple[Callable[[int], Unpaired], Callable[[], str]]] = {
+        "niqe": (niqe.Niqe.open, lambda: niqe.PROTOCOL),
+        "brisque": (brisque.Brisque.open, brisque.protocol),
+    }
+    suite = Suite()
+    unpaired, protocols, reasons = {}, dict(suite.protocols), {}
+    for name, (opener, protocol) in openers.items():
+        if name not in names:
+            reasons[name] = "it was not asked for"
+            continue
+        try:
+            unpaired[name] = opener(size_px)
+            protocols[name] = protocol()
+        except NotComputed as reason:
+            reasons[name] = "; ".join(part for part in (reason.message, reason.hint) if part)
+    return Suite(unpaired, protocols, reasons)

@@ -1,0 +1,122 @@
+"""Tables of an evaluation: mean and standard error by method, by kind of occluder and by coverage.
+
+A standard error is that of the mean over pictures. PSNR has two aggregates, and papers mix them: the mean of the PSNRs,
+and the PSNR of the mean squared error, which is never above the first.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fdtrain.metrics.fidelity import psnr
+from fdtrain.metrics.suite import MEASURES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COVERAGE_EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
+"""Bins of coverage, the share of the crop that the mask covers: closed below, open above but for the last."""
+
+BASELINE = "Telea"
+"""What the others are compared with, picture by picture."""
+
+
+SHOWN: tuple[tuple[str, str, str, int], ...] = (
+    ("hole PSNR", "psnr_hole", "", 2),
+    ("of mean MSE", "psnr_hole_of_mean_mse", "", 2),
+    ("over Telea", "gain", "+", 2),
+    ("hole SSIM", "ssim_hole", "", 3),
+    ("PSNR", "psnr_composited", "", 2),
+    ("of mean MSE", "psnr_composited_of_mean_mse", "", 2),
+    ("SSIM", "ssim_composited", "", 4),
+    ("MSE", "mse_composited", "", 1),
+    ("raw PSNR", "psnr_raw", "", 2),
+    ("raw SSIM", "ssim_raw", "", 4),
+    ("NIQE", "niqe_composited", "", 2),
+    ("BRISQUE", "brisque_composited", "", 1),
+)
+"""The main table: title, column of the summary, sign and digits. Unless it says more, it is of composited pictures."""
+
+
+def strata(frame: pd.DataFrame) -> dict[str, pd.Series[bool]]:
+    """Return which rows belong to `all`, to each kind of occluder, and to each bin of coverage that has any."""
+    import pandas as pd
+
+    found = {"all": pd.Series(True, index=frame.index)}
+    for kind in sorted(frame["kind"].unique()):
+        found[f"kind {kind}"] = frame["kind"] == kind
+    for low, high in itertools.pairwise(COVERAGE_EDGES):
+        inside = (frame["coverage"] >= low) & ((frame["coverage"] < high) | (high == 1))
+        if inside.any():
+            found[f"coverage {low:.0%}-{high:.0%}".replace("%-", "-")] = inside
+    return found
+
+
+def summarise(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each method and stratum.
+
+    For each measure and view its mean, `_se` its standard error; for PSNR also `_of_mean_mse`. Pictures restored
+    exactly have no PSNR: they are left out of its mean and counted in `exact`. `gain` is by how many dB the hole-only
+    PSNR is above that of Telea on the same pictures, with its own standard error; NaN without Telea.
+    """
+    import pandas as pd
+
+    values = [name for name in frame.columns if name.partition("_")[0] in MEASURES]
+    baseline = frame[frame["method"] == BASELINE].set_index("key")["psnr_hole"]
+    rows: list[dict[str, Any]] = []
+    for stratum, inside in strata(frame).items():
+        for method, part in frame[inside].groupby("method", sort=False):
+            row: dict[str, Any] = {"method": method, "stratum": stratum, "n": len(part)}
+            row["exact"] = int(np.isinf(part["psnr_composited"]).sum())
+            for name in values:
+                row[name], row[f"{name}_se"] = mean_and_error(part[name])
+                if name.startswith("psnr_"):
+                    row[f"{name}_of_mean_mse"] = psnr(float(part[name.replace("psnr", "mse")].mean()))
+            gains = part["psnr_hole"].to_numpy(float) - baseline.reindex(part["key"]).to_numpy(float)
+            row["gain"], row["gain_se"] = mean_and_error(gains)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def mean_and_error(values: Any) -> tuple[float, float]:
+    """Return the mean of the finite values and its standard error, NaN where there is none to tell."""
+    finite = np.asarray(values, float)
+    finite = finite[np.isfinite(finite)]
+    mean = float(finite.mean()) if len(finite) else float("nan")
+    return mean, float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else float("nan")
+
+
+def main_table(summary: pd.DataFrame) -> list[list[str]]:
+    """Return the table of all pictures: a head, then a row a method."""
+    whole = summary[summary["stratum"] == "all"]
+    shown = [part for part in SHOWN if part[1] in whole.columns and not whole[part[1]].isna().all()]
+    rows = [["method", *(title for title, *_ in shown)]]
+    for _, line in whole.iterrows():
+        cells = [_cell(line[name], line.get(f"{name}_se"), sign, digits) for _, name, sign, digits in shown]
+        rows.append([str(line["method"]), *cells])
+    return rows
+
+
+def strata_table(summary: pd.DataFrame, name: str = "psnr_hole", digits: int = 2) -> list[list[str]]:
+    """Return one measure by stratum: a head with the number of pictures of each, then a row a method."""
+    strata_names = [stratum for stratum in summary["stratum"].unique() if stratum != "all"]
+    counts = summary.drop_duplicates("stratum").set_index("stratum")["n"]
+    rows = [["method", *(f"{stratum} ({counts[stratum]})" for stratum in strata_names)]]
+    for method in summary["method"].unique():
+        lines = summary[summary["method"] == method].set_index("stratum")
+        cells: Sequence[str] = [
+            _cell(lines.at[stratum, name], lines.at[stratum, f"{name}_se"], "", digits) for stratum in strata_names
+        ]
+        rows.append([str(method), *cells])
+    return rows
+
+
+def _cell(value: Any, error: Any, sign: str, digits: int) -> str:
+    if value is None or not np.isfinite(value):
+        return "-"
+    text = f"{value:{sign}.{digits}f}"
+    return f"{text} ±{error:.{digits}f}" if error is not None and np.isfinite(error) else text

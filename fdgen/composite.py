@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from fdgen.appearance import Optics, blur, grain
 from fdgen.contract import Image
-from fdgen.lighting import luminance, to_linear, to_srgb
-from fdgen.raster import lay_over
+from fdgen.lighting import TO_SRGB, luminance, to_linear
+from fdgen.raster import lay_over, to_levels
 from fdgen.render import Layer
 
 F32 = npt.NDArray[np.float32]
@@ -67,12 +67,10 @@ def composite(clean_HWC: Image, layers: Sequence[Layer], *, grey: bool = False) 
             _LEAST_COVERAGE,
             _LEAST_SHADOW,
         )
-    changed = linear[touched]
     if grey:
-        changed = np.repeat(luminance(changed)[:, None], 3, 1)
-    levels = to_srgb(changed) + noise[touched][:, None] + np.float32(0.5)
+        linear = np.repeat(luminance(linear)[..., None], 3, 2)
     occluded = clean_HWC.copy()
-    occluded[touched] = np.clip(levels, 0, 255).astype(np.uint8)
+    to_levels(linear, noise, touched, TO_SRGB, occluded)
     mask = touched.view(np.uint8) * np.uint8(255)
     alpha = ((1 - uncovered) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     return occluded, mask, alpha

@@ -21,7 +21,7 @@ _code = np.arange(256) / 255.0
 _TO_LINEAR = np.where(_code <= 0.04045, _code / 12.92, ((_code + 0.055) / 1.055) ** 2.4).astype(np.float32)
 _STEPS = 4095
 _light = np.arange(_STEPS + 1) / _STEPS
-_TO_SRGB = (255 * np.where(_light <= 0.0031308, 12.92 * _light, 1.055 * _light ** (1 / 2.4) - 0.055)).astype(np.float32)
+TO_SRGB = (255 * np.where(_light <= 0.0031308, 12.92 * _light, 1.055 * _light ** (1 / 2.4) - 0.055)).astype(np.float32)
 
 # Second-order harmonics are held back more: one photograph shows only the front half of the sphere of normals.
 _RIDGE = np.array([0.0, 0.01, 0.01, 0.02, 0.12, 0.12, 0.12, 0.12, 0.12])
@@ -57,12 +57,12 @@ def luminance(linear: npt.NDArray[np.floating[Any]]) -> F32:
 
 def to_linear(image: Image) -> F32:
     """Convert sRGB levels to linear light in [0, 1]."""
-    return _TO_LINEAR[image]
+    return np.asarray(cv2.LUT(image, _TO_LINEAR), np.float32).reshape(image.shape)
 
 
 def to_srgb(linear: F32) -> F32:
-    """Convert linear light, clipped to [0, 1], to sRGB levels in [0, 255], not rounded."""
-    return _TO_SRGB[(np.clip(linear, 0.0, 1.0) * _STEPS + 0.5).astype(np.int32)]
+    """Convert linear light, clipped to [0, 1], to sRGB levels in [0, 255], not rounded; `TO_SRGB` is its table."""
+    return TO_SRGB[(np.clip(linear, 0.0, 1.0) * _STEPS + 0.5).astype(np.int32)]
 
 
 @dataclass(frozen=True, slots=True)

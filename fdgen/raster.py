@@ -19,11 +19,12 @@ I32 = npt.NDArray[np.int32]
 def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32) -> None:
     """Draw triangles `faces` of screen points (N, 3) where they lie nearer than `depth_HW`; all three are updated.
 
-    `face_id_HW` gets the index of the triangle, `bary_HW2` the weights of its first two corners at the sample. Samples
-    lie on a rotated grid: the four of a pixel have four different rows and columns, so that an edge that runs along
-    either axis is as smooth as four samples can make it.
+    `face_id_HW` gets the index of the triangle, `bary_HW2` the weights of its first two corners at the sample; both may
+    be empty where the depth alone is wanted. Samples lie on a rotated grid: the four of a pixel have four different
+    rows and columns, so that an edge that runs along either axis is as smooth as four samples can make it.
     """
     height, width = depth_HW.shape
+    named = face_id_HW.shape[0] > 0
     for t in range(faces.shape[0]):
         i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
         x0, y0, z0 = points[i, 0], points[i, 1], points[i, 2]
@@ -50,9 +51,10 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2:
                 z = a * z0 + b * z1 + c * z2
                 if z > depth_HW[y, x]:
                     depth_HW[y, x] = z
-                    face_id_HW[y, x] = t
-                    bary_HW2[y, x, 0] = a
-                    bary_HW2[y, x, 1] = b
+                    if named:
+                        face_id_HW[y, x] = t
+                        bary_HW2[y, x, 0] = a
+                        bary_HW2[y, x, 1] = b
 
 
 @njit(cache=True)
@@ -265,3 +267,21 @@ def lay_over(
             noise_HW[y, x] = noise_HW[y, x] * left + grain_HW[y, x] * opacity_HW[y, x]
             uncovered_HW[y, x] *= 1.0 - silhouette
             touched_HW[y, x] = True
+
+
+@njit(cache=True)
+def to_levels(
+    linear_HWC: F32, noise_HW: F32, touched_HW: npt.NDArray[np.bool_], table: F32, out_HWC: npt.NDArray[np.uint8]
+) -> None:
+    """Write the touched pixels of a picture in linear light as rounded sRGB levels; the others stay as they are.
+
+    `table` gives the levels of light in equal steps from 0 to 1; `noise_HW` is added in levels.
+    """
+    steps = table.shape[0] - 1
+    for y in range(linear_HWC.shape[0]):
+        for x in range(linear_HWC.shape[1]):
+            if touched_HW[y, x]:
+                for q in range(3):
+                    light = min(1.0, max(0.0, linear_HWC[y, x, q]))
+                    level = table[int(light * steps + 0.5)] + noise_HW[y, x] + 0.5
+                    out_HWC[y, x, q] = int(min(255.0, max(0.0, level)))

@@ -113,11 +113,9 @@ class Scene:
         mesh = personal_face(points, pose)
         triangles = canonical_face().triangles
         n = size * SUPERSAMPLE
-        depth, ids, bary = (
-            np.full((n, n), FAR, np.float32),
-            np.full((n, n), -1, np.int32),
-            np.zeros((n, n, 2), np.float32),
-        )
+        depth = np.full((n, n), FAR, np.float32)
+        m = n if analysis is None else 0
+        ids, bary = np.full((m, m), -1, np.int32), np.zeros((m, m, 2), np.float32)
         rasterise(sample_points(pose, mesh), triangles, depth, ids, bary)
         if analysis is None:
             step = SUPERSAMPLE
@@ -158,9 +156,9 @@ class Scene:
     def head_coverage_HW(self) -> F32:
         """Where there is head for a shadow to fall on, 0 to 1, with a soft rim."""
         size = (self.size_px, self.size_px)
-        on_head = (self.depth_HW > FAR / 2).astype(np.float32)
-        small = cv2.resize(on_head, size, interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5 * self.size_px / 256), np.float32)
+        on_head = (self.depth_HW > FAR / 2).view(np.uint8) * np.uint8(255)
+        small = np.asarray(cv2.resize(on_head, size, interpolation=cv2.INTER_AREA), np.float32)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5 * self.size_px / 256), np.float32) * np.float32(1 / 255)
 
     @cached_property
     def _smooth_HWC(self) -> npt.NDArray[np.uint8]:

@@ -64,8 +64,8 @@ class Augment(Protocol):
 class TripletDataset(Dataset[Sample]):
     """Triplets of one split, read from the shards by byte offset; `len()`, `[index]`, `keys` and `table` as expected.
 
-    `root` is a folder that `fdgen build` wrote; `split` is train, val or test. `size_px` is the side of the tensors:
-    below the stored size pictures are averaged, above it interpolated, and the pair stays exact at every size. `kinds`
+    `root` is a folder that `fdgen build` wrote; `split` is train, val or test. `size_px` is the side of the tensors,
+    None the stored one: below it pictures are averaged, above it interpolated, and the pair stays exact. `kinds`
     keeps samples with an occluder of one of these kinds; `coverage` those whose mask covers a share in [low, high) of
     the crop; `limit` the first so many, which are a random choice already. `augment` is called with a seed made of
     (`seed`, epoch, key). `verify` compares the sha256 of what is read with the manifest's.
@@ -80,7 +80,7 @@ class TripletDataset(Dataset[Sample]):
         root: str | Path,
         split: str,
         *,
-        size_px: int,
+        size_px: int | None,
         kinds: Collection[str] | None = None,
         coverage: tuple[float, float] | None = None,
         limit: int | None = None,
@@ -88,16 +88,16 @@ class TripletDataset(Dataset[Sample]):
         seed: int = 0,
         verify: bool = False,
     ) -> None:
-        if size_px < LEAST_PX:
+        if size_px is not None and size_px < LEAST_PX:
             raise DatasetError(f"the size of training pictures must be {LEAST_PX} px or more, got {size_px}")
         if limit is not None and limit < 1:
             raise DatasetError(f"limit must be 1 or more, got {limit}")
         manifest = Manifest.load(root)
         self.root = manifest.root
         self.split = split
-        self.size_px = size_px
         self.content_id: str = manifest.dataset["content_id"]
         self.stored_px: int = manifest.dataset["recipe"]["size_px"]
+        self.size_px = self.stored_px if size_px is None else size_px
         self.augment, self.seed, self.verify, self.epoch = augment, seed, verify, 0
         rows = _stratum(manifest, split, kinds, coverage).iloc[:limit]
         self.keys: list[str] = rows["key"].tolist()

@@ -23,14 +23,14 @@ class Method(Protocol):
 
 
 class ModelMethod:
-    """A trained model, stage II and where `stages` also stage I under a name of its own."""
+    """A trained model: its final picture, and where `stages` before it that of stage I under a name of its own."""
 
     def __init__(
         self, model: torch.nn.Module, *, name: str = "model", stages: bool = True, device: str | torch.device = "cpu"
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
-        self.names: tuple[str, ...] = (name, f"{name}, stage I") if stages else (name,)
+        self.names: tuple[str, ...] = (f"{name}, stage I", name) if stages else (name,)
 
     @torch.inference_mode()
     def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
@@ -38,5 +38,5 @@ class ModelMethod:
         occluded_B3HW = torch.stack([to_tensor(occluded) for occluded, _ in pairs]).to(self.device)
         mask_B1HW = torch.stack([mask_to_tensor(mask) for _, mask in pairs]).to(self.device)
         restored: Restoration = self.model(occluded_B3HW, mask_B1HW)
-        outputs = (restored.image_B3HW, restored.coarse_B3HW)[: len(self.names)]
+        outputs = (restored.coarse_B3HW, restored.image_B3HW)[-len(self.names) :]
         return list(zip(*(to_pictures(output) for output in outputs), strict=True))

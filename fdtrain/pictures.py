@@ -15,6 +15,7 @@ import torch
 
 from fdgen.contract import Image
 from fdgen.errors import PictureError
+from fdtrain.atomic import write_whole
 
 
 def decode_rgb(data: bytes, name: str) -> Image:
@@ -42,6 +43,12 @@ def encode_png(picture_HWC: Image) -> bytes:
     """Return a picture, RGB or of one channel, as PNG."""
     bgr = cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR) if picture_HWC.ndim == 3 else picture_HWC
     return cv2.imencode(".png", bgr)[1].tobytes()
+
+
+def write_png(path: Path, picture_HWC: Image) -> None:
+    """Write a picture as a whole file; raise `FdError` where that fails."""
+    data = encode_png(picture_HWC)
+    write_whole(path, lambda file: file.write(data))
 
 
 def read_file(path: Path) -> bytes:

@@ -25,21 +25,32 @@ BASELINE = "Telea"
 """What the others are compared with, picture by picture."""
 
 
-SHOWN: tuple[tuple[str, str, str, int], ...] = (
-    ("hole PSNR", "psnr_hole", "", 2),
+Columns = tuple[tuple[str, str, str, int], ...]
+
+IN_THE_HOLE: Columns = (
+    ("PSNR", "psnr_hole", "", 2),
     ("of mean MSE", "psnr_hole_of_mean_mse", "", 2),
     ("over Telea", "gain", "+", 2),
-    ("hole SSIM", "ssim_hole", "", 3),
+    ("SSIM", "ssim_hole", "", 3),
+    ("MSE", "mse_hole", "", 0),
+)
+HOLE_REPLACED: Columns = (
     ("PSNR", "psnr_composited", "", 2),
     ("of mean MSE", "psnr_composited_of_mean_mse", "", 2),
     ("SSIM", "ssim_composited", "", 4),
     ("MSE", "mse_composited", "", 1),
-    ("raw PSNR", "psnr_raw", "", 2),
-    ("raw SSIM", "ssim_raw", "", 4),
     ("NIQE", "niqe_composited", "", 2),
     ("BRISQUE", "brisque_composited", "", 1),
 )
-"""The main table: title, column of the summary, sign and digits. Unless it says more, it is of composited pictures."""
+RAW_OUTPUT: Columns = (
+    ("PSNR", "psnr_raw", "", 2),
+    ("of mean MSE", "psnr_raw_of_mean_mse", "", 2),
+    ("SSIM", "ssim_raw", "", 4),
+    ("MSE", "mse_raw", "", 1),
+    ("NIQE", "niqe_raw", "", 2),
+    ("BRISQUE", "brisque_raw", "", 1),
+)
+"""Tables over all pictures: title, column of the summary, sign and digits."""
 
 
 def strata(frame: pd.DataFrame) -> dict[str, pd.Series[bool]]:
@@ -90,10 +101,10 @@ def mean_and_error(values: Any) -> tuple[float, float]:
     return mean, float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else float("nan")
 
 
-def main_table(summary: pd.DataFrame) -> list[list[str]]:
-    """Return the table of all pictures: a head, then a row a method."""
+def main_table(summary: pd.DataFrame, columns: Columns = IN_THE_HOLE) -> list[list[str]]:
+    """Return a table over all pictures: a head, then a row a method. Columns without any number are left out."""
     whole = summary[summary["stratum"] == "all"]
-    shown = [part for part in SHOWN if part[1] in whole.columns and not whole[part[1]].isna().all()]
+    shown = [part for part in columns if part[1] in whole.columns and not whole[part[1]].isna().all()]
     rows = [["method", *(title for title, *_ in shown)]]
     for _, line in whole.iterrows():
         cells = [_cell(line[name], line.get(f"{name}_se"), sign, digits) for _, name, sign, digits in shown]

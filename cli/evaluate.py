@@ -1,0 +1,135 @@
+"""`fdtrain eval`: measure models, and what needs no training, on a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import Voice, counted, emit, emit_json
+from .progress import metered
+from .settings import json_option, quiet_option
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fdtrain.data import TripletDataset
+    from fdtrain.methods import Method
+
+REFERENCES = ("copy", "telea", "navier-stokes", "mean-face", "eigenfaces")
+"""As the library has them: the help must not import it."""
+
+device_option = click.option(
+    "--device", metavar="NAME", help="cpu, cuda, cuda:N or mps.  [default: a GPU if there is one]"
+)
+
+
+def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    if text in ("all", "none"):
+        return REFERENCES if text == "all" else ()
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if unknown := [name for name in names if name not in REFERENCES]:
+        known = ", ".join(("all", "none", *REFERENCES))
+        raise click.BadParameter(f"there is no reference {unknown[0]!r}; there are {known}", ctx, parameter)
+    return names
+
+
+@click.command("eval")
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote."
+)
+@click.option(
+    "--weights",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    help="A .safetensors file, or a run's folder (its best weights); may be repeated, or left out.",
+)
+@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@click.option("--size", "size_px", type=int, metavar="PX", help="[default: the models', else the dataset's]")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind of occluder; may be repeated.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pictures.")
+@click.option(
+    "--references",
+    callback=_references,
+    default="all",
+    show_default=True,
+    metavar="NAME,...",
+    help=f"What to compare with: all, none, or some of {', '.join(REFERENCES)}.",
+)
+@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, metavar="N", help="Of the models.")
+@device_option
+@click.option("--verify", is_flag=True, help="Compare every byte read with the dataset's digests.")
+@click.option("--rows", type=click.IntRange(min=1), default=8, show_default=True, metavar="N", help="Of the sheets.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write numbers and sheets here.")
+@quiet_option
+@json_option
+def command(
+    data: Path,
+    weights: tuple[Path, ...],
+    split: str,
+    size_px: int | None,
+    kinds: tuple[str, ...],
+    limit: int | None,
+    references: tuple[str, ...],
+    batch: int,
+    device: str | None,
+    verify: bool,
+    rows: int,
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Measure models, and what needs no training, on a split of DATASET.
+
+    SSIM, PSNR, MSE, NIQE and BRISQUE: of all that a method puts out, of the picture with its hole replaced, and of the
+    hole alone; by kind of occluder and by coverage. The tables go to standard output. With --out every number is kept,
+    as CSV and JSON, beside sheets of the worst and the best pictures.
+    """
+    if not weights and not references:
+        raise click.UsageError(
+            "there is nothing to measure: name --weights or --references", click.get_current_context()
+        )
+    from fdtrain.data import TripletDataset
+    from fdtrain.evaluate import evaluate
+    from fdtrain.metrics.suite import open_suite
+    from fdtrain.models import Models
+    from fdtrain.references import open_references
+    from fdtrain.results import Results
+
+    voice = Voice(quiet)
+    models = Models.open(weights, device=device or "auto")
+    dataset = TripletDataset(
+        data, split, size_px=size_px or models.size_px, kinds=kinds or None, limit=limit, verify=verify
+    )
+    learned = open_references(
+        references,
+        lambda: TripletDataset(data, "train", size_px=dataset.size_px, verify=verify),
+        on_stage=lambda text: voice.say(f"{text} ..."),
+    )
+    methods: list[Method] = [*learned, *models.methods]
+    suite = open_suite(dataset.size_px)
+    with metered(voice, f"evaluating {counted(len(dataset), 'picture')}", "pictures", len(dataset)) as meter:
+        frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
+    results = Results.of(frame, dataset, suite, models.notes(dataset))
+    if as_json:
+        emit_json(results.json())
+    else:
+        emit(results.text().rstrip("\n"))
+    if out is not None:
+        results.write(out)
+        write_sheets(out, methods, dataset, frame, rows)
+        voice.say(f"numbers and sheets in {out}")
+
+
+def write_sheets(out: Path, methods: Sequence[Method], dataset: TripletDataset, frame: pd.DataFrame, rows: int) -> None:
+    """Write worst.png and best.png: of the last method, which is the last model where there is one."""
+    from fdtrain.pictures import write_png
+    from fdtrain.references import Copy
+    from fdtrain.sheets import extremes, gallery
+
+    shown = [method for method in methods if not isinstance(method, Copy)]  # the input stands in the sheet anyway
+    for name, keys in zip(("worst", "best"), extremes(frame, methods[-1].names[-1], rows), strict=True):
+        write_png(out / f"{name}.png", gallery(shown, dataset, keys, frame))

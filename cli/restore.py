@@ -1,0 +1,118 @@
+"""`fdtrain restore`: remove occluders from photographs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from .evaluate import device_option
+from .output import Voice, counted, emit, emit_json
+from .reporting import FAILED, complain
+from .settings import json_option, quiet_option
+
+MASK_SUFFIXES = (".mask.png", ".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+
+@click.command("restore")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
+@click.option(
+    "--weights",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    help="A .safetensors file, or a run's folder (its best weights).",
+)
+@click.option(
+    "--mask",
+    "masks",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|FOLDER",
+    help="White where the occluder is; one for each PHOTO in their order, or a folder of masks with the photos' names.",
+)
+@click.option("--threshold", type=click.IntRange(1, 255), metavar="N", help="Values of a grey mask that mean white.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the pictures go.")
+@device_option
+@quiet_option
+@json_option
+def command(
+    photos: tuple[Path, ...],
+    weights: Path,
+    masks: tuple[Path, ...],
+    threshold: int | None,
+    out: Path,
+    device: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Remove what a mask marks from each PHOTO, an aligned face: 178x218, 89x109, or a square crop.
+
+    Writes DIR/NAME.png of the photograph's own size, every pixel outside the mask as it was, and DIR/sheet.png: input,
+    mask, both stages, result. A photograph that cannot be used is told of, and the others are restored.
+    """
+    names = [photo.stem for photo in photos]
+    if twice := next((name for name in names if names.count(name) > 1 or name == "sheet"), None):
+        raise click.UsageError(f"two pictures would be called {twice}.png in {out}", click.get_current_context())
+    paired = pair_masks(photos, masks)
+
+    from fdgen.errors import PictureError
+    from fdtrain.models import Models
+    from fdtrain.pictures import pasted, write_png
+    from fdtrain.restore import read_mask, read_photo, restore
+    from fdtrain.sheets import sheet
+
+    voice = Voice(quiet)
+    models = Models.open([weights], device=device or "auto")
+    size_px = models.size_px
+    if size_px is None:
+        raise click.UsageError("--weights names no model", click.get_current_context())
+    rows, captions, written = [], [], []
+    for photo, mask in zip(photos, paired, strict=True):
+        try:
+            photo_HWC = read_photo(photo)
+            done = restore(
+                models.methods[0].model, photo_HWC, read_mask(mask, photo_HWC, threshold=threshold), size_px=size_px
+            )
+        except PictureError as error:
+            complain(f"error: {error.message}", error.hint)
+            continue
+        path = out / f"{photo.stem}.png"
+        write_png(path, done.picture_HWC)
+        written.append(str(path))
+        if not as_json:
+            emit(str(path))
+        stages = [pasted(stage, done.input_HWC, done.mask_HW) for stage in (done.coarse_HWC, done.refined_HWC)]
+        rows.append([done.input_HWC, done.mask_HW, *stages])
+        captions.append([photo.name, "mask", "stage I", "stage II"])
+    if rows:
+        write_png(out / "sheet.png", sheet(rows, captions))
+        voice.say(f"{counted(len(rows), 'picture')} restored; before and after in {out / 'sheet.png'}")
+    if as_json:
+        emit_json({"restored": written, "failed": len(photos) - len(written)})
+    if len(written) < len(photos):
+        sys.exit(FAILED)
+
+
+def pair_masks(photos: Sequence[Path], masks: Sequence[Path]) -> list[Path]:
+    """Return the mask of each photograph; raise `UsageError` where there are too few, too many, or one is missing."""
+    context = click.get_current_context(silent=True)
+    if len(masks) == 1 and masks[0].is_dir():
+        found = []
+        for photo in photos:
+            candidates = [masks[0] / f"{photo.stem}{suffix}" for suffix in MASK_SUFFIXES]
+            there = next((path for path in candidates if path.is_file()), None)
+            if there is None:
+                raise click.UsageError(f"{masks[0]} holds no mask for {photo}: {candidates[1].name}, say", context)
+            found.append(there)
+        return found
+    if len(masks) != len(photos):
+        raise click.UsageError(
+            f"there are {counted(len(photos), 'photograph')} and {counted(len(masks), 'mask')}: "
+            "name a mask for each, or one folder that holds them",
+            context,
+        )
+    return list(masks)

@@ -1,0 +1,56 @@
+"""Trained models opened for use, with what stands in their files: the size they were trained at, and on which data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fdgen.errors import FdError
+from fdtrain.checkpoint import find_weights, load_model, read_facts
+from fdtrain.data import TripletDataset
+from fdtrain.device import open_device
+from fdtrain.methods import ModelMethod
+
+
+@dataclass(frozen=True)
+class Models:
+    """Models of one size; `trained_on` has the content_id of the data of each, by the name that it has in tables."""
+
+    methods: tuple[ModelMethod, ...]
+    size_px: int | None
+    trained_on: dict[str, str]
+
+    @classmethod
+    def open(cls, paths: Sequence[str | Path], *, device: str = "auto") -> Models:
+        """Load weights from files or run folders; raise `FdError` where one is none, or their sizes differ."""
+        names = _names([Path(path) for path in paths])
+        methods, sizes, trained_on = [], {}, {}
+        for name, path in zip(names, paths, strict=True):
+            facts = read_facts(find_weights(path))
+            sizes[name] = int(facts["config"]["data"]["size_px"])
+            trained_on[name] = str(facts.get("content_id", ""))
+            methods.append(ModelMethod(load_model(path), name=name, device=open_device(device)))
+        if len(set(sizes.values())) > 1:
+            listed = ", ".join(f"{name} of {size} px" for name, size in sizes.items())
+            raise FdError(f"the models are of different sizes: {listed}", hint="evaluate each size by itself")
+        return cls(tuple(methods), next(iter(sizes.values()), None), trained_on)
+
+    def notes(self, dataset: TripletDataset) -> list[str]:
+        """Return what a reader must know of these models and this dataset: whether they may have trained on it."""
+        if dataset.split == "train":
+            return ["this is the train split: models and learned references have seen these pictures"]
+        return [
+            f"{name} was trained on another dataset ({content_id[:12]}), whose train split may hold these faces"
+            for name, content_id in self.trained_on.items()
+            if content_id and content_id != dataset.content_id
+        ]
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return short names: of the run folder, or of the file; the whole path where two would be the same."""
+    short = []
+    for path in paths:
+        run = path.parent.parent if path.parent.name == "weights" else None
+        short.append(path.resolve().name if path.is_dir() else f"{run.name} {path.stem}" if run else path.stem)
+    return [str(path) if short.count(name) > 1 else name for name, path in zip(short, paths, strict=True)]

@@ -1,0 +1,98 @@
+"""The results of an evaluation as files: every number, the tables, and what is needed to read them rightly."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fdtrain.atomic import write_text
+from fdtrain.data import TripletDataset
+from fdtrain.metrics.suite import Suite
+from fdtrain.summary import BASELINE, HOLE_REPLACED, RAW_OUTPUT, main_table, strata_table, summarise
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PACKAGES = ("fd-stackgan", "numpy", "opencv-python", "scipy", "torch")
+
+FILES = ("images.csv", "summary.csv", "table.txt", "eval.json")
+
+
+@dataclass(frozen=True)
+class Results:
+    """An evaluation: a row a picture and method, a row a stratum and method, and the facts that both rest on."""
+
+    images: pd.DataFrame
+    summary: pd.DataFrame
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, images: pd.DataFrame, dataset: TripletDataset, suite: Suite, notes: Sequence[str] = ()) -> Results:
+        """Sum up what `evaluate` returned. `notes` are sentences that a reader of the table must know."""
+        summary = summarise(images)
+        whole = summary[summary["stratum"] == "all"]
+        exact = [
+            f"{row['method']}: {row['exact']} of {row['n']} pictures are restored exactly and left out of mean PSNR"
+            for _, row in whole.iterrows()
+            if row["exact"]
+        ]
+        facts = {
+            "dataset": {"content_id": dataset.content_id, "split": dataset.split, "pictures": len(dataset)},
+            "size_px": dataset.size_px,
+            "methods": images["method"].drop_duplicates().tolist(),
+            "protocols": dict(suite.protocols),
+            "not_computed": dict(suite.not_computed),
+            "notes": [*notes, *exact],
+            "versions": {name: metadata.version(name) for name in PACKAGES},
+        }
+        return cls(images, summary, facts)
+
+    def text(self) -> str:
+        """Return the tables with all that is needed to read them."""
+        dataset = self.facts["dataset"]
+        lines = [
+            f"{dataset['pictures']:,} pictures, {dataset['split']} split of dataset {dataset['content_id'][:12]}, "
+            f"at {self.facts['size_px']} px: mean ± standard error over pictures",
+            *self._table("In the hole alone", main_table(self.summary)),
+            *self._table("Whole pictures, their hole replaced", main_table(self.summary, HOLE_REPLACED)),
+            *self._table("Whole pictures, all that the method put out", main_table(self.summary, RAW_OUTPUT)),
+            *self._table("PSNR in the hole alone, by stratum (pictures)", strata_table(self.summary)),
+            "",
+        ]
+        if BASELINE in self.facts["methods"]:
+            lines.append(f"Over {BASELINE}: the mean of the differences in hole PSNR, picture by picture.")
+        lines += [f"{name}: {protocol}." for name, protocol in self.facts["protocols"].items()]
+        lines += [f"{name}: not computed, because {reason}." for name, reason in self.facts["not_computed"].items()]
+        lines += [f"Note: {note}." for note in self.facts["notes"]]
+        return "\n".join(lines) + "\n"
+
+    @staticmethod
+    def _table(title: str, rows: Sequence[Sequence[str]]) -> list[str]:
+        """Lay a table out: names to the left, numbers to the right."""
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        return ["", title] + [
+            "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+        ]
+
+    def json(self) -> dict[str, Any]:
+        """Return facts and summary as JSON; a number that there is none of is null."""
+        return {**self.facts, "summary": [_plain(row) for row in self.summary.to_dict("records")]}
+
+    def write(self, folder: Path) -> None:
+        """Write images.csv, summary.csv, table.txt and eval.json, each whole; raise `FdError` where that fails."""
+        write_text(folder / "images.csv", self.images.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        write_text(folder / "summary.csv", self.summary.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        write_text(folder / "table.txt", self.text())
+        write_text(folder / "eval.json", json.dumps(self.json(), indent=2, allow_nan=False) + "\n")
+
+
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        str(name): None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }

@@ -1,4 +1,4 @@
-"""The program `fdtrain`: so far only what it is going to be."""
+"""The program `fdtrain`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,37 @@ from fdgen.version import __version__
 
 from .lazy import Program, debug_option
 
+MODULES = {
+    "fit": ("fit", "Train, or go on with a run that was stopped."),
+    "status": ("status", "Tell how far a run is, how fast, and how good."),
+    "eval": ("evaluate", "Measure models and references, by kind and coverage."),
+    "restore": ("restore", "Remove occluders from photographs."),
+    "presets": ("presets", "List the presets with parameters and cost."),
+    "bench": ("bench", "Measure images a second, memory, and the loader's share."),
+    "doctor": ("train_doctor", "Check the installation for training."),
+}
+
 
 @click.group(
     "fdtrain",
     cls=Program,
-    modules={},
+    modules=MODULES,
     params=[debug_option()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    invoke_without_command=True,
 )
 @click.version_option(__version__, prog_name="fdtrain")
-@click.pass_context
-def program(ctx: click.Context) -> None:
+def program() -> None:
     """Train the two-stage stacked GAN that removes occluders from faces.
 
-    There is no command yet. This program will train the network of the FD-StackGAN paper, its baselines and its
-    ablations on the datasets that fdgen makes, measure them, and remove sunglasses, masks and hands from real
-    photographs. What exists today is fdgen: see `fdgen --help`.
+    `fdtrain fit --data DATASET --out RUN` trains on a dataset that `fdgen build` made. Data goes to standard output,
+    progress and words to standard error.
     """
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
 
 
 def main() -> None:
     """Run the program; the console script calls this."""
     program(prog_name="fdtrain")
+
+
+if __name__ == "__main__":  # `torchrun -m fdcli.fdtrain_main fit ...` starts several processes
+    main()

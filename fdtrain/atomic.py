@@ -65,6 +65,19 @@ def folder_lock(folder: Path) -> Iterator[None]:
         yield
 
 
+def is_locked(folder: Path) -> bool:
+    """Tell whether a process is training in the folder, as far as the system can say."""
+    path = folder / ".lock"
+    if fcntl is None or not path.exists():
+        return False
+    with path.open("r") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def _sync_folder(folder: Path) -> None:
     if hasattr(os, "O_DIRECTORY"):  # Windows neither has nor needs it
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

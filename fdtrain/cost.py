@@ -48,8 +48,8 @@ def cost_of(config: FitConfig) -> Cost:
         gmacs = counter.get_total_flops() / 2e9  # a multiplication and its addition are two
         discriminator(torch.cat([occluded, mask], 1), occluded)
     n_model, n_discriminator = _count(model), _count(discriminator) * sum(gamma > 0 for gamma in config.loss.gamma)
-    # Discriminators see real and generated, then generated again; the model is passed once.
-    values = outputs.of(model) + 3 * outputs.of(discriminator) * sum(gamma > 0 for gamma in config.loss.gamma)
+    # The model is passed once; a discriminator sees real and generated, then, when that is freed, generated again.
+    values = outputs.of(model) + 2 * outputs.of(discriminator) * any(config.loss.gamma)
     width = 2 if config.training.precision == "bf16" else 4
     average = n_model if config.training.ema_decay is not None else 0
     learnt = 4 * (4 * (n_model + n_discriminator) + average)  # weights, gradients, two moments

@@ -95,7 +95,7 @@ def load_perceptual(name: str, file: str, layers: Sequence[str]) -> PerceptualLo
     """
     if name == "off":
         return None
-    path = Path(file) if file else _search(name)
+    path = Path(file) if file else find_weights(name)
     try:
         data = path.read_bytes()
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -106,7 +106,8 @@ def load_perceptual(name: str, file: str, layers: Sequence[str]) -> PerceptualLo
     return PerceptualLoss(name, _convolutions(name, path, state), layers, hashlib.sha256(data).hexdigest())
 
 
-def _search(name: str) -> Path:
+def find_weights(name: str) -> Path:
+    """Return where the weights of that name lie on this machine; raise `PerceptualError` where they do not."""
     if name == "vgg19":
         path = Path(torch.hub.get_dir()) / "checkpoints" / TORCHVISION_FILE
         if path.is_file():

@@ -199,15 +199,3 @@ def test_blas_has_one_thread_before_numpy_is_imported() -> None:
     clean = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True)
     assert done.stdout == "1 1\n"
-
-
-def test_fdtrain_says_what_it_will_do_and_that_it_cannot_yet() -> None:
-    from click.testing import CliRunner
-
-    from cli.fdtrain_main import program as fdtrain
-
-    result = CliRunner().invoke(fdtrain, ["--help"], prog_name="fdtrain")
-    assert result.exit_code == 0
-    assert "There is no command yet" in result.stdout
-    refused = CliRunner().invoke(fdtrain, ["fit"], prog_name="fdtrain")
-    assert_refused(refused, 2, "'fit'")

@@ -1,0 +1,188 @@
+"""`fdtrain fit`: train, or go on with a run that was stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .output import Voice, aligned, counted, duration, emit, emit_json
+from .progress import Stages
+from .reporting import Interrupted
+from .settings import json_option, quiet_option
+from .train_settings import config_options, resolve_config
+
+if TYPE_CHECKING:
+    from fdtrain.config import FitConfig
+    from fdtrain.loop import RunSummary
+    from fdtrain.stats import Progress
+
+
+@click.command("fit")
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote."
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Where the run goes.")
+@config_options
+@click.option("--dry-run", is_flag=True, help="Print every setting and what it costs, and train nothing.")
+@quiet_option
+@json_option
+def command(
+    data: Path,
+    out: Path,
+    preset: str,
+    file: Path | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    device: str | None,
+    perceptual_weights: str | None,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train on DATASET in the folder RUN, or go on with the run that is there.
+
+    Running the same command again resumes from the last checkpoint; a run that was killed and resumed ends with the
+    very weights of one never stopped. Other settings or another dataset in the same folder are refused.
+    """
+    flags = {
+        "data.root": str(data),
+        "seed": seed,
+        "machine.device": device,
+        "loss.perceptual_weights": perceptual_weights,
+    }
+    config = resolve_config(preset, file, overrides, flags)
+    if dry_run:
+        tell_plan(config, data, out, as_json)
+        return
+    from fdtrain.loop import fit
+
+    voice = Voice(quiet)
+    with _asked_to_stop() as asked, Stages(voice) as stages:
+        watch = _Watch(stages, voice)
+        summary = fit(config, out, on_progress=watch.on_progress, on_note=watch.on_note, stop=lambda: bool(asked))
+    if as_json:
+        emit_json(as_facts(summary))
+    if not summary.finished:
+        raise Interrupted(
+            f"{summary.images:,} of {summary.total:,} images are done and kept in {out}; "
+            "run the same command again to go on"
+        )
+    tell_summary(summary, voice)
+
+
+class _Watch:
+    """Shows how far training is."""
+
+    def __init__(self, stages: Stages, voice: Voice) -> None:
+        self.stages, self.voice = stages, voice
+
+    def on_progress(self, progress: Progress) -> None:
+        meter = self.stages.stage("training", "images", progress.total)
+        if meter.done == 0:
+            # The bar counts the images of this run, whenever they were made.
+            meter.start_from(progress.images)
+        meter.update(progress.images)
+        meter.line(line_of(progress))
+
+    def on_note(self, sentence: str) -> None:
+        self.voice.say(f"note: {sentence}")
+
+
+def line_of(progress: Progress) -> str:
+    """Return one line on how training goes: how far, how fast, how long, the losses of both stages or a validation."""
+    values = progress.values
+    head = f"{progress.images:,} of {progress.total:,} images"
+    if "val/hole_psnr_db" in values:
+        return (
+            f"{head}  validation: hole-only PSNR {values['val/hole_psnr_db']:.2f} dB "
+            f"(stage I {values['val/coarse_hole_psnr_db']:.2f}), SSIM {values['val/ssim']:.4f}"
+        )
+    l1 = " and ".join(f"{values[name]:.4f}" for name in ("stage1/l1", "stage2/l1") if name in values)
+    return (
+        f"{head}  {progress.images_per_s:.1f} images/s, {duration(progress.left_s)} left, "
+        f"loader {progress.loader_share:.0%}, l1 {l1}"
+    )
+
+
+@contextlib.contextmanager
+def _asked_to_stop() -> Iterator[list[int]]:
+    """Collect requests to stop for the block: the step at hand is ended and saved; a second one stops at once."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        click.echo("\nstopping after this step; once more stops at once", err=True)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def as_facts(summary: RunSummary) -> dict[str, Any]:
+    """Return a summary as JSON holds it."""
+    return {
+        "run": str(summary.run_dir),
+        "images": summary.images,
+        "total_images": summary.total,
+        "finished": summary.finished,
+        "made_now": summary.made_now,
+        "seconds": round(summary.seconds, 2),
+        "images_per_second": round(summary.made_now / summary.seconds, 2) if summary.made_now else None,
+        "best_val_hole_psnr_db": summary.score,
+        "weights": str(summary.weights),
+    }
+
+
+def tell_summary(summary: RunSummary, voice: Voice) -> None:
+    """Say how a run ended."""
+    if summary.made_now:
+        rate = summary.made_now / summary.seconds
+        voice.say(f"trained   {summary.made_now:,} images in {duration(summary.seconds)}, {rate:.1f} images/s")
+    else:
+        voice.say("trained   nothing: all of it was there")
+    if summary.score is not None:
+        voice.say(f"best      hole-only PSNR {summary.score:.2f} dB on the validation split")
+    voice.say(f"weights   {summary.weights}")
+    voice.say(f"samples   {summary.run_dir / 'samples'}")
+
+
+def tell_plan(config: FitConfig, data: Path, out: Path, as_json: bool) -> None:
+    """Write what a run would do to standard output."""
+    from fdgen.contract import Manifest
+    from fdtrain.cost import cost_of
+
+    cost = cost_of(config)
+    n_train = len(Manifest.load(data).samples("train"))
+    facts = {
+        "out": str(out),
+        "train_samples": n_train,
+        "images": config.training.total_images(n_train),
+        "parameters": cost.parameters,
+        "gmacs": round(cost.gmacs, 3),
+        "memory_bytes": cost.memory_bytes,
+        "checkpoint_bytes": cost.checkpoint_bytes,
+    }
+    if as_json:
+        emit_json({**facts, "config": config.as_dict()})
+        return
+    rows = [
+        ("out", str(out)),
+        ("train split", counted(n_train, "sample")),
+        ("images", f"{facts['images']:,}"),
+        ("generators", f"{cost.parameters / 1e6:.1f} M parameters, {cost.gmacs:.2f} GMACs a picture"),
+        ("memory", f"about {cost.memory_bytes / 1e9:.1f} GB"),
+        ("checkpoint", f"{cost.checkpoint_bytes / 1e6:,.0f} MB"),
+        *((key, str(value)) for key, value in config.flat().items()),
+    ]
+    for line in aligned(rows):
+        emit(line)

@@ -1,0 +1,85 @@
+"""How fast a config trains and restores on this machine: the real loop, on real data, timed."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fdtrain.config import FitConfig
+from fdtrain.cost import cost_of
+from fdtrain.device import open_device, peak_bytes
+from fdtrain.loop import fit
+from fdtrain.networks.fdstack import StackedGAN
+from fdtrain.stats import read_stats
+
+WARM_UP_STEPS = 2
+"""The first steps allocate memory and choose kernels."""
+
+
+def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
+    """Train for `steps` steps in a temporary folder, restore a few pictures, and return what was seen, as JSON has it.
+
+    The adversarial part is on from the first step, and nothing is validated or saved until the end.
+    """
+    batch, never = config.training.batch, 10**12
+    changes = {
+        "training": {"images": (steps + WARM_UP_STEPS) * batch, "epochs": None},
+        "loss": {"adversarial_from_images": 0},
+        "output": {
+            "stats_images": batch,
+            "checkpoint_images": never,
+            "validation_images": never,
+            "sample_images": never,
+            "validation_limit": batch,
+        },
+    }
+    short = config.model_copy(
+        update={name: getattr(config, name).model_copy(update=values) for name, values in changes.items()}
+    )
+    with tempfile.TemporaryDirectory(prefix="fdtrain-bench-") as folder:
+        fit(short, folder)
+        lines = [line for line in read_stats(Path(folder)) if "images_per_s" in line][WARM_UP_STEPS:]
+    device = open_device(config.machine.device)
+    rates = [line["images_per_s"] for line in lines]
+    return {
+        "preset": config.preset,
+        "size_px": config.data.size_px,
+        "batch": batch,
+        "precision": config.training.precision,
+        "steps": len(rates),
+        "images_per_s": statistics.median(rates),
+        "images_per_s_low": min(rates),
+        "images_per_s_high": max(rates),
+        "step_s": batch / statistics.median(rates),
+        "loader_share": statistics.median(line["loader_share"] for line in lines),
+        "inference_s": {name: inference_s(config, device, bf16=name == "bf16") for name in ("fp32", "bf16")},
+        "peak_bytes": peak_bytes(device),
+        "estimated_bytes": cost_of(config).memory_bytes,
+        "device": str(device),
+        "threads": config.machine.threads or torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+@torch.no_grad()
+def inference_s(config: FitConfig, device: torch.device, *, bf16: bool, repeats: int = 5) -> float:
+    """Return the median seconds that both generators take for one picture."""
+    side = config.data.size_px
+    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
+    with torch.random.fork_rng(devices=[]):
+        model = StackedGAN(config.network).eval().to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    occluded, mask = torch.zeros(1, 3, side, side, device=device), torch.ones(1, 1, side, side, device=device)
+    seconds = []
+    for _ in range(repeats + 1):
+        started_s = time.perf_counter()
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            model(occluded, mask)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - started_s)
+    return statistics.median(seconds[1:])

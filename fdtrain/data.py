@@ -89,9 +89,12 @@ class TripletDataset(Dataset[Sample]):
         verify: bool = False,
     ) -> None:
         if size_px is not None and size_px < LEAST_PX:
-            raise DatasetError(f"the size of training pictures must be {LEAST_PX} px or more, got {size_px}")
+            raise DatasetError(
+                f"the size of training pictures must be {LEAST_PX} px or more, got {size_px}",
+                hint="64 px is small, 256 px the paper's",
+            )
         if limit is not None and limit < 1:
-            raise DatasetError(f"limit must be 1 or more, got {limit}")
+            raise DatasetError(f"limit must be 1 or more, got {limit}", hint="leave it out to take all")
         manifest = Manifest.load(root)
         self.root = manifest.root
         self.split = split

@@ -98,7 +98,10 @@ def fit_face_space(
     Randomised, with a random state of its own that never changes: the same pictures give the same space.
     """
     if len(faces_NHWC) < 2:
-        raise DatasetError(f"eigenfaces need 2 pictures or more, got {len(faces_NHWC)}")
+        raise DatasetError(
+            f"the mean face and eigenfaces need a train split of 2 photographs or more, got {len(faces_NHWC)}",
+            hint="choose other references, as in --references copy,telea",
+        )
     size_px, n_faces = faces_NHWC.shape[1], len(faces_NHWC)
     flat = faces_NHWC.reshape(n_faces, -1)
     mean: Vectors = np.mean(flat, axis=0, dtype=np.float64).astype(np.float32)

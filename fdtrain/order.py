@@ -39,7 +39,7 @@ class EpochSampler(Sampler[Draw]):
 
     def __init__(self, n: int, *, seed: int, shuffle: bool = True, rank: int = 0, world: int = 1) -> None:
         if n < 1:
-            raise DatasetError("there is nothing to sample from: the dataset is empty")
+            raise DatasetError("there is nothing to sample from: the dataset is empty", hint="build a larger one")
         if not 0 <= rank < world:
             raise ValueError(f"rank must be in [0, {world}), got {rank}")
         self.n, self.seed, self.shuffle, self.rank, self.world = n, seed, shuffle, rank, world
@@ -77,7 +77,8 @@ class EpochSampler(Sampler[Draw]):
         for name in ("n", "seed"):
             if state[name] != getattr(self, name):
                 raise DatasetError(
-                    f"the order of samples cannot be resumed: {name} was {state[name]}, now it is {getattr(self, name)}"
+                    f"the order of samples cannot go on: {name} was {state[name]}, now it is {getattr(self, name)}",
+                    hint="resume with the dataset, kinds and seed of the run",
                 )
         self.epoch, self.position = state["epoch"], state["position"]
 

@@ -17,6 +17,8 @@ from fdgen.contract import Image
 from fdgen.errors import PictureError
 from fdtrain.atomic import write_whole
 
+WHAT_IS_READ = "give a whole JPEG, PNG, WebP, BMP or TIFF"
+
 
 def decode_rgb(data: bytes, name: str) -> Image:
     """Decode a picture to RGB, its EXIF rotation applied, alpha dropped; raise `PictureError` naming `name`."""
@@ -33,9 +35,9 @@ def _decode(data: bytes, flags: int, name: str) -> Image:
     try:
         decoded = cv2.imdecode(array, flags) if array.size else None
     except cv2.error as error:
-        raise PictureError(f"{name} cannot be decoded: {error.err}", reason="corrupt") from error
+        raise PictureError(f"{name} cannot be decoded: {error.err}", reason="corrupt", hint=WHAT_IS_READ) from error
     if decoded is None:
-        raise PictureError(f"{name} is not a picture that can be decoded", reason="not-a-picture")
+        raise PictureError(f"{name} is not a picture that can be decoded", reason="not-a-picture", hint=WHAT_IS_READ)
     return decoded  # type: ignore[return-value]
 
 
@@ -56,9 +58,11 @@ def read_file(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise PictureError(f"{path} cannot be read: {error.strerror}", reason="unreadable") from error
+        raise PictureError(
+            f"{path} cannot be read: {error.strerror}", reason="unreadable", hint="check its name and permissions"
+        ) from error
     if not data:
-        raise PictureError(f"{path} is empty: it has zero bytes", reason="empty")
+        raise PictureError(f"{path} is empty: it has zero bytes", reason="empty", hint=WHAT_IS_READ)
     return data
 
 

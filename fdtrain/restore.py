@@ -66,7 +66,11 @@ def read_mask(path: str | Path, photo_HWC: Image, *, threshold: int | None = Non
     mask_HW = decode_grey(read_file(path), str(path))
     if mask_HW.shape != photo_HWC.shape[:2]:
         sizes = [f"{shape[1]}x{shape[0]}" for shape in (mask_HW.shape, photo_HWC.shape)]
-        raise PictureError(f"the mask {path} is {sizes[0]}, its photograph {sizes[1]}", reason="mask-size")
+        raise PictureError(
+            f"the mask {path} is {sizes[0]}, its photograph {sizes[1]}",
+            reason="mask-size",
+            hint="a mask covers its photograph pixel by pixel: draw it at the same size",
+        )
     if threshold is not None:
         mask_HW = np.where(mask_HW >= threshold, np.uint8(255), np.uint8(0))
     if grey := int(((mask_HW != 0) & (mask_HW != 255)).sum()):

@@ -1,0 +1,20 @@
+"""Weights of an untrained model, written as training writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from fdtrain.checkpoint import save_model
+from fdtrain.networks.fdstack import StackedGAN, initialise
+from tests.fdtrain.micro import micro
+
+
+def write_weights(path: Path, *, seed: int = 0, content_id: str = "", size_px: int = 32) -> Path:
+    """Write a model small enough to run in no time; every seed gives another."""
+    config = micro(Path(), f"data.size_px={size_px}")
+    model = StackedGAN(config.network)
+    initialise(model, torch.Generator().manual_seed(seed))
+    save_model(path, model, {"config": config.as_dict(), "content_id": content_id})
+    return path

@@ -86,7 +86,8 @@ def load_state(receipt: Receipt) -> dict[str, Any]:
 def save_model(path: Path, model: StackedGAN, facts: Mapping[str, Any]) -> None:
     """Write the generators with `facts`, JSON that must hold the `config`, inside."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    data = save(tensors, {"format": "pt", METADATA_KEY: json.dumps(facts, sort_keys=True)})
+    # One entry of metadata: safetensors writes several in an order that changes from process to process.
+    data = save(tensors, {METADATA_KEY: json.dumps(facts, sort_keys=True)})
     write_whole(path, lambda file: file.write(data))
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from fdtrain.methods import Method
 
 REFERENCES = ("copy", "telea", "navier-stokes", "mean-face", "eigenfaces")
-"""As the library has them: the help must not import it."""
+MEASURES = ("niqe", "brisque", "lpips", "stlpips")
+"""Both as the library has them: the help must not import it."""
 
 device_option = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:N or mps.  [default: a GPU if there is one]"
@@ -27,12 +28,21 @@ device_option = click.option(
 
 
 def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    return _chosen(ctx, parameter, text, REFERENCES)
+
+
+def _measures(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    return _chosen(ctx, parameter, text, MEASURES)
+
+
+def _chosen(ctx: click.Context, parameter: click.Parameter, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Read a list of names, or all, or none."""
     if text in ("all", "none"):
-        return REFERENCES if text == "all" else ()
+        return known if text == "all" else ()
     names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if unknown := [name for name in names if name not in REFERENCES]:
-        known = ", ".join(("all", "none", *REFERENCES))
-        raise click.BadParameter(f"there is no reference {unknown[0]!r}; there are {known}", ctx, parameter)
+    if unknown := [name for name in names if name not in known]:
+        there = ", ".join(("all", "none", *known))
+        raise click.BadParameter(f"there is no {unknown[0]!r}; there are {there}", ctx, parameter)
     return names
 
 
@@ -59,6 +69,14 @@ def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tu
     metavar="NAME,...",
     help=f"What to compare with: all, none, or some of {', '.join(REFERENCES)}.",
 )
+@click.option(
+    "--measures",
+    callback=_measures,
+    default="all",
+    show_default=True,
+    metavar="NAME,...",
+    help=f"What to compute beyond PSNR, SSIM and MSE: all, none, or some of {', '.join(MEASURES)}.",
+)
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, metavar="N", help="Of the models.")
 @device_option
 @click.option("--verify", is_flag=True, help="Compare every byte read with the dataset's digests.")
@@ -74,6 +92,7 @@ def command(
     kinds: tuple[str, ...],
     limit: int | None,
     references: tuple[str, ...],
+    measures: tuple[str, ...],
     batch: int,
     device: str | None,
     verify: bool,
@@ -84,9 +103,9 @@ def command(
 ) -> None:
     """Measure models, and what needs no training, on a split of DATASET.
 
-    SSIM, PSNR, MSE, NIQE and BRISQUE: of all that a method puts out, of the picture with its hole replaced, and of the
-    hole alone; by kind of occluder and by coverage. The tables go to standard output. With --out every number is kept,
-    as CSV and JSON, beside sheets of the worst and the best pictures.
+    PSNR, SSIM, MSE, NIQE, BRISQUE, LPIPS and ST-LPIPS: of all that a method puts out, of the picture with its hole
+    replaced, and where that makes sense of the hole alone; by kind of occluder and by coverage. The tables go to
+    standard output. With --out every number is kept, as CSV and JSON, beside sheets of the worst and the best pictures.
     """
     if not weights and not references:
         raise click.UsageError(
@@ -110,7 +129,7 @@ def command(
         on_stage=lambda text: voice.say(f"{text} ..."),
     )
     methods: list[Method] = [*learned, *models.methods]
-    suite = open_suite(dataset.size_px)
+    suite = open_suite(dataset.size_px, measures)
     with metered(voice, f"evaluating {counted(len(dataset), 'picture')}", "pictures", len(dataset)) as meter:
         frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
     results = Results.of(frame, dataset, suite, models.notes(dataset))

@@ -40,8 +40,9 @@ def evaluate(
     """Restore a dataset by each method; return a row for each picture and method.
 
     Columns: `method`, `key`, `kind`, `coverage` and what else the manifest says of a sample, then the measures by view:
-    `psnr_raw`, `psnr_composited`, `psnr_hole`, `ssim_raw` ... Measures without reference have no hole. `methods` may be
-    a model, which gives two rows a picture: both its stages. `on_image` hears how many pictures are done of how many.
+    `psnr_raw`, `psnr_composited`, `psnr_hole`, `ssim_raw` ...; beyond PSNR, SSIM and MSE they see whole pictures only.
+    `methods` may be a model, which gives two rows a picture: both its stages. `on_image` hears how many pictures are
+    done of how many.
     """
     import pandas as pd
 
@@ -79,6 +80,9 @@ def scores(raw_HWC: Image, truth: Pictures, suite: Suite) -> dict[str, float]:
     for name, score in suite.unpaired.items():
         values[f"{name}_composited"] = score(composited_HWC)
         values[f"{name}_raw"] = values[f"{name}_composited"] if same else score(raw_HWC)
+    for name, distance in suite.paired.items():
+        values[f"{name}_composited"] = distance(composited_HWC, clean_HWC)
+        values[f"{name}_raw"] = values[f"{name}_composited"] if same else distance(raw_HWC, clean_HWC)
     return {f"{name}_{view}": values[f"{name}_{view}"] for name, view in columns(suite)}
 
 

@@ -41,6 +41,8 @@ HOLE_REPLACED: Columns = (
     ("MSE", "mse_composited", "", 1),
     ("NIQE", "niqe_composited", "", 2),
     ("BRISQUE", "brisque_composited", "", 1),
+    ("LPIPS", "lpips_composited", "", 4),
+    ("ST-LPIPS", "stlpips_composited", "", 4),
 )
 RAW_OUTPUT: Columns = (
     ("PSNR", "psnr_raw", "", 2),
@@ -49,6 +51,8 @@ RAW_OUTPUT: Columns = (
     ("MSE", "mse_raw", "", 1),
     ("NIQE", "niqe_raw", "", 2),
     ("BRISQUE", "brisque_raw", "", 1),
+    ("LPIPS", "lpips_raw", "", 4),
+    ("ST-LPIPS", "stlpips_raw", "", 4),
 )
 """Tables over all pictures: title, column of the summary, sign and digits."""
 

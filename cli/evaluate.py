@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fdtrain.methods import Method
 
 REFERENCES = ("copy", "telea", "navier-stokes", "mean-face", "eigenfaces")
-MEASURES = ("niqe", "brisque", "lpips", "stlpips")
+MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity", "fid", "kid")
 """Both as the library has them: the help must not import it."""
 
 device_option = click.option(
@@ -103,16 +103,17 @@ def command(
 ) -> None:
     """Measure models, and what needs no training, on a split of DATASET.
 
-    PSNR, SSIM, MSE, NIQE, BRISQUE, LPIPS and ST-LPIPS: of all that a method puts out, of the picture with its hole
-    replaced, and where that makes sense of the hole alone; by kind of occluder and by coverage. The tables go to
-    standard output. With --out every number is kept, as CSV and JSON, beside sheets of the worst and the best pictures.
+    PSNR, SSIM, MSE, and where it can be computed NIQE, BRISQUE, LPIPS, ST-LPIPS, identity, FID and KID: of all that a
+    method puts out, of the picture with its hole replaced, and of the hole alone; by kind of occluder and by coverage.
+    The tables go to standard output. With --out every number is kept, as CSV and JSON, beside sheets of the worst and
+    the best pictures.
     """
     if not weights and not references:
         raise click.UsageError(
             "there is nothing to measure: name --weights or --references", click.get_current_context()
         )
     from fdtrain.data import TripletDataset
-    from fdtrain.evaluate import evaluate
+    from fdtrain.evaluate import compare_sets, evaluate
     from fdtrain.metrics.suite import open_suite
     from fdtrain.models import Models
     from fdtrain.references import open_references
@@ -129,10 +130,11 @@ def command(
         on_stage=lambda text: voice.say(f"{text} ..."),
     )
     methods: list[Method] = [*learned, *models.methods]
-    suite = open_suite(dataset.size_px, measures)
+    suite = open_suite(dataset.size_px, measures, n_pictures=len(dataset))
     with metered(voice, f"evaluating {counted(len(dataset), 'picture')}", "pictures", len(dataset)) as meter:
         frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
-    results = Results.of(frame, dataset, suite, models.notes(dataset))
+    sets = compare_sets(methods, dataset, suite, batch=batch)
+    results = Results.of(frame, dataset, suite, models.notes(dataset), sets=sets)
     if as_json:
         emit_json(results.json())
     else:

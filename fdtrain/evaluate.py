@@ -68,6 +68,30 @@ def evaluate(
     return pd.DataFrame([row for name in names for row in found[name]])
 
 
+def compare_sets(
+    methods: Sequence[Method], dataset: TripletDataset, suite: Suite, *, batch: int = BATCH
+) -> pd.DataFrame:
+    """Return a row a method: the distance of all its composited pictures from all clean ones, by each set measure."""
+    import pandas as pd
+
+    rows: list[dict[str, object]] = []
+    if suite.features is not None:
+        clean: list[Image] = []
+        results: dict[str, list[Image]] = {name: [] for method in methods for name in method.names}
+        for _, pictures in _batches(dataset, batch):
+            clean += [one.clean_HWC for one in pictures]
+            pairs = [(one.occluded_HWC, one.mask_HW) for one in pictures]
+            for method in methods:
+                for (occluded_HWC, mask_HW), outputs in zip(pairs, method.restore(pairs), strict=True):
+                    for name, raw_HWC in zip(method.names, outputs, strict=True):
+                        results[name].append(pasted(raw_HWC, occluded_HWC, mask_HW))
+        truth = suite.features(clean)
+        for name, restored in results.items():
+            found = suite.features(restored)
+            rows.append({"method": name, **{key: distance(found, truth) for key, distance in suite.sets.items()}})
+    return pd.DataFrame(rows, columns=["method", *suite.sets])
+
+
 def scores(raw_HWC: Image, truth: Pictures, suite: Suite) -> dict[str, float]:
     """Return every measure of one result, by view."""
     clean_HWC, occluded_HWC, mask_HW = truth

@@ -32,9 +32,19 @@ class Results:
     facts: Mapping[str, Any]
 
     @classmethod
-    def of(cls, images: pd.DataFrame, dataset: TripletDataset, suite: Suite, notes: Sequence[str] = ()) -> Results:
-        """Sum up what `evaluate` returned. `notes` are sentences that a reader of the table must know."""
+    def of(
+        cls,
+        images: pd.DataFrame,
+        dataset: TripletDataset,
+        suite: Suite,
+        notes: Sequence[str] = (),
+        *,
+        sets: pd.DataFrame | None = None,
+    ) -> Results:
+        """Sum up what `evaluate`, and `compare_sets`, returned. `notes` are sentences that a reader must know."""
         summary = summarise(images)
+        if sets is not None and len(sets):
+            summary = summary.merge(sets.assign(stratum="all"), how="left", on=["method", "stratum"])
         whole = summary[summary["stratum"] == "all"]
         exact = [
             f"{row['method']}: {row['exact']} of {row['n']} pictures are restored exactly and left out of mean PSNR"

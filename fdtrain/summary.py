@@ -43,6 +43,9 @@ HOLE_REPLACED: Columns = (
     ("BRISQUE", "brisque_composited", "", 1),
     ("LPIPS", "lpips_composited", "", 4),
     ("ST-LPIPS", "stlpips_composited", "", 4),
+    ("identity", "identity_composited", "", 3),
+    ("FID", "fid", "", 2),
+    ("KID", "kid", "", 2),
 )
 RAW_OUTPUT: Columns = (
     ("PSNR", "psnr_raw", "", 2),
@@ -53,6 +56,7 @@ RAW_OUTPUT: Columns = (
     ("BRISQUE", "brisque_raw", "", 1),
     ("LPIPS", "lpips_raw", "", 4),
     ("ST-LPIPS", "stlpips_raw", "", 4),
+    ("identity", "identity_raw", "", 3),
 )
 """Tables over all pictures: title, column of the summary, sign and digits."""
 

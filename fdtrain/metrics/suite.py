@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from fdgen.contract import Image
 from fdgen.errors import FdError
-from fdtrain.metrics import brisque, fidelity, learned, niqe
+from fdtrain.metrics import brisque, distribution, fidelity, identity, learned, niqe
 from fdtrain.metrics.errors import NotComputed
 
 
@@ -28,6 +28,10 @@ class Paired(Protocol):
         ...
 
 
+Distance = Callable[[distribution.Features, distribution.Features], float]
+Featurer = Callable[[Sequence[Image]], distribution.Features]
+
+
 @dataclass(frozen=True)
 class Measure:
     """What a table says of a measure: its unit, and whether less of it is better."""
@@ -44,6 +48,9 @@ MEASURES: Mapping[str, Measure] = {
     "brisque": Measure("", True),
     "lpips": Measure("", True),
     "stlpips": Measure("", True),
+    "identity": Measure("", True),
+    "fid": Measure("", True),
+    "kid": Measure("", True),
 }
 """All measures, in the order of the tables. The first three are always computed."""
 
@@ -52,22 +59,39 @@ FIDELITY = ("psnr", "ssim", "mse")
 
 @dataclass(frozen=True)
 class Suite:
-    """The measures that can be computed here: scorers by name, protocols by name, reasons of those that cannot."""
+    """The measures that can be computed here, protocols by name, and the reasons of those that cannot.
+
+    `unpaired` and `paired` score single pictures; `sets` compare the `features` of all results with those of all clean
+    pictures.
+    """
 
     unpaired: Mapping[str, Unpaired] = field(default_factory=dict)
     paired: Mapping[str, Paired] = field(default_factory=dict)
+    sets: Mapping[str, Distance] = field(default_factory=dict)
+    features: Featurer | None = None
     protocols: Mapping[str, str] = field(default_factory=lambda: {"psnr, ssim, mse": fidelity.PROTOCOL})
     not_computed: Mapping[str, str] = field(default_factory=dict)
 
 
-def open_suite(size_px: int, names: Sequence[str] = tuple(MEASURES)) -> Suite:
-    """Open the measures of these names for pictures of one size; raise `FdError` for an unknown name."""
+def open_suite(size_px: int, names: Sequence[str] = tuple(MEASURES), *, n_pictures: int = 0) -> Suite:
+    """Open the measures of these names for so many pictures of one size; raise `FdError` for an unknown name."""
     if unknown := [name for name in names if name not in MEASURES]:
         raise FdError(f"there is no measure {unknown[0]!r}", hint=f"the measures are {', '.join(MEASURES)}")
     protocols, reasons = dict(Suite().protocols), dict[str, str]()
     unpaired = _opened(UNPAIRED, size_px, names, protocols, reasons)
     paired = _opened(PAIRED, size_px, names, protocols, reasons)
-    return Suite(unpaired, paired, protocols, reasons)
+    # The network that sets need is opened once, and only where there are pictures enough.
+    sets = _opened(SETS, n_pictures, names, protocols, reasons)
+    features = None
+    if sets:
+        try:
+            features = distribution.Inception.open()
+        except NotComputed as reason:
+            for name in sets:
+                del protocols[name]
+                reasons[name] = _told(reason)
+            sets = {}
+    return Suite(unpaired, paired, sets, features, protocols, reasons)
 
 
 UNPAIRED: Mapping[str, tuple[Callable[[int], Unpaired], Callable[[], str]]] = {
@@ -77,15 +101,20 @@ UNPAIRED: Mapping[str, tuple[Callable[[int], Unpaired], Callable[[], str]]] = {
 PAIRED: Mapping[str, tuple[Callable[[int], Paired], Callable[[], str]]] = {
     "lpips": (learned.open_lpips, lambda: learned.PROTOCOLS["lpips"]),
     "stlpips": (learned.open_stlpips, lambda: learned.PROTOCOLS["stlpips"]),
+    "identity": (identity.Identity.open, lambda: identity.PROTOCOL),
 }
-"""How each is opened for a size, and what its protocol is."""
+SETS: Mapping[str, tuple[Callable[[int], Distance], Callable[[], str]]] = {
+    "fid": (distribution.open_frechet, lambda: distribution.PROTOCOLS["fid"]),
+    "kid": (distribution.open_kernel, lambda: distribution.PROTOCOLS["kid"]),
+}
+"""How each is opened, for a size in pixels or, sets, for a number of pictures; and what its protocol is."""
 
 Scorer = TypeVar("Scorer")
 
 
 def _opened(
     openers: Mapping[str, tuple[Callable[[int], Scorer], Callable[[], str]]],
-    size_px: int,
+    size: int,
     names: Sequence[str],
     protocols: dict[str, str],
     reasons: dict[str, str],
@@ -97,8 +126,12 @@ def _opened(
             reasons[name] = "it was not asked for"
             continue
         try:
-            scorers[name] = opener(size_px)
+            scorers[name] = opener(size)
             protocols[name] = protocol()
         except NotComputed as reason:
-            reasons[name] = "; ".join(part for part in (reason.message, reason.hint) if part)
+            reasons[name] = _told(reason)
     return scorers
+
+
+def _told(reason: NotComputed) -> str:
+    return "; ".join(part for part in (reason.message, reason.hint) if part)

@@ -39,11 +39,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_names_are_those_of_the_library() -> None:
     assert references.REFERENCES == evaluate_command.REFERENCES
-    assert (*suite.UNPAIRED, *suite.PAIRED) == evaluate_command.MEASURES
+    assert (*suite.UNPAIRED, *suite.PAIRED, *suite.SETS) == evaluate_command.MEASURES
 
 
 def test_eval_prints_tables_and_writes_all(data: Path, weights: Path, tmp_path: Path) -> None:
-    result = run("eval", "--data", data, "--weights", weights, "--out", tmp_path / "out", "--rows", "2")
+    result = run("eval", "--data", data, "--weights", weights, "--out", tmp_path / "out", "--rows", "2", "--limit", "4")
     assert result.exit_code == 0, result.output
     for words in ("In the hole alone", "Telea", "Navier-Stokes", "mean face", "eigenfaces", "small, stage I", "±"):
         assert words in result.stdout
@@ -73,7 +73,7 @@ def test_eval_as_json_of_a_stratum(data: Path) -> None:
     [
         (("--references", "none"), 2, "there is nothing to measure"),
         (("--references", "lama"), 2, "there is no 'lama'; there are all, none, copy"),
-        (("--measures", "fid"), 2, "there is no 'fid'"),
+        (("--measures", "fsim"), 2, "there is no 'fsim'"),
         (("--kind", "hat"), 1, "of kind 'hat'"),
         (("--size", "3"), 1, "must be 16 px or more, got 3"),
         (("--weights", "missing.safetensors"), 1, "missing.safetensors"),

@@ -14,16 +14,17 @@ from fdgen.contract import Image
 from fdgen.errors import FdError
 from fdtrain.checkpoint import load_model
 from fdtrain.data import TripletDataset
-from fdtrain.evaluate import evaluate
+from fdtrain.evaluate import compare_sets, evaluate
 from fdtrain.methods import ModelMethod
+from fdtrain.metrics.distribution import Inception, frechet_distance
 from fdtrain.metrics.fidelity import fidelity, hole_fidelity, psnr
-from fdtrain.metrics.suite import open_suite
+from fdtrain.metrics.suite import FIDELITY, MEASURES, Suite, open_suite
 from fdtrain.models import Models
 from fdtrain.pictures import pasted
 from fdtrain.references import Copy, Inpainting, MeanFace
 from fdtrain.results import FILES, Results
 from fdtrain.sheets import extremes, gallery, sheet
-from fdtrain.summary import main_table, mean_and_error, strata_table, summarise
+from fdtrain.summary import HOLE_REPLACED, main_table, mean_and_error, strata_table, summarise
 from tests.fdtrain.weights import write_weights
 
 
@@ -209,7 +210,35 @@ def test_an_unknown_measure() -> None:
     with pytest.raises(FdError, match="no measure 'fsim'"):
         open_suite(256, ["fsim"])
     suite = open_suite(256, ["psnr"])
-    assert suite.not_computed == dict.fromkeys(("niqe", "brisque", "lpips", "stlpips"), "it was not asked for")
+    assert set(suite.not_computed) == set(MEASURES) - set(FIDELITY)
+    assert set(suite.not_computed.values()) == {"it was not asked for"}
+
+
+def test_sets_are_compared_by_their_features(dataset: TripletDataset, frame: pd.DataFrame) -> None:
+    """With other features than Inception's: three numbers of each picture."""
+    methods = [Inpainting("telea"), Painter(), Truth(dataset)]
+    assert compare_sets(methods, dataset, Suite()).empty
+
+    def features(pictures: Sequence[Image]) -> np.ndarray:
+        return np.array([picture.mean(axis=(0, 1)) for picture in pictures])
+
+    suite = Suite(features=features, sets={"fid": frechet_distance})
+    sets = compare_sets(methods, dataset, suite, batch=4)
+    assert sets["method"].tolist() == ["Telea", "grey", "truth"]
+    assert sets["fid"].iloc[2] == pytest.approx(0, abs=1e-6)
+    assert sets["fid"].iloc[1] > sets["fid"].iloc[2]
+    table = main_table(Results.of(frame, dataset, suite, sets=sets).summary, HOLE_REPLACED)
+    assert table[0][-1] == "FID"
+    assert table[3][-1] == "0.00"
+
+
+def test_sets_need_pictures_and_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    few, some = open_suite(64, ["fid", "kid"], n_pictures=50), open_suite(64, ["fid", "kid"], n_pictures=500)
+    assert few.not_computed["kid"] == "KID of under 100 pictures is mostly noise (there are 50)"
+    assert "FID of under 4,096 pictures is mostly bias (there are 500)" in some.not_computed["fid"]
+    assert "pytorch_fid" in some.not_computed["kid"] or "torch's cache" in some.not_computed["kid"] or some.sets
+    monkeypatch.setattr(Inception, "open", lambda: "network")
+    assert list(open_suite(64, ["fid", "kid"], n_pictures=5000).sets) == ["fid", "kid"]
 
 
 def test_copying_is_worst(dataset: TripletDataset) -> None:

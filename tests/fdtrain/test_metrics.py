@@ -13,13 +13,16 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from fdgen.contract import Image
 from fdtrain.metrics.brisque import Brisque
+from fdtrain.metrics.distribution import frechet_distance, kernel_distance
 from fdtrain.metrics.errors import NotComputed
 from fdtrain.metrics.fidelity import fidelity, hole_fidelity, psnr, ssim_map
+from fdtrain.metrics.identity import FACE_BOX, Identity
 from fdtrain.metrics.learned import ALEXNET_FILE, open_lpips, open_stlpips
 from fdtrain.metrics.niqe import Niqe
 from fdtrain.pictures import to_tensor
@@ -188,12 +191,54 @@ def test_lpips_is_that_of_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path:
         open_lpips(64)
 
 
+def test_identity_is_that_of_dlib() -> None:
+    dlib = pytest.importorskip("dlib")
+    try:
+        identity = Identity.open(178)
+    except NotComputed as reason:
+        pytest.skip(reason.message)
+    clean = textured(4, 178)
+    result = blurred(clean, 4)
+    box = dlib.rectangle(*(round(share * 178) for share in FACE_BOX))
+    shape = identity.landmarks(clean, box)
+    descriptors = [np.array(identity.describer.compute_face_descriptor(picture, shape)) for picture in (clean, result)]
+    for _ in range(2):  # the second time the clean picture's descriptor is remembered
+        assert identity(result, clean) == pytest.approx(np.linalg.norm(descriptors[0] - descriptors[1]), abs=1e-9)
+    assert identity(clean, clean) == 0
+
+
+def test_frechet_distance_is_that_of_its_definition() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0, 1, (200, 6)), rng.normal(0.5, 1, (300, 6)) @ rng.normal(0, 1, (6, 6))
+    covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
+    gap = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
+    assert frechet_distance(a, b) == pytest.approx(gap + np.trace(covariances[0] + covariances[1] - 2 * root))
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(a, a + 2) == pytest.approx(6 * 4)
+
+
+def test_kernel_distance_is_that_of_its_definition() -> None:
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(0, 1, (20, 4)), rng.normal(1, 1, (15, 4))
+
+    def kernel(x: Any, y: Any) -> float:
+        return float((np.dot(x, y) / 4 + 1) ** 3)
+
+    within = [np.mean([kernel(x[i], x[j]) for i in range(len(x)) for j in range(len(x)) if i != j]) for x in (a, b)]
+    assert kernel_distance(a, b) == pytest.approx(sum(within) - 2 * np.mean([kernel(x, y) for x in a for y in b]))
+    same = [kernel_distance(*rng.normal(0, 1, (2, 100, 4))) for _ in range(200)]
+    assert abs(np.mean(same)) < 3 * np.std(same) / 200**0.5  # without bias: as often below zero
+
+
 def test_small_pictures_are_not_scored() -> None:
     with pytest.raises(NotComputed, match=r"NIQE means nothing under 192 px \(pictures are 128 px\)"):
         Niqe.open(128)
     for opener in (open_lpips, open_stlpips):
         with pytest.raises(NotComputed, match=r"LPIPS was learned on 64 px and more \(pictures are 48 px\)"):
             opener(48)
+    with pytest.raises(NotComputed, match="identity says nothing under 64 px"):
+        Identity.open(63)
     with pytest.raises(NotComputed, match=r"BRISQUE says little under 128 px \(pictures are 64 px\)"):
         Brisque.open(64)
 
@@ -207,6 +252,8 @@ def test_missing_packages_are_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(NotComputed, match="weights are not installed") as caught:
             opener(64)
         assert package in caught.value.hint
+    with pytest.raises(NotComputed, match="its models are not installed"):
+        Identity.open(256)
     monkeypatch.setitem(sys.modules, "brisque", None)
     with pytest.raises(NotComputed, match="the package brisque cannot be imported"):
         Brisque.open(256)

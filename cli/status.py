@@ -34,7 +34,7 @@ def gather(run: Path) -> dict[str, Any]:
 
     record = require_run(run)
     lines = read_stats(run)
-    training = next((line for line in reversed(lines) if "images_per_s" in line), {})
+    training: dict[str, Any] = next((line for line in reversed(lines) if "images_per_s" in line), {})
     validations = [line for line in lines if line.get(SCORE) is not None]
     best = max(validations, key=lambda line: line[SCORE], default=None)
     images = max((line["images"] for line in lines), default=0)

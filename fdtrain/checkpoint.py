@@ -22,7 +22,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
-from fdtrain.atomic import write_text, write_whole
+from fdtrain.atomic import write_bytes, write_text, write_whole
 from fdtrain.config import FitConfig
 from fdtrain.errors import CheckpointError, ConfigError
 from fdtrain.networks.fdstack import StackedGAN
@@ -87,8 +87,7 @@ def save_model(path: Path, model: StackedGAN, facts: Mapping[str, Any]) -> None:
     """Write the generators with `facts`, JSON that must hold the `config`, inside."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     # One entry of metadata: safetensors writes several in an order that changes from process to process.
-    data = save(tensors, {METADATA_KEY: json.dumps(facts, sort_keys=True)})
-    write_whole(path, lambda file: file.write(data))
+    write_bytes(path, save(tensors, {METADATA_KEY: json.dumps(facts, sort_keys=True)}))
 
 
 def load_model(path: str | Path) -> StackedGAN:

@@ -41,7 +41,8 @@ class Group:
             flat = torch.cat([gradient.flatten() for gradient in gradients])
             dist.all_reduce(flat)
             flat /= self.world
-            for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+            for gradient, part in zip(gradients, parts, strict=True):
                 gradient.copy_(part.view_as(gradient))
 
     def mean(self, values: Tensor) -> Tensor:

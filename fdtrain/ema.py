@@ -30,7 +30,7 @@ def ema_decay(longest: float, step: int) -> float:
 @torch.no_grad()
 def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
     """Move the average towards the model: a share of `decay` stays."""
-    ours, theirs = list(average.parameters()), [p.detach() for p in model.parameters()]
+    ours, theirs = ([p.detach() for p in module.parameters()] for module in (average, model))
     torch._foreach_lerp_(ours, theirs, 1 - decay)
     for kept, current in zip(average.buffers(), model.buffers(), strict=True):
         kept.copy_(current)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fdtrain.atomic import folder_lock, write_whole
+from fdtrain.atomic import folder_lock, write_bytes
 from fdtrain.augment import NAMED
 from fdtrain.checkpoint import load_state, receipts, save_model, save_state
 from fdtrain.config import FitConfig
@@ -92,7 +92,12 @@ def fit(
     config = recorded_machine(config, recorded)
     device = open_device(config.machine.device)
     config = settled(config, device)
-    with joined(device) as group, _owned(run_dir, group), computing(config, device):
+    with (
+        joined(device) as group,
+        _owned(run_dir, group),
+        computing(config, device),
+        _own_randomness(config, group, device),
+    ):
         # The data.
         loss, training, output = config.loss, config.training, config.output
         train = TripletDataset(
@@ -110,14 +115,12 @@ def fit(
         fixed_samples = [shown[index] for index in range(min(output.samples, len(shown)))]
         total = training.total_images(len(train))
 
-        # Networks, the same in every process: all that is random comes from one seed.
+        # Networks, the same in every process: all their first weights come from one generator.
         rng = torch.Generator().manual_seed(config.seed)
-        with torch.random.fork_rng(devices=[]):  # constructors draw weights of their own, which are not used
-            model = StackedGAN(config.network)
+        model = StackedGAN(config.network)
         initialise(model, rng)
         model.to(device)
-        with torch.random.fork_rng(devices=[]):
-            stages = make_stages(config, model, device, rng)
+        stages = make_stages(config, model, device, rng)
         average = averaged(model) if training.ema_decay is not None else model
         perceptual = load_perceptual(loss.perceptual, loss.perceptual_weights, loss.perceptual_layers)
         _lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
@@ -219,7 +222,7 @@ def fit(
                 totals.append(parts["total"])
                 terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
                 stage.generator_optimiser.zero_grad(set_to_none=True)
-            torch.stack(totals).sum().backward()
+            torch.stack(totals).sum().backward()  # type: ignore[no-untyped-call]
             group.average_gradients([stage.generator for stage in stages])
             norms = [_clip(stage.generator, training.clip_norm) for stage in stages]
             terms |= {f"stage{stage.place + 1}/gradient": norm for stage, norm in zip(stages, norms, strict=True)}
@@ -279,8 +282,7 @@ def fit(
                 saves = True
             if log is not None and (ends or _due(output.sample_images, before, images)):
                 sheet_HWC = sample_sheet(average, fixed_samples, device)
-                png = encode_png(sheet_HWC)
-                write_whole(run_dir / SAMPLES / f"{images:012d}.png", lambda file, png=png: file.write(png))
+                write_bytes(run_dir / SAMPLES / f"{images:012d}.png", encode_png(sheet_HWC))
                 log.picture(images, sheet_HWC)
 
             # Save a checkpoint: everything that decides the future.
@@ -331,6 +333,14 @@ def _owned(run_dir: Path, group: Group) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _own_randomness(config: FitConfig, group: Group, device: torch.device) -> Iterator[None]:
+    """Seed torch's global state, which constructors draw from, for the block; then put the caller's back."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(config.seed * 1_000_003 + group.rank)
+        yield
+
+
 def _fixed(config: FitConfig, split: str, limit: int) -> TripletDataset | None:
     """Return a fixed set of a split, without augmentation; None where the split holds nothing."""
     from fdgen.contract import Manifest
@@ -345,7 +355,7 @@ def _lay_out(config: FitConfig, device: torch.device, *modules: nn.Module | None
     layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
     for module in modules:
         if module is not None:
-            module.to(device=device, memory_format=layout)
+            module.to(device).to(memory_format=layout)
 
 
 def _batch(

@@ -45,6 +45,10 @@ class PerceptualLoss(nn.Module):
     mean absolute differences.
     """
 
+    mean: Tensor
+    std: Tensor
+    blur: Tensor
+
     def __init__(self, name: str, weights: Sequence[tuple[Tensor, Tensor]], layers: Sequence[str], sha256: str) -> None:
         super().__init__()
         self.trunk, self.sha256 = TRUNKS[name], sha256
@@ -145,8 +149,9 @@ def _convolutions(name: str, path: Path, state: object) -> list[tuple[Tensor, Te
         for key in state
         if (parts := key.split("."))[-1] == "weight" and parts[0] in ("features", "net") and parts[-2].isdigit()
     }
-    pairs = [(state[f"{found[at]}.weight"], state.get(f"{found[at]}.bias")) for at in sorted(found)]
-    if [tuple(weight.shape) for weight, _ in pairs] != list(_shapes(TRUNKS[name])) or any(b is None for _, b in pairs):
+    layers = [found[at] for at in sorted(found) if f"{found[at]}.bias" in state]
+    pairs = [(state[f"{layer}.weight"], state[f"{layer}.bias"]) for layer in layers]
+    if [tuple(weight.shape) for weight, _ in pairs] != list(_shapes(TRUNKS[name])):
         raise wrong
     return pairs
 

@@ -70,7 +70,7 @@ class Log:
         if tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
-            self.board = SummaryWriter(str(run_dir / TENSORBOARD), purge_step=images)  # type: ignore[no-untyped-call]
+            self.board = SummaryWriter(str(run_dir / TENSORBOARD), purge_step=images)
 
     def write(self, images: int, values: Mapping[str, float]) -> None:
         """Append one line: `images` and the values; what is no number becomes null, as JSON has none for it."""
@@ -79,17 +79,17 @@ class Log:
             file.write(json.dumps({"images": images, **line}) + "\n")
         if self.board is not None:
             for name, value in values.items():
-                self.board.add_scalar(name, value, images)  # type: ignore[no-untyped-call]
+                self.board.add_scalar(name, value, images)
 
     def picture(self, images: int, sheet_HWC: Any) -> None:
         """Show a sheet of samples in TensorBoard."""
         if self.board is not None:
-            self.board.add_image("samples", sheet_HWC, images, dataformats="HWC")  # type: ignore[no-untyped-call]
+            self.board.add_image("samples", sheet_HWC, images, dataformats="HWC")
 
     def close(self) -> None:
         """Write out what is held back."""
         if self.board is not None:
-            self.board.close()  # type: ignore[no-untyped-call]
+            self.board.close()
 
 
 def read_stats(run_dir: Path) -> list[dict[str, Any]]:

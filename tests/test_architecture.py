@@ -247,26 +247,25 @@ def test_import_costs_nothing(package: str) -> None:
     assert modules_after(f"import {package}").isdisjoint({*HEAVY, "numpy", "pydantic", "click"})
 
 
-def test_public_names_are_there_and_hide_no_module() -> None:
-    import fdgen
-
-    for name in fdgen.__all__:
-        assert getattr(fdgen, name) is not None
-        assert f"fdgen.{name}" not in MODULES, f"fdgen.{name} would be a function or a module, by who imported first"
-    assert set(fdgen.__all__) <= set(dir(fdgen))
+@pytest.mark.parametrize("package", ["fdgen", "fdtrain"])
+def test_public_names_are_there_and_hide_no_module(package: str) -> None:
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+        assert f"{package}.{name}" not in MODULES, f"{package}.{name} would be a function or a module, by who was first"
+    assert set(module.__all__) <= set(dir(module))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = fdgen.nothing
+        _ = module.nothing
 
 
-def test_public_names_are_those_that_type_checkers_see() -> None:
-    tree = ast.parse(MODULES["fdgen"].read_text(encoding="utf-8"))
+@pytest.mark.parametrize("package", ["fdgen", "fdtrain"])
+def test_public_names_are_those_that_type_checkers_see(package: str) -> None:
+    tree = ast.parse(MODULES[package].read_text(encoding="utf-8"))
     block = next(node for node in tree.body if is_type_checking(node))
     seen = {
         alias.name: node.module for node in ast.walk(block) if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    from fdgen import _HOMES
-
-    assert seen == {name: f"fdgen.{home}" for name, home in _HOMES.items()}
+    assert seen == {name: f"{package}.{home}" for name, home in importlib.import_module(package)._HOMES.items()}
 
 
 @pytest.mark.slow

@@ -112,9 +112,8 @@ def scores(raw_HWC: Image, truth: Pictures, suite: Suite) -> dict[str, float]:
 
 def columns(suite: Suite) -> list[tuple[str, str]]:
     """Return the measures and views that an evaluation has, in the order of its columns."""
-    return [
-        (name, view) for name in (*FIDELITY, *suite.unpaired) for view in VIEWS if name in FIDELITY or view != "hole"
-    ]
+    names = (*FIDELITY, *suite.unpaired, *suite.paired)
+    return [(name, view) for name in names for view in VIEWS if name in FIDELITY or view != "hole"]
 
 
 def _named(view: str, values: Sequence[float]) -> dict[str, float]:

@@ -70,8 +70,9 @@ class Results:
             f"at {self.facts['size_px']} px: mean ± standard error over pictures",
             *self._table("In the hole alone", main_table(self.summary)),
             *self._table("Whole pictures, their hole replaced", main_table(self.summary, HOLE_REPLACED)),
-            *self._table("Whole pictures, all that the method put out", main_table(self.summary, RAW_OUTPUT)),
-            *self._table("PSNR in the hole alone, by stratum (pictures)", strata_table(self.summary)),
+            *self._table("Whole pictures, all that the method put out", main_table(self._unpasted(), RAW_OUTPUT)),
+            *self._table("PSNR in the hole alone, by kind of occluder (pictures)", strata_table(self.summary, "kind")),
+            *self._table("PSNR in the hole alone, by coverage (pictures)", strata_table(self.summary, "coverage")),
             "",
         ]
         if BASELINE in self.facts["methods"]:
@@ -81,9 +82,15 @@ class Results:
         lines += [f"Note: {note}." for note in self.facts["notes"]]
         return "\n".join(lines) + "\n"
 
+    def _unpasted(self) -> pd.DataFrame:
+        """Return the rows of methods that change pixels outside the hole; of the others the table above holds all."""
+        return self.summary[self.summary["mse_raw"] != self.summary["mse_composited"]]
+
     @staticmethod
     def _table(title: str, rows: Sequence[Sequence[str]]) -> list[str]:
         """Lay a table out: names to the left, numbers to the right."""
+        if len(rows) < 2:
+            return []
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         return ["", title] + [
             "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows

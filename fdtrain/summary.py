@@ -113,18 +113,18 @@ def main_table(summary: pd.DataFrame, columns: Columns = IN_THE_HOLE) -> list[li
     """Return a table over all pictures: a head, then a row a method. Columns without any number are left out."""
     whole = summary[summary["stratum"] == "all"]
     shown = [part for part in columns if part[1] in whole.columns and not whole[part[1]].isna().all()]
-    rows = [["method", *(title for title, *_ in shown)]]
+    rows = [["method", *(f"{title} {_arrow(name)}" for title, name, *_ in shown)]]
     for _, line in whole.iterrows():
         cells = [_cell(line[name], line.get(f"{name}_se"), sign, digits) for _, name, sign, digits in shown]
         rows.append([str(line["method"]), *cells])
     return rows
 
 
-def strata_table(summary: pd.DataFrame, name: str = "psnr_hole", digits: int = 2) -> list[list[str]]:
-    """Return one measure by stratum: a head with the number of pictures of each, then a row a method."""
-    strata_names = [stratum for stratum in summary["stratum"].unique() if stratum != "all"]
+def strata_table(summary: pd.DataFrame, what: str, name: str = "psnr_hole", digits: int = 2) -> list[list[str]]:
+    """Return one measure by `what`, kind or coverage: a head with the pictures of each stratum, a row a method."""
+    strata_names = [stratum for stratum in summary["stratum"].unique() if stratum.startswith(f"{what} ")]
     counts = summary.drop_duplicates("stratum").set_index("stratum")["n"]
-    rows = [["method", *(f"{stratum} ({counts[stratum]})" for stratum in strata_names)]]
+    rows = [["method", *(f"{stratum.removeprefix(what).strip()} ({counts[stratum]:,})" for stratum in strata_names)]]
     for method in summary["method"].unique():
         lines = summary[summary["method"] == method].set_index("stratum")
         cells: Sequence[str] = [
@@ -132,6 +132,10 @@ def strata_table(summary: pd.DataFrame, name: str = "psnr_hole", digits: int = 2
         ]
         rows.append([str(method), *cells])
     return rows
+
+
+def _arrow(name: str) -> str:
+    return MEASURES.get(name.partition("_")[0], "↑")
 
 
 def _cell(value: Any, error: Any, sign: str, digits: int) -> str:

@@ -32,34 +32,26 @@ Distance = Callable[[distribution.Features, distribution.Features], float]
 Featurer = Callable[[Sequence[Image]], distribution.Features]
 
 
-@dataclass(frozen=True)
-class Measure:
-    """What a table says of a measure: its unit, and whether less of it is better."""
-
-    unit: str
-    less_is_better: bool
-
-
-MEASURES: Mapping[str, Measure] = {
-    "psnr": Measure("dB", False),
-    "ssim": Measure("", False),
-    "mse": Measure("", True),
-    "niqe": Measure("", True),
-    "brisque": Measure("", True),
-    "lpips": Measure("", True),
-    "stlpips": Measure("", True),
-    "identity": Measure("", True),
-    "fid": Measure("", True),
-    "kid": Measure("", True),
+MEASURES: Mapping[str, str] = {
+    "psnr": "↑",
+    "ssim": "↑",
+    "mse": "↓",
+    "niqe": "↓",
+    "brisque": "↓",
+    "lpips": "↓",
+    "stlpips": "↓",
+    "identity": "↓",
+    "fid": "↓",
+    "kid": "↓",
 }
-"""All measures, in the order of the tables. The first three are always computed."""
+"""All measures in the order of the tables, and where better is. The first three are always computed."""
 
 FIDELITY = ("psnr", "ssim", "mse")
 
 
 @dataclass(frozen=True)
 class Suite:
-    """The measures that can be computed here, protocols by name, and the reasons of those that cannot.
+    """The measures that can be computed here, protocols by name, and why others that were asked for cannot.
 
     `unpaired` and `paired` score single pictures; `sets` compare the `features` of all results with those of all clean
     pictures.
@@ -123,7 +115,6 @@ def _opened(
     scorers: dict[str, Scorer] = {}
     for name, (opener, protocol) in openers.items():
         if name not in names:
-            reasons[name] = "it was not asked for"
             continue
         try:
             scorers[name] = opener(size)

@@ -18,13 +18,13 @@ from fdtrain.evaluate import compare_sets, evaluate
 from fdtrain.methods import ModelMethod
 from fdtrain.metrics.distribution import Inception, frechet_distance
 from fdtrain.metrics.fidelity import fidelity, hole_fidelity, psnr
-from fdtrain.metrics.suite import FIDELITY, MEASURES, Suite, open_suite
+from fdtrain.metrics.suite import MEASURES, Suite, open_suite
 from fdtrain.models import Models
 from fdtrain.pictures import pasted
 from fdtrain.references import Copy, Inpainting, MeanFace
 from fdtrain.results import FILES, Results
 from fdtrain.sheets import extremes, gallery, sheet
-from fdtrain.summary import HOLE_REPLACED, main_table, mean_and_error, strata_table, summarise
+from fdtrain.summary import HOLE_REPLACED, IN_THE_HOLE, RAW_OUTPUT, main_table, mean_and_error, strata_table, summarise
 from tests.fdtrain.weights import write_weights
 
 
@@ -149,9 +149,12 @@ def test_tables_say_what_they_hold(dataset: TripletDataset, frame: pd.DataFrame,
     table = main_table(results.summary)
     assert [row[0] for row in table] == ["method", "Telea", "grey", "truth"]
     assert len({len(row) for row in table}) == 1
-    assert "NIQE" not in table[0]
-    head = strata_table(results.summary)[0]
-    assert any(cell.startswith("kind mask (") for cell in head)
+    assert "NIQE ↓" not in table[0]
+    raw = text.partition("all that the method put out")[2].partition("PSNR in the hole alone, by kind")[0]
+    assert "grey" in raw
+    assert "Telea" not in raw
+    assert any(cell.startswith("mask (") for cell in strata_table(results.summary, "kind")[0])
+    assert [row[0] for row in strata_table(results.summary, "coverage")] == ["method", "Telea", "grey", "truth"]
     results.write(tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES)
     rows = pd.read_csv(tmp_path / "out" / "images.csv")
@@ -210,8 +213,31 @@ def test_an_unknown_measure() -> None:
     with pytest.raises(FdError, match="no measure 'fsim'"):
         open_suite(256, ["fsim"])
     suite = open_suite(256, ["psnr"])
-    assert set(suite.not_computed) == set(MEASURES) - set(FIDELITY)
-    assert set(suite.not_computed.values()) == {"it was not asked for"}
+    assert suite == Suite()
+
+
+def test_every_measure_has_its_columns(dataset: TripletDataset) -> None:
+    suite = Suite(
+        unpaired={"niqe": lambda picture: float(picture.mean())},
+        paired={"lpips": lambda result, clean: float(np.abs(result.astype(int) - clean).mean())},
+    )
+    frame = evaluate([Painter(), Truth(dataset)], dataset, suite=suite)
+    clean, occluded, mask = dataset.pictures(0)
+    row = frame.iloc[0]
+    grey, composited = np.full_like(clean, 128), pasted(np.full_like(clean, 128), occluded, mask)
+    assert row["niqe_raw"] == 128
+    assert row["niqe_composited"] == pytest.approx(composited.mean())
+    assert row["lpips_raw"] == pytest.approx(np.abs(grey.astype(int) - clean).mean())
+    assert row["lpips_composited"] == pytest.approx(np.abs(composited.astype(int) - clean).mean())
+    assert (frame.loc[frame["method"] == "truth", "lpips_composited"] == 0).all()
+    for table in (HOLE_REPLACED, RAW_OUTPUT):
+        assert {"NIQE ↓", "LPIPS ↓", "PSNR ↑"} <= set(main_table(summarise(frame), table)[0])
+
+
+def test_every_measure_is_shown() -> None:
+    columns = {name for table in (IN_THE_HOLE, HOLE_REPLACED, RAW_OUTPUT) for _, name, *_ in table}
+    for measure in MEASURES:
+        assert any(name == measure or name.startswith(f"{measure}_") for name in columns), measure
 
 
 def test_sets_are_compared_by_their_features(dataset: TripletDataset, frame: pd.DataFrame) -> None:
@@ -228,7 +254,7 @@ def test_sets_are_compared_by_their_features(dataset: TripletDataset, frame: pd.
     assert sets["fid"].iloc[2] == pytest.approx(0, abs=1e-6)
     assert sets["fid"].iloc[1] > sets["fid"].iloc[2]
     table = main_table(Results.of(frame, dataset, suite, sets=sets).summary, HOLE_REPLACED)
-    assert table[0][-1] == "FID"
+    assert table[0][-1] == "FID ↓"
     assert table[3][-1] == "0.00"
 
 

@@ -67,7 +67,7 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
         if isinstance(error, OSError) and error.filename is not None:
-            complain(f"error: {error.filename}: {error.strerror}")
+            complain(f"error: {error.filename}: {error.strerror}", "mend that, or name another file, and run it again")
             return FAILED
         text = " ".join(str(error).split()) or "no message"
         complain(
@@ -90,5 +90,6 @@ def complain(sentence: str, next_step: str = "") -> None:
 
 
 def _sentence(text: str) -> str:
-    """Write click's sentences as ours: without capital and full stop."""
-    return text[:1].lower() + text[1:].rstrip(".")
+    """Write click's sentences as ours: without capital and full stop. What is all capitals is a name."""
+    first = text.partition(" ")[0].rstrip(":")
+    return (text if first.isupper() else text[:1].lower() + text[1:]).rstrip(".")

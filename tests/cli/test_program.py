@@ -157,7 +157,15 @@ def test_an_interrupt_is_130_and_says_what_is_kept(capsys: pytest.CaptureFixture
 
 def test_an_error_of_the_system_names_its_file(capsys: pytest.CaptureFixture[str]) -> None:
     error = FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.png")
-    assert ending(error, capsys=capsys) == (1, "error: gone.png: No such file or directory\n")
+    code, said = ending(error, capsys=capsys)
+    assert code == 1
+    assert said == "error: gone.png: No such file or directory\n  mend that, or name another file, and run it again\n"
+
+
+def test_a_name_in_capitals_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ending(click.UsageError("ID: there is no 'x'"), capsys=capsys)
+    assert code == 2
+    assert said.startswith("error: ID: there is no 'x'\n")
 
 
 @pytest.mark.parametrize("wanted", ["option", "environment"])
@@ -189,7 +197,8 @@ def test_version() -> None:
     assert run("--version").stdout == f"fdgen, version {__version__}\n"
 
 
-def test_blas_has_one_thread_before_numpy_is_imported() -> None:
+@pytest.mark.parametrize("before", [{}, {"OPENBLAS_NUM_THREADS": "4", "OMP_NUM_THREADS": "8"}])
+def test_blas_has_one_thread_before_numpy_is_imported(before: dict[str, str]) -> None:
     code = (
         "import sys, os; import fdcli.fdgen_main as m; assert 'numpy' not in sys.modules;"
         "print(os.environ['OPENBLAS_NUM_THREADS'], os.environ['OMP_NUM_THREADS'])"
@@ -197,5 +206,5 @@ def test_blas_has_one_thread_before_numpy_is_imported() -> None:
     import os
 
     clean = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    done = subprocess.run([sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], env=clean | before, capture_output=True, text=True, check=True)
     assert done.stdout == "1 1\n"

@@ -78,7 +78,8 @@ def build(
     recipe.assets.check(library.digests().keys())
     spec = make_spec(recipe, count, sources, library.digests(), steps.detector_version())
     with claimed(out, spec, sources):
-        if read_dataset(out) is None:
+        found = read_dataset(out)
+        if found is None or found["spec_id"] != spec_id(spec):  # another's, which made nothing
             write_dataset(out, _unfinished(recipe, spec))
         write_sources(out / "sources.parquet", sources)
         landmarks = _LandmarkStore(faces, recipe.size_px, cache, workers, steps, on_face)

@@ -64,7 +64,11 @@ def claimed(out: Path, spec: Mapping[str, Any], sources: Sequence[Source]) -> It
 
 
 def refuse_other_spec(out: Path, spec: Mapping[str, Any], sources: Sequence[Source]) -> None:
-    """Raise `MixingError` where `out` holds a dataset of another spec; a damaged dataset.json is left to receipts."""
+    """Raise `MixingError` where `out` holds samples of another spec; a damaged dataset.json is left to receipts.
+
+    What a build left that never made a shard (no face was found, the disk was too small) keeps nobody from asking again
+    with other settings: there is nothing to mix with.
+    """
     wanted = spec_id(spec)
     dataset = read_dataset(out)
     if dataset is None:
@@ -76,7 +80,7 @@ def refuse_other_spec(out: Path, spec: Mapping[str, Any], sources: Sequence[Sour
                 hint="name a new or empty folder as the output",
             )
         return
-    if dataset["spec_id"] == wanted:
+    if dataset["spec_id"] == wanted or _is_barren(out, dataset):
         return
     try:
         old_sources = read_sources(out / "sources.parquet")
@@ -132,6 +136,11 @@ def _is_ours_in_passing(path: Path) -> bool:
     """Tell whether a build that was killed at its very start may have left this."""
     empty_shards = path.name == "shards" and path.is_dir() and not any(path.iterdir())
     return path.name == LOCK_NAME or is_temporary(path) or empty_shards
+
+
+def _is_barren(out: Path, dataset: Mapping[str, Any]) -> bool:
+    """Tell whether an unfinished dataset has no shard, not even one without its receipt."""
+    return "content_id" not in dataset and not any((out / "shards").glob("*.tar"))
 
 
 def _receipt_ids(out: Path) -> set[str]:

@@ -18,6 +18,7 @@ from fdgen.build import Progress
 from fdgen.contract import ShardReceipt
 from fdgen.errors import DatasetError, MixingError
 from fdgen.lock import LOCK_NAME, folder_lock
+from fdgen.verify import verify
 from tests.fdgen.fake_build import (
     STEPS,
     FakeFaces,
@@ -83,6 +84,31 @@ def test_an_unfinished_dataset_is_not_mixed_either(tmp_path: Path) -> None:
     out = tmp_path / "set"
     with pytest.raises(KeyboardInterrupt):
         run(out, FACES, count=COUNT, on_shard=interrupt)
+    assert refusal(out, FACES, "seed=3") == ("recipe.seed: 0 -> 3",)
+
+
+def test_what_made_nothing_keeps_nobody_from_other_settings(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    with pytest.raises(DatasetError, match="gave a sample"):
+        run(out, FACES, "pose.max_yaw_deg=0", count=5)
+    assert list(out.glob("shards/*.json"))  # of rejects alone
+    manifest = run(out, FACES, "seed=1", count=COUNT)
+    assert len(manifest) == COUNT
+    assert not verify(out)
+    assert digests(out) == digests_of_fresh(tmp_path / "fresh", "seed=1")
+
+
+def digests_of_fresh(out: Path, *overrides: str) -> dict[str, str]:
+    run(out, FACES, *overrides, count=COUNT)
+    return digests(out)
+
+
+def test_a_shard_without_receipt_is_not_given_away(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    with pytest.raises(KeyboardInterrupt):
+        run(out, FACES, count=COUNT, on_shard=interrupt)
+    for receipt in out.glob("shards/*.json"):
+        receipt.unlink()
     assert refusal(out, FACES, "seed=3") == ("recipe.seed: 0 -> 3",)
 
 

@@ -20,6 +20,10 @@ SAMPLE_BYTES = 270_000
 """What a sample takes on the disk at 256 px, at most: soft portraits take 210 kB. It grows with the crop's area."""
 
 
+MOST_SAMPLES = 10_000_000
+"""More than anybody trains on; the plan of a build is in memory, about 300 bytes a sample."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
     """What a build would do, as far as it can be told without looking into the photographs."""
@@ -86,12 +90,18 @@ def plan_build(
 
 
 def check_arguments(count: int | None, workers: int) -> None:
+    """Raise `RecipeError` where one is out of range."""
+    if count is not None and count > MOST_SAMPLES:
+        raise RecipeError(
+            f"count must be {MOST_SAMPLES:,} or less, got {count:,}", hint="make several datasets, with other seeds"
+        )
     for name, value in (("count", count), ("workers", workers)):
         if value is not None and value < 1:
             raise RecipeError(f"{name} must be 1 or more, got {value}")
 
 
 def disk_bytes(recipe: Recipe, samples: int) -> int:
+    """Return about how much room samples of a recipe take on the disk, rather too much than too little."""
     return int(samples * SAMPLE_BYTES * (recipe.size_px / 256) ** 2)
 
 

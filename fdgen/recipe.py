@@ -45,9 +45,14 @@ def _above_zero(value: float) -> float:
     return value
 
 
+MOST_WEIGHT = 1e6  # only ratios count, and sums of weights must stay finite
+
+
 def _weight(value: float) -> float:
     if value < 0:
         raise ValueError(f"must be 0 or more, got {value:g}")
+    if value > MOST_WEIGHT:
+        raise ValueError(f"must be {MOST_WEIGHT:,.0f} or less, got {value:g}")
     return value + 0
 
 

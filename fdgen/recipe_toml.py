@@ -89,6 +89,8 @@ def _parse(path: Path) -> dict[str, Any]:
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise RecipeError(f"the recipe {path} is nested too deeply", hint="no value of a recipe is") from error
     except ValueError as error:  # not UTF-8, or not TOML
         raise RecipeError(
             f"the recipe {path} is not valid TOML: {error}", hint="mend that place in the file"
@@ -110,7 +112,7 @@ def _value(text: str) -> Any:
     number = text.replace(".", "0.", 1) if re.match(r"[+-]?\.\d", text) else text  # TOML wants the 0 of 0.5
     try:
         parsed = tomllib.loads(f"value = {number}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     value = parsed["value"]
     whole = len(parsed) == 1 and isinstance(value, str | bool | int | float | list | dict)

@@ -217,6 +217,12 @@ def test_no_sample_at_all_is_an_error_with_the_reasons(tmp_path: Path) -> None:
         run(tmp_path / "set", FakeFaces.of(20), "pose.max_yaw_deg=0", count=10)
 
 
+def test_a_count_that_no_plan_could_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="count must be 10,000,000 or less, got 100,000,000,000"):
+        run(tmp_path / "set", FACES, count=10**11)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("option", "value"), [("count", 0), ("workers", 0)])
 def test_counts_below_one_are_refused(tmp_path: Path, option: str, value: int) -> None:
     with pytest.raises(RecipeError, match=f"{option} must be 1 or more, got 0"):

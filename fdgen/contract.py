@@ -37,6 +37,30 @@ KEY_PATTERN = re.compile(r"^[a-z][a-z0-9_-]*$")
 Image = npt.NDArray[np.uint8]
 
 
+_DATASET_FIELDS: Mapping[str, Any] = {
+    "name": str, "version": str, "spec_id": str, "content_id": str, "schema": int, "generator": int, "landmarks": str,
+    "recipe": dict, "assets": dict, "sources": dict, "environment": dict, "made": int, "splits": dict,
+    "kinds": dict, "rejects": dict, "shards": list, "warnings": list, "notes": list,
+}  # fmt: skip
+_NUMBER_FIELDS = {"sources": ("count",), "recipe": ("size_px", "seed"), "splits": SPLITS}
+_SHARD_FIELDS = {"name": str, "split": str, "samples": int, "rejects": int, "bytes": int, "sha256": str}
+
+
+def misshapen(dataset: Mapping[str, Any]) -> str | None:
+    """Say which field of a finished dataset.json is missing or of another type than we write; None where all fit."""
+    for name, kind in _DATASET_FIELDS.items():
+        if not isinstance(dataset.get(name), kind):
+            return f"its field {name!r} is missing or no {kind.__name__}"
+    counted = {name: tuple(dataset[name]) for name in ("kinds", "rejects")}
+    for name, inner in {**_NUMBER_FIELDS, **counted}.items():
+        if not all(isinstance(dataset[name].get(key), int) for key in inner):
+            return f"its field {name!r} lacks numbers"
+    for row in dataset["shards"]:
+        if not isinstance(row, dict) or not all(isinstance(row.get(n), kind) for n, kind in _SHARD_FIELDS.items()):
+            return "a row of its shards is not one that we write"
+    return None
+
+
 def sample_key(source_sha256: str, variant: int) -> str:
     """Return the key of a sample: `f`, 16 hex digits of its source's digest, `-`, the variant."""
     return f"f{source_sha256[:16]}-{variant}"
@@ -258,7 +282,7 @@ class Manifest:
             )
         try:
             dataset = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DatasetError(f"{path} cannot be read: {error}", hint=f"run `fdgen verify {root}`") from error
         if not isinstance(dataset, dict) or "spec_id" not in dataset:
             raise DatasetError(f"{path} was not written by fdgen: it has no spec_id")
@@ -266,12 +290,19 @@ class Manifest:
             raise DatasetError(f"{path} has schema {dataset.get('schema')}, this version reads {SCHEMA}")
         if "content_id" not in dataset:
             raise DatasetError(f"the build of {root} is not finished", hint="rerun the same `fdgen build` to finish it")
+        if (wrong := misshapen(dataset)) is not None:
+            raise DatasetError(f"{path} has been altered: {wrong}", hint="rerun the same `fdgen build` to mend it")
         try:
             table = pd.read_parquet(root / "manifest.parquet")
         except (OSError, ValueError) as error:
             raise DatasetError(
                 f"{root / 'manifest.parquet'} cannot be read: {error}", hint=f"run `fdgen verify {root}`"
             ) from error
+        if missing := sorted(_columns() - set(table.columns)):
+            raise DatasetError(
+                f"{root / 'manifest.parquet'} is no manifest of ours: it has no column {missing[0]!r}",
+                hint=f"run `fdgen verify {root}`",
+            )
         return cls(root, dataset, table)
 
     def samples(self, split: str | None = None) -> pd.DataFrame:
@@ -309,3 +340,9 @@ class Manifest:
 
     def __len__(self) -> int:
         return len(self.table)
+
+
+def _columns() -> set[str]:
+    """Return the names of the columns that a manifest has."""
+    members = {f"{name.replace('.', '_')}_{what}" for name in MEMBERS for what in ("sha256", "offset", "size")}
+    return {*(f.name for f in dataclasses.fields(SampleRecord)), "shard", *members}

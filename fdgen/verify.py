@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from fdgen.contract import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt, merkle_root
+from fdgen.contract import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt, merkle_root, misshapen
 from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.finish import shard_leaves, shard_row
 from fdgen.folder import SUMS, WRITTEN, read_dataset
@@ -56,7 +56,7 @@ def verify(
     check = _Check(root)
     dataset = check.dataset()
     receipts = check.receipts(dataset)
-    deep_replayer = (replayer or Replayer.of(root)) if deep else None
+    deep_replayer = check.replayer(replayer) if deep else None
     total = sum(len(receipt.samples) for receipt in receipts)
     n_threads = 1 if deep else workers or os.cpu_count() or 1  # the renderer makes no promise about threads
     with ThreadPoolExecutor(n_threads) as pool:
@@ -100,6 +100,9 @@ class _Check:
                 self.complain(
                     name, "spec", f"it is not a dataset of schema {SCHEMA} whose spec_id is that of its fields"
                 )
+        elif (wrong := misshapen(dataset)) is not None:
+            self.complain(name, "spec", wrong)
+            return None
         return dataset
 
     def _compare_sums(self) -> None:
@@ -165,6 +168,20 @@ class _Check:
                 if receipt.spec_id != dataset["spec_id"]:
                     self.complain(f"shards/{receipt.name}.json", "spec", "the shard belongs to another dataset")
         return found
+
+    def replayer(self, given: Replayer | None) -> Replayer | None:
+        """Return what renders samples again; None, and a problem, where the landmarks for it are gone or damaged."""
+        name = "landmarks.parquet"
+        if given is not None:
+            return given
+        try:
+            if name not in self.damaged:
+                return Replayer.of(self.root)
+            why = "the landmarks are damaged"
+        except DatasetError as error:
+            why = error.message
+        self.complain(name, "replay", f"no sample can be rendered again: {why}")
+        return None
 
     def samples(
         self,

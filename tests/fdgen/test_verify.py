@@ -199,6 +199,39 @@ def test_wrong_counts_in_dataset_json_are_found(damaged: Path) -> None:
     assert verify(damaged) == []  # the same values in other words
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("shards", 5),
+        ("shards", [{"name": "train-00000"}]),
+        ("splits", None),
+        ("kinds", [1]),
+        ("kinds", {"mask": "two"}),
+        ("rejects", 7),
+        ("made", "all"),
+        ("environment", 3),
+    ],
+)
+def test_a_dataset_json_of_other_shape_is_one_problem_and_one_sentence(damaged: Path, field: str, value: Any) -> None:
+    change_json(damaged / "dataset.json", lambda values: values.update({field: value}))
+    write_sums(damaged)
+    assert [(problem.file, problem.law) for problem in verify(damaged)] == [("dataset.json", "spec")]
+    with pytest.raises(DatasetError, match=r"dataset\.json has been altered: "):
+        Manifest.load(damaged)
+
+
+def test_a_field_that_is_gone_is_told(damaged: Path) -> None:
+    change_json(damaged / "dataset.json", lambda values: values.pop("shards"))
+    write_sums(damaged)
+    assert laws(verify(damaged)) == {"spec"}
+
+
+def test_another_table_is_no_manifest(damaged: Path) -> None:
+    shutil.copy(damaged / "sources.parquet", damaged / "manifest.parquet")
+    with pytest.raises(DatasetError, match="is no manifest of ours"):
+        Manifest.load(damaged)
+
+
 def test_tables_of_another_dataset_are_found(damaged: Path, tmp_path: Path) -> None:
     run(tmp_path / "other", FakeFaces.of(30), "seed=9", count=COUNT)
     for name in ("manifest.parquet", "landmarks.parquet", "sources.parquet", "rejects.csv"):
@@ -347,3 +380,17 @@ def test_a_deep_check_tells_what_cannot_be_rendered(sound: Path) -> None:
     assert found[0].message == "it cannot be rendered again: there is no asset 'mask-a'"
     found = verify(sound, deep=True, replayer=Replayer({}, load_library(), replay))
     assert "no row for its photograph" in found[0].message
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged", "another table"])
+def test_a_deep_check_without_landmarks_is_a_problem_not_an_error(damaged: Path, how: str) -> None:
+    path = damaged / "landmarks.parquet"
+    if how == "gone":
+        path.unlink()
+    elif how == "damaged":
+        path.write_bytes(b"PAR1" + path.read_bytes()[:50])
+    else:
+        shutil.copy(damaged / "sources.parquet", path)
+        write_sums(damaged)
+    found = [problem for problem in verify(damaged, deep=True) if problem.law == "replay"]
+    assert [problem.file for problem in found] == ["landmarks.parquet"]

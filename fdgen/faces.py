@@ -133,6 +133,8 @@ def open_faces(path: str | Path | None) -> FaceSource:
     """
     if path is None or path == "samples":
         return SampleFaces()
+    if not str(path):  # what a shell makes of a variable that is not set; as a path it would be the current folder
+        raise FacesError("the folder of faces has no name", hint="name it; `.` is the folder that you are in")
     folder = Path(path).expanduser()
     _refuse_unreadable(folder)
     if _is_dataset(folder):

@@ -17,6 +17,11 @@ PICTURE_SUFFIXES = frozenset(
 )
 """A file with one of these names claims to be a picture: where it is none that we read, it is rejected, not ignored."""
 
+MAX_BYTES = 1_000_000_000
+"""No photograph is larger than this; a file that is would fill the memory of whoever reads it."""
+
+_PIECE = 1 << 20
+
 PASSING_REASONS = frozenset({"unreadable", "changed"})
 """Rejects that lie with the disk or the moment, not with the photograph: not to be remembered."""
 
@@ -76,16 +81,15 @@ def list_pictures(
     rejects = []
     for done, path in enumerate(paths, 1):
         try:
-            data = (root / path).read_bytes()
+            head, sha256 = _head_and_digest(root / path)
         except OSError as error:
             rejects.append(Reject(printable(path), "", 0, "unreadable", f"it cannot be read: {error.strerror}"))
-            continue
-        sha256 = hashlib.sha256(data).hexdigest()
-        unusable = _unusable(path, data[:16], first_with.get(sha256))
-        if unusable is None:
-            first_with[sha256] = path
         else:
-            rejects.append(Reject(printable(path), sha256, 0, *unusable))
+            unusable = _unusable(path, head, sha256, first_with.get(sha256))
+            if unusable is None:
+                first_with[sha256] = path
+            else:
+                rejects.append(Reject(printable(path), sha256, 0, *unusable))
         if on_file is not None:
             on_file(done, len(paths))
     return [(path, sha256) for sha256, path in first_with.items()], rejects
@@ -131,12 +135,25 @@ def printable(path: str) -> str:
     return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def _unusable(path: str, head: bytes, twin: str | None) -> tuple[str, str] | None:
+def _head_and_digest(path: Path) -> tuple[bytes, str]:
+    """Return the first bytes of a file and its sha256, `""` where it is larger than `MAX_BYTES`."""
+    with path.open("rb") as file:
+        head = file.read(_PIECE)
+        digest, size = hashlib.sha256(head), len(head)
+        while size <= MAX_BYTES and (piece := file.read(_PIECE)):
+            digest.update(piece)
+            size += len(piece)
+    return head[:16], digest.hexdigest() if size <= MAX_BYTES else ""
+
+
+def _unusable(path: str, head: bytes, sha256: str, twin: str | None) -> tuple[str, str] | None:
     """Return the (reason, detail) for which a file cannot be a source, None where it can."""
     if not head:
         return "empty-file", "the file is empty"
     if picture_format(head) is None:
         return "not-a-picture", "its content is not JPEG, PNG, WebP, TIFF, BMP or GIF, whatever its name says"
+    if not sha256:
+        return "too-large", f"it is larger than {MAX_BYTES / 1e9:g} GB, which no photograph is"
     if printable(path) != path:
         return "bad-name", "its name is not valid UTF-8, so no manifest could hold it: rename it"
     if twin is not None:

@@ -185,6 +185,22 @@ def test_sources_travel_light_to_a_worker(tmp_path: Path) -> None:
 # --- what is no folder of faces
 
 
+def test_a_file_too_large_to_be_a_photograph_is_not_read_whole(tmp_path: Path) -> None:
+    _write(tmp_path / "good.jpg", _picture(1))
+    with _write(tmp_path / "huge.jpg", _picture(2)).open("r+b") as file:
+        file.truncate(1 << 40)  # a hole: it takes no room
+    source = FolderFaces(tmp_path)
+    assert [one.path for one in source.sources()] == ["good.jpg"]
+    assert [(reject.source, reject.reason) for reject in source.rejects()] == [("huge.jpg", "too-large")]
+
+
+def test_a_folder_without_name_is_not_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path / "good.jpg", _picture(1))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FacesError, match="has no name"):
+        open_faces("")
+
+
 def test_each_wrong_folder_gets_its_own_sentence(tmp_path: Path) -> None:
     assert "there is no folder" in _refusal(tmp_path / "missing").message
     assert "is a file" in _refusal(_write(tmp_path / "faces.zip", b"PK")).message

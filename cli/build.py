@@ -143,7 +143,8 @@ class _Watch:
             receipt, self.waiting = self.waiting, None
             rejected = f", {counted(len(receipt.rejects), 'face')} rejected" if receipt.rejects else ""
             how = "kept" if kept else meter.timing()
-            meter.line(f"{receipt.name}  {counted(len(receipt.samples), 'sample')}{rejected}  ({how})")
+            told = f"  ({how})" if how else ""
+            meter.line(f"{receipt.name}  {counted(len(receipt.samples), 'sample')}{rejected}{told}")
 
     def kept(self, out: Path, *, landmarks_too: bool) -> str:
         """Say what an interrupt leaves, and how to go on."""

@@ -65,10 +65,11 @@ def check(recipe: str, overrides: tuple[str, ...]) -> None:
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def init(file: Path, name: str, force: bool) -> None:
     """Write a recipe to start from to FILE, every value explained."""
+    from fdgen.atomic import write_whole
     from fdgen.recipe import recipe_text
 
     text = recipe_text(name)
     if file.exists() and not force:
         raise click.UsageError(f"{file} is there already; --force writes over it")
-    file.write_text(text, encoding="utf-8")
+    write_whole(file, text.encode())
     click.echo(f"wrote {file}; edit it, then: fdgen build --recipe {file} --out DATASET", err=True)

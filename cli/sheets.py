@@ -15,9 +15,11 @@ LABEL_PX = 18
 
 
 def check_suffix(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse a file that is no PNG or JPEG by its name, before any work is done."""
+    """Refuse a file that is no PNG or JPEG by its name, or has no folder to lie in, before any work is done."""
     if path is not None and path.suffix.lower() not in SUFFIXES:
         raise click.BadParameter(f"{path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}", ctx, parameter)
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {path.parent}", ctx, parameter)
     return path
 
 

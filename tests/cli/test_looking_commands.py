@@ -139,7 +139,7 @@ def test_preview_refuses(tmp_path: Path, cache: Path) -> None:
     assert_refused(run("preview", "--out", sheet, "--faces", tmp_path), 1, str(tmp_path))
     gone = tmp_path / "gone" / "sheet.png"
     arguments = ("--cache", cache, "--size", "64", "--kind", "sunglasses", "--count", "1")
-    assert_refused(run("preview", "--out", gone, *arguments), 1, str(gone))
+    assert_refused(run("preview", "--out", gone, *arguments), 2, "--out", f"there is no folder {gone.parent}")
 
 
 def test_assets_are_listed() -> None:

@@ -55,7 +55,8 @@ class Mesh:
     """Triangles with materials, ready to draw; vertices (N, 3) in head cm, faces (M, 3).
 
     `surface_N7` is opacity, presence, specular, gloss, and mirror in RGB. All parts of a joined mesh share one texture:
-    those that want none put their `uv_N2` on a white texel (see `join`).
+    those that want none put their `uv_N2` on a white texel (see `join`). `parts_M` numbers the part of each face: the
+    renderer looks closer where two parts meet in a pixel.
     """
 
     vertices_cm: Floats
@@ -65,6 +66,7 @@ class Mesh:
     albedo_N3: F32
     surface_N7: F32
     two_sided_N: npt.NDArray[np.bool_]
+    parts_M: Ints
     texture: F32 = field(default_factory=lambda: PLAIN)
     strands: tuple[Strand, ...] = ()
 
@@ -95,6 +97,7 @@ def part(
         albedo_N3=albedo,
         surface_N7=surface,
         two_sided_N=np.full(n, material.two_sided),
+        parts_M=np.zeros(len(faces), np.int32),
         strands=() if strand is None else (Strand(0, *strand),),
     )
 
@@ -105,6 +108,7 @@ def join(parts: Sequence[Mesh], *, texture: F32 | None = None) -> Mesh:
     The texture's first two rows and columns should be white where some parts have no `uv_N2`: they sample (0, 0).
     """
     offsets = np.cumsum([0] + [len(p.vertices_cm) for p in parts])
+    numbers = np.cumsum([0] + [int(p.parts_M.max(initial=0)) + 1 for p in parts])
     return Mesh(
         vertices_cm=np.concatenate([p.vertices_cm for p in parts]),
         faces=np.concatenate([p.faces + np.int32(o) for p, o in zip(parts, offsets, strict=False)]),
@@ -113,6 +117,7 @@ def join(parts: Sequence[Mesh], *, texture: F32 | None = None) -> Mesh:
         albedo_N3=np.concatenate([p.albedo_N3 for p in parts]),
         surface_N7=np.concatenate([p.surface_N7 for p in parts]),
         two_sided_N=np.concatenate([p.two_sided_N for p in parts]),
+        parts_M=np.concatenate([p.parts_M + np.int32(o) for p, o in zip(parts, numbers, strict=False)]),
         texture=PLAIN if texture is None else np.ascontiguousarray(texture, np.float32),
         strands=tuple(
             replace(s, start=s.start + int(o)) for p, o in zip(parts, offsets, strict=False) for s in p.strands

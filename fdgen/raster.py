@@ -125,6 +125,7 @@ def shade(
     face_id_HW: I32,
     bary_HW2: F32,
     faces: I32,
+    parts_M: I32,
     lit_N3: F32,
     normals_N3: F32,
     uv_N2: F32,
@@ -139,10 +140,11 @@ def shade(
 ) -> None:
     """Shade the visible samples and gather `step` by `step` of them to a pixel: premultiplied RGB, opacity, presence.
 
-    `lit_N3` is albedo times irradiance a vertex, `surface_N7` opacity, presence, specular, gloss (exponent), mirror;
-    `texture` (H, W, 3) multiplies the albedo; `environment` (H, W, 3) is what a mirror sees, by latitude and longitude
-    with straight ahead (towards the viewer) in the middle; `light` the main direction and its strength; `glare_rgb`
-    colours highlights; `ambient_HW` is the share of light left in hollows, a value a pixel.
+    `parts_M` numbers the part of each face, `lit_N3` is albedo times irradiance a vertex, `surface_N7` opacity,
+    presence, specular, gloss (exponent) and mirror RGB; `texture` (H, W, 3) multiplies the albedo; `environment`
+    (H, W, 3) is what a mirror sees, by latitude and longitude with straight ahead (towards the viewer) in the middle;
+    `light` the main direction and its strength; `glare_rgb` colours highlights; `ambient_HW` is the share of light left
+    in hollows, a value a pixel.
     """
     rows, columns = ambient_HW.shape
     textured = texture.shape[0] > 1
@@ -150,15 +152,20 @@ def shade(
     h_len = np.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + 1e-9
     for y in range(rows):
         for x in range(columns):
-            hits = 0
+            hits, first, same = 0, -1, True
             for sy in range(y * step, y * step + step):
                 for sx in range(x * step, x * step + step):
-                    hits += face_id_HW[sy, sx] >= 0
+                    t = face_id_HW[sy, sx]
+                    if t >= 0:
+                        hits += 1
+                        if first < 0:
+                            first = parts_M[t]
+                        same = same and parts_M[t] == first
             if hits == 0:
                 for q in range(5):
                     out_HW5[y, x, q] = 0.0
                 continue
-            inside = hits == step * step  # away from an edge every other sample is enough
+            inside = same and hits == step * step  # away from an edge every other sample is enough
             share = (2.0 if inside and step % 2 == 0 else 1.0) / (step * step)
             red, green, blue, covered, present = 0.0, 0.0, 0.0, 0.0, 0.0
             for sy in range(y * step, y * step + step):
@@ -192,13 +199,16 @@ def shade(
                         n2 = a * normals_N3[i, 2] + b * normals_N3[j, 2] + c * normals_N3[k, 2]
                         length = np.sqrt(n0 * n0 + n1 * n1 + n2 * n2) + 1e-9
                         n0, n1, n2 = n0 / length, n1 / length, n2 / length
-                        fresnel = (
-                            0.04 + 0.96 * (1.0 - max(0.2, n2)) ** 5
-                        )  # Schlick, seen along z; rims of few pixels speckle past it
+                        # Schlick, seen along z; rims of few pixels speckle past a fifth.
+                        fresnel = 0.04 + 0.96 * (1.0 - max(0.2, n2)) ** 5
                         if specular > 0.0:
                             gloss = a * surface_N7[i, 3] + b * surface_N7[j, 3] + c * surface_N7[k, 3]
                             half = max(0.0, (n0 * h0 + n1 * h1 + n2 * h2) / h_len)
-                            glare = specular * half**gloss * light[3] * (1.0 + 4.0 * fresnel)
+                            # Normals that differ within a face shorten their mean: its highlight is as much wider
+                            # and fainter (Toksvig, 2005), or thin rims would sparkle.
+                            smooth = length / (length + gloss * max(0.0, 1.0 - length))
+                            glare = specular * half ** (gloss * smooth) * (1.0 + gloss * smooth) / (1.0 + gloss)
+                            glare *= light[3] * (1.0 + 4.0 * fresnel)
                             r += glare * glare_rgb[0]
                             g += glare * glare_rgb[1]
                             d += glare * glare_rgb[2]

@@ -20,11 +20,10 @@ from fdtrain.methods import Method, ModelMethod
 from fdtrain.metrics.fidelity import fidelity, hole_fidelity
 from fdtrain.metrics.suite import FIDELITY, Suite, open_suite
 from fdtrain.pictures import pasted
+from fdtrain.summary import VIEWS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-VIEWS = ("raw", "composited", "hole")
 
 BATCH = 16
 

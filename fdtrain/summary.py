@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 COVERAGE_EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
 """Bins of coverage, the share of the crop that the mask covers: closed below, open above but for the last."""
 
+VIEWS = ("raw", "composited", "hole")
+"""What a method puts out; that pasted into the hole of the input; the masked pixels alone."""
+
 BASELINE = "Telea"
 """What the others are compared with, picture by picture."""
 
@@ -84,7 +87,8 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    values = [name for name in frame.columns if name.partition("_")[0] in MEASURES]
+    # By measure and view: the person's `identity` in the manifest is no measure.
+    values = [f"{name}_{view}" for name in MEASURES for view in VIEWS if f"{name}_{view}" in frame.columns]
     baseline = frame[frame["method"] == BASELINE].set_index("key")["psnr_hole"]
     rows: list[dict[str, Any]] = []
     for stratum, inside in strata(frame).items():

@@ -114,6 +114,12 @@ def test_summary_agrees_with_the_rows(frame: pd.DataFrame) -> None:
         assert parts.groupby(level="method")["n"].sum().to_dict() == whole["n"].to_dict()
 
 
+def test_people_are_no_measure(frame: pd.DataFrame) -> None:
+    named = summarise(frame.assign(identity="grace-hopper"))
+    assert "identity" not in named.columns
+    pd.testing.assert_frame_equal(named, summarise(frame))
+
+
 def test_gains_are_paired(frame: pd.DataFrame) -> None:
     summary = summarise(frame)
     whole = summary[summary["stratum"] == "all"].set_index("method")

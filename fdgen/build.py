@@ -26,10 +26,10 @@ from fdgen.pool import run_here, run_on, run_workers
 from fdgen.recipe import Recipe
 from fdgen.resume import finished_shard
 from fdgen.shards import receipt_path, shard_path
-from fdgen.sources import FaceSource, OnFile, Source
+from fdgen.sources import PASSING_REASONS, FaceSource, OnFile, Source
 from fdgen.spec import make_spec, spec_id
 from fdgen.tables import write_sources
-from fdgen.worker import PASSING, ShardTask, Steps, tools_digest, went_missing
+from fdgen.worker import ShardTask, Steps, tools_digest, went_missing
 
 __all__ = ["BuildPlan", "Progress", "build", "plan_build"]
 
@@ -224,7 +224,7 @@ class _LandmarkStore:
         )
         self._seen += len(batch)
         for one in found.values():
-            if isinstance(one, Reject) and one.reason in PASSING:
+            if isinstance(one, Reject) and one.reason in PASSING_REASONS:
                 raise went_missing(one.detail)
         if self._cache is None:
             self._kept |= {sha256: one.to_bytes() for sha256, one in found.items() if isinstance(one, Landmarks)}

@@ -164,10 +164,10 @@ class FaceCache:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:  # not where sqlite gave it up itself, the disk being full
+                self._connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:

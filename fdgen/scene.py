@@ -78,8 +78,11 @@ class Analysis:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Analysis:
-        """Read back what `to_bytes` wrote."""
-        record = np.frombuffer(zlib.decompress(data), _LAYOUT)[0]
+        """Read back what `to_bytes` wrote; raise `ValueError` where the bytes are anything else."""
+        try:
+            (record,) = np.frombuffer(zlib.decompress(data), _LAYOUT)
+        except zlib.error as error:
+            raise ValueError(f"this is no packed analysis: {error}") from error
 
         def read(part: str) -> dict[str, Any]:
             names = _LAYOUT[part].names or ()

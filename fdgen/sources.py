@@ -23,7 +23,7 @@ MAX_BYTES = 1_000_000_000
 _PIECE = 1 << 20
 
 PASSING_REASONS = frozenset({"unreadable", "changed"})
-"""Rejects that lie with the disk or the moment, not with the photograph: not to be remembered."""
+"""Rejects that lie with the disk or the moment, not with the photograph: recorded, they would make two runs differ."""
 
 OnFile = Callable[[int, int], None]
 """Called with (files done, files in all) while a source is listed."""

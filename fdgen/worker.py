@@ -21,14 +21,11 @@ from fdgen.plan import Candidate, ShardPlan
 from fdgen.points import Landmarks
 from fdgen.recipe import Recipe
 from fdgen.shards import write_shard
-from fdgen.sources import FaceSource, Source
+from fdgen.sources import PASSING_REASONS, FaceSource, Source
 from fdgen.version import GENERATOR_VERSION
 
 FACES_KEPT = 16
 """Faces a worker keeps, for sets with few faces and many variants; one is about 1 MB at 256 px with its analysis."""
-
-PASSING = ("unreadable", "changed")
-"""Reasons that lie with the disk or the moment, not with the photograph: recorded, they would make two runs differ."""
 
 
 class Library(Protocol):
@@ -178,7 +175,8 @@ class _FaceLoader:
         size_px, version = face.landmarks.size_px, self._version
         data = cache.get_blob(face.source.sha256, size_px=size_px, name="analysis", version=version)
         if data is not None:
-            return self._steps.read_analysis(data)
+            with contextlib.suppress(ValueError):  # damaged: made anew, and written over
+                return self._steps.read_analysis(data)
         analysis = self._steps.analyse(face)
         self._new[face.source.sha256] = analysis.to_bytes()
         return analysis
@@ -198,7 +196,7 @@ def _make_sample(
     try:
         face, analysis = faces.load(source, landmarks)
     except PictureError as error:
-        if error.reason in PASSING:
+        if error.reason in PASSING_REASONS:
             raise went_missing(error.message) from error
         return Reject(source.path, source.sha256, variant, error.reason, error.message)
     return task.steps.generate(face, task.recipe, library, variant, split=task.plan.split, analysis=analysis)

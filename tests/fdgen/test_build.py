@@ -19,6 +19,7 @@ import PIL.Image
 import pytest
 
 from fdgen.build import Progress, build, plan_build
+from fdgen.cache import FaceCache
 from fdgen.contract import MEMBERS, SPLITS, Manifest, Reject, ShardReceipt, Triplet, merkle_root
 from fdgen.errors import DatasetError, FdError, MixingError, RecipeError
 from fdgen.faces import Face
@@ -358,3 +359,26 @@ def test_detection_stops_once_enough_faces_are_found(tmp_path: Path) -> None:
     steps = dataclasses.replace(STEPS, detect=detect_and_tell, detector_version=detector_version)
     run(tmp_path / "set", FakeFaces.of(1000), count=20, steps=steps)
     assert len(looked) == len(set(looked)) < 80
+
+
+class Packed:
+    """An analysis, as far as the cache sees it."""
+
+    def to_bytes(self) -> bytes:
+        return b"packed"
+
+
+def pack(face: object) -> Packed:
+    return Packed()
+
+
+def refuse_to_unpack(data: bytes) -> Packed:
+    raise ValueError("this is no packed analysis")
+
+
+def test_a_damaged_analysis_in_the_cache_is_made_anew(tmp_path: Path) -> None:
+    steps = dataclasses.replace(STEPS, analyse=pack, read_analysis=refuse_to_unpack)
+    with FaceCache(tmp_path / "faces.sqlite") as cache:
+        run(tmp_path / "a", FACES, count=20, steps=steps, cache=cache)
+        run(tmp_path / "b", FACES, count=20, steps=steps, cache=cache)
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")

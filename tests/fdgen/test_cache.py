@@ -212,3 +212,13 @@ def test_the_default_place_follows_the_environment(tmp_path: Path, monkeypatch: 
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_cache_path() == tmp_path / ".cache" / "fdgen" / "faces.sqlite"
+
+
+def test_a_disk_that_is_full_is_told_as_such(tmp_path: Path) -> None:
+    """Sqlite then gives the transaction up by itself, and there is none left to roll back."""
+    with FaceCache(tmp_path / "faces.sqlite") as cache:
+        cache._connection.execute("PRAGMA max_page_count = 8")
+        with pytest.raises(FdError, match="database or disk is full"):
+            cache.put_blobs({f"{n:064x}": bytes(40_000) for n in range(8)}, size_px=256, name="a", version="1")
+        assert cache.get_blob(f"{0:064x}", size_px=256, name="a", version="1") is None
+        cache.put_blob(f"{1:064x}", b"small", size_px=256, name="a", version="1")

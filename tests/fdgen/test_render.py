@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -89,6 +90,13 @@ def test_light_direction_is_found_again() -> None:
         assert light.grey
         predicted = (sh_basis(normals[inside]) @ light.harmonics) * light.skin_albedo
         assert np.abs(predicted / shading[inside] - 1).mean() < 0.15
+
+
+def test_what_is_no_analysis_is_a_value_error() -> None:
+    packed = scenes.scene().analysis.to_bytes()
+    for data in (b"", b"x", packed[:-9], zlib.compress(b"short"), zlib.compress(2 * zlib.decompress(packed))):
+        with pytest.raises(ValueError, match=r"."):
+            Analysis.from_bytes(data)
 
 
 def test_analysis_survives_serialisation_bit_for_bit() -> None:

@@ -15,6 +15,7 @@ import click  # noqa: E402
 from fdgen.version import __version__  # noqa: E402
 
 from .lazy import Program, debug_option  # noqa: E402
+from .output import open_closed_streams  # noqa: E402
 
 MODULES = {
     "build": ("build", "Make a dataset, or go on with one that was stopped."),
@@ -48,4 +49,5 @@ def program() -> None:
 
 def main() -> None:
     """Run the program; the console script calls this."""
+    open_closed_streams()
     program(prog_name="fdgen")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,24 @@ class Voice:
         """Write one line to standard error."""
         if not self.quiet:
             click.echo(text, err=True)
+
+
+def open_closed_streams() -> None:
+    """Open what is closed of standard input, output and error, to nowhere.
+
+    A daemon's are. The next file opened would get the number, and what native code says on 2 would end up in it.
+    """
+    for number in range(3):
+        if not _is_open(number):
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free: this one
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def emit(text: str) -> None:

@@ -77,7 +77,7 @@ class Meter:
 @contextlib.contextmanager
 def metered(voice: Voice, title: str, unit: str, total: int | None = None) -> Iterator[Meter]:
     """Show the progress of one step, `unit` being what is counted, in the plural."""
-    if voice.quiet or not sys.stderr.isatty():
+    if voice.quiet or sys.stderr is None or not sys.stderr.isatty():
         if not voice.quiet:
             click.echo(f"{title} ...", err=True)
         yield Meter(voice, unit, total, None)

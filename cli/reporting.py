@@ -66,8 +66,15 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
             # The reader of our output (`head`, say) has gone; the interpreter's own flush at exit must not fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAILED
-        if isinstance(error, OSError) and error.filename is not None:
-            complain(f"error: {error.filename}: {error.strerror}", "mend that, or name another file, and run it again")
+        if isinstance(error, OSError) and error.strerror:
+            where = "" if error.filename is None else f"{error.filename}: "
+            complain(f"error: {where}{error.strerror}", "mend that, or name another file, and run it again")
+            return FAILED
+        if isinstance(error, RuntimeError) and "no locator available" in str(error):  # numba's, as it is imported
+            complain(
+                "error: the compiled renderer can be kept nowhere: the package's folder and your cache are read-only",
+                "set NUMBA_CACHE_DIR to a folder that you may write to",
+            )
             return FAILED
         text = " ".join(str(error).split()) or "no message"
         complain(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -208,3 +210,25 @@ def test_blas_has_one_thread_before_numpy_is_imported(before: dict[str, str]) ->
     clean = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     done = subprocess.run([sys.executable, "-c", code], env=clean | before, capture_output=True, text=True, check=True)
     assert done.stdout == "1 1\n"
+
+
+def test_a_compiler_that_can_keep_nothing_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    error = RuntimeError("cannot cache function 'rasterise': no locator available for file 'raster.py'")
+    code, said = ending(error, capsys=capsys)
+    assert code == 1
+    assert "NUMBA_CACHE_DIR" in said
+    assert "unexpectedly" not in said
+
+
+def test_a_full_disk_behind_standard_output_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = ending(OSError(errno.ENOSPC, "No space left on device"), capsys=capsys)
+    assert code == 1
+    assert said.startswith("error: No space left on device\n  ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_closed_standard_streams_are_no_obstacle(tmp_path: Path) -> None:
+    command = shlex.join([*COMMAND, "preview", "--out", str(tmp_path / "sheet.png"), "--count", "1", "--size", "64"])
+    done = subprocess.run(["sh", "-c", f"{command} <&- >&- 2>&-"], check=False, timeout=300)
+    assert done.returncode == 0
+    assert (tmp_path / "sheet.png").is_file()

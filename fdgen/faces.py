@@ -184,9 +184,9 @@ class _Walk:
         """Tell what was passed by, after `pictures` has run."""
         notes = []
         if self._n_other:
-            notes.append(f"ignored, since they are no pictures: {self._n_other:,} files")
+            notes.append(f"files ignored, since they are no pictures: {self._n_other:,}")
         if self._n_hidden:
-            notes.append(f"ignored, since they are hidden: {self._n_hidden:,} files")
+            notes.append(f"files ignored, since they are hidden: {self._n_hidden:,}")
         if self._datasets:
             notes.append(f"datasets that fdgen wrote were left out: {', '.join(sorted(self._datasets))}")
         if self._closed:

@@ -115,7 +115,7 @@ def test_other_files_are_ignored_but_counted(tmp_path: Path) -> None:
     assert [one.path for one in source.sources()] == ["a.jpg"]
     assert source.rejects() == []
     n_other = 4 if hasattr(os, "mkfifo") else 3
-    assert any(note.endswith(f"no pictures: {n_other} files") for note in source.notes)
+    assert any(note.endswith(f"no pictures: {n_other}") for note in source.notes)
     assert any(note.endswith("hidden: 1 files") for note in source.notes)
 
 

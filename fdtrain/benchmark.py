@@ -24,12 +24,12 @@ WARM_UP_STEPS = 2
 def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
     """Train for `steps` steps in a temporary folder, restore a few pictures, and return what was seen, as JSON has it.
 
-    The adversarial part is on from the first step, and nothing is validated or saved until the end.
+    All terms are on from the first step, and nothing is validated or saved until the end.
     """
     batch, never = config.training.batch, 10**12
     changes = {
         "training": {"images": (steps + WARM_UP_STEPS) * batch, "epochs": None},
-        "loss": {"adversarial_from_images": 0},
+        "loss": {"adversarial_from_images": 0, "perceptual_from_images": 0},
         "output": {
             "stats_images": batch,
             "checkpoint_images": never,

@@ -168,7 +168,8 @@ class LossConfig(Section):
     hole_weight: Annotated[Number, _at_least(1)] = 1.0
     # Judge (perceptual and adversarial) the output pasted into the hole, which is what is used, or the raw output.
     composite: bool = False
-    # Train without the adversarial term up to here.
+    # Train without the perceptual and without the adversarial term up to here.
+    perceptual_from_images: Annotated[int, _at_least(0)] = 0
     adversarial_from_images: Annotated[int, _at_least(0)] = 0
 
 

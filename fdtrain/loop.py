@@ -186,7 +186,8 @@ def fit(
             waiting_s = time.perf_counter()
             sample = next(batches)
             stretch.waited_s += time.perf_counter() - waiting_s
-            batch = _batch(config, device, model, perceptual, sample)
+            compared = perceptual if images >= loss.perceptual_from_images else None
+            batch = _batch(config, device, model, compared, sample)
             adversarial = images >= loss.adversarial_from_images
             for stage in stages:
                 stage.set_rates(training, images)
@@ -218,7 +219,7 @@ def fit(
             totals = []
             for stage, made in zip(stages, outputs, strict=True):
                 with _autocast(config, device):
-                    parts = generator_terms(stage, config, batch, coarse, made, perceptual, adversarial=adversarial)
+                    parts = generator_terms(stage, config, batch, coarse, made, compared, adversarial=adversarial)
                 totals.append(parts["total"])
                 terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
                 stage.generator_optimiser.zero_grad(set_to_none=True)

@@ -6,8 +6,6 @@ one person about 0.3; 0.6 is where dlib says that it is somebody else.
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,9 @@ import numpy.typing as npt
 
 from fdgen.contract import Image
 from fdtrain.metrics.errors import NotComputed
+from fdtrain.metrics.recent import Recent
 
-PROTOCOL = "identity: distance of dlib's face descriptors from the clean picture's, at that one's landmarks"
+PROTOCOL = "distance of dlib's face descriptors from the clean picture's, at that one's landmarks"
 
 LEAST_PX = 64
 """Here a portrait is 0.26 away from itself at 178 px; below, the network guesses."""
@@ -28,6 +27,7 @@ FACE_BOX = (0.230, 0.371, 0.758, 0.876)
 portraits, of which it found no face in six more."""
 
 REMEMBERED = 256
+"""Clean faces whose descriptors are kept for the next method."""
 
 FILES = ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")
 
@@ -37,7 +37,7 @@ class Identity:
 
     def __init__(self, landmarks: Any, describer: Any) -> None:
         self.landmarks, self.describer = landmarks, describer
-        self._known: OrderedDict[bytes, tuple[Any, npt.NDArray[np.float64]]] = OrderedDict()
+        self._clean: Recent[tuple[Any, npt.NDArray[np.float64]]] = Recent(REMEMBERED)
 
     @classmethod
     def open(cls, size_px: int) -> Identity:
@@ -63,20 +63,14 @@ class Identity:
 
     def __call__(self, result_HWC: Image, clean_HWC: Image) -> float:
         """Return the distance of two faces in the same place."""
-        shape, clean = self._describe_clean(clean_HWC)
+        shape, clean = self._clean.get(clean_HWC, self._describe)
         result = np.array(self.describer.compute_face_descriptor(np.ascontiguousarray(result_HWC), shape))
         return float(np.linalg.norm(result - clean))
 
-    def _describe_clean(self, clean_HWC: Image) -> tuple[Any, npt.NDArray[np.float64]]:
-        """Return landmarks and descriptor of a clean picture; the last ones are remembered for the next method."""
+    def _describe(self, clean_HWC: Image) -> tuple[Any, npt.NDArray[np.float64]]:
+        """Return landmarks and descriptor of a clean picture."""
         import dlib
 
-        clean_HWC = np.ascontiguousarray(clean_HWC)
-        key = hashlib.blake2b(clean_HWC.data, digest_size=16).digest()
-        if key not in self._known:
-            box = dlib.rectangle(*(round(share * len(clean_HWC)) for share in FACE_BOX))
-            shape = self.landmarks(clean_HWC, box)
-            self._known[key] = shape, np.array(self.describer.compute_face_descriptor(clean_HWC, shape))
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        return self._known[key]
+        box = dlib.rectangle(*(round(share * len(clean_HWC)) for share in FACE_BOX))
+        shape = self.landmarks(clean_HWC, box)
+        return shape, np.array(self.describer.compute_face_descriptor(clean_HWC, shape))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import util
 from pathlib import Path
 
@@ -19,10 +19,14 @@ from torch import Tensor
 
 from fdgen.contract import Image
 from fdtrain.metrics.errors import NotComputed
+from fdtrain.metrics.recent import Recent
 from fdtrain.pictures import to_tensor
 
 LEAST_PX = 64
 """The patches on which people judged, and the weights were learned."""
+
+REMEMBERED = 16
+"""Clean pictures whose features are kept for the next method: a batch of them, 10 MB each at 256 px."""
 
 PROTOCOLS = {
     "lpips": "LPIPS 0.1 with AlexNet, whole pictures",
@@ -49,17 +53,22 @@ class LearnedDistance:
     layers: Sequence[tuple[Tensor, Tensor]]
     weights: Sequence[Tensor]
     blurred: bool
+    _clean: Recent[list[Tensor]] = field(default_factory=lambda: Recent(REMEMBERED), repr=False, compare=False)
 
     @torch.inference_mode()
     def __call__(self, result_HWC: Image, clean_HWC: Image) -> float:
         """Return the distance of two pictures; 0 for equal ones."""
-        pair = torch.stack([to_tensor(result_HWC), to_tensor(clean_HWC)])
         total = torch.zeros(())
-        for map_2CHW, weight_C in zip(self.features(pair), self.weights, strict=True):
-            length = map_2CHW.square().sum(1, keepdim=True).sqrt()
-            result_CHW, clean_CHW = map_2CHW / (length + 1e-10)
+        both = zip(self._unit_features(result_HWC), self._clean.get(clean_HWC, self._unit_features), strict=True)
+        for (result_CHW, clean_CHW), weight_C in zip(both, self.weights, strict=True):
             total = total + ((result_CHW - clean_CHW).square() * weight_C.view(-1, 1, 1)).sum(0).mean()
         return float(total)
+
+    @torch.inference_mode()
+    def _unit_features(self, picture_HWC: Image) -> list[Tensor]:
+        """Return the maps of one picture, every pixel's channels of length 1."""
+        maps = [map_1CHW[0] for map_1CHW in self.features(to_tensor(picture_HWC)[None])]
+        return [map_CHW / (map_CHW.square().sum(0, keepdim=True).sqrt() + 1e-10) for map_CHW in maps]
 
     def features(self, images_B3HW: Tensor) -> list[Tensor]:
         """Return the five maps of pictures in [-1, 1]."""

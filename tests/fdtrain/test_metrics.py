@@ -25,6 +25,7 @@ from fdtrain.metrics.fidelity import fidelity, hole_fidelity, psnr, ssim_map
 from fdtrain.metrics.identity import FACE_BOX, Identity
 from fdtrain.metrics.learned import ALEXNET_FILE, open_lpips, open_stlpips
 from fdtrain.metrics.niqe import Niqe
+from fdtrain.metrics.recent import Recent
 from fdtrain.pictures import to_tensor
 from tests.fdtrain.sets import smooth_face
 
@@ -229,6 +230,21 @@ def test_kernel_distance_is_that_of_its_definition() -> None:
     assert kernel_distance(a, b) == pytest.approx(sum(within) - 2 * np.mean([kernel(x, y) for x in a for y in b]))
     same = [kernel_distance(*rng.normal(0, 1, (2, 100, 4))) for _ in range(200)]
     assert abs(np.mean(same)) < 3 * np.std(same) / 200**0.5  # without bias: as often below zero
+
+
+def test_memory_is_of_the_last_pictures() -> None:
+    made: list[int] = []
+
+    def make(picture: Image) -> int:
+        made.append(int(picture[0, 0, 0]))
+        return made[-1]
+
+    recent, pictures = Recent[int](2), [np.full((2, 3, 3), value, np.uint8) for value in range(3)]
+    assert [recent.get(pictures[value], make) for value in (0, 1, 0, 2, 1, 0)] == [0, 1, 0, 2, 1, 0]
+    assert made == [0, 1, 2, 0]
+    # The same bytes in another shape are another picture.
+    assert recent.get(np.zeros((3, 2, 3), np.uint8), make) == 0
+    assert made == [0, 1, 2, 0, 0]
 
 
 def test_small_pictures_are_not_scored() -> None:

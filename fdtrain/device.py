@@ -56,7 +56,7 @@ def computing(config: FitConfig, device: torch.device) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not _is_memory(error):
+        if not is_out_of_memory(error):
             raise
         raise DeviceError(
             f"{device} has too little memory for a batch of {config.training.batch} at {config.data.size_px} px",
@@ -68,7 +68,8 @@ def computing(config: FitConfig, device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(was_deterministic, warn_only=warned)
 
 
-def _is_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error is memory that ran out, of a GPU or of the machine."""
     text = str(error)
     return (
         isinstance(error, MemoryError | torch.OutOfMemoryError)

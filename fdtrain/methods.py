@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 
 from fdgen.contract import Image
+from fdtrain.device import is_out_of_memory
+from fdtrain.errors import DeviceError
 from fdtrain.networks.fdstack import Restoration
 from fdtrain.pictures import mask_to_tensor, to_pictures, to_tensor
 
@@ -34,9 +36,18 @@ class ModelMethod:
 
     @torch.inference_mode()
     def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
-        """Run the network on one batch, in the precision of its weights."""
+        """Run the network on one batch, in the precision of its weights; raise `DeviceError` where memory runs out."""
         occluded_B3HW = torch.stack([to_tensor(occluded) for occluded, _ in pairs]).to(self.device)
         mask_B1HW = torch.stack([mask_to_tensor(mask) for _, mask in pairs]).to(self.device)
-        restored: Restoration = self.model(occluded_B3HW, mask_B1HW)
+        try:
+            restored: Restoration = self.model(occluded_B3HW, mask_B1HW)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            batch, size = len(pairs), f"{occluded_B3HW.shape[-1]} px"
+            raise DeviceError(
+                f"{self.device} has too little memory for {batch} pictures of {size} at once",
+                hint="use a smaller --batch" if batch > 1 else "use --device cpu",
+            ) from error
         outputs = (restored.coarse_B3HW, restored.image_B3HW)[-len(self.names) :]
         return list(zip(*(to_pictures(output) for output in outputs), strict=True))

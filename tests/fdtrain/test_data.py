@@ -26,6 +26,9 @@ from fdtrain.loading import Batches
 from fdtrain.pictures import pasted, resized, resized_mask, to_pictures, to_tensor
 from tests.fdtrain.sets import SIZE_PX
 
+# From Python 3.12 on, forking a process that has threads warns; that it is safe here is what these tests show.
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+
 MILD = PairAugment(flip=0.5, light=0.8, jpeg=0.8)
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from torch import nn
 
 from fdgen.contract import Image
 from fdgen.errors import FdError
 from fdtrain.checkpoint import load_model
 from fdtrain.data import TripletDataset
+from fdtrain.errors import DeviceError
 from fdtrain.evaluate import compare_sets, evaluate
 from fdtrain.methods import ModelMethod
 from fdtrain.metrics.distribution import Inception, frechet_distance
@@ -182,6 +185,26 @@ def test_a_model_gives_both_stages(dataset: TripletDataset, tmp_path: Path) -> N
         (single,) = alone.restore([pair])[0]
         assert np.abs(single.astype(int) - final).max() <= 1  # sums run in another order for another batch
         assert not np.array_equal(coarse, final)
+
+
+class Greedy(nn.Module):
+    """Runs out of memory as torch does on a CPU, or fails otherwise."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self.words = words
+
+    def forward(self, *inputs: torch.Tensor) -> None:
+        raise RuntimeError(self.words)
+
+
+def test_memory_that_runs_out_is_one_sentence(dataset: TripletDataset) -> None:
+    greedy = Greedy("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    with pytest.raises(DeviceError, match="cpu has too little memory for 4 pictures of 32 px") as caught:
+        evaluate(greedy, dataset, batch=4)
+    assert "--batch" in caught.value.hint
+    with pytest.raises(RuntimeError, match="shapes"):
+        evaluate(Greedy("shapes do not fit"), dataset)
 
 
 def test_models_know_their_size_and_their_data(dataset: TripletDataset, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_other_files_are_ignored_but_counted(tmp_path: Path) -> None:
     assert source.rejects() == []
     n_other = 4 if hasattr(os, "mkfifo") else 3
     assert any(note.endswith(f"no pictures: {n_other}") for note in source.notes)
-    assert any(note.endswith("hidden: 1 files") for note in source.notes)
+    assert any(note.endswith("hidden: 1") for note in source.notes)
 
 
 def test_links_are_followed_and_loops_end(tmp_path: Path) -> None:

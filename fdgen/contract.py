@@ -90,6 +90,16 @@ def merkle_root(leaves: list[str]) -> str:
     return level[0].hex()
 
 
+_PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "int": (int,),
+    "float": (float, int),
+    "bool": (bool,),
+}
+"""What JSON may give for a field of a record, by the field's type as it is written."""
+
+
 def _fields_of(record: Any) -> dict[str, Any]:
     """Return the fields of a dataclass as they are; `dataclasses.asdict` copies all within, six times slower."""
     return {field_.name: getattr(record, field_.name) for field_ in dataclasses.fields(record)}
@@ -142,12 +152,15 @@ class SampleRecord:
     def from_mapping(cls, values: Mapping[str, Any]) -> SampleRecord:
         """Read a record back from parsed JSON, gates and placements as objects or as text.
 
-        Raises `DatasetError` where a field is missing or unknown.
+        Raises `DatasetError` where a field is missing, unknown or of another type.
         """
         names = {f.name for f in dataclasses.fields(cls)}
         if names != set(values):
             odd = sorted(names ^ set(values))
             raise DatasetError(f"a sample record of schema {SCHEMA} has other fields than expected: {', '.join(odd)}")
+        for f in dataclasses.fields(cls):
+            if type(values[f.name]) not in _PLAIN_TYPES.get(str(f.type), (type(values[f.name]),)):
+                raise DatasetError(f"a sample record has {values[f.name]!r} as its {f.name}, which is no {f.type}")
         listed = {name: tuple(values[name]) for name in ("kinds", "asset_ids")}
         gates, layers = values["gates"], values["placement"]
         return cls(

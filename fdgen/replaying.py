@@ -53,6 +53,9 @@ class Replayer:
             again = self.replay(record, self.face(record, clean_HWC), self.library)
         except FdError as error:
             return [Problem(file, record.key, "replay", f"it cannot be rendered again: {error.message}")]
+        except (KeyError, TypeError, ValueError, IndexError) as error:  # what a placement that was tampered with gives
+            why = f"its placement is none that we write ({type(error).__name__}: {error})"
+            return [Problem(file, record.key, "replay", f"it cannot be rendered again: {why}")]
         pairs = {
             "clean": (clean_HWC, again.clean_HWC),
             "occluded": (occluded_HWC, again.occluded_HWC),

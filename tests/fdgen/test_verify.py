@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import fdgen.shards
-from fdgen.contract import Manifest, SampleRecord, Triplet
+from fdgen.contract import Manifest, SampleRecord, Triplet, canonical_json
 from fdgen.errors import AssetError, DatasetError
 from fdgen.faces import Face
 from fdgen.replaying import Replayer
@@ -378,6 +378,12 @@ def test_a_deep_check_tells_what_cannot_be_rendered(sound: Path) -> None:
 
     found = verify(sound, deep=True, replayer=replayer(sound, lost))
     assert found[0].message == "it cannot be rendered again: there is no asset 'mask-a'"
+
+    def tampered(record: SampleRecord, face: Face, library: Any) -> Triplet:
+        raise KeyError("rotation")
+
+    found = verify(sound, deep=True, replayer=replayer(sound, tampered))
+    assert found[0].message == "it cannot be rendered again: its placement is none that we write (KeyError: 'rotation')"
     found = verify(sound, deep=True, replayer=Replayer({}, load_library(), replay))
     assert "no row for its photograph" in found[0].message
 
@@ -394,3 +400,16 @@ def test_a_deep_check_without_landmarks_is_a_problem_not_an_error(damaged: Path,
         write_sums(damaged)
     found = [problem for problem in verify(damaged, deep=True) if problem.law == "replay"]
     assert [problem.file for problem in found] == ["landmarks.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("yaw_deg", "far"), ("identity", 7), ("variant", 1.5), ("held_out", 1), ("coverage", None)]
+)
+def test_a_record_of_other_types_is_a_receipt_that_cannot_be_read(damaged: Path, field: str, value: Any) -> None:
+    path = min(damaged.glob("shards/train-*.json"))
+    values = json.loads(path.read_text())
+    values["samples"][0]["record"][field] = value
+    path.write_text(canonical_json(values) + "\n")
+    write_sums(damaged)
+    (found,) = [problem for problem in verify(damaged) if problem.law == "receipt"]
+    assert field in found.message

@@ -227,7 +227,9 @@ def drawn(batches: Batches, n: int) -> list[torch.Tensor]:
     ]
 
 
-@pytest.mark.parametrize(("workers", "start"), [(1, "fork"), (2, "fork"), (2, "spawn")])
+@pytest.mark.parametrize(
+    ("workers", "start"), [(1, "fork"), (2, "fork"), pytest.param(2, "spawn", marks=pytest.mark.slow)]
+)
 def test_workers_change_nothing(triplets: Path, workers: int, start: str) -> None:
     """Neither their number nor how they start, over two epochs and more, with augmentation; nor do global seeds."""
     dataset = TripletDataset(triplets, "test", size_px=32, augment=MILD, seed=5)

@@ -116,7 +116,7 @@ def command(
     from fdtrain.evaluate import compare_sets, evaluate
     from fdtrain.metrics.suite import open_suite
     from fdtrain.models import Models
-    from fdtrain.references import open_references
+    from fdtrain.references import open_references, reference_notes
     from fdtrain.results import Results
 
     voice = Voice(quiet)
@@ -134,7 +134,8 @@ def command(
     with metered(voice, f"evaluating {counted(len(dataset), 'picture')}", "pictures", len(dataset)) as meter:
         frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
     sets = compare_sets(methods, dataset, suite, batch=batch)
-    results = Results.of(frame, dataset, suite, models.notes(dataset), sets=sets)
+    notes = [*reference_notes(learned), *models.notes(dataset)]
+    results = Results.of(frame, dataset, suite, notes, sets=sets)
     if as_json:
         emit_json(results.json())
     else:

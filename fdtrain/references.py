@@ -160,6 +160,21 @@ def open_references(
     return methods
 
 
+def reference_notes(methods: Sequence[Method]) -> list[str]:
+    """Return what a reader must know of the references among these methods to make them again."""
+    notes = []
+    for method in methods:
+        if isinstance(method, Inpainting):
+            notes.append(f"{method.names[0]}: OpenCV's, with a radius of {RADIUS_PX:g} px")
+        if isinstance(method, Eigenfaces):
+            space = method.space
+            notes.append(
+                f"{method.names[0]}: of {space.n_faces:,} photographs of the train split, with a ridge of "
+                f"{space.ridge:g} times the noise left over, tuned on others of that split"
+            )
+    return notes
+
+
 def learn_faces(train: TripletDataset, *, n: int = N_FACES, on_stage: Callable[[str], None] | None = None) -> FaceSpace:
     """Find the eigenfaces of a training split, and their ridge on a part of it that did not make them."""
     photographs = train.table["source"].drop_duplicates().tolist()

@@ -21,6 +21,7 @@ from fdtrain.references import (
     learn_faces,
     membrane,
     open_references,
+    reference_notes,
     with_residual,
 )
 from tests.fdtrain.sets import smooth_face
@@ -200,6 +201,12 @@ def test_all_references_open_by_name(triplets: Path) -> None:
         "mean face",
         f"{int(names[-1].split()[0])} eigenfaces",
     ]
+
+    telea, navier_stokes, eigenfaces = reference_notes(methods)
+    assert telea == "Telea: OpenCV's, with a radius of 3 px"
+    assert navier_stokes.startswith("Navier-Stokes: ")
+    space = learn_faces(train())
+    assert f"of {space.n_faces} photographs of the train split, with a ridge of {space.ridge:g} times" in eigenfaces
 
     def never() -> TripletDataset:
         raise AssertionError("the training split is not needed")

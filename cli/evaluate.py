@@ -117,7 +117,7 @@ def command(
     from fdtrain.metrics.suite import open_suite
     from fdtrain.models import Models
     from fdtrain.references import open_references, reference_notes
-    from fdtrain.results import Results
+    from fdtrain.results import Results, make_folder
 
     voice = Voice(quiet)
     models = Models.open(weights, device=device or "auto")
@@ -130,6 +130,8 @@ def command(
         on_stage=lambda text: voice.say(f"{text} ..."),
     )
     methods: list[Method] = [*learned, *models.methods]
+    if out is not None:
+        make_folder(out)
     suite = open_suite(dataset.size_px, measures, n_pictures=len(dataset))
     with metered(voice, f"evaluating {counted(len(dataset), 'picture')}", "pictures", len(dataset)) as meter:
         frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)

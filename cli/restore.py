@@ -63,10 +63,12 @@ def command(
     from fdtrain.models import Models
     from fdtrain.pictures import pasted, write_png
     from fdtrain.restore import read_mask, read_photo, restore
+    from fdtrain.results import make_folder
     from fdtrain.sheets import sheet
 
     voice = Voice(quiet)
     models = Models.open([weights], device=device or "auto")
+    make_folder(out)
     size_px = models.size_px
     if size_px is None:
         raise click.UsageError("--weights names no model", click.get_current_context())

@@ -141,4 +141,12 @@ def test_restore_refuses(photos: Path, weights: Path) -> None:
     grey = photos / "grey.png"
     write_png(grey, np.full((64, 64), 90, np.uint8))
     assert_refused(run("restore", face, "--mask", grey, *known), 1, "has grey values")
-    assert not (photos / "o").exists()
+    assert not list((photos / "o").iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_told_of_first(data: Path, weights: Path, photos: Path) -> None:
+    blocked = photos / "face0.png"
+    result = run("eval", "--data", data, "--references", "copy", "--out", blocked, "-q")
+    assert_refused(result, 1, f"{blocked} cannot be written", "--out")
+    known = ("--weights", weights, "--mask", photos / "masks", "-q")
+    assert_refused(run("restore", photos / "face1.png", *known, "--out", blocked / "in"), 1, "cannot be written")

@@ -18,7 +18,7 @@ from .train_settings import config_options, resolve_config
 
 if TYPE_CHECKING:
     from fdtrain.config import FitConfig
-    from fdtrain.loop import RunSummary
+    from fdtrain.run import RunSummary
     from fdtrain.stats import Progress
 
 

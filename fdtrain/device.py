@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 import torch
+from torch import nn
 
 from fdtrain.config import FitConfig
 from fdtrain.distributed import local_rank
@@ -50,6 +51,7 @@ def computing(config: FitConfig, device: torch.device) -> Iterator[None]:
     warned = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.set_num_threads(config.machine.threads or threads)
     if device.type == "cuda":
+        torch.cuda.set_device(device)  # messages between processes go by it
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not repeatable
         torch.use_deterministic_algorithms(True)
         torch.backends.cudnn.benchmark = False
@@ -66,6 +68,19 @@ def computing(config: FitConfig, device: torch.device) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(was_deterministic, warn_only=warned)
+
+
+def lay_out(config: FitConfig, device: torch.device, *modules: nn.Module | None) -> None:
+    """Put modules on the device, in the layout that the config asks for."""
+    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
+    for module in modules:
+        if module is not None:
+            module.to(device).to(memory_format=layout)
+
+
+def autocast(config: FitConfig, device: torch.device) -> torch.autocast:
+    """Return the context in which networks compute, in the precision that the config asks for."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.training.precision == "bf16")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -48,7 +48,7 @@ class Group:
     def mean(self, values: Tensor) -> Tensor:
         """Return the mean of `values` over all processes."""
         if self.world > 1:
-            values = values.clone()
+            values = values.to(_message_device(), copy=True)
             dist.all_reduce(values)
             values /= self.world
         return values

@@ -10,63 +10,46 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from fdgen.contract import Manifest
 from fdtrain.atomic import folder_lock, write_bytes
 from fdtrain.augment import NAMED
 from fdtrain.checkpoint import load_state, receipts, save_model, save_state
 from fdtrain.config import FitConfig
 from fdtrain.data import TripletDataset
-from fdtrain.device import computing, open_device, settled
+from fdtrain.device import autocast, computing, lay_out, open_device, settled
 from fdtrain.distributed import Group, joined
 from fdtrain.ema import averaged, ema_decay, follow
 from fdtrain.errors import CheckpointError, ConfigError, TrainingError
 from fdtrain.loading import Batches
-from fdtrain.losses import pixel_weights
 from fdtrain.networks.fdstack import StackedGAN, initialise
 from fdtrain.order import EpochSampler
-from fdtrain.perceptual import PerceptualLoss, load_perceptual
+from fdtrain.perceptual import load_perceptual
 from fdtrain.pictures import encode_png
 from fdtrain.preflight import check_data, check_room
+from fdtrain.randomness import own_randomness, random_state, set_random_state
 from fdtrain.run import (
     CHECKPOINTS,
+    RUN_FILE,
     SAMPLES,
     WEIGHTS,
     RunRecord,
+    RunSummary,
     read_record,
     recorded_machine,
     refuse_other,
     write_record,
 )
-from fdtrain.stage import Batch, discriminator_term, generator_terms, make_stages
+from fdtrain.stage import discriminator_term, generator_terms, make_batch, make_stages
 from fdtrain.stats import Log, Progress, Stretch, finite
 from fdtrain.validation import SCORE, sample_sheet, validate
 
 MOST_BAD_STEPS = 10
 """So many steps in a row without a finite gradient are no accident."""
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """How a call of `fit` ended. `images` counts all, `made_now` those of this call; `score` is the best in dB."""
-
-    run_dir: Path
-    images: int
-    total: int
-    made_now: int
-    seconds: float
-    score: float | None
-    weights: Path
-
-    @property
-    def finished(self) -> bool:
-        """Tell whether the run has come to its end."""
-        return self.images >= self.total
 
 
 def fit(
@@ -87,7 +70,7 @@ def fit(
     Raises `RunError` where the folder holds another run, `DatasetError` for the data, `PerceptualError`,
     `CheckpointError`, `DeviceError`, and `TrainingError` where the numbers stop being finite.
     """
-    run_dir, note = Path(run_dir), on_note or _ignore
+    run_dir = Path(run_dir)
     recorded = read_record(run_dir)
     config = recorded_machine(config, recorded)
     device = open_device(config.machine.device)
@@ -96,8 +79,10 @@ def fit(
         joined(device) as group,
         _owned(run_dir, group),
         computing(config, device),
-        _own_randomness(config, group, device),
+        own_randomness(config.seed, group, device),
     ):
+        note = on_note if on_note is not None and group.is_first else _ignore
+
         # The data.
         loss, training, output = config.loss, config.training, config.output
         train = TripletDataset(
@@ -111,7 +96,7 @@ def fit(
         )
         sampler = EpochSampler(len(train), seed=config.seed, rank=group.rank, world=group.world)
         validation = _fixed(config, "val", output.validation_limit)
-        shown = validation or train
+        shown = validation or _fixed(config, "train", output.samples) or train
         fixed_samples = [shown[index] for index in range(min(output.samples, len(shown)))]
         total = training.total_images(len(train))
 
@@ -123,7 +108,7 @@ def fit(
         stages = make_stages(config, model, device, rng)
         average = averaged(model) if training.ema_decay is not None else model
         perceptual = load_perceptual(loss.perceptual, loss.perceptual_weights, loss.perceptual_layers)
-        _lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
+        lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
 
         # What this run is, or was begun as; then whether it can work at all.
         record = RunRecord(
@@ -155,19 +140,22 @@ def fit(
         if found:
             state = load_state(found[-1])
             try:
+                if (state["digest"], state["content_id"]) != (config.digest(), train.content_id):
+                    raise ValueError("of another run")
                 model.load_state_dict(state["model"])
                 average.load_state_dict(state["average"] or state["model"])
                 for stage, held in zip(stages, state["stages"], strict=True):
                     stage.load_state_dict(held)
             except (RuntimeError, ValueError, KeyError) as error:
                 raise CheckpointError(
-                    f"the checkpoint {found[-1].path} is of another architecture than {run_dir / 'run.json'} says",
+                    f"the checkpoint {found[-1].path} is of another architecture, or other settings, than "
+                    f"{run_dir / RUN_FILE} says",
                     hint="put back the run.json that belongs to it, or name another folder with --out",
                 ) from error
             sampler.load_state_dict(state["sampler"])
             images, step, bad_steps, best = state["images"], state["step"], state["bad_steps"], state["best"]
             if len(state["random"]) == group.world:
-                _set_random_state(state["random"][group.rank])
+                set_random_state(state["random"][group.rank])
             else:
                 note(f"the run had {len(state['random'])} processes, now {group.world}: not the same bits")
             note(f"going on after {images:,} of {total:,} images")
@@ -187,14 +175,14 @@ def fit(
             sample = next(batches)
             stretch.waited_s += time.perf_counter() - waiting_s
             compared = perceptual if images >= loss.perceptual_from_images else None
-            batch = _batch(config, device, model, compared, sample)
+            batch = make_batch(config, device, model, compared, sample)
             adversarial = images >= loss.adversarial_from_images
             for stage in stages:
                 stage.set_rates(training, images)
 
             # Both stages: II sees what I saw and made; its gradient ends there unless they are trained jointly.
             model.train()
-            with _autocast(config, device):
+            with autocast(config, device):
                 coarse = model.coarse(batch.occluded_B3HW, batch.mask_B1HW)
                 shown_coarse = coarse if training.stages == "joint" else coarse.detach()
                 outputs = (coarse, model.refined(batch.occluded_B3HW, batch.mask_B1HW, shown_coarse))
@@ -204,7 +192,7 @@ def fit(
             if adversarial:
                 for stage, made in zip(stages, outputs, strict=True):
                     if stage.discriminator is not None and stage.discriminator_optimiser is not None:
-                        with _autocast(config, device):
+                        with autocast(config, device):
                             term = discriminator_term(stage, config, batch, coarse, made)
                         stage.discriminator_optimiser.zero_grad(set_to_none=True)
                         term.backward()  # type: ignore[no-untyped-call]
@@ -218,7 +206,7 @@ def fit(
             # Generators learn, both from one backward pass: detached, their graphs do not touch.
             totals = []
             for stage, made in zip(stages, outputs, strict=True):
-                with _autocast(config, device):
+                with autocast(config, device):
                     parts = generator_terms(stage, config, batch, coarse, made, compared, adversarial=adversarial)
                 totals.append(parts["total"])
                 terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
@@ -279,7 +267,7 @@ def fit(
                         on_progress(_progress(images, total, begun_images, begun_s, stretch, found_values))
                     if best is None or score > best:
                         best = score
-                        save_model(run_dir / WEIGHTS / "best.safetensors", average, _facts(record, images, score))
+                        save_model(run_dir / WEIGHTS / "best.safetensors", average, record.facts(images, score))
                 saves = True
             if log is not None and (ends or _due(output.sample_images, before, images)):
                 sheet_HWC = sample_sheet(average, fixed_samples, device)
@@ -288,9 +276,9 @@ def fit(
 
             # Save a checkpoint: everything that decides the future.
             if saves:
-                random_states = group.gather(_random_state(device))
+                random_states = group.gather(random_state(device))
                 if group.is_first:
-                    save_model(run_dir / WEIGHTS / "last.safetensors", average, _facts(record, images, score))
+                    save_model(run_dir / WEIGHTS / "last.safetensors", average, record.facts(images, score))
                     save_state(
                         run_dir / CHECKPOINTS,
                         images,
@@ -305,6 +293,7 @@ def fit(
                             "sampler": sampler.state_dict(),
                             "random": random_states,
                             "config": config.to_toml(),
+                            "digest": config.digest(),
                             "content_id": train.content_id,
                         },
                         score=score,
@@ -334,49 +323,11 @@ def _owned(run_dir: Path, group: Group) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _own_randomness(config: FitConfig, group: Group, device: torch.device) -> Iterator[None]:
-    """Seed torch's global state, which constructors draw from, for the block; then put the caller's back."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(config.seed * 1_000_003 + group.rank)
-        yield
-
-
 def _fixed(config: FitConfig, split: str, limit: int) -> TripletDataset | None:
     """Return a fixed set of a split, without augmentation; None where the split holds nothing."""
-    from fdgen.contract import Manifest
-
     if Manifest.load(config.data.root).samples(split).empty:
         return None
     return TripletDataset(config.data.root, split, size_px=config.data.size_px, kinds=config.data.kinds, limit=limit)
-
-
-def _lay_out(config: FitConfig, device: torch.device, *modules: nn.Module | None) -> None:
-    """Put modules on the device, in the layout that the config asks for."""
-    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
-    for module in modules:
-        if module is not None:
-            module.to(device).to(memory_format=layout)
-
-
-def _batch(
-    config: FitConfig, device: torch.device, model: StackedGAN, perceptual: PerceptualLoss | None, sample: Any
-) -> Batch:
-    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
-    occluded, clean, mask = (
-        sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
-    )
-    features: list[Tensor] = []
-    if perceptual is not None and any(config.loss.beta):
-        with torch.no_grad(), _autocast(config, device):
-            features = perceptual.features(clean)  # once, for both stages
-    return Batch(
-        occluded, clean, mask, model.input(occluded, mask), pixel_weights(mask, config.loss.hole_weight), features
-    )
-
-
-def _autocast(config: FitConfig, device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=config.training.precision == "bf16")
 
 
 def _clip(module: nn.Module, largest: float | None) -> Tensor:
@@ -400,31 +351,6 @@ def _progress(
 ) -> Progress:
     rate = (images - begun_images) / max(time.perf_counter() - begun_s, 1e-9)
     return Progress(images, total, rate, (total - images) / rate, stretch.waited_s / stretch.seconds, values)
-
-
-def _facts(record: RunRecord, images: int, score: float | None) -> dict[str, Any]:
-    """Return what stands in a file of weights beside them."""
-    return {
-        "config": record.config,
-        "content_id": record.content_id,
-        "dataset": record.dataset,
-        "perceptual_sha256": record.perceptual_sha256,
-        "fdtrain": record.fdtrain,
-        "torch": record.torch,
-        "images": images,
-        "val_hole_psnr_db": score,
-    }
-
-
-def _random_state(device: torch.device) -> dict[str, Tensor | None]:
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None}
-
-
-def _set_random_state(state: dict[str, Tensor | None]) -> None:
-    if state["cpu"] is not None:
-        torch.set_rng_state(state["cpu"])
-    if state["cuda"] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"])
 
 
 def _ignore(sentence: str) -> None:

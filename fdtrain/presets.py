@@ -86,6 +86,7 @@ _OWN: dict[str, dict[str, Any]] = {
         "discriminator.most_width": 128,
         "loss.perceptual_from_images": 80_000,
         "loss.adversarial_from_images": 80_000,
+        "training.lr_generator": 2e-3,
         "training.decay_from_images": 40_000,
     },
     "tiny": {

@@ -41,6 +41,29 @@ class RunRecord:
     fdtrain: str = __version__
     schema: int = SCHEMA
 
+    def facts(self, images: int, score: float | None) -> dict[str, Any]:
+        """Return what stands beside weights in their file: where they come from, and how good they are."""
+        shared = ("config", "content_id", "dataset", "perceptual_sha256", "fdtrain", "torch")
+        return {**{name: getattr(self, name) for name in shared}, "images": images, "val_hole_psnr_db": score}
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a call of `fit` ended. `images` counts all, `made_now` those of this call; `score` is the best in dB."""
+
+    run_dir: Path
+    images: int
+    total: int
+    made_now: int
+    seconds: float
+    score: float | None
+    weights: Path
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the run has come to its end."""
+        return self.images >= self.total
+
 
 def read_record(run_dir: Path) -> RunRecord | None:
     """Return the record of a run, None where none has begun; raise `RunError` where it cannot be read."""

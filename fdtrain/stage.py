@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from fdtrain.config import FitConfig, TrainingConfig
-from fdtrain.losses import Verdicts, discriminator_loss, generator_loss, l1, ssim_loss
+from fdtrain.device import autocast
+from fdtrain.losses import Verdicts, discriminator_loss, generator_loss, l1, pixel_weights, ssim_loss
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
 from fdtrain.networks.fdstack import INPUT_CHANNELS, Generator, StackedGAN, composite
 from fdtrain.perceptual import PerceptualLoss
@@ -87,6 +88,23 @@ def make_stages(
         return Stage(place, generator, optimiser, discriminator, adam(discriminator, training.lr_discriminator))
 
     return stage(0, model.base), stage(1, model.refine)
+
+
+def make_batch(
+    config: FitConfig, device: torch.device, model: StackedGAN, perceptual: PerceptualLoss | None, sample: Any
+) -> Batch:
+    """Return a batch on the device, from what the loader gave; true features only where a loss compares them."""
+    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
+    occluded, clean, mask = (
+        sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
+    )
+    features: list[Tensor] = []
+    if perceptual is not None and any(config.loss.beta):
+        with torch.no_grad(), autocast(config, device):
+            features = perceptual.features(clean)  # once, for both stages
+    return Batch(
+        occluded, clean, mask, model.input(occluded, mask), pixel_weights(mask, config.loss.hole_weight), features
+    )
 
 
 def rate_scale(training: TrainingConfig, images: int) -> float:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fdgen.errors import DatasetError
-from fdtrain import loop
+from fdtrain import loop, stage
 from fdtrain.checkpoint import load_model, load_state, read_facts, receipts
 from fdtrain.errors import CheckpointError, ConfigError, RunError, TrainingError
 from fdtrain.loop import fit
@@ -76,7 +76,7 @@ def test_a_run_that_crashes_anywhere_ends_as_one_that_never_did(
 ) -> None:
     """Crash after reading, between the two learners, in the average, and while files are written."""
     rng = np.random.default_rng(seed)
-    places = ("_batch", "discriminator_term", "generator_terms", "follow", "save_state", "save_model", "validate")
+    places = ("make_batch", "discriminator_term", "generator_terms", "follow", "save_state", "save_model", "validate")
     for _ in range(5):
         place, calls = str(rng.choice(places)), int(rng.integers(1, 14))
         if place in ("save_state", "save_model", "validate"):
@@ -143,7 +143,7 @@ def test_the_seed_decides_everything(whole: Path, triplets: Path, tmp_path: Path
 
 
 def test_losses_of_the_first_steps_are_those_of_the_golden(triplets: Path, tmp_path: Path) -> None:
-    """20 steps of both stages with every term on; `python -m tests.golden.losses` writes the file anew."""
+    """20 steps of both stages, both adversaries on; `python -m tests.golden.losses` writes the file anew."""
     from tests.golden.losses import golden_losses
 
     found, expected = golden_losses(triplets, tmp_path / "run"), json.loads(GOLDEN.read_text())
@@ -286,8 +286,8 @@ def test_numbers_that_stop_being_numbers_end_the_run_and_keep_the_checkpoints(
 ) -> None:
     fit(micro(triplets, "training.images=32"), tmp_path / "run")
     before = state_of(tmp_path / "run")
-    real = loop.pixel_weights
-    monkeypatch.setattr(loop, "pixel_weights", lambda *args: real(*args) * float("nan"))
+    real = stage.pixel_weights
+    monkeypatch.setattr(stage, "pixel_weights", lambda *args: real(*args) * float("nan"))
     notes: list[str] = []
     with pytest.raises(TrainingError, match="10 steps without a finite gradient"):
         fit(micro(triplets, "loss.adversarial_from_images=24"), tmp_path / "run", on_note=notes.append)
@@ -297,8 +297,8 @@ def test_numbers_that_stop_being_numbers_end_the_run_and_keep_the_checkpoints(
 
 
 def test_one_bad_step_is_left_out_and_told_of(triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = loop.pixel_weights, iter(range(1000))
-    monkeypatch.setattr(loop, "pixel_weights", lambda *args: real(*args) * (float("inf") if next(calls) == 3 else 1.0))
+    real, calls = stage.pixel_weights, iter(range(1000))
+    monkeypatch.setattr(stage, "pixel_weights", lambda *args: real(*args) * (float("inf") if next(calls) == 3 else 1.0))
     notes: list[str] = []
     assert fit(micro(triplets, "training.images=48"), tmp_path / "run", on_note=notes.append).finished
     assert [note for note in notes if "not finite" in note] == [

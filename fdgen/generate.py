@@ -13,12 +13,14 @@ from fdgen.contract import Image, Reject, SampleRecord, Triplet, canonical_json,
 from fdgen.errors import AssetError
 from fdgen.faces import Face
 from fdgen.occluders import OCCLUDERS, Placement
+from fdgen.processes import one_blas_thread
 from fdgen.quality import Failure, check_coverage, check_pose, region_coverage
 from fdgen.recipe import Recipe
 from fdgen.rng import sample_rng
 from fdgen.scene import Analysis, Scene
 
 
+@one_blas_thread()
 def generate(
     face: Face,
     recipe: Recipe,
@@ -53,6 +55,7 @@ def generate(
     return Reject(source.path, source.sha256, variant, refused.reason, refused.detail)
 
 
+@one_blas_thread()
 def replay(record: SampleRecord, face: Face, library: AssetLibrary) -> Triplet:
     """Render a record again from its placement: the same bytes, given the same face, assets and versions."""
     placements = [Placement.from_dict(layer) for layer in record.placement]

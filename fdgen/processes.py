@@ -1,4 +1,4 @@
-"""What worker processes have in common: they leave Ctrl-C to their parent, and do not outlive it."""
+"""What processes that make pixels have in common: one thread in BLAS; and workers, how they heed their parent."""
 
 from __future__ import annotations
 
@@ -9,6 +9,23 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold matrix products to one thread, for a block or a decorated function: with more, they round otherwise."""
+    with _libraries().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    np.zeros(1)  # numpy, with its BLAS, is there before the libraries of the process are listed
+    return ThreadpoolController()
 
 
 @contextlib.contextmanager

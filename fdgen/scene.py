@@ -14,6 +14,7 @@ import numpy.typing as npt
 from fdgen.appearance import Optics, estimate_optics
 from fdgen.geometry import Floats, HeadPose, Ints, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
 from fdgen.lighting import RESIDUAL_GRID, FaceLight, estimate_light, luminance, skin_mask, to_linear
+from fdgen.processes import one_blas_thread
 from fdgen.raster import rasterise
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Scene:
     analysis: Analysis
 
     @classmethod
+    @one_blas_thread()
     def of(cls, face: Face, analysis: Analysis | None = None) -> Scene:
         """Analyse a face; `analysis` is one made before of the same face, and saves most of the time."""
         size = face.landmarks.size_px

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,3 +131,29 @@ def test_a_coverage_that_nothing_reaches_is_refused_by_reason() -> None:
 def test_a_recipe_that_leaves_no_asset_says_so() -> None:
     with pytest.raises(AssetError, match="leaves no asset of kind 'mask'"):
         generate(scenes.face(), recipe("mask", assets__exclude=["mask-*"]), LIBRARY)
+
+
+def test_no_byte_depends_on_the_number_of_blas_threads() -> None:
+    """Matrix products round otherwise with more threads: analysis and pixels are made with one, whatever is set."""
+    code = (
+        "import hashlib; from tests.fdgen.test_generate import *\n"
+        "digest = hashlib.sha256()\n"
+        "for yaw in range(-30, 31, 5):\n"
+        "    digest.update(scenes.scene(yaw_deg=yaw).analysis.to_bytes())\n"
+        "for kind in OCCLUDERS:\n"
+        "    digest.update(made(generate(scenes.face(yaw_deg=11), recipe(kind), LIBRARY)).occluded_HWC.tobytes())\n"
+        "print(digest.hexdigest())"
+    )
+    root = Path(__file__).parents[2]
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
+            cwd=root,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(digests) == 1

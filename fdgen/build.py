@@ -75,7 +75,7 @@ def build(
     sources = faces.sources(on_file)
     rule = split_rule(recipe.splits, sources)
     library = steps.load_library()
-    recipe.assets.check(library.digests().keys())
+    recipe.check_assets(library.digests().keys())
     spec = make_spec(recipe, count, sources, library.digests(), steps.detector_version())
     with claimed(out, spec, sources):
         found = read_dataset(out)

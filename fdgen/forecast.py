@@ -61,7 +61,7 @@ def plan_build(
     sources = faces.sources(on_file)
     rule = split_rule(recipe.splits, sources)
     assets = steps.load_library().digests()
-    recipe.assets.check(assets.keys())
+    recipe.check_assets(assets.keys())
     spec = make_spec(recipe, count, sources, assets, steps.detector_version())
     nobody_rejected = FaceQueue(
         sources, recipe.seed, lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS)

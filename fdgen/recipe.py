@@ -215,6 +215,19 @@ class Recipe(_Section):
             hint = "`fdgen recipe show default` explains every value"
             raise RecipeError("; ".join(laws), hint=hint) from error
 
+    def check_assets(self, asset_ids: Collection[str]) -> None:
+        """Raise `RecipeError` where a name matches no asset, or where a kind that is drawn is left without any.
+
+        An asset's id begins with its kind.
+        """
+        self.assets.check(asset_ids)
+        for kind in self.kinds.shares():
+            if not any(one.startswith(f"{kind}-") and self.assets.weight(one) > 0 for one in asset_ids):
+                raise RecipeError(
+                    f"the recipe draws the kind {kind!r}, and leaves no asset of it to wear",
+                    hint=f"widen assets.include, or set kinds.{kind}=0",
+                )
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them."""
         return self.model_dump(mode="json")

@@ -117,7 +117,8 @@ def load_library() -> FakeLibrary:
 
 
 def load_other_library() -> FakeLibrary:
-    return FakeLibrary((("hand-a", "11" * 32), ("mask-a", "44" * 32), ("mask-b", "55" * 32)))
+    others = ("hand-a", "11" * 32), ("mask-a", "44" * 32), ("mask-b", "55" * 32), ("sunglasses-b", "66" * 32)
+    return FakeLibrary(others)
 
 
 def analyse(face: Face) -> None:

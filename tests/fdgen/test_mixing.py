@@ -73,7 +73,8 @@ def test_other_photographs_are_refused_and_named(built: Path) -> None:
 
 def test_other_assets_detector_and_generator_are_refused(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = dataclasses.replace(STEPS, load_library=load_other_library)
-    assert refusal(built, steps=other) == ("assets: 1 added (mask-b), 1 removed (sunglasses-a), 1 changed (mask-a)",)
+    added = "assets: 2 added (mask-b, sunglasses-b), 1 removed (sunglasses-a), 1 changed (mask-a)"
+    assert refusal(built, steps=other) == (added,)
     other = dataclasses.replace(STEPS, detector_version=lambda: "fake 2")
     assert refusal(built, steps=other) == ('landmarks: "fake 1" -> "fake 2"',)
     monkeypatch.setattr(fdgen.spec, "GENERATOR_VERSION", 2)

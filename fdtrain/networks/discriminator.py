@@ -38,7 +38,7 @@ class PatchDiscriminator(nn.Module):
     """D_1 or D_2: scores for windows of a picture, given what it was made from.
 
     `forward(condition_BCHW, image_B3HW)` gives logits (B, 1, H', W'), high for real. The condition is I_o, four
-    channels; with `conditioned_on` 3 it is a picture. Normalised by instance except in the first and last layer.
+    channels; with `condition_channels` 3 it is a picture. Normalised by instance except in the first and last layer.
     """
 
     def __init__(self, config: DiscriminatorConfig, *, condition_channels: int = INPUT_CHANNELS) -> None:

@@ -40,7 +40,11 @@ class Finding:
 @json_option
 def command(as_json: bool) -> None:
     """Check the installation: versions, models, assets, caches, memory. Exits with 3 where something is wrong."""
-    findings = [finding for check in CHECKS for finding in check()]
+    tell([finding for check in CHECKS for finding in check()], as_json)
+
+
+def tell(findings: list[Finding], as_json: bool) -> None:
+    """Print what was found, then what to do where it is not well; exit with 3 where something is wrong."""
     wrong = [finding for finding in findings if not finding.ok]
     if as_json:
         emit_json({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})

@@ -5,15 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import platform
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 
 import click
 
-from .doctor import Finding, installed, opencv
-from .output import Voice, aligned, counted, emit, emit_json
-from .reporting import PROBLEMS
+from .doctor import Finding, installed, opencv, tell
 from .settings import json_option
 
 PACKAGES = ("torch", "torchvision", "albumentations", "safetensors", "tensorboard", "scikit-image", "numpy", "pydantic")
@@ -24,18 +20,7 @@ EXTRA = "run `pip install 'fd-stackgan[train]'`"
 @json_option
 def command(as_json: bool) -> None:
     """Check the installation for training: packages, devices, perceptual weights, memory. Exits with 3 on a problem."""
-    findings = [finding for check in CHECKS for finding in check()]
-    wrong = [finding for finding in findings if not finding.ok]
-    if as_json:
-        emit_json({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})
-    else:
-        for line in aligned([("ok" if f.ok else "WRONG", f.what, f.found) for f in findings]):
-            emit(line)
-    for finding in wrong:
-        click.echo(f"{finding.what}: {finding.remedy}", err=True)
-    Voice().say("all is well" if not wrong else f"{counted(len(wrong), 'problem')} found")
-    if wrong:
-        sys.exit(PROBLEMS)
+    tell([finding for check in CHECKS for finding in check()], as_json)
 
 
 def versions() -> Iterator[Finding]:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.contract import Image, Reject
 from fdgen.errors import FacesError, PictureError
 from fdgen.images import picture_size
-from fdgen.sources import OnFile, Source, list_pictures, read_picture, refuse_empty
+from fdgen.sources import ListedFolder, Listing, OnFile, Source, list_pictures
 
 IMAGE_FOLDERS = ("img_align_celeba", "img_align_celeba_png")
 IDENTITIES = "identity_CelebA.txt"
@@ -35,7 +33,7 @@ _COSTS = {
 }
 
 
-class CelebA:
+class CelebA(ListedFolder):
     """CelebA's aligned images, official (178x218) or halved (89x109), with whatever lists lie beside or above them.
 
     `root` is the folder of the images whichever folder was named, so a dataset is the same either way.
@@ -51,31 +49,8 @@ class CelebA:
                 f"{named} is not CelebA: it holds no img_align_celeba folder with images like 000001.jpg",
                 hint="name the folder that img_align_celeba lies in",
             )
-        self.root = found.absolute()
+        super().__init__(found.absolute())
         self._lists = {name: path for name in (*_COSTS, POINTS) if (path := _find_list(named, found, name)) is not None}
-        self._listing: tuple[list[Source], list[Reject], tuple[str, ...]] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_listing": None}  # 200,000 sources need not travel to every worker
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say which lists are missing and what that costs, and how small the images are."""
-        return self._listed()[2]
-
-    def sources(self, on_file: OnFile | None = None) -> list[Source]:
-        """List the images, with identity, partition and attributes where their lists are there."""
-        sources, rejects, _ = self._listed(on_file)
-        refuse_empty(str(self.root), sources, rejects)
-        return sources
-
-    def rejects(self) -> list[Reject]:
-        """List duplicates and files that are no picture."""
-        return self._listed()[1]
-
-    def read(self, source: Source) -> Image:
-        """Decode one image."""
-        return read_picture(self.root, source)
 
     def annotated_points(self) -> dict[str, npt.NDArray[np.float32]]:
         """Read the five points that come with CelebA, by image: (5, 2) px at 178x218, the eyes first, then nose, mouth.
@@ -89,26 +64,22 @@ class CelebA:
             points[row[0]] = np.array(row[1:], np.float32).reshape(5, 2)
         return points
 
-    def _listed(self, on_file: OnFile | None = None) -> tuple[list[Source], list[Reject], tuple[str, ...]]:
-        if self._listing is None:
-            paths = sorted(name for name in _file_names(self.root) if _NAME.fullmatch(name))
-            pictures, rejects = list_pictures(self.root, paths, on_file)
-            wanted = {path for path, _ in pictures}
-            identities = self._identities(wanted)
-            splits = self._splits(wanted)
-            attributes = self._attributes(wanted)
-            sources = [
-                Source(path, sha256, identities.get(path), splits.get(path), attributes.get(path))
-                for path, sha256 in pictures
-            ]
-            known = {IDENTITIES: len(identities), PARTITION: len(splits), ATTRIBUTES: len(attributes)}
-            notes = [
-                _note(name, len(sources), known[name], name in self._lists)
-                for name in _COSTS
-                if known[name] < len(sources)
-            ]
-            self._listing = sources, rejects, (*notes, *self._size_note(sources))
-        return self._listing
+    def _list(self, on_file: OnFile | None) -> Listing:
+        paths = sorted(name for name in _file_names(self.root) if _NAME.fullmatch(name))
+        pictures, rejects = list_pictures(self.root, paths, on_file)
+        wanted = {path for path, _ in pictures}
+        identities = self._identities(wanted)
+        splits = self._splits(wanted)
+        attributes = self._attributes(wanted)
+        sources = [
+            Source(path, sha256, identities.get(path), splits.get(path), attributes.get(path))
+            for path, sha256 in pictures
+        ]
+        known = {IDENTITIES: len(identities), PARTITION: len(splits), ATTRIBUTES: len(attributes)}
+        notes = [
+            _note(name, len(sources), known[name], name in self._lists) for name in _COSTS if known[name] < len(sources)
+        ]
+        return sources, rejects, (*notes, *self._size_note(sources))
 
     def _size_note(self, sources: list[Source]) -> tuple[str, ...]:
         if not sources:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fdgen.celeba import CelebA, find_images
 from fdgen.contract import Image, Reject
@@ -16,12 +16,13 @@ from fdgen.images import picture_format
 from fdgen.sources import (
     PICTURE_SUFFIXES,
     FaceSource,
+    ListedFolder,
+    Listing,
     OnFile,
     Source,
     list_pictures,
     printable,
     read_picture,
-    refuse_empty,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class SampleFaces:
         return read_picture(SAMPLES, source)
 
 
-class FolderFaces:
+class FolderFaces(ListedFolder):
     """Any folder of photographs, read recursively. Links are followed, each real folder once.
 
     Left out and counted in `notes`: files that are no pictures, hidden files and folders, datasets of ours.
@@ -91,38 +92,13 @@ class FolderFaces:
     def __init__(self, root: str | Path) -> None:
         named = Path(root).expanduser()
         _refuse_unreadable(named)
-        self.root = named.absolute()
-        self._listing: tuple[list[Source], list[Reject], tuple[str, ...]] | None = None
+        super().__init__(named.absolute())
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_listing": None}  # a long listing need not travel to every worker
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say what was left out, and that nobody is known by name."""
-        return self._listed()[2]
-
-    def sources(self, on_file: OnFile | None = None) -> list[Source]:
-        """List the photographs."""
-        sources, rejects, _ = self._listed(on_file)
-        refuse_empty(str(self.root), sources, rejects)
-        return sources
-
-    def rejects(self) -> list[Reject]:
-        """List duplicates, empty and unreadable files, and files that only claim to be pictures."""
-        return self._listed()[1]
-
-    def read(self, source: Source) -> Image:
-        """Decode one photograph, turned upright as its EXIF data says."""
-        return read_picture(self.root, source)
-
-    def _listed(self, on_file: OnFile | None = None) -> tuple[list[Source], list[Reject], tuple[str, ...]]:
-        if self._listing is None:
-            walk = _Walk(self.root)
-            pictures, rejects = list_pictures(self.root, sorted(walk.pictures(), key=printable), on_file)
-            notes = (*walk.notes(), "nobody is known by name: the same person may stand in two splits")
-            self._listing = [Source(path, sha256) for path, sha256 in pictures], rejects, notes
-        return self._listing
+    def _list(self, on_file: OnFile | None) -> Listing:
+        walk = _Walk(self.root)
+        pictures, rejects = list_pictures(self.root, sorted(walk.pictures(), key=printable), on_file)
+        notes = (*walk.notes(), "nobody is known by name: the same person may stand in two splits")
+        return [Source(path, sha256) for path, sha256 in pictures], rejects, notes
 
 
 def open_faces(path: str | Path | None) -> FaceSource:

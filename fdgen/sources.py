@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from fdgen.contract import Image, Reject
 from fdgen.errors import FacesError, PictureError
@@ -67,6 +67,49 @@ class FaceSource(Protocol):
 
     def read(self, source: Source) -> Image:
         """Decode one photograph to RGB uint8 HWC; raise `PictureError` where that cannot be done."""
+
+
+Listing = tuple[list[Source], list[Reject], tuple[str, ...]]
+"""Photographs, rejects and notes of a folder."""
+
+
+class ListedFolder:
+    """A folder of photographs that is listed once, when it is first asked; a `FaceSource` but for its `kind`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._listing: Listing | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_listing": None}  # 200,000 sources need not travel to every worker
+
+    def _list(self, on_file: OnFile | None) -> Listing:
+        """Look into the folder."""
+        raise NotImplementedError
+
+    def _listed(self, on_file: OnFile | None = None) -> Listing:
+        if self._listing is None:
+            self._listing = self._list(on_file)
+        return self._listing
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what is missing or was left out, and what that costs."""
+        return self._listed()[2]
+
+    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+        """List the photographs; raise `FacesError` where there are none."""
+        sources, rejects, _ = self._listed(on_file)
+        refuse_empty(str(self.root), sources, rejects)
+        return sources
+
+    def rejects(self) -> list[Reject]:
+        """List duplicates, empty and unreadable files, and files that only claim to be pictures."""
+        return self._listed()[1]
+
+    def read(self, source: Source) -> Image:
+        """Decode one photograph, turned upright as its EXIF data says."""
+        return read_picture(self.root, source)
 
 
 def list_pictures(

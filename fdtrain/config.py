@@ -160,6 +160,8 @@ class LossConfig(Section):
     # Eq. 6 is of VGG-19; other networks stand under their own names.
     perceptual: Literal["vgg19", "vgg16-stlpips", "off"] = "vgg19"
     perceptual_layers: Names = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    # Divide each layer's distance by the mean of the true features, so that no layer drowns the others.
+    perceptual_relative: bool = False
     # File of weights for it; its hash is written down, its path is not.
     perceptual_weights: str = Field(default="", exclude=True)
     # Eq. 7 to the letter (log(1 - D) for the generator), or one that trains better.

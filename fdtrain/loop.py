@@ -107,7 +107,9 @@ def fit(
         model.to(device)
         stages = make_stages(config, model, device, rng)
         average = averaged(model) if training.ema_decay is not None else model
-        perceptual = load_perceptual(loss.perceptual, loss.perceptual_weights, loss.perceptual_layers)
+        perceptual = load_perceptual(
+            loss.perceptual, loss.perceptual_weights, loss.perceptual_layers, relative=loss.perceptual_relative
+        )
         lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
 
         # What this run is, or was begun as; then whether it can work at all.

@@ -25,6 +25,9 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STLPIPS_FILE = "weights/vST0.0/vgg_shift_tolerant.pth"
 """Where the package stlpips_pytorch 0.0.2 (BSD-2) keeps a VGG-16 that descends from ImageNet's."""
 
+SMALL = 1e-6
+"""Keeps a map of zeros from dividing by zero."""
+
 TORCHVISION_FILE = "vgg19-dcbb9e9d.pth"
 
 
@@ -42,16 +45,18 @@ class PerceptualLoss(nn.Module):
     """Compares pictures by their features; made by `load_perceptual`. `sha256` is that of the file of weights.
 
     `features(image_B3HW)` of pictures in [-1, 1] gives a map for each layer; `distance` the sum over layers of their
-    mean absolute differences.
+    mean absolute differences, `relative` to the mean of the true map if so asked: layers differ in scale by hundreds.
     """
 
     mean: Tensor
     std: Tensor
     blur: Tensor
 
-    def __init__(self, name: str, weights: Sequence[tuple[Tensor, Tensor]], layers: Sequence[str], sha256: str) -> None:
+    def __init__(
+        self, name: str, weights: Sequence[tuple[Tensor, Tensor]], layers: Sequence[str], relative: bool, sha256: str
+    ) -> None:
         super().__init__()
-        self.trunk, self.sha256 = TRUNKS[name], sha256
+        self.trunk, self.relative, self.sha256 = TRUNKS[name], relative, sha256
         self.convolutions = nn.ParameterList(itertools.chain.from_iterable(weights)).requires_grad_(False)
         known = [name for _, name in _places(self.trunk)]
         if odd := [layer for layer in layers if layer not in known]:
@@ -82,7 +87,11 @@ class PerceptualLoss(nn.Module):
     def distance(self, image_B3HW: Tensor, clean_features: Sequence[Tensor]) -> Tensor:
         """Return the distance of pictures from others whose features are given."""
         pairs = zip(self.features(image_B3HW), clean_features, strict=True)
-        return torch.stack([(ours.float() - theirs.float()).abs().mean() for ours, theirs in pairs]).sum()
+        distances = [
+            (ours.float() - theirs.float()).abs().mean() / (theirs.float().mean() + SMALL if self.relative else 1)
+            for ours, theirs in pairs
+        ]
+        return torch.stack(distances).sum()
 
     def _halved(self, x: Tensor) -> Tensor:
         if not self.trunk.blurred_pooling:
@@ -92,7 +101,7 @@ class PerceptualLoss(nn.Module):
         return F.conv2d(F.pad(dense, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=x.shape[1])
 
 
-def load_perceptual(name: str, file: str, layers: Sequence[str]) -> PerceptualLoss | None:
+def load_perceptual(name: str, file: str, layers: Sequence[str], *, relative: bool = False) -> PerceptualLoss | None:
     """Return the perceptual loss of that name, None for `off`; `file` is the user's, or "" to search for it.
 
     Raises `PerceptualError` where there are no weights, or where the file holds another network's.
@@ -107,7 +116,7 @@ def load_perceptual(name: str, file: str, layers: Sequence[str]) -> PerceptualLo
         raise PerceptualError(f"--perceptual-weights {path}: {error.strerror}", hint=_ways_out(name)) from error
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise PerceptualError(f"{path} is not a whole file of torch weights", hint=_ways_out(name)) from error
-    return PerceptualLoss(name, _convolutions(name, path, state), layers, hashlib.sha256(data).hexdigest())
+    return PerceptualLoss(name, _convolutions(name, path, state), layers, relative, hashlib.sha256(data).hexdigest())
 
 
 def find_weights(name: str) -> Path:

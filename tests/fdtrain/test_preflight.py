@@ -253,6 +253,21 @@ def test_the_network_of_stlpips_has_its_own_name_and_pooling(tmp_path: Path) -> 
     assert not any(p.requires_grad for p in loss.parameters())
 
 
+def test_relative_distances_do_not_know_the_scale_of_a_layer(tmp_path: Path) -> None:
+    state = vgg_state("vgg16-stlpips", "net.slice1.")
+    louder = {**state, "net.slice1.0.weight": state["net.slice1.0.weight"] * 50}
+    clean, image = torch.rand(2, 1, 3, 16, 16).unbind()
+    found = {}
+    for name, weights in (("plain", state), ("louder", louder)):
+        torch.save(weights, tmp_path / f"{name}.pth")
+        for relative in (False, True):
+            loss = load_perceptual("vgg16-stlpips", str(tmp_path / f"{name}.pth"), ("relu1_1",), relative=relative)
+            assert loss is not None
+            found[name, relative] = float(loss.distance(image, loss.features(clean)))
+    assert found["louder", True] == pytest.approx(found["plain", True], rel=1e-3)
+    assert found["louder", False] == pytest.approx(50 * found["plain", False], rel=1e-3)
+
+
 def test_off_is_off() -> None:
     assert load_perceptual("off", "", ()) is None
 

@@ -1,0 +1,9 @@
+"""What all tests need of the process that they run in."""
+
+from __future__ import annotations
+
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background by a shell, this process ignores Ctrl-C, and so would those that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -34,7 +34,7 @@ _MODERN: dict[str, Any] = {
     "discriminator.norm": "none",
     "discriminator.spectral_norm": True,
     "loss.alpha": [100.0, 100.0],
-    "loss.beta": [0.0, 20.0],
+    "loss.beta": [0.0, 5.0],
     "loss.gamma": [0.0, 2.0],
     "loss.perceptual_layers": ["relu1_1", "relu2_1", "relu3_1"],
     "loss.perceptual_relative": True,

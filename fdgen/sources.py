@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ Listing = tuple[list[Source], list[Reject], tuple[str, ...]]
 """Photographs, rejects and notes of a folder."""
 
 
-class ListedFolder:
+class ListedFolder(ABC):
     """A folder of photographs that is listed once, when it is first asked; a `FaceSource` but for its `kind`."""
 
     def __init__(self, root: Path) -> None:
@@ -83,9 +84,9 @@ class ListedFolder:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_listing": None}  # 200,000 sources need not travel to every worker
 
+    @abstractmethod
     def _list(self, on_file: OnFile | None) -> Listing:
         """Look into the folder."""
-        raise NotImplementedError
 
     def _listed(self, on_file: OnFile | None = None) -> Listing:
         if self._listing is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -25,13 +26,14 @@ N_TUNING = 150
 """Photographs kept from the eigenfaces to choose their ridge; at most a fifth of the split."""
 
 
-class _OneByOne:
+class _OneByOne(ABC):
     """A method that restores each picture by itself."""
 
     names: tuple[str, ...]
 
+    @abstractmethod
     def fill(self, occluded_HWC: Image, mask_HW: Image) -> Image:
-        raise NotImplementedError
+        """Restore one picture."""
 
     def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
         """Restore pictures one after the other."""

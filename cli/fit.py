@@ -140,6 +140,7 @@ def as_facts(summary: RunSummary) -> dict[str, Any]:
         "images_per_second": round(summary.made_now / summary.seconds, 2) if summary.made_now else None,
         "best_val_hole_psnr_db": summary.score,
         "weights": str(summary.weights),
+        "sheet": str(summary.sheet),
     }
 
 
@@ -153,7 +154,7 @@ def tell_summary(summary: RunSummary, voice: Voice) -> None:
     if summary.score is not None:
         voice.say(f"best      hole-only PSNR {summary.score:.2f} dB on the validation split")
     voice.say(f"weights   {summary.weights}")
-    voice.say(f"samples   {summary.run_dir / 'samples'}")
+    voice.say(f"sheet     {summary.sheet}")
 
 
 def tell_plan(config: FitConfig, data: Path, out: Path, as_json: bool) -> None:

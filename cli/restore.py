@@ -105,7 +105,8 @@ def pair_masks(photos: Sequence[Path], masks: Sequence[Path]) -> list[Path]:
     if len(masks) == 1 and masks[0].is_dir():
         found = []
         for photo in photos:
-            candidates = [masks[0] / f"{photo.stem}{suffix}" for suffix in MASK_SUFFIXES]
+            stem = photo.stem.removesuffix(".occluded")  # as the members of a shard are called
+            candidates = [masks[0] / f"{stem}{suffix}" for suffix in MASK_SUFFIXES]
             there = next((path for path in candidates if path.is_file()), None)
             if there is None:
                 raise click.UsageError(f"{masks[0]} holds no mask for {photo}: {candidates[1].name}, say", context)

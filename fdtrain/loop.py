@@ -36,6 +36,7 @@ from fdtrain.run import (
     CHECKPOINTS,
     RUN_FILE,
     SAMPLES,
+    SHEET_FILE,
     WEIGHTS,
     RunRecord,
     RunSummary,
@@ -272,8 +273,9 @@ def fit(
                         save_model(run_dir / WEIGHTS / "best.safetensors", average, record.facts(images, score))
                 saves = True
             if log is not None and (ends or _due(output.sample_images, before, images)):
-                sheet_HWC = sample_sheet(average, fixed_samples, device)
-                write_bytes(run_dir / SAMPLES / f"{images:012d}.png", encode_png(sheet_HWC))
+                sheet_HWC = sample_sheet(average, fixed_samples, shown.split, device)
+                for path in (run_dir / SAMPLES / f"{images:012d}.png", run_dir / SHEET_FILE):
+                    write_bytes(path, encode_png(sheet_HWC))
                 log.picture(images, sheet_HWC)
 
             # Save a checkpoint: everything that decides the future.
@@ -312,6 +314,7 @@ def fit(
         seconds=time.perf_counter() - begun_s,
         score=best,
         weights=run_dir / WEIGHTS / ("last.safetensors" if best is None else "best.safetensors"),
+        sheet=run_dir / SHEET_FILE,
     )
 
 

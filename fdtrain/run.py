@@ -2,7 +2,8 @@
 
 run.json            config, content_id of the data, digests, versions: what a run is tied to
 stats.jsonl         a line of means every so many images, and one a validation
-samples/            sheets of clean, occluded, coarse, refined on a fixed set
+samples/            sheets of occluded, stage I, stage II, clean on a fixed set
+before-after.png    the newest of them
 checkpoints/        what it goes on from        weights/     what is used        tensorboard/     on request
 """
 
@@ -20,7 +21,7 @@ from fdtrain.config import FitConfig, is_free
 from fdtrain.config_toml import flatten
 from fdtrain.errors import RunError
 
-RUN_FILE, STATS_FILE = "run.json", "stats.jsonl"
+RUN_FILE, STATS_FILE, SHEET_FILE = "run.json", "stats.jsonl", "before-after.png"
 CHECKPOINTS, SAMPLES, WEIGHTS, TENSORBOARD = "checkpoints", "samples", "weights", "tensorboard"
 
 SCHEMA = 1
@@ -58,6 +59,7 @@ class RunSummary:
     seconds: float
     score: float | None
     weights: Path
+    sheet: Path
 
     @property
     def finished(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +12,7 @@ from fdgen.contract import Image
 from fdtrain.losses import ssim_map
 from fdtrain.networks.fdstack import Restoration, StackedGAN, composite
 from fdtrain.pictures import to_pictures
+from fdtrain.sheets import sheet
 
 SCORE = "val/hole_psnr_db"
 """What decides which checkpoint is the best: PSNR in the hole alone, of the final picture."""
@@ -51,19 +51,26 @@ def hole_psnr_db(image_B3HW: Tensor, truth_B3HW: Tensor, mask_B1HW: Tensor) -> T
     return -10 * torch.log10(mse_B.clamp(min=1e-10))
 
 
+COLUMNS = ("occluded", "stage I", "stage II", "clean")
+"""What stands side by side on a sheet of samples."""
+
+
 @torch.no_grad()
-def sample_sheet(model: StackedGAN, samples: Sequence[Mapping[str, Any]], device: torch.device) -> Image:
-    """Return a sheet, a row a sample: clean, occluded, coarse, refined, the last two pasted into the hole."""
+def sample_sheet(model: StackedGAN, samples: Sequence[Mapping[str, Any]], split: str, device: torch.device) -> Image:
+    """Return a sheet, a row a sample of `split`: before, both stages pasted into the hole, and the truth.
+
+    Captions give the split and the hole-only PSNR of each stage.
+    """
     model.eval()
     occluded, clean, mask = (
         torch.stack([sample[name] for sample in samples]).to(device) for name in ("occluded", "clean", "mask")
     )
     restored: Restoration = model(occluded, mask)
-    columns = (
-        clean,
-        occluded,
-        composite(restored.coarse_B3HW, occluded, mask),
-        restored.composited(occluded, mask),
-    )
-    rows = np.concatenate([to_pictures(column) for column in columns], axis=2)
-    return np.concatenate(list(rows), axis=0)
+    coarse, final = composite(restored.coarse_B3HW, occluded, mask), restored.composited(occluded, mask)
+    psnrs = [hole_psnr_db(rounded(made), rounded(clean), mask).tolist() for made in (coarse, final)]
+    rows = list(zip(*(to_pictures(column) for column in (occluded, coarse, final, clean)), strict=True))
+    captions = [
+        [f"{split} {COLUMNS[0]}", f"{COLUMNS[1]} {one:.1f} dB", f"{COLUMNS[2]} {two:.1f} dB", COLUMNS[3]]
+        for one, two in zip(*psnrs, strict=True)
+    ]
+    return sheet(rows, captions)

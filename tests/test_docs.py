@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cli.fdgen_main import program
+from cli import fdgen_main, fdtrain_main
 from fdgen.faces import SAMPLES
 
 ROOT = Path(__file__).parent.parent
@@ -25,12 +25,20 @@ PICTURE = ROOT / "docs" / "preview.jpg"
 MOST_BYTES = 300_000
 
 INSTALLS = re.compile(r"python3 -m venv \.venv && \.venv/bin/pip install \S+( '[^']*')? && ")
-SMALLER = {"--count 20000": "--count 12", "--workers 8": "--workers 2", "--count 64": "--count 24"}
+SMALLER = {
+    "--count 20000": "--count 12",
+    "--workers 8": "--workers 2",
+    "--count 64": "--count 24",
+    "--preset tiny": "--preset tiny --set training.images=160",
+}
 """What a test changes in a command before it runs it: how much, never what."""
 
 
+PROGRAMS: dict[str, click.Group] = {"fdgen": fdgen_main.program, "fdtrain": fdtrain_main.program}
+
+
 def commands(text: str) -> list[list[str]]:
-    """Return the calls of fdgen in the bash blocks of a document, as lists of words."""
+    """Return the calls of our programs in the bash blocks of a document, as lists of words."""
     lines = [
         part.strip().removeprefix(".venv/bin/")
         for match in BLOCK.finditer(text)
@@ -38,27 +46,28 @@ def commands(text: str) -> list[list[str]]:
         for line in match[2].splitlines()
         for part in line.split("&&")
     ]
-    return [shlex.split(line, comments=True) for line in lines if line.startswith("fdgen ")]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith(("fdgen ", "fdtrain "))]
 
 
 @pytest.mark.parametrize("words", [*commands(README), *commands(CONTRIBUTING)], ids=" ".join)
 def test_every_command_is_one_that_exists(words: list[str]) -> None:
+    program = PROGRAMS[words[0]]
     command: click.Command | None = program
-    context, rest = click.Context(program, info_name="fdgen"), words[1:]
+    context, rest = click.Context(program, info_name=words[0]), words[1:]
     while isinstance(command, click.Group):
         command = command.get_command(context, rest[0])
         assert command is not None, rest[0]
         rest = rest[1:]
-    command.make_context("fdgen", rest, parent=context)  # refuses unknown options and bad values
+    command.make_context(words[0], rest, parent=context)  # refuses unknown options and bad values
 
 
 def test_the_table_of_commands_is_whole() -> None:
     table = README[README.index("| command |") :].split("\n\n")[0]
-    named = re.findall(r"`fdgen (\w+)`", table)
-    assert named == program.list_commands(click.Context(program))
+    for name, program in PROGRAMS.items():
+        assert re.findall(rf"`{name} (\w+)`", table) == program.list_commands(click.Context(program))
 
 
-def test_the_first_command_is_one_line_that_installs_and_builds() -> None:
+def test_the_first_commands_are_one_line_each_that_installs() -> None:
     blocks = [text for language, text in BLOCKS if language == "bash"]
     assert INSTALLS.match(blocks[0])
     assert INSTALLS.match(blocks[1])

@@ -120,6 +120,16 @@ def test_restore_writes_pictures_and_a_sheet(photos: Path, weights: Path) -> Non
     assert (photos / "b" / "face0.png").read_bytes() == (out / "face0.png").read_bytes()
 
 
+def test_pictures_unpacked_from_a_shard_find_their_masks(photos: Path, weights: Path) -> None:
+    """KEY.occluded.png and KEY.mask.png lie in one folder, as tar leaves them."""
+    (photos / "face0.png").rename(photos / "masks" / "f0.occluded.png")
+    (photos / "masks" / "face0.png").rename(photos / "masks" / "f0.mask.png")
+    occluded, out = photos / "masks" / "f0.occluded.png", photos / "o"
+    result = run("restore", occluded, "--weights", weights, "--mask", photos / "masks", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert (out / "f0.occluded.png").is_file()
+
+
 def test_one_bad_photograph_does_not_stop_the_others(photos: Path, weights: Path) -> None:
     (photos / "torn.png").write_bytes(b"torn")
     (photos / "masks" / "torn.png").write_bytes((photos / "masks" / "face0.png").read_bytes())

@@ -162,7 +162,9 @@ def test_the_log_holds_what_was_promised(whole: Path) -> None:
     assert {"stage2/adversarial", "stage2/discriminator"} <= set(training[-1])
     assert all(0 <= line["loader_share"] <= 1 for line in training)
     assert [line["images"] for line in lines if "val/hole_psnr_db" in line] == [32, 64, 96]
-    assert len(list((whole / "samples").glob("*.png"))) == 2
+    sheets = sorted((whole / "samples").glob("*.png"))
+    assert [int(path.stem) for path in sheets] == [48, 96]
+    assert (whole / "before-after.png").read_bytes() == sheets[-1].read_bytes()
 
 
 def test_the_last_checkpoints_and_the_best_are_kept(whole: Path) -> None:

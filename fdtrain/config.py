@@ -63,6 +63,7 @@ def _none(value: Any) -> Any:
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[Number, _within(0, 1)]
 Weight = Annotated[Number, _at_least(0)]
 Count = Annotated[int, _at_least(1)]
 Positive = Annotated[Number, AfterValidator(_above_zero)]
@@ -89,6 +90,10 @@ class DataConfig(Section):
     kinds: Annotated[Names | None, BeforeValidator(_none)] = None
     # Paired augmentation: nothing, mirroring, or mirroring with mild photometric changes and JPEG.
     augment: Literal["none", "flip", "mild"] = "none"
+    # How often a training face wears the occluder of another sample in place of its own, drawn anew each epoch. Paired
+    # with one hole each, a few thousand faces are learnt by heart; the light of another's occluder is not the face's,
+    # so this is for networks that blank the hole.
+    mix: Share = 0.0
     # Compare every byte read with the manifest's digests.
     verify: bool = False
 

@@ -68,7 +68,9 @@ class TripletDataset(Dataset[Sample]):
     None the stored one: below it pictures are averaged, above it interpolated, and the pair stays exact. `kinds`
     keeps samples with an occluder of one of these kinds; `coverage` those whose mask covers a share in [low, high) of
     the crop; `limit` the first so many, which are a random choice already. `augment` is called with a seed made of
-    (`seed`, epoch, key). `verify` compares the sha256 of what is read with the manifest's.
+    (`seed`, epoch, key). `mix` is how often a face wears the occluder of another sample in place of its own, drawn
+    from the same three: a few thousand faces with one hole each are learnt by heart. `verify` compares the sha256 of
+    what is read with the manifest's.
 
     Raises `DatasetError` where the folder is no dataset, the split or stratum is empty, or a shard is missing, short or
     holds what it should not. Files are opened for one read and closed: no handle is shared with a forked or spawned
@@ -85,6 +87,7 @@ class TripletDataset(Dataset[Sample]):
         coverage: tuple[float, float] | None = None,
         limit: int | None = None,
         augment: Augment | None = None,
+        mix: float = 0.0,
         seed: int = 0,
         verify: bool = False,
     ) -> None:
@@ -101,7 +104,7 @@ class TripletDataset(Dataset[Sample]):
         self.content_id: str = manifest.dataset["content_id"]
         self.stored_px: int = manifest.dataset["recipe"]["size_px"]
         self.size_px = self.stored_px if size_px is None else size_px
-        self.augment, self.seed, self.verify, self.epoch = augment, seed, verify, 0
+        self.augment, self.mix, self.seed, self.verify, self.epoch = augment, mix, seed, verify, 0
         rows = _stratum(manifest, split, kinds, coverage).iloc[:limit]
         self.keys: list[str] = rows["key"].tolist()
         self.table = _strata(rows)
@@ -132,6 +135,9 @@ class TripletDataset(Dataset[Sample]):
     def pictures(self, index: int, epoch: int = 0) -> Pictures:
         """Return one triplet at the training size, augmented for that epoch, as uint8 pictures."""
         clean_HWC, occluded_HWC, mask_HW = self.stored(index)
+        if self.mix > 0 and (other := self._partner(index, epoch)) != index:
+            _, worn_HWC, mask_HW = self.stored(other)
+            occluded_HWC = pasted(worn_HWC, clean_HWC, mask_HW)
         small = Pictures(
             resized(clean_HWC, self.size_px), resized(occluded_HWC, self.size_px), resized_mask(mask_HW, self.size_px)
         )
@@ -162,6 +168,12 @@ class TripletDataset(Dataset[Sample]):
                 f"the mask of {where} is not binary: {odd} pixels are neither 0 nor 255", hint=self._next_step()
             )
         return found
+
+    def _partner(self, index: int, epoch: int) -> int:
+        """Return whose occluder a sample wears in an epoch."""
+        seed = sample_seed(self.seed, epoch, f"{self.keys[index]}+mix")
+        chance, place = np.random.default_rng(seed).random(2)
+        return int(place * len(self)) if chance < self.mix else index
 
     def _read(self, index: int) -> tuple[str, list[bytes]]:
         """Return what the sample is called in an error, and the bytes of its members."""

@@ -92,6 +92,7 @@ def fit(
             size_px=config.data.size_px,
             kinds=config.data.kinds,
             augment=NAMED[config.data.augment],
+            mix=config.data.mix,
             seed=config.seed,
             verify=config.data.verify,
         )

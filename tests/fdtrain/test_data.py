@@ -68,9 +68,9 @@ def test_it_is_a_sequence(triplets: Path) -> None:
 
 
 @pytest.mark.parametrize("size_px", [16, 24, 47, 64, 65, 96, 128])
-@pytest.mark.parametrize("augment", [None, MILD])
-def test_the_pair_is_exact_at_every_size(triplets: Path, size_px: int, augment: PairAugment | None) -> None:
-    dataset = TripletDataset(triplets, "val", size_px=size_px, augment=augment)
+@pytest.mark.parametrize(("augment", "mix"), [(None, 0.0), (MILD, 0.0), (MILD, 1.0)])
+def test_the_pair_is_exact_at_every_size(triplets: Path, size_px: int, augment: PairAugment | None, mix: float) -> None:
+    dataset = TripletDataset(triplets, "val", size_px=size_px, augment=augment, mix=mix)
     for index in range(len(dataset)):
         sample = dataset[Draw(index, epoch=3)]
         outside = (sample["mask"] == 0).expand(3, -1, -1)
@@ -232,7 +232,7 @@ def drawn(batches: Batches, n: int) -> list[torch.Tensor]:
 )
 def test_workers_change_nothing(triplets: Path, workers: int, start: str) -> None:
     """Neither their number nor how they start, over two epochs and more, with augmentation; nor do global seeds."""
-    dataset = TripletDataset(triplets, "test", size_px=32, augment=MILD, seed=5)
+    dataset = TripletDataset(triplets, "test", size_px=32, augment=MILD, mix=0.5, seed=5)
     n = len(dataset) * 5 // 8
     random.seed(1)
     torch.manual_seed(1)
@@ -251,6 +251,26 @@ def test_batches_go_once_through_in_order(triplets: Path) -> None:
     seen = [index for batch in batches for index in batch["index"].tolist()]
     assert seen == list(range(len(dataset)))
     assert len(batches) == -(-len(dataset) // 4)
+
+
+def test_faces_change_occluders_as_often_as_asked(triplets: Path) -> None:
+    """The face stays, the hole and what fills it are those of one other sample, another one in each epoch."""
+    own = TripletDataset(triplets, "train", size_px=None)
+    mixed = TripletDataset(triplets, "train", size_px=None, mix=0.5)
+    masks = [own.pictures(index).mask_HW.tobytes() for index in range(len(own))]
+    n_epochs, kept, partners = 12, 0, set()
+    for index, epoch in itertools.product(range(len(own)), range(n_epochs)):
+        clean_HWC, occluded_HWC, mask_HW = mixed.pictures(index, epoch)
+        np.testing.assert_array_equal(clean_HWC, own.pictures(index).clean_HWC)
+        partner = masks.index(mask_HW.tobytes())
+        np.testing.assert_array_equal(occluded_HWC[mask_HW > 0], own.pictures(partner).occluded_HWC[mask_HW > 0])
+        kept += partner == index
+        if index == 0:
+            partners.add(partner)
+    n = len(own) * n_epochs
+    expected = 0.5 + 0.5 / len(own)  # whoever draws itself keeps its own
+    assert abs(kept / n - expected) < 4 * (expected * (1 - expected) / n) ** 0.5
+    assert len(partners) > 2
 
 
 def test_a_pickled_dataset_is_the_same(triplets: Path) -> None:

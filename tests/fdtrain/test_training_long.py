@@ -97,6 +97,7 @@ def test_eight_triplets_are_learnt_by_heart_within_a_minute(tmp_path: Path) -> N
         overrides=[
             ("data.root", str(data)),
             "data.augment=none",
+            "data.mix=0.0",
             "loss.gamma=[0,0]",
             "training.batch=8",
             "training.images=1600",

@@ -75,8 +75,34 @@ def gather(manifest: Manifest) -> dict[str, Any]:
         "generator": dataset["generator"],
         "landmarks": dataset["landmarks"],
         "environment": dataset.get("environment", {}),
+        "asked_and_got": asked_and_got(manifest),
         "example_keys": table["key"].head(EXAMPLES).tolist(),
     }
+
+
+def asked_and_got(manifest: Manifest) -> list[dict[str, Any]] | None:
+    """Return what the recipe asked of the samples beside what they are; None where it is of another version."""
+    from fdgen.errors import RecipeError
+    from fdgen.recipe import Recipe
+    from fdgen.tally import tally
+
+    try:
+        recipe = Recipe.from_dict(manifest.dataset["recipe"])
+    except RecipeError:
+        return None
+    return [
+        {
+            "what": one.asked.what,
+            "of": one.asked.of,
+            "stratum": one.asked.stratum,
+            "asked": round(one.asked.share, 6),
+            "got": round(one.share, 6),
+            "n": one.got,
+            "samples": one.samples,
+            "z": None if one.z is None else round(one.z, 3),
+        }
+        for one in tally(recipe, manifest.table)
+    ]
 
 
 def counts(column: pd.Series[Any]) -> dict[str, int]:
@@ -116,8 +142,28 @@ def report(facts: dict[str, Any]) -> list[str]:
     for low, number in facts["coverage_histogram"].items():
         bar = "#" * round(BAR_CHARACTERS * number / most)
         lines.append(f"  {low}-{float(low) + BIN:.2f}  {number:>7,}  {bar}".rstrip())
+    lines += asked_lines(facts["asked_and_got"])
     lines.append(f"keys      {', '.join(facts['example_keys'])}, ...")
     return lines
+
+
+def asked_lines(rows: list[dict[str, Any]] | None) -> list[str]:
+    """Return a line a stratum: asked, got, and by how many standard errors they differ."""
+    if rows is None:
+        return ["asked     not known: the recipe is one of another version"]
+    lines = [
+        (
+            row["what"],
+            row["of"],
+            row["stratum"],
+            f"asked {row['asked']:.1%}",
+            f"got {row['got']:.1%}",
+            f"{row['n']:,} of {row['samples']:,}",
+            "" if row["z"] is None else f"z {row['z']:+.1f}",
+        )
+        for row in rows
+    ]
+    return ["asked     and got; z is the difference in standard errors of the sampling", *aligned(lines, indent=2)]
 
 
 def listed(numbers: dict[str, int], total: int = 0) -> str:

@@ -69,6 +69,7 @@ def command(
         names = [name for name, _ in resolved.kinds]
         refuse_unknown("--kind", [kind], names)
         only = [f"kinds.{name}={1.0 if name == kind else 0.0}" for name in names]
+        only += ["several.two=0", "several.three=0"]
         resolved = resolve_recipe(recipe, [*overrides, *only], seed=seed, size_px=size_px)
     source, photographs = list_faces(faces, voice)
     ready_renderer(voice)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import click
 
+from .faces import list_faces
 from .lazy import Group
-from .output import aligned, emit, emit_json
-from .settings import json_option, resolve_recipe
+from .output import Voice, aligned, emit, emit_json
+from .progress import metered
+from .renderer import ready_renderer
+from .settings import (
+    cache_options,
+    faces_option,
+    json_option,
+    open_cache,
+    quiet_option,
+    resolve_recipe,
+    workers_option,
+)
 
 
 @click.group("recipe", cls=Group)
@@ -52,11 +64,82 @@ def show(name: str, resolved: bool, as_json: bool) -> None:
 @command.command()
 @click.argument("recipe", metavar="NAME|FILE")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Check it with this value changed.")
-def check(recipe: str, overrides: tuple[str, ...]) -> None:
-    """Check a recipe, and print its digest: recipes of equal digest ask for equal pixels."""
+@json_option
+def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Check a recipe, and print its digest: recipes of equal digest ask for equal pixels.
+
+    What it asks of the samples is told beside: the share of each kind, and of each stratum where there are any, which
+    are tried out on a few made-up heads.
+    """
+    from fdgen.assets import AssetLibrary
+    from fdgen.offer import find_targets
+    from fdgen.tally import asked
+
     found = resolve_recipe(recipe, overrides)
+    shares = asked(found)
+    if found.strata.asks_of_placements:
+        ready_renderer(Voice())
+    targets = find_targets(found, AssetLibrary.load())
+    if as_json:
+        emit_json(
+            {
+                "digest": found.digest(),
+                "asked": [dataclasses.asdict(one) for one in shares],
+                "placements_a_sample": round(targets.placements_a_sample(), 2),
+                "faces_taken": round(targets.taken, 6),
+            }
+        )
+        return
     emit(found.digest())
-    click.echo(f"{recipe} is a valid recipe", err=True)
+    click.echo(f"{recipe} is a valid recipe; it asks for", err=True)
+    for line in aligned([(one.what, one.of, one.stratum, f"{one.share:.1%}") for one in shares], indent=2):
+        click.echo(line, err=True)
+    if found.strata.asks_of_placements:
+        click.echo(f"about {targets.placements_a_sample():.1f} placements are drawn for each sample", err=True)
+    if found.strata.pose:
+        click.echo(f"{targets.taken:.1%} of the faces are taken, the others passed over for their pose", err=True)
+
+
+@command.command()
+@click.argument("recipe", metavar="NAME|FILE", default="default")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Measure with this value changed.")
+@faces_option
+@workers_option
+@cache_options
+@quiet_option
+@json_option
+def offered(
+    recipe: str,
+    overrides: tuple[str, ...],
+    faces: str | None,
+    workers: int,
+    cache: Path | None,
+    no_cache: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Measure which poses the faces offer, and print it as a recipe's [strata.offered].
+
+    A recipe that asks for poses needs it: faces of the poses that are offered too often are passed over. It stands in
+    the recipe, so that no sample depends on which other faces there are.
+    """
+    from fdgen.landmarks import Landmarks, detect
+    from fdgen.poses import offered_poses
+
+    found, voice = resolve_recipe(recipe, overrides), Voice(quiet)
+    source, photographs = list_faces(faces, voice)
+    with open_cache(cache, no_cache) as opened, metered(voice, "landmarks", "photographs", len(photographs)) as meter:
+        looked_at = detect(
+            source, photographs, size_px=found.size_px, cache=opened, workers=workers, on_face=meter.update
+        )
+    usable = [one for one in looked_at.values() if isinstance(one, Landmarks)]
+    shares = {name: round(share, 6) for name, share in offered_poses(found, usable).items()}
+    if as_json:
+        emit_json(shares)
+        return
+    emit("[strata.offered]")
+    for name, share in shares.items():
+        emit(f'"{name}" = {share}')
 
 
 @command.command()

@@ -9,13 +9,13 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fdgen.cache import FaceCache
-from fdgen.contract import SPLITS, Manifest, Reject, ShardReceipt
+from fdgen.contract import SPLITS, Manifest, Reject, ShardReceipt, sample_key
 from fdgen.errors import DatasetError
 from fdgen.finish import finish
 from fdgen.folder import check_space, claimed, read_dataset, refuse_foreign, remove, write_dataset
@@ -28,6 +28,7 @@ from fdgen.resume import finished_shard
 from fdgen.shards import receipt_path, shard_path
 from fdgen.sources import PASSING_REASONS, FaceSource, OnFile, Source
 from fdgen.spec import make_spec, spec_id
+from fdgen.strata import PASSED_OVER
 from fdgen.tables import write_sources
 from fdgen.worker import ShardTask, Steps, tools_digest, went_missing
 
@@ -76,6 +77,7 @@ def build(
     rule = split_rule(recipe.splits, sources)
     library = steps.load_library()
     recipe.check_assets(library.digests().keys())
+    targets = steps.find_targets(recipe, library)
     spec = make_spec(recipe, count, sources, library.digests(), steps.detector_version())
     with claimed(out, spec, sources):
         found = read_dataset(out)
@@ -84,12 +86,12 @@ def build(
         write_sources(out / "sources.parquet", sources)
         landmarks = _LandmarkStore(faces, recipe.size_px, cache, workers, steps, on_face)
         planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks.look), rule, count)
-        job = _Job(recipe, faces, out, spec, steps, tools_digest(library), landmarks, cache, workers, executor)
+        job = _Job(recipe, faces, out, spec, steps, tools_digest(library), targets, landmarks, cache, workers, executor)
         tally = _Tally(planner.target, on_shard, on_progress)
         names = []
         while plans := planner.next_round():
             with contextlib.closing(job.make(plans, tally)) as receipts:
-                planner.record({entry.record.key for receipt in receipts for entry in receipt.samples})
+                planner.record(*_outcome(receipts))
             names += [plan.name for plan in plans]
         rejects = [*faces.rejects(), *planner.passed_over()]
         if not planner.made:
@@ -145,6 +147,7 @@ class _Job:
     spec: dict[str, Any]
     steps: Steps
     tools: str
+    targets: Any
     landmarks: _LandmarkStore
     cache: FaceCache | None
     workers: int
@@ -191,6 +194,7 @@ class _Job:
             landmarks=self.landmarks.packed([candidate.source for candidate in plan.candidates]),
             cache_path=None if self.cache is None else self.cache.path,
             steps=self.steps,
+            targets=self.targets,
         )
 
 
@@ -241,6 +245,19 @@ class _LandmarkStore:
 
     def unpacked(self, sources: Sequence[Source]) -> list[Landmarks]:
         return [Landmarks.from_bytes(data) for data in self.packed(sources)]
+
+
+def _outcome(receipts: Iterable[ShardReceipt]) -> tuple[set[str], set[str]]:
+    """Return the keys of the samples made, and of those that were passed over for their pose."""
+    made, passed_over = set(), set()
+    for receipt in receipts:
+        made |= {entry.record.key for entry in receipt.samples}
+        passed_over |= {
+            sample_key(reject.source_sha256, reject.variant)
+            for reject in receipt.rejects
+            if reject.reason == PASSED_OVER
+        }
+    return made, passed_over
 
 
 def _unfinished(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from fdgen.contract import SPLITS
 from fdgen.errors import RecipeError
 from fdgen.folder import refuse_foreign, refuse_other_spec
+from fdgen.outfit import label
 from fdgen.plan import FaceQueue, Planner, split_rule
 from fdgen.recipe import Recipe
 from fdgen.resume import planned_receipt
@@ -60,8 +61,10 @@ def plan_build(
         refuse_foreign(Path(out))
     sources = faces.sources(on_file)
     rule = split_rule(recipe.splits, sources)
-    assets = steps.load_library().digests()
+    library = steps.load_library()
+    assets = library.digests()
     recipe.check_assets(assets.keys())
+    steps.find_targets(recipe, library)
     spec = make_spec(recipe, count, sources, assets, steps.detector_version())
     nobody_rejected = FaceQueue(
         sources, recipe.seed, lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS)
@@ -81,7 +84,7 @@ def plan_build(
         photographs=len(sources),
         samples={split: sum(len(p.candidates) for p in plans if p.split == split) for split in SPLITS},
         shards={split: sum(plan.split == split for plan in plans) for split in SPLITS},
-        kinds=recipe.kinds.shares(),
+        kinds={label(outfit): share for outfit, share in recipe.outfits().items()},
         size_px=recipe.size_px,
         bytes=disk_bytes(recipe, planner.target),
         shards_done=done,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,11 +14,13 @@ from fdgen.contract import Image, Reject, SampleRecord, Triplet, canonical_json,
 from fdgen.errors import AssetError
 from fdgen.faces import Face
 from fdgen.occluders import OCCLUDERS, Placement
+from fdgen.outfit import Outfit
 from fdgen.processes import one_blas_thread
 from fdgen.quality import Failure, check_coverage, check_pose, region_coverage
 from fdgen.recipe import Recipe
 from fdgen.rng import sample_rng
 from fdgen.scene import Analysis, Scene
+from fdgen.targets import Targets
 
 
 @one_blas_thread()
@@ -29,30 +32,50 @@ def generate(
     *,
     split: str = "train",
     analysis: Analysis | None = None,
+    targets: Targets | None = None,
 ) -> Triplet | Reject:
-    """Put one occluder on a face: a function of (recipe, source digest, variant, split) alone.
+    """Put occluders on a face: a function of (recipe, source digest, variant, split) alone.
 
-    The kind is drawn once; a placement that breaks a law of the recipe is drawn again, `recipe.attempts` times at most,
-    so that the kinds keep their proportions. `analysis` is one made before of this face.
+    What is asked of the sample (kinds, stratum) is drawn once; placements that break a law of the recipe, or miss that,
+    are drawn again, so that kinds and strata keep their proportions. `analysis` is one made before of this face;
+    `targets` are those of the recipe, needed where it asks for strata of placements (`fdgen.offer.find_targets`).
     """
     source = face.source
     scene = Scene.of(face, analysis)
-    failure = check_pose(scene.pose, recipe.pose, face.landmarks.size_px)
     rng = sample_rng(recipe.seed, source.sha256, variant)
-    shares = recipe.kinds.shares()
-    kind = str(rng.choice(list(shares), p=list(shares.values())))
+    target = (targets or Targets.of(recipe)).draw(rng)
+    failure = check_pose(scene.pose, recipe.pose, face.landmarks.size_px) or target.check_pose(scene.pose.yaw_deg)
     if failure is None:
-        candidates = _candidates(library, recipe, kind, split)
-        for attempt in range(recipe.attempts):
+        for attempt in range(target.attempts):
             attempt_rng = rng.spawn(1)[0]
-            asset = _choose(candidates, recipe, attempt_rng)
-            placement = _as_json(OCCLUDERS[kind].place(scene, asset, attempt_rng))
-            made = _make(scene, [placement], library, variant, split, attempt)
+            placements = wear(scene, target.outfit, recipe, library, split, attempt_rng, target.favour)
+            made = _make(scene, placements, library, variant, split, attempt)
             failure = check_coverage(made.record.coverage, made.record.coverage_face, recipe.coverage)
+            failure = failure or target.check(made.record)
             if failure is None:
                 return made
     refused = failure or Failure("not-drawn", "the recipe allows no attempt")
     return Reject(source.path, source.sha256, variant, refused.reason, refused.detail)
+
+
+def wear(
+    scene: Scene,
+    outfit: Outfit,
+    recipe: Recipe,
+    library: AssetLibrary,
+    split: str,
+    rng: np.random.Generator,
+    favour: Mapping[str, float] = MappingProxyType({}),
+) -> list[Placement]:
+    """Draw which assets of an outfit's kinds a face wears, and how: placements as a replay reads them.
+
+    `favour` multiplies the weights of the assets that it names.
+    """
+    placements = []
+    for kind in outfit:
+        asset = _choose(_candidates(library, recipe, kind, split), recipe, favour, rng)
+        placements.append(_as_json(OCCLUDERS[kind].place(scene, asset, rng)))
+    return placements
 
 
 @one_blas_thread()
@@ -120,8 +143,8 @@ def _candidates(library: AssetLibrary, recipe: Recipe, kind: str, split: str) ->
     return assets
 
 
-def _choose(assets: Sequence[Asset], recipe: Recipe, rng: np.random.Generator) -> Asset:
-    weights = np.array([recipe.assets.weight(asset.id) * asset.weight for asset in assets])
+def _choose(assets: Sequence[Asset], recipe: Recipe, favour: Mapping[str, float], rng: np.random.Generator) -> Asset:
+    weights = np.array([recipe.assets.weight(asset.id) * asset.weight * favour.get(asset.id, 1.0) for asset in assets])
     return assets[int(rng.choice(len(assets), p=weights / weights.sum()))]
 
 

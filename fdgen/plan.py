@@ -172,11 +172,15 @@ class Planner:
             )
         return [shard for split, found in by_split.items() for shard in self._chunk(split, found)]
 
-    def record(self, made: Collection[str]) -> None:
-        """Tell which keys of the last round became samples."""
+    def record(self, made: Collection[str], passed_over: Collection[str] = ()) -> None:
+        """Tell which keys of the last round became samples, and which were passed over by chance.
+
+        The latter say nothing of what a face can give: its next variant may be taken.
+        """
         self.made += len(made)
         for candidate in self._round:
-            self._barren = 0 if candidate.key in made else self._barren + 1
+            if candidate.key not in passed_over:
+                self._barren = 0 if candidate.key in made else self._barren + 1
 
     def passed_over(self) -> list[Reject]:
         """Return the photographs without a usable face that were met on the way, so far."""

@@ -12,67 +12,31 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from fdgen.contract import digest_json
 from fdgen.errors import RecipeError
+from fdgen.outfit import Outfit, Several, outfits
 from fdgen.recipe_toml import guess, read_recipe, recipe_names, recipe_text, write_recipe
+from fdgen.recipe_values import Names, Number, Section, Share, Weight, above_zero, at_least, within
+from fdgen.strata import Strata
 
-__all__ = ["AssetChoice", "Coverage", "Kinds", "Pose", "Recipe", "Shards", "Splits", "recipe_names", "recipe_text"]
-
-
-def _within(low: float, high: float) -> AfterValidator:
-    def check(value: float) -> float:
-        if not low <= value <= high:
-            raise ValueError(f"must be in [{low:g}, {high:g}], got {value:g}")
-        return value + 0  # -0.0 and 0.0 are one value, and must have one digest
-
-    return AfterValidator(check)
-
-
-def _at_least(low: int) -> AfterValidator:
-    def check(value: int) -> int:
-        if value < low:
-            raise ValueError(f"must be {low} or more, got {value}")
-        return value
-
-    return AfterValidator(check)
+__all__ = [
+    "AssetChoice",
+    "Coverage",
+    "Kinds",
+    "Pose",
+    "Recipe",
+    "Several",
+    "Shards",
+    "Splits",
+    "Strata",
+    "recipe_names",
+    "recipe_text",
+]
 
 
-def _above_zero(value: float) -> float:
-    if value <= 0:
-        raise ValueError(f"must be greater than 0, got {value:g}")
-    return value
-
-
-MOST_WEIGHT = 1e6  # only ratios count, and sums of weights must stay finite
-
-
-def _weight(value: float) -> float:
-    if value < 0:
-        raise ValueError(f"must be 0 or more, got {value:g}")
-    if value > MOST_WEIGHT:
-        raise ValueError(f"must be {MOST_WEIGHT:,.0f} or less, got {value:g}")
-    return value + 0
-
-
-def _names(value: Any) -> Any:
-    if isinstance(value, str):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
-
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[Number, _within(0, 1)]
-Weight = Annotated[Number, AfterValidator(_weight)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Kinds(_Section):
+class Kinds(Section):
     """How often each kind of occluder is drawn, as weights."""
 
     sunglasses: Weight
@@ -80,7 +44,7 @@ class Kinds(_Section):
     hand: Weight
 
     @model_validator(mode="after")
-    def _one_kind_at_least(self) -> Kinds:
+    def _one_kindat_least(self) -> Kinds:
         if not any(weight for _, weight in self):
             raise ValueError("must have at least one weight above 0, got only zeros")
         return self
@@ -92,7 +56,7 @@ class Kinds(_Section):
         return {name: weight / total for name, weight in weights.items()}
 
 
-class Coverage(_Section):
+class Coverage(Section):
     """The range of the share of the crop that the mask may cover."""
 
     min: Share
@@ -105,16 +69,16 @@ class Coverage(_Section):
         return self
 
 
-class Pose(_Section):
+class Pose(Section):
     """The limits past which a face is rejected. `max_residual_px` is meant at 256 px and scales with the crop."""
 
-    max_yaw_deg: Annotated[Number, _within(0, 90)]
-    max_pitch_deg: Annotated[Number, _within(0, 90)]
-    max_roll_deg: Annotated[Number, _within(0, 180)]
-    max_residual_px: Annotated[Number, AfterValidator(_above_zero)]
+    max_yaw_deg: Annotated[Number, within(0, 90)]
+    max_pitch_deg: Annotated[Number, within(0, 90)]
+    max_roll_deg: Annotated[Number, within(0, 180)]
+    max_residual_px: Annotated[Number, AfterValidator(above_zero)]
 
 
-class Splits(_Section):
+class Splits(Section):
     """How faces are divided, and into what shares."""
 
     mode: Literal["auto", "official", "identity", "source"]
@@ -130,13 +94,13 @@ class Splits(_Section):
         return self
 
 
-class Shards(_Section):
+class Shards(Section):
     """The size of a shard."""
 
-    samples: Annotated[int, _within(1, 100_000)]
+    samples: Annotated[int, within(1, 100_000)]
 
 
-class AssetChoice(_Section):
+class AssetChoice(Section):
     """Which occluders may be used, and how often; ids or patterns as of a shell (`mask-*`)."""
 
     include: Names
@@ -168,7 +132,7 @@ class AssetChoice(_Section):
         return 1.0
 
 
-class Recipe(_Section):
+class Recipe(Section):
     """Everything that a dataset is asked to be. Immutable; made by `Recipe.load` or `Recipe.from_dict`.
 
     >>> recipe = Recipe.load("masks", ["size_px=128", "coverage.max=0.5"])
@@ -178,15 +142,29 @@ class Recipe(_Section):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     description: str
-    seed: Annotated[int, _at_least(0)]
-    size_px: Annotated[int, _within(64, 1024)]
-    attempts: Annotated[int, _within(1, 1000)]
+    seed: Annotated[int, at_least(0)]
+    size_px: Annotated[int, within(64, 1024)]
+    attempts: Annotated[int, within(1, 1000)]
     kinds: Kinds
+    several: Several
     coverage: Coverage
     pose: Pose
+    strata: Strata
     splits: Splits
     shards: Shards
     assets: AssetChoice
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        """Check what no part can by itself."""
+        known = type(self.kinds).model_fields
+        for pair in self.several.never:
+            for kind in pair.split("+"):
+                if kind not in known:
+                    raise ValueError(f"several.never names no kind {kind!r}{guess(kind, known)}")
+        self.strata.check(known, (self.coverage.min, self.coverage.max), self.pose.max_yaw_deg)
+        self.outfits()
+        return self
 
     @classmethod
     def load(cls, path_or_name: str | Path = "default", overrides: Sequence[str | tuple[str, Any]] = ()) -> Recipe:
@@ -227,6 +205,10 @@ class Recipe(_Section):
                     f"the recipe draws the kind {kind!r}, and leaves no asset of it to wear",
                     hint=f"widen assets.include, or set kinds.{kind}=0",
                 )
+
+    def outfits(self) -> dict[Outfit, float]:
+        """Return the probability of each outfit: the kinds that a face wears, the lowest layer first."""
+        return outfits(self.kinds.shares(), self.several)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them."""
@@ -275,7 +257,7 @@ _PLAIN = ("missing", "extra_forbidden")
 def _law(key: str, problem: Mapping[str, Any]) -> str:
     kind, value = problem["type"], problem["input"]
     if kind == "value_error":
-        return f"{key} {problem['ctx']['error']}"
+        return f"{key} {problem['ctx']['error']}".strip()
     if kind == "literal_error":
         return f"{key} must be one of {problem['ctx']['expected']}, got {value!r}"
     if kind == "string_pattern_mismatch":

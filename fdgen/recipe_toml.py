@@ -120,7 +120,7 @@ def _value(text: str) -> Any:
 
 
 def _nest(key: str, value: Any) -> dict[str, Any]:
-    for part in reversed(key.split(".", 2)):  # the third part is an asset's id or pattern, whose dots are its own
+    for part in reversed(key.split(".", 2)):  # the third part is an id, a pattern or a bin: its dots are its own
         value = {part: value}
     nested: dict[str, Any] = value
     return nested
@@ -174,10 +174,15 @@ def _lines(table: Mapping[str, Any], name: str) -> Iterator[str]:
         yield f"\n[{name}]"
     for key, value in table.items():
         if not isinstance(value, dict):
-            yield f"{_toml_text(key) if name == 'assets.weights' else key} = {_toml_value(value)}"
+            yield f"{_key(key, name)} = {_toml_value(value)}"
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from _lines(value, f"{name}.{key}" if name else key)
+            yield from _lines(value, f"{name}.{_key(key, name)}" if name else key)
+
+
+def _key(key: str, table: str) -> str:
+    """Write a key, between quotes in the tables whose keys are a user's: ids, patterns, bins, kinds worn together."""
+    return _toml_text(key) if "." in table else key
 
 
 def _toml_value(value: Any) -> str:

@@ -12,10 +12,12 @@ from fdgen.faces import Face, FaceSource, Source
 from fdgen.generate import generate, render_placements
 from fdgen.landmarks import FaceCache, Landmarks, detect, load_face
 from fdgen.occluders import OCCLUDERS
+from fdgen.offer import find_targets
 from fdgen.plan import FaceQueue, split_rule
 from fdgen.recipe import Recipe
 from fdgen.rng import sample_rng
 from fdgen.scene import Scene
+from fdgen.strata import PASSED_OVER
 
 OnDone = Callable[[int, int], None]
 
@@ -36,6 +38,7 @@ def trial(
     more. Raises `FacesError` where no photograph shows a face.
     """
     library = AssetLibrary.load()
+    targets = find_targets(recipe, library)
     rule = split_rule(recipe.splits, sources)
     known: dict[str, Landmarks] = {}
 
@@ -60,9 +63,9 @@ def trial(
         except PictureError:
             barren += 1
             continue
-        triplet = generate(face, recipe, library, candidate.variant, split=rule.split_of(source))
+        triplet = generate(face, recipe, library, candidate.variant, split=rule.split_of(source), targets=targets)
         if isinstance(triplet, Reject):
-            barren += 1
+            barren += triplet.reason != PASSED_OVER
             continue
         made, barren = made + 1, 0
         yield triplet

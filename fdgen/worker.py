@@ -35,6 +35,10 @@ class Library(Protocol):
         """Return the sha256 of each asset by its id."""
 
 
+def _nothing_asked(recipe: Recipe, library: Any) -> None:
+    """Find no targets."""
+
+
 @dataclass(frozen=True)
 class Steps:
     """The steps that know faces and occluders. Module-level callables, so that they can be sent to other processes.
@@ -52,6 +56,8 @@ class Steps:
     analysis_version: str
     load_library: Callable[[], Library]
     generate: Callable[..., Triplet | Reject]
+    find_targets: Callable[[Recipe, Any], Any] = _nothing_asked
+    """Returns what `generate` takes as `targets`, or None; raises `RecipeError` where a recipe asks too much."""
 
     @classmethod
     def real(cls) -> Steps:
@@ -59,6 +65,7 @@ class Steps:
         from fdgen.assets import AssetLibrary
         from fdgen.generate import generate
         from fdgen.landmarks import detect, detector_version, load_face
+        from fdgen.offer import find_targets
         from fdgen.scene import ANALYSIS_VERSION, Analysis
 
         return cls(
@@ -70,6 +77,7 @@ class Steps:
             analysis_version=ANALYSIS_VERSION,
             load_library=AssetLibrary.load,
             generate=generate,
+            find_targets=find_targets,
         )
 
 
@@ -88,6 +96,8 @@ class ShardTask:
     landmarks: Sequence[bytes]
     cache_path: Path | None
     steps: Steps
+    targets: Any = None
+    """What `Steps.find_targets` found where the build was planned."""
     slot: int = 0
     """Which counter of the pool this task counts its samples in."""
 
@@ -199,7 +209,8 @@ def _make_sample(
         if error.reason in PASSING_REASONS:
             raise went_missing(error.message) from error
         return Reject(source.path, source.sha256, variant, error.reason, error.message)
-    return task.steps.generate(face, task.recipe, library, variant, split=task.plan.split, analysis=analysis)
+    more = {} if task.targets is None else {"targets": task.targets}
+    return task.steps.generate(face, task.recipe, library, variant, split=task.plan.split, analysis=analysis, **more)
 
 
 @functools.lru_cache(maxsize=1)

@@ -53,6 +53,29 @@ def test_words_go_to_standard_error_with_a_line_a_shard(cache: Path, tmp_path: P
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.slow
+def test_strata_and_several_occluders_end_to_end(cache: Path, tmp_path: Path) -> None:
+    """The same bytes for one worker and two, every sample replayed, and every sample as asked."""
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'splits.mode = "source"\n[several]\ntwo = 0.6\n[strata.region]\neyes = 1.0\n'
+        '[kinds]\nmask = 0.0\n[strata.coverage]\n"0.05-0.60" = 1.0\n',
+        encoding="utf-8",
+    )
+    options = ("--recipe", file, "--count", "12", "--size", "64", "--set", "shards.samples=4", "--cache", cache)
+    ids = set()
+    for workers in ("1", "2"):
+        out = tmp_path / f"by-{workers}"
+        done = run_process("build", *options, "--workers", workers, "--out", out, "--json", "--quiet")
+        assert done.returncode == 0, done.stderr
+        ids.add(json.loads(done.stdout)["content_id"])
+    assert len(ids) == 1
+    manifest = Manifest.load(tmp_path / "by-1")
+    assert (manifest.table["coverage_eyes"] >= 0.5).all()
+    assert {json.loads(text)[-1] for text in manifest.table["kinds"] if "," in text} == {"hand"}
+    assert run_process("verify", tmp_path / "by-1", "--deep").returncode == 0
+
+
 def test_a_dry_run_writes_nothing_and_tells_the_resolved_recipe(tmp_path: Path) -> None:
     out = tmp_path / "set"
     arguments = ("--out", out, "--dry-run", "--count", "100", "--recipe", "masks", "--set", "seed=1", "--seed", "2")

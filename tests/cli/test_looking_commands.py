@@ -39,6 +39,30 @@ def test_info_counts_what_is_there(built: Built) -> None:
     assert facts["content_id"] == summary["content_id"]
 
 
+def test_info_sets_what_was_asked_beside_what_was_made(built: Built) -> None:
+    out, summary = built
+    rows = json.loads(run("info", out, "--json").stdout)["asked_and_got"]
+    kinds = {row["stratum"]: row for row in rows if row["what"] == "kinds"}
+    assert {name: row["n"] for name, row in kinds.items() if row["n"]} == summary["kinds"]
+    assert sum(row["asked"] for row in kinds.values()) == pytest.approx(1, abs=1e-5)
+    for row in kinds.values():
+        error = (row["asked"] * (1 - row["asked"]) / 12) ** 0.5
+        assert row["z"] == pytest.approx((row["n"] / 12 - row["asked"]) / error, abs=0.01)
+    words = run("info", out).stdout
+    assert all(f"{name} " in words for name in kinds)
+    assert "z +" in words or "z -" in words
+
+
+def test_info_of_a_recipe_of_another_version_still_tells_the_rest(built: Built, tmp_path: Path) -> None:
+    copy = tmp_path / "set"
+    shutil.copytree(built[0], copy)
+    dataset = json.loads((copy / "dataset.json").read_text())
+    del dataset["recipe"]["strata"]
+    (copy / "dataset.json").write_text(json.dumps(dataset))
+    assert "another version" in run("info", copy).stdout
+    assert json.loads(run("info", copy, "--json").stdout)["asked_and_got"] is None
+
+
 def test_info_says_it_in_words_too(built: Built) -> None:
     out, summary = built
     result = run("info", out)

@@ -43,6 +43,39 @@ def test_init_writes_a_recipe_that_checks(tmp_path: Path) -> None:
     assert run("recipe", "check", file).stdout.strip() == Recipe.load("masks").digest()
 
 
+def test_check_tells_what_is_asked() -> None:
+    overrides = ("--set", "several.two=0.25", "--set", "strata.pose.0-20=1", "--set", "strata.offered.0-20=0.5")
+    result = run("recipe", "check", "default", *overrides)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.strip() == resolve_recipe("default", overrides[1::2]).digest()
+    assert "mask+hand" in result.stderr
+    assert "50.0% of the faces are taken" in result.stderr
+    told = json.loads(run("recipe", "check", "default", *overrides, "--json").stdout)
+    assert told["digest"] == result.stdout.strip()
+    assert told["faces_taken"] == 0.5
+    kinds = {row["stratum"]: row["share"] for row in told["asked"] if row["what"] == "kinds"}
+    assert sum(kinds.values()) == pytest.approx(1)
+    assert sum(share for name, share in kinds.items() if "+" in name) == pytest.approx(0.25)
+
+
+def test_check_tells_of_poses_that_nobody_measured() -> None:
+    result = run("recipe", "check", "default", "--set", "strata.pose.0-20=1")
+    assert_refused(result, 2, "strata.offered", "fdgen recipe offered")
+
+
+def test_what_offered_prints_completes_a_recipe(cache: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('size_px = 64\n[strata.pose]\n"0-20" = 0.9\n"20-45" = 0.1\n', encoding="utf-8")
+    result = run("recipe", "offered", file, "--cache", cache, "--quiet")
+    assert result.exit_code == 0, result.stderr
+    with file.open("a", encoding="utf-8") as out:
+        out.write(result.stdout)
+    offered = Recipe.load(file).strata.offered
+    assert offered.keys() == {"0-20", "20-45"}
+    assert sum(offered.values()) == pytest.approx(1)
+    assert json.loads(run("recipe", "offered", file, "--cache", cache, "--quiet", "--json").stdout) == offered
+
+
 def test_check_refuses_and_guesses(tmp_path: Path) -> None:
     assert_refused(run("recipe", "check", "masks", "--set", "coverage.mxa=1"), 2, "coverage.mxa", "'coverage.max'")
     assert_refused(run("recipe", "check", "defualt"), 2, "'default'")

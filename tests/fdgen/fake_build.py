@@ -28,6 +28,7 @@ from fdgen.points import N_POINTS, Landmarks
 from fdgen.recipe import Recipe
 from fdgen.rng import fraction, sample_rng
 from fdgen.sources import OnFile, Source
+from fdgen.targets import Offer, Targets
 from fdgen.worker import Steps
 
 SIZE_PX = 64
@@ -144,9 +145,10 @@ def generate(
         kind
     ]
     held_out = split == "test" and bool(rng.random() < 0.5)
+    hold = "held" if held_out else "a"
     record = SampleRecord(
         key=sample_key(source.sha256, variant), split=split, source=source.path, source_sha256=source.sha256,
-        variant=variant, identity=source.identity, kinds=(kind,), asset_ids=(f"{kind}-a",), held_out=held_out,
+        variant=variant, identity=source.identity, kinds=(kind,), asset_ids=(f"{kind}-{hold}",), held_out=held_out,
         attempt=0, coverage=round(float((mask > 0).mean()), 6), coverage_face=0.5, coverage_eyes=0.0,
         coverage_nose=0.0, coverage_mouth=1.0, yaw_deg=1.5, pitch_deg=-2.0, roll_deg=0.0, pose_residual_px=0.1,
         gates={}, placement=({"kind": kind, "top": int(top), "left_px": int(left), **own},),
@@ -164,6 +166,49 @@ STEPS = Steps(
     load_library=load_library,
     generate=generate,
 )
+
+
+def find_targets(recipe: Recipe, library: FakeLibrary) -> Targets:
+    """Offer every coverage and every set of regions alike."""
+    rng = np.random.default_rng(5)
+    return Targets.of(
+        recipe,
+        {outfit: Offer(rng.uniform(0.03, 0.6, 400), rng.uniform(0, 1, (400, 3)), 400) for outfit in recipe.outfits()},
+    )
+
+
+def yaw_of(number: int) -> float:
+    """Return how far a face is turned: of ten, five under 10 degrees (one of them has no face), three under 30."""
+    return (2.0, -4.0, 5.0, 6.0, -8.0, 15.0, -20.0, 28.0, 35.0, -40.0)[number % 10]
+
+
+def generate_stratified(
+    face: Face,
+    recipe: Recipe,
+    library: FakeLibrary,
+    variant: int = 0,
+    *,
+    split: str = "train",
+    analysis: Any = None,
+    targets: Targets,
+) -> Triplet | Reject:
+    """Draw what a sample is to be as the real generator does, and change the made-up sample's record to that."""
+    source = face.source
+    target = targets.draw(sample_rng(recipe.seed, source.sha256, variant))
+    yaw_deg = yaw_of(int(source.path[5:10]))
+    if (failure := target.check_pose(yaw_deg)) is not None:
+        return Reject(source.path, source.sha256, variant, failure.reason, failure.detail)
+    made = generate(face, recipe.model_copy(update={"seed": recipe.seed + 1}), library, variant, split=split)
+    if isinstance(made, Reject):
+        return made
+    regions = {} if target.stratum is None else target.stratum.regions
+    covers = {f"coverage_{region}": float(covered) for region, covered in regions.items()}
+    record = dataclasses.replace(made.record, kinds=target.outfit, yaw_deg=yaw_deg, **covers)
+    return dataclasses.replace(made, record=record)
+
+
+STRATIFIED = dataclasses.replace(STEPS, generate=generate_stratified, find_targets=find_targets)
+"""Steps whose samples keep to the strata of their recipe."""
 
 
 def run(out: Path, faces: FakeFaces, *overrides: str, steps: Steps = STEPS, **options: Any) -> Manifest:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from fdgen.contract import Image, SampleRecord
+from fdgen.contract import Image, SampleRecord, ShardReceipt
 
 COVERAGE_STEP = 1e-6
 """Coverage is recorded to six digits, so a recomputed one may differ by this much."""
@@ -57,4 +58,22 @@ def pair_problems(
     if not abs(coverage - record.coverage) <= COVERAGE_STEP:
         message = f"the mask covers {coverage:.6f} of the crop, the record says {record.coverage}"
         found.append(Problem(file, record.key, "coverage", message))
+    return found
+
+
+def hold_out_problems(receipts: Sequence[ShardReceipt]) -> list[Problem]:
+    """Return the samples that break the law of the test split: what is held out for it is worn nowhere else.
+
+    Whatever the records say is held out: of each test sample that claims it, one occluder must be worn in test alone.
+    """
+    found = []
+    records = [(f"shards/{receipt.name}.tar", entry.record) for receipt in receipts for entry in receipt.samples]
+    elsewhere = {asset for _, record in records if record.split != "test" for asset in record.asset_ids}
+    for file, record in records:
+        if record.held_out and record.split != "test":
+            message = f"an occluder that is held out for test is worn in {record.split}"
+            found.append(Problem(file, record.key, "held-out", message))
+        elif record.held_out and elsewhere.issuperset(record.asset_ids):
+            message = f"it is to wear an occluder held out for test, and others wear all it has: {record.asset_ids}"
+            found.append(Problem(file, record.key, "held-out", message))
     return found

@@ -20,11 +20,12 @@ from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.finish import shard_leaves, shard_row
 from fdgen.folder import SUMS, WRITTEN, read_dataset
 from fdgen.images import decode_png
-from fdgen.laws import COVERAGE_STEP, Problem, pair_problems
+from fdgen.laws import COVERAGE_STEP, Problem, hold_out_problems, pair_problems
 from fdgen.recipe import Recipe
 from fdgen.replaying import Replayer
 from fdgen.shards import read_receipt, read_samples, receipt_path
 from fdgen.tables_check import table_problems
+from fdgen.tally import not_asked
 
 __all__ = ["Problem", "verify"]
 
@@ -221,9 +222,7 @@ class _Check:
                     if who is not None and (first := people.setdefault((what, who), record.split)) != record.split:
                         message = f"its {what} stands in {first} and in {record.split}"
                         self.complain(file, "splits", message, record.key)
-                if record.held_out and record.split != "test":
-                    message = f"an occluder that is held out for test is worn in {record.split}"
-                    self.complain(file, "held-out", message, record.key)
+        self.problems += hold_out_problems(receipts)
 
     def counts(self, dataset: Mapping[str, Any], receipts: Sequence[ShardReceipt]) -> None:
         """Compare what dataset.json tells of the shards with what is there, and its content_id."""
@@ -294,6 +293,8 @@ def _record_problems(file: str, record: SampleRecord, recipe: Recipe | None) -> 
     if not set(record.kinds) <= shares.keys():
         message = f"the recipe has no kind {', '.join(sorted(set(record.kinds) - shares.keys()))}"
         problems.append(Problem(file, record.key, "kinds", message))
+    elif (why := not_asked(recipe, record)) is not None:
+        problems.append(Problem(file, record.key, "strata", why))
     return problems
 
 

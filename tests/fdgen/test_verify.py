@@ -332,6 +332,32 @@ def test_each_broken_law_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert build_lawless(tmp_path, monkeypatch, SPOILERS[law]) == {law}
 
 
+def test_a_held_out_occluder_is_found_in_train_whatever_the_records_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a test sample says is held out, a training sample wears, and says nothing of it."""
+
+    def hide(triplet: Triplet) -> Triplet:
+        return with_record(triplet, asset_ids=("mask-leaked",), held_out=triplet.record.split == "test")
+
+    assert build_lawless(tmp_path, monkeypatch, hide) == {"held-out"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "recipe"),
+    [
+        ({"kinds": ("sunglasses", "hand")}, ()),
+        ({"yaw_deg": -31.0}, ("strata.pose.0-30=1", "strata.offered.0-30=1")),
+        ({}, ("strata.coverage.0.2-0.3=1",)),
+        ({"coverage_mouth": 0.4}, ("strata.region.mouth=1",)),
+    ],
+)
+def test_a_sample_that_the_recipe_asks_for_nowhere_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], recipe: tuple[str, ...]
+) -> None:
+    assert build_lawless(tmp_path, monkeypatch, lambda t: with_record(t, **changes), *recipe) == {"strata"}
+
+
 def test_coverage_outside_the_recipe_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert build_lawless(tmp_path, monkeypatch, lambda t: t, "coverage.max=0.05") == {"coverage"}
 

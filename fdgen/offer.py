@@ -28,8 +28,8 @@ from fdgen.scene import Scene
 from fdgen.strata import REGION_NAMES
 from fdgen.targets import Offer, Targets
 
-N_TRIALS = 96
-"""Times each kind is worn, at about 10 ms each: what one placement in fifty offers is seen then."""
+N_TRIALS = 128
+"""Times each kind is worn, at about 10 ms each: what one placement in forty offers is seen in three of them."""
 
 _SIZE_PX = 128
 _HEADS = (

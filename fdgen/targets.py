@@ -21,8 +21,8 @@ from fdgen.raking import Constraint, rake
 from fdgen.recipe import Recipe
 from fdgen.strata import PASSED_OVER, REGION_NAMES, Bin, Strata
 
-_LEAST_SEEN = 2
-"""Trials of an outfit in which a stratum must have been seen: one may be a fluke that takes hundreds to meet again."""
+_LEAST_SEEN = 3
+"""Trials of an outfit in which a stratum must have been seen: fewer may be a fluke that takes hundreds to meet."""
 _DOUBT = 2.0
 """Trials of an asset, as many as any other's falling in a stratum, that are added to its own few."""
 _TOLERANCE = 0.002

@@ -340,7 +340,8 @@ def test_a_held_out_occluder_is_found_in_train_whatever_the_records_say(
     def hide(triplet: Triplet) -> Triplet:
         return with_record(triplet, asset_ids=("mask-leaked",), held_out=triplet.record.split == "test")
 
-    assert build_lawless(tmp_path, monkeypatch, hide) == {"held-out"}
+    halves = ("splits.train=0.5", "splits.val=0", "splits.test=0.5")
+    assert build_lawless(tmp_path, monkeypatch, hide, *halves) == {"held-out"}
 
 
 @pytest.mark.parametrize(

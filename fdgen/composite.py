@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.appearance import Optics, blur, grain
+from fdgen.alignment import Frame
+from fdgen.appearance import Optics, grain, reach_px, spread
+from fdgen.compression import recompress
 from fdgen.contract import Image
-from fdgen.lighting import TO_SRGB, luminance, to_linear
-from fdgen.raster import lay_over, to_levels
+from fdgen.lighting import LUMINANCE, TO_LIGHT, TO_SRGB
+from fdgen.raster import lay_over, round_levels
 from fdgen.render import Layer
 
 F32 = npt.NDArray[np.float32]
@@ -23,38 +26,48 @@ _LEAST_SHADOW = 0.007
 
 
 def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
-    """Give a layer the photograph's own blur, and its noise by `seed`."""
-    size, reach = layer.opacity_HW.shape[0], int(4 * optics.blur_px) + 2
+    """Give a layer the photograph's own blur and halos, and its noise by `seed`."""
+    size, reach = layer.opacity_HW.shape[0], reach_px(optics) + 2
     rows, columns = (slice(max(0, side.start - reach), min(size, side.stop + reach)) for side in layer.box)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return layer
 
-    def blurred(image: F32) -> F32:
+    def drawn(image: F32) -> F32:
         result = np.zeros_like(image)
-        if rows.start < rows.stop and columns.start < columns.stop:
-            result[rows, columns] = blur(np.ascontiguousarray(image[rows, columns]), optics)
+        result[rows, columns] = spread(np.ascontiguousarray(image[rows, columns]), optics)
         return result
 
     return replace(
         layer,
-        colour_HWC=blurred(layer.colour_HWC),
-        opacity_HW=blurred(layer.opacity_HW),
-        silhouette_HW=blurred(layer.silhouette_HW),
-        grain_HW=grain(size, optics, seed),
+        colour_HWC=drawn(layer.colour_HWC),
+        opacity_HW=drawn(layer.opacity_HW),
+        silhouette_HW=drawn(layer.silhouette_HW),
+        grain_HWC=grain((rows.stop - rows.start, columns.stop - columns.start), optics, seed),
         box=(rows, columns),
     )
 
 
-def composite(clean_HWC: Image, layers: Sequence[Layer], *, grey: bool = False) -> tuple[Image, Image, Image]:
-    """Lay occluders over a photograph in linear light, the first lowest: (occluded_HWC, mask_HW, alpha_HW).
+def composite(
+    clean_HWC: Image,
+    layers: Sequence[Layer],
+    *,
+    grey: bool = False,
+    jpeg_quality: int = 0,
+    frame: Frame | None = None,
+) -> tuple[Image, Image, Image]:
+    """Lay occluders over a photograph, the first lowest: (occluded_HWC, mask_HW, alpha_HW).
 
     `mask` is 255 wherever a layer covers or shades a pixel, else 0; where it is 0, `occluded` equals `clean` exactly.
     `alpha` is the silhouette of all layers together, shadows left out. `grey` keeps a colourless photograph colourless.
+    With a `jpeg_quality` what lies under the mask is coded as the file of the photograph was, whose pixels `frame` maps
+    to those of the crop.
     """
     shape = clean_HWC.shape[:2]
-    linear = to_linear(clean_HWC)
-    noise, uncovered, touched = np.zeros(shape, np.float32), np.ones(shape, np.float32), np.zeros(shape, np.bool_)
+    levels, noise = clean_HWC.astype(np.float32), np.zeros((*shape, 3), np.float32)
+    uncovered, touched = np.ones(shape, np.float32), np.zeros(shape, np.bool_)
     for layer in layers:
         lay_over(
-            linear,
+            levels,
             noise,
             uncovered,
             touched,
@@ -63,14 +76,20 @@ def composite(clean_HWC: Image, layers: Sequence[Layer], *, grey: bool = False) 
             layer.silhouette_HW,
             layer.shadow_HW,
             layer.shadow_rgb,
-            layer.grain_HW,
+            layer.grain_HWC,
+            layer.box[0].start,
+            layer.box[1].start,
+            TO_SRGB,
+            TO_LIGHT,
             _LEAST_COVERAGE,
             _LEAST_SHADOW,
         )
-    if grey:
-        linear = np.repeat(luminance(linear)[..., None], 3, 2)
     occluded = clean_HWC.copy()
-    to_levels(linear, noise, touched, TO_SRGB, occluded)
+    if grey:
+        levels, noise = (np.repeat(cv2.transform(image, LUMINANCE[None])[..., None], 3, 2) for image in (levels, noise))
+    round_levels(levels, noise, touched, occluded)
+    if jpeg_quality and frame is not None:
+        recompress(occluded, touched, frame, jpeg_quality)
     mask = touched.view(np.uint8) * np.uint8(255)
     alpha = ((1 - uncovered) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     return occluded, mask, alpha

@@ -89,11 +89,17 @@ def render_placements(
     scene: Scene, placements: Sequence[Placement], library: AssetLibrary
 ) -> tuple[Image, Image, Image]:
     """Render placements over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
-    layers = []
+    optics, layers = scene.analysis.optics, []
     for placement in placements:
         layer = OCCLUDERS[placement.kind].render(scene, placement, library[placement.asset_id])
-        layers.append(match_sensor(layer, scene.analysis.optics, placement.grain_seed))
-    return composite(scene.face.clean_HWC, layers, grey=scene.light.grey)
+        layers.append(match_sensor(layer, optics, placement.grain_seed))
+    return composite(
+        scene.face.clean_HWC,
+        layers,
+        grey=scene.light.grey,
+        jpeg_quality=optics.jpeg_quality,
+        frame=scene.face.landmarks.frame,
+    )
 
 
 def _make(

@@ -110,6 +110,18 @@ def decode_png(data: bytes, *, intact: bool = False) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(array, cv2.COLOR_BGR2RGB) if array.ndim == 3 else array, np.uint8)
 
 
+def through_jpeg(picture_HWC: Image, quality: int) -> Image:
+    """Return RGB uint8 HWC as it comes back from a JPEG of `quality` (1 to 100) with chroma halved both ways."""
+    done, encoded = cv2.imencode(
+        ".jpg",
+        cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR),
+        [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420],
+    )
+    if not done:
+        raise ValueError(f"a picture of shape {picture_HWC.shape} cannot be encoded as JPEG")
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
 def resize(array: npt.NDArray[np.uint8], width_px: int, height_px: int) -> npt.NDArray[np.uint8]:
     """Resize HWC or HW: INTER_AREA where it shrinks (or grows one side only), INTER_CUBIC where it grows."""
     height, width = array.shape[:2]

@@ -22,6 +22,9 @@ _TO_LINEAR = np.where(_code <= 0.04045, _code / 12.92, ((_code + 0.055) / 1.055)
 _STEPS = 4095
 _light = np.arange(_STEPS + 1) / _STEPS
 TO_SRGB = (255 * np.where(_light <= 0.0031308, 12.92 * _light, 1.055 * _light ** (1 / 2.4) - 0.055)).astype(np.float32)
+_LEVEL_STEPS = 16 * 255
+TO_LIGHT = np.interp(np.arange(_LEVEL_STEPS + 1) / 16, np.arange(256), _TO_LINEAR).astype(np.float32)
+"""Linear light of sRGB levels in steps of a sixteenth; exact at whole levels."""
 
 # Second-order harmonics are held back more: one photograph shows only the front half of the sphere of normals.
 _RIDGE = np.array([0.0, 0.01, 0.01, 0.02, 0.12, 0.12, 0.12, 0.12, 0.12])

@@ -259,39 +259,58 @@ def splat_shadow(presence_HW: F32, gap_HW: F32, dx: float, dy: float, row0: int,
 
 @njit(cache=True)
 def lay_over(
-    linear_HWC: F32, noise_HW: F32, uncovered_HW: F32, touched_HW: npt.NDArray[np.bool_],
-    colour_HWC: F32, opacity_HW: F32, silhouette_HW: F32, shadow_HW: F32, shadow_rgb: F32, grain_HW: F32,
-    least_coverage: float, least_shadow: float,
+    levels_HWC: F32, noise_HWC: F32, uncovered_HW: F32, touched_HW: npt.NDArray[np.bool_],
+    colour_HWC: F32, opacity_HW: F32, silhouette_HW: F32, shadow_HW: F32, shadow_rgb: F32, grain_HWC: F32,
+    row0: int, column0: int, to_levels: F32, to_light: F32, least_coverage: float, least_shadow: float,
 ) -> None:  # fmt: skip
-    """Lay one layer over a picture in linear light, in place; pixels that it barely touches are left exactly alone."""
+    """Lay one layer over a picture of sRGB levels, in place; pixels that it barely touches are left exactly alone.
+
+    Shadow, and what shows through a lens, are light; the mixture at an edge is of levels, since pictures are resized
+    as levels, not as light. A silhouette under 0 or over 1 is the overshoot of a sharpened edge. `grain_HWC` lies at
+    (row0, column0). `to_levels` gives the levels of light in equal steps from 0 to 1, `to_light` the light of levels
+    in equal steps from 0 to 255.
+    """
     height, width = opacity_HW.shape
+    light_steps, level_steps = to_levels.shape[0] - 1, (to_light.shape[0] - 1) / 255.0
     for y in range(height):
         for x in range(width):
             shadow, silhouette = shadow_HW[y, x], silhouette_HW[y, x]
-            if silhouette <= least_coverage and shadow <= least_shadow:
+            covers = abs(silhouette) > least_coverage
+            if not covers and shadow <= least_shadow:
                 continue
-            left = 1.0 - opacity_HW[y, x]
+            through = 1.0
+            if covers:
+                through = 1.0 - min(1.0, max(0.0, opacity_HW[y, x] / silhouette))
             for q in range(3):
-                light = linear_HWC[y, x, q] * (1.0 - shadow * shadow_rgb[q])
-                linear_HWC[y, x, q] = light * left + colour_HWC[y, x, q]
-            noise_HW[y, x] = noise_HW[y, x] * left + grain_HW[y, x] * opacity_HW[y, x]
-            uncovered_HW[y, x] *= 1.0 - silhouette
+                behind = levels_HWC[y, x, q]
+                light = to_light[int(min(255.0, max(0.0, behind)) * level_steps + 0.5)]
+                if shadow > least_shadow:
+                    light *= 1.0 - shadow * shadow_rgb[q]
+                    behind = to_levels[int(light * light_steps + 0.5)]
+                if covers:
+                    own = light * through + max(0.0, colour_HWC[y, x, q] / silhouette)
+                    over = to_levels[int(min(1.0, own) * light_steps + 0.5)]
+                    behind += (over - behind) * silhouette
+                levels_HWC[y, x, q] = behind
             touched_HW[y, x] = True
+            if covers:
+                share = min(1.0, max(0.0, opacity_HW[y, x]))
+                for q in range(3):
+                    noise = noise_HWC[y, x, q] * (1.0 - share)
+                    if share > 0.0:
+                        noise += grain_HWC[y - row0, x - column0, q] * share
+                    noise_HWC[y, x, q] = noise
+                uncovered_HW[y, x] *= 1.0 - min(1.0, max(0.0, silhouette))
 
 
 @njit(cache=True)
-def to_levels(
-    linear_HWC: F32, noise_HW: F32, touched_HW: npt.NDArray[np.bool_], table: F32, out_HWC: npt.NDArray[np.uint8]
+def round_levels(
+    levels_HWC: F32, noise_HWC: F32, touched_HW: npt.NDArray[np.bool_], out_HWC: npt.NDArray[np.uint8]
 ) -> None:
-    """Write the touched pixels of a picture in linear light as rounded sRGB levels; the others stay as they are.
-
-    `table` gives the levels of light in equal steps from 0 to 1; `noise_HW` is added in levels.
-    """
-    steps = table.shape[0] - 1
-    for y in range(linear_HWC.shape[0]):
-        for x in range(linear_HWC.shape[1]):
+    """Write the touched pixels of a picture, with their noise, as rounded levels; the others stay as they are."""
+    for y in range(levels_HWC.shape[0]):
+        for x in range(levels_HWC.shape[1]):
             if touched_HW[y, x]:
                 for q in range(3):
-                    light = min(1.0, max(0.0, linear_HWC[y, x, q]))
-                    level = table[int(light * steps + 0.5)] + noise_HW[y, x] + 0.5
+                    level = levels_HWC[y, x, q] + noise_HWC[y, x, q] + 0.5
                     out_HWC[y, x, q] = int(min(255.0, max(0.0, level)))

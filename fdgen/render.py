@@ -29,8 +29,8 @@ class Layer:
 
     `colour_HWC` is premultiplied by the share of the pixel it covers; `opacity_HW` is what it takes from what lies
     behind, `silhouette_HW` its geometric coverage whatever its transparency. `shadow_HW` is the share of light it takes
-    from the head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HW` is noise to add in sRGB
-    levels, where it shows. Beyond the rows and columns of `box` only the shadow is not zero.
+    from the head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HWC` is noise of the box
+    to add in sRGB levels, where the occluder shows. Beyond the rows and columns of `box` only the shadow is not zero.
     """
 
     colour_HWC: F32
@@ -38,7 +38,7 @@ class Layer:
     silhouette_HW: F32
     shadow_HW: F32
     shadow_rgb: F32
-    grain_HW: F32
+    grain_HWC: F32
     box: tuple[slice, slice]
 
 
@@ -65,9 +65,10 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     """
     size, step, scale = scene.size_px, SUPERSAMPLE, scene.pose.scale_px
     colour = np.zeros((size, size, 3), np.float32)
-    opacity, silhouette, shadow, grain = (np.zeros((size, size), np.float32) for _ in range(4))
+    opacity, silhouette, shadow = (np.zeros((size, size), np.float32) for _ in range(3))
     points = sample_points(scene.pose, mesh.vertices_cm)
     rows, columns = box = _bounding_box(points, size)
+    grain = np.zeros((max(0, rows.stop - rows.start), max(0, columns.stop - columns.start), 3), np.float32)
     layer = Layer(colour, opacity, silhouette, shadow, _shadow_colour(scene.light), grain, box)
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return layer

@@ -28,7 +28,7 @@ SUPERSAMPLE = 2
 FAR = np.float32(-1e9)
 """Depth where there is no head."""
 
-ANALYSIS_VERSION = "3"
+ANALYSIS_VERSION = "4"
 """Version of `Analysis`; a cached one of another version is computed anew."""
 
 _LIGHT_PX = 128
@@ -57,7 +57,16 @@ _LIGHT = np.dtype(
         ("grey", "?"),
     ]
 )
-_OPTICS = np.dtype([("blur_px", "<f8"), ("noise_levels", "<f8")])
+_OPTICS = np.dtype(
+    [
+        ("blur_px", "<f8"),
+        ("noise_levels", "<f8"),
+        ("halo", "<f8"),
+        ("grain_px", "<f8"),
+        ("chroma_share", "<f8"),
+        ("jpeg_quality", "<i8"),
+    ]
+)
 _LAYOUT = np.dtype([("pose", _POSE), ("light", _LIGHT), ("optics", _OPTICS)])
 
 
@@ -221,7 +230,7 @@ def _analyse(
 ) -> Analysis:
     """Estimate light and optics from the pixels under the face mesh; `normals` are its vertices', in view.
 
-    Light is smooth, so it is read off a picture of about `_LIGHT_PX`; blur and noise are read off the full one.
+    Light is smooth, so it is read off a picture of about `_LIGHT_PX`; edges and noise are read off the full one.
     """
     skin = skin_mask(face.landmarks.points_px, ids_HW >= 0)
     step = max(1, face.landmarks.size_px // _LIGHT_PX)
@@ -235,4 +244,4 @@ def _analyse(
     height, width = pixel.shape[:2]
     small = np.asarray(cv2.resize(face.clean_HWC, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     light = estimate_light(small, to_linear(small), pixel, skin[seen])
-    return Analysis(pose, light, estimate_optics(face.clean_HWC, skin))
+    return Analysis(pose, light, estimate_optics(face.clean_HWC, skin, face.landmarks.frame))

@@ -1,0 +1,124 @@
+"""Small patches across the outlines of occluders, and across natural outlines of the same photographs.
+
+Used by bench_real_or_composited.py. Both kinds of patch are centred by the same edge detector, so that no class is
+given away by how it was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+U8 = npt.NDArray[np.uint8]
+
+PATCH_PX = 16
+COARSE_PX = 2.0
+"""Sigma at which edges are found and their strength is measured: too coarse to see how sharp or noisy they are."""
+HIGH_PASS_PX = 2.5
+"""What is smoother than this (colour, shading, form) is taken off a patch."""
+
+_LEAST_STEP = 2.5  # levels a px at the coarse scale; fainter ridges are texture, not outlines
+_NEAR_PX = 2  # an edge belongs to the outline of alpha when it runs within this of it
+_BINS = (8, 4)  # of contrast and of straightness; finer ones leave strata empty
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Patches of one class: `pixels_N3HW` normalised, `step_N` and `straight_N` for matching, `face_N` whose they are.
+
+    `place_N3` is (picture, row, column) of the centre, for looking at them.
+    """
+
+    pixels_N3HW: F32
+    step_N: F32
+    straight_N: F32
+    face_N: npt.NDArray[np.int64]
+    place_N3: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.step_N)
+
+    def take(self, chosen: npt.NDArray[np.int64]) -> Patches:
+        """Return some of them."""
+        return Patches(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+
+    @staticmethod
+    def join(parts: Sequence[Patches]) -> Patches:
+        """Put patches of several pictures together."""
+        return Patches(*(np.concatenate([getattr(part, name) for part in parts]) for name in Patches.__dataclass_fields__))
+
+
+def cut(picture_HWC: U8, where_HW: npt.NDArray[np.bool_], n: int, face: int, picture: int, rng: np.random.Generator) -> Patches:
+    """Cut at most `n` patches whose centres are edge pixels of the picture in `where_HW`."""
+    ridge, step, straight = _edges(picture_HWC)
+    half = PATCH_PX // 2
+    inner = np.zeros_like(ridge)
+    inner[half:-half, half:-half] = True
+    rows, columns = np.nonzero(ridge & where_HW & inner)
+    chosen = rng.permutation(len(rows))[:n]
+    rows, columns = rows[chosen], columns[chosen]
+    detail = _high_pass(picture_HWC)
+    pixels = np.stack(
+        [_normalise(detail[:, r - half : r + half, c - half : c + half]) for r, c in zip(rows, columns, strict=True)]
+        or [np.zeros((0, 0, 0), np.float32)]
+    ).reshape(len(rows), 3, PATCH_PX, PATCH_PX)
+    place = np.stack([np.full(len(rows), picture), rows, columns], -1).astype(np.int64)
+    return Patches(pixels, step[rows, columns], straight[rows, columns], np.full(len(rows), face, np.int64), place)
+
+
+def near_outline(alpha_HW: U8) -> npt.NDArray[np.bool_]:
+    """Return the pixels within `_NEAR_PX` of where alpha passes one half."""
+    inside = (alpha_HW >= 128).astype(np.uint8)
+    kernel = np.ones((2 * _NEAR_PX + 1, 2 * _NEAR_PX + 1), np.uint8)
+    return np.asarray(cv2.dilate(inside, kernel) != cv2.erode(inside, kernel))
+
+
+def match(first: Patches, second: Patches, rng: np.random.Generator) -> tuple[Patches, Patches]:
+    """Return as many patches of either class in every stratum of contrast and straightness."""
+    both_step, both_straight = (
+        np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("step_N", "straight_N")
+    )
+    stratum = np.zeros(len(both_step), np.int64)
+    for values, bins in zip((both_step, both_straight), _BINS, strict=True):
+        borders = np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1])
+        stratum = stratum * bins + np.searchsorted(borders, values)
+    kept: tuple[list[npt.NDArray[np.int64]], list[npt.NDArray[np.int64]]] = ([], [])
+    for one in range(_BINS[0] * _BINS[1]):
+        here = [np.nonzero(part == one)[0] for part in (stratum[: len(first)], stratum[len(first) :])]
+        n = min(len(part) for part in here)
+        for part, into in zip(here, kept, strict=True):
+            into.append(rng.permutation(part)[:n])
+    return first.take(np.concatenate(kept[0])), second.take(np.concatenate(kept[1]))
+
+
+def _edges(picture_HWC: U8) -> tuple[npt.NDArray[np.bool_], F32, F32]:
+    """Find edges at the coarse scale: ridges of the gradient, its magnitude, and the coherence of its direction."""
+    grey = cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    smooth = cv2.GaussianBlur(grey, (0, 0), COARSE_PX)
+    dx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125)
+    dy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125)
+    step = np.asarray(cv2.magnitude(dx, dy), np.float32)
+    xx, yy, xy = (cv2.GaussianBlur(product, (0, 0), 3.0) for product in (dx * dx, dy * dy, dx * dy))
+    straight = np.hypot(xx - yy, 2 * xy) / (xx + yy + 1e-3)
+    octant = np.round(np.arctan2(dy, dx) / (np.pi / 4)).astype(int) % 4
+    ridge = np.zeros(step.shape, np.bool_)
+    for direction, (row, column) in enumerate(((0, 1), (1, 1), (1, 0), (1, -1))):
+        ahead, behind = (np.roll(step, (sign * row, sign * column), (0, 1)) for sign in (1, -1))
+        ridge |= (octant == direction) & (step >= ahead) & (step > behind)
+    return ridge & (step > _LEAST_STEP), step, straight.astype(np.float32)
+
+
+def _high_pass(picture_HWC: U8) -> F32:
+    """Return luma, Cb and Cr (3, H, W) less what is smooth in them."""
+    planes = cv2.cvtColor(picture_HWC.astype(np.float32), cv2.COLOR_RGB2YCrCb)
+    return np.ascontiguousarray((planes - cv2.GaussianBlur(planes, (0, 0), HIGH_PASS_PX)).transpose(2, 0, 1))
+
+
+def _normalise(patch_3HW: F32) -> F32:
+    """Give each plane of a patch the same spread; what lies under a level is left small."""
+    return np.asarray(patch_3HW / (patch_3HW.std((1, 2), keepdims=True) + np.float32(1.0)), np.float32)

@@ -23,8 +23,11 @@ _TO_PLANES = np.array([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.500], [0.500, -
 _TO_RGB = np.array([[1.0, 0.0, 1.402], [1.0, -0.344, -0.714], [1.0, 1.772, 0.0]], np.float32)
 _ROUNDING_LEVELS = np.array([0.19, 0.18, 0.19], np.float32)
 """Standard deviation that rounding R, G and B leaves in Y, Cb and Cr: no noise of the camera's."""
-_BLOCK_PX = 8
-_QUIET_SHARE = 25.0
+_ROUNDING_OF_GREY = 0.29
+"""The same of Y where the three are equal, and so rounded alike."""
+_BLOCKS = 16
+"""Squares a side that noise is looked at in."""
+_QUIET_SHARE = 33.0
 """Percentile of blocks of skin that counts as noise alone: the others have pores, hairs and creases."""
 _DILATIONS = (1, 2, 3)
 MOST_NOISE_LEVELS = 8.0
@@ -61,7 +64,9 @@ def estimate_optics(clean_HWC: Image, skin_HW: npt.NDArray[np.bool_], frame: Fra
     """
     planes_3HW = [np.asarray(cv2.transform(clean_HWC.astype(np.float32), row[None]), np.float32) for row in _TO_PLANES]
     blur_px, halo = edge_spread(planes_3HW[0], zoom_of(frame))
-    noise, grain_px = _noise(planes_3HW[0], skin_HW, float(_ROUNDING_LEVELS[0]))
+    equal = (clean_HWC[..., 0] == clean_HWC[..., 1]) & (clean_HWC[..., 1] == clean_HWC[..., 2])
+    rounding = _ROUNDING_OF_GREY if equal.mean() > 0.5 else float(_ROUNDING_LEVELS[0])
+    noise, grain_px = _noise(planes_3HW[0], skin_HW, rounding)
     chroma = [
         _noise(plane, skin_HW, float(rounding))[0]
         for plane, rounding in zip(planes_3HW[1:], _ROUNDING_LEVELS[1:], strict=True)
@@ -112,15 +117,13 @@ def _noise(plane_HW: F32, skin_HW: npt.NDArray[np.bool_], rounding: float) -> tu
     """
     if not skin_HW.any():
         return 0.0, 0.5
-    height, width = (side // _BLOCK_PX for side in plane_HW.shape)
 
     def over_blocks(image: F32) -> F32:
-        cut = image[: height * _BLOCK_PX, : width * _BLOCK_PX]
-        return np.asarray(cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+        return np.asarray(cv2.resize(image, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA), np.float32)
 
     skin = skin_HW.astype(np.float32)
     share = over_blocks(skin)
-    whole = share > min(0.9, 0.5 * float(share.max()))
+    whole = share > min(0.8, 0.5 * float(share.max()))
     found = []
     for distance in _DILATIONS:
         taps = np.zeros(2 * distance + 1, np.float32)
@@ -131,8 +134,9 @@ def _noise(plane_HW: F32, skin_HW: npt.NDArray[np.bool_], rounding: float) -> tu
         found.append(np.sqrt(max(quiet**2 - rounding**2, 0.0)))
     seen = np.maximum(np.array(found), 0.02)
     response = _responses() / seen  # relative: the finest noise is the faintest, and shows no less
-    strength = response.sum(1) / (response**2).sum(1)
-    error = ((response * strength[:, None] - 1) ** 2).sum(1)
+    trust = seen**2 / (seen**2 + rounding**2)
+    strength = (trust * response).sum(1) / (trust * response**2).sum(1)
+    error = (trust * (response * strength[:, None] - 1) ** 2).sum(1)
     best = int(np.argmin(error))
     return float(np.clip(strength[best], 0.0, MOST_NOISE_LEVELS)), float(_GRAINS_PX[best])
 

@@ -27,7 +27,7 @@ _ROUNDING_OF_GREY = 0.29
 """The same of Y where the three are equal, and so rounded alike."""
 _BLOCKS = 16
 """Squares a side that noise is looked at in."""
-_QUIET_SHARE = 33.0
+_QUIET_SHARE = 12.0
 """Percentile of blocks of skin that counts as noise alone: the others have pores, hairs and creases."""
 _DILATIONS = (1, 2, 3)
 MOST_NOISE_LEVELS = 8.0

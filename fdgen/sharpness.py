@@ -16,7 +16,7 @@ MOST_HALO = 1.2
 """Sharpening past this would ring; more of an overshoot than it gives (an eighth of the step) is content."""
 
 _WIDE = 2.0
-"""Sharpening takes away a blur this much wider than the picture's own: about what unsharp masks and cubic resizing do."""
+"""Sharpening takes away a blur this much wider than the picture's own: about what unsharp masks and cubics do."""
 _STEP_PX = 0.25
 _LEAST_STEP_LEVELS = 20.0
 _LEAST_SLOPE = 3.0  # levels a px: fainter slopes are shading or texture

@@ -23,7 +23,6 @@ HIGH_PASS_PX = 2.5
 """What is smoother than this (colour, shading, form) is taken off a patch."""
 
 _LEAST_STEP = 2.5  # levels a px at the coarse scale; fainter ridges are texture, not outlines
-_NEAR_PX = 2  # an edge belongs to the outline of alpha when it runs within this of it
 _BINS = (4, 3, 3, 3)  # of the four traits; finer ones would leave strata empty
 
 
@@ -49,10 +48,14 @@ class Patches:
     @staticmethod
     def join(parts: Sequence[Patches]) -> Patches:
         """Put patches of several pictures together."""
-        return Patches(*(np.concatenate([getattr(part, name) for part in parts]) for name in Patches.__dataclass_fields__))
+        return Patches(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in Patches.__dataclass_fields__)
+        )
 
 
-def cut(picture_HWC: U8, where_HW: npt.NDArray[np.bool_], n: int, face: int, picture: int, rng: np.random.Generator) -> Patches:
+def cut(
+    picture_HWC: U8, where_HW: npt.NDArray[np.bool_], n: int, face: int, picture: int, rng: np.random.Generator
+) -> Patches:
     """Cut at most `n` patches whose centres are edge pixels of the picture in `where_HW`."""
     ridge, traits_HW4 = _edges(picture_HWC)
     half = PATCH_PX // 2
@@ -70,10 +73,10 @@ def cut(picture_HWC: U8, where_HW: npt.NDArray[np.bool_], n: int, face: int, pic
     return Patches(pixels, traits_HW4[rows, columns], np.full(len(rows), face, np.int64), place)
 
 
-def near_outline(alpha_HW: U8) -> npt.NDArray[np.bool_]:
-    """Return the pixels within `_NEAR_PX` of where alpha passes one half."""
+def near_outline(alpha_HW: U8, near_px: int = 2) -> npt.NDArray[np.bool_]:
+    """Return the pixels within `near_px` of where alpha passes one half: an edge there is the outline's."""
     inside = (alpha_HW >= 128).astype(np.uint8)
-    kernel = np.ones((2 * _NEAR_PX + 1, 2 * _NEAR_PX + 1), np.uint8)
+    kernel = np.ones((2 * near_px + 1, 2 * near_px + 1), np.uint8)
     return np.asarray(cv2.dilate(inside, kernel) != cv2.erode(inside, kernel))
 
 

@@ -97,7 +97,7 @@ def test_a_picture_without_blocks_has_no_quality(file_px: int) -> None:
     assert estimate_quality(resize(portrait(file_px), 256, 256) @ LUMA, frame) == 0
     coded = resize(through_jpeg(portrait(file_px), 75), 256, 256)
     # The right blocks in the wrong place, or shrunk away, cannot be seen.
-    assert estimate_quality(coded @ LUMA, frame + [[0, 0, 3.6 * zoom], [0, 0, 2.7 * zoom]]) == 0
+    assert estimate_quality(coded @ LUMA, frame + np.array([[0, 0, 3.6], [0, 0, 2.7]]) * zoom) == 0
     assert estimate_quality(coded @ LUMA, 0.5 * frame / zoom) == 0
 
 
@@ -119,7 +119,7 @@ def test_what_is_laid_over_a_jpeg_becomes_one_and_nothing_else_changes() -> None
     recompress(occluded, touched, frame, 60)
     assert np.array_equal(occluded[~touched], clean[~touched])
     window = (slice(46, 224), slice(35, 214))
-    inside = frame - [[0, 0, 35], [0, 0, 46]]
+    inside = frame - np.array([[0, 0, 35], [0, 0, 46]])
     assert estimate_quality(plain[window] @ LUMA, inside) == 0
     assert abs(estimate_quality(occluded[window] @ LUMA, inside) - 60) <= 1
 

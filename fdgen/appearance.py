@@ -12,12 +12,14 @@ import numpy.typing as npt
 from fdgen.alignment import Frame, zoom_of
 from fdgen.compression import estimate_quality
 from fdgen.contract import Image
-from fdgen.sharpness import SHARPEST_PX, edge_kernel, edge_spread
+from fdgen.sharpness import edge_kernel, edge_spread
 
 F32 = npt.NDArray[np.float32]
 
 _PIXEL_PX = 0.29
 """Sigma of a pixel's own square, in what is measured and in what the renderer has drawn already."""
+_SMOOTH_PX = 0.45
+"""The renderer's four samples a pixel need this much of a blur to look smooth."""
 _TO_PLANES = np.array([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.500], [0.500, -0.419, -0.081]], np.float32)
 """RGB to Y, Cb, Cr (JFIF)."""
 _TO_RGB = np.array([[1.0, 0.0, 1.402], [1.0, -0.344, -0.714], [1.0, 1.772, 0.0]], np.float32)
@@ -106,7 +108,7 @@ def grain(shape: tuple[int, int], optics: Optics, seed: int) -> F32:
 
 
 def _kernel(optics: Optics) -> F32:
-    return edge_kernel(float(np.sqrt(max(optics.blur_px**2 - _PIXEL_PX**2, SHARPEST_PX**2))), optics.halo)
+    return edge_kernel(float(np.sqrt(max(optics.blur_px**2 - _PIXEL_PX**2, _SMOOTH_PX**2))), optics.halo)
 
 
 def _noise(plane_HW: F32, skin_HW: npt.NDArray[np.bool_], rounding: float) -> tuple[float, float]:

@@ -115,7 +115,8 @@ def _noise(plane_HW: F32, skin_HW: npt.NDArray[np.bool_], rounding: float) -> tu
     """Estimate the standard deviation of the noise on quiet skin, in levels, and the sigma in px that correlates it.
 
     The second difference along both axes passes no shading (Immerkaer, 1996). Taken at distances of 1, 2 and 3 px, its
-    spread grows with distance as the noise is coarser.
+    spread grows with distance as the noise is coarser. The quietest parts count: of noise alone a tenth is missed, of
+    coarse grain a quarter, while on skin little of its texture is taken for noise.
     """
     if not skin_HW.any():
         return 0.0, 0.5

@@ -58,7 +58,7 @@ def test_a_picture_without_an_edge_is_as_soft_as_its_enlargement() -> None:
 
 
 @pytest.mark.parametrize("noise", [1.0, 3.0, 6.0])
-@pytest.mark.parametrize("grain_px", [0.5, 1.0, 1.5])
+@pytest.mark.parametrize("grain_px", [0.5, 0.8, 1.1])
 @pytest.mark.parametrize("chroma_share", [0.0, 0.3, 0.6])
 def test_noise_is_found_again_with_its_grain_and_colour(noise: float, grain_px: float, chroma_share: float) -> None:
     """On a shaded picture, beside an edge that is no noise."""
@@ -69,10 +69,24 @@ def test_noise_is_found_again_with_its_grain_and_colour(noise: float, grain_px: 
     noisy = np.clip(picture + grain((256, 256), asked, 4) + 0.5, 0, 255).astype(np.uint8)
     skin = (rows > 20) & (columns > 20)
     found = estimate_optics(noisy, skin, UNSCALED)
-    assert found.noise_levels == pytest.approx(noise, rel=0.25, abs=0.1)
+    assert 0.70 * noise < found.noise_levels < 1.1 * noise  # the quietest parts count
     assert found.grain_px == pytest.approx(grain_px, abs=0.21)
     # A third of a level of colour lies near what rounding hides.
     assert found.chroma_share == pytest.approx(chroma_share, abs=0.15 + 0.1 / noise)
+
+
+@pytest.mark.parametrize("grain_px", [0.5, 1.0, 1.5, 2.0])
+def test_noise_made_anew_has_the_texture_of_what_was_measured(grain_px: float) -> None:
+    """Strength and grain of coarse noise are hard to tell apart; what they do within 3 px is not."""
+    picture = np.full((256, 256, 3), (140.0, 120.0, 100.0))
+    noise = grain((256, 256), Optics(0.6, 4.0, 0.0, grain_px, 0.3), 4)
+    seen = (picture + noise + 0.5).astype(np.uint8)
+    again = grain((256, 256), estimate_optics(seen, np.ones((256, 256), np.bool_), UNSCALED), 9)
+    for distance in (1, 2, 3):
+        taps = np.zeros(2 * distance + 1, np.float32)
+        taps[[0, distance, -1]] = 1, -2, 1
+        before, after = (cv2.sepFilter2D(one @ LUMA, cv2.CV_32F, taps, taps).std() / 6 for one in (noise, again))
+        assert after == pytest.approx(before, rel=0.3, abs=0.2)  # rounding alone leaves 0.2 levels
 
 
 def test_a_flat_picture_has_no_noise_whatever_its_rounding() -> None:
@@ -147,7 +161,7 @@ def test_an_occluder_has_the_noise_asked_for() -> None:
     occluded, layer = plate_over(40, asked)
     inside = cv2.erode((layer.silhouette_HW > 0.99).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
     found = estimate_optics(occluded, inside, UNSCALED)
-    assert found.noise_levels == pytest.approx(3.0, rel=0.25)
+    assert 0.75 * 3.0 < found.noise_levels < 1.1 * 3.0
     assert found.grain_px == pytest.approx(1.0, abs=0.21)
     assert found.chroma_share == pytest.approx(0.4, abs=0.15)
     assert np.array_equal(plate_over(40, asked)[0], occluded)

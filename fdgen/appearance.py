@@ -35,7 +35,7 @@ _DILATIONS = (1, 2, 3)
 MOST_NOISE_LEVELS = 8.0
 _GRAINS_PX = np.arange(0.3, 2.01, 0.1)
 """Sizes of grain that are told apart."""
-_GRAIN_TILE = 512
+_GRAIN_TILE = 256
 _GRAIN_TILE_SEED = 20
 _LEAST_NOISE_LEVELS = 0.2
 
@@ -99,11 +99,13 @@ def grain(shape: tuple[int, int], optics: Optics, seed: int) -> F32:
     if optics.noise_levels <= _LEAST_NOISE_LEVELS:
         return np.zeros((*shape, 3), np.float32)
     rng = np.random.default_rng(seed)
-    tile = _grain_tile(int(np.argmin(np.abs(_GRAINS_PX - optics.grain_px))))
-    planes = [_window(tile, shape, rng) * np.float32(optics.noise_levels)]
+    size, across = int(np.argmin(np.abs(_GRAINS_PX - optics.grain_px))), 1 + -(-max(shape) // _GRAIN_TILE)
+    tiles = _grain_tiles(size, across)
+    planes = [np.ascontiguousarray(_window(tiles, shape, rng) * np.float32(optics.noise_levels))]
     if optics.chroma_share <= 0.05:
         return np.repeat(planes[0][..., None], 3, -1)
-    planes += [_window(tile, shape, rng) * np.float32(optics.noise_levels * optics.chroma_share) for _ in range(2)]
+    chroma = np.float32(optics.noise_levels * optics.chroma_share)
+    planes += [np.ascontiguousarray(_window(tiles, shape, rng) * chroma) for _ in range(2)]
     return np.asarray(cv2.transform(cv2.merge(planes), _TO_RGB), np.float32)
 
 
@@ -157,19 +159,20 @@ def _responses() -> npt.NDArray[np.float64]:
 
 
 @cache
-def _grain_tile(size: int) -> F32:
-    """Make noise of unit spread that wraps, with grain of `_GRAINS_PX[size]`; always the same."""
+def _grain_tiles(size: int, across: int) -> F32:
+    """Make noise of unit spread with grain of `_GRAINS_PX[size]`, repeated `across` times square; always the same."""
     noise = np.random.default_rng(_GRAIN_TILE_SEED).standard_normal((_GRAIN_TILE, _GRAIN_TILE), dtype=np.float32)
     margin = 16
     wrapped = np.pad(noise, margin, mode="wrap")
-    soft = cv2.GaussianBlur(wrapped, (0, 0), float(_GRAINS_PX[size]))[margin:-margin, margin:-margin]
-    return np.ascontiguousarray(soft / soft.std(), np.float32)
+    soft = np.asarray(cv2.GaussianBlur(wrapped, (0, 0), float(_GRAINS_PX[size])), np.float32)[
+        margin:-margin, margin:-margin
+    ]
+    return np.tile(soft / soft.std(), (across, across))
 
 
-def _window(tile: F32, shape: tuple[int, int], rng: np.random.Generator) -> F32:
-    """Cut a window out of the endless repetition of a tile: anywhere, turned and mirrored as drawn."""
+def _window(tiles: F32, shape: tuple[int, int], rng: np.random.Generator) -> F32:
+    """Cut a window out of repeated noise: anywhere, turned and mirrored as drawn."""
     row, column, turns, flip = rng.integers(0, (_GRAIN_TILE, _GRAIN_TILE, 4, 2)).tolist()
     height, width = shape if turns % 2 == 0 else shape[::-1]
-    rows, columns = (np.arange(start, start + n) % _GRAIN_TILE for start, n in ((row, height), (column, width)))
-    window = tile[rows[:, None], columns[::-1] if flip else columns]
-    return np.ascontiguousarray(np.rot90(window, turns))
+    window = tiles[row : row + height, column : column + width]
+    return np.rot90(window[:, ::-1] if flip else window, turns)

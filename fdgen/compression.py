@@ -75,19 +75,19 @@ def recompress(occluded_HWC: Image, touched_HW: npt.NDArray[np.bool_], frame: Fr
     rows, columns = (np.nonzero(touched_HW.any(axis))[0] for axis in (1, 0))
     if not len(rows):
         return
-    corners = np.array([[columns[0], rows[0]], [columns[-1] + 1.0, rows[-1] + 1.0]])
-    corners = np.array([[x, y] for x in corners[:, 0] for y in corners[:, 1]])
+    box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    corners = np.array([[x, y] for x in (box[1].start, box[1].stop) for y in (box[0].start, box[0].stop)], np.float64)
     places = (corners - frame[:, 2]) @ np.linalg.inv(frame[:, :2]).T
     left, top = (np.floor(places.min(0) / _MCU) * _MCU).astype(int)
     right, bottom = (np.ceil(places.max(0) / _MCU) * _MCU).astype(int)
     matrix = _shifted(frame, left, top)
     seen = cv2.warpAffine(occluded_HWC, matrix, (right - left, bottom - top), flags=_BACK, borderMode=_EDGE)
     source = np.asarray(seen, np.uint8)
-    loss = cv2.subtract(through_jpeg(source, quality), source, dtype=cv2.CV_32F)
-    size = (occluded_HWC.shape[1], occluded_HWC.shape[0])
-    change = cv2.warpAffine(loss, matrix, size, flags=cv2.INTER_CUBIC, borderMode=_EDGE)
-    coded = cv2.add(occluded_HWC, change, dtype=cv2.CV_8U)
-    np.copyto(occluded_HWC, coded, where=touched_HW[..., None])
+    loss = cv2.subtract(through_jpeg(source, quality), source, dtype=cv2.CV_16S)
+    matrix[:, 2] -= (box[1].start, box[0].start)
+    part = occluded_HWC[box]
+    change = cv2.warpAffine(loss, matrix, part.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=_EDGE)
+    np.copyto(part, cv2.add(part, change, dtype=cv2.CV_8U), where=touched_HW[box][..., None])
 
 
 def table(quality: int) -> npt.NDArray[np.int64]:

@@ -16,6 +16,9 @@ F32 = npt.NDArray[np.float32]
 PLAIN = np.ones((1, 1, 3), np.float32)
 """The texture that changes nothing."""
 
+WHOLE = np.ones((1, 1, 2), np.float32)
+"""The cutout without holes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
@@ -56,7 +59,8 @@ class Mesh:
 
     `surface_N7` is opacity, presence, specular, gloss, and mirror in RGB. All parts of a joined mesh share one texture:
     those that want none put their `uv_N2` on a white texel (see `join`). `parts_M` numbers the part of each face: the
-    renderer looks closer where two parts meet in a pixel.
+    renderer looks closer where two parts meet in a pixel. `cutout_HW2` is a texture of its own for surfaces with holes:
+    nothing is there where its first channel is under a half, and its second multiplies the opacity.
     """
 
     vertices_cm: Floats
@@ -68,6 +72,7 @@ class Mesh:
     two_sided_N: npt.NDArray[np.bool_]
     parts_M: Ints
     texture: F32 = field(default_factory=lambda: PLAIN)
+    cutout_HW2: F32 = field(default_factory=lambda: WHOLE)
     strands: tuple[Strand, ...] = ()
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fdgen.cutout import sample_one
+
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 
@@ -131,6 +133,7 @@ def shade(
     uv_N2: F32,
     surface_N7: F32,
     texture: F32,
+    cutout: F32,
     environment: F32,
     light: F32,
     glare_rgb: F32,
@@ -141,13 +144,13 @@ def shade(
     """Shade the visible samples and gather `step` by `step` of them to a pixel: premultiplied RGB, opacity, presence.
 
     `parts_M` numbers the part of each face, `lit_N3` is albedo times irradiance a vertex, `surface_N7` opacity,
-    presence, specular, gloss (exponent) and mirror RGB; `texture` (H, W, 3) multiplies the albedo; `environment`
-    (H, W, 3) is what a mirror sees, by latitude and longitude with straight ahead (towards the viewer) in the middle;
-    `light` the main direction and its strength; `glare_rgb` colours highlights; `ambient_HW` is the share of light left
-    in hollows, a value a pixel.
+    presence, specular, gloss (exponent) and mirror RGB; `texture` (H, W, 3) multiplies the albedo, and channel 1 of
+    `cutout` (H, W, 2), where there is one, the opacity; `environment` (H, W, 3) is what a mirror sees, by latitude and
+    longitude with straight ahead (towards the viewer) in the middle; `light` the main direction and its strength;
+    `glare_rgb` colours highlights; `ambient_HW` is the share of light left in hollows, a value a pixel.
     """
     rows, columns = ambient_HW.shape
-    textured = texture.shape[0] > 1
+    textured, cut = texture.shape[0] > 1, cutout.shape[0] > 1
     h0, h1, h2 = light[0], light[1], light[2] + 1.0
     h_len = np.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + 1e-9
     for y in range(rows):
@@ -181,6 +184,10 @@ def shade(
                         continue
                     opacity = a * surface_N7[i, 0] + b * surface_N7[j, 0] + c * surface_N7[k, 0]
                     specular = a * surface_N7[i, 2] + b * surface_N7[j, 2] + c * surface_N7[k, 2]
+                    if cut:
+                        u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
+                        v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
+                        opacity *= sample_one(cutout, 1, u, v)
                     m0 = a * surface_N7[i, 4] + b * surface_N7[j, 4] + c * surface_N7[k, 4]
                     m1 = a * surface_N7[i, 5] + b * surface_N7[j, 5] + c * surface_N7[k, 5]
                     m2 = a * surface_N7[i, 6] + b * surface_N7[j, 6] + c * surface_N7[k, 6]

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fdgen.cutout import rasterise_cutout
 from fdgen.geometry import Floats
 from fdgen.lighting import FaceLight
 from fdgen.mesh import Mesh, Strand
@@ -79,7 +80,10 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     depth = head - np.float32(style.bias_cm * scale) if style.depth_test else np.full_like(head, FAR)
     face_id = np.full(depth.shape, -1, np.int32)
     bary = np.empty((*depth.shape, 2), np.float32)
-    rasterise(points, mesh.faces, depth, face_id, bary)
+    if len(mesh.cutout_HW2) > 1:
+        rasterise_cutout(points, mesh.faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, bary)
+    else:
+        rasterise(points, mesh.faces, depth, face_id, bary)
 
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     height, gap = np.empty(shape, np.float32), np.empty(shape, np.float32)
@@ -132,6 +136,7 @@ def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, 
         mesh.uv_N2,
         surface,
         mesh.texture,
+        mesh.cutout_HW2,
         seen.astype(np.float32),
         main,
         light.tint,

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from fdgen.assets import AssetLibrary
+from fdgen.cutout import rasterise_cutout
 from fdgen.faces import Face, Source
 from fdgen.generate import render_placements
 from fdgen.geometry import N_FACE, canonical_face
+from fdgen.mesh import WHOLE
 from fdgen.occluders import OCCLUDERS
 from fdgen.points import N_POINTS, Landmarks
 from fdgen.raster import rasterise
@@ -30,7 +32,18 @@ def is_compiled() -> bool:
 
 
 def compile_renderer(library: AssetLibrary) -> None:
-    """Draw one occluder of each kind on a made-up face, so that what draws it is compiled and kept."""
+    """Draw one occluder of each kind on a made-up face, so that what draws it is compiled and kept; and what draws the
+    cut-outs of packs besides.
+    """
+    rasterise_cutout(
+        np.zeros((3, 3), np.float32),
+        np.array([[0, 1, 2]], np.int32),
+        np.zeros((3, 2), np.float32),
+        WHOLE,
+        np.zeros((2, 2), np.float32),
+        np.zeros((2, 2), np.int32),
+        np.zeros((2, 2, 2), np.float32),
+    )
     scene = Scene.of(_face())
     for kind, occluder in OCCLUDERS.items():
         for asset in library.select(kind, held_out=True)[:1]:

@@ -40,6 +40,7 @@ def test_a_second_process_finds_everything_compiled(tmp_path: Path) -> None:
 def test_every_kind_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     from fdgen import warmup
     from fdgen.assets import AssetLibrary
+    from fdgen.cutout import rasterise_cutout
     from fdgen.occluders import OCCLUDERS
 
     drawn = []
@@ -54,3 +55,4 @@ def test_every_kind_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warmup, "render_placements", watch)
     warmup.compile_renderer(AssetLibrary.load())
     assert drawn == list(OCCLUDERS)
+    assert rasterise_cutout.signatures

@@ -33,6 +33,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
 BACKGROUND = 128
 """Grey level behind transparent pixels. Mid grey leaves neither a white halo nor a black hole around a cut-out face."""
 
+_MODES = {"1": "black and white", "L": "grey", "P": "of a palette", "RGB": "RGB", "CMYK": "CMYK", "I;16": "16-bit grey"}
 _ORIENTATION = 0x0112  # EXIF tag
 # All that Pillow's readers raise on damaged files, as found by flipping and cutting bytes of each format.
 _DAMAGE = (
@@ -73,6 +74,31 @@ def decode(data: bytes, *, name: str) -> Image:
                 return _decode_any(header, name)
         orientation = _orientation(header)
     return _turn(_decode_jpeg(data, header.size, name), orientation)
+
+
+def decode_rgba(data: bytes, *, name: str) -> npt.NDArray[np.uint8]:
+    """Decode a cut-out to RGBA uint8 HWC: any format of `FORMATS` that keeps transparency, palettes and 16 bits too.
+
+    Raises `PictureError` as `decode` does, and with reason `no-alpha` or `animated` where it is no cut-out.
+    """
+    if not data:
+        raise PictureError(f"{name} is an empty file", reason="empty-file", hint="copy it again from its source")
+    with _pillow_lock, warnings.catch_warnings(), native_stderr():
+        warnings.simplefilter("ignore")
+        header = _read_header(data, name)
+        if header.mode not in ("RGBA", "LA", "La", "RGBa", "PA") and "transparency" not in header.info:
+            raise PictureError(
+                f"{name} has no transparency (it is {_MODES.get(header.mode, header.mode)})",
+                reason="no-alpha",
+                hint="cut the occluder out, and save it as a PNG with transparency",
+            )
+        if getattr(header, "n_frames", 1) > 1:
+            raise PictureError(f"{name} holds several pictures", reason="animated", hint="save one of them as a PNG")
+        try:
+            header.load()
+            return np.array(header.convert("RGBA"), np.uint8)
+        except _DAMAGE as error:
+            raise _corrupt(name, "part of its data is missing or damaged") from error
 
 
 def picture_size(data: bytes, *, name: str) -> tuple[int, int]:

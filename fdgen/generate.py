@@ -13,7 +13,7 @@ from fdgen.composite import composite, match_sensor
 from fdgen.contract import Image, Reject, SampleRecord, Triplet, canonical_json, sample_key
 from fdgen.errors import AssetError
 from fdgen.faces import Face
-from fdgen.occluders import OCCLUDERS, Placement
+from fdgen.occluders import Placement, occluder_of
 from fdgen.outfit import Outfit
 from fdgen.processes import one_blas_thread
 from fdgen.quality import Failure, check_coverage, check_pose, region_coverage
@@ -74,7 +74,7 @@ def wear(
     placements = []
     for kind in outfit:
         asset = _choose(_candidates(library, recipe, kind, split), recipe, favour, rng)
-        placements.append(_as_json(OCCLUDERS[kind].place(scene, asset, rng)))
+        placements.append(_as_json(occluder_of(asset).place(scene, asset, rng)))
     return placements
 
 
@@ -91,7 +91,8 @@ def render_placements(
     """Render placements over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
     optics, layers = scene.analysis.optics, []
     for placement in placements:
-        layer = OCCLUDERS[placement.kind].render(scene, placement, library[placement.asset_id])
+        asset = library[placement.asset_id]
+        layer = occluder_of(asset).render(scene, placement, asset)
         layers.append(match_sensor(layer, optics, placement.grain_seed))
     return composite(
         scene.face.clean_HWC,

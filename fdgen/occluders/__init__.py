@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fdgen.assets import Asset
 from fdgen.occluders.base import Occluder, Placement
 from fdgen.occluders.eyewear import Sunglasses
 from fdgen.occluders.hand import Hand
+from fdgen.occluders.imported import Imported
+from fdgen.occluders.imported_spec import is_imported
 from fdgen.occluders.mask import Mask
 
-__all__ = ["OCCLUDERS", "Occluder", "Placement"]
+__all__ = ["OCCLUDERS", "Occluder", "Placement", "occluder_of"]
 
 OCCLUDERS: Mapping[str, Occluder] = {
     "sunglasses": Sunglasses(),
     "mask": Mask(),
     "hand": Hand(),
 }
+
+
+def occluder_of(asset: Asset) -> Occluder:
+    """Return what places and draws an asset: the occluder of its kind, or that of imported pictures and meshes."""
+    return Imported(asset.kind) if is_imported(asset) else OCCLUDERS[asset.kind]

@@ -70,7 +70,7 @@ def fit_front(mesh_cm: Floats, front: Front, spec: FrameSpec, wear: Mapping[str,
     both = np.concatenate([probe, probe * (-1.0, 1.0)])
     points, _, _ = front.bend(both, np.tile(depth, 2))
     placed = origin + scale * (points @ rotation.T)
-    inside = _face_depth(mesh_cm, placed[:, :2]) + _CLEARANCE_CM - placed[:, 2]
+    inside = face_depth(mesh_cm, placed[:, :2]) + _CLEARANCE_CM - placed[:, 2]
     origin[2] += float(np.clip(inside.max(), 0.0, _MOST_PUSH_CM))
     return Fit(origin, scale, rotation)
 
@@ -86,7 +86,7 @@ def _bridge_rest(front: Front, spec: FrameSpec) -> tuple[float, float]:
     return float(front.lens[front.index_at(160.0)][1]), 0.22  # on pads: the bridge itself stands clear
 
 
-def _face_depth(mesh_cm: Floats, points: Floats) -> Floats:
+def face_depth(mesh_cm: Floats, points: Floats) -> Floats:
     """Interpolate the depth of the face's front at head x and y (N, 2) from near vertices; far back beside it."""
     facing = mesh_cm[mesh_cm[:, 2] > 0.0]
     squared = (points[:, :1] - facing[:, 0]) ** 2 + (points[:, 1:] - facing[:, 1]) ** 2

@@ -50,6 +50,7 @@ def command(
     overrides: tuple[str, ...],
     seed: int | None,
     size_px: int | None,
+    packs: tuple[Path, ...],
     workers: int,
     cache: Path | None,
     no_cache: bool,
@@ -67,7 +68,7 @@ def command(
     from fdgen.forecast import plan_build
 
     voice = Voice(quiet)
-    resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px)
+    resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
     source = open_faces(faces)
     with Stages(voice) as stages:
         listing = _Listing(stages, str(faces or "the sample faces"))

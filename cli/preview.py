@@ -48,6 +48,7 @@ def command(
     overrides: tuple[str, ...],
     seed: int | None,
     size_px: int | None,
+    packs: tuple[Path, ...],
     kind: str | None,
     count: int,
     columns: int,
@@ -64,13 +65,13 @@ def command(
     from fdgen.trial import trial
 
     voice = Voice(quiet)
-    resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px)
+    resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
     if kind is not None:
         names = [name for name, _ in resolved.kinds]
         refuse_unknown("--kind", [kind], names)
         only = [f"kinds.{name}={1.0 if name == kind else 0.0}" for name in names]
         only += ["several.two=0", "several.three=0"]
-        resolved = resolve_recipe(recipe, [*overrides, *only], seed=seed, size_px=size_px)
+        resolved = resolve_recipe(recipe, [*overrides, *only], seed=seed, size_px=size_px, packs=packs)
     source, photographs = list_faces(faces, voice)
     ready_renderer(voice)
     cell_px = min(resolved.size_px, CELL_PX)

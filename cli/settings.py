@@ -35,8 +35,18 @@ def _complete_recipe(ctx: click.Context, parameter: click.Parameter, text: str) 
     return [*names, CompletionItem(text, type="file")]
 
 
+pack_option = click.option(
+    "--pack",
+    "packs",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    metavar="FOLDER",
+    help="Occluders of your own, beside those of fdgen; may be repeated.",
+)
+
+
 def recipe_options(function: Function) -> Function:
-    """Add what decides the recipe: `--recipe`, `--set`, `--seed` and `--size`."""
+    """Add what decides the recipe: `--recipe`, `--set`, `--seed`, `--size` and `--pack`."""
     options = (
         click.option(
             "--recipe",
@@ -57,6 +67,7 @@ def recipe_options(function: Function) -> Function:
         click.option(
             "--size", "size_px", type=int, metavar="PX", help="Side of the square pictures.  [default: the recipe's]"
         ),
+        pack_option,
     )
     for option in reversed(options):
         function = option(function)
@@ -123,7 +134,12 @@ def open_cache(path: Path | None, no_cache: bool) -> Iterator[FaceCache | None]:
 
 
 def resolve_recipe(
-    recipe: str, overrides: Sequence[str] = (), *, seed: int | None = None, size_px: int | None = None
+    recipe: str,
+    overrides: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    size_px: int | None = None,
+    packs: Sequence[Path] = (),
 ) -> Recipe:
     """Load the recipe that the options ask for; raise `RecipeError`, naming the option or file at fault."""
     from fdgen.recipe import Recipe
@@ -133,4 +149,8 @@ def resolve_recipe(
         flags.append(("seed", seed))
     if size_px is not None:
         flags.append(("size_px", size_px))
-    return Recipe.load(recipe, [*overrides, *flags])
+    found = Recipe.load(recipe, [*overrides, *flags])
+    if not packs:
+        return found
+    named = [*found.assets.packs, *map(str, packs)]
+    return Recipe.load(recipe, [*overrides, *flags, ("assets.packs", list(dict.fromkeys(named)))])

@@ -12,16 +12,17 @@ import click
 from .output import Voice, by_count, counted, emit, emit_json
 from .progress import Stages
 from .reporting import PROBLEMS
-from .settings import json_option, quiet_option, workers_option
+from .settings import json_option, pack_option, quiet_option, workers_option
 
 
 @click.command("verify")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--deep", is_flag=True, help="Render every sample again from its record, and compare. Slow.")
+@pack_option
 @workers_option
 @quiet_option
 @json_option
-def command(dataset: Path, deep: bool, workers: int, quiet: bool, as_json: bool) -> None:
+def command(dataset: Path, deep: bool, packs: tuple[Path, ...], workers: int, quiet: bool, as_json: bool) -> None:
     """Check DATASET: every byte, pixel and count.
 
     Problems are listed on standard output: law, file, sample, what is wrong. Exits with 3 where there is one.
@@ -33,6 +34,7 @@ def command(dataset: Path, deep: bool, workers: int, quiet: bool, as_json: bool)
         problems = verify(
             dataset,
             deep=deep,
+            packs=packs,
             workers=workers,
             on_progress=lambda done, total: stages.stage("checking", "samples", total).update(done),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,27 +52,31 @@ class AssetLibrary:
     assets: Mapping[str, Asset]
 
     @classmethod
-    def load(cls, root: Traversable | None = None) -> AssetLibrary:
+    def load(cls, root: Traversable | None = None, *, remedy: str = "") -> AssetLibrary:
         """Load the index and every asset in it; raise `AssetError` where one is missing, altered or malformed.
 
-        `root` is a folder with an `index.json`; None is the one that is installed with the package.
+        `root` is a folder with an `index.json`; None is the one that is installed with the package. `remedy` is what to
+        do where one is altered.
         """
         root = resources.files("occlusion_assets") if root is None else root
+        remedy = remedy or "reinstall the package, or run `make_index.py` if the change is meant"
         try:
             index = json.loads(root.joinpath("index.json").read_text(encoding="utf-8"))
-            entries = index["assets"]
-        except (OSError, ValueError, KeyError) as error:
+            entries = list(index["assets"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise AssetError(
                 f"the asset index cannot be read: {error}",
-                hint="reinstall the package, or run `make_index.py` beside it",
+                hint=remedy,
             ) from error
-        return cls({entry["id"]: _load(root, entry) for entry in entries})
+        return cls({asset.id: asset for asset in (_load(root, entry, remedy) for entry in entries)})
 
     def __getitem__(self, asset_id: str) -> Asset:
         try:
             return self.assets[asset_id]
         except KeyError:
-            raise AssetError(f"there is no asset {asset_id!r}", hint="`fdgen assets list` shows all") from None
+            raise AssetError(
+                f"there is no asset {asset_id!r}", hint="`fdgen assets list` shows all; one of a pack needs --pack"
+            ) from None
 
     def select(
         self, kind: str, *, held_out: bool, include: Iterable[str] = ("*",), exclude: Iterable[str] = ()
@@ -94,9 +99,41 @@ class AssetLibrary:
         """Return the sha256 of each asset, by id."""
         return {asset_id: asset.sha256 for asset_id, asset in sorted(self.assets.items())}
 
+    def joined(self, other: AssetLibrary, name: str) -> AssetLibrary:
+        """Return this library with that of the pack `name`; raise `AssetError` where both have one of the same id."""
+        twice = sorted(self.assets.keys() & other.assets.keys())
+        if twice:
+            raise AssetError(
+                f"the pack {name} has an asset {twice[0]}, and there is another of that id",
+                hint="give it an id of its own in its TOML file",
+            )
+        return AssetLibrary({**self.assets, **other.assets})
+
+    def require(self, digests: Mapping[str, str]) -> None:
+        """Raise `AssetError` where an asset of these ids is missing here, or is not the one of that sha256."""
+        missing = sorted(digests.keys() - self.assets.keys())
+        changed = sorted(one for one in digests.keys() & self.assets.keys() if self.assets[one].sha256 != digests[one])
+        if missing:
+            raise AssetError(
+                f"the dataset wears {_some(missing)}, and no such asset is here",
+                hint="name the pack that it comes from with --pack",
+            )
+        if changed:
+            raise AssetError(
+                f"{_some(changed)} differs from what the dataset was made with",
+                hint="name the unaltered pack with --pack, or install the version that made the dataset",
+            )
+
     def digest(self) -> str:
         """Return one digest over all assets."""
         return digest_json(self.digests())
+
+
+def plain_name(name: str) -> str:
+    """Return a file's name that stays in its folder; raise `ValueError` for any other: a pack may be a stranger's."""
+    if not isinstance(name, str) or not re.fullmatch(r"[^/\\\x00-\x1f:]+", name) or name in (".", ".."):
+        raise ValueError(f"{name!r} is not the name of a file in its own folder")
+    return name
 
 
 def asset_digest(members: Sequence[tuple[str, bytes]]) -> str:
@@ -105,33 +142,48 @@ def asset_digest(members: Sequence[tuple[str, bytes]]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _load(root: Traversable, entry: Mapping[str, Any]) -> Asset:
+def _some(names: Sequence[str]) -> str:
+    """Return a few of the names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _load(root: Traversable, entry: Mapping[str, Any], remedy: str) -> Asset:
     """Read one asset and check it against its entry in the index."""
     try:
-        path = entry["path"]
-        folder = root.joinpath(path.rpartition("/")[0])
-        table_bytes = root.joinpath(path).read_bytes()
+        path, sha256, asset_id = str(entry["path"]), entry["sha256"], entry["id"]
+    except (KeyError, TypeError) as error:
+        raise AssetError(f"the asset index has an entry that is none: {entry!r}", hint=remedy) from error
+    asset = read_asset(root, path, name=str(asset_id))
+    if asset.sha256 != sha256 or asset.id != asset_id:
+        raise AssetError(f"the asset {asset.id} differs from the index: it has been altered", hint=remedy)
+    return asset
+
+
+def read_asset(root: Traversable, path: str, *, name: str = "") -> Asset:
+    """Read one asset from its table at `path` (`KIND/NAME.toml`) below `root`, and the files that it names.
+
+    Raises `AssetError` where something is missing or malformed, saying so of `name` or the path.
+    """
+    try:
+        parts = [plain_name(part) for part in path.split("/")]
+        folder = root.joinpath(*parts[:-1])
+        table_bytes = folder.joinpath(parts[-1]).read_bytes()
         table = tomllib.loads(table_bytes.decode("utf-8"))
-        names = list(table.get("files", []))
+        names = [plain_name(name) for name in table.get("files", [])]
         files = {name: folder.joinpath(name).read_bytes() for name in names}
-        members = [(path.rpartition("/")[2], table_bytes), *files.items()]
-        asset = Asset(
-            id=table["id"],
-            kind=table["kind"],
-            title=table["title"],
-            licence=table["licence"],
-            origin=table["origin"],
+        shape = table.get("shape", {})
+        texts = {key: table[key] for key in ("id", "kind", "title", "licence", "origin")}
+        if not isinstance(shape, dict) or not all(isinstance(text, str) for text in texts.values()):
+            raise ValueError("id, kind, title, licence and origin are texts, and shape is a table")
+        return Asset(
+            **texts,
             held_out=bool(table.get("held_out", False)),
             weight=float(table.get("weight", 1.0)),
-            sha256=asset_digest(members),
-            shape=table.get("shape", {}),
+            sha256=asset_digest([(parts[-1], table_bytes), *files.items()]),
+            shape=shape,
             files=files,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AssetError(f"the asset {entry.get('id', '?')} cannot be read: {error}") from error
-    if asset.sha256 != entry["sha256"] or asset.id != entry["id"]:
-        raise AssetError(
-            f"the asset {asset.id} differs from the index: it has been altered",
-            hint="reinstall the package, or run `make_index.py` if the change is meant",
-        )
-    return asset
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        raise AssetError(f"the asset {name or path} cannot be read: {why}") from error

@@ -71,7 +71,7 @@ def build(
     sample, `FacesError`, `RecipeError`, `AssetError`. Finished shards stay through any of these, Ctrl-C and kills.
     """
     check_arguments(count, workers)
-    steps, out = steps or Steps.real(), Path(out)
+    steps, out = steps or Steps.real(recipe.assets.packs), Path(out)
     refuse_foreign(out)
     sources = faces.sources(on_file)
     rule = split_rule(recipe.splits, sources)

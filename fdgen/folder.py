@@ -90,8 +90,15 @@ def refuse_other_spec(out: Path, spec: Mapping[str, Any], sources: Sequence[Sour
     raise MixingError(
         f"{out} holds another dataset, and the two must not be mixed: " + "; ".join(lines),
         differences=lines,
-        hint="name another output folder, or go back to the settings of this one",
+        hint=_back_to(dataset["assets"], spec["assets"]),
     )
+
+
+def _back_to(assets: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """Say how to go on with a dataset of these assets."""
+    if assets.keys() - wanted.keys():
+        return "name its packs again with --pack to go on with it, or name another output folder"
+    return "name another output folder, or go back to the settings of this one"
 
 
 def read_dataset(out: Path) -> dict[str, Any] | None:

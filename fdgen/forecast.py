@@ -56,7 +56,7 @@ def plan_build(
     Raises what `build` would raise at its start, `MixingError` included.
     """
     check_arguments(count, 1)
-    steps = steps or Steps.real()
+    steps = steps or Steps.real(recipe.assets.packs)
     if out is not None:
         refuse_foreign(Path(out))
     sources = faces.sources(on_file)

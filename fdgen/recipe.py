@@ -103,6 +103,8 @@ class Shards(Section):
 class AssetChoice(Section):
     """Which occluders may be used, and how often; ids or patterns as of a shell (`mask-*`)."""
 
+    packs: Names = ()
+    """Folders of occluders beside those of fdgen. Where they lie is nobody else's business: see `Recipe.as_dict`."""
     include: Names
     exclude: Names
     weights: dict[str, Weight]
@@ -211,8 +213,11 @@ class Recipe(Section):
         return outfits(self.kinds.shares(), self.several)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them."""
-        return self.model_dump(mode="json")
+        """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them.
+
+        Without `assets.packs`: a dataset names its assets by their digests, and no folder of any machine.
+        """
+        return self.model_dump(mode="json", exclude={"assets": {"packs"}})
 
     def digest(self) -> str:
         """Return the sha256 of all that decides pixels and layout: everything but `name` and `description`."""
@@ -224,7 +229,7 @@ class Recipe(Section):
 
     def to_toml(self) -> str:
         """Write the whole recipe as TOML; `Recipe.load` reads it back to an equal one."""
-        return write_recipe(self.as_dict())
+        return write_recipe(self.model_dump(mode="json"))
 
 
 def _matches(asset_id: str, patterns: Sequence[str]) -> bool:

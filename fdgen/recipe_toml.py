@@ -49,6 +49,7 @@ def read_recipe(
     if path != default:
         own = _parse(path)
         _check_keys(own, shape, f"{path}: ")
+        _find_packs(own, path.parent)
         values = _merge({**values, "name": path.stem, "description": ""}, own)
     overridden = []
     for override in overrides:
@@ -96,6 +97,15 @@ def _parse(path: Path) -> dict[str, Any]:
             f"the recipe {path} is not valid TOML: {error}", hint="mend that place in the file"
         ) from error
     return values
+
+
+def _find_packs(values: Mapping[str, Any], folder: Path) -> None:
+    """Let the packs of a recipe file be found from where that file lies, in place; what is no text is left as it is."""
+    assets = values.get("assets", {})
+    packs = assets.get("packs", [])
+    packs = [packs] if isinstance(packs, str) else packs
+    if packs and isinstance(packs, list):
+        assets["packs"] = [(folder / pack).as_posix() if isinstance(pack, str) else pack for pack in packs]
 
 
 def _split_override(override: str | tuple[str, Any]) -> tuple[str, Any]:

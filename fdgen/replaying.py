@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,19 @@ class Replayer:
     replay: Callable[[SampleRecord, Face, Any], Triplet]
 
     @classmethod
-    def of(cls, root: Path) -> Replayer:
-        """Open what the replays of a dataset need; raise `DatasetError` where its landmarks cannot be read."""
-        from fdgen.assets import AssetLibrary
+    def of(cls, root: Path, worn: Mapping[str, str], packs: Sequence[str | Path] = ()) -> Replayer:
+        """Open what the replays of a dataset need; `worn` is the sha256 of each asset that it wears, by id.
+
+        Raises `DatasetError` where its landmarks cannot be read, `AssetError` where an asset is not here, in fdgen or
+        in `packs`, or is another than the one it was made with.
+        """
         from fdgen.generate import replay
+        from fdgen.packs import open_library
 
         packed = {sha256: landmarks.to_bytes() for sha256, landmarks in read_landmarks(root / "landmarks.parquet")}
-        return cls(packed, AssetLibrary.load(), replay)
+        library = open_library(packs)
+        library.require(worn)
+        return cls(packed, library, replay)
 
     def face(self, record: SampleRecord, clean_HWC: Image) -> Face:
         """Return the face of a sample; raise `KeyError` where its landmarks are not known."""

@@ -11,8 +11,9 @@ from fdgen.errors import FacesError, PictureError
 from fdgen.faces import Face, FaceSource, Source
 from fdgen.generate import generate, render_placements
 from fdgen.landmarks import FaceCache, Landmarks, detect, load_face
-from fdgen.occluders import OCCLUDERS
+from fdgen.occluders import occluder_of
 from fdgen.offer import find_targets
+from fdgen.packs import open_library
 from fdgen.plan import FaceQueue, split_rule
 from fdgen.recipe import Recipe
 from fdgen.rng import sample_rng
@@ -37,7 +38,7 @@ def trial(
     `sources` are those of `faces`. Faces that give none are passed over; there are fewer triplets where no face gives
     more. Raises `FacesError` where no photograph shows a face.
     """
-    library = AssetLibrary.load()
+    library = open_library(recipe.assets.packs)
     targets = find_targets(recipe, library)
     rule = split_rule(recipe.splits, sources)
     known: dict[str, Landmarks] = {}
@@ -78,6 +79,6 @@ def try_on(asset_id: str, faces: Sequence[Face], library: AssetLibrary, *, seed:
     pictures = []
     for face in faces:
         scene = Scene.of(face)
-        placement = OCCLUDERS[asset.kind].place(scene, asset, sample_rng(seed, face.source.sha256, own))
+        placement = occluder_of(asset).place(scene, asset, sample_rng(seed, face.source.sha256, own))
         pictures.append(render_placements(scene, [placement], library)[0])
     return pictures

@@ -41,12 +41,14 @@ def verify(
     workers: int | None = None,
     on_progress: OnSamples | None = None,
     replayer: Replayer | None = None,
+    packs: Sequence[str | Path] = (),
 ) -> list[Problem]:
     """Check the dataset in folder `root`; return what is wrong with it, nothing if it is whole.
 
-    `deep` renders every sample again from its record and compares the pixels. Pictures are checked on `workers` threads
-    (None: one a core). `on_progress(done, of)` counts samples. Never raises for what stands in the files; raises
-    `DatasetError` where there is no dataset of ours at all.
+    `deep` renders every sample again from its record and compares the pixels, with the occluders of `packs` beside our
+    own. Pictures are checked on `workers` threads (None: one a core). `on_progress(done, of)` counts samples. Never
+    raises for what stands in the files; raises `DatasetError` where there is no dataset of ours at all, `AssetError`
+    where `deep` lacks an asset that the dataset wears, or has another in its place.
     """
     root = Path(root)
     if not (root / "dataset.json").is_file() and not any((root / "shards").glob("*.json")):
@@ -57,7 +59,8 @@ def verify(
     check = _Check(root)
     dataset = check.dataset()
     receipts = check.receipts(dataset)
-    deep_replayer = check.replayer(replayer) if deep else None
+    worn = _worn(dataset, receipts)
+    deep_replayer = check.replayer(replayer, worn, packs) if deep else None
     total = sum(len(receipt.samples) for receipt in receipts)
     n_threads = 1 if deep else workers or os.cpu_count() or 1  # the renderer makes no promise about threads
     with ThreadPoolExecutor(n_threads) as pool:
@@ -170,14 +173,14 @@ class _Check:
                     self.complain(f"shards/{receipt.name}.json", "spec", "the shard belongs to another dataset")
         return found
 
-    def replayer(self, given: Replayer | None) -> Replayer | None:
+    def replayer(self, given: Replayer | None, worn: Mapping[str, str], packs: Sequence[str | Path]) -> Replayer | None:
         """Return what renders samples again; None, and a problem, where the landmarks for it are gone or damaged."""
         name = "landmarks.parquet"
         if given is not None:
             return given
         try:
             if name not in self.damaged:
-                return Replayer.of(self.root)
+                return Replayer.of(self.root, worn, packs)
             why = "the landmarks are damaged"
         except DatasetError as error:
             why = error.message
@@ -254,6 +257,13 @@ class _Check:
             or dataset["kinds"] != dict(kinds)
         ):
             self.complain(name, "count", "its counts of samples are not those of the shards")
+
+
+def _worn(dataset: Mapping[str, Any] | None, receipts: Sequence[ShardReceipt]) -> dict[str, str]:
+    """Return the sha256 of each asset that samples wear, by id, as far as dataset.json knows it."""
+    digests = {} if dataset is None else dataset["assets"]
+    ids = {asset_id for receipt in receipts for entry in receipt.samples for asset_id in entry.record.asset_ids}
+    return {asset_id: digests[asset_id] for asset_id in sorted(ids) if asset_id in digests}
 
 
 def _sample_problems(

@@ -60,12 +60,12 @@ class Steps:
     """Returns what `generate` takes as `targets`, or None; raises `RecipeError` where a recipe asks too much."""
 
     @classmethod
-    def real(cls) -> Steps:
-        """Return the steps of a real build."""
-        from fdgen.assets import AssetLibrary
+    def real(cls, packs: Sequence[str] = ()) -> Steps:
+        """Return the steps of a real build, with the occluders of `packs` beside our own."""
         from fdgen.generate import generate
         from fdgen.landmarks import detect, detector_version, load_face
         from fdgen.offer import find_targets
+        from fdgen.packs import LibraryLoader
         from fdgen.scene import ANALYSIS_VERSION, Analysis
 
         return cls(
@@ -75,7 +75,7 @@ class Steps:
             analyse=analyse_face,
             read_analysis=Analysis.from_bytes,
             analysis_version=ANALYSIS_VERSION,
-            load_library=AssetLibrary.load,
+            load_library=LibraryLoader(tuple(str(Path(pack).absolute()) for pack in packs)),
             generate=generate,
             find_targets=find_targets,
         )
@@ -108,11 +108,11 @@ def make_shard(task: ShardTask, on_sample: Callable[[int], None] = lambda made: 
     Raises `DatasetError` where the disk refuses, the photographs are gone, or this process has other assets than the
     one that planned.
     """
-    library = _library(task.steps.load_library)
+    library = _library(task.steps.load_library, task.tools)
     if tools_digest(library) != task.tools:
         raise DatasetError(
             "a worker has another generator or other occluder assets than the build was planned with",
-            hint="install the same version of the package on every machine",
+            hint="install the same version of the package on every machine, and leave packs alone during a build",
         )
 
     def results(faces: _FaceLoader) -> Iterator[Triplet | Reject]:
@@ -214,5 +214,6 @@ def _make_sample(
 
 
 @functools.lru_cache(maxsize=1)
-def _library(load: Callable[[], Library]) -> Library:
+def _library(load: Callable[[], Library], tools: str) -> Library:
+    """Load the occluders once a process and build: `tools` is their digest where it was planned."""
     return load()

@@ -1,4 +1,4 @@
-"""`fdgen assets`: list, preview."""
+"""`fdgen assets`: list, preview; add, index and check packs of one's own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ import click
 from .faces import list_faces
 from .lazy import Group, refuse_unknown
 from .output import Voice, aligned, counted, emit, emit_json
+from .packs import add, check, index
 from .progress import Stages
 from .renderer import ready_renderer
-from .settings import cache_options, faces_option, json_option, open_cache, quiet_option, workers_option
+from .settings import (
+    cache_options,
+    faces_option,
+    json_option,
+    open_cache,
+    pack_option,
+    quiet_option,
+    workers_option,
+)
 from .sheets import labelled, sheet_option, write_sheet
 
 CELL_PX = 192
@@ -23,17 +32,22 @@ kind_option = click.option("--kind", metavar="KIND", help="Only this kind: sungl
 
 @click.group("assets", cls=Group)
 def command() -> None:
-    """List or draw the occluders."""
+    """List or draw the occluders, or add your own."""
+
+
+for own in (add, index, check):
+    command.add_command(own)
 
 
 @command.command("list")
 @kind_option
+@pack_option
 @json_option
-def list_(kind: str | None, as_json: bool) -> None:
+def list_(kind: str | None, packs: tuple[Path, ...], as_json: bool) -> None:
     """List the occluders: id, kind, title, licence, and whether it is held out for the test split."""
-    from fdgen.assets import AssetLibrary
+    from fdgen.packs import open_library
 
-    assets = [asset for _, asset in sorted(AssetLibrary.load().assets.items())]
+    assets = [asset for _, asset in sorted(open_library(packs).assets.items())]
     kinds = sorted({asset.kind for asset in assets})
     if kind is not None:
         refuse_unknown("--kind", [kind], kinds)
@@ -51,6 +65,7 @@ def list_(kind: str | None, as_json: bool) -> None:
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @sheet_option
 @kind_option
+@pack_option
 @faces_option
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the placements.")
 @click.option(
@@ -63,6 +78,7 @@ def preview(
     ids: tuple[str, ...],
     out: Path,
     kind: str | None,
+    packs: tuple[Path, ...],
     faces: str | None,
     seed: int,
     columns: int,
@@ -71,15 +87,21 @@ def preview(
     no_cache: bool,
     quiet: bool,
 ) -> None:
-    """Draw occluders, all or those of the given IDs, on the faces that come with fdgen."""
+    """Draw occluders, all or those of the given IDs, on the faces that come with fdgen.
+
+    With --pack those of the pack, as it stands: its index need not be up to date.
+    """
     from fdgen.assets import AssetLibrary
     from fdgen.errors import FacesError
     from fdgen.landmarks import Landmarks, detect, load_face
+    from fdgen.packs import read_pack
     from fdgen.preview import contact_sheet
     from fdgen.trial import try_on
 
     voice = Voice(quiet)
-    library = AssetLibrary.load()
+    library = AssetLibrary({}) if packs else AssetLibrary.load()
+    for pack in packs:
+        library = library.joined(read_pack(pack, indexed=False), str(pack))
     refuse_unknown("ID", ids, library.assets)
     kinds = sorted({asset.kind for asset in library.assets.values()})
     if kind is not None:

@@ -25,7 +25,7 @@ MODULES = {
     "show": ("show", "Show one sample: its record, and its four pictures."),
     "landmarks": ("landmarks", "Find the landmarks of faces once, and cache them."),
     "recipe": ("recipe", "List, show, check or start a recipe."),
-    "assets": ("assets", "List or draw the occluders."),
+    "assets": ("assets", "List or draw the occluders, or add your own."),
     "doctor": ("doctor", "Check the installation."),
     "completion": ("completion", "Print a completion script for your shell."),
 }

@@ -76,10 +76,11 @@ def options_of(command: click.Command | None, path: str) -> dict[str, list[str]]
 
 
 OPTIONS = {
-    "build": "--cache --count --dry-run --faces --json --no-cache --out --quiet --recipe --seed --set --size --workers",
-    "preview": "--cache --columns --count --faces --kind --no-cache --occluded-only --out --quiet --recipe --seed "
+    "build": "--cache --count --dry-run --faces --json --no-cache --out --pack --quiet --recipe --seed "
     "--set --size --workers",
-    "verify": "--deep --json --quiet --workers",
+    "preview": "--cache --columns --count --faces --kind --no-cache --occluded-only --out --pack --quiet --recipe "
+    "--seed --set --size --workers",
+    "verify": "--deep --json --pack --quiet --workers",
     "info": "--json",
     "show": "--dataset --out",
     "landmarks": "--cache --faces --json --quiet --size --workers",
@@ -88,8 +89,11 @@ OPTIONS = {
     "recipe check": "--json --set",
     "recipe offered": "--cache --faces --json --no-cache --quiet --set --workers",
     "recipe init": "--force --from",
-    "assets list": "--json --kind",
-    "assets preview": "--cache --columns --faces --kind --no-cache --out --quiet --seed --workers",
+    "assets add": "--form --held-out --id --kind --licence --origin --pack --title",
+    "assets check": "--json",
+    "assets index": "",
+    "assets list": "--json --kind --pack",
+    "assets preview": "--cache --columns --faces --kind --no-cache --out --pack --quiet --seed --workers",
     "doctor": "--json",
     "completion": "",
 }

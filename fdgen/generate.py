@@ -12,10 +12,12 @@ from fdgen.composite import composite, match_sensor
 from fdgen.contract import Image, Reject, SampleRecord, Triplet, canonical_json, sample_key
 from fdgen.errors import AssetError
 from fdgen.faces import Face
+from fdgen.gates import measure
 from fdgen.occluders import OCCLUDERS, Placement
 from fdgen.processes import one_blas_thread
-from fdgen.quality import Failure, check_coverage, check_pose, region_coverage
+from fdgen.quality import Failure, check_coverage, check_gates, check_pose, region_coverage
 from fdgen.recipe import Recipe
+from fdgen.render import Layer
 from fdgen.rng import sample_rng
 from fdgen.scene import Analysis, Scene
 
@@ -49,6 +51,7 @@ def generate(
             placement = _as_json(OCCLUDERS[kind].place(scene, asset, attempt_rng))
             made = _make(scene, [placement], library, variant, split, attempt)
             failure = check_coverage(made.record.coverage, made.record.coverage_face, recipe.coverage)
+            failure = failure or check_gates(made.record.gates, recipe.gates)
             if failure is None:
                 return made
     refused = failure or Failure("not-drawn", "the recipe allows no attempt")
@@ -66,11 +69,16 @@ def render_placements(
     scene: Scene, placements: Sequence[Placement], library: AssetLibrary
 ) -> tuple[Image, Image, Image]:
     """Render placements over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
+    layers = _render_layers(scene, placements, library)
+    return composite(scene.face.clean_HWC, layers, grey=scene.light.grey)
+
+
+def _render_layers(scene: Scene, placements: Sequence[Placement], library: AssetLibrary) -> list[Layer]:
     layers = []
     for placement in placements:
         layer = OCCLUDERS[placement.kind].render(scene, placement, library[placement.asset_id])
         layers.append(match_sensor(layer, scene.analysis.optics, placement.grain_seed))
-    return composite(scene.face.clean_HWC, layers, grey=scene.light.grey)
+    return layers
 
 
 def _make(
@@ -78,7 +86,8 @@ def _make(
 ) -> Triplet:
     """Render and measure: the triplet with its record."""
     face, pose = scene.face, scene.pose
-    occluded, mask, alpha = render_placements(scene, placements, library)
+    layers = _render_layers(scene, placements, library)
+    occluded, mask, alpha = composite(face.clean_HWC, layers, grey=scene.light.grey)
     regions = region_coverage(alpha, face.landmarks.points_px)
     record = SampleRecord(
         key=sample_key(face.source.sha256, variant),
@@ -100,7 +109,7 @@ def _make(
         pitch_deg=round(pose.pitch_deg, 3),
         roll_deg=round(pose.roll_deg, 3),
         pose_residual_px=round(pose.residual_px, 3),
-        gates={},
+        gates=measure(scene, layers, occluded, alpha),
         placement=tuple(placement.to_dict() for placement in placements),
     )
     return Triplet(face.clean_HWC, occluded, mask, alpha, record)

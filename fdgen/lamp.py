@@ -76,7 +76,7 @@ class Lamp:
 
 
 def fit_lamp(normals_N3: npt.NDArray[np.floating[Any]], seen_N: npt.ArrayLike, weight_N: npt.ArrayLike) -> Lamp:
-    """Fit a lamp and ambient light, neither negative, to brightness `seen_N` on unit normals, by weighted least squares.
+    """Fit a lamp and ambient light, neither negative, to brightness on unit normals by weighted least squares.
 
     Raises `ValueError` where no weight is above zero.
     """

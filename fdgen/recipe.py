@@ -18,7 +18,18 @@ from fdgen.contract import digest_json
 from fdgen.errors import RecipeError
 from fdgen.recipe_toml import guess, read_recipe, recipe_names, recipe_text, write_recipe
 
-__all__ = ["AssetChoice", "Coverage", "Kinds", "Pose", "Recipe", "Shards", "Splits", "recipe_names", "recipe_text"]
+__all__ = [
+    "AssetChoice",
+    "Coverage",
+    "Gates",
+    "Kinds",
+    "Pose",
+    "Recipe",
+    "Shards",
+    "Splits",
+    "recipe_names",
+    "recipe_text",
+]
 
 
 def _within(low: float, high: float) -> AfterValidator:
@@ -114,6 +125,17 @@ class Pose(_Section):
     max_residual_px: Annotated[Number, AfterValidator(_above_zero)]
 
 
+class Gates(_Section):
+    """The bounds of what is measured of a pair (`fdgen.gates`); a pair beyond one is drawn again."""
+
+    max_halo: Share
+    min_noise_ratio: Annotated[Number, _within(0, 1)]
+    max_noise_ratio: Annotated[Number, _within(1, 100)]
+    max_light_deg: Annotated[Number, _within(0, 180)]
+    max_light_stops: Annotated[Number, AfterValidator(_above_zero)]
+    max_scale_error: Annotated[Number, AfterValidator(_above_zero)]
+
+
 class Splits(_Section):
     """How faces are divided, and into what shares."""
 
@@ -184,6 +206,7 @@ class Recipe(_Section):
     kinds: Kinds
     coverage: Coverage
     pose: Pose
+    gates: Gates
     splits: Splits
     shards: Shards
     assets: AssetChoice

@@ -5,8 +5,8 @@
 
 Prints JSON. The figures:
 
-- halo: share of outline pixels brighter or darker than everything near them (`fdgen.gates.halo`); `of_photograph` is the
-  same measure along the same outlines on the clean pictures, where no outline is.
+- halo: share of outline pixels brighter or darker than everything near them (`fdgen.gates.halo`); `of_photograph` is
+  the same measure along the same outlines on the clean pictures, where no outline is.
 - noise_ratio: noise on the occluder against the noise on the face, at flat spots of both (`fdgen.gates.noise_levels`);
   `face_halves` is that of the left half of each face against its right one: how well real pictures do.
 - light_deg: the occluder is rendered again as white matte cloth (reflectance 0.6, or bright photographs would clip it),

@@ -69,11 +69,11 @@ def render_placements(
     scene: Scene, placements: Sequence[Placement], library: AssetLibrary
 ) -> tuple[Image, Image, Image]:
     """Render placements over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
-    layers = _render_layers(scene, placements, library)
-    return composite(scene.face.clean_HWC, layers, grey=scene.light.grey)
+    return lay(scene, render_layers(scene, placements, library))
 
 
-def _render_layers(scene: Scene, placements: Sequence[Placement], library: AssetLibrary) -> list[Layer]:
+def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetLibrary) -> list[Layer]:
+    """Render placements over a scene, each as its camera would have seen it."""
     layers = []
     for placement in placements:
         layer = OCCLUDERS[placement.kind].render(scene, placement, library[placement.asset_id])
@@ -81,13 +81,18 @@ def _render_layers(scene: Scene, placements: Sequence[Placement], library: Asset
     return layers
 
 
+def lay(scene: Scene, layers: Sequence[Layer]) -> tuple[Image, Image, Image]:
+    """Lay layers over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
+    return composite(scene.face.clean_HWC, layers, grey=scene.light.grey)
+
+
 def _make(
     scene: Scene, placements: Sequence[Placement], library: AssetLibrary, variant: int, split: str, attempt: int
 ) -> Triplet:
     """Render and measure: the triplet with its record."""
     face, pose = scene.face, scene.pose
-    layers = _render_layers(scene, placements, library)
-    occluded, mask, alpha = composite(face.clean_HWC, layers, grey=scene.light.grey)
+    layers = render_layers(scene, placements, library)
+    occluded, mask, alpha = lay(scene, layers)
     regions = region_coverage(alpha, face.landmarks.points_px)
     record = SampleRecord(
         key=sample_key(face.source.sha256, variant),

@@ -38,7 +38,7 @@ import numpy as np
 
 from fdgen import gates, generate, render
 from fdgen.assets import AssetLibrary
-from fdgen.composite import composite, match_sensor
+from fdgen.composite import match_sensor
 from fdgen.contract import Reject
 from fdgen.faces import open_faces
 from fdgen.lamp import Lamp, fit_lamp
@@ -184,7 +184,7 @@ def measure_pair(face: Any, recipe: Recipe, library: AssetLibrary, variant: int,
 
     def lamp_on_white(lit: Scene) -> Lamp | None:
         white = [match_sensor(render.draw(lit, white_matte(mesh), style), optics, seed) for mesh, style in drawn]
-        picture, _, alpha = composite(face.clean_HWC, white, grey=lit.light.grey)
+        picture, _, alpha = generate.lay(lit, white)
         return lamp_of_pixels(picture, alpha, normals, hit)
 
     found: dict[str, Any] = {"kind": "+".join(record.kinds), "attempt": record.attempt}

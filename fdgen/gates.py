@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -89,7 +90,13 @@ def halo(grey_HW: F32, alpha_HW: Image, noise_levels: float) -> float | None:
     reach = max(4, round(_NEAR_PX * grey_HW.shape[0] / 256))
     close = reach // 2
     margin = _LEAST_LEVELS + _NOISES * noise_levels
-    sticking_out, measured = _count_halo(grey_HW, alpha_HW, close, reach, margin, SOLID, CLEAR)
+    left, top, width, height = cv2.boundingRect(cv2.compare(alpha_HW, 127, cv2.CMP_GT))
+    around = reach + 2
+    box = (
+        slice(max(0, top - around), top + height + around),
+        slice(max(0, left - around), left + width + around),
+    )
+    sticking_out, measured = _count_halo(grey_HW[box], alpha_HW[box], close, reach, margin, SOLID, CLEAR)
     return sticking_out / measured if measured >= _LEAST_OUTLINE else None
 
 
@@ -191,7 +198,7 @@ def _count_halo(grey: F32, alpha: Image, close: int, reach: int, margin: float, 
         for x in range(width):
             if not outline[y, x]:
                 continue
-            low, high, inside, outside = 1e9, -1e9, 0, 0
+            inside, outside = 0, 0
             for v in range(max(0, y - close), min(height, y + close + 1)):
                 for u in range(max(0, x - close), min(width, x + close + 1)):
                     if not band[v, u]:
@@ -200,12 +207,15 @@ def _count_halo(grey: F32, alpha: Image, close: int, reach: int, margin: float, 
             if inside < 3 or outside < 3:
                 continue
             measured += 1
+            brighter, darker = True, True  # than everything near, until something is found that is not
             for v in range(max(0, y - reach), min(height, y + reach + 1)):
                 for u in range(max(0, x - reach), min(width, x + reach + 1)):
                     if not band[v, u] and (alpha[v, u] >= solid or alpha[v, u] <= clear):
-                        low, high = min(low, grey[v, u]), max(high, grey[v, u])
-            if grey[y, x] > high + margin or grey[y, x] < low - margin:
-                sticking_out += 1
+                        brighter = brighter and grey[y, x] > grey[v, u] + margin
+                        darker = darker and grey[y, x] < grey[v, u] - margin
+                if not brighter and not darker:
+                    break
+            sticking_out += brighter or darker
     return sticking_out, measured
 
 

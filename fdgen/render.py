@@ -19,7 +19,7 @@ F32 = npt.NDArray[np.float32]
 _TALLEST_CM = 4.0
 """Height above the head past which an occluder casts its shadow no further."""
 
-_SAMPLES = 600
+_SAMPLES = 400
 """Vertices whose shading is kept, before those that are hidden are left out: enough to tell a lamp by."""
 _SKIN_DEEP_CM = 0.05
 """How far behind what is drawn at its sample a vertex may lie and still count as seen."""

@@ -90,7 +90,7 @@ def halo(grey_HW: F32, alpha_HW: Image, noise_levels: float) -> float | None:
     reach = max(4, round(_NEAR_PX * grey_HW.shape[0] / 256))
     close = reach // 2
     margin = _LEAST_LEVELS + _NOISES * noise_levels
-    left, top, width, height = cv2.boundingRect(cv2.compare(alpha_HW, 127, cv2.CMP_GT))
+    left, top, width, height = cv2.boundingRect((alpha_HW >= 128).view(np.uint8))
     around = reach + 2
     box = (
         slice(max(0, top - around), top + height + around),

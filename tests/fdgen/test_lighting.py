@@ -23,7 +23,7 @@ def sphere() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
 
 
 def photograph(direction: npt.NDArray[np.float64], gain: float, *, grey: bool = False) -> Image:
-    """Light the ball by a lamp and a third as much from everywhere, expose it `gain` times as bright, and cut it off."""
+    """Light the ball by a lamp and a third as much from everywhere, at an exposure, and cut off what is too bright."""
     normals, _ = sphere()
     light = 0.25 + 0.75 * np.clip(normals @ direction, 0, None)
     skin = np.full(3, SKIN.mean()) if grey else SKIN

@@ -19,6 +19,9 @@ F32 = npt.NDArray[np.float32]
 WHITEST, BLACKEST = 0.75, 0.008
 """Albedo of the whitest and the blackest cloth, linear."""
 
+_SOIL = np.array([0.075, 0.055, 0.038], np.float32)
+"""Linear albedo of what cloth is soiled with."""
+
 _MEDICAL = (  # sRGB in percent, weight
     ((62, 79, 90), 30),
     ((70, 85, 92), 16),
@@ -43,10 +46,10 @@ _CLOTH = (
 )
 _PALETTES: Mapping[str, tuple[Sequence[tuple[Colour, int]], float]] = {
     # colours, and the share that takes any hue instead
-    "medical": (_MEDICAL, 0.12),
-    "respirator": (_RESPIRATOR, 0.12),
-    "sponge": (_SPONGE, 0.2),
-    "cloth": (_CLOTH, 0.5),
+    "medical": (_MEDICAL, 0.3),
+    "respirator": (_RESPIRATOR, 0.3),
+    "sponge": (_SPONGE, 0.45),
+    "cloth": (_CLOTH, 0.6),
 }
 PALETTES = frozenset(_PALETTES)
 
@@ -67,12 +70,13 @@ def dress(rng: np.random.Generator, palette: str, patterns: Mapping[str, float])
         "wear": round(float(rng.beta(1.2, 5.0)), 5),
         "moist": round(float(rng.beta(1.0, 7.0)), 5),
         "fade": round(float(rng.normal(0.0, 0.5)), 5),
+        "dirt": round(float(max(0.0, rng.normal(-0.25, 0.35))), 5),
     }
 
 
 def any_colour(rng: np.random.Generator) -> tuple[float, float, float]:
     """Draw an sRGB colour in [0, 1] of any hue, from pale to deep."""
-    return colorsys.hsv_to_rgb(rng.random(), 0.95 * rng.beta(1.6, 1.9), rng.beta(2.4, 1.4) * 0.9 + 0.03)
+    return colorsys.hsv_to_rgb(rng.random(), 0.97 * rng.beta(1.2, 1.2), rng.beta(1.5, 1.15) * 0.9 + 0.03)
 
 
 def _base_colour(rng: np.random.Generator, palette: str) -> tuple[float, float, float]:
@@ -126,7 +130,7 @@ def paint(across: F32, down: F32, values: Mapping[str, Any]) -> F32:
 
 
 def _wear(albedo: F32, across: F32, down: F32, values: Mapping[str, Any]) -> None:
-    """Uneven dye, pilling and dirt, and breath that darkens the cloth before the mouth; in place."""
+    """Uneven dye, pilling, dirt, and breath that darkens the cloth before the mouth; in place."""
     h, w = across.shape
     coarse_across, coarse_down = np.ascontiguousarray(across[::4, ::4]), np.ascontiguousarray(down[::4, ::4])
     seed = values["pattern_seed"] % 997 / 997.0
@@ -139,3 +143,8 @@ def _wear(albedo: F32, across: F32, down: F32, values: Mapping[str, Any]) -> Non
         wet = np.exp(-((coarse_across / np.float32(2.6)) ** 2) - below**2)
         tone *= 1 - np.float32(0.35 * values["moist"]) * np.clip(wet + np.float32(0.15) * cloudy * wet, 0, 1)
     albedo *= cv2.resize(tone, (w, h), interpolation=cv2.INTER_LINEAR)[..., None]
+    if values["dirt"] > 0:
+        spots = noise(coarse_across * np.float32(0.8), coarse_down * np.float32(0.8), seed + 0.41, 2)
+        share = np.float32(values["dirt"]) * np.clip(spots + np.float32(0.6) * cloudy - np.float32(0.3), 0, 1)
+        share = cv2.resize(share, (w, h), interpolation=cv2.INTER_LINEAR)[..., None]
+        albedo += np.minimum(share, 0.8) * (_SOIL - albedo)

@@ -95,18 +95,18 @@ def draw_finish(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[
 
 
 def _acetate_colour(rng: np.random.Generator) -> Floats:
-    """Draw the colour of a plastic: black most often, white and browns often, else any."""
+    """Draw the colour of a plastic: black often, white, greys and browns now and then, else any from pale to deep."""
     which = rng.random()
-    if which < 0.50:
+    if which < 0.38:
         return np.array([1.0, 0.98, 0.97]) * rng.uniform(0.004, 0.028)
-    if which < 0.58:
-        return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.32, 0.55)
-    if which < 0.67:
+    if which < 0.50:
+        return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.32, 0.62)
+    if which < 0.60:
         return np.array([1.0, 0.5, 0.28]) ** rng.uniform(0.4, 1.5) * rng.uniform(0.02, 0.3)
-    if which < 0.74:
+    if which < 0.68:
         return np.full(3, rng.uniform(0.03, 0.4))
-    saturation, value = rng.uniform(0.25, 0.98), rng.uniform(0.15, 0.95)
-    return np.asarray(np.array(colorsys.hsv_to_rgb(rng.random(), saturation, value)) ** 2.2 * 0.55)
+    saturation, value = rng.uniform(0.12, 0.98), rng.uniform(0.15, 1.0)
+    return np.asarray(np.array(colorsys.hsv_to_rgb(rng.random(), saturation, value)) ** 2.2 * 0.6)
 
 
 def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[str, Any]:

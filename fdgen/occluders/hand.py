@@ -63,14 +63,24 @@ class _Stance:
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """One hand, left or right, with its forearm, which always leaves the picture."""
+    """One hand or two, left or right, with the forearm, which always leaves the picture."""
 
     kind: str = "hand"
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
-        """Draw the side, the posture and the skin; lay the hand on the face and bend its fingers to it."""
+        """Draw the side, the posture and the skin; now and then the other hand does the same on its side."""
         pose = pose_of(asset)
         side = _draw_side(scene, pose, rng)
+        placement = self._place(scene, asset, side, rng)
+        if rng.random() >= pose.both:
+            return placement
+        other = self._place(scene, asset, "left" if side == "right" else "right", rng).values
+        same = {key: placement.values[key] for key in ("skin", "sleeve", "stout", "girth")}
+        return replace(placement, values={**placement.values, "other": {**other, **same}})
+
+    def _place(self, scene: Scene, asset: Asset, side: str, rng: np.random.Generator) -> Placement:
+        """Lay one hand on the face and bend its fingers to it."""
+        pose = pose_of(asset)
         mirrored = side == "left"
         surface = touchable(scene.mesh_cm, mirrored=mirrored)
         angles = pose.posture(rng)
@@ -106,6 +116,9 @@ class Hand:
         """Draw the hand as it was placed."""
         pose = pose_of(asset)
         mesh = hand_mesh(scene, placement.values, _model(asset, placement.values["side"]))
+        if "other" in placement.values:  # of the same person, in the same clothes: one texture does for both
+            other = placement.values["other"]
+            mesh = join([mesh, hand_mesh(scene, other, _model(asset, other["side"]))], texture=mesh.texture)
         return draw(scene, mesh, Style(bias_cm=pose.bias_cm, translucent=True), environment=surroundings())
 
 

@@ -47,8 +47,8 @@ class Mask:
         shape = validated(asset)
         fit: dict[str, Any] = {key: round(float(rng.uniform(*range_of(asset, key))), 5) for key in sorted(RANGES)}
         fit["pleats"] = round(fit["pleats"])
-        fit["tilt_deg"] = round(float(np.clip(rng.normal(0, 1.6), -5, 5)), 4)
-        fit["shift_deg"] = round(float(np.clip(rng.normal(0, 1.3), -4, 4)), 4)
+        fit["tilt_deg"] = round(float(np.clip(rng.standard_t(4) * 1.6, -7, 7)), 4)
+        fit["shift_deg"] = round(float(np.clip(rng.standard_t(4) * 1.3, -5, 5)), 4)
         fit["fold_seed"] = round(float(rng.random()), 6)
         fit["over_hair"] = round(float(rng.random()), 5)
         fit["strap_rows"] = list(rows_for(shape["straps"]))

@@ -25,7 +25,7 @@ _PROFILE = (
     (0.28, 1.02, 0.0),
     (0.0, 1.06, 0.0),
 )
-VALVES = frozenset({"round", "square", "pair"})
+VALVES = frozenset({"round", "square", "pair", "side"})
 
 
 def valves(sheet: Sheet, kind: str, fit: Mapping[str, Any]) -> list[Mesh]:
@@ -33,7 +33,7 @@ def valves(sheet: Sheet, kind: str, fit: Mapping[str, Any]) -> list[Mesh]:
     places: Sequence[tuple[float, float]]
     if kind == "pair":
         places = ((-fit["valve_across"], fit["valve_down"]), (fit["valve_across"], fit["valve_down"]))
-    elif kind == "square":
+    elif kind in ("square", "side"):
         places = ((fit["valve_across"] * fit["valve_side"], fit["valve_down"]),)
     else:
         places = ((0.0, fit["valve_down"]),)

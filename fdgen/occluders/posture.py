@@ -20,7 +20,7 @@ PARTS = ("palm", "knuckles", *DIGITS)
 """Parts of a hand that a pose may name as what touches the face first."""
 
 _KEYS = {"anchor", "target", "offset_cm", "fingers", "palm", "jitter_deg", "approach", "contact", "rest", "press_cm"}
-_KEYS |= {"away_cm", "arm", "arm_jitter_deg", "curl", "spread_deg", "thumb", "bias_cm", "near_side"}
+_KEYS |= {"away_cm", "arm", "arm_jitter_deg", "curl", "spread_deg", "thumb", "bias_cm", "near_side", "both"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Pose:
     onto it; with `away_cm` it is held that far before the face instead. `arm` is the direction from the wrist to the
     elbow. `curl` has three ranges of flexion for each of the four fingers, `spread_deg` one range a finger, `thumb`
     four ranges (see `skeleton.digit_rotations`). `bias_cm` is how deep the hand may lie in the face and still be seen;
-    `near_side` poses belong to the cheek that is seen.
+    `near_side` poses belong to the cheek that is seen; `both` is the chance that the other hand does the same.
     """
 
     anchor: tuple[int, ...]
@@ -54,6 +54,7 @@ class Pose:
     thumb: tuple[Range, Range, Range, Range]
     bias_cm: float
     near_side: bool
+    both: float
 
     def posture(self, rng: np.random.Generator) -> Floats:
         """Draw a posture (5, 4) in degrees: neighbouring fingers bend alike, and each a little by itself."""
@@ -145,6 +146,9 @@ def _read(asset_id: str, table: _Table) -> Pose:
     thumb = spans("thumb", shape.get("thumb"), 4)
     offset = spans("offset_cm", shape.get("offset_cm"), 3)
     away = shape.get("away_cm")
+    both = shape.get("both", 0.0)
+    if not isinstance(both, (int, float)) or not 0 <= both <= 1:
+        raise fail("both", "a chance in [0, 1]")
     fingers = [spans(f"curl.{finger}", curl[finger], 3) for finger in FINGERS]
     return Pose(
         anchor=tuple(JOINTS.index(name) for name in anchors),
@@ -165,4 +169,5 @@ def _read(asset_id: str, table: _Table) -> Pose:
         thumb=(thumb[0], thumb[1], thumb[2], thumb[3]),
         bias_cm=float(shape.get("bias_cm", 0.5)),
         near_side=bool(shape.get("near_side", False)),
+        both=float(both),
     )

@@ -101,6 +101,7 @@ def test_a_broken_mesh_is_named() -> None:
         ({"fingers": [0, 0, 0]}, "shape.fingers"),
         ({"curl": {}}, "shape.curl"),
         ({"rest": ["toe"]}, "shape.rest"),
+        ({"both": 1.5}, "shape.both"),
     ],
 )
 def test_a_malformed_pose_names_asset_and_key(change: dict, wanted: str) -> None:
@@ -219,6 +220,30 @@ def test_place_is_deterministic_and_render_survives_json() -> None:
         assert first.colour_HWC.tobytes() == second.colour_HWC.tobytes()
         assert first.shadow_HW.tobytes() == second.shadow_HW.tobytes()
         assert place(asset, over, 12).to_dict() != placement.to_dict()
+
+
+def test_the_other_hand_does_the_same_on_the_other_side_with_the_same_skin_and_sleeve() -> None:
+    over, asset = turned(0.0), HANDS["hand-on-cheek"]
+    two = dataclasses.replace(asset, shape={**asset.shape, "both": 1.0})
+    one = dataclasses.replace(asset, shape={**asset.shape, "both": 0.0})
+    placement, alone = place(two, over, 5), place(one, over, 5)
+    other = placement.values["other"]
+    assert "other" not in alone.values
+    assert {placement.values["side"], other["side"]} == {"left", "right"}
+    assert other["skin"] == placement.values["skin"]
+    assert other["sleeve"] == placement.values["sleeve"]
+    assert other["angles_deg"] != placement.values["angles_deg"]
+    both = Hand().render(over, placement, two).silhouette_HW > 0.5
+    single = Hand().render(over, alone, one).silhouette_HW > 0.5
+    assert both[single].all()
+    added = both & ~single
+    middle = over.face.landmarks.points_px[4, 0]
+    side = np.flatnonzero(added.any(0)).mean() < middle
+    assert side == (other["side"] == "right")
+    read = Placement.from_dict(json.loads(json.dumps(placement.to_dict())))
+    assert (
+        Hand().render(over, read, two).colour_HWC.tobytes() == Hand().render(over, placement, two).colour_HWC.tobytes()
+    )
 
 
 @pytest.mark.parametrize(

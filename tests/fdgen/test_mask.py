@@ -200,7 +200,7 @@ def test_a_membrane_is_flat_between_its_supports() -> None:
 def test_patterns_have_colours_that_cloth_can_have_and_their_own_scale(pattern: str) -> None:
     across, down = (a.astype(np.float32) for a in np.meshgrid(np.linspace(-9, 9, 160), np.linspace(0, 14, 120)))
     values = dress(np.random.default_rng(1), "cloth", {pattern: 1.0})
-    values["wear"] = values["moist"] = 0.0
+    values["wear"] = values["moist"] = values["dirt"] = 0.0
     values["colours"] = [[0.1, 0.1, 0.1], [0.9, 0.9, 0.9], [0.8, 0.2, 0.1], [0.2, 0.6, 0.3], [0.9, 0.8, 0.1]]
     albedo = paint(across, down, values)
     assert albedo.shape == (120, 160, 3)

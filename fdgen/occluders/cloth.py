@@ -145,6 +145,6 @@ def _wear(albedo: F32, across: F32, down: F32, values: Mapping[str, Any]) -> Non
     albedo *= cv2.resize(tone, (w, h), interpolation=cv2.INTER_LINEAR)[..., None]
     if values["dirt"] > 0:
         spots = noise(coarse_across * np.float32(0.8), coarse_down * np.float32(0.8), seed + 0.41, 2)
-        share = np.float32(values["dirt"]) * np.clip(spots + np.float32(0.6) * cloudy - np.float32(0.3), 0, 1)
-        share = cv2.resize(share, (w, h), interpolation=cv2.INTER_LINEAR)[..., None]
-        albedo += np.minimum(share, 0.8) * (_SOIL - albedo)
+        soiled = np.float32(values["dirt"]) * np.clip(spots + np.float32(0.6) * cloudy - np.float32(0.3), 0, 1)
+        share = np.minimum(cv2.resize(soiled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32(0.8))
+        albedo += share[..., None] * (_SOIL - albedo)

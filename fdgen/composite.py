@@ -47,6 +47,21 @@ def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
     )
 
 
+def under_hair(layer: Layer, matte_HW: F32) -> Layer:
+    """Return a layer with hair over it: what the matte (H, W), 0 to 1, hides is neither drawn nor darkened.
+
+    Where it hides all, the photograph stays as it is.
+    """
+    shows = 1 - matte_HW
+    return replace(
+        layer,
+        colour_HWC=np.asarray(cv2.multiply(layer.colour_HWC, cv2.merge((shows, shows, shows))), np.float32),
+        opacity_HW=layer.opacity_HW * shows,
+        silhouette_HW=layer.silhouette_HW * shows,
+        shadow_HW=layer.shadow_HW * shows,
+    )
+
+
 def composite(
     clean_HWC: Image,
     layers: Sequence[Layer],

@@ -24,6 +24,7 @@ from fdgen.strata import Strata
 __all__ = [
     "AssetChoice",
     "Coverage",
+    "FaceChoice",
     "Kinds",
     "Pose",
     "Recipe",
@@ -67,6 +68,16 @@ class Coverage(Section):
         if self.min >= self.max:
             raise ValueError(f"must have min below max, got min {self.min:g} and max {self.max:g}")
         return self
+
+
+class FaceChoice(Section):
+    """What is done with faces that wear something already.
+
+    `avoid` puts nothing where something is, and rejects a face that leaves no kind; `exclude` rejects them all;
+    `ignore` takes them as bare. Whatever is done, the record says what they wear.
+    """
+
+    worn: Literal["avoid", "exclude", "ignore"]
 
 
 class Pose(Section):
@@ -150,6 +161,7 @@ class Recipe(Section):
     kinds: Kinds
     several: Several
     coverage: Coverage
+    faces: FaceChoice = FaceChoice(worn="ignore")  # of the recipes in datasets made before there was a choice
     pose: Pose
     strata: Strata
     splits: Splits

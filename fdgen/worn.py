@@ -7,7 +7,7 @@ believed where they are known; otherwise a linear classifier over gradients and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import resources
 
@@ -82,15 +82,6 @@ def fits(kinds: Iterable[str], worn: Iterable[str]) -> bool:
     """Tell whether nothing worn stands in the way of occluders of these kinds."""
     taken = set(worn)
     return not any(IN_THE_WAY.get(kind, frozenset()) & taken for kind in kinds)
-
-
-def free_shares(shares: Mapping[str, float], worn: Sequence[str]) -> dict[str, float]:
-    """Return the probabilities of the kinds that nothing worn stands in the way of; empty where there is none."""
-    free = {kind: share for kind, share in shares.items() if fits((kind,), worn)}
-    if len(free) == len(shares):
-        return free
-    total = sum(free.values())
-    return {kind: share / total for kind, share in free.items()}
 
 
 def features(clean_HWC: Image) -> F32:

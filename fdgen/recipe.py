@@ -42,6 +42,13 @@ class Kinds(Section):
     sunglasses: Weight
     mask: Weight
     hand: Weight
+    eyeglasses: Weight
+    scarf: Weight
+    cup: Weight
+    microphone: Weight
+    hat: Weight
+    phone: Weight
+    shape: Weight
 
     @model_validator(mode="after")
     def _one_kindat_least(self) -> Kinds:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from fdgen.assets import Asset
 from fdgen.occluders.base import Occluder, Placement
+from fdgen.occluders.eyeglasses import Eyeglasses
 from fdgen.occluders.eyewear import Sunglasses
 from fdgen.occluders.hand import Hand
 from fdgen.occluders.imported import Imported
@@ -18,6 +19,8 @@ OCCLUDERS: Mapping[str, Occluder] = {
     "sunglasses": Sunglasses(),
     "mask": Mask(),
     "hand": Hand(),
+    "eyeglasses": Eyeglasses(),
+    "scarf": Mask("scarf"),
 }
 
 

@@ -133,6 +133,36 @@ def join(parts: Sequence[Mesh], *, texture: F32 | None = None) -> Mesh:
     )
 
 
+_WHITE_ROWS = 3
+
+
+def bind(parts: Sequence[tuple[Mesh, F32 | None]]) -> Mesh:
+    """Join meshes that have each a texture (H, W, 3) of its own, or None for none, under one that holds them all.
+
+    Their (u, v) lie in 0..1: nothing repeats beyond its own texture.
+    """
+    pictures = [np.pad(texture, ((1, 1), (1, 1), (0, 0)), "edge") for _, texture in parts if texture is not None]
+    if not pictures:
+        return join([mesh for mesh, _ in parts])
+    width = max(picture.shape[1] for picture in pictures)
+    pages = [np.ones((_WHITE_ROWS, width, 3), np.float32)]
+    pages += [np.pad(picture, ((0, 0), (0, width - picture.shape[1]), (0, 0)), "edge") for picture in pictures]
+    height, first = sum(len(page) for page in pages), _WHITE_ROWS
+    placed = []
+    for mesh, texture in parts:
+        if texture is None:
+            uv = np.full_like(mesh.uv_N2, 0.5)
+            uv[:, 1] = 0.5 * _WHITE_ROWS / height
+        else:
+            rows, columns = texture.shape[:2]
+            low, high = np.float32(0.5), np.array([columns, rows], np.float32) - np.float32(0.5)
+            texel = np.clip(mesh.uv_N2 * np.array([columns, rows], np.float32), low, high)
+            uv = (texel + np.array([1, first + 1], np.float32)) / np.array([width, height], np.float32)
+            first += rows + 2
+        placed.append(replace(mesh, uv_N2=uv.astype(np.float32)))
+    return join(placed, texture=np.concatenate(pages))
+
+
 def tube(
     path_cm: Floats,
     radius_cm: npt.ArrayLike,

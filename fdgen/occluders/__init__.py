@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from fdgen.assets import Asset
 from fdgen.occluders.base import Occluder, Placement
+from fdgen.occluders.cup import Cup
 from fdgen.occluders.eyeglasses import Eyeglasses
 from fdgen.occluders.eyewear import Sunglasses
 from fdgen.occluders.hand import Hand
@@ -20,6 +21,7 @@ OCCLUDERS: Mapping[str, Occluder] = {
     "mask": Mask(),
     "hand": Hand(),
     "eyeglasses": Eyeglasses(),
+    "cup": Cup(),
     "scarf": Mask("scarf"),
 }
 

@@ -36,13 +36,15 @@ _KNOWN = Vocabulary(
         "wall": (0.03, 0.08),  # thickness, in radii
     },
     weights={"patterns": PRINTS},
-    rows={"profile": 2},  # radius and height, in shares of the widest and of the whole, from the bottom's middle up
-    chances={"handle": 0.0, "lid": 0.0, "sleeve": 0.0, "hand": 0.75, "drinking": 0.75, "filled": 0.0},
+    rows={"profile": 2},  # radius and height, in shares of the widest and of the whole, from the foot to the rim
+    chances={"handle": 0.0, "lid": 0.0, "sleeve": 0.0, "hand": 0.92, "drinking": 0.75, "filled": 0.0},
 )
 _DRINKS = ((0.70, 0.72, 0.70), (0.35, 0.13, 0.03), (0.62, 0.30, 0.03), (0.10, 0.03, 0.015), (0.75, 0.70, 0.60))
 _DRINKS += ((0.45, 0.04, 0.05), (0.75, 0.45, 0.08))
 """Water, tea, orange juice, cola, milk, berries, beer: linear RGB."""
 
+_FOOT = ((0.0, 0.025), (0.78, 0.025), (0.86, 0.0), (1.0, 0.0))
+"""The bottom: a hollow within a ring on which the vessel stands; in radii of the foot and heights."""
 _LID = ((1.0, 0.985), (1.05, 0.985), (1.06, 1.015), (0.99, 1.03), (0.93, 1.09), (0.87, 1.09), (0.85, 1.05), (0.0, 1.05))
 
 
@@ -103,6 +105,7 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
     size, finish = values["size"], values["finish"]
     radius, height = size["radius_cm"], size["height_cm"]
     body = turned(_profile(values, spec)).moved(rotation, origin)
+    foot = turned(np.array(_FOOT) * (spec.rows["profile"][0][0] * radius, height)).moved(rotation, origin)
     inside = turned(_inside(values, spec)).moved(rotation, origin)
     parts: list[tuple[Mesh, F32 | None]] = []
     if finish["kind"] == "glass":
@@ -111,13 +114,15 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
         level = -99.0 if values["level"] < 0 else min(lip[1] - 0.2, upright[1]) if drinking else upright[1]
         filled = np.clip((level - body.vertices[:, 1]) / 0.2 + 0.5, 0.0, 1.0)
         parts.append((body.made_of(glass(scene, body.normals, values["drink"], filled=filled)), None))
+        base = glass(scene, foot.normals, values["drink"], filled=np.full(len(foot.normals), filled[0]))
+        parts.append((foot.made_of(base), None))
     else:
         wall = printed(values["print"], 2 * np.pi * radius, height)
         if values["sleeve"] is not None:
             first, last = (round(share * len(wall)) for share in values["sleeve"])
             wall[first:last] = np.array([0.42, 0.27, 0.15], np.float32) * wall[first:last].mean() ** 0.1
         parts.append((body.made_of(material(finish, printed=True), printed=True), wall))
-        parts.append((inside.made_of(material(finish)), None))
+        parts += [(piece.made_of(material(finish)), None) for piece in (inside, foot)]
     if values["lid"] is not None:
         lid = turned(np.array(_LID) * (_top_radius(values, spec), height)).moved(rotation, origin)
         parts.append((lid.made_of(material(values["lid"])), None))

@@ -28,7 +28,7 @@ _MOST_POINTS = 700
 """Points of a thing that fingers feel for; it is smooth, and time goes with their number."""
 
 _OPEN = {  # flexion of the three joints of each finger, and the thumb's four angles, before they close
-    "wide": ((18.0, 24.0, 16.0), (38.0, 4.0, 4.0, 10.0)),
+    "wide": ((18.0, 24.0, 16.0), (70.0, 12.0, 10.0, 20.0)),
     "narrow": ((58.0, 72.0, 42.0), (34.0, 26.0, 18.0, 34.0)),
     "flat": ((30.0, 34.0, 20.0), (34.0, 6.0, 6.0, 8.0)),
 }

@@ -13,6 +13,7 @@ from fdgen.occluders.hand import Hand
 from fdgen.occluders.imported import Imported
 from fdgen.occluders.imported_spec import is_imported
 from fdgen.occluders.mask import Mask
+from fdgen.occluders.microphone import Microphone
 
 __all__ = ["OCCLUDERS", "Occluder", "Placement", "occluder_of"]
 
@@ -22,6 +23,7 @@ OCCLUDERS: Mapping[str, Occluder] = {
     "hand": Hand(),
     "eyeglasses": Eyeglasses(),
     "cup": Cup(),
+    "microphone": Microphone(),
     "scarf": Mask("scarf"),
 }
 

@@ -32,7 +32,7 @@ _KNOWN = Vocabulary(
     ranges={
         "size": (0.94, 1.06),  # of the whole
         "gap_cm": (0.8, 5.0),  # between its tip and the lips
-        "rise_cm": (-2.0, 0.4),  # of its tip above the lips
+        "rise_cm": (-1.3, 1.0),  # of its tip above the lips
         "aside_deg": (-38.0, 38.0),  # how far its body leans from straight down, in the plane of the face
         "forward_deg": (12.0, 55.0),  # how far it leans towards the viewer
         "grip_cm": (7.0, 12.0),  # from its tip to the middle of the hand
@@ -57,7 +57,7 @@ class Microphone:
         body = draw_finish(rng, spec.pick("body_finish", rng))
         head = draw_finish(rng, spec.pick("head_finish", rng))
         if rng.random() < 0.4 and head["kind"] == "grille":
-            head["rgb"] = [round(float(rng.uniform(0.25, 0.5)), 5)] * 3
+            head["rgb"] = [round(float(rng.uniform(0.2, 0.4)), 5)] * 3
         values: dict[str, Any] = {
             "size": size,
             "across_cm": round(float(np.clip(rng.normal(0.0, 0.9), -2, 2)), 5),

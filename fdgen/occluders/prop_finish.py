@@ -60,7 +60,7 @@ def _colour(rng: np.random.Generator, name: str) -> Floats:
     if draw < dark + (1 - dark) * (0.55 if name in ("ceramic", "paper") else 0.2):
         return np.array([1.0, 0.985, 0.95]) * rng.uniform(0.55, 0.8)
     if name == "grille":
-        return np.full(3, rng.uniform(0.2, 0.5))
+        return np.array([0.96, 0.98, 1.0]) * rng.uniform(0.15, 0.4)
     return np.asarray(np.array(any_colour(rng)) ** 2.2 * 0.9)
 
 
@@ -77,7 +77,7 @@ def material(finish: Mapping[str, Any], *, printed: bool = False) -> Material:
     if kind in _STEELS:
         return Material(0.3 * rgb, specular=0.3 * shine, gloss=22.0, mirror=0.62 * np.array(finish["rgb"]))
     if kind == "grille":
-        return Material(rgb, specular=0.25 * shine, gloss=9.0, mirror=0.10 * shine)
+        return Material(rgb, specular=0.25 * shine, gloss=9.0, mirror=0.16 * shine)
     if kind == "paper":
         return Material(rgb, specular=0.03 * shine, gloss=8.0)
     return Material(rgb)
@@ -133,9 +133,9 @@ def grain(finish: Mapping[str, Any], *, side: int = 128) -> F32:
     field = rng.standard_normal((side, side)).astype(np.float32)
     if finish["kind"] == "grille":
         y, x = np.mgrid[:side, :side].astype(np.float32)
-        pitch = np.float32(2 * np.pi / 5.0)
-        wires = np.abs(np.sin(0.5 * pitch * (x + y))) * np.abs(np.sin(0.5 * pitch * (x - y)))
-        shade = 0.45 + 0.9 * (1 - wires) + 0.08 * field
+        count = np.float32(np.pi * rng.integers(6, 12) / side)  # half a wave is a mesh; whole ones meet at the seam
+        wires = np.abs(np.sin(count * (x + y))) * np.abs(np.sin(count * (x - y)))
+        shade = 0.30 + 1.25 * (1 - np.sqrt(wires)) + 0.08 * field
     elif finish["kind"] == "foam":
         rough = np.asarray(cv2.GaussianBlur(field, (0, 0), 0.8), np.float32)
         shade = 1.0 + 0.55 * rough

@@ -21,7 +21,7 @@ from fdgen.scene import Scene
 
 _BIAS_CM = 0.5
 """Hair and skin give way this much."""
-_LEAST_CM, _MOST_CM = 0.35, 3.0
+_LEAST_CM, _MOST_CM = 0.5, 3.2
 """Room that a hat leaves over the skull: for close-cropped hair, and for the fullest that it still presses down."""
 
 _KNOWN = Vocabulary(
@@ -38,7 +38,7 @@ _KNOWN = Vocabulary(
         "arch_cm": (0.8, 2.0),  # how much lower its sides hang than its middle
         "wave_cm": (0.0, 0.0),  # unevenness of a brim
         "cuff_cm": (0.0, 0.0),  # height of a turned-up cuff
-        "rib_cm": (0.3, 0.6),  # pitch of a knit or weave
+        "rib_cm": (0.5, 1.0),  # pitch of a knit or weave
     },
     weights={"patterns": tuple(PATTERNS)},
     rows={},
@@ -61,7 +61,7 @@ class Hat:
         values: dict[str, Any] = {
             "size": size,
             "top_cm": round(float(np.clip(top, _LEAST_CM, _MOST_CM)), 5),
-            "side_cm": round(float(np.clip(sides, _LEAST_CM, 0.6 * _MOST_CM)), 5),
+            "side_cm": round(float(np.clip(sides, _LEAST_CM, 0.75 * _MOST_CM)), 5),
             "lean_deg": round(float(np.clip(rng.normal(0.0, 3.0), -8, 8)), 5),
             "turn_deg": round(float(np.clip(rng.normal(0.0, 5.0), -14, 14)), 5),
             "backwards": spec.happens("backwards", rng),
@@ -79,6 +79,6 @@ class Hat:
         """Draw the hat over the scene. Pure."""
         spec = read(asset, _KNOWN)
         values: Mapping[str, Any] = placement.values
-        head = Head.of(scene.mesh_cm, values)
+        head = Head.of(scene.mesh_cm, values, stiff=spec.words["form"] != "beanie")
         mesh = bind(hat_parts(head, spec.words["form"], spec.words["fabric"], values))
         return draw(scene, mesh, Style(bias_cm=_BIAS_CM))

@@ -24,7 +24,8 @@ FABRICS = ("knit", "woven", "felt", "straw")
 
 _AROUND, _UP = 64, 22
 """Vertices of a crown, round and up."""
-_TEXELS_CM = 9.0
+_WRINKLES_CM = {"knit": 0.40, "woven": 0.28, "felt": 0.16, "straw": 0.10}
+_TEXELS_CM = 7.0
 _VISOR_DEG = 68.0
 """Half the arc of a visor."""
 
@@ -33,18 +34,20 @@ _VISOR_DEG = 68.0
 class Head:
     """Where a hat sits: the ellipse in which its rim goes round the head, in head cm.
 
-    `half` is the ellipse's half width and half depth, `up` how high the crown must rise; `rotation` (3, 3) carries the
+    `half` is the ellipse's half width and half depth, `spare` how much of the width is hair that soft cloth presses
+    down at the rim, `up` how high the crown must rise; `rotation` (3, 3) carries the
     rim's own frame, y up from it and z to the front, to the head's, and `middle` is the ellipse's.
     """
 
     middle: Floats
     half: tuple[float, float]
     up: float
+    spare: float
     rotation: Floats
 
     @classmethod
-    def of(cls, mesh_cm: Floats, values: Mapping[str, Any]) -> Head:
-        """Find the rim of a hat on a personal face (468, 3)."""
+    def of(cls, mesh_cm: Floats, values: Mapping[str, Any], *, stiff: bool) -> Head:
+        """Find the rim of a hat on a personal face (468, 3); a stiff one gives less way at its rim."""
         size = values["size"]
         brow, upper, hairline = mesh_cm[9], mesh_cm[151], mesh_cm[10]
         y = float(brow[1] + size["front"] * (hairline[1] - brow[1]))
@@ -53,7 +56,7 @@ class Head:
         low, high = vertices.min(0), vertices.max(0)
         centre, radii = 0.5 * (low + high), 0.5 * (high - low)
         level = np.sqrt(max(1 - ((y - 0.6 - centre[1]) / radii[1]) ** 2, 0.3))
-        wide = float(radii[0] * (0.35 + 0.65 * level)) + 0.35 + 0.55 * values["side_cm"]
+        wide = float(radii[0] * (0.55 + 0.45 * level)) + 0.55 + 0.8 * values["side_cm"]
         back = float(centre[2] - radii[2]) - 0.8
         deep = 0.5 * (front - back)
         tilt = np.radians(size["tilt_deg"])
@@ -64,7 +67,7 @@ class Head:
         )
         middle = np.array([centre[0], y - np.tan(tilt) * deep, front - deep])
         up = float(high[1]) + values["top_cm"] + size["height_cm"] - float(middle[1])
-        return cls(middle, (wide, deep), up, rotation)
+        return cls(middle, (wide, deep), up, (0.3 if stiff else 0.7) * (0.3 + values["side_cm"]), rotation)
 
     def ring(self, angle: Floats, grow: float = 0.0) -> Floats:
         """Return points of the rim (N, 3) in its own frame at angles from the front, `grow` cm outside it."""
@@ -76,7 +79,7 @@ class Head:
 def hat_parts(head: Head, form: str, fabric: str, values: Mapping[str, Any]) -> Parts:
     """Build all parts of a hat, with their textures."""
     size = values["size"]
-    crown, across, down = _crown(head, size)
+    crown, across, down = _crown(head, size, form != "brimmed", _WRINKLES_CM[fabric], values["seed"])
     cloth = _cloth(across, down, fabric, values)
     if form == "cap":
         _seams(cloth, values)
@@ -88,11 +91,11 @@ def hat_parts(head: Head, form: str, fabric: str, values: Mapping[str, Any]) -> 
     if size["cuff_cm"] > 0.3:
         cuff, across, down = _cuff(head, size)
         parts.append((_placed(cuff, head).made_of(look, printed=True), _cloth(across, down, fabric, values)))
-    if form == "cap":
+    if form == "cap" and not values["backwards"]:
         own = np.array(values["second"] if values["patch"] else values["colours"][0])
-        for piece in _visor(head, size, backwards=values["backwards"]):
+        for piece in _visor(head, size):
             parts.append((_placed(piece, head).made_of(_dyed(own, look)), None))
-    elif form == "brimmed":
+    if form == "brimmed":
         for piece in _brim(head, size, values["seed"]):
             across, down = (np.ascontiguousarray(a, np.float32) for a in np.meshgrid(np.linspace(0, 60, 300), np.linspace(0, size["brim_cm"], 60)))
             parts.append((_placed(piece, head).made_of(look, printed=True), _cloth(across, down, fabric, {**values, "band": False})))
@@ -124,17 +127,23 @@ def _sheet(points: Floats) -> Solid:
     return Solid(points.reshape(-1, 3), normals.reshape(-1, 3), grid_faces(rows, columns), uv)
 
 
-def _crown(head: Head, size: Mapping[str, float]) -> tuple[Solid, F32, F32]:
+def _crown(head: Head, size: Mapping[str, float], soft: bool, wrinkles_cm: float, seed: int) -> tuple[Solid, F32, F32]:
     """Build the crown, and the distances on it, across and down, for each texel of its cloth."""
     angle = np.linspace(-np.pi, np.pi, _AROUND + 1)
     rise = np.sin(np.linspace(0.5 * np.pi, 0.0, _UP)) ** 0.9  # 1 at the top
     shrink = (1 - rise ** size["round"]) ** (1 / size["round"]) * (1 + size["flare"] * np.sin(np.pi * rise))
     rim = head.ring(angle)
     points = rim[None] * shrink[:, None, None]
+    if soft:  # cloth lies on at its rim
+        points[..., 0] *= 1 - (head.spare / head.half[0]) * np.clip(1 - rise[:, None] / 0.35, 0, 1) ** 2
     points[..., 1] = (head.up * rise)[:, None]
     if size["dent_cm"] > 0:
         crease = np.exp(-((points[..., 0] / 1.8) ** 2)) * np.clip((rise - 0.55) / 0.45, 0, 1)[:, None]
         points[..., 1] -= size["dent_cm"] * crease
+    field = np.random.default_rng(seed).standard_normal((_UP, _AROUND))
+    field = np.asarray(cv2.GaussianBlur(np.tile(field, (1, 3)), (0, 0), sigmaX=1.5, sigmaY=2.2))[:, _AROUND : 2 * _AROUND]
+    field = wrinkles_cm * field / (np.abs(field).max() + 1e-9) * np.clip(3 * (1 - rise) * (rise + 0.1), 0, 1)[:, None]
+    points += points / (np.linalg.norm(points, axis=-1, keepdims=True) + 1e-9) * np.append(field, field[:, :1], 1)[..., None]
     return (_sheet(points), *_texels(2 * np.pi * 0.5 * sum(head.half), 1.15 * head.up))
 
 
@@ -145,6 +154,7 @@ def _cuff(head: Head, size: Mapping[str, float]) -> tuple[Solid, F32, F32]:
     rows = []
     for share, stand in levels:
         ring = head.ring(angle, stand)
+        ring[:, 0] *= 1 - (head.spare / head.half[0]) * max(1 - share * size["cuff_cm"] / (0.35 * head.up), 0.0) ** 2
         rise = share * size["cuff_cm"] / head.up
         ring *= (1 - max(rise, 0.0) ** size["round"]) ** (1 / size["round"])
         ring[:, 1] = share * size["cuff_cm"]
@@ -152,13 +162,12 @@ def _cuff(head: Head, size: Mapping[str, float]) -> tuple[Solid, F32, F32]:
     return (_sheet(np.array(rows)), *_texels(2 * np.pi * 0.5 * sum(head.half), size["cuff_cm"]))
 
 
-def _visor(head: Head, size: Mapping[str, float], *, backwards: bool) -> list[Solid]:
+def _visor(head: Head, size: Mapping[str, float]) -> list[Solid]:
     """Build the visor of a cap: its upper and its lower side."""
     u = np.linspace(-1.0, 1.0, 33)
-    angle = np.radians(_VISOR_DEG) * u + (np.pi if backwards else 0.0)
-    rim = head.ring(angle, 0.12)
+    rim = head.ring(np.radians(_VISOR_DEG) * u, 0.12)
+    rim[:, 0] *= 1 - head.spare / head.half[0]
     droop = np.radians(size["droop_deg"])
-    sign = -1.0 if backwards else 1.0
     reach = size["brim_cm"] * np.sqrt(np.clip(1 - np.abs(u) ** 2.6, 0, 1))
     sides = []
     for offset in (0.09, -0.09):
@@ -166,9 +175,9 @@ def _visor(head: Head, size: Mapping[str, float], *, backwards: bool) -> list[So
         for share in np.linspace(0.0, 1.0, 9):
             row = rim.copy()
             out = share * reach
-            row[:, 2] += sign * out * np.cos(droop)
-            row[:, 1] += offset - out * np.sin(droop) - size["arch_cm"] * np.abs(u) ** 2.2 * (0.35 + 0.65 * share)
-            row[:, 1] += 0.25 * (1 - share)
+            row[:, 2] += out * np.cos(droop)
+            row[:, 1] += offset - out * np.sin(droop) - size["arch_cm"] * np.abs(u) ** 2.2 * share
+            row[:, 1] += 0.35 * (1 - share)
             rows.append(row)
         sides.append(_sheet(np.array(rows)))
     return sides
@@ -212,7 +221,7 @@ def _cloth(across: F32, down: F32, fabric: str, values: Mapping[str, Any]) -> F3
     if fabric == "knit":
         rib = 0.5 + 0.5 * np.cos(2 * np.pi * across / pitch)
         stitch = 0.5 + 0.5 * np.cos(2 * np.pi * (down / (0.6 * pitch) + np.abs((across / pitch) % 1 - 0.5)))
-        shade = 0.62 + 0.40 * np.sqrt(rib) + 0.16 * stitch + 0.06 * rough
+        shade = 0.48 + 0.55 * np.sqrt(rib) + 0.14 * stitch + 0.06 * rough
     elif fabric == "straw":
         weave = np.cos(2 * np.pi * across / pitch) * np.cos(2 * np.pi * down / (0.7 * pitch))
         albedo = albedo * 0.25 + np.array([0.55, 0.40, 0.20], np.float32) * np.float32(0.75)
@@ -229,11 +238,11 @@ def _seams(cloth: F32, values: Mapping[str, Any]) -> None:
     """Sew the six panels of a cap, and perhaps a patch on its front, in place."""
     rows, columns = cloth.shape[:2]
     for panel in range(6):
-        at = round((panel + 0.5) * columns / 6) % columns if False else round(panel * columns / 6)
-        cloth[:, at : at + 1] *= 0.62
+        at = round(panel * columns / 6)
+        cloth[:, at : at + 1] *= np.float32(0.62)
     if values["patch"]:
         patch = np.zeros((rows, columns), np.uint8)
-        size = (round(columns * 0.085), round(rows * 0.2))
-        cv2.ellipse(patch, (columns // 2, round(rows * 0.62)), size, 0, 0, 360, 255, -1, cv2.LINE_AA)
+        size = (round(columns * 0.055), round(rows * 0.13))
+        cv2.ellipse(patch, (columns // 2, round(rows * 0.7)), size, 0, 0, 360, 255, -1, cv2.LINE_AA)
         share = (patch * np.float32(1 / 255))[..., None]
         cloth += share * (np.array(values["second"], np.float32) ** 2.2 - cloth)

@@ -12,8 +12,9 @@ from fdgen.scene import Scene, skull
 _RAYS_DEG = np.arange(-72.0, 73.0, 9.0)
 """Directions about the middle of the skull, from straight up, in which hair is looked for."""
 _STEP_CM, _FARTHEST_CM = 0.25, 5.0
-_ALIKE = 0.75
+_ALIKE = 0.9
 """Distance of logarithmic colours within which a pixel may be the same hair."""
+_MOSTLY = 0.75
 _TOP_DEG = 40.0
 
 
@@ -52,6 +53,8 @@ def headroom(scene: Scene) -> tuple[float, float]:
     level = np.abs(luminance(colour) - luminance(hair[None])[0])
     tone = np.abs((colour - luminance(colour)[..., None]) - (hair - luminance(hair[None])[0])).sum(-1)
     alike = (0.55 * level + tone < _ALIKE) & (along > 0.0)
-    reach: Floats = np.where(inside[None], True, alike).cumprod(1).sum(1) * _STEP_CM - 1.0
+    steps = np.arange(1, (~inside).sum() + 1)
+    mostly = np.cumsum(alike[:, ~inside], 1) >= _MOSTLY * steps  # a glint does not end it
+    reach: Floats = np.where(mostly, steps, 0).max(1) * _STEP_CM
     top = np.abs(_RAYS_DEG) <= _TOP_DEG
-    return float(np.percentile(reach[top], 70)), float(np.percentile(reach[~top], 60))
+    return float(np.percentile(reach[top], 70)), float(np.percentile(reach[~top], 65))

@@ -18,6 +18,7 @@ from fdgen.occluders.hat import Hat
 >>>>>>> c83dbc5 (Put hats on the skull, as large as the hair asks)
 from fdgen.occluders.mask import Mask
 from fdgen.occluders.microphone import Microphone
+from fdgen.occluders.phone import Phone
 from fdgen.occluders.shape import Shape
 
 __all__ = ["OCCLUDERS", "Occluder", "Placement", "occluder_of"]
@@ -30,6 +31,7 @@ OCCLUDERS: Mapping[str, Occluder] = {
     "cup": Cup(),
     "microphone": Microphone(),
     "hat": Hat(),
+    "phone": Phone(),
     "scarf": Mask("scarf"),
     "shape": Shape(),
 }

@@ -1,9 +1,10 @@
-"""Cups at the mouth: mugs, paper cups, glasses, cans and bottles, tilted as one drinks, with the hand that holds them."""
+"""Cups at the mouth: mugs, paper cups, glasses, cans and bottles, tilted as one drinks, and the hand that holds them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -137,7 +138,7 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
 def _profile(values: Mapping[str, Any], spec: Spec) -> Floats:
     """Return the outer profile in cm, in small steps: glass is filled and facets its light by them."""
     rows = np.array(spec.rows["profile"]) * (values["size"]["radius_cm"], values["size"]["height_cm"])
-    steps = [np.linspace(a, b, 5)[:-1] if np.hypot(*(b - a)) > 1.2 else a[None] for a, b in zip(rows, rows[1:], strict=False)]
+    steps = [np.linspace(a, b, 5)[:-1] if np.hypot(*(b - a)) > 1.2 else a[None] for a, b in pairwise(rows)]
     return np.concatenate([*steps, rows[-1:]])
 
 
@@ -145,7 +146,9 @@ def _inside(values: Mapping[str, Any], spec: Spec) -> Floats:
     """Return the profile of the rim and the inner wall, from the rim down."""
     radius, height = _top_radius(values, spec), float(values["size"]["height_cm"])
     thin = radius * (1 - values["size"]["wall"])
-    return np.array([[radius, height], [0.5 * (radius + thin), height + 0.08], [thin, height], [0.92 * thin, 0.6 * height]])
+    return np.array(
+        [[radius, height], [0.5 * (radius + thin), height + 0.08], [thin, height], [0.92 * thin, 0.6 * height]]
+    )
 
 
 def _top_radius(values: Mapping[str, Any], spec: Spec) -> float:

@@ -97,8 +97,16 @@ def hat_parts(head: Head, form: str, fabric: str, values: Mapping[str, Any]) -> 
             parts.append((_placed(piece, head).made_of(_dyed(own, look)), None))
     if form == "brimmed":
         for piece in _brim(head, size, values["seed"]):
-            across, down = (np.ascontiguousarray(a, np.float32) for a in np.meshgrid(np.linspace(0, 60, 300), np.linspace(0, size["brim_cm"], 60)))
-            parts.append((_placed(piece, head).made_of(look, printed=True), _cloth(across, down, fabric, {**values, "band": False})))
+            across, down = (
+                np.ascontiguousarray(a, np.float32)
+                for a in np.meshgrid(np.linspace(0, 60, 300), np.linspace(0, size["brim_cm"], 60))
+            )
+            parts.append(
+                (
+                    _placed(piece, head).made_of(look, printed=True),
+                    _cloth(across, down, fabric, {**values, "band": False}),
+                )
+            )
     if values["pompom"]:
         ball = np.radians(np.linspace(-90, 90, 12))
         profile = np.column_stack([2.1 * np.cos(ball).clip(0), 2.1 * np.sin(ball) + head.up + 1.2])
@@ -141,9 +149,13 @@ def _crown(head: Head, size: Mapping[str, float], soft: bool, wrinkles_cm: float
         crease = np.exp(-((points[..., 0] / 1.8) ** 2)) * np.clip((rise - 0.55) / 0.45, 0, 1)[:, None]
         points[..., 1] -= size["dent_cm"] * crease
     field = np.random.default_rng(seed).standard_normal((_UP, _AROUND))
-    field = np.asarray(cv2.GaussianBlur(np.tile(field, (1, 3)), (0, 0), sigmaX=1.5, sigmaY=2.2))[:, _AROUND : 2 * _AROUND]
+    field = np.asarray(cv2.GaussianBlur(np.tile(field, (1, 3)), (0, 0), sigmaX=1.5, sigmaY=2.2))[
+        :, _AROUND : 2 * _AROUND
+    ]
     field = wrinkles_cm * field / (np.abs(field).max() + 1e-9) * np.clip(3 * (1 - rise) * (rise + 0.1), 0, 1)[:, None]
-    points += points / (np.linalg.norm(points, axis=-1, keepdims=True) + 1e-9) * np.append(field, field[:, :1], 1)[..., None]
+    points += (
+        points / (np.linalg.norm(points, axis=-1, keepdims=True) + 1e-9) * np.append(field, field[:, :1], 1)[..., None]
+    )
     return (_sheet(points), *_texels(2 * np.pi * 0.5 * sum(head.half), 1.15 * head.up))
 
 

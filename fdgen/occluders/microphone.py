@@ -14,7 +14,7 @@ from fdgen.geometry import Floats
 from fdgen.mesh import Material, Mesh, bind, spline
 from fdgen.occluders.base import Placement
 from fdgen.occluders.grip import Hold, draw_grip, grip_mesh, plain
-from fdgen.occluders.prop_finish import FINISHES, PRINTS, draw_finish, draw_print, grain, material, printed
+from fdgen.occluders.prop_finish import FINISHES, draw_finish, draw_print, grain, material, printed
 from fdgen.occluders.prop_shapes import Solid, bent_tube, frame, slab, turned
 from fdgen.occluders.prop_spec import Spec, Vocabulary, read
 from fdgen.occluders.surroundings import draw_surroundings, surroundings
@@ -93,7 +93,10 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
     origin = tip - rotation @ np.array([0.0, top * size, 0.0])
     head = turned(_fine(np.array(spec.rows["head"]) * size)).moved(rotation, origin)
     body = turned(np.array(spec.rows["body"]) * size).moved(rotation, origin)
-    parts: list[tuple[Mesh, F32 | None]] = [_textured(head, values["head"]), (body.made_of(material(values["body"])), None)]
+    parts: list[tuple[Mesh, F32 | None]] = [
+        _textured(head, values["head"]),
+        (body.made_of(material(values["body"])), None),
+    ]
     if values["ring"] is not None:
         widest = max(spec.rows["head"], key=lambda row: row[0])
         r, y = widest[0] * size, widest[1] * size
@@ -102,8 +105,8 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
     foot = np.array([0.0, spec.rows["body"][0][1] * size, 0.0])
     if values["stand"] or values["cable"]:
         radius = 0.8 if values["stand"] else 0.32
-        sag = np.array([0.0, 0.0, 0.0 if values["stand"] else -6.0])
-        path = spline([foot * 0.97, foot + (0.0, -5.0, 0.0), foot + (0.0, -_REACH_CM, 0.0) + sag], 14)
+        sag = 0.0 if values["stand"] else -6.0
+        path = spline([foot * 0.97, foot + np.array([0.0, -5.0, 0.0]), foot + np.array([0.0, -_REACH_CM, sag])], 14)
         tube = bent_tube(path, radius).moved(rotation, origin)
         dark = {"kind": "plastic", "rgb": [0.015, 0.015, 0.016], "shine": 0.8}
         parts.append((tube.made_of(material(dark)), None))
@@ -190,9 +193,8 @@ def _filter(scene: Scene, values: Mapping[str, float], tip: Floats) -> list[Mesh
     hoop = bent_tube(ring, 0.26).moved(rotation, middle)
     arm = np.radians(values["arm_deg"])
     start = middle + radius * np.array([np.sin(arm), -np.cos(arm), 0.0])
-    goose = bent_tube(
-        spline([start, start + (3.0 * np.sin(arm), -4.0, 0.5), start + (12.0 * np.sin(arm), -30.0, 4.0)], 16), 0.36
-    )
+    bends = np.array([[0.0, 0.0, 0.0], [3.0 * np.sin(arm), -4.0, 0.5], [12.0 * np.sin(arm), -30.0, 4.0]])
+    goose = bent_tube(spline(start + bends, 16), 0.36)
     black = Material((0.012, 0.012, 0.013), specular=0.15, gloss=20.0, two_sided=True)
     veil = Material((0.02, 0.02, 0.022), opacity=values["opacity"], two_sided=True)
     return [gauze.made_of(veil), hoop.made_of(black), goose.made_of(black)]
@@ -201,7 +203,11 @@ def _filter(scene: Scene, values: Mapping[str, float], tip: Floats) -> list[Mesh
 def _draw_flag(rng: np.random.Generator) -> dict[str, Any]:
     finish = draw_finish(rng, "plastic")
     pattern = str(rng.choice(["letters", "two_tone", "shapes", "gradient", "stripes"]))
-    return {"finish": finish, "print": draw_print(rng, {pattern: 1.0}, finish), "turn_deg": round(float(rng.normal(0, 25)), 4)}
+    return {
+        "finish": finish,
+        "print": draw_print(rng, {pattern: 1.0}, finish),
+        "turn_deg": round(float(rng.normal(0, 25)), 4),
+    }
 
 
 def _flag(values: Mapping[str, Any], rotation: Floats, origin: Floats, y_cm: float) -> list[tuple[Mesh, F32 | None]]:
@@ -219,7 +225,9 @@ def _flag(values: Mapping[str, Any], rotation: Floats, origin: Floats, y_cm: flo
         parts.append((face.moved(turn, at).made_of(look, printed=True), texture))
     for y, up in ((0.5 * side, 1.0), (-0.5 * side, -1.0)):
         face, _ = slab(side, side, 0.1, corner=0.35, bevel=0.02)
-        turn = rotation @ frame((np.sin(np.radians(values["turn_deg"])), 0.0, np.cos(np.radians(values["turn_deg"]))), (0.0, up, 0.0))
+        turn = rotation @ frame(
+            (np.sin(np.radians(values["turn_deg"])), 0.0, np.cos(np.radians(values["turn_deg"]))), (0.0, up, 0.0)
+        )
         at = origin + rotation @ np.array([0.0, y_cm + y, 0.0])
         parts.append((face.moved(turn, at).made_of(own), None))
     return parts

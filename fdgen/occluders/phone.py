@@ -96,7 +96,9 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
         (back.made_of(material(finish, printed=True), printed=True), picture),
         (sides.made_of(material(finish)), None),
     ]
-    parts += [(piece, None) for piece in _camera(size, spec.words["lenses"], values["bumped"], rotation, middle, finish)]
+    parts += [
+        (piece, None) for piece in _camera(size, spec.words["lenses"], values["bumped"], rotation, middle, finish)
+    ]
     if values["hand"] is not None:
         hand = grip_mesh(scene, values["hand"])
         parts.append((plain(hand), hand.texture))
@@ -147,7 +149,7 @@ def _stand(scene: Scene, values: Mapping[str, Any], spec: Spec) -> tuple[Floats,
     ear, cheek = (mesh[234], mesh[58]) if sign < 0 else (mesh[454], mesh[288])
     mouth = mesh[61] if sign < 0 else mesh[291]
     out = np.array([sign * 0.86, 0.05, 0.42])  # the earpiece lies on the ear, the lower end stands off the cheek
-    up = (ear + (sign * 0.6, 1.5, -1.2)) - (0.5 * (cheek + mouth) + (sign * 1.2, -1.0, 0.0))
+    up = ear - 0.5 * (cheek + mouth) + np.array([-0.6 * sign, 2.5, -1.2])
     turn = frame(up, out)
     top = ear + np.array([sign * 0.9, 2.6, -0.6])
     middle: Floats = top - turn[:, 1] * (0.5 * size["height_cm"] - 1.6) + turn[:, 2] * (0.5 * size["depth_cm"] + 0.3)
@@ -170,7 +172,9 @@ def _hold(scene: Scene, values: Mapping[str, Any], spec: Spec, rng: np.random.Ge
     flat = np.column_stack([x.ravel(), y.ravel()])
     z = 0.5 * size["depth_cm"]
     sheets = [
-        Solid(np.column_stack([flat, np.full(len(flat), side * z)]), np.tile((0.0, 0.0, side), (len(flat), 1)), *_NOTHING)
+        Solid(
+            np.column_stack([flat, np.full(len(flat), side * z)]), np.tile((0.0, 0.0, side), (len(flat), 1)), *_NOTHING
+        )
         for side in (1.0, -1.0)
     ]
     rims = [

@@ -91,7 +91,9 @@ def build(scene: Scene, values: Mapping[str, Any], form: str) -> Mesh:
     radius = 0.5 * size["across_cm"]
     height = size["dome"] * radius * np.clip(1 - (flat**2).sum(1) / radius**2, 0, 1)
     turn = rotation_matrix((0.0, 0.0, np.radians(values["spin_deg"])))
-    lean = rotation_matrix((np.radians(size["tilt_deg"]), 0.0, 0.0)) @ rotation_matrix((0.0, np.radians(values["yaw_deg"]), 0.0))
+    lean = rotation_matrix((np.radians(size["tilt_deg"]), 0.0, 0.0)) @ rotation_matrix(
+        (0.0, np.radians(values["yaw_deg"]), 0.0)
+    )
     points = np.column_stack([flat, height]) @ turn.T
     rise = 2 * size["dome"] / radius
     normals = np.column_stack([rise * flat, np.ones(len(flat))]) @ turn.T
@@ -111,7 +113,8 @@ def build(scene: Scene, values: Mapping[str, Any], form: str) -> Mesh:
     mesh = part(points, faces, look, normals=normals, uv_N2=uv)
     texture = _texture(scene, values)
     return Mesh(
-        **{name: getattr(mesh, name) for name in mesh.__slots__ if name != "texture"}, texture=np.ascontiguousarray(texture)
+        **{name: getattr(mesh, name) for name in mesh.__slots__ if name != "texture"},
+        texture=np.ascontiguousarray(texture),
     )
 
 

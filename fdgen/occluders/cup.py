@@ -1,4 +1,4 @@
-"""Cups at the mouth: mugs, paper cups, glasses, cans and bottles, tilted as one drinks, and the hand that holds them."""
+"""Cups at the mouth: mugs, paper cups, glasses, cans and bottles, tilted to drink, and the hand that holds them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ F32 = npt.NDArray[np.float32]
 _BIAS_CM = 0.35
 """Lips and cheeks give way this much."""
 
-_KNOWN = Vocabulary(
+KNOWN = Vocabulary(
     words={"material": FINISHES},
     ranges={
         "radius_cm": (3.6, 4.4),  # at its widest
@@ -57,7 +57,7 @@ class Cup:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the vessel, how it is held, what it is made of, and the hand."""
-        spec = read(asset, _KNOWN)
+        spec = read(asset, KNOWN)
         size = spec.draw(rng)
         drinking = spec.happens("drinking", rng)
         right = rng.random() < 0.5 + 0.3 * np.tanh(scene.pose.yaw_deg / 15.0)
@@ -95,7 +95,7 @@ class Cup:
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the cup and its hand over the scene. Pure."""
         values = placement.values
-        mesh = build(scene, values, read(asset, _KNOWN))
+        mesh = build(scene, values, read(asset, KNOWN))
         style = Style(bias_cm=_BIAS_CM, translucent=values["hand"] is not None)
         return draw(scene, mesh, style, environment=surroundings(scene, values["surroundings"]))
 

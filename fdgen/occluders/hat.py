@@ -24,7 +24,7 @@ _BIAS_CM = 0.5
 _LEAST_CM, _MOST_CM = 0.5, 3.2
 """Room that a hat leaves over the skull: for close-cropped hair, and for the fullest that it still presses down."""
 
-_KNOWN = Vocabulary(
+KNOWN = Vocabulary(
     words={"form": ("beanie", "cap", "brimmed"), "fabric": FABRICS, "palette": ("cloth",)},
     ranges={
         "front": (0.35, 0.8),  # where its rim lies on the forehead: 0 between the brows, 1 at the hairline
@@ -54,7 +54,7 @@ class Hat:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the hat, how it sits, its cloth; it is made as large as the hair asks."""
-        spec = read(asset, _KNOWN)
+        spec = read(asset, KNOWN)
         size = spec.draw(rng)
         top, sides = headroom(scene)
         second = any_colour(rng)
@@ -77,7 +77,7 @@ class Hat:
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the hat over the scene. Pure."""
-        spec = read(asset, _KNOWN)
+        spec = read(asset, KNOWN)
         values: Mapping[str, Any] = placement.values
         head = Head.of(scene.mesh_cm, values, stiff=spec.words["form"] != "beanie")
         mesh = bind(hat_parts(head, spec.words["form"], spec.words["fabric"], values))

@@ -27,7 +27,7 @@ _BIAS_CM = 0.2
 _REACH_CM = 45.0
 """Length of stands and cables: beyond any picture."""
 
-_KNOWN = Vocabulary(
+KNOWN = Vocabulary(
     words={},
     ranges={
         "size": (0.94, 1.06),  # of the whole
@@ -51,7 +51,7 @@ class Microphone:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the microphone, how it is held, what it is made of, and the hand."""
-        spec = read(asset, _KNOWN)
+        spec = read(asset, KNOWN)
         size = spec.draw(rng)
         side = "right" if rng.random() < 0.5 + 0.25 * np.tanh(scene.pose.yaw_deg / 15.0) else "left"
         body = draw_finish(rng, spec.pick("body_finish", rng))
@@ -80,7 +80,7 @@ class Microphone:
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the microphone and its hand over the scene. Pure."""
         values = placement.values
-        mesh = build(scene, values, read(asset, _KNOWN))
+        mesh = build(scene, values, read(asset, KNOWN))
         style = Style(bias_cm=_BIAS_CM, translucent=values["hand"] is not None)
         return draw(scene, mesh, style, environment=surroundings(scene, values["surroundings"]))
 

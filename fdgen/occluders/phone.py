@@ -25,7 +25,7 @@ F32 = npt.NDArray[np.float32]
 
 _BIAS_CM = 0.3
 
-_KNOWN = Vocabulary(
+KNOWN = Vocabulary(
     words={"held": ("before", "ear"), "lenses": ("one", "pair", "square", "row", "none")},
     ranges={
         "width_cm": (6.7, 7.8),
@@ -58,7 +58,7 @@ class Phone:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the phone, where it is held, and the hand."""
-        spec = read(asset, _KNOWN)
+        spec = read(asset, KNOWN)
         size = spec.draw(rng)
         seen = np.tanh(scene.pose.yaw_deg / 10.0)  # positive: the viewer's left side is seen, where the right hand is
         near = spec.words["held"] == "ear"
@@ -81,7 +81,7 @@ class Phone:
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw phone and hand over the scene. Pure."""
         values = placement.values
-        mesh = build(scene, values, read(asset, _KNOWN))
+        mesh = build(scene, values, read(asset, KNOWN))
         style = Style(bias_cm=_BIAS_CM, translucent=values["hand"] is not None)
         return draw(scene, mesh, style, environment=surroundings(scene, values["surroundings"]))
 

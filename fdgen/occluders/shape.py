@@ -25,7 +25,7 @@ from fdgen.scene import Scene
 
 F32 = npt.NDArray[np.float32]
 
-_KNOWN = Vocabulary(
+KNOWN = Vocabulary(
     words={"form": ("blob", "polygon", "strip")},
     ranges={
         "across_cm": (5.0, 13.0),
@@ -54,7 +54,7 @@ class Shape:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw an outline, where it lies, and what covers it."""
-        spec = read(asset, _KNOWN)
+        spec = read(asset, KNOWN)
         size = spec.draw(rng)
         lit = spec.happens("lit", rng)
         values: dict[str, Any] = {
@@ -79,7 +79,7 @@ class Shape:
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the shape over the scene. Pure."""
         values = placement.values
-        mesh = build(scene, values, read(asset, _KNOWN).words["form"])
+        mesh = build(scene, values, read(asset, KNOWN).words["form"])
         return draw(scene, mesh, Style(depth_test=False, shadow=1.0 if values["lit"] else 0.0))
 
 

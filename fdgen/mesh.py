@@ -157,15 +157,15 @@ def bind(parts: Sequence[tuple[Mesh, F32 | None]]) -> Mesh:
     placed = []
     for mesh, texture in parts:
         if texture is None:
-            uv = np.full_like(mesh.uv_N2, 0.5)
-            uv[:, 1] = 0.5 * _WHITE_ROWS / height
+            uv = np.tile(np.array([0.5, 0.5 * _WHITE_ROWS / height], np.float32), (len(mesh.uv_N2), 1))
         else:
             rows, columns = texture.shape[:2]
             low, high = np.float32(0.5), np.array([columns, rows], np.float32) - np.float32(0.5)
             texel = np.clip(mesh.uv_N2 * np.array([columns, rows], np.float32), low, high)
-            uv = (texel + np.array([1, first + 1], np.float32)) / np.array([width, height], np.float32)
+            at = texel + np.array([1, first + 1], np.float32)
+            uv = np.asarray(at / np.array([width, height], np.float32), np.float32)
             first += rows + 2
-        placed.append(replace(mesh, uv_N2=uv.astype(np.float32)))
+        placed.append(replace(mesh, uv_N2=uv))
     return join(placed, texture=np.concatenate(pages))
 
 

@@ -40,8 +40,10 @@ KNOWN = Vocabulary(
     rows={"profile": 2},  # radius and height, in shares of the widest and of the whole, from the foot to the rim
     chances={"handle": 0.0, "lid": 0.0, "sleeve": 0.0, "hand": 0.92, "drinking": 0.75, "filled": 0.0},
 )
-_DRINKS = ((0.70, 0.72, 0.70), (0.35, 0.13, 0.03), (0.62, 0.30, 0.03), (0.10, 0.03, 0.015), (0.75, 0.70, 0.60))
-_DRINKS += ((0.45, 0.04, 0.05), (0.75, 0.45, 0.08))
+_DRINKS = (
+    *((0.70, 0.72, 0.70), (0.35, 0.13, 0.03), (0.62, 0.30, 0.03), (0.10, 0.03, 0.015)),
+    *((0.75, 0.70, 0.60), (0.45, 0.04, 0.05), (0.75, 0.45, 0.08)),
+)
 """Water, tea, orange juice, cola, milk, berries, beer: linear RGB."""
 
 _FOOT = ((0.0, 0.025), (0.78, 0.025), (0.86, 0.0), (1.0, 0.0))

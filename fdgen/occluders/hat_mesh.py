@@ -148,14 +148,11 @@ def _crown(head: Head, size: Mapping[str, float], soft: bool, wrinkles_cm: float
     if size["dent_cm"] > 0:
         crease = np.exp(-((points[..., 0] / 1.8) ** 2)) * np.clip((rise - 0.55) / 0.45, 0, 1)[:, None]
         points[..., 1] -= size["dent_cm"] * crease
-    field = np.random.default_rng(seed).standard_normal((_UP, _AROUND))
-    field = np.asarray(cv2.GaussianBlur(np.tile(field, (1, 3)), (0, 0), sigmaX=1.5, sigmaY=2.2))[
-        :, _AROUND : 2 * _AROUND
-    ]
-    field = wrinkles_cm * field / (np.abs(field).max() + 1e-9) * np.clip(3 * (1 - rise) * (rise + 0.1), 0, 1)[:, None]
-    points += (
-        points / (np.linalg.norm(points, axis=-1, keepdims=True) + 1e-9) * np.append(field, field[:, :1], 1)[..., None]
-    )
+    noise = np.tile(np.random.default_rng(seed).standard_normal((_UP, _AROUND)), (1, 3))
+    soft: Floats = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=1.5, sigmaY=2.2), np.float64)
+    soft = soft[:, _AROUND : 2 * _AROUND + 1]  # the noise goes round thrice, so that its ends meet
+    height = wrinkles_cm * soft / (np.abs(soft).max() + 1e-9) * np.clip(3 * (1 - rise) * (rise + 0.1), 0, 1)[:, None]
+    points += points / (np.linalg.norm(points, axis=-1, keepdims=True) + 1e-9) * height[..., None]
     return (_sheet(points), *_texels(2 * np.pi * 0.5 * sum(head.half), 1.15 * head.up))
 
 
@@ -255,6 +252,6 @@ def _seams(cloth: F32, values: Mapping[str, Any]) -> None:
     if values["patch"]:
         patch = np.zeros((rows, columns), np.uint8)
         size = (round(columns * 0.055), round(rows * 0.13))
-        cv2.ellipse(patch, (columns // 2, round(rows * 0.7)), size, 0, 0, 360, 255, -1, cv2.LINE_AA)
+        cv2.ellipse(patch, (columns // 2, round(rows * 0.7)), size, 0, 0, 360, (255,), -1, cv2.LINE_AA)
         share = (patch * np.float32(1 / 255))[..., None]
         cloth += share * (np.array(values["second"], np.float32) ** 2.2 - cloth)

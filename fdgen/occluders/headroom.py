@@ -45,8 +45,8 @@ def headroom(scene: Scene) -> tuple[float, float]:
     x = flat[0] + offset[:, 0] * np.cos(roll) + offset[:, 1] * np.sin(roll)
     y = flat[1] - (offset[:, 1] * np.cos(roll) - offset[:, 0] * np.sin(roll))
     smooth = cv2.GaussianBlur(scene.face.clean_HWC, (0, 0), 1.5 * scene.size_px / 256)
-    maps = (v.astype(np.float32).reshape(rim.shape) for v in (x, y))
-    seen = cv2.remap(smooth, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    at_x, at_y = (v.astype(np.float32).reshape(rim.shape) for v in (x, y))
+    seen = cv2.remap(np.asarray(smooth, np.uint8), at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     colour = np.log(to_linear(np.asarray(seen, np.uint8)) + np.float32(0.02))
     inside = along[0] < 0.0
     hair = np.median(colour[:, inside].reshape(-1, 3), 0)

@@ -122,7 +122,8 @@ def _camera(
     pieces = []
     if bumped:
         low, high = centres.min(0) - 0.95, centres.max(0) + 0.95
-        plate, rim = slab(*(high - low), 0.25, corner=0.7, bevel=0.1)
+        wide, tall = (float(v) for v in high - low)
+        plate, rim = slab(wide, tall, 0.25, corner=0.7, bevel=0.1)
         at = np.array([*(0.5 * (low + high)), z])
         pieces += [part.moved(rotation, middle + rotation @ at).made_of(material(finish)) for part in (plate, rim)]
     upright = rotation @ frame((0.0, 0.0, 1.0), (0.0, -1.0, 0.0))

@@ -56,9 +56,9 @@ def turned(profile: npt.ArrayLike, *, sides: int = 36) -> Solid:
     sin, cos = np.sin(angle), np.cos(angle)
 
     def around(radial: Floats, upward: Floats) -> Floats:
-        return np.stack(
-            [radial[:, None] * sin, np.broadcast_to(upward[:, None], (len(ring), sides + 1)), radial[:, None] * cos], -1
-        ).reshape(-1, 3)
+        level = np.broadcast_to(upward[:, None], (len(ring), sides + 1))
+        grid: Floats = np.stack([radial[:, None] * sin, level, radial[:, None] * cos], -1)
+        return grid.reshape(-1, 3)
 
     u, v = np.meshgrid(np.linspace(0.0, 1.0, sides + 1), 1.0 - ring[:, 4])
     return Solid(

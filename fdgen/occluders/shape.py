@@ -139,7 +139,9 @@ def _outline(form: str, size: Mapping[str, float], rng: np.random.Generator) -> 
         for k in range(1, count + 1):
             length += size["rough"] * rng.normal(0, 1 / np.sqrt(k)) * np.cos(k * angle + rng.uniform(0, 2 * np.pi))
         length = np.clip(length, 0.3, 1.6)
-    return np.column_stack([np.cos(angle), size["slender"] * np.sin(angle)]) * (radius * length)[:, None]
+    ray = np.column_stack([np.cos(angle), size["slender"] * np.sin(angle)])
+    outline: Floats = ray * (radius * length)[:, None]
+    return outline
 
 
 def _disc(outline: Floats) -> tuple[Floats, F32, npt.NDArray[np.int32]]:

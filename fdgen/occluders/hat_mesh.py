@@ -149,9 +149,9 @@ def _crown(head: Head, size: Mapping[str, float], soft: bool, wrinkles_cm: float
         crease = np.exp(-((points[..., 0] / 1.8) ** 2)) * np.clip((rise - 0.55) / 0.45, 0, 1)[:, None]
         points[..., 1] -= size["dent_cm"] * crease
     noise = np.tile(np.random.default_rng(seed).standard_normal((_UP, _AROUND)), (1, 3))
-    soft: Floats = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=1.5, sigmaY=2.2), np.float64)
-    soft = soft[:, _AROUND : 2 * _AROUND + 1]  # the noise goes round thrice, so that its ends meet
-    height = wrinkles_cm * soft / (np.abs(soft).max() + 1e-9) * np.clip(3 * (1 - rise) * (rise + 0.1), 0, 1)[:, None]
+    bumps: Floats = np.asarray(cv2.GaussianBlur(noise, (0, 0), sigmaX=1.5, sigmaY=2.2), np.float64)
+    bumps = bumps[:, _AROUND : 2 * _AROUND + 1]  # the noise goes round thrice, so that its ends meet
+    height = wrinkles_cm * bumps / (np.abs(bumps).max() + 1e-9) * np.clip(3 * (1 - rise) * (rise + 0.1), 0, 1)[:, None]
     points += points / (np.linalg.norm(points, axis=-1, keepdims=True) + 1e-9) * height[..., None]
     return (_sheet(points), *_texels(2 * np.pi * 0.5 * sum(head.half), 1.15 * head.up))
 

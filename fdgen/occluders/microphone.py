@@ -92,7 +92,8 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
     top = spec.rows["head"][-1][1]
     origin = tip - rotation @ np.array([0.0, top * size, 0.0])
     head = turned(_fine(np.array(spec.rows["head"]) * size)).moved(rotation, origin)
-    body = turned(np.array(spec.rows["body"]) * size).moved(rotation, origin)
+    below = (0.0, spec.rows["body"][0][1])
+    body = turned(np.array([below, *spec.rows["body"]]) * size).moved(rotation, origin)
     parts: list[tuple[Mesh, F32 | None]] = [
         _textured(head, values["head"]),
         (body.made_of(material(values["body"])), None),

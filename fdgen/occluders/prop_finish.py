@@ -135,7 +135,7 @@ def grain(finish: Mapping[str, Any], *, side: int = 128) -> F32:
         y, x = np.mgrid[:side, :side].astype(np.float32)
         count = np.float32(np.pi * rng.integers(6, 12) / side)  # half a wave is a mesh; whole ones meet at the seam
         wires = np.abs(np.sin(count * (x + y))) * np.abs(np.sin(count * (x - y)))
-        shade = 0.30 + 1.25 * (1 - np.sqrt(wires)) + 0.08 * field
+        shade = 0.55 + 0.75 * (1 - np.sqrt(wires)) + 0.08 * field
     elif finish["kind"] == "foam":
         rough = np.asarray(cv2.GaussianBlur(field, (0, 0), 0.8), np.float32)
         shade = 1.0 + 0.55 * rough

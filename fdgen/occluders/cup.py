@@ -14,7 +14,7 @@ from fdgen.assets import Asset
 from fdgen.geometry import Floats, rotation_matrix
 from fdgen.mesh import Mesh, bind, spline
 from fdgen.occluders.base import Placement
-from fdgen.occluders.grip import Hold, draw_grip, grip_mesh, plain
+from fdgen.occluders.grip import Hold, draw_grip, grip_mesh
 from fdgen.occluders.prop_finish import FINISHES, PRINTS, draw_finish, draw_print, glass, material, printed
 from fdgen.occluders.prop_shapes import Solid, bent_tube, turned
 from fdgen.occluders.prop_spec import Spec, Vocabulary, read
@@ -133,7 +133,7 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
         parts.append((_handle(values, rotation, origin).made_of(material(finish)), None))
     if values["hand"] is not None:
         hand = grip_mesh(scene, values["hand"])
-        parts.append((plain(hand), hand.texture))
+        parts.append((hand, hand.texture))
     return bind(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -63,7 +63,7 @@ def draw_grip(scene: Scene, hold: Hold, side: str, rng: np.random.Generator) -> 
     """Draw a hand that holds a thing: JSON values for `grip_mesh`."""
     mirrored = side == "left"
     flip = _MIRROR if mirrored else np.ones(3)
-    out, along = hold.out * flip, hold.along * flip * (1.0, 1.0, 1.0)
+    out, along = hold.out * flip, hold.along * flip
     points, normals = surface_points(hold.thing)
     every = len(points) // _MOST_POINTS + 1
     thing = Surface(np.ascontiguousarray(points[::every] * flip), np.ascontiguousarray(normals[::every] * flip))
@@ -96,11 +96,6 @@ def draw_grip(scene: Scene, hold: Hold, side: str, rng: np.random.Generator) -> 
 def grip_mesh(scene: Scene, values: Mapping[str, Any]) -> Mesh:
     """Build the hand of a grip, with its arm and its own texture."""
     return hand_mesh(scene, values, hand_model(values["side"]))
-
-
-def plain(mesh: Mesh) -> Mesh:
-    """Return a mesh without its texture, which its caller keeps."""
-    return replace(mesh, texture=np.ones((1, 1, 3), np.float32))
 
 
 def _pose(out: Floats, along: Floats, opening: str) -> Pose:

@@ -26,6 +26,7 @@ _AROUND, _UP = 64, 22
 """Vertices of a crown, round and up."""
 _WRINKLES_CM = {"knit": 0.40, "woven": 0.28, "felt": 0.16, "straw": 0.10}
 _TEXELS_CM = 7.0
+_BAND_CM = 1.2
 _VISOR_DEG = 68.0
 """Half the arc of a visor."""
 
@@ -84,7 +85,7 @@ def hat_parts(head: Head, form: str, fabric: str, values: Mapping[str, Any]) -> 
     if form == "cap":
         _seams(cloth, values)
     if values["band"]:
-        high = max(1, round(0.9 * len(cloth) * 2.6 / head.up * 0.5))
+        high = max(1, round(len(cloth) * _BAND_CM / head.up))
         cloth[-high:] = np.array(values["second"], np.float32) ** 2.2
     look = Material((1.0, 1.0, 1.0), specular=0.02, gloss=8.0, two_sided=True)
     parts: Parts = [(_placed(crown, head).made_of(look, printed=True), cloth)]

@@ -13,7 +13,7 @@ from fdgen.assets import Asset
 from fdgen.geometry import Floats
 from fdgen.mesh import Material, Mesh, bind, spline
 from fdgen.occluders.base import Placement
-from fdgen.occluders.grip import Hold, draw_grip, grip_mesh, plain
+from fdgen.occluders.grip import Hold, draw_grip, grip_mesh
 from fdgen.occluders.prop_finish import FINISHES, draw_finish, draw_print, grain, material, printed
 from fdgen.occluders.prop_shapes import Solid, bent_tube, frame, slab, turned
 from fdgen.occluders.prop_spec import Spec, Vocabulary, read
@@ -117,7 +117,7 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
         parts += [(piece, None) for piece in _filter(scene, values["filter"], tip)]
     if values["hand"] is not None:
         hand = grip_mesh(scene, values["hand"])
-        parts.append((plain(hand), hand.texture))
+        parts.append((hand, hand.texture))
     return bind(parts)
 
 

@@ -13,7 +13,7 @@ from fdgen.assets import Asset
 from fdgen.geometry import Floats, rotation_matrix
 from fdgen.mesh import Material, Mesh, bind
 from fdgen.occluders.base import Placement
-from fdgen.occluders.grip import Hold, draw_grip, grip_mesh, plain
+from fdgen.occluders.grip import Hold, draw_grip, grip_mesh
 from fdgen.occluders.prop_finish import FINISHES, PRINTS, draw_finish, draw_print, material, printed
 from fdgen.occluders.prop_shapes import Solid, frame, slab, turned
 from fdgen.occluders.prop_spec import Spec, Vocabulary, read
@@ -101,7 +101,7 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
     ]
     if values["hand"] is not None:
         hand = grip_mesh(scene, values["hand"])
-        parts.append((plain(hand), hand.texture))
+        parts.append((hand, hand.texture))
     return bind(parts)
 
 

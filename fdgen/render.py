@@ -30,8 +30,9 @@ class Layer:
 
     `colour_HWC` is premultiplied by the share of the pixel it covers; `opacity_HW` is what it takes from what lies
     behind, `silhouette_HW` its geometric coverage whatever its transparency, and `clear_HW` that of clear glass,
-    which changes what is seen and is no part of the silhouette. `shadow_HW` is the share of light it takes from the head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HWC` is noise of the box
-    to add in sRGB levels, where the occluder shows. Beyond the rows and columns of `box` only the shadow is not zero.
+    which changes what is seen and is no part of the silhouette. `shadow_HW` is the share of light it takes from the
+    head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HWC` is noise of the box to add in sRGB
+    levels, where the occluder shows. Beyond the rows and columns of `box` only the shadow is not zero.
     """
 
     colour_HWC: F32

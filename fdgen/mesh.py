@@ -59,16 +59,10 @@ class Strand:
 class Mesh:
     """Triangles with materials, ready to draw; vertices (N, 3) in head cm, faces (M, 3).
 
-<<<<<<< HEAD
-    `surface_N8` is opacity, presence, specular, gloss, mirror in RGB, and counts. All parts of a joined mesh share one texture:
-    those that want none put their `uv_N2` on a white texel (see `join`). `parts_M` numbers the part of each face: the
-    renderer looks closer where two parts meet in a pixel. `cutout_HW2` is a texture of its own for surfaces with holes:
-    nothing is there where its first channel is under a half, and its second multiplies the opacity.
-=======
     `surface_N8` is opacity, presence, specular, gloss, mirror in RGB, and counts. All parts of a joined mesh share one
     texture: those that want none put their `uv_N2` on a white texel (see `join`). `parts_M` numbers the part of each
-    face: the renderer looks closer where two parts meet in a pixel.
->>>>>>> 24fccbc (Let tests, benchmark and help know of every kind)
+    face: the renderer looks closer where two parts meet in a pixel. `cutout_HW2` is a texture of its own for surfaces
+    with holes: nothing is there where its first channel is under a half, and its second multiplies the opacity.
     """
 
     vertices_cm: Floats

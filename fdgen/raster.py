@@ -145,9 +145,9 @@ def shade(
     clear glass.
 
     `parts_M` numbers the part of each face, `lit_N3` is albedo times irradiance a vertex, `surface_N8` opacity,
-    presence, specular, gloss (exponent), mirror RGB and counts; `texture` (H, W, 3) multiplies the albedo, and channel 1 of
-    `cutout` (H, W, 2), where there is one, the opacity; `environment` (H, W, 3) is what a mirror sees, by latitude and
-    longitude with straight ahead (towards the viewer) in the middle; `light` the main direction and its strength;
+    presence, specular, gloss (exponent), mirror RGB and counts; `texture` (H, W, 3) multiplies the albedo, and channel
+    1 of `cutout` (H, W, 2), where there is one, the opacity; `environment` (H, W, 3) is what a mirror sees, by latitude
+    and longitude with straight ahead (towards the viewer) in the middle; `light` the main direction and its strength;
     `glare_rgb` colours highlights; `ambient_HW` is the share of light left in hollows, a value a pixel.
     """
     rows, columns = ambient_HW.shape

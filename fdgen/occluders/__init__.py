@@ -10,12 +10,9 @@ from fdgen.occluders.cup import Cup
 from fdgen.occluders.eyeglasses import Eyeglasses
 from fdgen.occluders.eyewear import Sunglasses
 from fdgen.occluders.hand import Hand
-<<<<<<< HEAD
+from fdgen.occluders.hat import Hat
 from fdgen.occluders.imported import Imported
 from fdgen.occluders.imported_spec import is_imported
-=======
-from fdgen.occluders.hat import Hat
->>>>>>> c83dbc5 (Put hats on the skull, as large as the hair asks)
 from fdgen.occluders.mask import Mask
 from fdgen.occluders.microphone import Microphone
 from fdgen.occluders.phone import Phone

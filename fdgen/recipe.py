@@ -24,6 +24,7 @@ from fdgen.strata import Strata
 __all__ = [
     "AssetChoice",
     "Coverage",
+    "Gates",
     "Kinds",
     "Pose",
     "Recipe",
@@ -83,6 +84,17 @@ class Pose(Section):
     max_pitch_deg: Annotated[Number, within(0, 90)]
     max_roll_deg: Annotated[Number, within(0, 180)]
     max_residual_px: Annotated[Number, AfterValidator(above_zero)]
+
+
+class Gates(Section):
+    """The bounds of what is measured of a pair (`fdgen.gates`); a pair beyond one is drawn again."""
+
+    max_halo: Share
+    min_noise_ratio: Annotated[Number, within(0, 1)]
+    max_noise_ratio: Annotated[Number, within(1, 100)]
+    max_light_deg: Annotated[Number, within(0, 180)]
+    max_light_stops: Annotated[Number, AfterValidator(above_zero)]
+    max_scale_error: Annotated[Number, AfterValidator(above_zero)]
 
 
 class Splits(Section):
@@ -159,6 +171,7 @@ class Recipe(Section):
     coverage: Coverage
     pose: Pose
     strata: Strata
+    gates: Gates
     splits: Splits
     shards: Shards
     assets: AssetChoice

@@ -42,6 +42,7 @@ def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
         colour_HWC=drawn(layer.colour_HWC),
         opacity_HW=drawn(layer.opacity_HW),
         silhouette_HW=drawn(layer.silhouette_HW),
+        clear_HW=drawn(layer.clear_HW) if layer.clear_HW.any() else layer.clear_HW,
         grain_HWC=grain((rows.stop - rows.start, columns.stop - columns.start), optics, seed),
         box=(rows, columns),
     )
@@ -58,6 +59,7 @@ def under_hair(layer: Layer, matte_HW: F32) -> Layer:
         colour_HWC=np.asarray(cv2.multiply(layer.colour_HWC, cv2.merge((shows, shows, shows))), np.float32),
         opacity_HW=layer.opacity_HW * shows,
         silhouette_HW=layer.silhouette_HW * shows,
+        clear_HW=layer.clear_HW * shows,
         shadow_HW=layer.shadow_HW * shows,
     )
 
@@ -89,6 +91,7 @@ def composite(
             layer.colour_HWC,
             layer.opacity_HW,
             layer.silhouette_HW,
+            layer.clear_HW,
             layer.shadow_HW,
             layer.shadow_rgb,
             layer.grain_HWC,

@@ -176,11 +176,14 @@ class SampleRecord:
                 raise DatasetError(f"a sample record has {values[f.name]!r} as its {f.name}, which is no {f.type}")
         listed = {name: tuple(values[name]) for name in ("kinds", "asset_ids", "worn") if values[name] is not None}
         gates, layers = values["gates"], values["placement"]
+        gates = json.loads(gates) if isinstance(gates, str) else gates
+        if not isinstance(gates, Mapping) or not all(type(figure) in (int, float) for figure in gates.values()):
+            raise DatasetError(f"a sample record has {gates!r} as its gates, which are no figures by name")
         return cls(
             **{
                 **values,
                 **listed,
-                "gates": json.loads(gates) if isinstance(gates, str) else gates,
+                "gates": gates,
                 "placement": tuple(json.loads(layer) if isinstance(layer, str) else layer for layer in layers),
             }
         )

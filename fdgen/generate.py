@@ -13,12 +13,14 @@ from fdgen.composite import composite, match_sensor, under_hair
 from fdgen.contract import Image, Reject, SampleRecord, Triplet, canonical_json, sample_key
 from fdgen.errors import AssetError
 from fdgen.faces import Face
+from fdgen.gates import measure
 from fdgen.hair import UNDER_HAIR
 from fdgen.occluders import Placement, occluder_of
 from fdgen.outfit import Outfit
 from fdgen.processes import one_blas_thread
-from fdgen.quality import Failure, check_coverage, check_pose, check_worn, region_coverage
+from fdgen.quality import Failure, check_coverage, check_gates, check_pose, check_worn, region_coverage
 from fdgen.recipe import Recipe
+from fdgen.render import Layer
 from fdgen.rng import sample_rng
 from fdgen.scene import Analysis, Scene
 from fdgen.targets import Target, Targets
@@ -58,7 +60,7 @@ def generate(
             placements = wear(scene, target.outfit, recipe, library, split, attempt_rng, target.favour)
             made = _make(scene, placements, library, variant, split, attempt, worn)
             failure = check_coverage(made.record.coverage, made.record.coverage_face, recipe.coverage)
-            failure = failure or target.check(made.record)
+            failure = failure or target.check(made.record) or check_gates(made.record.gates, recipe.gates)
             if failure is None:
                 return made
     refused = failure or Failure("not-drawn", "the recipe allows no attempt")
@@ -109,19 +111,29 @@ def render_placements(
     scene: Scene, placements: Sequence[Placement], library: AssetLibrary
 ) -> tuple[Image, Image, Image]:
     """Render placements over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
-    optics, layers = scene.analysis.optics, []
+    return lay(scene, render_layers(scene, placements, library))
+
+
+def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetLibrary) -> list[Layer]:
+    """Render placements over a scene, each as its camera would have seen it."""
+    layers = []
     for placement in placements:
         asset = library[placement.asset_id]
         layer = occluder_of(asset).render(scene, placement, asset)
-        layer = match_sensor(layer, optics, placement.grain_seed)
+        layer = match_sensor(layer, scene.analysis.optics, placement.grain_seed)
         if scene.analysis.hair.state == "measured" and placement.kind in UNDER_HAIR:
             layer = under_hair(layer, scene.hair_HW)  # as blurred as the photograph is: after the sensor
         layers.append(layer)
+    return layers
+
+
+def lay(scene: Scene, layers: Sequence[Layer]) -> tuple[Image, Image, Image]:
+    """Lay layers over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
     return composite(
         scene.face.clean_HWC,
         layers,
         grey=scene.light.grey,
-        jpeg_quality=optics.jpeg_quality,
+        jpeg_quality=scene.analysis.optics.jpeg_quality,
         frame=scene.face.landmarks.frame,
     )
 
@@ -137,7 +149,8 @@ def _make(
 ) -> Triplet:
     """Render and measure: the triplet with its record."""
     face, pose = scene.face, scene.pose
-    occluded, mask, alpha = render_placements(scene, placements, library)
+    layers = render_layers(scene, placements, library)
+    occluded, mask, alpha = lay(scene, layers)
     regions = region_coverage(alpha, face.landmarks.points_px)
     record = SampleRecord(
         key=sample_key(face.source.sha256, variant),
@@ -159,7 +172,7 @@ def _make(
         pitch_deg=round(pose.pitch_deg, 3),
         roll_deg=round(pose.roll_deg, 3),
         pose_residual_px=round(pose.residual_px, 3),
-        gates={},
+        gates=measure(scene, layers, occluded, alpha),
         placement=tuple(placement.to_dict() for placement in placements),
         worn=worn,
         hair=scene.analysis.hair.state,

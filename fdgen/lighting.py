@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from fdgen.contract import Image
 from fdgen.geometry import NOT_SKIN, fill_polygon
+from fdgen.lamp import fit_lamp
 
 F32 = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of linear RGB in luminance (ITU-R BT.709)."""
@@ -26,27 +28,20 @@ _LEVEL_STEPS = 16 * 255
 TO_LIGHT = np.interp(np.arange(_LEVEL_STEPS + 1) / 16, np.arange(256), _TO_LINEAR).astype(np.float32)
 """Linear light of sRGB levels in steps of a sixteenth; exact at whole levels."""
 
-# Second-order harmonics are held back more: one photograph shows only the front half of the sphere of normals.
-_RIDGE = np.array([0.0, 0.01, 0.01, 0.02, 0.12, 0.12, 0.12, 0.12, 0.12])
-
-
-def _hemisphere(rings: int = 9) -> npt.NDArray[np.float64]:
-    """Return directions about 10 degrees apart over the cap of 80 degrees about the viewer."""
-    found = [(0.0, 0.0, 1.0)]
-    for ring in range(1, rings):
-        polar = ring / (rings - 1) * np.radians(80)
-        n = round(36 * np.sin(polar))
-        found += [
-            (np.sin(polar) * np.cos(a), np.sin(polar) * np.sin(a), np.cos(polar))
-            for a in np.arange(n) * (2 * np.pi / n)
-        ]
-    return np.array(found)
-
-
-_LAMPS = _hemisphere()
+_RIDGE = np.array([0.04, 0.04, 0.04, 0.04, 0.24, 0.24, 0.24, 0.24, 0.24])
+"""What holds the harmonics to those of one lamp: one photograph shows only the front half of the sphere of normals, and
+what is fitted freely there says anything about the rest, second-order harmonics most of all."""
+_CLIPPED = 248
+"""Level of a channel, averaged over its neighbours, past which the sensor cut some of them off."""
+_MOST_CLIPPED = 0.9
+"""Share of the skin that may be cut off for the rest to say anything."""
 _GREY_LEVELS = 2.5
 """Mean distance of the channels from their mean, in levels, below which a picture counts as grey."""
+_DARK_LEVEL = 60.0
+"""Mean level below which colours come closer to each other, and the limit with them."""
 RESIDUAL_GRID = 32
+_RESIDUAL_BLUR = 4.0
+"""Sigma in cells, about 3 cm: finer, the shade of eye sockets and beards would fall on what is worn before them."""
 
 
 def luminance(linear: npt.NDArray[np.floating[Any]]) -> F32:
@@ -137,21 +132,25 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
     if not sparse.any():
         sparse = skin_HW
     basis, observed = sh_basis(normals_HW3[sparse]), bright[sparse].astype(np.float64)
-    fit, weight = _robust_ridge(basis, observed)
+    normals = normals_HW3[sparse]
+    observed = _unclipped(observed, clean_HWC[sparse], linear_HWC[sparse], normals)
+    weight = _robust_ridge(basis, observed, np.zeros(9))[1]
+    lamp = fit_lamp(normals, observed, weight)
+    fit, _ = _robust_ridge(basis, observed, lamp.harmonics())
     albedo = float(np.clip(np.sqrt(observed.mean() * 0.30), 0.07, 0.55))
     mean = max(float((basis @ fit).mean()) / albedo, 0.05)
 
-    direction, directional = _main_light(normals_HW3[sparse].astype(np.float64), observed, weight)
     white = (linear_HWC.reshape(-1, 3).astype(np.float64) ** 4).mean(0) ** 0.25  # shades of grey, Minkowski norm 4
     white /= float(luminance(white)) + 1e-6
     channels = clean_HWC.astype(np.int16)
-    grey = float(np.abs(channels - channels.mean(2, keepdims=True)).mean()) < _GREY_LEVELS
+    spread = float(np.abs(channels - channels.mean(2, keepdims=True)).mean())
+    grey = spread < _GREY_LEVELS * min(1.0, float(channels.mean()) / _DARK_LEVEL)
     skin = np.median(linear_HWC[skin_HW], 0).astype(np.float32)
     return FaceLight(
         harmonics=(fit / albedo).astype(np.float32),
         floor=0.18 * mean,
-        direction=direction.astype(np.float32),
-        directional=directional,
+        direction=lamp.direction,
+        directional=lamp.share,
         mean_irradiance=mean,
         tint=(np.ones(3) if grey else (0.5 + 0.5 * np.clip(white, 0.7, 1.35)) * _cast(skin)).astype(np.float32),
         skin=skin,
@@ -174,40 +173,44 @@ def _cast(skin: F32) -> F32:
     return result
 
 
-def _main_light(
-    normals: npt.NDArray[np.float64], observed: npt.NDArray[np.float64], weight: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], float]:
-    """Fit ambient light plus one lamp: the lamp's direction and its share of both.
+def _unclipped(observed: Floats, levels_N3: Image, linear_N3: F32, normals: F32) -> Floats:
+    """Raise pixels that the sensor cut off to what they must have been.
 
-    Harmonics alone leave the height of a lamp open, since their constant and their z look alike on the half of the
-    sphere that faces the camera; a lamp's shadow side tells them apart. Directions are tried on a grid.
+    Over-exposed faces are flat where they are brightest; fitted as they are, their light would come from nowhere. Skin
+    clips in red long before blue: its blue, in proportion to that of skin that is not cut off, still tells. Where blue
+    is cut off too, a lamp fitted to the others does: they were that bright at least.
     """
-    facing = np.maximum(normals @ _LAMPS.T, 0.0)
-    w = weight[:, None]
-    total = weight.sum()
-    mean_facing, mean_seen = (w * facing).sum(0) / total, float((weight * observed).sum() / total)
-    spread = facing - mean_facing
-    variance = (w * spread**2).sum(0) / total + 1e-6
-    covariance = (w * spread * (observed - mean_seen)[:, None]).sum(0) / total
-    lamp = np.maximum(covariance / variance, 0.0)
-    lamp = np.minimum(lamp, mean_seen / (mean_facing + 1e-9))  # ambient light is never negative
-    explained = 2 * lamp * covariance - lamp**2 * variance
-    best = int(np.argmax(explained))
-    ambient = mean_seen - lamp[best] * mean_facing[best]
-    return _LAMPS[best], float(lamp[best] / (lamp[best] + ambient + 1e-9))
+    clipped = levels_N3.max(-1) >= _CLIPPED
+    if not clipped.any():
+        return observed
+    blue = np.maximum(linear_N3[:, 2].astype(np.float64), 1e-3)
+    sound = ~clipped if clipped.mean() < _MOST_CLIPPED else np.ones_like(clipped)
+    by_blue = np.clip(blue * np.median(observed[sound] / blue[sound]), observed, 2.5 * observed)  # glints are no skin
+    raised = np.where(clipped, by_blue, observed)
+    lost = levels_N3.min(-1) >= _CLIPPED
+    if not lost.any() or lost.mean() > _MOST_CLIPPED:
+        return raised
+    known, least = (~lost).astype(np.float64), raised
+    for _ in range(3):
+        lamp = fit_lamp(normals, raised, known)
+        predicted = lamp.ambient + lamp.strength * np.maximum(0.0, np.einsum("nc,c->n", normals, lamp.direction))
+        raised = np.where(lost, np.clip(predicted, least, 2.5 * least), least)
+        known = np.ones_like(known)
+    return raised
 
 
 def _robust_ridge(
-    basis: npt.NDArray[np.float64], observed: npt.NDArray[np.float64]
+    basis: npt.NDArray[np.float64], observed: npt.NDArray[np.float64], prior: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Iteratively reweighted least squares with Cauchy weights: the coefficients and the last weights."""
+    """Iteratively reweighted least squares with Cauchy weights, held to `prior`: coefficients and last weights."""
     weight = np.ones(len(observed))
     scale = 0.5 * float(np.median(observed)) + 1e-6
-    fit = np.zeros(basis.shape[1])
+    fit = prior
     for _ in range(4):
         weighted = basis * weight[:, None]
         normal = np.einsum("ni,nj->ij", weighted, basis)  # not a matrix product: that may round by the thread
-        fit = np.linalg.solve(normal + np.diag(_RIDGE * len(observed)), np.einsum("ni,n->i", weighted, observed))
+        unexplained = np.einsum("ni,n->i", weighted, observed - basis @ prior)
+        fit = prior + np.linalg.solve(normal + np.diag(_RIDGE * len(observed)), unexplained)
         weight = 1.0 / (1.0 + ((observed - basis @ fit) / scale) ** 2)
     return fit, weight
 
@@ -222,8 +225,8 @@ def _residual(
 
     def blurred(image: F32) -> F32:
         small = cv2.resize(image, (RESIDUAL_GRID, RESIDUAL_GRID), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.6, borderType=cv2.BORDER_CONSTANT), np.float32)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), _RESIDUAL_BLUR, borderType=cv2.BORDER_CONSTANT), np.float32)
 
-    ratio = 0.75 * blurred(log_ratio) / (blurred(skin_HW.astype(np.float32)) + 0.06)
+    ratio = 0.6 * blurred(log_ratio) / (blurred(skin_HW.astype(np.float32)) + 0.06)
     residual: F32 = np.exp(np.clip(ratio, -0.8, 0.5)).astype(np.float32)
     return residual

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fdgen.contract import Image
 from fdgen.geometry import REGIONS, HeadPose, region_mask
-from fdgen.recipe import Coverage, FaceChoice, Pose
+from fdgen.recipe import Coverage, FaceChoice, Gates, Pose
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,4 +72,23 @@ def check_coverage(coverage: float, on_face: float, limits: Coverage) -> Failure
         )
     if on_face <= 0:
         return Failure("beside-the-face", "the occluder covers nothing of the face")
+    return None
+
+
+def check_gates(gates: Mapping[str, float], limits: Gates) -> Failure | None:
+    """Refuse a pair whose figures (`fdgen.gates.measure`) break a bound; one that was not measured breaks none."""
+    bounds = (
+        ("scale_error", None, limits.max_scale_error, "scale-unsure", "the face's proportions are {} off usual ones"),
+        ("halo", None, limits.max_halo, "halo", "{} of the outline's pixels stick out"),
+        ("noise_ratio", limits.min_noise_ratio, None, "too-little-noise", "the occluder has {} of the face's noise"),
+        ("noise_ratio", None, limits.max_noise_ratio, "too-much-noise", "the occluder has {} of the face's noise"),
+        ("light_deg", None, limits.max_light_deg, "light-direction", "its light is {} degrees off the face's"),
+        ("light_stops", -limits.max_light_stops, None, "too-dark", "it gets {} stops more light than the face"),
+        ("light_stops", None, limits.max_light_stops, "too-bright", "it gets {} stops more light than the face"),
+    )
+    for name, least, most, reason, text in bounds:
+        value = gates.get(name)
+        if value is not None and ((least is not None and value < least) or (most is not None and value > most)):
+            limit = f"at least {least:g}" if least is not None else f"at most {most:g}"
+            return Failure(reason, f"{text.format(f'{value:.3g}')}, {limit} allowed")
     return None

@@ -25,6 +25,7 @@ __all__ = [
     "AssetChoice",
     "Coverage",
     "FaceChoice",
+    "Gates",
     "Kinds",
     "Pose",
     "Recipe",
@@ -43,6 +44,13 @@ class Kinds(Section):
     sunglasses: Weight
     mask: Weight
     hand: Weight
+    eyeglasses: Weight
+    scarf: Weight
+    cup: Weight
+    microphone: Weight
+    hat: Weight
+    phone: Weight
+    shape: Weight
 
     @model_validator(mode="after")
     def _one_kindat_least(self) -> Kinds:
@@ -87,6 +95,17 @@ class Pose(Section):
     max_pitch_deg: Annotated[Number, within(0, 90)]
     max_roll_deg: Annotated[Number, within(0, 180)]
     max_residual_px: Annotated[Number, AfterValidator(above_zero)]
+
+
+class Gates(Section):
+    """The bounds of what is measured of a pair (`fdgen.gates`); a pair beyond one is drawn again."""
+
+    max_halo: Share
+    min_noise_ratio: Annotated[Number, within(0, 1)]
+    max_noise_ratio: Annotated[Number, within(1, 100)]
+    max_light_deg: Annotated[Number, within(0, 180)]
+    max_light_stops: Annotated[Number, AfterValidator(above_zero)]
+    max_scale_error: Annotated[Number, AfterValidator(above_zero)]
 
 
 class Splits(Section):
@@ -164,6 +183,7 @@ class Recipe(Section):
     faces: FaceChoice = FaceChoice(worn="ignore")  # of the recipes in datasets made before there was a choice
     pose: Pose
     strata: Strata
+    gates: Gates
     splits: Splits
     shards: Shards
     assets: AssetChoice

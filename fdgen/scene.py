@@ -31,7 +31,7 @@ SUPERSAMPLE = 2
 FAR = np.float32(-1e9)
 """Depth where there is no head."""
 
-ANALYSIS_VERSION = "5"
+ANALYSIS_VERSION = "6"
 """Version of `Analysis`; a cached one of another version is computed anew."""
 
 _LIGHT_PX = 128

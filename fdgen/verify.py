@@ -21,6 +21,7 @@ from fdgen.finish import shard_leaves, shard_row
 from fdgen.folder import SUMS, WRITTEN, read_dataset
 from fdgen.images import decode_png
 from fdgen.laws import COVERAGE_STEP, Problem, hold_out_problems, pair_problems
+from fdgen.quality import check_gates
 from fdgen.recipe import Recipe
 from fdgen.replaying import Replayer
 from fdgen.shards import read_receipt, read_samples, receipt_path
@@ -299,6 +300,9 @@ def _record_problems(file: str, record: SampleRecord, recipe: Recipe | None) -> 
     if not low <= record.coverage <= high:
         message = f"coverage is {record.coverage}, the recipe asks for {recipe.coverage.min} to {recipe.coverage.max}"
         problems.append(Problem(file, record.key, "coverage", message))
+    beyond = check_gates(record.gates, recipe.gates)
+    if beyond is not None:
+        problems.append(Problem(file, record.key, "gates", beyond.detail))
     shares = recipe.kinds.shares()
     if not set(record.kinds) <= shares.keys():
         message = f"the recipe has no kind {', '.join(sorted(set(record.kinds) - shares.keys()))}"

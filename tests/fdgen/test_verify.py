@@ -359,6 +359,11 @@ def test_a_sample_that_the_recipe_asks_for_nowhere_is_found(
     assert build_lawless(tmp_path, monkeypatch, lambda t: with_record(t, **changes), *recipe) == {"strata"}
 
 
+def test_a_figure_beyond_the_recipe_s_gates_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert build_lawless(tmp_path / "in", monkeypatch, lambda t: with_record(t, gates={"halo": 0.01})) == set()
+    assert build_lawless(tmp_path / "out", monkeypatch, lambda t: with_record(t, gates={"halo": 0.9})) == {"gates"}
+
+
 def test_coverage_outside_the_recipe_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert build_lawless(tmp_path, monkeypatch, lambda t: t, "coverage.max=0.05") == {"coverage"}
 
@@ -430,7 +435,15 @@ def test_a_deep_check_without_landmarks_is_a_problem_not_an_error(damaged: Path,
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("yaw_deg", "far"), ("identity", 7), ("variant", 1.5), ("held_out", 1), ("coverage", None)]
+    ("field", "value"),
+    [
+        ("yaw_deg", "far"),
+        ("identity", 7),
+        ("variant", 1.5),
+        ("held_out", 1),
+        ("coverage", None),
+        ("gates", {"halo": "low"}),
+    ],
 )
 def test_a_record_of_other_types_is_a_receipt_that_cannot_be_read(damaged: Path, field: str, value: Any) -> None:
     path = min(damaged.glob("shards/train-*.json"))

@@ -27,7 +27,9 @@ CELL_PX = 192
 MOST_FACES = 4
 """Faces that each occluder is drawn on; the sample faces are as many."""
 
-kind_option = click.option("--kind", metavar="KIND", help="Only this kind: sunglasses, mask, hand.")
+kind_option = click.option(
+    "--kind", metavar="KIND", help="Only this kind, such as mask; `fdgen assets list` names them."
+)
 
 
 @click.group("assets", cls=Group)

@@ -64,6 +64,8 @@ def gather(manifest: Manifest) -> dict[str, Any]:
         "assets": dict(assets.most_common()),
         "held_out": int(table["held_out"].sum()),
         "rejects": dict(dataset["rejects"]),
+        "worn": worn(table),
+        "hair": counts(table["hair"].dropna()) if "hair" in table else {},
         "coverage": spread(table["coverage"]),
         "coverage_histogram": {
             f"{low * BIN:.2f}": int((bins == low).sum()) for low in range(int(bins.min()), int(bins.max()) + 1)
@@ -105,6 +107,18 @@ def asked_and_got(manifest: Manifest) -> list[dict[str, Any]] | None:
     ]
 
 
+def worn(table: pd.DataFrame) -> dict[str, int] | None:
+    """Return how many samples were made from a picture in which each kind is worn already, `nothing` among them.
+
+    None where the dataset was made before that was looked for.
+    """
+    if "worn" not in table or not table["worn"].notna().any():
+        return None
+    lists = table["worn"].dropna().map(json.loads)
+    seen = Counter(kind for kinds in lists for kind in kinds or ("nothing",))
+    return dict(seen.most_common())
+
+
 def counts(column: pd.Series[Any]) -> dict[str, int]:
     """Return how often each value occurs, the most frequent first."""
     return {str(value): int(number) for value, number in column.value_counts().items()}
@@ -127,6 +141,11 @@ def report(facts: dict[str, Any]) -> list[str]:
         ("held out", f"{counted(facts['held_out'], 'sample')} with occluders that no training sample wears"),
         ("assets", f"{len(facts['assets'])} used"),
         ("rejects", listed(facts["rejects"]) or "none"),
+        (
+            "worn",
+            "not looked for" if facts["worn"] is None else f"already in the clean picture: {listed(facts['worn'])}",
+        ),
+        ("hair", f"over occluders where it was measured: {listed(facts['hair']) or 'not looked for'}"),
         ("recipe", f"{facts['recipe']['name']}, seed {facts['recipe']['seed']}"),
         ("made by", f"generator {facts['generator']}, {facts['landmarks']}"),
         ("spec_id", facts["spec_id"]),

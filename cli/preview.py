@@ -30,7 +30,7 @@ CELL_PX = 192
 @sheet_option
 @faces_option
 @recipe_options
-@click.option("--kind", metavar="KIND", help="Only this kind: sunglasses, mask, hand.")
+@click.option("--kind", metavar="KIND", help="Only this kind, such as mask; `fdgen assets list` names them.")
 @click.option(
     "--count", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Samples to draw."
 )

@@ -42,8 +42,25 @@ def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
         colour_HWC=drawn(layer.colour_HWC),
         opacity_HW=drawn(layer.opacity_HW),
         silhouette_HW=drawn(layer.silhouette_HW),
+        clear_HW=drawn(layer.clear_HW) if layer.clear_HW.any() else layer.clear_HW,
         grain_HWC=grain((rows.stop - rows.start, columns.stop - columns.start), optics, seed),
         box=(rows, columns),
+    )
+
+
+def under_hair(layer: Layer, matte_HW: F32) -> Layer:
+    """Return a layer with hair over it: what the matte (H, W), 0 to 1, hides is neither drawn nor darkened.
+
+    Where it hides all, the photograph stays as it is.
+    """
+    shows = 1 - matte_HW
+    return replace(
+        layer,
+        colour_HWC=np.asarray(cv2.multiply(layer.colour_HWC, cv2.merge((shows, shows, shows))), np.float32),
+        opacity_HW=layer.opacity_HW * shows,
+        silhouette_HW=layer.silhouette_HW * shows,
+        clear_HW=layer.clear_HW * shows,
+        shadow_HW=layer.shadow_HW * shows,
     )
 
 
@@ -74,6 +91,7 @@ def composite(
             layer.colour_HWC,
             layer.opacity_HW,
             layer.silhouette_HW,
+            layer.clear_HW,
             layer.shadow_HW,
             layer.shadow_rgb,
             layer.grain_HWC,

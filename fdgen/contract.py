@@ -100,9 +100,14 @@ _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {
 """What JSON may give for a field of a record, by the field's type as it is written."""
 
 
+ADDED = ("worn", "hair")
+"""Fields that records did not have from the start: None in those made before, which are written as they were read."""
+
+
 def _fields_of(record: Any) -> dict[str, Any]:
     """Return the fields of a dataclass as they are; `dataclasses.asdict` copies all within, six times slower."""
-    return {field_.name: getattr(record, field_.name) for field_ in dataclasses.fields(record)}
+    values = {field_.name: getattr(record, field_.name) for field_ in dataclasses.fields(record)}
+    return {name: value for name, value in values.items() if value is not None or name not in ADDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,11 @@ class SampleRecord:
     oval, the eyes, the nose and the mouth by the occluder's silhouette (`alpha` >= 128). Angles are degrees: yaw
     positive when the face turns to the viewer's right, pitch positive when it looks up, roll positive when it tilts
     clockwise as seen. `placement` holds one JSON object a layer and is all that a replay needs beside the face.
+
+    `worn` lists what the person wears in the clean picture already, of `eyewear`, `mask` and `hat`: whoever learns to
+    uncover faces may want to leave such pictures out. `hair` tells whether hair could be told
+    from skin, so that it lies over the occluder: `measured`, `none` (no hair over the face) or `unsure` (then none is
+    laid over anything).
     """
 
     key: str
@@ -136,6 +146,8 @@ class SampleRecord:
     pose_residual_px: float
     gates: Mapping[str, float]
     placement: tuple[Mapping[str, Any], ...]
+    worn: tuple[str, ...] | None = None
+    hair: str | None = None
 
     def to_json(self) -> str:
         """Serialise canonically: equal records give equal bytes.
@@ -155,13 +167,14 @@ class SampleRecord:
         Raises `DatasetError` where a field is missing, unknown or of another type.
         """
         names = {f.name for f in dataclasses.fields(cls)}
+        values = {**dict.fromkeys(ADDED), **values}
         if names != set(values):
             odd = sorted(names ^ set(values))
             raise DatasetError(f"a sample record of schema {SCHEMA} has other fields than expected: {', '.join(odd)}")
         for f in dataclasses.fields(cls):
             if type(values[f.name]) not in _PLAIN_TYPES.get(str(f.type), (type(values[f.name]),)):
                 raise DatasetError(f"a sample record has {values[f.name]!r} as its {f.name}, which is no {f.type}")
-        listed = {name: tuple(values[name]) for name in ("kinds", "asset_ids")}
+        listed = {name: tuple(values[name]) for name in ("kinds", "asset_ids", "worn") if values[name] is not None}
         gates, layers = values["gates"], values["placement"]
         gates = json.loads(gates) if isinstance(gates, str) else gates
         if not isinstance(gates, Mapping) or not all(type(figure) in (int, float) for figure in gates.values()):
@@ -359,6 +372,6 @@ class Manifest:
 
 
 def _columns() -> set[str]:
-    """Return the names of the columns that a manifest has."""
+    """Return the names of the columns that every manifest has, whatever version wrote it."""
     members = {f"{name.replace('.', '_')}_{what}" for name in MEMBERS for what in ("sha256", "offset", "size")}
-    return {*(f.name for f in dataclasses.fields(SampleRecord)), "shard", *members}
+    return {*(f.name for f in dataclasses.fields(SampleRecord) if f.name not in ADDED), "shard", *members}

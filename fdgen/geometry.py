@@ -46,6 +46,10 @@ REGIONS: Mapping[str, tuple[tuple[int, ...], ...]] = {
 }
 """Polygons of landmark indices by region; what `coverage_eyes` and its like are shares of."""
 
+OVAL = _OVAL
+EYES = (_RIGHT_EYE, _LEFT_EYE)
+BROWS = (_RIGHT_BROW, _LEFT_BROW)
+
 NOT_SKIN = (_RIGHT_EYE, _LEFT_EYE, _RIGHT_BROW, _LEFT_BROW, _LIPS, _NOSTRILS)
 """Polygons to leave out of any statistics of skin."""
 

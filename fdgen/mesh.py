@@ -25,7 +25,8 @@ class Material:
     """What a surface is made of; one for a whole part, or arrays with a value a vertex.
 
     `albedo` is linear RGB. `opacity` is what it covers of what lies behind (a tinted lens 0.9, cloth 1); `presence`
-    whether it is there at all. `specular` and `gloss` are strength and exponent of the highlight, `mirror` the share of
+    whether it is there at all; `counts` whether it is part of the silhouette, and throws a shadow, which the clear lens
+    of eyeglasses does not. `specular` and `gloss` are strength and exponent of the highlight, `mirror` the share of
     the environment that it reflects, one number or RGB (..., 3): gold reflects yellow. `two_sided` turns normals to the
     viewer: for cloth, which has no inside.
     """
@@ -36,6 +37,7 @@ class Material:
     specular: npt.ArrayLike = 0.0
     gloss: npt.ArrayLike = 20.0
     mirror: npt.ArrayLike = 0.0
+    counts: npt.ArrayLike = 1.0
     two_sided: bool = False
 
 
@@ -57,10 +59,10 @@ class Strand:
 class Mesh:
     """Triangles with materials, ready to draw; vertices (N, 3) in head cm, faces (M, 3).
 
-    `surface_N7` is opacity, presence, specular, gloss, and mirror in RGB. All parts of a joined mesh share one texture:
-    those that want none put their `uv_N2` on a white texel (see `join`). `parts_M` numbers the part of each face: the
-    renderer looks closer where two parts meet in a pixel. `cutout_HW2` is a texture of its own for surfaces with holes:
-    nothing is there where its first channel is under a half, and its second multiplies the opacity.
+    `surface_N8` is opacity, presence, specular, gloss, mirror in RGB, and counts. All parts of a joined mesh share one
+    texture: those that want none put their `uv_N2` on a white texel (see `join`). `parts_M` numbers the part of each
+    face: the renderer looks closer where two parts meet in a pixel. `cutout_HW2` is a texture of its own for surfaces
+    with holes: nothing is there where its first channel is under a half, and its second multiplies the opacity.
     """
 
     vertices_cm: Floats
@@ -68,7 +70,7 @@ class Mesh:
     normals: Floats
     uv_N2: F32
     albedo_N3: F32
-    surface_N7: F32
+    surface_N8: F32
     two_sided_N: npt.NDArray[np.bool_]
     parts_M: Ints
     texture: F32 = field(default_factory=lambda: PLAIN)
@@ -87,11 +89,12 @@ def part(
 ) -> Mesh:
     """Make a mesh of one material. `strand` is (rings, vertices a ring, rings that always show)."""
     n = len(vertices_cm)
-    surface = np.empty((n, 7), np.float32)
+    surface = np.empty((n, 8), np.float32)
     for column, value in enumerate((material.opacity, material.presence, material.specular, material.gloss)):
         surface[:, column] = value
     mirror = np.asarray(material.mirror, np.float32)
-    surface[:, 4:] = mirror if mirror.shape[-1:] == (3,) else mirror[..., None]
+    surface[:, 4:7] = mirror if mirror.shape[-1:] == (3,) else mirror[..., None]
+    surface[:, 7] = material.counts
     albedo = np.empty((n, 3), np.float32)
     albedo[:] = material.albedo
     return Mesh(
@@ -100,7 +103,7 @@ def part(
         normals=vertex_normals(vertices_cm, faces) if normals is None else normals,
         uv_N2=np.zeros((n, 2), np.float32) if uv_N2 is None else np.asarray(uv_N2, np.float32),
         albedo_N3=albedo,
-        surface_N7=surface,
+        surface_N8=surface,
         two_sided_N=np.full(n, material.two_sided),
         parts_M=np.zeros(len(faces), np.int32),
         strands=() if strand is None else (Strand(0, *strand),),
@@ -120,7 +123,7 @@ def join(parts: Sequence[Mesh], *, texture: F32 | None = None) -> Mesh:
         normals=np.concatenate([p.normals for p in parts]),
         uv_N2=np.concatenate([p.uv_N2 for p in parts]),
         albedo_N3=np.concatenate([p.albedo_N3 for p in parts]),
-        surface_N7=np.concatenate([p.surface_N7 for p in parts]),
+        surface_N8=np.concatenate([p.surface_N8 for p in parts]),
         two_sided_N=np.concatenate([p.two_sided_N for p in parts]),
         parts_M=np.concatenate([p.parts_M + np.int32(o) for p, o in zip(parts, numbers, strict=False)]),
         texture=PLAIN if texture is None else np.ascontiguousarray(texture, np.float32),
@@ -128,6 +131,36 @@ def join(parts: Sequence[Mesh], *, texture: F32 | None = None) -> Mesh:
             replace(s, start=s.start + int(o)) for p, o in zip(parts, offsets, strict=False) for s in p.strands
         ),
     )
+
+
+_WHITE_ROWS = 3
+
+
+def bind(parts: Sequence[tuple[Mesh, F32 | None]]) -> Mesh:
+    """Join meshes that have each a texture (H, W, 3) of its own, or None for none, under one that holds them all.
+
+    Their (u, v) lie in 0..1: nothing repeats beyond its own texture.
+    """
+    pictures = [np.pad(texture, ((1, 1), (1, 1), (0, 0)), "edge") for _, texture in parts if texture is not None]
+    if not pictures:
+        return join([mesh for mesh, _ in parts])
+    width = max(picture.shape[1] for picture in pictures)
+    pages = [np.ones((_WHITE_ROWS, width, 3), np.float32)]
+    pages += [np.pad(picture, ((0, 0), (0, width - picture.shape[1]), (0, 0)), "edge") for picture in pictures]
+    height, first = sum(len(page) for page in pages), _WHITE_ROWS
+    placed = []
+    for mesh, texture in parts:
+        if texture is None:
+            uv = np.tile(np.array([0.5, 0.5 * _WHITE_ROWS / height], np.float32), (len(mesh.uv_N2), 1))
+        else:
+            rows, columns = texture.shape[:2]
+            low, high = np.float32(0.5), np.array([columns, rows], np.float32) - np.float32(0.5)
+            texel = np.clip(mesh.uv_N2 * np.array([columns, rows], np.float32), low, high)
+            at = texel + np.array([1, first + 1], np.float32)
+            uv = np.asarray(at / np.array([width, height], np.float32), np.float32)
+            first += rows + 2
+        placed.append(replace(mesh, uv_N2=uv))
+    return join(placed, texture=np.concatenate(pages))
 
 
 def tube(

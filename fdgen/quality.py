@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fdgen.contract import Image
 from fdgen.geometry import REGIONS, HeadPose, region_mask
-from fdgen.recipe import Coverage, Gates, Pose
+from fdgen.recipe import Coverage, FaceChoice, Gates, Pose
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,16 @@ def check_pose(pose: HeadPose, limits: Pose, size_px: int) -> Failure | None:
             "landmarks-unsure",
             f"the landmarks lie {residual:.1f} px off a rigid head, the recipe allows {limits.max_residual_px:g}",
         )
+    return None
+
+
+def check_worn(worn: Sequence[str], choice: FaceChoice, free: bool) -> Failure | None:
+    """Refuse a face that wears something already, as the recipe asks; `free`: what was drawn has its place."""
+    if choice.worn == "exclude" and worn:
+        return Failure("already-worn", f"the face wears {', '.join(worn)} already, and the recipe excludes such faces")
+    if choice.worn == "avoid" and not free:
+        detail = f"the face wears {', '.join(worn)} already, which leaves no place for what the recipe draws"
+        return Failure("already-worn", detail)
     return None
 
 

@@ -131,7 +131,7 @@ def shade(
     lit_N3: F32,
     normals_N3: F32,
     uv_N2: F32,
-    surface_N7: F32,
+    surface_N8: F32,
     texture: F32,
     cutout: F32,
     environment: F32,
@@ -139,14 +139,15 @@ def shade(
     glare_rgb: F32,
     ambient_HW: F32,
     step: int,
-    out_HW5: F32,
+    out_HW6: F32,
 ) -> None:
-    """Shade the visible samples and gather `step` by `step` of them to a pixel: premultiplied RGB, opacity, presence.
+    """Shade the visible samples and gather `step` by `step` of them to a pixel: premultiplied RGB, opacity, silhouette,
+    clear glass.
 
-    `parts_M` numbers the part of each face, `lit_N3` is albedo times irradiance a vertex, `surface_N7` opacity,
-    presence, specular, gloss (exponent) and mirror RGB; `texture` (H, W, 3) multiplies the albedo, and channel 1 of
-    `cutout` (H, W, 2), where there is one, the opacity; `environment` (H, W, 3) is what a mirror sees, by latitude and
-    longitude with straight ahead (towards the viewer) in the middle; `light` the main direction and its strength;
+    `parts_M` numbers the part of each face, `lit_N3` is albedo times irradiance a vertex, `surface_N8` opacity,
+    presence, specular, gloss (exponent), mirror RGB and counts; `texture` (H, W, 3) multiplies the albedo, and channel
+    1 of `cutout` (H, W, 2), where there is one, the opacity; `environment` (H, W, 3) is what a mirror sees, by latitude
+    and longitude with straight ahead (towards the viewer) in the middle; `light` the main direction and its strength;
     `glare_rgb` colours highlights; `ambient_HW` is the share of light left in hollows, a value a pixel.
     """
     rows, columns = ambient_HW.shape
@@ -165,12 +166,12 @@ def shade(
                             first = parts_M[t]
                         same = same and parts_M[t] == first
             if hits == 0:
-                for q in range(5):
-                    out_HW5[y, x, q] = 0.0
+                for q in range(6):
+                    out_HW6[y, x, q] = 0.0
                 continue
             inside = same and hits == step * step  # away from an edge every other sample is enough
             share = (2.0 if inside and step % 2 == 0 else 1.0) / (step * step)
-            red, green, blue, covered, present = 0.0, 0.0, 0.0, 0.0, 0.0
+            red, green, blue, covered, present, clear = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
             for sy in range(y * step, y * step + step):
                 for sx in range(x * step, x * step + step):
                     t = face_id_HW[sy, sx]
@@ -179,18 +180,19 @@ def shade(
                     a, b = bary_HW2[sy, sx, 0], bary_HW2[sy, sx, 1]
                     c = 1.0 - a - b
                     i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
-                    presence = a * surface_N7[i, 1] + b * surface_N7[j, 1] + c * surface_N7[k, 1]
+                    presence = a * surface_N8[i, 1] + b * surface_N8[j, 1] + c * surface_N8[k, 1]
                     if presence <= 0.0:
                         continue
-                    opacity = a * surface_N7[i, 0] + b * surface_N7[j, 0] + c * surface_N7[k, 0]
-                    specular = a * surface_N7[i, 2] + b * surface_N7[j, 2] + c * surface_N7[k, 2]
+                    counts = a * surface_N8[i, 7] + b * surface_N8[j, 7] + c * surface_N8[k, 7]
+                    opacity = a * surface_N8[i, 0] + b * surface_N8[j, 0] + c * surface_N8[k, 0]
+                    specular = a * surface_N8[i, 2] + b * surface_N8[j, 2] + c * surface_N8[k, 2]
                     if cut:
                         u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
                         v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
                         opacity *= sample_one(cutout, 1, u, v)
-                    m0 = a * surface_N7[i, 4] + b * surface_N7[j, 4] + c * surface_N7[k, 4]
-                    m1 = a * surface_N7[i, 5] + b * surface_N7[j, 5] + c * surface_N7[k, 5]
-                    m2 = a * surface_N7[i, 6] + b * surface_N7[j, 6] + c * surface_N7[k, 6]
+                    m0 = a * surface_N8[i, 4] + b * surface_N8[j, 4] + c * surface_N8[k, 4]
+                    m1 = a * surface_N8[i, 5] + b * surface_N8[j, 5] + c * surface_N8[k, 5]
+                    m2 = a * surface_N8[i, 6] + b * surface_N8[j, 6] + c * surface_N8[k, 6]
                     mirror = max(m0, m1, m2)
                     r = (a * lit_N3[i, 0] + b * lit_N3[j, 0] + c * lit_N3[k, 0]) * opacity
                     g = (a * lit_N3[i, 1] + b * lit_N3[j, 1] + c * lit_N3[k, 1]) * opacity
@@ -209,7 +211,7 @@ def shade(
                         # Schlick, seen along z; rims of few pixels speckle past a fifth.
                         fresnel = 0.04 + 0.96 * (1.0 - max(0.2, n2)) ** 5
                         if specular > 0.0:
-                            gloss = a * surface_N7[i, 3] + b * surface_N7[j, 3] + c * surface_N7[k, 3]
+                            gloss = a * surface_N8[i, 3] + b * surface_N8[j, 3] + c * surface_N8[k, 3]
                             half = max(0.0, (n0 * h0 + n1 * h1 + n2 * h2) / h_len)
                             # Normals that differ within a face shorten their mean: its highlight is as much wider
                             # and fainter (Toksvig, 2005), or thin rims would sparkle.
@@ -231,13 +233,15 @@ def shade(
                     green += min(g, 1.1) * presence
                     blue += min(d, 1.1) * presence
                     covered += opacity * presence
-                    present += presence
+                    present += min(presence, counts)
+                    clear += max(presence - counts, 0.0)
             ambient = ambient_HW[y, x] * share
-            out_HW5[y, x, 0] = red * ambient
-            out_HW5[y, x, 1] = green * ambient
-            out_HW5[y, x, 2] = blue * ambient
-            out_HW5[y, x, 3] = covered * share
-            out_HW5[y, x, 4] = present * share
+            out_HW6[y, x, 0] = red * ambient
+            out_HW6[y, x, 1] = green * ambient
+            out_HW6[y, x, 2] = blue * ambient
+            out_HW6[y, x, 3] = covered * share
+            out_HW6[y, x, 4] = present * share
+            out_HW6[y, x, 5] = clear * share
 
 
 @njit(cache=True)
@@ -267,13 +271,14 @@ def splat_shadow(presence_HW: F32, gap_HW: F32, dx: float, dy: float, row0: int,
 @njit(cache=True)
 def lay_over(
     levels_HWC: F32, noise_HWC: F32, uncovered_HW: F32, touched_HW: npt.NDArray[np.bool_],
-    colour_HWC: F32, opacity_HW: F32, silhouette_HW: F32, shadow_HW: F32, shadow_rgb: F32, grain_HWC: F32,
+    colour_HWC: F32, opacity_HW: F32, silhouette_HW: F32, clear_HW: F32, shadow_HW: F32, shadow_rgb: F32,
+    grain_HWC: F32,
     row0: int, column0: int, to_levels: F32, to_light: F32, least_coverage: float, least_shadow: float,
 ) -> None:  # fmt: skip
     """Lay one layer over a picture of sRGB levels, in place; pixels that it barely touches are left exactly alone.
 
     Shadow, and what shows through a lens, are light; the mixture at an edge is of levels, since pictures are resized
-    as levels, not as light. A silhouette under 0 or over 1 is the overshoot of a sharpened edge. `grain_HWC` lies at
+    as levels, not as light. A coverage under 0 or over 1 is the overshoot of a sharpened edge. `grain_HWC` lies at
     (row0, column0). `to_levels` gives the levels of light in equal steps from 0 to 1, `to_light` the light of levels
     in equal steps from 0 to 255.
     """
@@ -281,13 +286,13 @@ def lay_over(
     light_steps, level_steps = to_levels.shape[0] - 1, (to_light.shape[0] - 1) / 255.0
     for y in range(height):
         for x in range(width):
-            shadow, silhouette = shadow_HW[y, x], silhouette_HW[y, x]
-            covers = abs(silhouette) > least_coverage
+            shadow, present = shadow_HW[y, x], silhouette_HW[y, x] + clear_HW[y, x]
+            covers = abs(present) > least_coverage
             if not covers and shadow <= least_shadow:
                 continue
             through = 1.0
             if covers:
-                through = 1.0 - min(1.0, max(0.0, opacity_HW[y, x] / silhouette))
+                through = 1.0 - min(1.0, max(0.0, opacity_HW[y, x] / present))
             for q in range(3):
                 behind = levels_HWC[y, x, q]
                 light = to_light[int(min(255.0, max(0.0, behind)) * level_steps + 0.5)]
@@ -295,9 +300,9 @@ def lay_over(
                     light *= 1.0 - shadow * shadow_rgb[q]
                     behind = to_levels[int(light * light_steps + 0.5)]
                 if covers:
-                    own = light * through + max(0.0, colour_HWC[y, x, q] / silhouette)
+                    own = light * through + max(0.0, colour_HWC[y, x, q] / present)
                     over = to_levels[int(min(1.0, own) * light_steps + 0.5)]
-                    behind += (over - behind) * silhouette
+                    behind += (over - behind) * present
                 levels_HWC[y, x, q] = behind
             touched_HW[y, x] = True
             if covers:
@@ -307,7 +312,7 @@ def lay_over(
                     if share > 0.0:
                         noise += grain_HWC[y - row0, x - column0, q] * share
                     noise_HWC[y, x, q] = noise
-                uncovered_HW[y, x] *= 1.0 - min(1.0, max(0.0, silhouette))
+                uncovered_HW[y, x] *= 1.0 - min(1.0, max(0.0, silhouette_HW[y, x]))
 
 
 @njit(cache=True)

@@ -24,6 +24,7 @@ from fdgen.strata import Strata
 __all__ = [
     "AssetChoice",
     "Coverage",
+    "FaceChoice",
     "Gates",
     "Kinds",
     "Pose",
@@ -43,6 +44,13 @@ class Kinds(Section):
     sunglasses: Weight
     mask: Weight
     hand: Weight
+    eyeglasses: Weight
+    scarf: Weight
+    cup: Weight
+    microphone: Weight
+    hat: Weight
+    phone: Weight
+    shape: Weight
 
     @model_validator(mode="after")
     def _one_kindat_least(self) -> Kinds:
@@ -68,6 +76,16 @@ class Coverage(Section):
         if self.min >= self.max:
             raise ValueError(f"must have min below max, got min {self.min:g} and max {self.max:g}")
         return self
+
+
+class FaceChoice(Section):
+    """What is done with faces that wear something already.
+
+    `avoid` puts nothing where something is, and rejects a face that leaves no kind; `exclude` rejects them all;
+    `ignore` takes them as bare. Whatever is done, the record says what they wear.
+    """
+
+    worn: Literal["avoid", "exclude", "ignore"]
 
 
 class Pose(Section):
@@ -162,6 +180,7 @@ class Recipe(Section):
     kinds: Kinds
     several: Several
     coverage: Coverage
+    faces: FaceChoice = FaceChoice(worn="ignore")  # of the recipes in datasets made before there was a choice
     pose: Pose
     strata: Strata
     gates: Gates

@@ -34,16 +34,18 @@ class Layer:
     """What one occluder adds to a photograph, at the size of the crop, in linear light.
 
     `colour_HWC` is premultiplied by the share of the pixel it covers; `opacity_HW` is what it takes from what lies
-    behind, `silhouette_HW` its geometric coverage whatever its transparency. `shadow_HW` is the share of light it takes
-    from the head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HWC` is noise of the box
-    to add in sRGB levels, where the occluder shows. Beyond the rows and columns of `box` only the shadow is not zero.
-    `shading_N4` samples how it was lit where it shows: a normal in the camera's frame, and the light that a white matte
-    surface would have sent back from there.
+    behind, `silhouette_HW` its geometric coverage whatever its transparency, and `clear_HW` that of clear glass,
+    which changes what is seen and is no part of the silhouette. `shadow_HW` is the share of light it takes from the
+    head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HWC` is noise of the box to add in sRGB
+    levels, where the occluder shows. Beyond the rows and columns of `box` only the shadow is not zero. `shading_N4`
+    samples how it was lit where it shows: a normal in the camera's frame, and the light that a white matte surface
+    would have sent back from there.
     """
 
     colour_HWC: F32
     opacity_HW: F32
     silhouette_HW: F32
+    clear_HW: F32
     shadow_HW: F32
     shadow_rgb: F32
     grain_HWC: F32
@@ -74,11 +76,11 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     """
     size, step, scale = scene.size_px, SUPERSAMPLE, scene.pose.scale_px
     colour = np.zeros((size, size, 3), np.float32)
-    opacity, silhouette, shadow = (np.zeros((size, size), np.float32) for _ in range(3))
+    opacity, silhouette, clear, shadow = (np.zeros((size, size), np.float32) for _ in range(4))
     points = sample_points(scene.pose, mesh.vertices_cm)
     rows, columns = box = _bounding_box(points, size)
     grain = np.zeros((max(0, rows.stop - rows.start), max(0, columns.stop - columns.start), 3), np.float32)
-    layer = Layer(colour, opacity, silhouette, shadow, _shadow_colour(scene.light), grain, box)
+    layer = Layer(colour, opacity, silhouette, clear, shadow, _shadow_colour(scene.light), grain, box)
     if rows.start >= rows.stop or columns.start >= columns.stop:
         return layer
     points[:, 0] -= columns.start * step
@@ -103,6 +105,7 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     colour[rows, columns] = pixels[..., :3] * scene.light_residual_HW[rows, columns, None]
     opacity[rows, columns] = pixels[..., 3]
     silhouette[rows, columns] = pixels[..., 4]
+    clear[rows, columns] = pixels[..., 5]
     if style.shadow > 0:
         shadow[:] = _shadow(scene, silhouette, gap, rows, columns) * np.float32(style.shadow)
     return replace(layer, shading_N4=_sample_shading(scene, mesh, points, depth, ambient, box))
@@ -116,13 +119,13 @@ def _bounding_box(points: F32, size: int) -> tuple[slice, slice]:
 
 
 def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, environment: F32, ambient: F32) -> F32:
-    """Light the mesh's vertices and shade the pixels: premultiplied RGB, opacity, presence (h, w, 5)."""
+    """Light the mesh's vertices and shade the pixels: premultiplied RGB, opacity, silhouette, clear glass (h, w, 6)."""
     light = scene.light
     normals = _towards_viewer(scene, mesh.normals, mesh.two_sided_N)
     lit = mesh.albedo_N3 * sh_irradiance(normals, light.harmonics, light.floor)[:, None]
     if not light.grey:
         lit *= light.tint
-    surface = mesh.surface_N7
+    surface = mesh.surface_N8
     if mesh.strands:
         surface = surface.copy()
         screen = scene.pose.to_screen(mesh.vertices_cm)
@@ -131,7 +134,7 @@ def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, 
             surface[strand.start : strand.start + strand.rings * strand.ring, 1] *= np.repeat(fade, strand.ring)
     main = np.append(light.direction, np.float32(1.3 * light.directional * light.mean_irradiance)).astype(np.float32)
     seen = environment * np.float32(light.mean_irradiance * light.surround) * light.tint
-    out = np.empty((*ambient.shape, 5), np.float32)
+    out = np.empty((*ambient.shape, 6), np.float32)
     shade(
         face_id,
         bary,
@@ -157,7 +160,7 @@ def _sample_shading(scene: Scene, mesh: Mesh, points: F32, depth: F32, ambient: 
     """Return `Layer.shading_N4` at about `_SAMPLES` vertices, those of them that are seen; `depth` is what is drawn."""
     some = slice(None, None, 1 + len(points) // _SAMPLES)
     x, y, z = points[some].T
-    inside = (x >= 0) & (y >= 0) & (x < depth.shape[1]) & (y < depth.shape[0]) & (mesh.surface_N7[some, 1] > 0.5)
+    inside = (x >= 0) & (y >= 0) & (x < depth.shape[1]) & (y < depth.shape[0]) & (mesh.surface_N8[some, 1] > 0.5)
     column, row = x[inside].astype(np.int64), y[inside].astype(np.int64)
     seen = z[inside] >= depth[row, column] - np.float32(_SKIN_DEEP_CM * scene.pose.scale_px)
     row, column = row[seen] // SUPERSAMPLE, column[seen] // SUPERSAMPLE

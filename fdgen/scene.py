@@ -12,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.appearance import Optics, estimate_optics
+from fdgen.face_grid import GRID_PX
 from fdgen.geometry import Floats, HeadPose, Ints, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
+from fdgen.hair import STATES, Hair, find_hair
 from fdgen.lighting import RESIDUAL_GRID, FaceLight, estimate_light, luminance, skin_mask, to_linear
 from fdgen.processes import one_blas_thread
 from fdgen.raster import rasterise
+from fdgen.worn import WORN, find_worn
 
 if TYPE_CHECKING:
     from fdgen.faces import Face
@@ -67,23 +70,32 @@ _OPTICS = np.dtype(
         ("jpeg_quality", "<i8"),
     ]
 )
-_LAYOUT = np.dtype([("pose", _POSE), ("light", _LIGHT), ("optics", _OPTICS)])
+_PARTS = np.dtype([("pose", _POSE), ("light", _LIGHT), ("optics", _OPTICS)])
+_HAIR = np.dtype([("state", "u1"), ("matte", "u1", (GRID_PX, GRID_PX))])
+_LAYOUT = np.dtype([("parts", _PARTS), ("worn", "?", len(WORN)), ("hair", _HAIR)])
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What is estimated of a photograph from its pixels and landmarks: slow to find, small to keep."""
+    """What is estimated of a photograph from its pixels and landmarks: slow to find, small to keep.
+
+    `worn` lists what `fdgen.worn` saw in it, `hair` what falls over the face: the decisions are kept, not the scores.
+    """
 
     pose: HeadPose
     light: FaceLight
     optics: Optics
+    worn: tuple[str, ...]
+    hair: Hair
 
     def to_bytes(self) -> bytes:
         """Serialise without loss."""
         record = np.zeros((), _LAYOUT)
-        for part in _LAYOUT.names or ():
-            for name in _LAYOUT[part].names or ():
-                record[part][name] = getattr(getattr(self, part), name)
+        for part in _PARTS.names or ():
+            for name in _PARTS[part].names or ():
+                record["parts"][part][name] = getattr(getattr(self, part), name)
+        record["worn"] = [kind in self.worn for kind in WORN]
+        record["hair"] = STATES.index(self.hair.state), self.hair.matte
         return zlib.compress(record.tobytes(), 1)
 
     @classmethod
@@ -95,13 +107,22 @@ class Analysis:
             raise ValueError(f"this is no packed analysis: {error}") from error
 
         def read(part: str) -> dict[str, Any]:
-            names = _LAYOUT[part].names or ()
-            values = {name: record[part][name] for name in names}
+            names = _PARTS[part].names or ()
+            values = {name: record["parts"][part][name] for name in names}
             return {name: value.copy() if value.ndim else value.item() for name, value in values.items()}
 
         pose = read("pose")
         slope = tuple(pose.pop("depth_slope").tolist())
-        return cls(HeadPose(**pose, depth_slope=slope), FaceLight(**read("light")), Optics(**read("optics")))
+        worn = tuple(kind for kind, is_worn in zip(WORN, record["worn"], strict=True) if is_worn)
+        if (state := int(record["hair"]["state"])) >= len(STATES):
+            raise ValueError(f"this is no packed analysis: its hair has the state {state}")
+        return cls(
+            pose=HeadPose(**pose, depth_slope=slope),
+            light=FaceLight(**read("light")),
+            optics=Optics(**read("optics")),
+            worn=worn,
+            hair=Hair(record["hair"]["matte"].copy(), STATES[state]),
+        )
 
 
 @dataclass(frozen=True)
@@ -165,6 +186,11 @@ class Scene:
         """`FaceLight.residual` at the size of the crop."""
         size = (self.size_px, self.size_px)
         return np.asarray(cv2.resize(self.light.residual, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+    @cached_property
+    def hair_HW(self) -> F32:
+        """How far hair hides what is put on the face, 0 to 1."""
+        return self.analysis.hair.at_size(self.size_px)
 
     @cached_property
     def head_coverage_HW(self) -> F32:
@@ -244,4 +270,10 @@ def _analyse(
     height, width = pixel.shape[:2]
     small = np.asarray(cv2.resize(face.clean_HWC, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     light = estimate_light(small, to_linear(small), pixel, skin[seen])
-    return Analysis(pose, light, estimate_optics(face.clean_HWC, skin, face.landmarks.frame))
+    return Analysis(
+        pose=pose,
+        light=light,
+        optics=estimate_optics(face.clean_HWC, skin, face.landmarks.frame),
+        worn=find_worn(face.clean_HWC),
+        hair=find_hair(face.clean_HWC, face.landmarks.points_px, pose),
+    )

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fdgen.atomic import write_whole
-from fdgen.contract import MEMBERS, Reject, SampleEntry, SampleRecord, ShardReceipt, canonical_json
+from fdgen.contract import ADDED, MEMBERS, Reject, SampleEntry, SampleRecord, ShardReceipt, canonical_json
 from fdgen.errors import DatasetError
 from fdgen.points import N_POINTS, STEP_PX, Landmarks
 from fdgen.sources import Source
@@ -77,6 +77,11 @@ def read_manifest(path: Path) -> pa.Table:
     """Read manifest.parquet; raise `DatasetError` where the file is not one of these."""
     with _named(path):
         table = pq.read_table(path)
+    missing = [name for name in ADDED if name not in table.schema.names]
+    for name in missing:  # written before there were such fields
+        table = table.append_column(MANIFEST.field(name), pa.nulls(len(table), MANIFEST.field(name).type))
+    if missing and set(table.schema.names) == set(MANIFEST.names):
+        table = table.select(MANIFEST.names)
     if not table.schema.equals(MANIFEST):
         raise DatasetError(f"{path.name} has other columns than expected")
     return table
@@ -146,7 +151,7 @@ def rejects_csv(rejects: Iterable[Reject]) -> bytes:
 def _manifest_row(shard: str, entry: SampleEntry) -> dict[str, Any]:
     row = dataclasses.asdict(entry.record)
     for f in dataclasses.fields(SampleRecord):
-        if str(f.type) not in _TYPES:
+        if str(f.type) not in _TYPES and row[f.name] is not None:
             row[f.name] = canonical_json(row[f.name])
     row["shard"] = shard
     for name, member in entry.members.items():

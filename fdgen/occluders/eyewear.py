@@ -81,12 +81,17 @@ class Sunglasses:
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the glasses over the scene. Pure."""
         values = placement.values
-        spec = FrameSpec.of(asset)
-        front = Front.draw(spec, values["shape"], values["rim_cm"], values["wobble_seed"])
-        fit = fit_front(scene.mesh_cm, front, spec, values["wear"])
+        spec, front, fit = fitted(scene, values, asset)
         mesh = build_mesh(scene, front, fit, spec, values)
         layer = draw(scene, mesh, Style(bias_cm=_BIAS_CM), environment=surroundings(scene, values["surroundings"]))
         return _tint(scene, layer, front, fit, values)
+
+
+def fitted(scene: Scene, values: Mapping[str, Any], asset: Asset) -> tuple[FrameSpec, Front, Fit]:
+    """Return a placement's frame: what its asset says, its front, and where that sits on the face."""
+    spec = FrameSpec.of(asset)
+    front = Front.draw(spec, values["shape"], values["rim_cm"], values["wobble_seed"])
+    return spec, front, fit_front(scene.mesh_cm, front, spec, values["wear"])
 
 
 def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Mapping[str, Any]) -> Mesh:

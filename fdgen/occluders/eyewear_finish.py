@@ -18,7 +18,7 @@ import numpy.typing as npt
 from fdgen.geometry import Floats
 from fdgen.lighting import LUMINANCE
 from fdgen.mesh import Material
-from fdgen.occluders.eyewear_spec import FrameSpec
+from fdgen.occluders.eyewear_spec import LENSES, FrameSpec
 
 F32 = npt.NDArray[np.float32]
 Values = Mapping[str, Any]
@@ -112,6 +112,8 @@ def _acetate_colour(rng: np.random.Generator) -> Floats:
 def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[str, Any]:
     """Draw a pair of lenses: how dark, which tint, graded or not, mirrored or not."""
     kind = _pick(rng, weights)
+    if kind in LENSES["eyeglasses"]:
+        return _clear_lens(rng, kind)
     tint = np.array(_TINTS[_pick(rng, _TINT_SHARES)])
     mirror = np.full(3, 10 ** rng.uniform(-1.8, -0.75))
     start, end = 0.0, 1.0
@@ -146,6 +148,26 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         "tint": _rounded(tint),
         "mirror": _rounded(mirror),
         "shift": round(float(rng.normal(0.0, 0.12)), 4),
+    }
+
+
+def _clear_lens(rng: np.random.Generator, kind: str) -> dict[str, Any]:
+    """Draw a pair of clear lenses: what they let pass, and the colour and strength of what they reflect."""
+    if kind == "coated":  # the coating leaves a faint green, blue or violet
+        hue = rng.choice([0.38, 0.45, 0.6, 0.72, 0.8]) + rng.normal(0, 0.03)
+        mirror = np.array(colorsys.hsv_to_rgb(hue % 1, rng.uniform(0.3, 0.8), 1.0)) * 10 ** rng.uniform(-2.2, -1.3)
+        through = rng.uniform(0.955, 0.985)
+    elif kind == "plain":
+        mirror, through = np.full(3, 10 ** rng.uniform(-1.7, -1.0)), rng.uniform(0.90, 0.94)
+    else:
+        mirror, through = np.array([1.0, 1.0, 0.97]) * 10 ** rng.uniform(-1.0, -0.45), rng.uniform(0.88, 0.94)
+    return {
+        "kind": kind,
+        "through": _rounded([through, through]),
+        "fade": [0.0, 1.0],
+        "tint": [1.0, 1.0, 1.0],
+        "mirror": _rounded(mirror),
+        "shift": 0.0,
     }
 
 
@@ -197,13 +219,22 @@ def frame_material(finish: Values, sheet: Floats) -> tuple[Material, F32 | None]
 
 
 def lens_material(lens: Values, y_cm: Floats, height_cm: float) -> Material:
-    """Return the material of a lens at heights about its middle: it darkens what lies behind, and reflects."""
+    """Return the material of a lens at heights about its middle: it darkens what lies behind, and reflects.
+
+    Clear glass is no part of the silhouette, and its glints are as faint as its reflections.
+    """
     start, end = lens["fade"]
     drop = np.clip((0.5 - y_cm / height_cm - start) / max(end - start, 0.05), 0.0, 1.0)
     top, bottom = lens["through"]
     through = np.exp(np.log(top) + (np.log(bottom) - np.log(top)) * drop)
+    clear = lens["kind"] in LENSES["eyeglasses"]
     return Material(
-        albedo=np.array(lens["tint"]) * 0.004, opacity=1.0 - through, specular=0.9, gloss=220.0, mirror=lens["mirror"]
+        albedo=np.array(lens["tint"]) * (0.05 if clear else 0.004),  # fingerprints
+        opacity=1.0 - through,
+        specular=min(0.9, 6.0 * max(lens["mirror"])) if clear else 0.9,
+        gloss=220.0,
+        mirror=lens["mirror"],
+        counts=0.0 if clear else 1.0,
     )
 
 

@@ -1,4 +1,4 @@
-"""What an eyewear asset says: the parameters of one frame shape, with their ranges, checked."""
+"""What an asset of sunglasses or eyeglasses says: the parameters of one frame shape, with their ranges, checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ CONSTRUCTIONS = ("acetate", "wire", "browline", "rimless", "shield")
 BRIDGES = ("keyhole", "saddle", "double", "wire", "none")
 TEMPLES = ("plate", "wire")
 FINISHES = ("plain", "matte", "tortoise", "horn", "fade", "crystal", "metal")
-LENSES = ("dark", "tint", "gradient", "light", "mirror")
+LENSES = {
+    "sunglasses": ("dark", "tint", "gradient", "light", "mirror"),
+    "eyeglasses": ("coated", "plain", "glaring"),
+}
+"""What each kind looks through: clear lenses with a coating against reflections, without one, and caught by a light."""
 
 RANGES: Mapping[str, Range] = {
     "lens_width_cm": (3.5, 7.5),
@@ -71,11 +75,11 @@ class FrameSpec:
     @classmethod
     def of(cls, asset: Asset) -> FrameSpec:
         """Read an asset's table; raise `AssetError` naming the asset and the key that is wrong."""
-        return _read(asset.id, json.dumps(asset.shape, sort_keys=True))
+        return _read(asset.id, asset.kind, json.dumps(asset.shape, sort_keys=True))
 
 
 @cache
-def _read(asset_id: str, table_json: str) -> FrameSpec:
+def _read(asset_id: str, kind: str, table_json: str) -> FrameSpec:
     """Read a table once a process; it comes as text because that can be looked up."""
     table = _Table(asset_id, json.loads(table_json))
     known = {"outline", "rim", "construction", "bridge", "temple", "finishes", "lenses", *RANGES}
@@ -90,7 +94,7 @@ def _read(asset_id: str, table_json: str) -> FrameSpec:
         temple=table.choice("temple", TEMPLES),
         ranges={key: table.range(key) for key in RANGES},
         finishes=table.weights("finishes", FINISHES),
-        lenses=table.weights("lenses", LENSES),
+        lenses=table.weights("lenses", LENSES[kind]),
     )
 
 

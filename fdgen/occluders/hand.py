@@ -46,7 +46,7 @@ _CAMERA_CM = 90.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Stance:
+class Stance:
     """How a hand is held: `rotation` (3, 3) and `scale` carry its frame to the head's; `girth` is its fingers'."""
 
     pose: Pose
@@ -85,9 +85,8 @@ class Hand:
         surface = touchable(scene.mesh_cm, mirrored=mirrored)
         angles = pose.posture(rng)
         away = None if pose.away_cm is None else float(rng.uniform(*pose.away_cm))
-        height = _FACE_HEIGHT * float(scene.mesh_cm[10, 1] - scene.mesh_cm[152, 1])
-        scale = float(np.clip(rng.normal(1.03, 0.04), 0.92, 1.12)) * height / _HAND_LENGTH_CM
-        stance = _Stance(
+        scale = draw_size(scene, rng)
+        stance = Stance(
             pose=pose,
             model=_model(asset, side),
             rotation=_orientation(pose, rng),
@@ -95,8 +94,8 @@ class Hand:
             girth=float(rng.normal(1.10, 0.045)),
         )
         target = _target(scene, pose, mirrored) + [rng.uniform(*bounds) for bounds in pose.offset_cm]
-        origin, angles = _lay(stance, angles, target, float(rng.uniform(*pose.press_cm)), away, surface)
-        arm = _arm_direction(scene, stance, origin, surface, mirrored, rng)
+        origin, angles = lay(stance, angles, target, float(rng.uniform(*pose.press_cm)), away, surface)
+        arm = arm_direction(scene, stance, origin, surface, mirrored, rng)
         values = {
             "side": side,
             "angles_deg": np.round(angles, 4).tolist(),
@@ -120,6 +119,12 @@ class Hand:
             other = placement.values["other"]
             mesh = join([mesh, hand_mesh(scene, other, _model(asset, other["side"]))], texture=mesh.texture)
         return draw(scene, mesh, Style(bias_cm=pose.bias_cm, translucent=True), environment=surroundings())
+
+
+def draw_size(scene: Scene, rng: np.random.Generator) -> float:
+    """Draw the scale of a hand that belongs to this face."""
+    height = _FACE_HEIGHT * float(scene.mesh_cm[10, 1] - scene.mesh_cm[152, 1])
+    return float(np.clip(rng.normal(1.03, 0.04), 0.92, 1.12)) * height / _HAND_LENGTH_CM
 
 
 def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh:
@@ -261,8 +266,8 @@ def _part_vertices(model: HandModel, name: str) -> npt.NDArray[np.int64]:
     return np.flatnonzero(chosen)
 
 
-def _lay(
-    stance: _Stance, angles: Floats, target: Floats, press: float, away: float | None, surface: Surface
+def lay(
+    stance: Stance, angles: Floats, target: Floats, press: float, away: float | None, surface: Surface
 ) -> tuple[Floats, Floats]:
     """Bring the hand to the face, or `away` cm before it: return where its wrist lies and its posture."""
     pose, model = stance.pose, stance.model
@@ -281,8 +286,8 @@ def _lay(
     return origin, rest_digits(model, angles, pose.rest, rotation, origin, scale, surface, 0.5 * press, girth)
 
 
-def _arm_direction(
-    scene: Scene, stance: _Stance, origin: Floats, surface: Surface, mirrored: bool, rng: np.random.Generator
+def arm_direction(
+    scene: Scene, stance: Stance, origin: Floats, surface: Surface, mirrored: bool, rng: np.random.Generator
 ) -> Floats:
     """Draw where the arm goes: as the wrist allows, past the jaw rather than through it, and out of the picture."""
     pose, rotation, scale = stance.pose, stance.rotation, stance.scale

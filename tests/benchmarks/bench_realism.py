@@ -88,12 +88,12 @@ def recorded_draws() -> Iterator[list[Drawn]]:
 
 def white_matte(mesh: Mesh) -> Mesh:
     """Return a mesh of the same shape, white, matte and opaque."""
-    surface = mesh.surface_N7.copy()
+    surface = mesh.surface_N8.copy()
     surface[:, 0] = 1
     surface[:, 2] = 0
     surface[:, 4:] = 0
     albedo = np.full_like(mesh.albedo_N3, WHITE)
-    return replace(mesh, albedo_N3=albedo, surface_N7=surface, texture=PLAIN)
+    return replace(mesh, albedo_N3=albedo, surface_N8=surface, texture=PLAIN)
 
 
 def visible_normals(scene: Scene, drawn: Sequence[Drawn]) -> tuple[Any, Any]:

@@ -82,7 +82,7 @@ def test_a_dry_run_writes_nothing_and_tells_the_resolved_recipe(tmp_path: Path) 
     plan = json.loads(run("build", *arguments, "--json").stdout)
     assert plan["count"] == 100
     assert plan["recipe"]["seed"] == 2
-    assert plan["recipe"]["kinds"] == {"sunglasses": 0.0, "mask": 1.0, "hand": 0.0}
+    assert {kind for kind, weight in plan["recipe"]["kinds"].items() if weight} == {"mask"}
     assert not out.exists()
     words = run("build", *arguments)
     assert "recipe.seed" in words.stdout

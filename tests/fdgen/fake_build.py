@@ -34,9 +34,18 @@ from fdgen.worker import Steps
 SIZE_PX = 64
 
 
+_PLACED: dict[str, dict[str, Any]] = {
+    "mask": {"cut": [0.5, 1]},
+    "hand": {"cut": {"wrist": 1.5}, "left": True},
+    "sunglasses": {"cut": "round"},
+}
+"""The kinds that are placed here, and what their placements say."""
+
+
 def recipe(*overrides: str) -> Recipe:
     """Return a recipe of small shards and crops."""
-    return Recipe.load("default", [f"size_px={SIZE_PX}", "shards.samples=8", *overrides])
+    own = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind not in _PLACED]
+    return Recipe.load("default", [f"size_px={SIZE_PX}", "shards.samples=8", *own, *overrides])
 
 
 @dataclass(frozen=True)
@@ -141,9 +150,6 @@ def generate(
     mask[top : top + size // 3, left : left + size // 3] = 255
     occluded = np.where(mask[..., None] > 0, rng.integers(0, 256, 3, np.uint8), face.clean_HWC)
     kind = str(rng.choice(list(recipe.kinds.shares())))
-    own = {"mask": {"cut": [0.5, 1]}, "hand": {"cut": {"wrist": 1.5}, "left": True}, "sunglasses": {"cut": "round"}}[
-        kind
-    ]
     held_out = split == "test" and bool(rng.random() < 0.5)
     hold = "held" if held_out else "a"
     record = SampleRecord(
@@ -151,7 +157,7 @@ def generate(
         variant=variant, identity=source.identity, kinds=(kind,), asset_ids=(f"{kind}-{hold}",), held_out=held_out,
         attempt=0, coverage=round(float((mask > 0).mean()), 6), coverage_face=0.5, coverage_eyes=0.0,
         coverage_nose=0.0, coverage_mouth=1.0, yaw_deg=1.5, pitch_deg=-2.0, roll_deg=0.0, pose_residual_px=0.1,
-        gates={}, placement=({"kind": kind, "top": int(top), "left_px": int(left), **own},),
+        gates={}, placement=({"kind": kind, "top": int(top), "left_px": int(left), **_PLACED[kind]},),
     )  # fmt: skip
     return Triplet(face.clean_HWC, occluded, mask, mask, record)
 

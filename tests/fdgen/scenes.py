@@ -13,6 +13,7 @@ from fdgen.scene import Scene
 
 SIZE_PX = 256
 SKIN = (182, 140, 118)
+GROUND = (70, 80, 96)
 
 
 def landmarks(
@@ -44,7 +45,7 @@ def face(*, skin: tuple[int, int, int] = SKIN, **pose: float) -> Face:
     marks = landmarks(**pose)  # type: ignore[arg-type]
     size = marks.size_px
     rng = np.random.default_rng(3)
-    picture = np.full((size, size, 3), (70, 80, 96), np.float64)
+    picture = np.full((size, size, 3), GROUND, np.float64)
     rows, columns = np.mgrid[:size, :size]
     centre = marks.points_px[:N_FACE, :2].mean(0)
     reach = marks.points_px[:N_FACE, :2].max(0) - marks.points_px[:N_FACE, :2].min(0)
@@ -52,7 +53,8 @@ def face(*, skin: tuple[int, int, int] = SKIN, **pose: float) -> Face:
     picture[inside] = skin
     picture += rng.normal(0, 1.5, picture.shape)
     clean = np.clip(picture, 0, 255).astype(np.uint8)
-    return Face(Source("synthetic.png", hashlib.sha256(clean.tobytes()).hexdigest()), clean, marks)
+    # With CelebA's attributes, none of them: what a classifier of faces makes of this picture means nothing.
+    return Face(Source("synthetic.png", hashlib.sha256(clean.tobytes()).hexdigest(), attributes=()), clean, marks)
 
 
 def scene(**options: float) -> Scene:

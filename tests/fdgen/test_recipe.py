@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fdgen.errors import RecipeError
+from fdgen.occluders import OCCLUDERS
 from fdgen.recipe import Recipe, recipe_names, recipe_text
 
 
@@ -33,8 +34,16 @@ def test_default_recipe_explains_every_value() -> None:
             assert "#" in line or any(above.startswith("#") for above in lines[max(0, number - 8) : number]), line
 
 
+def test_every_kind_has_a_weight_and_the_default_is_mostly_glasses_masks_and_hands() -> None:
+    shares = Recipe.load("default").kinds.shares()
+    assert set(shares) == set(OCCLUDERS)
+    assert shares["sunglasses"] + shares["mask"] + shares["hand"] > 0.8
+    alike = Recipe.load("everything").kinds.shares()
+    assert alike == pytest.approx(dict.fromkeys(OCCLUDERS, 1 / len(OCCLUDERS)))
+
+
 def test_shares_add_up_and_leave_out_zeros() -> None:
-    shares = Recipe.load("default", ["kinds.mask=2", "kinds.hand=0"]).kinds.shares()
+    shares = Recipe.load("sunglasses", ["kinds.mask=2"]).kinds.shares()
     assert shares == {"sunglasses": pytest.approx(1 / 3), "mask": pytest.approx(2 / 3)}
 
 
@@ -237,8 +246,11 @@ def test_flat_has_dotted_keys() -> None:
 
 
 def test_a_kind_that_is_drawn_needs_an_asset() -> None:
-    ids = ["hand-stop", "mask-cup", "mask-kn95", "sunglasses-round"]
+    few = ["hand-stop", "mask-cup", "mask-kn95", "sunglasses-round"]
+    ids = [*few, *(f"{kind}-one" for kind, _ in Recipe.load().kinds if kind not in ("hand", "mask", "sunglasses"))]
     Recipe.load("default").check_assets(ids)
+    with pytest.raises(RecipeError, match="draws the kind 'eyeglasses'"):
+        Recipe.load("default").check_assets(few)
     Recipe.load("masks").check_assets(["mask-cup"])
     with pytest.raises(RecipeError, match="draws the kind 'mask', and leaves no asset"):
         Recipe.load("default", [("assets.exclude", ["mask-*"])]).check_assets(ids)

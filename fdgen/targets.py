@@ -170,7 +170,8 @@ def _plan(
     constraints = _constraints(outfits, cells, strata)
     found = rake(prior, constraints)
     for constraint in constraints:
-        for name, asked, got in zip(constraint.names, constraint.shares, constraint.sums(found), strict=True):
+        met = zip(constraint.names, constraint.shares, constraint.sums(found), strict=True)
+        for name, asked, got in sorted(met, key=lambda one: one[2] - one[1]):  # what falls short first
             if abs(got - asked) > _TOLERANCE:
                 raise RecipeError(
                     f"{constraint.what} asks for {name} in {asked:.1%} of all samples, and together with all else that "

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.occluders import cloth_prints
+from fdgen.occluders.cloth_prints import dyed, figure, panels, perforated, scales, slogan, splashed
 from fdgen.occluders.mask_relief import noise
 
 F32 = npt.NDArray[np.float32]
@@ -259,13 +259,13 @@ PATTERNS: Mapping[str, Callable[[Sequence[Colour], float, np.random.Generator], 
     "two_tone": _two_tone,
     "gradient": _gradient,
     "muzzle": _muzzle,
-    "scales": cloth_prints.scales,
-    "figure": cloth_prints.figure,
-    "dyed": cloth_prints.dyed,
-    "splashed": cloth_prints.splashed,
-    "panels": cloth_prints.panels,
-    "mesh": cloth_prints.perforated,
-    "slogan": cloth_prints.slogan,
+    "scales": scales,
+    "figure": figure,
+    "dyed": dyed,
+    "splashed": splashed,
+    "panels": panels,
+    "mesh": perforated,
+    "slogan": slogan,
 }
 UPRIGHT = frozenset({"two_tone", "gradient", "muzzle", "scales", "figure", "panels", "slogan"})
 """Patterns that have an up and a down."""

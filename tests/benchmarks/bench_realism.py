@@ -45,7 +45,7 @@ from fdgen.lamp import Lamp, fit_lamp
 from fdgen.landmarks import Landmarks, detect, load_face
 from fdgen.lighting import luminance, to_linear
 from fdgen.mesh import PLAIN, Mesh
-from fdgen.occluders import OCCLUDERS, Placement
+from fdgen.occluders import Placement, occluder_of
 from fdgen.raster import rasterise
 from fdgen.recipe import Recipe
 from fdgen.scene import FAR, SUPERSAMPLE, Scene, sample_points
@@ -91,7 +91,8 @@ def white_matte(mesh: Mesh) -> Mesh:
     surface = mesh.surface_N8.copy()
     surface[:, 0] = 1
     surface[:, 2] = 0
-    surface[:, 4:] = 0
+    surface[:, 4:7] = 0
+    surface[:, 7] = 1
     albedo = np.full_like(mesh.albedo_N3, WHITE)
     return replace(mesh, albedo_N3=albedo, surface_N8=surface, texture=PLAIN)
 
@@ -177,7 +178,8 @@ def measure_pair(face: Any, recipe: Recipe, library: AssetLibrary, variant: int,
     scene, record = Scene.of(face, analysis), triplet.record
     with recorded_draws() as drawn:
         for placement in map(Placement.from_dict, record.placement):
-            OCCLUDERS[placement.kind].render(scene, placement, library[placement.asset_id])
+            asset = library[placement.asset_id]
+            occluder_of(asset).render(scene, placement, asset)
     normals, hit = visible_normals(scene, drawn)
     seed = int(record.placement[0]["grain_seed"])
     optics = scene.analysis.optics

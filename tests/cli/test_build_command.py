@@ -159,7 +159,7 @@ def test_one_bad_picture_among_good_ones_is_listed(tmp_path: Path) -> None:
     out = tmp_path / "set"
     done = run_process(
         "build", "--out", out, "--faces", folder, "--cache", tmp_path / "cache", "--json", "--size", "64",
-        "--recipe", "sunglasses", "--set", "splits.val=0", "--set", "splits.test=0", "--set", "splits.train=1",
+        "--recipe", "masks", "--set", "splits.val=0", "--set", "splits.test=0", "--set", "splits.train=1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)

@@ -13,7 +13,7 @@ from fdgen.contract import Manifest
 from tests.cli.running import assert_refused, run
 from tests.fdgen.cutouts import cloth_mask, mug, png
 
-ONLY = ("--set", "assets.include=['mask-cloth']", "--set", "kinds.sunglasses=0", "--set", "kinds.hand=0")
+ONLY = ("--recipe", "masks", "--set", "assets.include=['mask-cloth']")
 SMALL = ("--count", "6", "--size", "64", "--set", "shards.samples=2", "--quiet")
 
 

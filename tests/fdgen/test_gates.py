@@ -139,7 +139,17 @@ def lit_layer(scene: Scene, direction: npt.NDArray[np.float64], level: float) ->
     light = level * scene.light.mean_irradiance * (0.3 + 0.7 * np.maximum(0, n @ direction))
     shading = np.column_stack([n, light]).astype(np.float32)
     whole = (slice(0, SIZE), slice(0, SIZE))
-    return Layer(empty[..., None].repeat(3, -1), empty, empty, empty, np.ones(3, np.float32), empty, whole, shading)
+    return Layer(
+        colour_HWC=empty[..., None].repeat(3, -1),
+        opacity_HW=empty,
+        silhouette_HW=empty,
+        clear_HW=empty,
+        shadow_HW=empty,
+        shadow_rgb=np.ones(3, np.float32),
+        grain_HWC=empty[..., None].repeat(3, -1),
+        box=whole,
+        shading_N4=shading,
+    )
 
 
 def lit_scene(direction: npt.NDArray[np.float64], directional: float = 0.8) -> Scene:

@@ -19,6 +19,7 @@ from fdgen.contract import ShardReceipt
 from fdgen.errors import DatasetError, MixingError
 from fdgen.lock import LOCK_NAME, folder_lock
 from fdgen.verify import verify
+from fdgen.version import GENERATOR_VERSION
 from tests.fdgen.fake_build import (
     STEPS,
     FakeFaces,
@@ -77,8 +78,8 @@ def test_other_assets_detector_and_generator_are_refused(built: Path, monkeypatc
     assert refusal(built, steps=other) == (added,)
     other = dataclasses.replace(STEPS, detector_version=lambda: "fake 2")
     assert refusal(built, steps=other) == ('landmarks: "fake 1" -> "fake 2"',)
-    monkeypatch.setattr(fdgen.spec, "GENERATOR_VERSION", 2)
-    assert refusal(built) == ("generator: 1 -> 2",)
+    monkeypatch.setattr(fdgen.spec, "GENERATOR_VERSION", GENERATOR_VERSION + 1)
+    assert refusal(built) == (f"generator: {GENERATOR_VERSION} -> {GENERATOR_VERSION + 1}",)
 
 
 def test_an_unfinished_dataset_is_not_mixed_either(tmp_path: Path) -> None:

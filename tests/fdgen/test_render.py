@@ -69,7 +69,7 @@ def test_a_shadow_falls_away_from_the_light() -> None:
     scene = scenes.scene()
     light = scene.light
     tilted = np.array([0.7, 0.0, 0.714], np.float32)  # from the viewer's right
-    analysis = Analysis(scene.pose, replace(light, direction=tilted, directional=1.0), scene.analysis.optics)
+    analysis = replace(scene.analysis, light=replace(light, direction=tilted, directional=1.0))
     lit = Scene(scene.face, scene.mesh_cm, scene.depth_HW, analysis)
     shadow = draw(lit, plate(0, 0, 9, half=1.5), Style()).shadow_HW
     columns = np.arange(shadow.shape[1])

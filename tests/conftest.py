@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")  # how fast an example runs is no law: on a crowded machine it is slow
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background by a shell, this process ignores Ctrl-C, and so would those that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,6 +15,7 @@ import pytest
 
 from cli import fdgen_main, fdtrain_main
 from fdgen.faces import SAMPLES
+from fdgen.occluders import OCCLUDERS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -80,6 +81,13 @@ def test_what_it_points_to_is_there() -> None:
             assert (ROOT / target).exists(), target
     for path in re.findall(r"`((?:cli|docs|fdgen|occlusion_assets|tests)/[\w./]*)`", README + CONTRIBUTING):
         assert "KIND" in path or (ROOT / path).exists(), path
+
+
+def test_the_gallery_shows_every_kind_and_its_pictures_are_there() -> None:
+    gallery = ROOT / "docs" / "gallery.md"
+    targets = re.findall(r"\]\(([^)#]+)\)", gallery.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (gallery.parent / target).exists()] == []
+    assert {f"gallery/{kind}.jpg" for kind in OCCLUDERS} <= set(targets)
 
 
 def test_the_picture_is_small_and_made_by_a_command_that_is_written_down() -> None:

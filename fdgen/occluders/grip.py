@@ -19,7 +19,9 @@ from fdgen.occluders.prop_shapes import Solid, surface_points
 from fdgen.occluders.skeleton import DIGITS, FINGERS, JOINTS, HandModel, load_hand
 from fdgen.occluders.skin import draw_skin
 from fdgen.occluders.sleeve import draw_sleeve
+from fdgen.occluders.surroundings import surroundings
 from fdgen.occluders.touch import Surface, touchable
+from fdgen.render import Layer, Style, draw
 from fdgen.scene import Scene
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -96,6 +98,12 @@ def draw_grip(scene: Scene, hold: Hold, side: str, rng: np.random.Generator) -> 
 def grip_mesh(scene: Scene, values: Mapping[str, Any]) -> Mesh:
     """Build the hand of a grip, with its arm and its own texture."""
     return hand_mesh(scene, values, hand_model(values["side"]))
+
+
+def draw_held(scene: Scene, mesh: Mesh, values: Mapping[str, Any], *, bias_cm: float) -> Layer:
+    """Draw a thing, and the hand that holds it where `values["hand"]` is one, in its `values["surroundings"]`."""
+    style = Style(bias_cm=bias_cm, translucent=values["hand"] is not None)
+    return draw(scene, mesh, style, environment=surroundings(scene, values["surroundings"]))
 
 
 def _pose(out: Floats, along: Floats, opening: str) -> Pose:

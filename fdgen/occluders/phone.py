@@ -13,12 +13,12 @@ from fdgen.assets import Asset
 from fdgen.geometry import Floats, rotation_matrix
 from fdgen.mesh import Material, Mesh, bind
 from fdgen.occluders.base import Placement
-from fdgen.occluders.grip import Hold, draw_grip, grip_mesh
+from fdgen.occluders.grip import Hold, draw_grip, draw_held, grip_mesh
 from fdgen.occluders.prop_finish import FINISHES, PRINTS, draw_finish, draw_print, material, printed
 from fdgen.occluders.prop_shapes import Solid, frame, slab, turned
 from fdgen.occluders.prop_spec import Spec, Vocabulary, read
-from fdgen.occluders.surroundings import draw_surroundings, surroundings
-from fdgen.render import Layer, Style, draw
+from fdgen.occluders.surroundings import draw_surroundings
+from fdgen.render import Layer
 from fdgen.scene import Scene
 
 F32 = npt.NDArray[np.float32]
@@ -81,9 +81,7 @@ class Phone:
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw phone and hand over the scene. Pure."""
         values = placement.values
-        mesh = build(scene, values, read(asset, KNOWN))
-        style = Style(bias_cm=_BIAS_CM, translucent=values["hand"] is not None)
-        return draw(scene, mesh, style, environment=surroundings(scene, values["surroundings"]))
+        return draw_held(scene, build(scene, values, read(asset, KNOWN)), values, bias_cm=_BIAS_CM)
 
 
 def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:

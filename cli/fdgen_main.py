@@ -22,6 +22,7 @@ MODULES = {
     "preview": ("preview", "Draw a contact sheet, and write nothing else."),
     "verify": ("verify", "Check a dataset: every byte, pixel and count."),
     "info": ("info", "Tell what a dataset holds and where it comes from."),
+    "diff": ("diff", "Tell what changed from one version of a dataset to the next."),
     "show": ("show", "Show one sample: its record, and its four pictures."),
     "landmarks": ("landmarks", "Find the landmarks of faces once, and cache them."),
     "recipe": ("recipe", "List, show, check or start a recipe."),

@@ -134,7 +134,7 @@ def _fields(a: Edition, b: Edition) -> list[FieldChange]:
 
 
 def _assets(a: Edition, b: Edition) -> Names:
-    return _names(a.facts["assets"], b.facts["assets"])
+    return changed_names(a.facts["assets"], b.facts["assets"])
 
 
 def _sources(a: Edition, b: Edition) -> Names:
@@ -145,7 +145,7 @@ def _sources(a: Edition, b: Edition) -> Names:
 
 def source_names(before: Mapping[str, tuple[str, str]], after: Mapping[str, tuple[str, str]]) -> Names:
     """Compare photographs: by path, the start of the digest of their bytes and of what is known of them."""
-    names = _names({path: row[0] for path, row in before.items()}, {path: row[0] for path, row in after.items()})
+    names = changed_names({path: row[0] for path, row in before.items()}, {path: row[0] for path, row in after.items()})
     gone = {before[path][0]: path for path in names.removed}
     renamed = [(gone[after[path][0]], path) for path in names.added if after[path][0] in gone]
     old, new = {pair[0] for pair in renamed}, {pair[1] for pair in renamed}
@@ -159,7 +159,8 @@ def source_names(before: Mapping[str, tuple[str, str]], after: Mapping[str, tupl
     )
 
 
-def _names(before: Mapping[str, str], after: Mapping[str, str]) -> Names:
+def changed_names(before: Mapping[str, str], after: Mapping[str, str]) -> Names:
+    """Compare named things by their digests."""
     return Names(
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys())),

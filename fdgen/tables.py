@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fdgen.atomic import write_whole
@@ -117,9 +118,7 @@ def read_landmarks(path: Path, only: str | None = None) -> Iterator[tuple[str, L
 
     Raises `DatasetError` where this is another file.
     """
-    for row in _read_rows(path, LANDMARKS):
-        if only not in (None, row["source_sha256"]):
-            continue
+    for row in _read_rows(path, LANDMARKS, only):
         points = np.array(row["points"], np.float32).reshape(N_POINTS, 3) * np.float32(STEP_PX)
         yield row["source_sha256"], Landmarks(points, np.array(row["frame"]).reshape(2, 3), row["size_px"])
 
@@ -213,11 +212,14 @@ def _write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBat
     write_whole(path, buffer.getvalue())
 
 
-def _read_rows(path: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+def _read_rows(path: Path, schema: pa.Schema, only: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table, or `only` those of the photograph with this sha256."""
     with _named(path), pq.ParquetFile(path) as file:
         if not file.schema_arrow.equals(schema):
             raise DatasetError(f"{path.name} has other columns than expected")
         for batch in file.iter_batches(_ROWS):
+            if only is not None:
+                batch = batch.filter(pc.equal(batch["source_sha256"], only))
             yield from batch.to_pylist()
 
 

@@ -30,7 +30,7 @@ WIDEST = 60
     "--limit",
     type=click.IntRange(min=0),
     metavar="N",
-    help="List at most this many of each.  [default: 3; all samples]",
+    help="List at most this many of each.  [default: 3 names, all samples]",
 )
 @json_option
 def command(before: Path, after: Path, details: bool, limit: int | None, as_json: bool) -> None:

@@ -22,7 +22,7 @@ from fdgen.lock_tables import DIGESTS
 from fdgen.spec import flat
 
 REASONS: Mapping[str, str] = {
-    "source": "its photograph has other bytes, is new or is gone",
+    "source": "its photograph has other bytes",
     "size": "the recipe asks for another size",
     "landmarks": "its landmarks differ",
     "generator": "another version of the generator made it",

@@ -286,6 +286,28 @@ class ShardReceipt:
             raise DatasetError(f"not a shard receipt: {error}") from error
 
 
+def read_finished(root: Path) -> dict[str, Any]:
+    """Return dataset.json of the finished dataset in `root`; raise `DatasetError` where there is none of ours."""
+    path = root / "dataset.json"
+    if not path.is_file():
+        raise DatasetError(
+            f"{root} is not a dataset: it has no dataset.json", hint="name a folder that `fdgen build` wrote"
+        )
+    try:
+        dataset = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}", hint=f"run `fdgen verify {root}`") from error
+    if not isinstance(dataset, dict) or "spec_id" not in dataset:
+        raise DatasetError(f"{path} was not written by fdgen: it has no spec_id")
+    if dataset.get("schema") != SCHEMA:
+        raise DatasetError(f"{path} has schema {dataset.get('schema')}, this version reads {SCHEMA}")
+    if "content_id" not in dataset:
+        raise DatasetError(f"the build of {root} is not finished", hint="rerun the same `fdgen build` to finish it")
+    if (wrong := misshapen(dataset)) is not None:
+        raise DatasetError(f"{path} has been altered: {wrong}", hint="rerun the same `fdgen build` to mend it")
+    return dataset
+
+
 @dataclass(frozen=True)
 class Manifest:
     """A finished dataset, opened for reading: `dataset.json` and the table of its samples.
@@ -304,23 +326,7 @@ class Manifest:
         import pandas as pd
 
         root = Path(root)
-        path = root / "dataset.json"
-        if not path.is_file():
-            raise DatasetError(
-                f"{root} is not a dataset: it has no dataset.json", hint="name a folder that `fdgen build` wrote"
-            )
-        try:
-            dataset = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise DatasetError(f"{path} cannot be read: {error}", hint=f"run `fdgen verify {root}`") from error
-        if not isinstance(dataset, dict) or "spec_id" not in dataset:
-            raise DatasetError(f"{path} was not written by fdgen: it has no spec_id")
-        if dataset.get("schema") != SCHEMA:
-            raise DatasetError(f"{path} has schema {dataset.get('schema')}, this version reads {SCHEMA}")
-        if "content_id" not in dataset:
-            raise DatasetError(f"the build of {root} is not finished", hint="rerun the same `fdgen build` to finish it")
-        if (wrong := misshapen(dataset)) is not None:
-            raise DatasetError(f"{path} has been altered: {wrong}", hint="rerun the same `fdgen build` to mend it")
+        dataset = read_finished(root)
         try:
             table = pd.read_parquet(root / "manifest.parquet")
         except (OSError, ValueError) as error:

@@ -52,7 +52,7 @@ def command(
     """Remove what a mask marks from each PHOTO, an aligned face: 178x218, 89x109, or a square crop.
 
     Writes DIR/NAME.png of the photograph's own size, every pixel outside the mask as it was, and DIR/sheet.png: input,
-    mask, both stages, result. A photograph that cannot be used is told of, and the others are restored.
+    mask, the stages. A photograph that cannot be used is told of, and the others are restored.
     """
     names = [photo.stem for photo in photos]
     if twice := next((name for name in names if names.count(name) > 1 or name == "sheet"), None):
@@ -87,9 +87,11 @@ def command(
         written.append(str(path))
         if not as_json:
             emit(str(path))
-        stages = [pasted(stage, done.input_HWC, done.mask_HW) for stage in (done.coarse_HWC, done.refined_HWC)]
+        made = {} if done.coarse_HWC is None else {"stage I": done.coarse_HWC}
+        made["stage II" if made else "result"] = done.refined_HWC
+        stages = [pasted(stage_HWC, done.input_HWC, done.mask_HW) for stage_HWC in made.values()]
         rows.append([done.input_HWC, done.mask_HW, *stages])
-        captions.append([photo.name, "mask", "stage I", "stage II"])
+        captions.append([photo.name, "mask", *made])
     if rows:
         write_png(out / "sheet.png", sheet(rows, captions))
         voice.say(f"{counted(len(rows), 'picture')} restored; before and after in {out / 'sheet.png'}")

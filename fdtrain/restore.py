@@ -38,13 +38,13 @@ class Restored:
     """A restored photograph.
 
     `picture_HWC` has the photograph's own size and pixels, but for those masked. The square pictures are as the network
-    saw and made them: input, mask, and the raw outputs of stage I and II.
+    saw and made them: input, mask, and the raw outputs, a coarse one where the network makes one.
     """
 
     picture_HWC: Image
     input_HWC: Image
     mask_HW: Image
-    coarse_HWC: Image
+    coarse_HWC: Image | None
     refined_HWC: Image
 
 
@@ -109,7 +109,9 @@ def restore(model: torch.nn.Module, photo_HWC: Image, mask_HW: Image, *, size_px
     crop = find_crop(photo_HWC, "the photograph")
     input_HWC, small_HW = resized(crop.of(photo_HWC), size_px), resized_mask(crop.of(mask_HW), size_px)
     device = next(model.parameters()).device
-    coarse_HWC, refined_HWC = ModelMethod(model, device=device).restore([(input_HWC, small_HW)])[0]
+    *coarse, refined_HWC = ModelMethod(model, device=device).restore([(input_HWC, small_HW)])[0]
     filled_HWC = photo_HWC.copy()
     crop.of(filled_HWC)[...] = resized(refined_HWC, crop.side)
-    return Restored(pasted(filled_HWC, photo_HWC, mask_HW), input_HWC, small_HW, coarse_HWC, refined_HWC)
+    return Restored(
+        pasted(filled_HWC, photo_HWC, mask_HW), input_HWC, small_HW, coarse[0] if coarse else None, refined_HWC
+    )

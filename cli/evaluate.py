@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fdtrain.data import TripletDataset
     from fdtrain.methods import Method
 
-REFERENCES = ("copy", "telea", "navier-stokes", "mean-face", "eigenfaces")
+REFERENCES = ("copy", "telea", "navier-stokes", "biharmonic", "patchmatch", "mean-face", "eigenfaces")
 MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity", "fid", "kid")
 """Both as the library has them: the help must not import it."""
 

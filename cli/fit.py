@@ -62,7 +62,7 @@ def command(
     from fdtrain.loop import fit
 
     voice = Voice(quiet)
-    with _asked_to_stop() as asked, Stages(voice) as stages:
+    with asked_to_stop() as asked, Stages(voice) as stages:
         watch = _Watch(stages, voice)
         summary = fit(config, out, on_progress=watch.on_progress, on_note=watch.on_note, stop=lambda: bool(asked))
     if as_json:
@@ -115,7 +115,7 @@ def line_of(progress: Progress) -> str:
 
 
 @contextlib.contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
+def asked_to_stop() -> Iterator[list[int]]:
     """Collect requests to stop for the block: the step at hand is ended and saved; a second one stops at once."""
     asked: list[int] = []
 

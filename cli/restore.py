@@ -13,8 +13,6 @@ from .output import Voice, counted, emit, emit_json
 from .reporting import FAILED, complain
 from .settings import json_option, quiet_option
 
-MASK_SUFFIXES = (".mask.png", ".png", ".jpg", ".jpeg", ".webp", ".bmp")
-
 
 @click.command("restore")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
@@ -103,12 +101,13 @@ def command(
 
 def pair_masks(photos: Sequence[Path], masks: Sequence[Path]) -> list[Path]:
     """Return the mask of each photograph; raise `UsageError` where there are too few, too many, or one is missing."""
+    from fdtrain.restore import mask_candidates
+
     context = click.get_current_context(silent=True)
     if len(masks) == 1 and masks[0].is_dir():
         found = []
         for photo in photos:
-            stem = photo.stem.removesuffix(".occluded")  # as the members of a shard are called
-            candidates = [masks[0] / f"{stem}{suffix}" for suffix in MASK_SUFFIXES]
+            candidates = mask_candidates(photo, masks[0])
             there = next((path for path in candidates if path.is_file()), None)
             if there is None:
                 raise click.UsageError(f"{masks[0]} holds no mask for {photo}: {candidates[1].name}, say", context)

@@ -7,20 +7,20 @@ from pathlib import Path
 import click
 
 from .output import Voice, aligned, emit, emit_json
-from .settings import json_option, quiet_option
+from .settings import DatasetType, json_option, quiet_option
 from .train_settings import config_options, resolve_config
 
 
 @click.command("bench")
 @click.option(
-    "--data", type=click.Path(path_type=Path), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote."
+    "--data", type=DatasetType(), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL."
 )
 @click.option("--steps", type=click.IntRange(min=4), default=12, show_default=True, metavar="N", help="Steps to time.")
 @config_options
 @quiet_option
 @json_option
 def command(
-    data: Path,
+    data: str | Path,
     steps: int,
     preset: str,
     file: Path | None,

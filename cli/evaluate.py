@@ -10,7 +10,7 @@ import click
 
 from .output import Voice, counted, emit, emit_json
 from .progress import metered
-from .settings import json_option, quiet_option
+from .settings import DatasetType, json_option, quiet_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def _chosen(ctx: click.Context, parameter: click.Parameter, text: str, known: tu
 
 @click.command("eval")
 @click.option(
-    "--data", type=click.Path(path_type=Path), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote."
+    "--data", type=DatasetType(), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL."
 )
 @click.option(
     "--weights",
@@ -85,7 +85,7 @@ def _chosen(ctx: click.Context, parameter: click.Parameter, text: str, known: tu
 @quiet_option
 @json_option
 def command(
-    data: Path,
+    data: str | Path,
     weights: tuple[Path, ...],
     split: str,
     size_px: int | None,

@@ -49,6 +49,7 @@ def gather(manifest: Manifest) -> dict[str, Any]:
     return {
         "dataset": str(manifest.root),
         "name": dataset.get("name"),
+        "version": dataset.get("version"),
         "spec_id": dataset["spec_id"],
         "content_id": dataset["content_id"],
         "samples": len(table),

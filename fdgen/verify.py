@@ -6,9 +6,7 @@ how programs crash.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,21 +16,20 @@ from typing import Any
 from fdgen.contract import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt, merkle_root, misshapen
 from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.finish import shard_leaves, shard_row
-from fdgen.folder import SUMS, WRITTEN, read_dataset
+from fdgen.folder import WRITTEN, read_dataset
 from fdgen.images import decode_png
 from fdgen.laws import COVERAGE_STEP, Problem, hold_out_problems, pair_problems
 from fdgen.quality import check_gates
 from fdgen.recipe import Recipe
 from fdgen.replaying import Replayer
 from fdgen.shards import read_receipt, read_samples, receipt_path
+from fdgen.sums import SUMS, altered, file_sha256, listed_sums, present
 from fdgen.tables_check import table_problems
 from fdgen.tally import not_asked
 
 __all__ = ["Problem", "verify"]
 
 OnSamples = Callable[[int, int], None]
-
-_SUM_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 
 def verify(
@@ -112,46 +109,23 @@ class _Check:
 
     def _compare_sums(self) -> None:
         """Compare every file but the tars, whose receipts tell more, with SHA256SUMS, and the list with the folder."""
-        listed = self.listed = self._listed_sums()
-        present = {
-            path.relative_to(self.root).as_posix()
-            for path in sorted(self.root.rglob("*"))
-            if path.is_file() or path.is_symlink()
-        }
+        listed = self.listed = listed_sums(self.root, self.problems)
+        there = set(present(self.root))
         if listed:
-            for name in sorted(present - listed.keys() - {SUMS}):
+            for name in sorted(there - listed.keys()):
                 self.complain(name, "extra", f"{SUMS} does not list this file")
-            for name in sorted(set(WRITTEN) - listed.keys() - present):
+            for name in sorted(set(WRITTEN) - listed.keys() - there):
                 self.complain(name, "missing", "the file is not there, nor in the list of sums")
         for name, sha256 in sorted(listed.items()):
             if name.endswith(".tar"):
                 continue
-            if name not in present:
+            if name not in there:
                 self.complain(name, "missing", f"{SUMS} lists this file, but it is not there")
-            elif _sha256(self.root / name) == sha256:
+            elif file_sha256(self.root / name) == sha256:
                 self.sound.add(name)
             else:
                 self.damaged.add(name)
-                self.complain(name, "sha256", f"the file has been altered: its sha256 differs from {SUMS}")
-
-    def _listed_sums(self) -> dict[str, str]:
-        try:
-            text = (self.root / SUMS).read_bytes().decode("utf-8")
-        except FileNotFoundError:
-            self.complain(SUMS, "missing", "there is no list of sums")
-            return {}
-        except (OSError, ValueError) as error:
-            self.complain(SUMS, "sha256", f"the list of sums cannot be read: {error}")
-            return {}
-        listed = {}
-        for number, line in enumerate(text.split("\n")[:-1], 1):
-            if match := _SUM_LINE.fullmatch(line):
-                listed[match[2]] = match[1]
-            else:
-                self.complain(SUMS, "sha256", f"line {number} is not a sum")
-        if not text.endswith("\n") or list(listed) != sorted(listed):
-            self.complain(SUMS, "sha256", "the list of sums is cut or out of order")
-        return listed
+                self.complain(name, "sha256", altered())
 
     def receipts(self, dataset: Mapping[str, Any] | None) -> list[ShardReceipt]:
         """Return the receipts that can be read, in the order of the dataset."""
@@ -323,14 +297,3 @@ def _recipe(dataset: Mapping[str, Any] | None) -> Recipe | None:
 def _shard_order(name: str) -> tuple[int, str]:
     split = name.partition("-")[0]
     return SPLITS.index(split) if split in SPLITS else len(SPLITS), name
-
-
-def _sha256(path: Path) -> str | None:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    except OSError:
-        return None
-    return digest.hexdigest()

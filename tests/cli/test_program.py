@@ -76,8 +76,8 @@ def options_of(command: click.Command | None, path: str) -> dict[str, list[str]]
 
 
 OPTIONS = {
-    "build": "--cache --count --dry-run --faces --json --no-cache --out --pack --quiet --recipe --seed "
-    "--set --size --workers",
+    "build": "--cache --count --dry-run --faces --json --name --no-cache --out --pack --quiet --recipe --seed "
+    "--set --size --version --workers",
     "preview": "--cache --columns --count --faces --kind --no-cache --occluded-only --out --pack --quiet --recipe "
     "--seed --set --size --workers",
     "verify": "--deep --json --pack --quiet --workers",

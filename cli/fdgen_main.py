@@ -23,6 +23,7 @@ MODULES = {
     "verify": ("verify", "Check a dataset: every byte, pixel and count."),
     "info": ("info", "Tell what a dataset holds and where it comes from."),
     "show": ("show", "Show one sample: its record, and its four pictures."),
+    "card": ("card", "Write or check the data card of a dataset."),
     "export": ("export", "Write a dataset as imagefolder, parquet or COCO."),
     "landmarks": ("landmarks", "Find the landmarks of faces once, and cache them."),
     "recipe": ("recipe", "List, show, check or start a recipe."),

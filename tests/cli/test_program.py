@@ -83,6 +83,7 @@ OPTIONS = {
     "verify": "--deep --json --pack --quiet --workers",
     "info": "--json",
     "show": "--dataset --out",
+    "card": "--check --json --out --pack --quiet --replace",
     "export": "--json --out --quiet --to",
     "landmarks": "--cache --faces --json --quiet --size --workers",
     "recipe list": "--json",

@@ -79,14 +79,14 @@ def command(
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
     source = open_faces(faces)
     with Stages(voice) as stages:
-        listing = _Listing(stages, str(faces or "the sample faces"))
+        listing = Listing(stages, str(faces or "the sample faces"))
         if dry_run:
             plan = plan_build(resolved, source, out, count=count, on_file=listing.update)
             stages.close()
             tell_plan(plan, resolved, out, as_json)
             return
         ready_renderer(voice)
-        watch = _Watch(stages)
+        watch = Watch(stages)
         before = read_dataset(out)
         started_s = time.monotonic()
         with open_cache(cache, no_cache) as opened:
@@ -117,7 +117,7 @@ def command(
             voice.say(f"note: it was called {old} before, and is called {new} now")
 
 
-class _Listing:
+class Listing:
     """Shows how many photographs have been read."""
 
     def __init__(self, stages: Stages, where: str) -> None:
@@ -127,7 +127,7 @@ class _Listing:
         self.stages.stage(f"reading {self.where}", "files", total).update(done)
 
 
-class _Watch:
+class Watch:
     """Shows how far a build is, and remembers what is finished, should it be stopped."""
 
     def __init__(self, stages: Stages) -> None:
@@ -178,7 +178,7 @@ def title(dataset: Mapping[str, Any]) -> str:
     return f"{dataset.get('name')} {dataset.get('version')}"
 
 
-def summarise(manifest: Manifest, watch: _Watch, elapsed_s: float) -> dict[str, Any]:
+def summarise(manifest: Manifest, watch: Watch, elapsed_s: float) -> dict[str, Any]:
     """Return what a build has to tell when it is done, as JSON holds it."""
     dataset = manifest.dataset
     pairs_s = time.monotonic() - watch.began_s if watch.began_s is not None and watch.made else None

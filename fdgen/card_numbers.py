@@ -21,6 +21,7 @@ from fdgen.outfit import label
 from fdgen.packs import open_library
 from fdgen.recipe import Recipe
 from fdgen.skin_tone import BINS, ita_deg, tone
+from fdgen.storage import local_folder
 from fdgen.tables import read_landmarks
 from fdgen.tally import tally
 from fdgen.version_lock import command_of
@@ -132,9 +133,8 @@ def _occluders(manifest: Manifest, library: AssetLibrary) -> dict[str, Any]:
 
 def _skin_tone(manifest: Manifest, on_face: Callable[[int, int], None] | None) -> dict[str, int]:
     """Count photographs by the tone of the skin that they show, `not seen` where they show hardly any."""
-    if not isinstance(manifest.root, Path):
-        raise DatasetError(f"{manifest.root} is behind a URL: its card is made where its files are")
-    landmarks = dict(read_landmarks(manifest.root / "landmarks.parquet"))
+    root = local_folder(manifest.root)
+    landmarks = dict(read_landmarks(root / "landmarks.parquet"))
     first = manifest.table.drop_duplicates("source_sha256")
     counts = dict.fromkeys([name for name, _ in BINS], 0)
     places = ("key", "source_sha256", "shard", "clean_png_offset", "clean_png_size", "clean_png_sha256")
@@ -143,14 +143,12 @@ def _skin_tone(manifest: Manifest, on_face: Callable[[int, int], None] | None) -
         if on_face is not None:
             on_face(done, len(first))
         try:
-            data = read_range(manifest.root / "shards" / f"{shard}.tar", int(offset), int(size))
+            data = read_range(root / "shards" / f"{shard}.tar", int(offset), int(size))
             if hashlib.sha256(data).hexdigest() != sha256:
                 raise ValueError("its sha256 differs from the manifest's")
             angle = ita_deg(decode_png(data, intact=True), landmarks[source].points_px)
         except (PictureError, OSError, KeyError, ValueError) as error:
-            raise DatasetError(
-                f"{key} of {manifest.root} cannot be read: {error}", hint=f"run `fdgen verify {manifest.root}`"
-            ) from error
+            raise DatasetError(f"{key} of {root} cannot be read: {error}", hint=f"run `fdgen verify {root}`") from error
         name = "not seen" if angle is None else tone(angle)
         counts[name] = counts.get(name, 0) + 1
     return counts

@@ -254,8 +254,8 @@ def _licences(numbers: Numbers) -> list[str]:
         "Occluders:",
         _table(("kind", "shapes", "licence", "worn by samples"), rows),
         _bullets(others),
-        "Hands, where there are any, are the mesh of @webxr-input-profiles/assets (MIT, © Amazon); faces are fitted with MediaPipe's "
-        "canonical face (Apache-2.0). The generator is under the MIT licence.",
+        "Hands, where there are any, are the mesh of @webxr-input-profiles/assets (MIT, © Amazon); faces are fitted "
+        "with MediaPipe's canonical face (Apache-2.0). The generator is under the MIT licence.",
     ]
 
 

@@ -291,13 +291,35 @@ class ShardReceipt:
             raise DatasetError(f"not a shard receipt: {error}") from error
 
 
+def read_finished(root: Place) -> dict[str, Any]:
+    """Return dataset.json of the finished dataset in `root`; raise `DatasetError` where there is none of ours."""
+    path = root / "dataset.json"
+    if isinstance(path, Path) and not path.is_file():
+        raise DatasetError(
+            f"{root} is not a dataset: it has no dataset.json", hint="name a folder that `fdgen build` wrote"
+        )
+    try:
+        dataset = json.loads(path.read_bytes().decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DatasetError(f"{path} cannot be read: {error}", hint=_look_at(root)) from error
+    if not isinstance(dataset, dict) or "spec_id" not in dataset:
+        raise DatasetError(f"{path} was not written by fdgen: it has no spec_id")
+    if dataset.get("schema") != SCHEMA:
+        raise DatasetError(f"{path} has schema {dataset.get('schema')}, this version reads {SCHEMA}")
+    if "content_id" not in dataset:
+        raise DatasetError(f"the build of {root} is not finished", hint="rerun the same `fdgen build` to finish it")
+    if (wrong := misshapen(dataset)) is not None:
+        raise DatasetError(f"{path} has been altered: {wrong}", hint="rerun the same `fdgen build` to mend it")
+    return dataset
+
+
 @dataclass(frozen=True)
 class Manifest:
     """A finished dataset, opened for reading: `dataset.json` and the table of its samples.
 
-    `root` is its folder, or what stands for the URL from which it is read by ranges of bytes.
-    `table` has a row a sample: the fields of `SampleRecord` (lists and objects as JSON text), `shard`, and for each
-    member M of `MEMBERS` the columns `M_sha256`, `M_offset`, `M_size`, dots written as underscores.
+    `root` is its folder, or what stands for the URL from which it is read by ranges of bytes. `table` has a row a
+    sample: the fields of `SampleRecord` (lists and objects as JSON text), `shard`, and for each member M of `MEMBERS`
+    the columns `M_sha256`, `M_offset`, `M_size`, dots written as underscores.
     """
 
     root: Place
@@ -313,24 +335,7 @@ class Manifest:
         import pandas as pd
 
         root = open_place(root)
-        path = root / "dataset.json"
-        if isinstance(path, Path) and not path.is_file():
-            raise DatasetError(
-                f"{root} is not a dataset: it has no dataset.json", hint="name a folder that `fdgen build` wrote"
-            )
-        try:
-            dataset = json.loads(path.read_bytes().decode("utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise DatasetError(f"{path} cannot be read: {error}", hint=_look_at(root)) from error
-        if not isinstance(dataset, dict) or "spec_id" not in dataset:
-            raise DatasetError(f"{path} was not written by fdgen: it has no spec_id")
-        if dataset.get("schema") != SCHEMA:
-            raise DatasetError(f"{path} has schema {dataset.get('schema')}, this version reads {SCHEMA}")
-        if "content_id" not in dataset:
-            raise DatasetError(f"the build of {root} is not finished", hint="rerun the same `fdgen build` to finish it")
-        if (wrong := misshapen(dataset)) is not None:
-            raise DatasetError(f"{path} has been altered: {wrong}", hint="rerun the same `fdgen build` to mend it")
-        path = root / "manifest.parquet"
+        dataset, path = read_finished(root), root / "manifest.parquet"
         try:
             table = pd.read_parquet(path if isinstance(path, Path) else io.BytesIO(path.read_bytes()))
         except (OSError, ValueError) as error:

@@ -55,10 +55,15 @@ def sample_rows(manifest: pa.Table, landmarks: Mapping[str, str]) -> pa.Table:
     return pa.table(columns, schema=SAMPLES)
 
 
-def source_rows(sources: Iterable[Source]) -> pa.Table:
+def source_rows(sources: Iterable[Source]) -> list[tuple[str, str, str]]:
     """Return photographs as the lock lists them, sorted by path."""
-    rows = sorted((source.path, source.sha256[:16], known_digest(source)) for source in sources)
-    return pa.table([pa.array(column, _TEXT) for column in zip(*rows, strict=True)] or [[], [], []], schema=SOURCES)
+    return sorted((source.path, source.sha256[:16], known_digest(source)) for source in sources)
+
+
+def source_table(sources: Iterable[Source]) -> pa.Table:
+    """Return the table of photographs."""
+    columns = zip(*source_rows(sources), strict=True)
+    return pa.table([pa.array(column, _TEXT) for column in columns] or [[], [], []], schema=SOURCES)
 
 
 def known_digest(source: Source) -> str:
@@ -93,7 +98,8 @@ def write_table(path: Path, table: pa.Table) -> None:
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     """Read one of the tables; raise `DatasetError` where it is another file, or has gaps."""
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:  # `pq.read_table` imports pandas, which takes longer than reading
+            table = file.read()
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         raise DatasetError(f"{path} cannot be read: {error}") from error
     if not table.schema.equals(schema):

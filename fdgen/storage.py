@@ -78,6 +78,13 @@ def open_place(root: str | Path | Remote) -> Place:
     return Remote(root) if "://" in root else Path(root)
 
 
+def local_folder(place: Place) -> Path:
+    """Return a folder of this machine; raise `DatasetError` where the place is behind a URL."""
+    if isinstance(place, Remote):
+        raise DatasetError(f"{place} is behind a URL, and this needs all of its files", hint="copy it to this machine")
+    return place
+
+
 def read_range(file: Place, start: int, size: int) -> bytes:
     """Return `size` bytes of a file from `start` on, fewer at its end; raise `OSError` where it cannot be read."""
     if isinstance(file, Remote):

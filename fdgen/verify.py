@@ -10,6 +10,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from fdgen.laws import COVERAGE_STEP, Problem, hold_out_problems, pair_problems
 from fdgen.quality import check_gates
 from fdgen.recipe import Recipe
 from fdgen.replaying import Replayer
+from fdgen.rng import fraction
 from fdgen.shards import read_receipt, read_samples, receipt_path
-from fdgen.sums import SUMS, altered, file_sha256, listed_sums, present
+from fdgen.sums import SUMS, altered, file_sha256, listed_sums, present, sum_problems
 from fdgen.tables_check import table_problems
 from fdgen.tally import not_asked
+from fdgen.version_lock import LOCK, is_card, read_lock
 
 __all__ = ["Problem", "verify"]
 
@@ -36,6 +39,8 @@ def verify(
     root: str | Path,
     *,
     deep: bool = False,
+    share: float = 1.0,
+    seed: int = 0,
     workers: int | None = None,
     on_progress: OnSamples | None = None,
     replayer: Replayer | None = None,
@@ -43,12 +48,16 @@ def verify(
 ) -> list[Problem]:
     """Check the dataset in folder `root`; return what is wrong with it, nothing if it is whole.
 
-    `deep` renders every sample again from its record and compares the pixels, with the occluders of `packs` beside our
-    own. Pictures are checked on `workers` threads (None: one a core). `on_progress(done, of)` counts samples. Never
-    raises for what stands in the files; raises `DatasetError` where there is no dataset of ours at all, `AssetError`
-    where `deep` lacks an asset that the dataset wears, or has another in its place.
+    `deep` renders samples again from their records and compares the pixels, with the occluders of `packs` beside our
+    own: of all of them this `share`, another part for another `seed`. The folder of a card is checked as one: its sums,
+    and whether its lock is whole. Pictures are checked on `workers` threads (None: one a core).
+    `on_progress(done, of)` counts samples. Never raises for what stands in the files; raises `DatasetError` where there
+    is no dataset of ours at all, `AssetError` where `deep` lacks an asset that the dataset wears, or has another in its
+    place.
     """
     root = Path(root)
+    if is_card(root):
+        return _card_problems(root)
     if not (root / "dataset.json").is_file() and not any((root / "shards").glob("*.json")):
         raise DatasetError(
             f"{root} is not a dataset: it has neither dataset.json nor receipts of shards",
@@ -59,10 +68,11 @@ def verify(
     receipts = check.receipts(dataset)
     worn = _worn(dataset, receipts)
     deep_replayer = check.replayer(replayer, worn, packs) if deep else None
+    chosen = _Chosen(deep_replayer, share, seed)
     total = sum(len(receipt.samples) for receipt in receipts)
     n_threads = 1 if deep else workers or os.cpu_count() or 1  # the renderer makes no promise about threads
     with ThreadPoolExecutor(n_threads) as pool:
-        for done in check.samples(receipts, dataset, deep_replayer, pool):
+        for done in check.samples(receipts, dataset, chosen, pool):
             if on_progress is not None:
                 on_progress(done, total)
     check.splits(receipts)
@@ -166,7 +176,7 @@ class _Check:
         self,
         receipts: Sequence[ShardReceipt],
         dataset: Mapping[str, Any] | None,
-        replayer: Replayer | None,
+        chosen: _Chosen,
         pool: ThreadPoolExecutor,
     ) -> Iterator[int]:
         """Check every byte of every shard, and the pixels of every sample whose bytes are right; yield how many."""
@@ -176,6 +186,7 @@ class _Check:
         for receipt in receipts:
             for entry, members in read_samples(self.root, receipt, self.problems):
                 file = f"shards/{receipt.name}.tar"
+                replayer = chosen.replayer(entry.record.key)
                 waiting.append(pool.submit(_sample_problems, file, entry, members, recipe, replayer))
                 if len(waiting) > 64:  # bounds the memory: a sample is about 1 MB unpacked
                     self.problems += waiting.popleft().result()
@@ -232,6 +243,30 @@ class _Check:
             or dataset["kinds"] != dict(kinds)
         ):
             self.complain(name, "count", "its counts of samples are not those of the shards")
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Which samples are rendered again."""
+
+    every: Replayer | None
+    share: float
+    seed: int
+
+    def replayer(self, key: str) -> Replayer | None:
+        """Return what renders this sample again, None where it is not to be: by chance, and always the same."""
+        return self.every if fraction(f"deep-{self.seed}", key) < self.share else None
+
+
+def _card_problems(folder: Path) -> list[Problem]:
+    """Return what is wrong with the folder of a card."""
+    problems = sum_problems(folder)
+    if not problems and (folder / LOCK).exists():
+        try:
+            read_lock(folder)
+        except DatasetError as error:
+            problems.append(Problem(LOCK, None, "lock", error.message))
+    return problems
 
 
 def _worn(dataset: Mapping[str, Any] | None, receipts: Sequence[ShardReceipt]) -> dict[str, str]:

@@ -30,7 +30,7 @@ from fdgen.folder import WRITTEN
 from fdgen.labels import UNVERSIONED
 from fdgen.landmarks import detector_models, detector_version
 from fdgen.laws import Problem
-from fdgen.lock_tables import SAMPLES, SOURCES, content_of, read_table, sample_rows, source_rows, write_table
+from fdgen.lock_tables import SAMPLES, SOURCES, content_of, read_table, sample_rows, source_table, write_table
 from fdgen.recipe_toml import write_recipe
 from fdgen.spec import spec_id
 from fdgen.sums import SUMS, file_sha256, listed_sums, write_sums
@@ -108,7 +108,7 @@ def write_lock(root: str | Path, out: str | Path, *, replace: bool = False) -> L
     heading = f"# The recipe of {title}, whole: `fdgen build --recipe {RECIPE}` asks for the same again.\n\n"
     write_whole(out / RECIPE, (heading + write_recipe(dataset["recipe"])).encode())
     samples = sample_rows(manifest, read_landmark_digests(root / "landmarks.parquet"))
-    sources = source_rows(read_sources(root / "sources.parquet"))
+    sources = source_table(read_sources(root / "sources.parquet"))
     for name, table in zip(TABLES, (samples, sources), strict=True):
         write_table(out / name, table)
     facts = {
@@ -189,7 +189,7 @@ def _own_assets() -> set[str]:
 
 
 def _refuse_damaged(root: Path, shards: Sequence[Mapping[str, Any]]) -> None:
-    """Raise `DatasetError` where a file of a dataset is not the one that was written; of tars, the sums are compared."""
+    """Raise `DatasetError` where a file of a dataset was altered; of tars, the sums are compared."""
     problems: list[Problem] = []
     listed = listed_sums(root, problems)
     sums = {f"shards/{row['name']}.tar": row["sha256"] for row in shards if row["samples"]}

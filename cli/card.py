@@ -34,10 +34,9 @@ def command(
     from dataclasses import asdict
 
     from fdgen import cards
-    from fdgen.version_lock import LOCK, is_card
 
     voice = Voice(quiet)
-    unfilled = is_card(dataset) and not (dataset / LOCK).exists()
+    unfilled = cards.is_planned(dataset)
     with Stages(voice) as stages:
 
         def on_face(done: int, total: int) -> None:

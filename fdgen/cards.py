@@ -25,6 +25,7 @@ from fdgen.folder import ADDED
 from fdgen.laws import Problem
 from fdgen.lock import folder_lock
 from fdgen.recipe import Recipe
+from fdgen.recipe_toml import write_recipe
 from fdgen.sums import SUMS, file_sha256, listed_sums, sum_problems, sums_text, write_sums
 from fdgen.version_lock import LOCK, RECIPE, is_card, read_lock, write_lock
 
@@ -42,6 +43,11 @@ class Checked:
 
     problems: tuple[Problem, ...]
     planned: bool = False
+
+
+def is_planned(folder: Path) -> bool:
+    """Tell whether a folder is that of a card that nobody has filled yet: with a recipe, without lock and numbers."""
+    return is_card(folder) and not (folder / LOCK).exists() and not (folder / NUMBERS).exists()
 
 
 def default_out(dataset: Mapping[str, Any]) -> Path:
@@ -82,9 +88,14 @@ def write_card(
 
 
 def write_planned(out: Path) -> Path:
-    """Write README.md and SHA256SUMS of a card that has a recipe, a card.toml with `[planned]`, and no lock yet."""
-    text = _planned(out)
+    """Write README.md of a card that has a recipe, a card.toml with `[planned]`, and no lock yet; return its folder.
+
+    Its recipe is written out whole: whoever fills the card must not depend on the defaults of his version.
+    """
+    text, recipe = _planned(out), Recipe.load(out / RECIPE)
     write_whole(out / "README.md", text)
+    heading = "# The recipe of a dataset that is to be built, whole.\n\n"
+    write_whole(out / RECIPE, (heading + write_recipe(recipe.as_dict())).encode())
     write_sums(out)
     return out
 
@@ -97,11 +108,11 @@ def check(
     Without the dataset, what only its records and pictures show (skin tone, what is worn already) is taken from
     numbers.json, which SHA256SUMS vouches for. Raises `DatasetError` or `RecipeError` where nothing can be compared.
     """
-    if is_card(folder) and not (folder / LOCK).exists():
+    if is_planned(folder):
         text = _planned(folder)
         problems = [*_text_problems("README.md", _text(folder / "README.md"), text.decode()), *sum_problems(folder)]
         return Checked(tuple(problems), planned=True)
-    if is_card(folder):
+    if is_card(folder) or ((folder / CARD).is_file() and not (folder / "dataset.json").exists()):
         return Checked(tuple(_own_problems(folder)))
     manifest = Manifest.load(folder)
     out = default_out(manifest.dataset) if out is None else out
@@ -191,8 +202,8 @@ def _text_problems(name: str, found: str | None, wanted: str) -> list[Problem]:
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
     for what, start, end, to_start, to_end in matcher.get_opcodes():
         if what != "equal":
-            found_, wanted_ = _joined(before[start:end]), _joined(after[to_start:to_end])
-            problems.append(Problem(name, None, "card", f"line {start + 1} is {found_}, and should be {wanted_}"))
+            is_, to_be = _where_they_differ("; ".join(before[start:end]), "; ".join(after[to_start:to_end]))
+            problems.append(Problem(name, None, "card", f"line {start + 1} is {is_}, and should be {to_be}"))
     return _few(name, problems)
 
 
@@ -206,8 +217,17 @@ def _value_problems(name: str, found: Any, wanted: Any) -> list[Problem]:
     return _few(name, problems or [Problem(name, None, "card", "it is not written as we write it")])
 
 
-def _joined(lines: Sequence[str]) -> str:
-    return repr(_cut("; ".join(lines))) if any(lines) else "empty"
+def _where_they_differ(found: str, wanted: str) -> tuple[str, str]:
+    """Return of two long texts the parts around the first character in which they differ, quoted."""
+    same = next(
+        (i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted))
+    )
+    start = max(same - 40, 0)
+    told = []
+    for text in (found, wanted):
+        part = text[start : start + 100]
+        told.append(f"'{'...' if start else ''}{part}{'...' if len(text) > start + 100 else ''}'" if text else "empty")
+    return told[0], told[1]
 
 
 def _few(name: str, problems: list[Problem]) -> list[Problem]:

@@ -30,7 +30,7 @@ WIDEST = 60
     "--limit",
     type=click.IntRange(min=0),
     metavar="N",
-    help="List at most this many of each.  [default: 3; all samples]",
+    help="List at most this many of each.  [default: 3 names, all samples]",
 )
 @json_option
 def command(before: Path, after: Path, details: bool, limit: int | None, as_json: bool) -> None:
@@ -102,7 +102,7 @@ def report(found: Difference, limit: int) -> list[str]:
             lines += ["", title, *aligned(list(named(listed, limit)), indent=2)]
     rows: list[tuple[str, int, str]] = [("same", found.counts()["same"], "")]
     for change, reasons in found.why().items():
-        rows += [(change, number, explained(reason)) for reason, number in reasons.items()]
+        rows += [(change, number, explained(reason, change)) for reason, number in reasons.items()]
     return [*lines, "", "samples", *aligned(rows, indent=2)]
 
 
@@ -117,11 +117,13 @@ def named(found: Names, limit: int) -> Sequence[tuple[str, int, str]]:
     return rows
 
 
-def explained(reason: str) -> str:
+def explained(reason: str, change: str) -> str:
     """Return a reason, and what it means where it is a single one."""
     from fdgen.diff import REASONS
 
-    meaning = REASONS.get(reason)
+    photographs = {"added": "its photograph is new", "removed": "its photograph is gone, or has other bytes"}
+    meaning = photographs.get(change) if reason == "source" else None
+    meaning = meaning or REASONS.get(reason)
     return f"{reason}: {meaning}" if meaning else reason
 
 

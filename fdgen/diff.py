@@ -22,7 +22,7 @@ from fdgen.lock_tables import DIGESTS
 from fdgen.spec import flat
 
 REASONS: Mapping[str, str] = {
-    "source": "its photograph has other bytes, is new or is gone",
+    "source": "its photograph has other bytes",
     "size": "the recipe asks for another size",
     "landmarks": "its landmarks differ",
     "generator": "another version of the generator made it",
@@ -35,6 +35,7 @@ REASONS: Mapping[str, str] = {
     "record": "its pictures are the same, what is recorded of them is not",
     "library": "versions of libraries or the platform differ, and nothing else does",
     "unexplained": "nothing that is recorded explains it",
+    "order": "others before it came or went, or shards are of another size",
     "not taken": "other faces and variants were taken",
     "not made": "it was rejected or not taken; a card does not say which",
 }
@@ -205,7 +206,7 @@ class _Why:
         key, source = after["key"], after["source"]
         members = tuple(member for member, one in zip(MEMBERS, differ, strict=True) if one)
         if not members:
-            return SampleChange(key, "moved", ("not taken",), source=source)
+            return SampleChange(key, "moved", ("order",), source=source)
         return SampleChange(key, "changed", tuple(self._reasons(before, after, members)), members, source=source)
 
     def _reasons(self, before: Mapping[str, Any], after: Mapping[str, Any], members: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -63,25 +64,23 @@ def _source_findings(lock: Lock, sources: Sequence[Source]) -> list[Finding]:
     if len(found.removed) == len(before):
         message = f"none of the {len(before):,} photographs is there: name their folder with --faces"
         return [Finding("source", message, True)]
-    used = set(lock.samples["source"].to_pylist())
-    told = [
-        ("removed", "missing", found.removed),
-        ("changed", "of other bytes", found.changed),
-        ("renamed", "called otherwise", [f"{old} -> {new}" for old, new in found.renamed]),
-        (
-            "known",
-            "the same, but of other identity, official split or attributes: are CelebA's lists there?",
-            found.known,
-        ),
-        ("added", "new", found.added),
-    ]
+    used = Counter(lock.samples["source"].to_pylist())
+    told = (
+        ("missing", found.removed),
+        ("of other bytes", found.changed),
+        ("called otherwise", [f"{old} -> {new}" for old, new in found.renamed]),
+        ("the same, but other is known of them: are the same lists of CelebA there?", found.known),
+        ("new", found.added),
+    )
     findings = []
-    for what, how, names in told:
+    for how, names in told:
         if names:
-            samples = sum(name in used for name in names)
-            giving = f" ({samples:,} of them give samples)" if what in ("removed", "changed", "known") else ""
             one = "1 photograph is" if len(names) == 1 else f"{len(names):,} photographs are"
-            findings.append(Finding("source", f"{one} {how}{giving}; the first is {names[0]}", True))
+            giving = sum(used[name.partition(" -> ")[0]] for name in names)
+            worn = (
+                f"; {giving:,} of the version's samples come of {'it' if len(names) == 1 else 'them'}" if giving else ""
+            )
+            findings.append(Finding("source", f"{one} {how}; the first is {names[0]}{worn}", True))
     return findings
 
 

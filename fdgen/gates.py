@@ -14,9 +14,9 @@ import numpy.typing as npt
 from numba import njit
 
 from fdgen.contract import Image
-from fdgen.geometry import canonical_face, region_mask
+from fdgen.flat_noise import luma, noise_levels
+from fdgen.geometry import canonical_face
 from fdgen.lamp import fit_lamp
-from fdgen.lighting import skin_mask
 from fdgen.render import Layer
 from fdgen.scene import Scene
 
@@ -37,14 +37,6 @@ deviations of the photograph's own noise."""
 _LEAST_OUTLINE = 40
 """Outline pixels with neighbours on both sides below which no share is worth a figure."""
 
-_BLOCK = 4
-"""Side of the blocks in px whose detail is averaged: smaller ones are too few pixels, larger ones miss smooth spots."""
-_LEAST_BLOCKS = 40
-_DARKEST, _BRIGHTEST = 16.0, 239.0
-"""Mean levels of a block between which noise is not cut off by black or white."""
-_OF_NOISE = 1.2533 / 6
-"""From the mean of |d| to the standard deviation of the noise, d being its product with [1 -2 1]ᵀ[1 -2 1]."""
-
 _DIRECTIONAL = 0.35
 """Share of one lamp in a face's light below which the light has no direction to compare."""
 _LEAST_SPREAD = 0.02
@@ -64,19 +56,14 @@ def measure(scene: Scene, layers: Sequence[Layer], occluded_HWC: Image, alpha_HW
     were shaded by and the face's own; `light_stops`: how much more light they got than the face, as a power of two.
     `scale_error`: how far the face's proportions, by which occluders are sized, are from usual ones.
     """
-    grey, clean = luma(occluded_HWC), luma(scene.face.clean_HWC)
+    grey = luma(occluded_HWC)
     found = {
         "halo": halo(grey, alpha_HW, scene.analysis.optics.noise_levels),
-        "noise_ratio": _noise_ratio(grey, alpha_HW, clean, scene),
+        "noise_ratio": _noise_ratio(grey, alpha_HW, scene),
         **_light_error(scene, layers),
         "scale_error": scale_error(scene.mesh_cm),
     }
     return {name: round(value, 4) + 0.0 for name, value in found.items() if value is not None}
-
-
-def luma(image_HWC: Image) -> F32:
-    """Return brightness in levels (H, W), not rounded: noise is a matter of fractions of a level."""
-    return _luma(image_HWC)
 
 
 def halo(grey_HW: F32, alpha_HW: Image, noise_levels: float) -> float | None:
@@ -100,26 +87,6 @@ def halo(grey_HW: F32, alpha_HW: Image, noise_levels: float) -> float | None:
     return sticking_out / measured if measured >= _LEAST_OUTLINE else None
 
 
-def noise_levels(grey_HW: F32, where_HW: npt.NDArray[np.bool_]) -> float | None:
-    """Estimate noise, a standard deviation in levels, where pixels are flat; None where there are too few to tell.
-
-    A diagonal high-pass (Immerkaer, 1996) is averaged over blocks that lie wholly in `where_HW`; the quieter half of
-    them counts, which leaves out pores, lashes, seams and edges. The estimate is low by as much on any kind of surface,
-    so that only ratios of two of them are meant.
-    """
-    blocks = _block_noise(grey_HW, where_HW, _BLOCK, _DARKEST, _BRIGHTEST)
-    if len(blocks) < _LEAST_BLOCKS:
-        return None
-    quiet = np.partition(blocks, len(blocks) // 2)[: len(blocks) // 2]
-    return float(quiet.mean()) * _OF_NOISE
-
-
-def skin_of(scene: Scene) -> npt.NDArray[np.bool_]:
-    """Return where the photograph shows skin (H, W), by the outline of the face."""
-    points = scene.face.landmarks.points_px
-    return skin_mask(points, region_mask(points, "face", scene.size_px).view(np.bool_))
-
-
 def scale_error(mesh_cm: npt.NDArray[np.float64]) -> float:
     """Return how far the spans of a personal face (468, 3) in cm are from a usual face's: the worst, as a share."""
     usual = canonical_face().vertices_cm
@@ -129,13 +96,13 @@ def scale_error(mesh_cm: npt.NDArray[np.float64]) -> float:
     )
 
 
-def _noise_ratio(grey_HW: F32, alpha_HW: Image, clean_HW: F32, scene: Scene) -> float | None:
+def _noise_ratio(grey_HW: F32, alpha_HW: Image, scene: Scene) -> float | None:
     """Compare the noise on the occluder with that on the face, hidden parts of it included: the same photograph."""
-    inside = noise_levels(grey_HW, alpha_HW == 255)
-    if inside is None:
+    outside = scene.analysis.skin_noise_levels
+    if not outside:
         return None
-    outside = noise_levels(clean_HW, skin_of(scene))
-    return None if outside is None or outside <= 0 else inside / outside
+    inside = noise_levels(grey_HW, alpha_HW == 255)
+    return None if inside is None else inside / outside
 
 
 def _light_error(scene: Scene, layers: Sequence[Layer]) -> dict[str, float | None]:
@@ -162,16 +129,6 @@ def angle_deg(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     """Return the angle between two unit vectors (3,)."""
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     return float(np.degrees(np.arccos(np.clip(np.sum(a * b), -1.0, 1.0))))
-
-
-@njit(cache=True)
-def _luma(image: Image) -> F32:
-    height, width = image.shape[0], image.shape[1]
-    out = np.empty((height, width), np.float32)
-    for y in range(height):
-        for x in range(width):
-            out[y, x] = 0.299 * image[y, x, 0] + 0.587 * image[y, x, 1] + 0.114 * image[y, x, 2]
-    return out
 
 
 @njit(cache=True)
@@ -217,36 +174,3 @@ def _count_halo(grey: F32, alpha: Image, close: int, reach: int, margin: float, 
                     break
             sticking_out += brighter or darker
     return sticking_out, measured
-
-
-@njit(cache=True)
-def _block_noise(
-    grey: F32, where: npt.NDArray[np.bool_], side: int, darkest: float, brightest: float
-) -> npt.NDArray[np.float64]:
-    """Return the mean |high-pass| of each block that lies, with the pixels round it, in `where` and is not cut off."""
-    height, width = grey.shape
-    found = np.empty((height // side) * (width // side), np.float64)
-    n = 0
-    for top in range(1, height - side, side):
-        for left in range(1, width - side, side):
-            whole, level = True, 0.0
-            for y in range(top - 1, top + side + 1):
-                for x in range(left - 1, left + side + 1):
-                    whole = whole and where[y, x]
-                if not whole:
-                    break
-            if not whole:
-                continue
-            total = 0.0
-            for y in range(top, top + side):
-                for x in range(left, left + side):
-                    across = 2.0 * grey[y, x] - grey[y, x - 1] - grey[y, x + 1]
-                    above = 2.0 * grey[y - 1, x] - grey[y - 1, x - 1] - grey[y - 1, x + 1]
-                    below = 2.0 * grey[y + 1, x] - grey[y + 1, x - 1] - grey[y + 1, x + 1]
-                    total += abs(2.0 * across - above - below)
-                    level += grey[y, x]
-            level /= side * side
-            if darkest <= level <= brightest:
-                found[n] = total / (side * side)
-                n += 1
-    return found[:n]

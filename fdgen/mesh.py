@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.geometry import Floats, Ints, grid_faces, vertex_normals
+from fdgen.geometry import Floats, Ints, cross, grid_faces, vertex_normals
 
 F32 = npt.NDArray[np.float32]
 
@@ -183,9 +183,9 @@ def tube(
         tangent[0], tangent[-1] = path[1] - path[0], path[-1] - path[-2]
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-12
     up = np.where(np.abs(tangent[:, 2:]) > 0.8, [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]])
-    across = np.cross(tangent, up)
+    across = cross(tangent, up)
     across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-12
-    upward = np.cross(across, tangent)
+    upward = cross(across, tangent)
     r = np.broadcast_to(np.asarray(radius_cm, np.float64), (n,))[:, None, None]
     d = r if depth_cm is None else np.broadcast_to(np.asarray(depth_cm, np.float64), (n,))[:, None, None]
     angle = np.arange(sides) * (2 * np.pi / sides)

@@ -13,7 +13,18 @@ import numpy.typing as npt
 
 from fdgen.appearance import Optics, estimate_optics
 from fdgen.face_grid import GRID_PX
-from fdgen.geometry import Floats, HeadPose, Ints, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
+from fdgen.flat_noise import luma, noise_levels
+from fdgen.geometry import (
+    Floats,
+    HeadPose,
+    Ints,
+    canonical_face,
+    fit_pose,
+    grid_faces,
+    personal_face,
+    region_mask,
+    vertex_normals,
+)
 from fdgen.hair import STATES, Hair, find_hair
 from fdgen.lighting import RESIDUAL_GRID, FaceLight, estimate_light, luminance, skin_mask, to_linear
 from fdgen.processes import one_blas_thread
@@ -31,7 +42,7 @@ SUPERSAMPLE = 2
 FAR = np.float32(-1e9)
 """Depth where there is no head."""
 
-ANALYSIS_VERSION = "6"
+ANALYSIS_VERSION = "7"
 """Version of `Analysis`; a cached one of another version is computed anew."""
 
 _LIGHT_PX = 128
@@ -72,7 +83,7 @@ _OPTICS = np.dtype(
 )
 _PARTS = np.dtype([("pose", _POSE), ("light", _LIGHT), ("optics", _OPTICS)])
 _HAIR = np.dtype([("state", "u1"), ("matte", "u1", (GRID_PX, GRID_PX))])
-_LAYOUT = np.dtype([("parts", _PARTS), ("worn", "?", len(WORN)), ("hair", _HAIR)])
+_LAYOUT = np.dtype([("parts", _PARTS), ("worn", "?", len(WORN)), ("hair", _HAIR), ("skin_noise_levels", "<f8")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,7 @@ class Analysis:
     """What is estimated of a photograph from its pixels and landmarks: slow to find, small to keep.
 
     `worn` lists what `fdgen.worn` saw in it, `hair` what falls over the face: the decisions are kept, not the scores.
+    `skin_noise_levels` is the noise on flat spots of the face (`fdgen.flat_noise`), 0 where there are too few to tell.
     """
 
     pose: HeadPose
@@ -87,6 +99,7 @@ class Analysis:
     optics: Optics
     worn: tuple[str, ...]
     hair: Hair
+    skin_noise_levels: float
 
     def to_bytes(self) -> bytes:
         """Serialise without loss."""
@@ -96,6 +109,7 @@ class Analysis:
                 record["parts"][part][name] = getattr(getattr(self, part), name)
         record["worn"] = [kind in self.worn for kind in WORN]
         record["hair"] = STATES.index(self.hair.state), self.hair.matte
+        record["skin_noise_levels"] = self.skin_noise_levels
         return zlib.compress(record.tobytes(), 1)
 
     @classmethod
@@ -122,6 +136,7 @@ class Analysis:
             optics=Optics(**read("optics")),
             worn=worn,
             hair=Hair(record["hair"]["matte"].copy(), STATES[state]),
+            skin_noise_levels=float(record["skin_noise_levels"]),
         )
 
 
@@ -251,6 +266,12 @@ def skull(mesh_cm: Floats) -> tuple[Floats, Ints]:
     return vertices, grid_faces(17, 25)
 
 
+def skin_of(face: Face) -> npt.NDArray[np.bool_]:
+    """Return where a photograph shows skin (H, W), by the outline of the face."""
+    points = face.landmarks.points_px
+    return skin_mask(points, region_mask(points, "face", face.landmarks.size_px).view(np.bool_))
+
+
 def _analyse(
     face: Face, pose: HeadPose, triangles: Ints, normals: Floats, ids_HW: npt.NDArray[np.int32], bary_HW2: F32
 ) -> Analysis:
@@ -276,4 +297,5 @@ def _analyse(
         optics=estimate_optics(face.clean_HWC, skin, face.landmarks.frame),
         worn=find_worn(face.clean_HWC),
         hair=find_hair(face.clean_HWC, face.landmarks.points_px, pose),
+        skin_noise_levels=noise_levels(luma(face.clean_HWC), skin_of(face)) or 0.0,
     )

@@ -25,9 +25,9 @@ import pyarrow as pa
 from fdgen.assets import AssetLibrary
 from fdgen.atomic import naming, write_whole
 from fdgen.contract import SCHEMA, Manifest
-from fdgen.errors import AssetError, DatasetError
+from fdgen.errors import AssetError, DatasetError, RecipeError
 from fdgen.folder import WRITTEN
-from fdgen.labels import UNVERSIONED
+from fdgen.labels import UNVERSIONED, check_label
 from fdgen.landmarks import detector_models, detector_version
 from fdgen.laws import Problem
 from fdgen.lock_tables import SAMPLES, SOURCES, content_of, read_table, sample_rows, source_table, write_table
@@ -237,3 +237,11 @@ def _check_fields(facts: Any) -> None:
             raise ValueError(f"its field {name!r} is missing or no {kind.__name__}")
     if not all(isinstance(row, dict) and isinstance(row.get("sha256"), str) for row in facts["shards"]):
         raise ValueError("a row of its shards is not one that we write")
+    if not isinstance(facts.get("landmark_models"), dict | None):
+        raise ValueError("its field 'landmark_models' is no dict")
+    try:
+        check_label(
+            facts["name"], facts["version"]
+        )  # they become the name of a folder, and the card may be a stranger's
+    except RecipeError as error:
+        raise ValueError(error.message) from error

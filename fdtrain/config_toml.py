@@ -53,6 +53,12 @@ def read_settings(
     return nested(flat), blame
 
 
+def parsed(text: str) -> dict[str, Any]:
+    """Return the tables of what `write_settings` wrote."""
+    values: dict[str, Any] = tomllib.loads(text)
+    return values
+
+
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield one level of dotted keys from nested tables."""
     for key, value in values.items():

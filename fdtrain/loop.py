@@ -20,6 +20,7 @@ from fdtrain.atomic import folder_lock, write_bytes
 from fdtrain.augment import NAMED
 from fdtrain.checkpoint import load_state, receipts, save_model, save_state
 from fdtrain.config import FitConfig
+from fdtrain.config_toml import parsed
 from fdtrain.data import TripletDataset
 from fdtrain.device import autocast, computing, lay_out, open_device, settled
 from fdtrain.distributed import Group, joined
@@ -144,13 +145,14 @@ def fit(
         if found:
             state = load_state(found[-1])
             try:
-                if (state["digest"], state["content_id"]) != (config.digest(), train.content_id):
+                begun = FitConfig.from_dict(parsed(state["config"]))
+                if (begun.digest(), state["content_id"]) != (config.digest(), train.content_id):
                     raise ValueError("of another run")
                 model.load_state_dict(state["model"])
                 average.load_state_dict(state["average"] or state["model"])
                 for stage, held in zip(stages, state["stages"], strict=True):
                     stage.load_state_dict(held)
-            except (RuntimeError, ValueError, KeyError) as error:
+            except (ConfigError, RuntimeError, ValueError, KeyError) as error:
                 raise CheckpointError(
                     f"the checkpoint {found[-1].path} is of another architecture, or other settings, than "
                     f"{run_dir / RUN_FILE} says",
@@ -298,7 +300,6 @@ def fit(
                             "sampler": sampler.state_dict(),
                             "random": random_states,
                             "config": config.to_toml(),
-                            "digest": config.digest(),
                             "content_id": train.content_id,
                         },
                         score=score,

@@ -102,7 +102,8 @@ def refuse_other(run_dir: Path, recorded: RunRecord, wanted: RunRecord) -> None:
             f"now it is {wanted.content_id[:16]}",
             hint="name the dataset that the run began with, or another folder with --out",
         )
-    before, now = dict(flatten(recorded.config)), dict(flatten(wanted.config))
+    # A run of before a key existed has its default: a new key's default is what every run did before it came.
+    before, now = FitConfig.from_dict(recorded.config).flat(), dict(flatten(wanted.config))
     changed = [
         f"{key} was {before.get(key)}, now it is {now.get(key)}"
         for key in sorted({*before, *now})

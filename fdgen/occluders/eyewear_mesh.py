@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.geometry import Floats, Ints, grid_faces, rotation_matrix
+from fdgen.geometry import Floats, Ints, cross, grid_faces, rotation_matrix
 from fdgen.mesh import spline, tube
 from fdgen.occluders.eyewear_spec import FrameSpec
 
@@ -270,7 +270,7 @@ def temple_mesh(
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     up = np.array([0.0, 1.0, 0.0]) - tangent * tangent[:, 1:2]
     up /= np.linalg.norm(up, axis=1, keepdims=True) + 1e-9
-    out = np.cross(tangent, up) * side
+    out = cross(tangent, up) * side
     # Two points on each flat side, with normals that lean a little, and two on each edge.
     height = np.array([-0.72, 0.72, 1.0, 1.0, 0.72, -0.72, -1.0, -1.0])[None, :, None]
     width = np.array([1.0, 1.0, 0.55, -0.55, -1.0, -1.0, -0.55, 0.55])[None, :, None]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.assets import Asset
-from fdgen.geometry import Floats, Ints, grid_faces
+from fdgen.geometry import Floats, Ints, cross, grid_faces
 from fdgen.mesh import Material, Mesh, join, part
 from fdgen.occluders.base import Placement
 from fdgen.occluders.cloth import any_colour, dress, paint
@@ -105,7 +105,7 @@ def _grid_normals(points: Floats) -> Floats:
     """Return unit normals (ROWS · COLUMNS, 3) of a grid of points: across its central differences."""
     padded = np.pad(points, ((1, 1), (1, 1), (0, 0)), "reflect", reflect_type="odd")
     right, up = padded[1:-1, 2:] - padded[1:-1, :-2], padded[:-2, 1:-1] - padded[2:, 1:-1]
-    normals = np.cross(right, up).reshape(-1, 3)
+    normals = cross(right, up).reshape(-1, 3)
     normals /= np.sqrt(np.einsum("ij,ij->i", normals, normals))[:, None] + 1e-12
     return normals
 

@@ -7,7 +7,7 @@ Prints JSON. The figures:
 
 - halo: share of outline pixels brighter or darker than everything near them (`fdgen.gates.halo`); `of_photograph` is
   the same measure along the same outlines on the clean pictures, where no outline is.
-- noise_ratio: noise on the occluder against the noise on the face, at flat spots of both (`fdgen.gates.noise_levels`);
+- noise_ratio: noise on the occluder against the noise on the face, at flat spots of both (`fdgen.flat_noise`);
   `face_halves` is that of the left half of each face against its right one: how well real pictures do.
 - light_deg: the occluder is rendered again as white matte cloth (reflectance 0.6, or bright photographs would clip it),
   put through blur, noise and rounding, and the lamp that its pixels show is compared with the lamp on the face, where a
@@ -41,6 +41,7 @@ from fdgen.assets import AssetLibrary
 from fdgen.composite import match_sensor
 from fdgen.contract import Reject
 from fdgen.faces import open_faces
+from fdgen.flat_noise import luma, noise_levels
 from fdgen.lamp import Lamp, fit_lamp
 from fdgen.landmarks import Landmarks, detect, load_face
 from fdgen.lighting import luminance, to_linear
@@ -48,7 +49,7 @@ from fdgen.mesh import PLAIN, Mesh
 from fdgen.occluders import Placement, occluder_of
 from fdgen.raster import rasterise
 from fdgen.recipe import Recipe
-from fdgen.scene import FAR, SUPERSAMPLE, Scene, sample_points
+from fdgen.scene import FAR, SUPERSAMPLE, Scene, sample_points, skin_of
 
 WHITE = 0.6
 DIRECTIONAL = 0.35
@@ -164,9 +165,9 @@ def plain_paste(clean_HWC: Any, occluded_HWC: Any, alpha_HW: Any) -> Any:
 
 def face_halves(scene: Scene) -> float | None:
     """Compare the noise of the two halves of a face, as the noise of occluder and face is compared."""
-    grey, skin = gates.luma(scene.face.clean_HWC), gates.skin_of(scene)
+    grey, skin = luma(scene.face.clean_HWC), skin_of(scene.face)
     left = np.arange(scene.size_px)[None] < scene.face.landmarks.points_px[1, 0]
-    first, second = gates.noise_levels(grey, skin & left), gates.noise_levels(grey, skin & ~left)
+    first, second = noise_levels(grey, skin & left), noise_levels(grey, skin & ~left)
     return None if first is None or not second else first / second
 
 
@@ -193,7 +194,7 @@ def measure_pair(face: Any, recipe: Recipe, library: AssetLibrary, variant: int,
     found |= {f"gate_{name}": value for name, value in record.gates.items()}
     plain = plain_paste(face.clean_HWC, triplet.occluded_HWC, triplet.alpha_HW)
     flat = gates.measure(scene, [], plain, triplet.alpha_HW)
-    natural = gates.halo(gates.luma(face.clean_HWC), triplet.alpha_HW, optics.noise_levels)
+    natural = gates.halo(luma(face.clean_HWC), triplet.alpha_HW, optics.noise_levels)
     found |= {f"plain_{name}": flat[name] for name in ("halo", "noise_ratio") if name in flat}
     found |= {"natural_halo": natural, "directional": scene.light.directional}
     if scene.light.directional >= DIRECTIONAL and (lamp := lamp_on_white(scene)) is not None:

@@ -1,7 +1,7 @@
 """Do composites teach a network to find real occluders? `python -m tests.benchmarks.bench_segmentation` prints JSON.
 
-    fdgen build --faces CELEBA --size 64 --out set64
-    python -m tests.benchmarks.bench_segmentation --data set64 --real REAL-OCCLUDED
+    fdgen build --faces CELEBA --size 96 --recipe paper --count 20000 --out set96
+    python -m tests.benchmarks.bench_segmentation --data set96 --real REAL-OCCLUDED
 
 The same small network is trained several times, each time on the same photographs, the same silhouettes (`alpha` of at
 least 128) and the same number of pictures shown, and differs in what fills the silhouette alone:
@@ -41,7 +41,7 @@ from tests.benchmarks import outlines
 
 Levels = npt.NDArray[np.uint8]
 
-SIZE_PX, BATCH = 64, 16
+SIZE_PX, BATCH = 96, 16
 FILLS = ("ours", "paste", "random", "mixed")
 PASTED_OF_MIXED = 0.3
 RATE, DECAY, AVERAGED = 2e-3, 1e-4, 0.995
@@ -212,7 +212,7 @@ def summary(scores: dict[str, list[float]], kinds: list[str]) -> dict[str, Any]:
 def main() -> None:
     """Train and compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="dataset that fdgen built, best at 64 px")
+    parser.add_argument("--data", type=Path, required=True, help="dataset that fdgen built, best at 96 px")
     parser.add_argument("--real", type=Path, required=True, help="folder of the labelled photographs")
     parser.add_argument("--fill", action="append", choices=FILLS, help="may be repeated; default: ours, paste, random")
     parser.add_argument("--shown", type=int, default=20_000, help="pictures shown in training")

@@ -14,6 +14,7 @@ from fdgen import gates
 from fdgen import generate as generating
 from fdgen.assets import AssetLibrary
 from fdgen.contract import Image, Reject, Triplet
+from fdgen.flat_noise import noise_levels
 from fdgen.generate import generate, replay
 from fdgen.lamp import Lamp, fit_lamp
 from fdgen.lighting import sh_basis
@@ -88,7 +89,7 @@ def test_known_noise_is_found_again_beside_edges_and_shading(ratio: float) -> No
     left = columns < 128
     sigma = np.where(left, 2.0 * ratio, 2.0)
     picture = (shading + stripes + rng.normal(0, 1, (SIZE, SIZE)) * sigma).astype(np.float32)
-    inside, outside = gates.noise_levels(picture, left), gates.noise_levels(picture, ~left)
+    inside, outside = noise_levels(picture, left), noise_levels(picture, ~left)
     assert inside is not None
     assert outside is not None
     assert inside / outside == pytest.approx(ratio, rel=0.08)
@@ -97,8 +98,8 @@ def test_known_noise_is_found_again_beside_edges_and_shading(ratio: float) -> No
 
 def test_noise_is_not_measured_where_black_or_white_cut_it_off() -> None:
     for level in (3.0, 252.0):
-        assert gates.noise_levels(np.full((SIZE, SIZE), level, np.float32), np.ones((SIZE, SIZE), np.bool_)) is None
-    assert gates.noise_levels(np.full((SIZE, SIZE), 90.0, np.float32), np.zeros((SIZE, SIZE), np.bool_)) is None
+        assert noise_levels(np.full((SIZE, SIZE), level, np.float32), np.ones((SIZE, SIZE), np.bool_)) is None
+    assert noise_levels(np.full((SIZE, SIZE), 90.0, np.float32), np.zeros((SIZE, SIZE), np.bool_)) is None
 
 
 def normals(n: int = 400, seed: int = 2) -> npt.NDArray[np.float32]:

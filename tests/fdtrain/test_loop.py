@@ -14,6 +14,7 @@ import torch
 from fdgen.errors import DatasetError
 from fdtrain import loop, stage
 from fdtrain.checkpoint import load_model, load_state, read_facts, receipts
+from fdtrain.config import FitConfig
 from fdtrain.errors import CheckpointError, ConfigError, RunError, TrainingError
 from fdtrain.loop import fit
 from fdtrain.stats import Progress, read_stats
@@ -235,6 +236,19 @@ def test_other_settings_in_the_same_folder_are_refused(whole: Path, triplets: Pa
     with pytest.raises(RunError, match=r"loss.hole_weight was 6.0, now it is 2.0; seed was 0, now it is 3"):
         fit(micro(triplets, "loss.hole_weight=2", "seed=3"), run_dir)
     assert (run_dir / "run.json").read_bytes() == before
+
+
+def test_a_run_of_before_a_setting_existed_goes_on(
+    whole: Path, triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_dir = tmp_path / "run"
+    with monkeypatch.context() as before:
+        before.setattr(FitConfig, "as_dict", lambda self: self.model_dump(mode="json", exclude={"data": {"mix"}}))
+        fit(micro(triplets, "data.mix=0", "training.images=32"), run_dir)
+    assert "mix" not in (run_dir / "run.json").read_text()
+    with pytest.raises(RunError, match=r"data.mix was 0.0, now it is 0.5"):
+        fit(micro(triplets, "data.mix=0.5"), run_dir)
+    assert fit(micro(triplets, "data.mix=0", "training.images=48"), run_dir).finished
 
 
 def test_a_changed_dataset_under_a_run_is_refused(whole: Path, tmp_path: Path) -> None:

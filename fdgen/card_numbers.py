@@ -134,23 +134,29 @@ def _occluders(manifest: Manifest, library: AssetLibrary) -> dict[str, Any]:
 def _skin_tone(manifest: Manifest, on_face: Callable[[int, int], None] | None) -> dict[str, int]:
     """Count photographs by the tone of the skin that they show, `not seen` where they show hardly any."""
     root = local_folder(manifest.root)
-    landmarks = dict(read_landmarks(root / "landmarks.parquet"))
-    first = manifest.table.drop_duplicates("source_sha256")
+    columns = ("key", "shard", "clean_png_offset", "clean_png_size", "clean_png_sha256")
+    first = manifest.table.drop_duplicates("source_sha256").set_index("source_sha256")[list(columns)]
+    waiting = {str(source): row for source, row in zip(first.index, first.to_numpy().tolist(), strict=True)}
     counts = dict.fromkeys([name for name, _ in BINS], 0)
-    places = ("key", "source_sha256", "shard", "clean_png_offset", "clean_png_size", "clean_png_sha256")
-    for done, row in enumerate(zip(*(first[name] for name in places), strict=True)):
-        key, source, shard, offset, size, sha256 = row
+    for source, landmarks in read_landmarks(root / "landmarks.parquet"):  # one by one: all would fill the memory
+        if (row := waiting.pop(source, None)) is None:
+            continue
         if on_face is not None:
-            on_face(done, len(first))
+            on_face(len(first) - len(waiting), len(first))
+        key, shard, offset, size, sha256 = row
         try:
             data = read_range(root / "shards" / f"{shard}.tar", int(offset), int(size))
             if hashlib.sha256(data).hexdigest() != sha256:
                 raise ValueError("its sha256 differs from the manifest's")
-            angle = ita_deg(decode_png(data, intact=True), landmarks[source].points_px)
-        except (PictureError, OSError, KeyError, ValueError) as error:
+            angle = ita_deg(decode_png(data, intact=True), landmarks.points_px)
+        except (PictureError, OSError, ValueError) as error:
             raise DatasetError(f"{key} of {root} cannot be read: {error}", hint=f"run `fdgen verify {root}`") from error
         name = "not seen" if angle is None else tone(angle)
         counts[name] = counts.get(name, 0) + 1
+    if waiting:
+        raise DatasetError(
+            f"landmarks.parquet of {root} has no row for {len(waiting)} photographs", hint=f"run `fdgen verify {root}`"
+        )
     return counts
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from fdtrain.data import TripletDataset
     from fdtrain.methods import Method
 
-REFERENCES = ("copy", "telea", "navier-stokes", "mean-face", "eigenfaces")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+REFERENCES = ("copy", "telea", "navier-stokes", "biharmonic", "patchmatch", "mean-face", "eigenfaces")
 MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity", "fid", "kid")
 """Both as the library has them: the help must not import it."""
 
@@ -31,10 +33,6 @@ def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tu
     return _chosen(ctx, parameter, text, REFERENCES)
 
 
-def _measures(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
-    return _chosen(ctx, parameter, text, MEASURES)
-
-
 def _chosen(ctx: click.Context, parameter: click.Parameter, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """Read a list of names, or all, or none."""
     if text in ("all", "none"):
@@ -44,6 +42,22 @@ def _chosen(ctx: click.Context, parameter: click.Parameter, text: str, known: tu
         there = ", ".join(("all", "none", *known))
         raise click.BadParameter(f"there is no {unknown[0]!r}; there are {there}", ctx, parameter)
     return names
+
+
+def measures_option(known: tuple[str, ...]) -> Callable[[Function], Function]:
+    """Return the option `--measures`, for some of these."""
+
+    def read(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
+        return _chosen(ctx, parameter, text, known)
+
+    return click.option(
+        "--measures",
+        callback=read,
+        default="all",
+        show_default=True,
+        metavar="NAME,...",
+        help=f"What to compute beyond PSNR, SSIM and MSE: all, none, or some of {', '.join(known)}.",
+    )
 
 
 @click.command("eval")
@@ -69,14 +83,7 @@ def _chosen(ctx: click.Context, parameter: click.Parameter, text: str, known: tu
     metavar="NAME,...",
     help=f"What to compare with: all, none, or some of {', '.join(REFERENCES)}.",
 )
-@click.option(
-    "--measures",
-    callback=_measures,
-    default="all",
-    show_default=True,
-    metavar="NAME,...",
-    help=f"What to compute beyond PSNR, SSIM and MSE: all, none, or some of {', '.join(MEASURES)}.",
-)
+@measures_option(MEASURES)
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, metavar="N", help="Of the models.")
 @device_option
 @click.option("--verify", is_flag=True, help="Compare every byte read with the dataset's digests.")

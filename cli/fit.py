@@ -62,7 +62,7 @@ def command(
     from fdtrain.loop import fit
 
     voice = Voice(quiet)
-    with _asked_to_stop() as asked, Stages(voice) as stages:
+    with asked_to_stop() as asked, Stages(voice) as stages:
         watch = _Watch(stages, voice)
         summary = fit(config, out, on_progress=watch.on_progress, on_note=watch.on_note, stop=lambda: bool(asked))
     if as_json:
@@ -98,19 +98,24 @@ def line_of(progress: Progress) -> str:
     values = progress.values
     head = f"{progress.images:,} of {progress.total:,} images"
     if "val/hole_psnr_db" in values:
+        coarse = f" (stage I {values['val/coarse_hole_psnr_db']:.2f})" if "val/coarse_hole_psnr_db" in values else ""
         return (
-            f"{head}  validation: hole-only PSNR {values['val/hole_psnr_db']:.2f} dB "
-            f"(stage I {values['val/coarse_hole_psnr_db']:.2f}), SSIM {values['val/ssim']:.4f}"
+            f"{head}  validation: hole-only PSNR {values['val/hole_psnr_db']:.2f} dB{coarse}, "
+            f"SSIM {values['val/ssim']:.4f}"
         )
-    l1 = " and ".join(f"{values[name]:.4f}" for name in ("stage1/l1", "stage2/l1") if name in values)
+    # A baseline may have no such term, or no generator that learns just now.
+    name = next(
+        (name for name in ("l1", "mse", "discriminator") if any(key.endswith(f"/{name}") for key in values)), ""
+    )
+    found = [f"{value:.4f}" for key, value in sorted(values.items()) if key in (f"stage1/{name}", f"stage2/{name}")]
     return (
         f"{head}  {progress.images_per_s:.1f} images/s, {duration(progress.left_s)} left, "
-        f"loader {progress.loader_share:.0%}, l1 {l1}"
+        f"loader {progress.loader_share:.0%}, {name} {' and '.join(found)}"
     )
 
 
 @contextlib.contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
+def asked_to_stop() -> Iterator[list[int]]:
     """Collect requests to stop for the block: the step at hand is ended and saved; a second one stops at once."""
     asked: list[int] = []
 

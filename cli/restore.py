@@ -13,8 +13,6 @@ from .output import Voice, counted, emit, emit_json
 from .reporting import FAILED, complain
 from .settings import json_option, quiet_option
 
-MASK_SUFFIXES = (".mask.png", ".png", ".jpg", ".jpeg", ".webp", ".bmp")
-
 
 @click.command("restore")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
@@ -52,7 +50,7 @@ def command(
     """Remove what a mask marks from each PHOTO, an aligned face: 178x218, 89x109, or a square crop.
 
     Writes DIR/NAME.png of the photograph's own size, every pixel outside the mask as it was, and DIR/sheet.png: input,
-    mask, both stages, result. A photograph that cannot be used is told of, and the others are restored.
+    mask, the stages. A photograph that cannot be used is told of, and the others are restored.
     """
     names = [photo.stem for photo in photos]
     if twice := next((name for name in names if names.count(name) > 1 or name == "sheet"), None):
@@ -87,9 +85,11 @@ def command(
         written.append(str(path))
         if not as_json:
             emit(str(path))
-        stages = [pasted(stage, done.input_HWC, done.mask_HW) for stage in (done.coarse_HWC, done.refined_HWC)]
+        made = {} if done.coarse_HWC is None else {"stage I": done.coarse_HWC}
+        made["stage II" if made else "result"] = done.refined_HWC
+        stages = [pasted(stage_HWC, done.input_HWC, done.mask_HW) for stage_HWC in made.values()]
         rows.append([done.input_HWC, done.mask_HW, *stages])
-        captions.append([photo.name, "mask", "stage I", "stage II"])
+        captions.append([photo.name, "mask", *made])
     if rows:
         write_png(out / "sheet.png", sheet(rows, captions))
         voice.say(f"{counted(len(rows), 'picture')} restored; before and after in {out / 'sheet.png'}")
@@ -101,12 +101,13 @@ def command(
 
 def pair_masks(photos: Sequence[Path], masks: Sequence[Path]) -> list[Path]:
     """Return the mask of each photograph; raise `UsageError` where there are too few, too many, or one is missing."""
+    from fdtrain.restore import mask_candidates
+
     context = click.get_current_context(silent=True)
     if len(masks) == 1 and masks[0].is_dir():
         found = []
         for photo in photos:
-            stem = photo.stem.removesuffix(".occluded")  # as the members of a shard are called
-            candidates = [masks[0] / f"{stem}{suffix}" for suffix in MASK_SUFFIXES]
+            candidates = mask_candidates(photo, masks[0])
             there = next((path for path in candidates if path.is_file()), None)
             if there is None:
                 raise click.UsageError(f"{masks[0]} holds no mask for {photo}: {candidates[1].name}, say", context)

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from fdtrain.data import EpochSampler, TripletDataset
     from fdtrain.loading import Batches
     from fdtrain.loop import fit
-    from fdtrain.networks.fdstack import Restoration, StackedGAN
+    from fdtrain.networks.fdstack import StackedGAN
+    from fdtrain.networks.restorer import Restoration
 
 _HOMES = {
     "Batches": "loading",
     "EpochSampler": "data",
     "FitConfig": "config",
     "PairAugment": "augment",
-    "Restoration": "networks.fdstack",
+    "Restoration": "networks.restorer",
     "StackedGAN": "networks.fdstack",
     "TripletDataset": "data",
     "fit": "loop",

@@ -25,7 +25,8 @@ from safetensors.torch import load_file, save
 from fdtrain.atomic import write_bytes, write_text, write_whole
 from fdtrain.config import FitConfig
 from fdtrain.errors import CheckpointError, ConfigError
-from fdtrain.networks.fdstack import StackedGAN
+from fdtrain.networks.build import build_model
+from fdtrain.networks.restorer import Restorer
 
 SCHEMA = 1
 """Version of the state's layout; a reader refuses any other."""
@@ -83,14 +84,14 @@ def load_state(receipt: Receipt) -> dict[str, Any]:
     return state
 
 
-def save_model(path: Path, model: StackedGAN, facts: Mapping[str, Any]) -> None:
+def save_model(path: Path, model: Restorer, facts: Mapping[str, Any]) -> None:
     """Write the generators with `facts`, JSON that must hold the `config`, inside."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     # One entry of metadata: safetensors writes several in an order that changes from process to process.
     write_bytes(path, save(tensors, {METADATA_KEY: json.dumps(facts, sort_keys=True)}))
 
 
-def load_model(path: str | Path) -> StackedGAN:
+def load_model(path: str | Path) -> Restorer:
     """Return the generators of a safetensors file, or of a run folder (its best, else its last), ready for use.
 
     On the CPU, in eval mode. Raises `CheckpointError` where the file is missing, damaged, not ours, or holds weights
@@ -98,7 +99,8 @@ def load_model(path: str | Path) -> StackedGAN:
     """
     path = find_weights(path)
     config = FitConfig.from_dict(read_facts(path)["config"])
-    model = StackedGAN(config.network)
+    with torch.random.fork_rng(devices=[]):
+        model = build_model(config)
     try:
         model.load_state_dict(load_file(path))
     except RuntimeError as error:

@@ -12,10 +12,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from fdgen.contract import digest_json
+from fdtrain.baseline_config import BASELINES, Baseline
 from fdtrain.config_toml import flatten, law, read_settings, write_settings
+from fdtrain.config_types import (
+    Betas,
+    Count,
+    Names,
+    Number,
+    Positive,
+    Rates,
+    Section,
+    Share,
+    Weight,
+    at_least,
+    listed,
+    none_from_text,
+    of_length,
+    within,
+)
 from fdtrain.errors import ConfigError
 from fdtrain.presets import PRESETS
 
@@ -25,59 +42,8 @@ N_LAYERS = 5
 LEAST_BOTTLENECK_PX = 4
 """A smaller map is normalised away: an instance of 1x1 is always zero."""
 
-
-def _within(low: float, high: float) -> AfterValidator:
-    def check(value: float) -> float:
-        if not low <= value <= high:
-            raise ValueError(f"must be in [{low:g}, {high:g}], got {value:g}")
-        return value + 0  # -0.0 and 0.0 are one value, and must have one digest
-
-    return AfterValidator(check)
-
-
-def _at_least(low: float) -> AfterValidator:
-    return _within(low, math.inf)
-
-
-def _above_zero(value: float) -> float:
-    if value <= 0:
-        raise ValueError(f"must be greater than 0, got {value:g}")
-    return value
-
-
-def _listed(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _of(n: int, what: str) -> AfterValidator:
-    def check(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(values) != n:
-            raise ValueError(f"must have {what}, got {list(values)}")
-        return values
-
-    return AfterValidator(check)
-
-
-def _none(value: Any) -> Any:
-    return None if value == "none" else value  # TOML has no null
-
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[Number, _within(0, 1)]
-Weight = Annotated[Number, _at_least(0)]
-Count = Annotated[int, _at_least(1)]
-Positive = Annotated[Number, AfterValidator(_above_zero)]
-Weights = Annotated[tuple[Weight, ...], BeforeValidator(_listed), _of(2, "two values, of stage I and of stage II")]
-Layers = Annotated[tuple[Count, ...], BeforeValidator(_listed), _of(N_LAYERS, f"{N_LAYERS} values, one a layer")]
-Betas = Annotated[tuple[Annotated[Number, _within(0, 0.9999)], ...], BeforeValidator(_listed), _of(2, "two values")]
-Rates = Annotated[tuple[Count, ...], BeforeValidator(_listed)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-
-
-class Section(BaseModel):
-    """A table of settings: frozen, without unknown keys, without silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+Weights = Annotated[tuple[Weight, ...], BeforeValidator(listed), of_length(2, "two values, of stage I and of stage II")]
+Layers = Annotated[tuple[Count, ...], BeforeValidator(listed), of_length(N_LAYERS, f"{N_LAYERS} values, one a layer")]
 
 
 class DataConfig(Section):
@@ -85,9 +51,9 @@ class DataConfig(Section):
 
     # Folder that `fdgen build` wrote. It is never written down: a run is tied to the dataset's content_id instead.
     root: str = Field(default="", exclude=True)
-    size_px: Annotated[int, _within(16, 1024)] = 256
+    size_px: Annotated[int, within(16, 1024)] = 256
     # Kinds of occluder to train on; none means all.
-    kinds: Annotated[Names | None, BeforeValidator(_none)] = None
+    kinds: Annotated[Names | None, BeforeValidator(none_from_text)] = None
     # Paired augmentation: nothing, mirroring, or mirroring with mild photometric changes and JPEG.
     augment: Literal["none", "flip", "mild"] = "none"
     # How often a training face wears the occluder of another sample in place of its own, drawn anew each epoch. Paired
@@ -172,12 +138,12 @@ class LossConfig(Section):
     # Eq. 7 to the letter (log(1 - D) for the generator), or one that trains better.
     adversarial: Literal["minimax", "nonsaturating", "hinge", "lsgan"] = "minimax"
     # How much more a pixel in the hole counts than one outside.
-    hole_weight: Annotated[Number, _at_least(1)] = 1.0
+    hole_weight: Annotated[Number, at_least(1)] = 1.0
     # Judge (perceptual and adversarial) the output pasted into the hole, which is what is used, or the raw output.
     composite: bool = False
     # Train without the perceptual and without the adversarial term up to here.
-    perceptual_from_images: Annotated[int, _at_least(0)] = 0
-    adversarial_from_images: Annotated[int, _at_least(0)] = 0
+    perceptual_from_images: Annotated[int, at_least(0)] = 0
+    adversarial_from_images: Annotated[int, at_least(0)] = 0
 
 
 class TrainingConfig(Section):
@@ -186,22 +152,22 @@ class TrainingConfig(Section):
     # Pictures of a step over all processes.
     batch: Count = 10
     # One of the two says when training is done.
-    epochs: Annotated[Count | None, BeforeValidator(_none)] = 1000
-    images: Annotated[Count | None, BeforeValidator(_none)] = None
+    epochs: Annotated[Count | None, BeforeValidator(none_from_text)] = 1000
+    images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
     # Two time-scale update rule: a faster discriminator.
     lr_generator: Positive = 1e-4
     lr_discriminator: Positive = 4e-4
     betas: Betas = (0.5, 0.999)
     # Rates rise over so many images, and fall as 1 / sqrt(images / this) after so many; none keeps them constant.
     # Neither depends on when training ends, so that a run can be prolonged.
-    warmup_images: Annotated[int, _at_least(0)] = 0
-    decay_from_images: Annotated[Count | None, BeforeValidator(_none)] = None
+    warmup_images: Annotated[int, at_least(0)] = 0
+    decay_from_images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
     # "trains both stage models alternatively": in each step one after the other, with no gradient from stage II to I.
     stages: Literal["detached", "joint"] = "detached"
     # Largest norm of a network's gradient; none does not clip.
-    clip_norm: Annotated[Positive | None, BeforeValidator(_none)] = None
+    clip_norm: Annotated[Positive | None, BeforeValidator(none_from_text)] = None
     # Moving average of the generators, which is what is evaluated and kept; none uses the last weights.
-    ema_decay: Annotated[Annotated[Number, _within(0, 0.99999)] | None, BeforeValidator(_none)] = None
+    ema_decay: Annotated[Annotated[Number, within(0, 0.99999)] | None, BeforeValidator(none_from_text)] = None
     precision: Literal["fp32", "bf16"] = "fp32"
     channels_last: bool = False
 
@@ -227,7 +193,7 @@ class OutputConfig(Section):
     # Checkpoints to keep beside the best one.
     keep: Count = 2
     # Pictures on a sheet of samples, and at most used for one validation.
-    samples: Annotated[int, _within(1, 64)] = 8
+    samples: Annotated[int, within(1, 64)] = 8
     validation_limit: Count = 500
     tensorboard: bool = False
 
@@ -237,9 +203,9 @@ class MachineConfig(Section):
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     # 0 leaves it to torch.
-    threads: Annotated[int, _at_least(0)] = 0
+    threads: Annotated[int, at_least(0)] = 0
     # Processes that read and augment; 0 does it in the training process.
-    workers: Annotated[int, _at_least(0)] = 0
+    workers: Annotated[int, at_least(0)] = 0
 
 
 class FitConfig(Section):
@@ -251,7 +217,7 @@ class FitConfig(Section):
     """
 
     preset: str
-    seed: Annotated[int, _at_least(0)] = 0
+    seed: Annotated[int, at_least(0)] = 0
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
@@ -259,9 +225,15 @@ class FitConfig(Section):
     training: TrainingConfig = TrainingConfig()
     output: OutputConfig = OutputConfig()
     machine: MachineConfig = MachineConfig()
+    # Another network, as its own paper describes it, in place of the stack; it leaves `network`, `discriminator` and,
+    # but for the choice of perceptual weights, `loss` alone.
+    baseline: Baseline | None = None
 
     @model_validator(mode="after")
     def _the_picture_fits(self) -> FitConfig:
+        if self.baseline is not None:
+            self.baseline.check_size(self.data.size_px)
+            return self
         size_px, reduction = self.data.size_px, self.network.reduction
         if size_px % reduction:
             raise ValueError(f"must have a data.size_px that network.strides divide ({reduction}), got {size_px}")
@@ -270,6 +242,26 @@ class FitConfig(Section):
                 f"must leave a bottleneck of {LEAST_BOTTLENECK_PX} px or more, got {size_px // reduction} "
                 f"(data.size_px {size_px} over network.strides {reduction})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_set_in_vain(self) -> FitConfig:
+        if self.baseline is None:
+            return self
+        method, plain = self.baseline.method, LossConfig()
+        kept = ("perceptual", "perceptual_layers", "perceptual_weights")
+        loss = self.loss.model_copy(update={name: getattr(plain, name) for name in kept})
+        for section, seen, untouched in (
+            ("network", self.network, NetworkConfig()),
+            ("discriminator", self.discriminator, DiscriminatorConfig()),
+            ("loss", loss, plain),
+        ):
+            if seen != untouched:
+                raise ValueError(f"must leave {section} alone: {method} has its own settings under baseline")
+        if self.training.stages != "detached":
+            raise ValueError(f"must leave training.stages alone: {method} has its own settings under baseline")
+        if not self.baseline.compares_features and self.loss.perceptual != "off":
+            raise ValueError(f"must have loss.perceptual off: {method} compares no features")
         return self
 
     @classmethod
@@ -281,7 +273,9 @@ class FitConfig(Section):
         An override is `"a.b=c"`, c in TOML's notation or a bare string, or a pair `("a.b", value)`. Raises
         `ConfigError`, naming the file or the override and the law that it breaks.
         """
-        defaults = cls(preset=preset).model_dump(mode="json")
+        defaults = cls(preset=preset).as_dict()
+        if method := PRESETS.get(preset, {}).get("baseline.method"):
+            defaults["baseline"] = BASELINES[method]().model_dump(mode="json")
         defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = ""  # excluded from what is written down
         values, blame = read_settings(defaults, PRESETS, preset, file, overrides)
         return cls._validated(values, blame)
@@ -307,7 +301,10 @@ class FitConfig(Section):
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them; paths are left out."""
-        return self.model_dump(mode="json")
+        values = self.model_dump(mode="json")
+        if self.baseline is None:
+            del values["baseline"]  # the stack has no such table, and had none when its first runs were recorded
+        return values
 
     def flat(self) -> dict[str, Any]:
         """Return one level of dotted keys, as in overrides."""

@@ -158,7 +158,10 @@ _TYPES = {
 
 def law(problem: Mapping[str, Any], blame: Mapping[str, str]) -> str:
     """Return one problem that pydantic found as `key must be ..., got ...`, with the file that set the key."""
-    key = ".".join(str(part) for part in problem["loc"] if not isinstance(part, int) and "[" not in str(part))
+    parts = [str(part) for part in problem["loc"] if not isinstance(part, int) and "[" not in str(part)]
+    if parts[:1] == ["baseline"] and len(parts) > 2:
+        del parts[1]  # pydantic names the method between the table and its key
+    key = ".".join(parts)
     where, kind, value = blame.get(key, ""), problem["type"], problem["input"]
     if kind == "value_error":
         return f"{where}{key or 'the config'} {problem['ctx']['error']}"

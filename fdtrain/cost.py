@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fdtrain.config import FitConfig
+from fdtrain.networks.build import build_model
 from fdtrain.networks.discriminator import PatchDiscriminator
-from fdtrain.networks.fdstack import StackedGAN
+from fdtrain.objectives.opening import baseline_objective
 from fdtrain.perceptual import TRUNKS
 
 RUNTIME_BYTES = 600 * 2**20
@@ -25,7 +26,7 @@ KEPT_TWICE = 2.0
 
 @dataclass(frozen=True)
 class Cost:
-    """`parameters` of both generators, `gmacs` of both for one picture; memory of a training step; bytes on disk."""
+    """`parameters` of all generators, `gmacs` of them for one picture; memory of a training step; bytes on disk."""
 
     parameters: int
     discriminator_parameters: int
@@ -38,31 +39,67 @@ class Cost:
 def cost_of(config: FitConfig) -> Cost:
     """Return what a config costs."""
     side, batch = config.data.size_px, config.training.batch
-    with torch.device("meta"):
-        model, discriminator = StackedGAN(config.network), PatchDiscriminator(config.discriminator)
-        occluded, mask = torch.empty(1, 3, side, side), torch.empty(1, 1, side, side)
-        outputs = _Outputs(model, discriminator)
-        counter = FlopCounterMode(display=False)
-        with counter:
-            model(occluded, mask)
-        gmacs = counter.get_total_flops() / 2e9  # a multiplication and its addition are two
-        discriminator(torch.cat([occluded, mask], 1), occluded)
-    n_model, n_discriminator = _count(model), _count(discriminator) * sum(gamma > 0 for gamma in config.loss.gamma)
-    # The model is passed once; a discriminator sees real and generated, then, when that is freed, generated again.
-    values = outputs.of(model) + 2 * outputs.of(discriminator) * any(config.loss.gamma)
+    parameters, gmacs = size_of(config)
+    n_discriminator, values = _stacked_training(config) if config.baseline is None else _baseline_training(config)
     width = 2 if config.training.precision == "bf16" else 4
-    average = n_model if config.training.ema_decay is not None else 0
-    learnt = 4 * (4 * (n_model + n_discriminator) + average)  # weights, gradients, two moments
+    average = parameters if config.training.ema_decay is not None else 0
+    learnt = 4 * (4 * (parameters + n_discriminator) + average)  # weights, gradients, two moments
     return Cost(
-        parameters=n_model,
+        parameters=parameters,
         discriminator_parameters=n_discriminator,
         gmacs=gmacs,
         memory_bytes=int(
             RUNTIME_BYTES + learnt + batch * (KEPT_TWICE * width * values + 4 * _perceptual_values(config, side))
         ),
-        checkpoint_bytes=4 * (3 * (n_model + n_discriminator) + average),
-        weights_bytes=4 * n_model,
+        checkpoint_bytes=4 * (3 * (parameters + n_discriminator) + average),
+        weights_bytes=4 * parameters,
     )
+
+
+def size_of(config: FitConfig) -> tuple[int, float]:
+    """Return the parameters of the network that restores, and its billions of multiply-adds for one picture.
+
+    What is no matrix product, as the Canny detector of EdgeConnect, is not counted.
+    """
+    side = config.data.size_px
+    with torch.device("meta"):
+        model = build_model(config).eval()
+        counter = FlopCounterMode(display=False)
+        with counter, torch.no_grad():
+            model(torch.empty(1, 3, side, side), torch.empty(1, 1, side, side))
+    return _count(model), counter.get_total_flops() / 2e9  # a multiplication and its addition are two
+
+
+def _stacked_training(config: FitConfig) -> tuple[int, int]:
+    """Return the parameters of the discriminators, and the values that the layers of a step hold for one picture."""
+    side = config.data.size_px
+    with torch.device("meta"):
+        model, discriminator = build_model(config), PatchDiscriminator(config.discriminator)
+        occluded, mask = torch.empty(1, 3, side, side), torch.empty(1, 1, side, side)
+        outputs = _Outputs(model, discriminator)
+        model(occluded, mask)
+        discriminator(torch.cat([occluded, mask], 1), occluded)
+    # The model is passed once; a discriminator sees real and generated, then, when that is freed, generated again.
+    values = outputs.of(model) + 2 * outputs.of(discriminator) * any(config.loss.gamma)
+    return _count(discriminator) * sum(gamma > 0 for gamma in config.loss.gamma), values
+
+
+def _baseline_training(config: FitConfig) -> tuple[int, int]:
+    """Return the same of a baseline: everything that is on at the end of its training, passed once."""
+    side, pictures = config.data.size_px, 2  # batch normalisation wants two
+    with torch.device("meta"):
+        objective = baseline_objective(config, None)
+        judges = [stage.discriminator for stage in objective.stages if stage.discriminator is not None]
+        outputs = _Outputs(objective.model, *judges)
+        picture = torch.empty(pictures, 3, side, side)
+        sample = {"occluded": picture, "clean": picture, "mask": torch.empty(pictures, 1, side, side)}
+        batch = objective.begin(sample, torch.device("meta"), images=0, step=0)
+        made = objective.outputs(batch)
+        for stage in objective.stages:
+            objective.discriminator_term(stage, batch, made)
+            objective.generator_terms(stage, batch, made)
+    values = sum(outputs.of(module) for module in (objective.model, *judges))
+    return sum(map(_count, judges)), values // pictures
 
 
 class _Outputs:
@@ -90,9 +127,10 @@ def _perceptual_values(config: FitConfig, side: int) -> int:
     """Return the values that the perceptual network's maps hold for one picture, of three passes."""
     if config.loss.perceptual == "off" or not any(config.loss.beta):
         return 0
+    passes = 1 + sum(beta > 0 for beta in config.loss.beta) if config.baseline is None else 2
     blocks = TRUNKS[config.loss.perceptual].blocks
     widths = (64, 128, 256, 512, 512)
     maps = sum(
         2 * n * width * (side >> level) ** 2 for level, (n, width) in enumerate(zip(blocks, widths, strict=True))
     )
-    return maps * (1 + sum(beta > 0 for beta in config.loss.beta))
+    return maps * passes

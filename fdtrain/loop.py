@@ -1,7 +1,8 @@
 """Training, from top to bottom.
 
-    batch -> Base-Net -> Refine-Net -> both discriminators learn -> both generators learn -> average follows
+    batch -> all stages see it -> discriminators learn -> generators learn -> average follows
 
+What the networks are and what they minimise is the objective's (`fdtrain.objectives`); here is when and in which order.
 Progress is counted in training images over all processes. To resume, call `fit` again with the same folder.
 """
 
@@ -27,9 +28,8 @@ from fdtrain.distributed import Group, joined
 from fdtrain.ema import averaged, ema_decay, follow
 from fdtrain.errors import CheckpointError, ConfigError, TrainingError
 from fdtrain.loading import Batches
-from fdtrain.networks.fdstack import StackedGAN, initialise
+from fdtrain.objectives.opening import open_objective, open_perceptual
 from fdtrain.order import EpochSampler
-from fdtrain.perceptual import load_perceptual
 from fdtrain.pictures import encode_png
 from fdtrain.preflight import check_data, check_room
 from fdtrain.randomness import own_randomness, random_state, set_random_state
@@ -46,7 +46,6 @@ from fdtrain.run import (
     refuse_other,
     write_record,
 )
-from fdtrain.stage import discriminator_term, generator_terms, make_batch, make_stages
 from fdtrain.stats import Log, Progress, Stretch, finite
 from fdtrain.validation import SCORE, sample_sheet, validate
 
@@ -86,7 +85,7 @@ def fit(
         note = on_note if on_note is not None and group.is_first else _ignore
 
         # The data.
-        loss, training, output = config.loss, config.training, config.output
+        training, output = config.training, config.output
         train = TripletDataset(
             config.data.root,
             "train",
@@ -105,14 +104,10 @@ def fit(
 
         # Networks, the same in every process: all their first weights come from one generator.
         rng = torch.Generator().manual_seed(config.seed)
-        model = StackedGAN(config.network)
-        initialise(model, rng)
-        model.to(device)
-        stages = make_stages(config, model, device, rng)
+        perceptual = open_perceptual(config)
+        objective = open_objective(config, device, perceptual, rng)
+        model, stages = objective.model, objective.stages
         average = averaged(model) if training.ema_decay is not None else model
-        perceptual = load_perceptual(
-            loss.perceptual, loss.perceptual_weights, loss.perceptual_layers, relative=loss.perceptual_relative
-        )
         lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
 
         # What this run is, or was begun as; then whether it can work at all.
@@ -180,56 +175,55 @@ def fit(
             waiting_s = time.perf_counter()
             sample = next(batches)
             stretch.waited_s += time.perf_counter() - waiting_s
-            compared = perceptual if images >= loss.perceptual_from_images else None
-            batch = make_batch(config, device, model, compared, sample)
-            adversarial = images >= loss.adversarial_from_images
-            for stage in stages:
-                stage.set_rates(training, images)
+            batch = objective.begin(sample, device, images, step)
+            objective.set_rates(images)
 
-            # Both stages: II sees what I saw and made; its gradient ends there unless they are trained jointly.
+            # All stages see it.
             model.train()
             with autocast(config, device):
-                coarse = model.coarse(batch.occluded_B3HW, batch.mask_B1HW)
-                shown_coarse = coarse if training.stages == "joint" else coarse.detach()
-                outputs = (coarse, model.refined(batch.occluded_B3HW, batch.mask_B1HW, shown_coarse))
+                outputs = objective.outputs(batch)
 
-            # Discriminators learn.
+            # Discriminators learn, then they hold still for the generators' turn.
             terms: dict[str, Tensor] = {}
-            if adversarial:
-                for stage, made in zip(stages, outputs, strict=True):
-                    if stage.discriminator is not None and stage.discriminator_optimiser is not None:
-                        with autocast(config, device):
-                            term = discriminator_term(stage, config, batch, coarse, made)
-                        stage.discriminator_optimiser.zero_grad(set_to_none=True)
-                        term.backward()  # type: ignore[no-untyped-call]
-                        group.average_gradients([stage.discriminator])
-                        norm = _clip(stage.discriminator, training.clip_norm)
-                        if finite([norm]):
-                            stage.discriminator_optimiser.step()
-                        stage.discriminator.requires_grad_(False)  # for the generators' turn
-                        terms[f"stage{stage.place + 1}/discriminator"] = term
-
-            # Generators learn, both from one backward pass: detached, their graphs do not touch.
-            totals = []
-            for stage, made in zip(stages, outputs, strict=True):
+            for stage in stages:
+                if stage.discriminator is None or stage.discriminator_optimiser is None:
+                    continue
                 with autocast(config, device):
-                    parts = generator_terms(stage, config, batch, coarse, made, compared, adversarial=adversarial)
-                totals.append(parts["total"])
-                terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
+                    term = objective.discriminator_term(stage, batch, outputs)
+                if term is not None:
+                    stage.discriminator_optimiser.zero_grad(set_to_none=True)
+                    term.backward()  # type: ignore[no-untyped-call]
+                    group.average_gradients([stage.discriminator])
+                    norm = _clip(stage.discriminator, training.clip_norm)
+                    if finite([norm]):
+                        stage.discriminator_optimiser.step()
+                    terms[f"stage{stage.place + 1}/discriminator"] = term
+                stage.discriminator.requires_grad_(False)
+
+            # Generators learn, all from one backward pass: where they are detached, their graphs do not touch.
+            learning, totals = [], []
+            for stage in stages:
+                with autocast(config, device):
+                    parts = objective.generator_terms(stage, batch, outputs)
+                if parts:
+                    learning.append(stage)
+                    totals.append(parts["total"])
+                    terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
                 stage.generator_optimiser.zero_grad(set_to_none=True)
-            torch.stack(totals).sum().backward()  # type: ignore[no-untyped-call]
-            group.average_gradients([stage.generator for stage in stages])
-            norms = [_clip(stage.generator, training.clip_norm) for stage in stages]
-            terms |= {f"stage{stage.place + 1}/gradient": norm for stage, norm in zip(stages, norms, strict=True)}
+            if learning:
+                torch.stack(totals).sum().backward()  # type: ignore[no-untyped-call]
+            group.average_gradients([stage.generator for stage in learning])
+            norms = [_clip(stage.generator, training.clip_norm) for stage in learning]
+            terms |= {f"stage{stage.place + 1}/gradient": norm for stage, norm in zip(learning, norms, strict=True)}
             for stage in stages:
                 if stage.discriminator is not None:
                     stage.discriminator.requires_grad_(True)
 
             # A step whose gradient is no number is left out, counted and told of; several in a row end the run.
             if finite(norms):
-                for stage in stages:
+                for stage in learning:
                     stage.generator_optimiser.step()
-                if training.ema_decay is not None:
+                if learning and training.ema_decay is not None:
                     follow(average, model, ema_decay(training.ema_decay, step))
                 bad_steps = 0
             else:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Literal, NamedTuple
 
@@ -61,7 +62,7 @@ def blur(images_BCHW: Tensor) -> Tensor:
     """Blur every channel with SSIM's window, reflecting at the border; float32, also inside an autocast."""
     n_channels, radius = images_BCHW.shape[1], SSIM_WINDOW // 2
     kernel = _gaussian(images_BCHW.device).repeat(n_channels, 1, 1, 1)
-    with torch.autocast(images_BCHW.device.type, enabled=False):
+    with full_precision(images_BCHW.device):
         padded = F.pad(images_BCHW.float(), (radius,) * 4, mode="reflect")
         rows = F.conv2d(padded, kernel, groups=n_channels)
         return F.conv2d(rows, kernel.transpose(2, 3), groups=n_channels)
@@ -72,6 +73,12 @@ def _gaussian(device: torch.device) -> Tensor:
     places = torch.arange(SSIM_WINDOW, dtype=torch.float64) - SSIM_WINDOW // 2
     weights = torch.exp(-(places**2) / (2 * SSIM_SIGMA**2))
     return (weights / weights.sum()).float().view(1, 1, 1, SSIM_WINDOW).to(device)
+
+
+def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return the context in which nothing is computed in half precision, whatever is around it."""
+    # The meta device, which has shapes alone, knows no autocast.
+    return contextlib.nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 class Verdicts(NamedTuple):

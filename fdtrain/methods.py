@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -10,7 +11,7 @@ import torch
 from fdgen.contract import Image
 from fdtrain.device import is_out_of_memory
 from fdtrain.errors import DeviceError
-from fdtrain.networks.fdstack import Restoration
+from fdtrain.networks.restorer import Restoration
 from fdtrain.pictures import mask_to_tensor, to_pictures, to_tensor
 
 
@@ -24,14 +25,32 @@ class Method(Protocol):
         ...
 
 
+class OneByOne(ABC):
+    """A method that restores each picture by itself."""
+
+    names: tuple[str, ...]
+
+    @abstractmethod
+    def fill(self, occluded_HWC: Image, mask_HW: Image) -> Image:
+        """Restore one picture."""
+
+    def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
+        """Restore pictures one after the other."""
+        return [(self.fill(occluded_HWC, mask_HW),) for occluded_HWC, mask_HW in pairs]
+
+
 class ModelMethod:
-    """A trained model: its final picture, and where `stages` before it that of stage I under a name of its own."""
+    """A trained model: its final picture, and before it the coarse one under a name of its own.
+
+    Without `stages`, or where the network makes none, the final picture is alone.
+    """
 
     def __init__(
         self, model: torch.nn.Module, *, name: str = "model", stages: bool = True, device: str | torch.device = "cpu"
     ) -> None:
         self.device = torch.device(device)
         self.model = model.to(self.device).eval()
+        stages = stages and bool(getattr(model, "has_coarse", True))
         self.names: tuple[str, ...] = (f"{name}, stage I", name) if stages else (name,)
 
     @torch.inference_mode()

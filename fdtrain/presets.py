@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from fdtrain.baseline_presets import BASELINE_DESCRIPTIONS, BASELINE_PRESETS
+
 
 class Shape(NamedTuple):
     """What depends on the size of the pictures and on how long one is ready to wait."""
@@ -125,7 +127,7 @@ def _settings(name: str) -> dict[str, Any]:
     }
 
 
-PRESETS: dict[str, dict[str, Any]] = {name: _settings(name) for name in _TABLE}
+PRESETS: dict[str, dict[str, Any]] = {name: _settings(name) for name in _TABLE} | BASELINE_PRESETS
 """What each preset sets, by dotted key."""
 
-DESCRIPTIONS: dict[str, str] = {name: line for name, (_, _, line) in _TABLE.items()}
+DESCRIPTIONS: dict[str, str] = {name: line for name, (_, _, line) in _TABLE.items()} | BASELINE_DESCRIPTIONS

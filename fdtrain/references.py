@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import spsolve
@@ -14,33 +12,17 @@ from fdgen.contract import Image
 from fdgen.errors import FdError
 from fdtrain.data import Pictures, TripletDataset
 from fdtrain.eigenfaces import N_FACES, FaceSpace, Vectors, clean_faces, fit_face_space
-from fdtrain.methods import Method
+from fdtrain.inpainting import RADIUS_PX, Biharmonic, Inpainting, PatchMatch, open_patchmatch
+from fdtrain.methods import Method, OneByOne
 from fdtrain.pictures import pasted
 
-REFERENCES = ("copy", "telea", "navier-stokes", "mean-face", "eigenfaces")
-
-RADIUS_PX = 3.0
-"""Of OpenCV's inpainting; from 1 to 8 it moves the result by 0.3 dB."""
+REFERENCES = ("copy", "telea", "navier-stokes", "biharmonic", "patchmatch", "mean-face", "eigenfaces")
 
 N_TUNING = 150
 """Photographs kept from the eigenfaces to choose their ridge; at most a fifth of the split."""
 
 
-class _OneByOne(ABC):
-    """A method that restores each picture by itself."""
-
-    names: tuple[str, ...]
-
-    @abstractmethod
-    def fill(self, occluded_HWC: Image, mask_HW: Image) -> Image:
-        """Restore one picture."""
-
-    def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
-        """Restore pictures one after the other."""
-        return [(self.fill(occluded_HWC, mask_HW),) for occluded_HWC, mask_HW in pairs]
-
-
-class Copy(_OneByOne):
+class Copy(OneByOne):
     """The input as it is."""
 
     names: tuple[str, ...] = ("copy of the input",)
@@ -50,22 +32,7 @@ class Copy(_OneByOne):
         return occluded_HWC
 
 
-class Inpainting(_OneByOne):
-    """OpenCV's inpainting: Telea's fast marching (2004), or Navier-Stokes (Bertalmio et al. 2001)."""
-
-    def __init__(self, how: str) -> None:
-        self.flag, name = {
-            "telea": (cv2.INPAINT_TELEA, "Telea"),
-            "navier-stokes": (cv2.INPAINT_NS, "Navier-Stokes"),
-        }[how]
-        self.names = (name,)
-
-    def fill(self, occluded_HWC: Image, mask_HW: Image) -> Image:
-        """Return the picture with its hole painted over; channels are treated alike, so their order does not matter."""
-        return cv2.inpaint(occluded_HWC, mask_HW, RADIUS_PX, self.flag)  # type: ignore[return-value]
-
-
-class MeanFace(_OneByOne):
+class MeanFace(OneByOne):
     """The mean of the training faces in the hole, shifted to meet its surroundings."""
 
     names: tuple[str, ...] = ("mean face",)
@@ -78,7 +45,7 @@ class MeanFace(_OneByOne):
         return with_residual(self.mean_HWC, occluded_HWC, mask_HW)
 
 
-class Eigenfaces(_OneByOne):
+class Eigenfaces(OneByOne):
     """The face of an eigenspace that fits the known pixels, shifted to meet its surroundings."""
 
     def __init__(self, space: FaceSpace) -> None:
@@ -155,6 +122,10 @@ def open_references(
             methods.append(Copy())
         elif name in ("telea", "navier-stokes"):
             methods.append(Inpainting(name))
+        elif name == "biharmonic":
+            methods.append(Biharmonic())
+        elif name == "patchmatch":
+            methods.append(open_patchmatch())
         else:
             if space is None:
                 space = learn_faces(train(), n=N_FACES if "eigenfaces" in names else 1, on_stage=on_stage)
@@ -168,6 +139,8 @@ def reference_notes(methods: Sequence[Method]) -> list[str]:
     for method in methods:
         if isinstance(method, Inpainting):
             notes.append(f"{method.names[0]}: OpenCV's, with a radius of {RADIUS_PX:g} px")
+        if isinstance(method, PatchMatch):
+            notes.append(f"{method.names[0]}: {method.protocol}")
         if isinstance(method, Eigenfaces):
             space = method.space
             notes.append(

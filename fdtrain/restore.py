@@ -14,7 +14,7 @@ import torch
 
 from fdgen.contract import Image
 from fdgen.errors import PictureError
-from fdtrain.methods import ModelMethod
+from fdtrain.methods import Method, ModelMethod
 from fdtrain.pictures import decode_grey, decode_rgb, pasted, read_file, resized, resized_mask
 
 ALIGNED = {(218, 178): (20, 0, 178), (109, 89): (10, 0, 89)}
@@ -38,13 +38,13 @@ class Restored:
     """A restored photograph.
 
     `picture_HWC` has the photograph's own size and pixels, but for those masked. The square pictures are as the network
-    saw and made them: input, mask, and the raw outputs of stage I and II.
+    saw and made them: input, mask, and the raw outputs, a coarse one where the network makes one.
     """
 
     picture_HWC: Image
     input_HWC: Image
     mask_HW: Image
-    coarse_HWC: Image
+    coarse_HWC: Image | None
     refined_HWC: Image
 
 
@@ -87,6 +87,15 @@ def read_mask(path: str | Path, photo_HWC: Image, *, threshold: int | None = Non
     return mask_HW
 
 
+MASK_SUFFIXES = (".mask.png", ".png", ".jpg", ".jpeg", ".webp", ".bmp")
+
+
+def mask_candidates(photo: Path, folder: Path) -> list[Path]:
+    """Return where the mask of a photograph may lie in a folder of masks, by its name; the likeliest first."""
+    stem = photo.stem.removesuffix(".occluded")  # as the members of a shard are called
+    return [folder / f"{stem}{suffix}" for suffix in MASK_SUFFIXES]
+
+
 def find_crop(photo_HWC: Image, name: str) -> Crop:
     """Return the square that the network sees; raise `PictureError` where the picture is not aligned."""
     high, wide = photo_HWC.shape[:2]
@@ -106,10 +115,17 @@ def restore(model: torch.nn.Module, photo_HWC: Image, mask_HW: Image, *, size_px
 
     Every pixel whose mask is 0 keeps its value. Raises `PictureError` where the photograph is not aligned.
     """
+    device = next(model.parameters()).device
+    return restore_by(ModelMethod(model, device=device), photo_HWC, mask_HW, size_px=size_px)
+
+
+def restore_by(method: Method, photo_HWC: Image, mask_HW: Image, *, size_px: int) -> Restored:
+    """Do the same by any method, at `size_px`."""
     crop = find_crop(photo_HWC, "the photograph")
     input_HWC, small_HW = resized(crop.of(photo_HWC), size_px), resized_mask(crop.of(mask_HW), size_px)
-    device = next(model.parameters()).device
-    coarse_HWC, refined_HWC = ModelMethod(model, device=device).restore([(input_HWC, small_HW)])[0]
+    *coarse, refined_HWC = method.restore([(input_HWC, small_HW)])[0]
     filled_HWC = photo_HWC.copy()
     crop.of(filled_HWC)[...] = resized(refined_HWC, crop.side)
-    return Restored(pasted(filled_HWC, photo_HWC, mask_HW), input_HWC, small_HW, coarse_HWC, refined_HWC)
+    return Restored(
+        pasted(filled_HWC, photo_HWC, mask_HW), input_HWC, small_HW, coarse[0] if coarse else None, refined_HWC
+    )

@@ -1,4 +1,4 @@
-"""One GAN of the stack: its networks, its two optimisers, and what each of them minimises (sections 3.3 and 3.5)."""
+"""A GAN in training: its networks and two optimisers; and of the stack's two, what they minimise (3.3 and 3.5)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from fdtrain.config import FitConfig, TrainingConfig
 from fdtrain.device import autocast
 from fdtrain.losses import Verdicts, discriminator_loss, generator_loss, l1, pixel_weights, ssim_loss
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
-from fdtrain.networks.fdstack import INPUT_CHANNELS, Generator, StackedGAN, composite
+from fdtrain.networks.fdstack import INPUT_CHANNELS, StackedGAN
+from fdtrain.networks.restorer import composite
 from fdtrain.perceptual import PerceptualLoss
 
 
@@ -31,17 +32,20 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """Base-Net (place 0) or Refine-Net (place 1). A stage whose gamma is 0 has no discriminator."""
+    """A generator that learns, and what judges it: of the stack, Base-Net (place 0) or Refine-Net (place 1).
+
+    `generator` is a part of the model, or all of it. A stage without an adversarial term has no discriminator.
+    """
 
     place: int
-    generator: Generator
-    generator_optimiser: torch.optim.Adam
-    discriminator: PatchDiscriminator | None
-    discriminator_optimiser: torch.optim.Adam | None
+    generator: nn.Module
+    generator_optimiser: torch.optim.Optimizer
+    discriminator: nn.Module | None
+    discriminator_optimiser: torch.optim.Optimizer | None
 
-    def set_rates(self, training: TrainingConfig, images: int) -> None:
-        """Set the learning rates for the step that begins after `images` images."""
-        scale = rate_scale(training, images)
+    def set_rates(self, training: TrainingConfig, images: int, factor: float = 1.0) -> None:
+        """Set the learning rates for the step that begins after `images` images, `factor` being the stage's own."""
+        scale = rate_scale(training, images) * factor
         for optimiser, rate in (
             (self.generator_optimiser, training.lr_generator),
             (self.discriminator_optimiser, training.lr_discriminator),
@@ -77,7 +81,7 @@ def make_stages(
     def adam(module: nn.Module, rate: float) -> torch.optim.Adam:
         return torch.optim.Adam(module.parameters(), lr=rate, betas=betas, foreach=True)
 
-    def stage(place: int, generator: Generator) -> Stage:
+    def stage(place: int, generator: nn.Module) -> Stage:
         optimiser = adam(generator, training.lr_generator)
         if config.loss.gamma[place] == 0:
             return Stage(place, generator, optimiser, None, None)

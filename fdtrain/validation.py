@@ -10,22 +10,24 @@ from torch import Tensor
 
 from fdgen.contract import Image
 from fdtrain.losses import ssim_map
-from fdtrain.networks.fdstack import Restoration, StackedGAN, composite
+from fdtrain.networks.restorer import Restoration, Restorer, composite
 from fdtrain.pictures import to_pictures
 from fdtrain.sheets import sheet
 
 SCORE = "val/hole_psnr_db"
 """What decides which checkpoint is the best: PSNR in the hole alone, of the final picture."""
 
+COARSE_SCORE = "val/coarse_hole_psnr_db"
+
 
 @torch.no_grad()
-def validate(model: StackedGAN, batches: Iterable[Mapping[str, Any]], device: torch.device) -> dict[str, float]:
-    """Return means over images of the pasted results: PSNR in the hole in dB (both stages), SSIM of the whole.
+def validate(model: Restorer, batches: Iterable[Mapping[str, Any]], device: torch.device) -> dict[str, float]:
+    """Return means over images of the pasted results: PSNR in the hole in dB (of a coarse picture too), SSIM.
 
     Pictures are rounded to 8 bits first, as they would be saved. Images with an empty mask are left out.
     """
     model.eval()
-    found: dict[str, list[Tensor]] = {"val/coarse_hole_psnr_db": [], SCORE: [], "val/ssim": []}
+    found: dict[str, list[Tensor]] = {COARSE_SCORE: [], SCORE: [], "val/ssim": []}
     for batch in batches:
         occluded, clean, mask = (batch[name].to(device) for name in ("occluded", "clean", "mask"))
         restored: Restoration = model(occluded, mask)
@@ -33,10 +35,11 @@ def validate(model: StackedGAN, batches: Iterable[Mapping[str, Any]], device: to
         coarse = rounded(composite(restored.coarse_B3HW, occluded, mask))
         final = rounded(restored.composited(occluded, mask))
         holed = mask.sum((1, 2, 3)) > 0
-        found["val/coarse_hole_psnr_db"].append(hole_psnr_db(coarse, truth, mask)[holed])
+        if model.has_coarse:
+            found[COARSE_SCORE].append(hole_psnr_db(coarse, truth, mask)[holed])
         found[SCORE].append(hole_psnr_db(final, truth, mask)[holed])
         found["val/ssim"].append(ssim_map(final, truth).mean((1, 2, 3))[holed])
-    return {name: float(torch.cat(values).double().mean()) for name, values in found.items()}
+    return {name: float(torch.cat(values).double().mean()) for name, values in found.items() if values}
 
 
 def rounded(image_B3HW: Tensor) -> Tensor:
@@ -51,26 +54,23 @@ def hole_psnr_db(image_B3HW: Tensor, truth_B3HW: Tensor, mask_B1HW: Tensor) -> T
     return -10 * torch.log10(mse_B.clamp(min=1e-10))
 
 
-COLUMNS = ("occluded", "stage I", "stage II", "clean")
-"""What stands side by side on a sheet of samples."""
-
-
 @torch.no_grad()
-def sample_sheet(model: StackedGAN, samples: Sequence[Mapping[str, Any]], split: str, device: torch.device) -> Image:
-    """Return a sheet, a row a sample of `split`: before, both stages pasted into the hole, and the truth.
+def sample_sheet(model: Restorer, samples: Sequence[Mapping[str, Any]], split: str, device: torch.device) -> Image:
+    """Return a sheet, a row a sample of `split`: before, each stage's picture pasted into the hole, and the truth.
 
-    Captions give the split and the hole-only PSNR of each stage.
+    Captions give the split and the hole-only PSNR of each picture.
     """
     model.eval()
     occluded, clean, mask = (
         torch.stack([sample[name] for sample in samples]).to(device) for name in ("occluded", "clean", "mask")
     )
     restored: Restoration = model(occluded, mask)
-    coarse, final = composite(restored.coarse_B3HW, occluded, mask), restored.composited(occluded, mask)
-    psnrs = [hole_psnr_db(rounded(made), rounded(clean), mask).tolist() for made in (coarse, final)]
-    rows = list(zip(*(to_pictures(column) for column in (occluded, coarse, final, clean)), strict=True))
+    made = {"stage I": composite(restored.coarse_B3HW, occluded, mask)} if model.has_coarse else {}
+    made["stage II" if model.has_coarse else "result"] = restored.composited(occluded, mask)
+    psnrs = [hole_psnr_db(rounded(pictures), rounded(clean), mask).tolist() for pictures in made.values()]
+    rows = list(zip(*(to_pictures(column) for column in (occluded, *made.values(), clean)), strict=True))
     captions = [
-        [f"{split} {COLUMNS[0]}", f"{COLUMNS[1]} {one:.1f} dB", f"{COLUMNS[2]} {two:.1f} dB", COLUMNS[3]]
-        for one, two in zip(*psnrs, strict=True)
+        [f"{split} occluded", *(f"{name} {psnr:.1f} dB" for name, psnr in zip(made, found, strict=True)), "clean"]
+        for found in zip(*psnrs, strict=True)
     ]
     return sheet(rows, captions)

@@ -8,7 +8,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from fdtrain.config import DiscriminatorConfig
 from fdtrain.networks.blocks import normalisation
-from fdtrain.networks.fdstack import INITIAL_SPREAD, INPUT_CHANNELS
+from fdtrain.networks.fdstack import INPUT_CHANNELS
+from fdtrain.networks.restorer import INITIAL_SPREAD
 
 SLOPE = 0.2
 """Of the leaky relu, pix2pix's."""

@@ -5,35 +5,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
 from fdtrain.config import NetworkConfig
 from fdtrain.networks.blocks import Activation, DilatedBlock, down, up, upsampling
+from fdtrain.networks.restorer import INITIAL_SPREAD, Restoration, Restorer, composite
 
 INPUT_CHANNELS = 4
 """I_o is "a combined input of an occluded face image I_c and corresponding binary mask I_m" (section 3.2)."""
-
-INITIAL_SPREAD = 0.02
-"""Standard deviation of the first weights, pix2pix's, which the paper builds on."""
-
-
-class Restoration(NamedTuple):
-    """What the two stages make of an occluded face; both pictures are raw output, in the hole and outside."""
-
-    coarse_B3HW: Tensor
-    image_B3HW: Tensor
-
-    def composited(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
-        """Return the final picture in the hole and the given one everywhere else."""
-        return composite(self.image_B3HW, occluded_B3HW, mask_B1HW)
-
-
-def composite(output_B3HW: Tensor, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
-    """Paste an output into the hole of the picture that it was made from."""
-    return torch.where(mask_B1HW > 0, output_B3HW, occluded_B3HW)
 
 
 class Generator(nn.Module):
@@ -96,11 +76,13 @@ class Generator(nn.Module):
         return image_B3HW
 
 
-class StackedGAN(nn.Module):
+class StackedGAN(Restorer):
     """The generators of both stages (figure 2): stage II sees the input of stage I and its output.
 
     `forward(occluded_B3HW, mask_B1HW)` gives a `Restoration`. Training runs `coarse` and `refined` one by one.
     """
+
+    has_coarse = True
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

@@ -9,8 +9,10 @@ from torch import nn
 
 from fdtrain.config import DiscriminatorConfig, FitConfig, NetworkConfig
 from fdtrain.networks.blocks import SqueezeExcitation, normalisation
+from fdtrain.networks.build import build_model
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator, receptive_field
-from fdtrain.networks.fdstack import Restoration, StackedGAN, composite, initialise
+from fdtrain.networks.fdstack import StackedGAN, initialise
+from fdtrain.networks.restorer import Restoration, composite
 from fdtrain.presets import PRESETS
 
 SMALL = NetworkConfig(widths=(4, 4, 8, 8, 8), dilations=(2,), strides=(2, 2, 1, 1, 1))
@@ -60,7 +62,7 @@ def test_every_preset_gives_pictures_of_its_size(name: str) -> None:
     config = FitConfig.load(name)
     side = config.data.size_px
     with torch.device("meta"):
-        model = StackedGAN(config.network)
+        model = build_model(config)
         restored = model(torch.empty(2, 3, side, side), torch.empty(2, 1, side, side))
     assert restored.coarse_B3HW.shape == restored.image_B3HW.shape == (2, 3, side, side)
 

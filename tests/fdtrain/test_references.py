@@ -12,11 +12,11 @@ import pytest
 from fdgen.errors import DatasetError, FdError
 from fdtrain.data import Pictures, TripletDataset
 from fdtrain.eigenfaces import FaceSpace, clean_faces, fit_face_space
+from fdtrain.inpainting import Biharmonic, Inpainting, open_patchmatch
 from fdtrain.references import (
     REFERENCES,
     Copy,
     Eigenfaces,
-    Inpainting,
     MeanFace,
     learn_faces,
     membrane,
@@ -83,7 +83,8 @@ def test_completion_is_masked_least_squares(space: FaceSpace, ridge: float) -> N
 def test_what_lies_in_the_hole_does_not_matter(space: FaceSpace) -> None:
     picture, mask = smooth_face(78, 24), holed()
     other = np.where(mask[..., None] > 0, 255 - picture, picture)
-    for method in (Inpainting("telea"), Inpainting("navier-stokes"), MeanFace(space.mean_HWC), Eigenfaces(space)):
+    classical = (Inpainting("telea"), Inpainting("navier-stokes"), Biharmonic(), open_patchmatch())
+    for method in (*classical, MeanFace(space.mean_HWC), Eigenfaces(space)):
         one, same = method.fill(picture, mask), method.fill(other, mask)
         np.testing.assert_array_equal(one, same)
         np.testing.assert_array_equal(one[mask == 0], picture[mask == 0])
@@ -108,6 +109,33 @@ def test_inpainting_is_that_of_opencv() -> None:
     picture, mask = smooth_face(5, 24), holed()
     expected = cv2.inpaint(picture[..., ::-1].copy(), mask, 3, cv2.INPAINT_TELEA)[..., ::-1]
     np.testing.assert_array_equal(Inpainting("telea").fill(picture, mask), expected)
+
+
+def test_a_biharmonic_filling_goes_on_with_the_slope() -> None:
+    """A plane satisfies the equation, so that a hole in it is filled with the plane."""
+    plane = np.repeat((np.add.outer(np.arange(24) * 3, np.arange(24) * 2) + 20)[..., None], 3, 2).astype(np.uint8)
+    mask = holed()
+    filled = Biharmonic().fill(np.where(mask[..., None] > 0, np.uint8(0), plane), mask)
+    assert np.abs(filled.astype(int) - plane).max() <= 1
+
+
+def test_patches_repeat_what_the_picture_shows_and_are_the_same_every_time() -> None:
+    """Stripes go on through a hole, where diffusion loses them; and nothing is made of nothing."""
+    row = np.where((np.arange(96) // 8) % 2, 220, 20).astype(np.uint8)
+    stripes = np.repeat(np.tile(row, (96, 1))[..., None], 3, 2)
+    mask = np.zeros((96, 96), np.uint8)
+    mask[36:60, 36:60] = 255
+    occluded = np.where(mask[..., None] > 0, np.uint8(0), stripes)
+
+    def error(filled: np.ndarray) -> float:
+        return float(np.abs(filled.astype(int) - stripes)[mask > 0].mean())
+
+    method = open_patchmatch()
+    filled = method.fill(occluded, mask)
+    assert error(filled) < 35 < 50 < error(Inpainting("telea").fill(occluded, mask))
+    np.testing.assert_array_equal(filled, method.fill(occluded, mask))
+    mask[:, ::4] = 255
+    np.testing.assert_array_equal(method.fill(stripes, mask), stripes)
 
 
 def test_a_membrane_is_the_mean_of_its_neighbours() -> None:
@@ -198,13 +226,16 @@ def test_all_references_open_by_name(triplets: Path) -> None:
         "copy of the input",
         "Telea",
         "Navier-Stokes",
+        "biharmonic",
+        "PatchMatch",
         "mean face",
         f"{int(names[-1].split()[0])} eigenfaces",
     ]
 
-    telea, navier_stokes, eigenfaces = reference_notes(methods)
+    telea, navier_stokes, patchmatch, eigenfaces = reference_notes(methods)
     assert telea == "Telea: OpenCV's, with a radius of 3 px"
     assert navier_stokes.startswith("Navier-Stokes: ")
+    assert patchmatch.startswith("PatchMatch: of the package patchmatch-cython ")
     space = learn_faces(train())
     assert f"of {space.n_faces} photographs of the train split, with a ridge of {space.ridge:g} times" in eigenfaces
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from fdgen.errors import PictureError
 from fdtrain.checkpoint import load_model
-from fdtrain.networks.fdstack import Restoration
+from fdtrain.networks.restorer import Restoration
 from fdtrain.pictures import decode_rgb, encode_png, read_file, resized, resized_mask, write_png
 from fdtrain.restore import find_crop, read_mask, read_photo, restore
 from tests.fdtrain.sets import smooth_face

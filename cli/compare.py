@@ -1,0 +1,242 @@
+"""`fdtrain compare`: the paper's Table 1 on one's own data."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .evaluate import REFERENCES, device_option, measures_option
+from .fit import asked_to_stop
+from .output import Voice, aligned, counted, emit, emit_json
+from .progress import Stages
+from .reporting import FAILED, Interrupted
+from .settings import json_option, quiet_option
+
+if TYPE_CHECKING:
+    from fdtrain.comparison.plan import Ask, Task
+
+LEARNED = ("faithful", "modern", "glcm", "gca", "edgeconnect", "context-encoder", "pix2pix", "din")
+PICTURE_MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity")
+"""Both as the library has them: the help must not import it."""
+
+
+def _methods(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    if text in ("all", "none"):
+        return (*REFERENCES, *LEARNED) if text == "all" else ()
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _weights(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Path]:
+    found = {}
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals or not name or not path:
+            raise click.BadParameter(f"{text!r} is not of the form NAME=FILE", ctx, parameter)
+        if name in found:
+            raise click.BadParameter(f"two rows are both called {name!r}", ctx, parameter)
+        found[name] = Path(path)
+    return found
+
+
+@click.command("compare")
+@click.option(
+    "--data", type=click.Path(path_type=Path), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote."
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where all of it goes.")
+@click.option(
+    "--methods",
+    callback=_methods,
+    default="all",
+    show_default=True,
+    metavar="NAME,...",
+    help=f"Rows: all, none, or some of {', '.join((*REFERENCES, *LEARNED))}, and any preset.",
+)
+@click.option("--weights", callback=_weights, multiple=True, metavar="NAME=FILE", help="A row of weights that exist.")
+@click.option("--images", type=click.IntRange(min=1), metavar="N", help="Budget: train each method on so many images.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Or on as many as S CPU seconds allow."
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Trainings each.")
+@click.option("--against", metavar="NAME", help="Row that the others are tested against.  [default: modern]")
+@click.option("--size", "size_px", type=int, metavar="PX", help="[default: the dataset's]")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N test pictures.")
+@measures_option(PICTURE_MEASURES)
+@click.option(
+    "--perceptual",
+    type=click.Choice(["vgg19", "vgg16-stlpips", "off"]),
+    help="Perceptual network of the methods that have one.  [default: each preset's]",
+)
+@click.option("--perceptual-weights", default="", metavar="FILE", help="Its weights.  [default: torchvision's cache]")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of all that train.")
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Of torch.")
+@device_option
+@click.option("--real", type=click.Path(path_type=Path), metavar="DIR", help="Restore these photographs by all, too.")
+@click.option("--dry-run", is_flag=True, help="Print the rows and what each trains with, and do nothing.")
+@quiet_option
+@json_option
+def command(
+    data: Path,
+    out: Path,
+    methods: tuple[str, ...],
+    weights: dict[str, Path],
+    images: int | None,
+    seconds: float | None,
+    seeds: int,
+    against: str | None,
+    size_px: int | None,
+    limit: int | None,
+    measures: tuple[str, ...],
+    perceptual: str | None,
+    perceptual_weights: str,
+    overrides: tuple[str, ...],
+    threads: int,
+    device: str | None,
+    real: Path | None,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Train methods on DATASET for an equal budget, measure all on its test split, and print the paper's Table 1.
+
+    Means with standard errors, paired tests, seconds a picture, parameters and GMACs; as text, CSV, JSON, Markdown and
+    LaTeX in DIR. Running the same command again goes on with what is not finished, whatever interrupted it. A row that
+    fails is told of with its reason and loses no other. With --real, occluded photographs (NAME.jpg beside
+    NAME.mask.png) are restored by every method into DIR/real, with a sheet of all.
+    """
+    context = click.get_current_context()
+    if images is not None and seconds is not None:
+        raise click.UsageError("--images and --seconds are two budgets: give one", context)
+    trains = any(name not in REFERENCES for name in methods)
+    if trains and images is None and seconds is None:
+        raise click.UsageError("a budget is missing: --images N or --seconds S", context)
+    if not methods and not weights:
+        raise click.UsageError("there is nothing to compare: name --methods or --weights", context)
+    from fdtrain.comparison.compare import ASK_FILE, Watch, compare
+    from fdtrain.comparison.photographs import read_photographs, restore_photographs
+    from fdtrain.comparison.plan import Ask, make_tasks
+    from fdtrain.comparison.tables import Tables
+    from fdtrain.data import TripletDataset
+    from fdtrain.results import make_folder
+
+    dataset = TripletDataset(data, "test", size_px=size_px, limit=limit)
+    ask = Ask(
+        data=str(data.resolve()),
+        size_px=dataset.size_px,
+        images=images,
+        seconds=seconds,
+        limit=limit,
+        measures=measures,
+        perceptual=perceptual,
+        perceptual_weights=perceptual_weights and str(Path(perceptual_weights).resolve()),
+        overrides=overrides,
+        threads=threads,
+        device=device or "auto",
+    )
+    resolved = {name: path.resolve() for name, path in weights.items()}
+    tasks = make_tasks(methods, resolved, seeds=seeds, size_px=dataset.size_px)
+    if against is not None and against not in {task.name for task in tasks}:
+        raise click.UsageError(f"--against {against}: there is no such row", context)
+    if real is not None:
+        read_photographs(real)  # an hour later a wrong folder would cost an hour
+    if dry_run:
+        tell_plan(tasks, ask, as_json)
+        return
+    make_folder(out)
+    voice = Voice(quiet)
+    with asked_to_stop() as asked, Stages(voice) as stages:
+        watch = _Watch(stages, voice, tasks, ask)
+        done = compare(
+            tasks,
+            ask,
+            out,
+            watch=Watch(watch.on_begin, watch.on_images, watch.on_end),
+            asked_to_stop=lambda: bool(asked),
+        )
+    if done.stopped:
+        raise Interrupted(
+            f"{len(done.results)} of {counted(len(tasks), 'training or row', 'trainings and rows')} are done and kept "
+            f"in {out}; run the same command again to go on"
+        )
+    tables = Tables.of(tasks, done, ask, json.loads((out / ASK_FILE).read_text(encoding="utf-8")), against)
+    tables.write(out)
+    if as_json:
+        emit_json(tables.json())
+    else:
+        emit(tables.text().rstrip("\n"))
+    if real is not None:
+        found = restore_photographs(
+            real, tasks, done, ask, out, on_method=lambda name: voice.say(f"photographs by {name} ...")
+        )
+        if not as_json:
+            emit("")
+            for line in aligned([("photographs", *found.grid[0][1:]), *map(tuple, found.grid[1:])]):
+                emit(line)
+        for measure, reason in found.not_computed.items():
+            voice.say(f"{measure}: not computed, because {reason}")
+        for name, reason in found.skipped.items():
+            voice.say(f"note: {name} is left out: {reason}")
+        voice.say(f"{counted(found.n, 'photograph')} restored by all in {out / 'real'}; see sheet.png there")
+    voice.say(f"tables in {out}: table.txt, .csv, .json, .md, .tex")
+    if done.failed:
+        sys.exit(FAILED)
+
+
+class _Watch:
+    """Tells how far a comparison is."""
+
+    def __init__(self, stages: Stages, voice: Voice, tasks: list[Task], ask: Ask) -> None:
+        self.stages, self.voice, self.ask = stages, voice, ask
+
+    def on_begin(self, task: Task, n_done: int, n_tasks: int) -> None:
+        seed = "" if task.seed is None else f" seed {task.seed}"
+        self.voice.say(f"[{n_done + 1}/{n_tasks}] {task.name}{seed}")
+
+    def on_images(self, task: Task, images: int) -> None:
+        title = f"training {task.name}" if task.seed is None else f"training {task.name} seed {task.seed}"
+        meter = self.stages.stage(title, "images", self.ask.images)
+        if meter.done == 0:
+            meter.start_from(images)
+        meter.update(images)
+
+    def on_end(self, task: Task, reason: str | None) -> None:
+        if reason is not None:
+            self.voice.say(f"failed: {task.name}: {reason}")
+
+
+def tell_plan(tasks: list[Task], ask: Ask, as_json: bool) -> None:
+    """Write the rows to standard output, with the preset, parameters and multiply-adds of those that train."""
+    from fdtrain.comparison.plan import config_of
+    from fdtrain.cost import size_of
+
+    rows = []
+    for name in dict.fromkeys(task.name for task in tasks):
+        own = [task for task in tasks if task.name == name]
+        row: dict[str, Any] = {"row": name, "kind": own[0].kind, "what": Path(own[0].what).name, "seeds": len(own)}
+        if own[0].kind == "trained":
+            config = config_of(ask, own[0], ask.images or 1)
+            parameters, gmacs = size_of(config)
+            row |= {"parameters": parameters, "gmacs": round(gmacs, 3), "batch": config.training.batch}
+        rows.append(row)
+    budget = {"images": ask.images} if ask.images is not None else {"cpu_seconds": ask.seconds}
+    if as_json:
+        emit_json({"budget": budget, "rows": rows})
+        return
+    head = ("row", "kind", "preset or file", "trainings", "parameters M", "GMACs")
+    emit(f"budget of a training: {next(iter(budget.values())):,} {next(iter(budget)).replace('_', ' ')}")
+    table = [
+        (
+            str(row["row"]),
+            str(row["kind"]),
+            str(row["what"]),
+            str(row["seeds"] if row["kind"] == "trained" else "-"),
+            f"{float(row['parameters']) / 1e6:.2f}" if "parameters" in row else "-",
+            f"{float(row['gmacs']):.2f}" if "gmacs" in row else "-",
+        )
+        for row in rows
+    ]
+    for line in aligned([head, *table]):
+        emit(line)

@@ -1,0 +1,196 @@
+"""All rows of a comparison, one after the other, each in a process of its own: what fails there loses no other row."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fdgen.errors import FdError
+from fdtrain.atomic import folder_lock, write_text
+from fdtrain.checkpoint import find_weights
+from fdtrain.comparison.plan import Ask, Task, split_sha256
+from fdtrain.comparison.work import RESULT_FILE, RUN, file_sha256, work
+from fdtrain.data import TripletDataset
+from fdtrain.errors import RunError
+from fdtrain.stats import read_stats
+
+ASK_FILE, STOP_FILE, ERROR_FILE = "compare.json", ".stop", "error.txt"
+
+LOOKED_S = 1.0
+"""How often a working process is looked after, in seconds."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How the tasks of a comparison ended: folders of results by task, reasons of those that failed, or `stopped`."""
+
+    results: dict[Task, Path]
+    failed: dict[Task, str]
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Hears what goes on: a task begins (how many are done, of how many), its images, and it ends, with a reason."""
+
+    on_begin: Callable[[Task, int, int], None]
+    on_images: Callable[[Task, int], None]
+    on_end: Callable[[Task, str | None], None]
+
+
+def compare(tasks: Sequence[Task], ask: Ask, out: Path, *, watch: Watch, asked_to_stop: Callable[[], bool]) -> Done:
+    """Do every task that is not done yet in the folder `out`; call it again to go on, also after a kill.
+
+    A task that fails is told of and tried again the next time. Raises `RunError` where the folder holds another
+    comparison, and `DatasetError` where there is nothing to compare on.
+    """
+    dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)
+    with folder_lock(out):
+        _record(ask, dataset, out)
+        stop_file = out / STOP_FILE
+        stop_file.unlink(missing_ok=True)
+        failed: dict[Task, str] = {}
+        with _Worker() as worker:
+            for n_done, task in enumerate(tasks):
+                if is_done(task, out):
+                    continue
+                if asked_to_stop():
+                    break
+                watch.on_begin(task, n_done, len(tasks))
+                future = worker.submit(task, ask, out, stop_file)
+                reason = _awaited(future, task, out, stop_file, watch, asked_to_stop)
+                if asked_to_stop():
+                    break
+                if reason is None and not is_done(task, out):
+                    reason = "it ended without a result"
+                if reason is not None:
+                    failed[task] = reason
+                watch.on_end(task, reason)
+        stop_file.unlink(missing_ok=True)
+        results = {task: out / task.folder for task in tasks if is_done(task, out)}
+        return Done(results, failed, stopped=asked_to_stop() and len(results) + len(failed) < len(tasks))
+
+
+def is_done(task: Task, out: Path) -> bool:
+    """Tell whether a task has its result; that of other weights than the file holds now is none."""
+    path = out / task.folder / RESULT_FILE
+    if not path.is_file():
+        return False
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is damaged: {error}", hint="delete it: that row is then measured again") from error
+    if facts.get("what") != task.what and task.kind != "weights":
+        raise RunError(f"{path} is of {facts.get('what')}, not of {task.what}", hint="name another folder with --out")
+    return task.kind != "weights" or bool(facts["weights_sha256"] == file_sha256(find_weights(task.what)))
+
+
+def _record(ask: Ask, dataset: TripletDataset, out: Path) -> None:
+    """Write down what is asked, or refuse a folder where something else was."""
+    wanted = {**ask.recorded(), "content_id": dataset.content_id, "test_sha256": split_sha256(dataset)}
+    path = out / ASK_FILE
+    if not path.exists():
+        write_text(path, json.dumps(wanted, indent=2) + "\n")
+        return
+    try:
+        recorded = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{path} is not the record of a comparison: {error}", hint="name another --out") from error
+    changed = [
+        f"{name} was {recorded.get(name)}, now it is {value}"
+        for name, value in wanted.items()
+        if recorded.get(name) != value
+    ]
+    if changed:
+        raise RunError(
+            f"{out} was begun with other settings: {'; '.join(changed)}",
+            hint="rows may be added, but all have one budget and one test split: name another folder with --out",
+        )
+
+
+def _awaited(
+    future: Future[None],
+    task: Task,
+    out: Path,
+    stop_file: Path,
+    watch: Watch,
+    asked_to_stop: Callable[[], bool],
+) -> str | None:
+    """Wait for a working process, telling of its images; return why it failed, None where it did not."""
+    told = 0
+    while not future.done():
+        with contextlib.suppress(TimeoutError):
+            future.exception(timeout=LOOKED_S)
+        if asked_to_stop() and not stop_file.exists():
+            stop_file.touch()
+        images = max((line["images"] for line in read_stats(out / task.folder / RUN)), default=0)
+        if images > told:
+            told = images
+            watch.on_images(task, images)
+    error = future.exception()
+    if error is None:
+        return None
+    if isinstance(error, BrokenProcessPool):
+        return "its process was killed; was there memory enough?"
+    if isinstance(error, FdError):
+        return error.message
+    if not isinstance(error, Exception):
+        raise error
+    # Not foreseen: the row is lost, and whoever mends it wants to know where.
+    path = out / task.folder / ERROR_FILE
+    write_text(path, "".join(traceback.format_exception(error)))
+    return f"{type(error).__name__}: {error} (see {path})"
+
+
+class _Worker:
+    """A process to work in: the same one until it is killed, then another. Leaves none behind.
+
+    Started anew, not forked: torch's threads do not survive a fork.
+    """
+
+    def __init__(self) -> None:
+        self.executor = self._new()
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is not None:  # the second Ctrl-C, or a fault of ours: what it works on can be taken up again
+            for process in multiprocessing.active_children():
+                process.kill()
+        self.executor.shutdown(cancel_futures=True)
+
+    def submit(self, task: Task, ask: Ask, out: Path, stop_file: Path) -> Future[None]:
+        """Begin a task."""
+        try:
+            return self.executor.submit(work, task, ask, str(out), str(stop_file))
+        except BrokenProcessPool:
+            self.executor = self._new()
+            return self.executor.submit(work, task, ask, str(out), str(stop_file))
+
+    @staticmethod
+    def _new() -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_deaf)
+
+
+def _deaf() -> None:
+    """Let a working process not be interrupted by what its terminal sends to all; its parent asks it to stop."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # whatever it imports, it opens no connection
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """Return the facts of a task that is done."""
+    facts: dict[str, Any] = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
+    return facts

@@ -1,0 +1,168 @@
+"""What a comparison is asked to do: which methods, how often, and for how much training each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fdgen.contract import Manifest
+from fdgen.errors import FdError
+from fdtrain.config import FitConfig
+from fdtrain.data import TripletDataset
+from fdtrain.errors import ConfigError
+from fdtrain.presets import PRESETS
+from fdtrain.references import REFERENCES
+
+LEARNED = ("faithful", "modern", "glcm", "gca", "edgeconnect", "context-encoder", "pix2pix", "din")
+"""Methods that train, by the name that their presets begin with."""
+
+PICTURE_MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity")
+"""Measures of single pictures beyond PSNR, SSIM and MSE: only these can be paired."""
+
+METHODS = (*REFERENCES, *LEARNED)
+"""Rows of the table, in its order."""
+
+PHASES = (
+    "loss.perceptual_from_images",
+    "loss.adversarial_from_images",
+    "training.decay_from_images",
+    "baseline.discriminator_from_images",
+    "baseline.adversarial_from_images",
+    "baseline.joint_from_images",
+    "baseline.mask_from_images",
+)
+"""Settings that are moments of training: with another budget they keep their share of it."""
+
+LONGEST_WARM_UP = 4
+"""Rates rise over as many images as in the preset, a number of steps that Adam needs, but over a quarter at most."""
+
+SETTLED = {
+    "seed": "--seeds",
+    "training.images": "--images or --seconds",
+    "training.epochs": "--images or --seconds",
+    "data.size_px": "--size",
+    "machine.threads": "--threads",
+    "machine.device": "--device",
+}
+"""Settings that an option of the comparison decides, so that all rows have them alike."""
+
+NEVER = 10**12
+
+Kind = Literal["reference", "trained", "weights"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Everything that decides the numbers of a comparison, but for its rows. `images` or `seconds` is the budget.
+
+    `seconds` is CPU time of training; how many images a method gets for it is measured once, then fixed. `limit` takes
+    the first so many test pictures. `perceptual` replaces the perceptual network of the methods that have one.
+    """
+
+    data: str
+    size_px: int
+    images: int | None
+    seconds: float | None
+    limit: int | None
+    measures: tuple[str, ...]
+    perceptual: str | None
+    perceptual_weights: str
+    overrides: tuple[str, ...]
+    threads: int
+    device: str
+
+    def recorded(self) -> dict[str, Any]:
+        """Return it as JSON holds it, without paths."""
+        values = asdict(self)
+        del values["data"], values["perceptual_weights"]
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row of the table and one seed of it. `what` is a reference, a preset, or a file of weights."""
+
+    name: str
+    kind: Kind
+    what: str
+    seed: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where its result goes, below that of the comparison."""
+        return Path("rows", self.name, f"seed-{self.seed}" if self.seed is not None else "once")
+
+
+def make_tasks(methods: Sequence[str], weights: Mapping[str, Path], *, seeds: int, size_px: int) -> list[Task]:
+    """Return every row and seed, in the order in which they are worked: all methods with one seed, then the next.
+
+    A method is a reference, one of `LEARNED`, or any preset. Raises `FdError` for an unknown one and for a name twice.
+    """
+    names = [*methods, *weights]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise FdError(f"two rows are both called {twice!r}: give each a name of its own")
+    if odd := next((name for name in weights if not name or set(name) & set("/\\\0") or name.startswith(".")), None):
+        raise FdError(f"--weights {odd}=...: a row's name is also a folder's", hint="use letters, digits and dashes")
+    once = [Task(name, "reference", name) for name in methods if name in REFERENCES]
+    once += [Task(name, "weights", str(path)) for name, path in weights.items()]
+    trained = [(name, preset_of(name, size_px)) for name in methods if name not in REFERENCES]
+    return once + [Task(name, "trained", preset, seed) for seed in range(seeds) for name, preset in trained]
+
+
+def preset_of(method: str, size_px: int) -> str:
+    """Return the preset of a method for pictures of a size: its own form for it, else that for 256 px."""
+    if method in LEARNED and f"{method}-{size_px}" in PRESETS:
+        return f"{method}-{size_px}"
+    if method in PRESETS:
+        return method
+    raise FdError(
+        f"there is no method {method!r}", hint=f"there are {', '.join(METHODS)}, and every preset of `fdtrain presets`"
+    )
+
+
+def config_of(ask: Ask, task: Task, images: int) -> FitConfig:
+    """Return what a task trains with, its phases at the same shares of `images` as in its preset.
+
+    Nothing is validated until the end and no sheet is drawn: all of the time is training. Raises `ConfigError`.
+    """
+    own: list[str | tuple[str, Any]] = [
+        ("data.root", ask.data),
+        ("data.size_px", ask.size_px),
+        ("machine.threads", ask.threads),
+        ("machine.device", ask.device),
+        ("loss.perceptual_weights", ask.perceptual_weights),
+    ]
+    for override in ask.overrides:
+        if (key := override.partition("=")[0].strip()) in SETTLED:
+            raise ConfigError(f"--set {override}: {key} is the comparison's own", hint=f"use {SETTLED[key]}")
+    config = FitConfig.load(task.what, overrides=[*own, *ask.overrides])
+    own += [*ask.overrides, ("seed", task.seed or 0), ("training.images", images)]
+    if ask.perceptual is not None and config.loss.perceptual != "off":
+        own.append(("loss.perceptual", ask.perceptual))
+    if config.training.images is not None:
+        flat = config.flat()
+        scale = images / config.training.images
+        own += [(key, max(round(flat[key] * scale), 1)) for key in PHASES if flat.get(key)]
+        own.append(("training.warmup_images", min(config.training.warmup_images, images // LONGEST_WARM_UP)))
+    batch = config.training.batch
+    own += [
+        ("output.stats_images", max(images // 50, batch)),
+        ("output.checkpoint_images", max(images // 10, batch)),
+        ("output.validation_images", NEVER),
+        ("output.sample_images", NEVER),
+        ("output.validation_limit", 50),
+        ("output.keep", 1),
+    ]
+    return FitConfig.load(task.what, overrides=own)
+
+
+def split_sha256(dataset: TripletDataset) -> str:
+    """Return a hash of the pictures of a split: of the keys and digests of clean, occluded and mask, in their order."""
+    table = Manifest.load(dataset.root).table.set_index("key").loc[dataset.keys]
+    rows = table[["clean_png_sha256", "occluded_png_sha256", "mask_png_sha256"]].to_numpy().tolist()
+    listed = [[key, *digests] for key, digests in zip(dataset.keys, rows, strict=True)]
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()

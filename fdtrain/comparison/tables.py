@@ -1,0 +1,359 @@
+"""The tables of a comparison: numbers once, then as text, CSV, JSON, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fdtrain.atomic import write_text
+from fdtrain.comparison.compare import Done, read_result
+from fdtrain.comparison.pairs import Difference, Mean, Values, differences, mean_of
+from fdtrain.comparison.plan import LEARNED, Ask, Task
+from fdtrain.comparison.work import IMAGES_FILE
+from fdtrain.metrics.suite import MEASURES
+from fdtrain.references import REFERENCES
+from fdtrain.results import PACKAGES
+
+MEASURED: tuple[tuple[str, str, int], ...] = (
+    ("psnr_hole", "PSNR, hole", 2),
+    ("ssim_hole", "SSIM, hole", 3),
+    ("psnr_composited", "PSNR", 2),
+    ("ssim_composited", "SSIM", 4),
+    ("mse_composited", "MSE", 1),
+    ("niqe_composited", "NIQE", 2),
+    ("brisque_composited", "BRISQUE", 1),
+    ("lpips_composited", "LPIPS", 4),
+    ("stlpips_composited", "ST-LPIPS", 4),
+    ("identity_composited", "identity", 3),
+)
+"""Columns of images.csv that the table shows: title, digits. Composited is the picture with its hole replaced."""
+
+TESTED = ("psnr_hole", "lpips_composited", "stlpips_composited", "identity_composited")
+"""What methods are compared by, picture by picture: distortion, and each perceptual measure that was computed."""
+
+FILES = ("table.txt", "table.csv", "table.json", "table.md", "table.tex")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method: its means by measure, and facts; or the reason why there is none."""
+
+    name: str
+    learned: bool
+    means: Mapping[str, Mean]
+    seeds: int
+    images: int | None
+    cpu_s: float | None
+    parameters: int | None
+    gmacs: float | None
+    cpu_s_a_picture: float | None
+    failed: str | None
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The rows of a comparison, and how each differs from the method `against`, by measure."""
+
+    rows: tuple[Row, ...]
+    against: str | None
+    tests: Mapping[str, Mapping[str, Difference]]
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, tasks: Sequence[Task], done: Done, ask: Ask, asked: Mapping[str, Any], against: str | None) -> Tables:
+        """Read every result and sum it up; `against` is a row's name, by default `modern` or the first that learnt."""
+        names = list(dict.fromkeys(task.name for task in tasks))
+        results = {task: read_result(folder) for task, folder in done.results.items()}
+        values = {name: _values(name, done) for name in names}
+        rows = tuple(_row(name, tasks, results, values[name], done) for name in names)
+        learnt = [row.name for row in rows if row.learned and row.failed is None]
+        if against is None:
+            against = "modern" if "modern" in learnt else next(iter(learnt), None)
+        there = {name: found for name, found in values.items() if found}
+        tests: dict[str, Mapping[str, Difference]] = {}
+        if against in there:
+            for measure in TESTED:
+                by_name = {name: found[measure] for name, found in there.items() if measure in found}
+                if against in by_name and len(by_name) > 1:
+                    tests[measure] = differences(by_name, against)
+        notes = list(dict.fromkeys(note for facts in results.values() for note in facts["notes"]))
+        facts = {
+            **asked,
+            "pictures": max((one.pictures for row in rows for one in row.means.values()), default=0),
+            "protocols": _joined(results, "protocols"),
+            "not_computed": _joined(results, "not_computed"),
+            "notes": notes,
+            "cpu_s": round(sum(row.cpu_s or 0 for row in rows), 1),
+            "versions": {name: metadata.version(name) for name in PACKAGES},
+            "unfinished": sorted(
+                f"{task.name} seed {task.seed}" for task in tasks if task not in results and task not in done.failed
+            ),
+        }
+        return cls(rows, against, tests, facts)
+
+    def grid(self) -> list[list[str]]:
+        """Return the table of means: a head, then a row a method. Columns without any number are left out."""
+        shown = [column for column in MEASURED if any(column[0] in row.means for row in self.rows)]
+        lines = [["method", *(f"{title} {_arrow(name)}" for name, title, _ in shown)]]
+        lines += [
+            [row.name, *(_mean_cell(row.means.get(name), digits) for name, _, digits in shown)]
+            for row in self.rows
+            if row.means
+        ]
+        return lines
+
+    def cost_grid(self) -> list[list[str]]:
+        """Return what each method took and has: training, size, and one restoration."""
+        lines = [["method", "seeds", "images each", "CPU s in all", "parameters M", "GMACs", "CPU ms a picture"]]
+        lines += [
+            [
+                row.name,
+                str(row.seeds) if row.images is not None else "-",
+                _number(row.images, "{:,}"),
+                _number(row.cpu_s, "{:,.0f}"),
+                _number(row.parameters, "{:.2f}", 1e-6),
+                _number(row.gmacs, "{:.2f}"),
+                _number(row.cpu_s_a_picture, "{:.1f}", 1e3),
+            ]
+            for row in self.rows
+            if row.means
+        ]
+        return lines
+
+    def grids(self) -> dict[str, list[list[str]]]:
+        """Return every table by its title."""
+        found = {"Table 1": self.grid(), "Cost": self.cost_grid()}
+        return found | ({f"Against {self.against}": self.test_grid()} if self.tests else {})
+
+    def test_grid(self) -> list[list[str]]:
+        """Return the differences from `against`: by measure the mean, its interval, and p."""
+        titles = {name: (title, digits) for name, title, digits in MEASURED}
+        lines = [["method", *(text for name in self.tests for text in (f"{titles[name][0]} {_arrow(name)}", "p"))]]
+        for row in self.rows:
+            cells = []
+            for name, found in self.tests.items():
+                one, digits = found.get(row.name), titles[name][1]
+                cells += ["-", "-"] if one is None else [_interval(one, digits), _p(one.p)]
+            if any(cell != "-" for cell in cells):
+                lines.append([row.name, *cells])
+        return lines
+
+    def sentences(self) -> list[str]:
+        """Return what a reader must know, and who leads."""
+        facts = self.facts
+        trained = [row for row in self.rows if row.cpu_s is not None]
+        budget = f"{facts['images']:,} images" if facts["images"] else f"{facts['seconds'] or 0:g} CPU seconds"
+        seeds = max((row.seeds for row in trained), default=0)
+        training = (
+            f"; a budget of {budget} a training, {seeds} {'seed' if seeds == 1 else 'seeds'}; "
+            f"{facts['cpu_s']:,.0f} CPU seconds of training in all"
+        )
+        found = [
+            f"{facts['pictures']:,} pictures of the test split {facts['test_sha256'][:16]} of dataset "
+            f"{facts['content_id'][:12]}, at {facts['size_px']} px{training if trained else ''}",
+            "± is the standard error over pictures and, where there are several, seeds; CPU s is of all seeds, with "
+            "what a kill undid; CPU ms is of one restoration by itself",
+        ]
+        if self.tests:
+            found.append(
+                f"differences are those of the same pictures, method minus {self.against}: mean, 95 % interval of a "
+                "bootstrap over pictures and seeds, p of Wilcoxon's signed-rank test adjusted after Holm"
+            )
+            found += self._leads()
+        found += [f"row {row.name} failed: {row.failed}" for row in self.rows if row.failed]
+        found += [f"not finished yet: {name}" for name in facts["unfinished"]]
+        found += [f"{name}: {protocol}" for name, protocol in facts["protocols"].items()]
+        found += [f"{name}: not computed, because {reason}" for name, reason in facts["not_computed"].items()]
+        return [*found, *facts["notes"]]
+
+    def _leads(self) -> list[str]:
+        """Say by measure whether `against` leads every method that learnt, and where it does not, by how much."""
+        learnt = {row.name for row in self.rows if row.learned}
+        titles = {name: title.replace(", hole", " in the hole") for name, title, _ in MEASURED}
+        found = []
+        for name, tests in self.tests.items():
+            sign = 1 if _arrow(name) == "↑" else -1
+            ahead = {other: one for other, one in tests.items() if other in learnt and sign * one.value > 0}
+            if not ahead:
+                if learnt - {self.against}:
+                    found.append(f"by {titles[name]}, {self.against} leads every method that learnt")
+                continue
+            listed = ", ".join(f"{other} by {abs(one.value):.3g} (p {_p(one.p)})" for other, one in ahead.items())
+            found.append(f"by {titles[name]}, {self.against} does not lead: ahead are {listed}")
+        return found
+
+    def text(self) -> str:
+        """Return the tables with all that is needed to read them."""
+        tables = ["\n".join([title, *_aligned(grid)]) for title, grid in self.grids().items()]
+        notes = "\n".join(f"{_capital(sentence)}." for sentence in self.sentences())
+        return "\n\n".join([*tables, notes]) + "\n"
+
+    def markdown(self) -> str:
+        """Return the same as Markdown."""
+        tables = [f"**{title}**\n\n{_markdown(grid)}" for title, grid in self.grids().items()]
+        return "\n\n".join([*tables, "\n".join(f"- {_capital(one)}." for one in self.sentences())]) + "\n"
+
+    def latex(self) -> str:
+        """Return the tables as LaTeX, for `booktabs`; titles and sentences stand as comments."""
+        comments = "".join(f"% {sentence}.\n" for sentence in self.sentences())
+        return comments + "\n".join(f"% {title}\n{_latex(grid)}" for title, grid in self.grids().items())
+
+    def frame(self) -> pd.DataFrame:
+        """Return every number: a row a method and measure."""
+        lines = []
+        for row in self.rows:
+            facts = {name: value for name, value in asdict(row).items() if name not in ("means", "name", "seeds")}
+            for measure, mean in row.means.items():
+                test = self.tests.get(measure, {}).get(row.name)
+                against = (
+                    {f"minus_{self.against}_{name}": value for name, value in asdict(test).items()} if test else {}
+                )
+                lines.append({"method": row.name, "measure": measure, **asdict(mean), **against, **facts})
+            if not row.means:
+                lines.append({"method": row.name, **facts})
+        return pd.DataFrame(lines)
+
+    def json(self) -> dict[str, Any]:
+        """Return everything as JSON holds it; a number that there is none of is null."""
+        rows = [{**asdict(row), "means": {name: asdict(one) for name, one in row.means.items()}} for row in self.rows]
+        tests = {name: {other: asdict(one) for other, one in found.items()} for name, found in self.tests.items()}
+        plain: dict[str, Any] = _finite({**self.facts, "against": self.against, "rows": rows, "tests": tests})
+        return plain
+
+    def write(self, out: Path) -> None:
+        """Write table.txt, table.csv, table.json, table.md and table.tex, each whole."""
+        write_text(out / "table.txt", self.text())
+        write_text(out / "table.csv", self.frame().to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        write_text(out / "table.json", json.dumps(self.json(), indent=2, allow_nan=False) + "\n")
+        write_text(out / "table.md", self.markdown())
+        write_text(out / "table.tex", self.latex())
+
+
+def _values(name: str, done: Done) -> dict[str, Values]:
+    """Return the values of a method by measure: seeds by pictures, in the order of keys."""
+    seeds = [folder for task, folder in done.results.items() if task.name == name]
+    frames = [pd.read_csv(folder / IMAGES_FILE, float_precision="round_trip").set_index("key") for folder in seeds]
+    if not frames:
+        return {}
+    keys = frames[0].index
+    wanted = [column for column, *_ in MEASURED if all(column in frame for frame in frames)]
+    return {
+        column: np.stack([frame.loc[keys, column].to_numpy(np.float64) for frame in frames])
+        for column in wanted
+        if not all(frame[column].isna().all() for frame in frames)
+    }
+
+
+def _row(
+    name: str,
+    tasks: Sequence[Task],
+    results: Mapping[Task, Mapping[str, Any]],
+    values: Mapping[str, Values],
+    done: Done,
+) -> Row:
+    own = [facts for task, facts in results.items() if task.name == name]
+    reasons = list(dict.fromkeys(reason for task, reason in done.failed.items() if task.name == name))
+    trained = [facts for facts in own if facts["kind"] == "trained"]
+    first: Mapping[str, Any] = own[0] if own else {}
+    taken = [facts["cpu_s_a_picture"] for facts in own]
+    return Row(
+        name=name,
+        learned=next(task for task in tasks if task.name == name).kind != "reference",
+        means={measure: mean_of(found) for measure, found in values.items()},
+        seeds=len(own),
+        images=first.get("images"),
+        cpu_s=round(sum(facts["cpu_s"] for facts in trained), 1) if trained else None,
+        parameters=first.get("parameters"),
+        gmacs=first.get("gmacs"),
+        cpu_s_a_picture=float(np.median(taken)) if taken else None,
+        failed="; ".join(reasons) or None,
+    )
+
+
+def _joined(results: Mapping[Task, Mapping[str, Any]], name: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for facts in results.values():
+        found |= facts[name]
+    return found
+
+
+def _arrow(name: str) -> str:
+    return MEASURES.get(name.partition("_")[0], "↑")
+
+
+def _mean_cell(mean: Mean | None, digits: int) -> str:
+    if mean is None or not math.isfinite(mean.value):
+        return "-"
+    text = f"{mean.value:.{digits}f}"
+    return f"{text} ±{mean.error:.{digits}f}" if math.isfinite(mean.error) else text
+
+
+def _interval(one: Difference, digits: int) -> str:
+    if not math.isfinite(one.value):
+        return "-"
+    return f"{one.value:+.{digits}f} [{one.low:+.{digits}f}, {one.high:+.{digits}f}]"
+
+
+def _p(p: float) -> str:
+    return "-" if not math.isfinite(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _number(value: float | None, form: str, factor: float = 1.0) -> str:
+    return "-" if value is None else form.format(value * factor if factor != 1.0 else value)
+
+
+def _capital(sentence: str) -> str:
+    """Begin a sentence with a capital, unless it begins with the name of a row or measure."""
+    first = sentence.partition(" ")[0].rstrip(":")
+    known = (*LEARNED, *REFERENCES, *MEASURES)
+    return sentence if first.rstrip(",") in known else sentence[:1].upper() + sentence[1:]
+
+
+def _aligned(grid: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[place]) for row in grid) for place in range(len(grid[0]))]
+    return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in grid]
+
+
+def _markdown(grid: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in grid]
+    return "\n".join([lines[0], "|---|" + "---:|" * (len(grid[0]) - 1), *lines[1:]])
+
+
+_LATEX = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}
+
+
+def _latex(grid: Sequence[Sequence[str]]) -> str:
+    def escaped(cell: str) -> str:
+        signed = re.sub(r"(?<!\w)-(?=\d)", "$-$", cell.replace("<", "$<$"))
+        return "".join(_LATEX.get(letter, letter) for letter in signed)
+
+    lines = [" & ".join(map(escaped, row)) + r" \\" for row in grid]
+    return "\n".join(
+        [
+            r"\begin{tabular}{l" + "r" * (len(grid[0]) - 1) + "}",
+            r"\toprule",
+            lines[0],
+            r"\midrule",
+            *lines[1:],
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,187 @@
+"""One row of a comparison and one seed: trained if need be, measured on the test split, its result written last.
+
+rows/NAME/seed-0/run/          the training run, as `fdtrain fit` has it
+cpu.jsonl      CPU seconds of training, a line a stretch; lines after a kill add to it
+images.csv     every number of every picture
+result.json    what the table needs besides; without it the row is not done
+rows/NAME/budget.json          images for the budget of seconds, by a measured rate
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fdgen.errors import FdError
+from fdtrain.atomic import is_locked, write_text
+from fdtrain.checkpoint import find_weights, load_model, read_facts
+from fdtrain.comparison.plan import Ask, Task, config_of
+from fdtrain.config import FitConfig
+from fdtrain.cost import size_of
+from fdtrain.data import TripletDataset
+from fdtrain.device import open_device
+from fdtrain.evaluate import evaluate
+from fdtrain.loop import fit
+from fdtrain.methods import Method, ModelMethod
+from fdtrain.metrics.suite import open_suite
+from fdtrain.references import open_references, reference_notes
+from fdtrain.stats import Progress
+
+RUN, CPU_FILE, IMAGES_FILE, RESULT_FILE, BUDGET_FILE = "run", "cpu.jsonl", "images.csv", "result.json", "budget.json"
+
+TRIAL_STEPS, WARM_UP_STEPS = 16, 3
+"""Steps by which the rate of a method is measured, with all its phases in small, after some that allocate memory."""
+
+TIMED = 9
+"""Pictures whose restoration is timed, one at a time."""
+
+LOCK_WAIT_S = 120.0
+"""A process whose comparison was killed notices within a step, saves and goes; so long the next one waits for it."""
+
+
+def work(task: Task, ask: Ask, out: str, stop_file: str) -> None:
+    """Do a task, or go on with it, in the folder `out`; return without a result where it was asked to stop.
+
+    Stops are asked for by the file `stop_file`, or by the parent process being gone. Raises `FdError`.
+    """
+    torch.set_num_threads(ask.threads)
+    parent, folder = os.getppid(), Path(out) / task.folder
+
+    def stop() -> bool:
+        return os.getppid() != parent or Path(stop_file).exists()
+
+    what = Path(task.what).name if task.kind == "weights" else task.what  # no path is written down
+    facts: dict[str, Any] = {"kind": task.kind, "what": what, "seed": task.seed, "notes": []}
+    if task.kind == "trained":
+        trained = _trained(task, ask, Path(out), stop)
+        if trained is None:
+            return
+        facts |= trained
+    method = open_method(task, ask, folder / RUN)
+    if task.kind == "reference":
+        facts["notes"] = reference_notes([method])
+    else:
+        path = weights_of(task, folder / RUN)
+        facts["parameters"], facts["gmacs"] = size_of(FitConfig.from_dict(read_facts(path)["config"]))
+        facts["weights_sha256"] = file_sha256(path)
+    method.names = (task.name,)
+
+    dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)
+    suite = open_suite(ask.size_px, ask.measures)
+    frame = evaluate([method], dataset, suite=suite)
+    facts["cpu_s_a_picture"] = _cpu_s_a_picture(method, dataset)
+    facts |= {"protocols": dict(suite.protocols), "not_computed": dict(suite.not_computed)}
+    write_text(folder / IMAGES_FILE, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_text(folder / RESULT_FILE, json.dumps(facts, indent=2, allow_nan=False) + "\n")
+
+
+def open_method(task: Task, ask: Ask, run_dir: Path) -> Method:
+    """Return what restores pictures for a task; raise `FdError` where its weights are of another size."""
+    if task.kind == "reference":
+        train = TripletDataset(ask.data, "train", size_px=ask.size_px)
+        return open_references([task.what], lambda: train)[0]
+    path = weights_of(task, run_dir)
+    size_px = FitConfig.from_dict(read_facts(path)["config"]).data.size_px
+    if size_px != ask.size_px:
+        raise FdError(
+            f"{path} is of {size_px} px, the comparison of {ask.size_px}", hint="compare each size by itself: --size"
+        )
+    return ModelMethod(load_model(path), name=task.name, stages=False, device=open_device(ask.device))
+
+
+def weights_of(task: Task, run_dir: Path) -> Path:
+    """Return the file of weights of a task that has any: of a training, those at its end."""
+    return find_weights(task.what if task.kind == "weights" else run_dir / "weights" / "last.safetensors")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the digest of a file; raise `FdError` where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise FdError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def images_for(task: Task, ask: Ask, out: Path) -> int:
+    """Return the images that a task trains on; a budget of seconds is turned into images once for all of its seeds."""
+    if ask.images is not None:
+        return ask.images
+    path = out / task.folder.parent / BUDGET_FILE
+    if not path.exists():
+        rate = _rate(task, ask)
+        batch = config_of(ask, task, 1).training.batch
+        images = max(round(rate * (ask.seconds or 0) / batch), 1) * batch
+        write_text(path, json.dumps({"images": images, "images_a_cpu_second": round(rate, 4)}, indent=2) + "\n")
+    return int(json.loads(path.read_text(encoding="utf-8"))["images"])
+
+
+def _rate(task: Task, ask: Ask) -> float:
+    """Return the images that a CPU second trains on, of a run in small; raise `FdError` where it cannot train."""
+    config = config_of(ask, task, 1)
+    batch = config.training.batch
+    config = config_of(ask, task, (TRIAL_STEPS + WARM_UP_STEPS) * batch)
+    output = config.output.model_copy(update={"stats_images": batch, "checkpoint_images": 10**12})
+    seen: list[tuple[int, float]] = []
+    with tempfile.TemporaryDirectory(prefix="fdtrain-compare-") as folder:
+        fit(
+            config.model_copy(update={"output": output}),
+            folder,
+            on_progress=lambda progress: seen.append((progress.images, time.process_time())),
+        )
+    # The last line is told after everything is saved and validated: the one before it ends the training.
+    steps = dict(reversed(seen))
+    first, last = WARM_UP_STEPS * batch, max(steps)
+    return (last - first) / max(steps[last] - steps[first], 1e-9)
+
+
+def _trained(task: Task, ask: Ask, out: Path, stop: Callable[[], bool]) -> dict[str, Any] | None:
+    """Train a task's run to its end, None where it was stopped before; return what the table tells of it."""
+    folder = out / task.folder
+    run_dir, cpu_file = folder / RUN, folder / CPU_FILE
+    waited_s = 0.0
+    while is_locked(run_dir) and waited_s < LOCK_WAIT_S:
+        time.sleep(1.0)
+        waited_s += 1.0
+    images = images_for(task, ask, out)
+    config = config_of(ask, task, images)
+    folder.mkdir(parents=True, exist_ok=True)
+    last_s = [time.process_time()]
+
+    def count(progress: Progress | None) -> None:
+        now_s = time.process_time()
+        line = {"images": progress.images if progress else None, "cpu_s": round(now_s - last_s[0], 4)}
+        with cpu_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        last_s[0] = now_s
+
+    summary = fit(config, run_dir, on_progress=count, stop=stop)
+    count(None)
+    if not summary.finished:
+        return None
+    return {"images": summary.images, "cpu_s": cpu_spent_s(cpu_file), "val_hole_psnr_db": summary.score}
+
+
+def cpu_spent_s(path: Path) -> float:
+    """Return the CPU seconds that a task's training has taken, work that a kill undid included."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    return round(sum(float(json.loads(line)["cpu_s"]) for line in lines if line.endswith("}\n")), 3)
+
+
+def _cpu_s_a_picture(method: Method, dataset: TripletDataset) -> float:
+    """Return the median CPU seconds that one restoration takes, by itself; the first one does not count."""
+    seconds = []
+    for index in range(min(TIMED + 1, len(dataset))):
+        pictures = dataset.pictures(index)
+        started_s = time.process_time()
+        method.restore([(pictures.occluded_HWC, pictures.mask_HW)])
+        seconds.append(time.process_time() - started_s)
+    return statistics.median(seconds[1:] or seconds)

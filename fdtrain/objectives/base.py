@@ -1,0 +1,103 @@
+"""What the loop asks of a method: a model in stages, and in each step what either side of a stage minimises.
+
+The loop knows no loss and no phase. It asks for terms: none for a discriminator means that it rests in this step, none
+for a generator likewise.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fdtrain.config import FitConfig
+from fdtrain.networks.restorer import Restorer
+from fdtrain.stage import Stage
+
+
+@dataclass(frozen=True)
+class Example:
+    """A batch on the device: pictures in [-1, 1], masks of 0 and 1, and how far the run was when its step began."""
+
+    occluded_B3HW: Tensor
+    clean_B3HW: Tensor
+    mask_B1HW: Tensor
+    images: int
+    step: int
+
+    @property
+    def input_B4HW(self) -> Tensor:
+        """The occluded picture and its mask."""
+        return torch.cat([self.occluded_B3HW, self.mask_B1HW], 1)
+
+
+class Objective(ABC):
+    """What a model and its adversaries minimise. What `begin` and `outputs` return is for the other methods alone."""
+
+    config: FitConfig
+    model: Restorer
+    stages: tuple[Stage, ...]
+
+    def set_rates(self, images: int) -> None:
+        """Set the learning rates for the step that begins after `images` images."""
+        for stage in self.stages:
+            stage.set_rates(self.config.training, images)
+
+    @abstractmethod
+    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Any:
+        """Return the batch of a step, on the device, from what the loader gave."""
+
+    @abstractmethod
+    def outputs(self, batch: Any) -> Any:
+        """Return what all generators make of it; gradients flow where a stage may learn."""
+
+    @abstractmethod
+    def discriminator_term(self, stage: Stage, batch: Any, outputs: Any) -> Tensor | None:
+        """Return what the discriminator of a stage minimises; None where it has none, or rests."""
+
+    @abstractmethod
+    def generator_terms(self, stage: Stage, batch: Any, outputs: Any) -> dict[str, Tensor]:
+        """Return the terms of a stage's generator by name, unweighted, and their weighted sum as `total`.
+
+        Nothing where the generator rests; a `total` of 0 where it learns from another stage's terms alone.
+        """
+
+
+def example(config: FitConfig, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Example:
+    """Put a batch on the device, in the layout that the config asks for."""
+    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
+    occluded, clean, mask = (
+        sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
+    )
+    return Example(occluded, clean, mask, images, step)
+
+
+def adversaries(
+    config: FitConfig, place: int, generator: nn.Module, discriminator: nn.Module, *, adadelta: bool = False
+) -> Stage:
+    """Return a stage of two networks with their optimisers: Adam, or ADADELTA."""
+    training = config.training
+    betas = (training.betas[0], training.betas[1])
+
+    def optimiser(module: nn.Module, rate: float) -> torch.optim.Optimizer:
+        if adadelta:
+            return torch.optim.Adadelta(module.parameters(), lr=rate, foreach=True)
+        return torch.optim.Adam(module.parameters(), lr=rate, betas=betas, foreach=True)
+
+    return Stage(
+        place,
+        generator,
+        optimiser(generator, training.lr_generator),
+        discriminator,
+        optimiser(discriminator, training.lr_discriminator),
+    )
+
+
+def in_hole(values_BCHW: Tensor, mask_B1HW: Tensor) -> Tensor:
+    """Return the mean of a map over the pixels of all holes of a batch; 0 where there are none."""
+    n_values = (mask_B1HW.sum() * values_BCHW.shape[1]).clamp(min=1)
+    return (values_BCHW * mask_B1HW).sum() / n_values

@@ -1,0 +1,49 @@
+"""What pix2pix minimises (Isola et al. 2017, eq. 1 to 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fdtrain.baseline_config import Pix2pixConfig
+from fdtrain.config import DiscriminatorConfig, FitConfig
+from fdtrain.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.networks.discriminator import PatchDiscriminator
+from fdtrain.networks.pix2pix import Pix2pix
+from fdtrain.objectives.base import Example, Objective, adversaries, example
+from fdtrain.stage import Stage
+
+
+class Pix2pixObjective(Objective):
+    """L1 of the whole picture and a conditional PatchGAN of 70x70, whose loss is halved (section 3.3)."""
+
+    def __init__(self, config: FitConfig, settings: Pix2pixConfig) -> None:
+        self.config, self.settings = config, settings
+        self.model = Pix2pix(settings, config.data.size_px)
+        width = settings.discriminator_width
+        self.discriminator = PatchDiscriminator(DiscriminatorConfig(window="rf70", width=width, most_width=8 * width))
+        self.stages = (adversaries(config, 0, self.model, self.discriminator),)
+
+    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Example:
+        """Return the batch."""
+        return example(self.config, sample, device, images, step)
+
+    def outputs(self, batch: Example) -> Tensor:
+        """Return the translated pictures, raw."""
+        image_B3HW: Tensor = self.model(batch.occluded_B3HW, batch.mask_B1HW).image_B3HW
+        return image_B3HW
+
+    def discriminator_term(self, stage: Stage, batch: Example, outputs: Tensor) -> Tensor:
+        """Return half of eq. 1 negated."""
+        real = self.discriminator(batch.input_B4HW, batch.clean_B3HW)
+        fake = self.discriminator(batch.input_B4HW, outputs.detach().float())
+        return 0.5 * discriminator_loss("nonsaturating", Verdicts(real, fake))
+
+    def generator_terms(self, stage: Stage, batch: Example, outputs: Tensor) -> dict[str, Tensor]:
+        """Return the terms of eq. 4."""
+        l1 = (outputs.float() - batch.clean_B3HW).abs().mean()
+        adversarial = generator_loss("nonsaturating", self.discriminator(batch.input_B4HW, outputs.float()))
+        return {"l1": l1, "adversarial": adversarial, "total": self.settings.l1 * l1 + adversarial}

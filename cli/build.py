@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     "--count", type=click.IntRange(min=1), metavar="N", help="Samples to make.  [default: one of each usable face]"
 )
 @recipe_options
+@click.option("--name", metavar="NAME", help="What to call the dataset.  [default: as before, else as the recipe]")
+@click.option("--version", metavar="X.Y.Z", help="Its version, as semver.org has it.  [default: as before, else none]")
 @workers_option
 @cache_options
 @click.option("--dry-run", is_flag=True, help="Print what would be made, and write nothing.")
@@ -51,6 +54,8 @@ def command(
     seed: int | None,
     size_px: int | None,
     packs: tuple[Path, ...],
+    name: str | None,
+    version: str | None,
     workers: int,
     cache: Path | None,
     no_cache: bool,
@@ -61,24 +66,28 @@ def command(
     """Make a dataset of occluded faces in FOLDER, or go on with one that was stopped.
 
     Running the same command again resumes: finished shards are checked and kept. Other settings in the same folder are
-    refused. The result is the same bytes for any number of workers.
+    refused; another --name or --version renames it. The result is the same bytes for any number of workers.
     """
     from fdgen.build import build
     from fdgen.faces import open_faces
+    from fdgen.folder import read_dataset
     from fdgen.forecast import plan_build
+    from fdgen.labels import check_label
 
     voice = Voice(quiet)
+    check_label(name, version)
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
     source = open_faces(faces)
     with Stages(voice) as stages:
-        listing = _Listing(stages, str(faces or "the sample faces"))
+        listing = Listing(stages, str(faces or "the sample faces"))
         if dry_run:
             plan = plan_build(resolved, source, out, count=count, on_file=listing.update)
             stages.close()
             tell_plan(plan, resolved, out, as_json)
             return
         ready_renderer(voice)
-        watch = _Watch(stages)
+        watch = Watch(stages)
+        before = read_dataset(out)
         started_s = time.monotonic()
         with open_cache(cache, no_cache) as opened:
             try:
@@ -87,6 +96,8 @@ def command(
                     source,
                     out,
                     count=count,
+                    name=name,
+                    version=version,
                     workers=workers,
                     cache=opened,
                     on_file=listing.update,
@@ -100,9 +111,13 @@ def command(
     if as_json:
         emit_json(summary)
     tell_summary(summary, voice)
+    if before is not None and before["spec_id"] == summary["spec_id"] and "content_id" in before:
+        old, new = title(before), title(manifest.dataset)
+        if old != new:
+            voice.say(f"note: it was called {old} before, and is called {new} now")
 
 
-class _Listing:
+class Listing:
     """Shows how many photographs have been read."""
 
     def __init__(self, stages: Stages, where: str) -> None:
@@ -112,7 +127,7 @@ class _Listing:
         self.stages.stage(f"reading {self.where}", "files", total).update(done)
 
 
-class _Watch:
+class Watch:
     """Shows how far a build is, and remembers what is finished, should it be stopped."""
 
     def __init__(self, stages: Stages) -> None:
@@ -158,12 +173,19 @@ class _Watch:
         )
 
 
-def summarise(manifest: Manifest, watch: _Watch, elapsed_s: float) -> dict[str, Any]:
+def title(dataset: Mapping[str, Any]) -> str:
+    """Return what a dataset is called: name and version."""
+    return f"{dataset.get('name')} {dataset.get('version')}"
+
+
+def summarise(manifest: Manifest, watch: Watch, elapsed_s: float) -> dict[str, Any]:
     """Return what a build has to tell when it is done, as JSON holds it."""
     dataset = manifest.dataset
     pairs_s = time.monotonic() - watch.began_s if watch.began_s is not None and watch.made else None
     return {
         "dataset": str(manifest.root),
+        "name": dataset["name"],
+        "version": dataset["version"],
         "samples": len(manifest),
         "made_now": watch.made,
         "splits": {name: number for name, number in dataset["splits"].items() if name != "basis"},
@@ -190,6 +212,7 @@ def tell_summary(summary: dict[str, Any], voice: Voice) -> None:
         voice.say(f"made        {summary['made_now']:,} in {duration(summary['seconds'])}{rate}")
     else:
         voice.say("made        nothing: all of it was there")
+    voice.say(f"called      {title(summary)}")
     voice.say(f"sheet       {summary['sheet']}")
     voice.say(f"spec_id     {summary['spec_id']}")
     voice.say(f"content_id  {summary['content_id']}")

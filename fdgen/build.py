@@ -20,6 +20,7 @@ from fdgen.errors import DatasetError
 from fdgen.finish import finish
 from fdgen.folder import check_space, claimed, read_dataset, refuse_foreign, remove, write_dataset
 from fdgen.forecast import BuildPlan, check_arguments, disk_bytes, plan_build
+from fdgen.labels import Label, check_label, label_of
 from fdgen.plan import FaceQueue, Planner, ShardPlan, split_rule
 from fdgen.points import Landmarks
 from fdgen.pool import run_here, run_on, run_workers
@@ -29,6 +30,7 @@ from fdgen.shards import receipt_path, shard_path
 from fdgen.sources import PASSING_REASONS, FaceSource, OnFile, Source
 from fdgen.spec import make_spec, spec_id
 from fdgen.strata import PASSED_OVER
+from fdgen.sums import is_listed
 from fdgen.tables import write_sources
 from fdgen.worker import ShardTask, Steps, tools_digest, went_missing
 
@@ -51,6 +53,8 @@ def build(
     out: str | Path,
     *,
     count: int | None = None,
+    name: str | None = None,
+    version: str | None = None,
     workers: int = 1,
     executor: concurrent.futures.Executor | None = None,
     cache: FaceCache | None = None,
@@ -62,8 +66,10 @@ def build(
 ) -> Manifest:
     """Make the dataset that a recipe asks for in the folder `out`, or finish one begun there; return it, opened.
 
-    `count` is the number of samples, below or above that of the faces; None is one of each usable face. Work is done by
-    `workers` processes of our own (1: in this one), or on `executor`, where `workers` says for how many at once.
+    `count` is the number of samples, below or above that of the faces; None is one of each usable face. `name` and
+    `version` are what it is called, and no part of its ids: None keeps what an earlier run was told (else the recipe
+    gives the name), others rename the dataset. Work is done by `workers` processes of our own (1: in this one), or on
+    `executor`, where `workers` says for how many at once.
     `cache` keeps landmarks and analyses between builds. `on_file`, `on_face` are called as (done, of) while photographs
     are listed and looked at, `on_shard` with each receipt, made or kept.
 
@@ -71,6 +77,7 @@ def build(
     sample, `FacesError`, `RecipeError`, `AssetError`. Finished shards stay through any of these, Ctrl-C and kills.
     """
     check_arguments(count, workers)
+    check_label(name, version)
     steps, out = steps or Steps.real(recipe.assets.packs), Path(out)
     refuse_foreign(out)
     sources = faces.sources(on_file)
@@ -82,11 +89,17 @@ def build(
     with claimed(out, spec, sources):
         found = read_dataset(out)
         if found is None or found["spec_id"] != spec_id(spec):  # another's, which made nothing
-            write_dataset(out, _unfinished(recipe, spec))
+            found = None
+        trusted = found if "content_id" not in (found or {}) or is_listed(out, "dataset.json") else None
+        label = label_of(recipe.name, trusted, name=name, version=version)
+        if "content_id" not in (found or {}):
+            write_dataset(out, _unfinished(label, spec))
         write_sources(out / "sources.parquet", sources)
         landmarks = _LandmarkStore(faces, recipe.size_px, cache, workers, steps, on_face)
         planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks.look), rule, count)
-        job = _Job(recipe, faces, out, spec, steps, tools_digest(library), targets, landmarks, cache, workers, executor)
+        job = _Job(
+            recipe, label, faces, out, spec, steps, tools_digest(library), targets, landmarks, cache, workers, executor
+        )
         tally = _Tally(planner.target, on_shard, on_progress)
         names = []
         while plans := planner.next_round():
@@ -98,7 +111,8 @@ def build(
             raise _nothing_made(faces, rejects + tally.rejects)
         finish(
             out,
-            head=_unfinished(recipe, spec),
+            head=_unfinished(label, spec),
+            label=label,
             kind=faces.kind,
             names=sorted(names, key=lambda name: (SPLITS.index(name.partition("-")[0]), name)),
             sources=sources,
@@ -142,6 +156,7 @@ class _Job:
     """What stays the same through the rounds of a build."""
 
     recipe: Recipe
+    label: Label
     faces: FaceSource
     out: Path
     spec: dict[str, Any]
@@ -166,7 +181,7 @@ class _Job:
         if not missing:
             return
         check_space(self.out, disk_bytes(self.recipe, sum(len(plan.candidates) for plan in missing)))
-        write_dataset(self.out, _unfinished(self.recipe, self.spec))
+        write_dataset(self.out, _unfinished(self.label, self.spec))
         for plan in missing:  # the receipt first: while there is one, there is a whole shard
             remove(receipt_path(self.out, plan.name))
             remove(shard_path(self.out, plan.name))
@@ -260,9 +275,9 @@ def _outcome(receipts: Iterable[ShardReceipt]) -> tuple[set[str], set[str]]:
     return made, passed_over
 
 
-def _unfinished(recipe: Recipe, spec: dict[str, Any]) -> dict[str, Any]:
+def _unfinished(label: Label, spec: dict[str, Any]) -> dict[str, Any]:
     """Return what dataset.json says from the start: without a content_id, a dataset is not finished."""
-    return {"name": recipe.name, "spec_id": spec_id(spec), **spec}
+    return {"name": label.name, "version": label.version, "spec_id": spec_id(spec), **spec}
 
 
 def _nothing_made(faces: FaceSource, rejects: Sequence[Reject]) -> DatasetError:

@@ -13,11 +13,13 @@ from typing import Any
 
 from fdgen.atomic import naming, write_whole
 from fdgen.contract import SPLITS, Manifest, Reject, ShardReceipt, digest_json, merkle_root
-from fdgen.folder import ADDED, SUMS, WRITTEN, dataset_text, remove, write_dataset
+from fdgen.folder import ADDED, WRITTEN, dataset_text, remove, write_dataset
+from fdgen.labels import Label
 from fdgen.points import Landmarks
 from fdgen.preview import dataset_sheet, encode_jpeg
 from fdgen.shards import read_receipt, receipt_path
 from fdgen.sources import Source
+from fdgen.sums import SUMS, sums_text
 from fdgen.tables import read_manifest, rejects_csv, write_landmarks, write_manifest
 from fdgen.version import __version__
 
@@ -29,6 +31,7 @@ def finish(
     out: Path,
     *,
     head: Mapping[str, Any],
+    label: Label,
     kind: str,
     names: Sequence[str],
     sources: Sequence[Source],
@@ -55,7 +58,7 @@ def finish(
     write_whole(out / "rejects.csv", rejects_csv(rejects))
     dataset = {
         **head,
-        "version": (content_id := merkle_root(summary.leaves))[:12],
+        "version": label.version_of(content_id := merkle_root(summary.leaves)),
         "content_id": content_id,
         "sources": {"kind": kind, **head["sources"]},
         "made": sum(summary.splits.values()),
@@ -160,4 +163,4 @@ def _sums(out: Path, names: Sequence[str], summary: _Summary, dataset: Mapping[s
             if path.is_file():
                 sums[path.relative_to(out).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     sums["dataset.json"] = hashlib.sha256(dataset_text(dataset)).hexdigest()
-    return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(sums.items())).encode()
+    return sums_text(sums)

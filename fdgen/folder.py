@@ -24,8 +24,6 @@ WRITTEN = ("manifest.parquet", "landmarks.parquet", "sources.parquet", "rejects.
 ADDED = ("README.md", "croissant.json")
 """What other commands may add to a dataset."""
 
-SUMS = "SHA256SUMS"
-
 
 def refuse_foreign(out: Path) -> None:
     """Raise `DatasetError` where `out` is a file, or a folder that holds anything but a dataset of ours."""

@@ -231,6 +231,7 @@ def vertex_normals(vertices: Floats, faces: Ints) -> Floats:
     return normals
 
 
+@cache
 def grid_faces(rows: int, columns: int, *, wrap: bool = False) -> Ints:
     """Return the triangles of a (rows, columns) grid of vertices; `wrap` joins the last column to the first."""
     i, j = np.mgrid[: rows - 1, : columns if wrap else columns - 1]
@@ -238,4 +239,5 @@ def grid_faces(rows: int, columns: int, *, wrap: bool = False) -> Ints:
     c, d = a + columns, b + columns
     first, second = np.stack([a, c, b], -1), np.stack([b, c, d], -1)
     faces: Ints = np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)]).astype(np.int32)
+    faces.flags.writeable = False
     return faces

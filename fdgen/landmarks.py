@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import functools
+import hashlib
 import importlib.metadata
+import importlib.util
 import multiprocessing
 import os
 import tempfile
@@ -39,12 +41,22 @@ _REVISION = 1
 
 _CHUNK = 16  # photographs a task: a tenth of a second, so that an interrupt loses little
 
+_MODELS = ("face_detection", "face_landmark")  # folders of mediapipe's networks that `Detector` uses
+
 _Found = list[tuple[Source, Landmarks | Reject]]
 
 
 def detector_version() -> str:
     """Name all that landmarks depend on beside the photograph: they are cached under it, and datasets record it."""
     return f"mediapipe {_installed('mediapipe')}, opencv {cv2.__version__}, alignment {_REVISION}"
+
+
+def detector_models() -> dict[str, str]:
+    """Return the sha256 of each network that finds landmarks, by its file's name; none where mediapipe is missing."""
+    found = importlib.util.find_spec("mediapipe")  # not imported: that takes a second
+    folders = [] if found is None else [Path(folder) for folder in found.submodule_search_locations or ()]
+    paths = [path for folder in folders for part in _MODELS for path in folder.glob(f"modules/{part}/*.tflite")]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
 
 
 def detect(

@@ -71,7 +71,7 @@ class Landmarks:
 
     def digest(self) -> str:
         """Return the sha256 of the size, the frame and the points: equal landmarks, equal digest."""
-        return hashlib.sha256(self._header() + self._steps().tobytes()).hexdigest()
+        return landmarks_digest(self.size_px, self.frame, self._steps().tobytes())
 
     def _header(self) -> bytes:
         return _HEADER.pack(self.size_px, *self.frame.ravel())
@@ -79,6 +79,11 @@ class Landmarks:
     def _steps(self) -> npt.NDArray[np.int16]:
         steps: npt.NDArray[np.int16] = np.round(self.points_px / STEP_PX).astype("<i2")
         return steps
+
+
+def landmarks_digest(size_px: int, frame: npt.NDArray[np.float64], steps: bytes) -> str:
+    """Return `Landmarks.digest` of what tables hold of them: `steps` are the points in sixteenths of a pixel, "<i2"."""
+    return hashlib.sha256(_HEADER.pack(size_px, *frame.ravel()) + steps).hexdigest()
 
 
 def eye_centres(points_px: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:

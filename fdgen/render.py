@@ -113,9 +113,15 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
 
 def _bounding_box(points: F32, size: int) -> tuple[slice, slice]:
     """Return the rows and columns of the crop that the points touch, with a margin; empty where they miss it."""
-    low = np.clip(np.floor(points[:, :2].min(0) / SUPERSAMPLE) - 1, 0, size).astype(int)
-    high = np.clip(np.ceil(points[:, :2].max(0) / SUPERSAMPLE) + 1, 0, size).astype(int)
-    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+    columns, rows = (_within(points[:, axis], size) for axis in (0, 1))
+    return rows, columns
+
+
+def _within(samples: F32, size: int) -> slice:
+    """Return the pixels, of `size`, between the least and the greatest of sample coordinates."""
+    low = int(np.floor(samples.min() / SUPERSAMPLE)) - 1
+    high = int(np.ceil(samples.max() / SUPERSAMPLE)) + 1
+    return slice(min(max(low, 0), size), min(max(high, 0), size))
 
 
 def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, environment: F32, ambient: F32) -> F32:

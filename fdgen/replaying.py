@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from fdgen.contract import Image, SampleRecord, Triplet
-from fdgen.errors import FdError
+from fdgen.contract import MEMBERS, PICTURES, Image, Manifest, SampleRecord, Triplet
+from fdgen.errors import DatasetError, FdError
 from fdgen.faces import Face
+from fdgen.images import decode_png
 from fdgen.laws import Problem
+from fdgen.pixels import PictureDifference, differences, pictures_of
 from fdgen.points import Landmarks
 from fdgen.sources import Source
+from fdgen.storage import local_folder
 from fdgen.tables import read_landmarks
 
 
@@ -30,8 +34,12 @@ class Replayer:
     replay: Callable[[SampleRecord, Face, Any], Triplet]
 
     @classmethod
-    def of(cls, root: Path, worn: Mapping[str, str], packs: Sequence[str | Path] = ()) -> Replayer:
+    def of(
+        cls, root: Path, worn: Mapping[str, str], packs: Sequence[str | Path] = (), *, only: str | None = None
+    ) -> Replayer:
         """Open what the replays of a dataset need; `worn` is the sha256 of each asset that it wears, by id.
+
+        `only` is the sha256 of the one photograph whose samples are wanted, where it is one.
 
         Raises `DatasetError` where its landmarks cannot be read, `AssetError` where an asset is not here, in fdgen or
         in `packs`, or is another than the one it was made with.
@@ -39,7 +47,8 @@ class Replayer:
         from fdgen.generate import replay
         from fdgen.packs import open_library
 
-        packed = {sha256: landmarks.to_bytes() for sha256, landmarks in read_landmarks(root / "landmarks.parquet")}
+        landmarks = read_landmarks(root / "landmarks.parquet", only)
+        packed = {sha256: found.to_bytes() for sha256, found in landmarks}
         library = open_library(packs)
         library.require(worn)
         return cls(packed, library, replay)
@@ -53,24 +62,72 @@ class Replayer:
         self, file: str, record: SampleRecord, clean_HWC: Image, occluded_HWC: Image, mask_HW: Image, alpha_HW: Image
     ) -> list[Problem]:
         """Return in what a sample differs from what its record gives now."""
-        if record.source_sha256 not in self.landmarks:
-            return [Problem(file, record.key, "replay", "landmarks.parquet has no row for its photograph")]
+        stored = {"alpha": alpha_HW, "clean": clean_HWC, "mask": mask_HW, "occluded": occluded_HWC}
         try:
-            again = self.replay(record, self.face(record, clean_HWC), self.library)
-        except FdError as error:
-            return [Problem(file, record.key, "replay", f"it cannot be rendered again: {error.message}")]
-        except (KeyError, TypeError, ValueError, IndexError) as error:  # what a placement that was tampered with gives
-            why = f"its placement is none that we write ({type(error).__name__}: {error})"
-            return [Problem(file, record.key, "replay", f"it cannot be rendered again: {why}")]
-        pairs = {
-            "clean": (clean_HWC, again.clean_HWC),
-            "occluded": (occluded_HWC, again.occluded_HWC),
-            "mask": (mask_HW, again.mask_HW),
-            "alpha": (alpha_HW, again.alpha_HW),
-        }
-        differing = [name for name, (old, new) in pairs.items() if not np.array_equal(old, new)]
+            again = self.render(record, clean_HWC)
+        except DatasetError as error:
+            return [Problem(file, record.key, "replay", error.message)]
+        differing = [str(one) for one in differences(stored, pictures_of(again))]
         if record.to_json() != again.record.to_json():
             differing.append("record")
         if not differing:
             return []
         return [Problem(file, record.key, "replay", f"rendered again, it differs in {', '.join(differing)}")]
+
+    def render(self, record: SampleRecord, clean_HWC: Image) -> Triplet:
+        """Render a sample again; raise `DatasetError` where that cannot be done."""
+        if record.source_sha256 not in self.landmarks:
+            raise DatasetError("landmarks.parquet has no row for its photograph")
+        try:
+            return self.replay(record, self.face(record, clean_HWC), self.library)
+        except FdError as error:
+            raise DatasetError(f"it cannot be rendered again: {error.message}", hint=error.hint) from error
+        except (KeyError, TypeError, ValueError, IndexError) as error:  # what a placement that was tampered with gives
+            why = f"its placement is none that we write ({type(error).__name__}: {error})"
+            raise DatasetError(f"it cannot be rendered again: {why}") from error
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One sample as it is stored, and as its record gives it now. `fields` are those of the record that differ."""
+
+    record: SampleRecord
+    stored: Mapping[str, Image]
+    again: Triplet
+    pictures: tuple[PictureDifference, ...]
+    fields: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Tell whether it is the same, to the last bit."""
+        return not self.pictures and not self.fields
+
+
+def replay_sample(manifest: Manifest, key: str, packs: Sequence[str | Path] = ()) -> Replayed:
+    """Render one sample of a dataset again, and compare.
+
+    Raises `DatasetError` where there is no such sample, its files are damaged, or it cannot be rendered; `AssetError`
+    where an occluder that it wears is missing or another.
+    """
+    root, row = local_folder(manifest.root), manifest.row(key)
+    members = {name: manifest.read_member(key, name) for name in MEMBERS}
+    for name, data in members.items():
+        if hashlib.sha256(data).hexdigest() != row[f"{name.replace('.', '_')}_sha256"]:
+            raise DatasetError(f"{key}.{name} in {root} has been altered", hint=f"run `fdgen verify {root}`")
+    record = SampleRecord.from_mapping(json.loads(members["json"]))
+    assets = manifest.dataset["assets"]
+    worn = {asset_id: assets[asset_id] for asset_id in record.asset_ids if asset_id in assets}
+    replayer = Replayer.of(root, worn, packs, only=record.source_sha256)
+    stored = {name: decode_png(members[f"{name}.png"], intact=True) for name in PICTURES}
+    try:
+        again = replayer.render(record, stored["clean"])
+    except DatasetError as error:
+        raise DatasetError(f"{key}: {error.message}", hint=error.hint or f"run `fdgen verify {root}`") from error
+    fields = (field.name for field in dataclasses.fields(SampleRecord))
+    return Replayed(
+        record,
+        stored,
+        again,
+        differences(stored, pictures_of(again)),
+        tuple(name for name in fields if getattr(record, name) != getattr(again.record, name)),
+    )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fdgen.contract import SCHEMA, canonical_json, digest_json
-from fdgen.recipe import Recipe
 from fdgen.sources import Source
 from fdgen.version import GENERATOR_VERSION
+
+if TYPE_CHECKING:
+    from fdgen.recipe import Recipe  # at run time it costs whoever only compares two specs a fifth of a second
 
 SPEC_FIELDS = ("schema", "recipe", "count", "sources", "assets", "landmarks", "generator")
 """What of dataset.json is hashed into `spec_id`."""
@@ -65,7 +67,7 @@ def differences(
     new_sources: Sequence[Source],
 ) -> tuple[str, ...]:
     """Name each field in which two specs differ, a line each. `old_sources` is None where they are no longer known."""
-    before, after = _flat(old["recipe"], "recipe."), _flat(new["recipe"], "recipe.")
+    before, after = flat(old["recipe"], "recipe."), flat(new["recipe"], "recipe.")
     for name in _WORDS:
         before.pop(f"recipe.{name}", None)
         after.pop(f"recipe.{name}", None)
@@ -89,11 +91,12 @@ def differences(
     return tuple(lines)
 
 
-def _flat(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the values of a recipe in one level of dotted keys, each after `prefix`."""
+    found: dict[str, Any] = {}
     for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return flat
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return found
 
 
 def _shown(value: Any) -> str:

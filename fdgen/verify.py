@@ -6,39 +6,41 @@ how programs crash.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fdgen.contract import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt, merkle_root, misshapen
 from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.finish import shard_leaves, shard_row
-from fdgen.folder import SUMS, WRITTEN, read_dataset
+from fdgen.folder import WRITTEN, read_dataset
 from fdgen.images import decode_png
 from fdgen.laws import COVERAGE_STEP, Problem, hold_out_problems, pair_problems
 from fdgen.quality import check_gates
 from fdgen.recipe import Recipe
 from fdgen.replaying import Replayer
+from fdgen.rng import fraction
 from fdgen.shards import read_receipt, read_samples, receipt_path
+from fdgen.sums import SUMS, altered, file_sha256, listed_sums, present, sum_problems
 from fdgen.tables_check import table_problems
 from fdgen.tally import not_asked
+from fdgen.version_lock import LOCK, is_card, read_lock
 
 __all__ = ["Problem", "verify"]
 
 OnSamples = Callable[[int, int], None]
-
-_SUM_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 
 def verify(
     root: str | Path,
     *,
     deep: bool = False,
+    share: float = 1.0,
+    seed: int = 0,
     workers: int | None = None,
     on_progress: OnSamples | None = None,
     replayer: Replayer | None = None,
@@ -46,12 +48,16 @@ def verify(
 ) -> list[Problem]:
     """Check the dataset in folder `root`; return what is wrong with it, nothing if it is whole.
 
-    `deep` renders every sample again from its record and compares the pixels, with the occluders of `packs` beside our
-    own. Pictures are checked on `workers` threads (None: one a core). `on_progress(done, of)` counts samples. Never
-    raises for what stands in the files; raises `DatasetError` where there is no dataset of ours at all, `AssetError`
-    where `deep` lacks an asset that the dataset wears, or has another in its place.
+    `deep` renders samples again from their records and compares the pixels, with the occluders of `packs` beside our
+    own: of all of them this `share`, another part for another `seed`. The folder of a card is checked as one: its sums,
+    and whether its lock is whole. Pictures are checked on `workers` threads (None: one a core).
+    `on_progress(done, of)` counts samples. Never raises for what stands in the files; raises `DatasetError` where there
+    is no dataset of ours at all, `AssetError` where `deep` lacks an asset that the dataset wears, or has another in its
+    place.
     """
     root = Path(root)
+    if is_card(root):
+        return _card_problems(root)
     if not (root / "dataset.json").is_file() and not any((root / "shards").glob("*.json")):
         raise DatasetError(
             f"{root} is not a dataset: it has neither dataset.json nor receipts of shards",
@@ -62,10 +68,11 @@ def verify(
     receipts = check.receipts(dataset)
     worn = _worn(dataset, receipts)
     deep_replayer = check.replayer(replayer, worn, packs) if deep else None
+    chosen = _Chosen(deep_replayer, share, seed)
     total = sum(len(receipt.samples) for receipt in receipts)
     n_threads = 1 if deep else workers or os.cpu_count() or 1  # the renderer makes no promise about threads
     with ThreadPoolExecutor(n_threads) as pool:
-        for done in check.samples(receipts, dataset, deep_replayer, pool):
+        for done in check.samples(receipts, dataset, chosen, pool):
             if on_progress is not None:
                 on_progress(done, total)
     check.splits(receipts)
@@ -112,46 +119,23 @@ class _Check:
 
     def _compare_sums(self) -> None:
         """Compare every file but the tars, whose receipts tell more, with SHA256SUMS, and the list with the folder."""
-        listed = self.listed = self._listed_sums()
-        present = {
-            path.relative_to(self.root).as_posix()
-            for path in sorted(self.root.rglob("*"))
-            if path.is_file() or path.is_symlink()
-        }
+        listed = self.listed = listed_sums(self.root, self.problems)
+        there = set(present(self.root))
         if listed:
-            for name in sorted(present - listed.keys() - {SUMS}):
+            for name in sorted(there - listed.keys()):
                 self.complain(name, "extra", f"{SUMS} does not list this file")
-            for name in sorted(set(WRITTEN) - listed.keys() - present):
+            for name in sorted(set(WRITTEN) - listed.keys() - there):
                 self.complain(name, "missing", "the file is not there, nor in the list of sums")
         for name, sha256 in sorted(listed.items()):
             if name.endswith(".tar"):
                 continue
-            if name not in present:
+            if name not in there:
                 self.complain(name, "missing", f"{SUMS} lists this file, but it is not there")
-            elif _sha256(self.root / name) == sha256:
+            elif file_sha256(self.root / name) == sha256:
                 self.sound.add(name)
             else:
                 self.damaged.add(name)
-                self.complain(name, "sha256", f"the file has been altered: its sha256 differs from {SUMS}")
-
-    def _listed_sums(self) -> dict[str, str]:
-        try:
-            text = (self.root / SUMS).read_bytes().decode("utf-8")
-        except FileNotFoundError:
-            self.complain(SUMS, "missing", "there is no list of sums")
-            return {}
-        except (OSError, ValueError) as error:
-            self.complain(SUMS, "sha256", f"the list of sums cannot be read: {error}")
-            return {}
-        listed = {}
-        for number, line in enumerate(text.split("\n")[:-1], 1):
-            if match := _SUM_LINE.fullmatch(line):
-                listed[match[2]] = match[1]
-            else:
-                self.complain(SUMS, "sha256", f"line {number} is not a sum")
-        if not text.endswith("\n") or list(listed) != sorted(listed):
-            self.complain(SUMS, "sha256", "the list of sums is cut or out of order")
-        return listed
+                self.complain(name, "sha256", altered())
 
     def receipts(self, dataset: Mapping[str, Any] | None) -> list[ShardReceipt]:
         """Return the receipts that can be read, in the order of the dataset."""
@@ -192,7 +176,7 @@ class _Check:
         self,
         receipts: Sequence[ShardReceipt],
         dataset: Mapping[str, Any] | None,
-        replayer: Replayer | None,
+        chosen: _Chosen,
         pool: ThreadPoolExecutor,
     ) -> Iterator[int]:
         """Check every byte of every shard, and the pixels of every sample whose bytes are right; yield how many."""
@@ -202,6 +186,7 @@ class _Check:
         for receipt in receipts:
             for entry, members in read_samples(self.root, receipt, self.problems):
                 file = f"shards/{receipt.name}.tar"
+                replayer = chosen.replayer(entry.record.key)
                 waiting.append(pool.submit(_sample_problems, file, entry, members, recipe, replayer))
                 if len(waiting) > 64:  # bounds the memory: a sample is about 1 MB unpacked
                     self.problems += waiting.popleft().result()
@@ -258,6 +243,30 @@ class _Check:
             or dataset["kinds"] != dict(kinds)
         ):
             self.complain(name, "count", "its counts of samples are not those of the shards")
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Which samples are rendered again."""
+
+    every: Replayer | None
+    share: float
+    seed: int
+
+    def replayer(self, key: str) -> Replayer | None:
+        """Return what renders this sample again, None where it is not to be: by chance, and always the same."""
+        return self.every if fraction(f"deep-{self.seed}", key) < self.share else None
+
+
+def _card_problems(folder: Path) -> list[Problem]:
+    """Return what is wrong with the folder of a card."""
+    problems = sum_problems(folder)
+    if not problems and (folder / LOCK).exists():
+        try:
+            read_lock(folder)
+        except DatasetError as error:
+            problems.append(Problem(LOCK, None, "lock", error.message))
+    return problems
 
 
 def _worn(dataset: Mapping[str, Any] | None, receipts: Sequence[ShardReceipt]) -> dict[str, str]:
@@ -323,14 +332,3 @@ def _recipe(dataset: Mapping[str, Any] | None) -> Recipe | None:
 def _shard_order(name: str) -> tuple[int, str]:
     split = name.partition("-")[0]
     return SPLITS.index(split) if split in SPLITS else len(SPLITS), name
-
-
-def _sha256(path: Path) -> str | None:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    except OSError:
-        return None
-    return digest.hexdigest()

@@ -33,8 +33,9 @@ LAYERS = (
     ("occluders", "composite", "quality"),
     ("generate",),
     ("shards", "preview"),
-    ("build",),
-    ("verify",),
+    ("build", "version_lock"),
+    ("verify", "diff"),
+    ("reproduce",),
 )
 """fdgen from the bottom up: nothing reaches, through whatever modules, one of a layer above its own."""
 

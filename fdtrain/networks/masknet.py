@@ -1,4 +1,4 @@
-"""A small network that tells where an occluder is: a U-Net of under a million parameters, minutes to train on a CPU.
+"""A small network that tells where an occluder is: a U-Net of 1.6 million parameters, minutes to train on a CPU.
 
     picture_B3HW --> half size --> down, down, down --> up, up, up --> four logits a cell --> logits_BKHW
                                       '--- skips ---'
@@ -15,8 +15,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-WIDTHS = (16, 32, 64, 96)
-"""Channels at 1/2, 1/4, 1/8 and 1/16 of the size: 0.39 M parameters, the deepest sees the whole of a 96 px crop."""
+WIDTHS = (32, 64, 128, 192)
+"""Channels at 1/2, 1/4, 1/8 and 1/16 of the size: 1.55 M parameters, the deepest sees the whole of a 96 px crop."""
 
 
 def _twice(n_in: int, n_out: int) -> nn.Sequential:

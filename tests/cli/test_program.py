@@ -76,13 +76,18 @@ def options_of(command: click.Command | None, path: str) -> dict[str, list[str]]
 
 
 OPTIONS = {
-    "build": "--cache --count --dry-run --faces --json --no-cache --out --pack --quiet --recipe --seed "
-    "--set --size --workers",
+    "build": "--cache --count --dry-run --faces --json --name --no-cache --out --pack --quiet --recipe --seed "
+    "--set --size --version --workers",
     "preview": "--cache --columns --count --faces --kind --no-cache --occluded-only --out --pack --quiet --recipe "
     "--seed --set --size --workers",
-    "verify": "--deep --json --pack --quiet --workers",
+    "verify": "--deep --deep-share --json --pack --quiet --seed --workers",
     "info": "--json",
+    "diff": "--details --json --limit",
     "show": "--dataset --out",
+    "card": "--check --json --out --pack --quiet --replace",
+    "export": "--json --out --quiet --to",
+    "replay": "--dataset --json --out --pack",
+    "reproduce": "--against --anyway --cache --faces --json --landmarks --no-cache --out --pack --quiet --workers",
     "landmarks": "--cache --faces --json --quiet --size --workers",
     "recipe list": "--json",
     "recipe show": "--json --resolved",

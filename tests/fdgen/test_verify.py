@@ -401,7 +401,8 @@ def test_a_deep_check_renders_again(sound: Path) -> None:
     found = verify(sound, deep=True, replayer=replayer(sound, other))
     assert len(found) == COUNT
     assert found[0].law == "replay"
-    assert found[0].message == "rendered again, it differs in alpha"
+    assert found[0].message.startswith("rendered again, it differs in alpha (")
+    assert "by 128 grey levels at most" in found[0].message
 
 
 def test_a_deep_check_tells_what_cannot_be_rendered(sound: Path) -> None:

@@ -9,12 +9,12 @@ import click
 
 from .output import Voice, aligned, emit, emit_json
 from .progress import metered
-from .settings import json_option, quiet_option
+from .settings import DatasetType, json_option, quiet_option
 from .train_settings import config_options, resolve_config
 
 
 @click.command("bench")
-@click.option("--data", type=click.Path(path_type=Path), metavar="DATASET", help="Folder that `fdgen build` wrote.")
+@click.option("--data", type=DatasetType(), metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL.")
 @click.option("--steps", type=click.IntRange(min=4), default=12, show_default=True, metavar="N", help="Steps to time.")
 @click.option("--all", "all_networks", is_flag=True, help="Time every network's restoration at 256 px; no --data.")
 @click.option(
@@ -24,7 +24,7 @@ from .train_settings import config_options, resolve_config
 @quiet_option
 @json_option
 def command(
-    data: Path | None,
+    data: str | Path | None,
     steps: int,
     all_networks: bool,
     repeats: int,

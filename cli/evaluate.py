@@ -10,7 +10,7 @@ import click
 
 from .output import Voice, counted, emit, emit_json
 from .progress import metered
-from .settings import json_option, quiet_option
+from .settings import DatasetType, json_option, quiet_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ def measures_option(known: tuple[str, ...]) -> Callable[[Function], Function]:
 
 @click.command("eval")
 @click.option(
-    "--data", type=click.Path(path_type=Path), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote."
+    "--data", type=DatasetType(), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL."
 )
 @click.option(
     "--weights",
@@ -92,7 +92,7 @@ def measures_option(known: tuple[str, ...]) -> Callable[[Function], Function]:
 @quiet_option
 @json_option
 def command(
-    data: Path,
+    data: str | Path,
     weights: tuple[Path, ...],
     split: str,
     size_px: int | None,

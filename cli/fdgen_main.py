@@ -23,6 +23,8 @@ MODULES = {
     "verify": ("verify", "Check a dataset: every byte, pixel and count."),
     "info": ("info", "Tell what a dataset holds and where it comes from."),
     "show": ("show", "Show one sample: its record, and its four pictures."),
+    "card": ("card", "Write or check the data card of a dataset."),
+    "export": ("export", "Write a dataset as imagefolder, parquet or COCO."),
     "diff": ("diff", "Tell what changed from one version of a dataset to the next."),
     "replay": ("replay", "Render one sample again from its record, and compare."),
     "reproduce": ("reproduce", "Build a published version again, and compare its ids."),

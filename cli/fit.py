@@ -13,7 +13,7 @@ import click
 from .output import Voice, aligned, counted, duration, emit, emit_json
 from .progress import Stages
 from .reporting import Interrupted
-from .settings import json_option, quiet_option
+from .settings import DatasetType, json_option, quiet_option
 from .train_settings import config_options, resolve_config
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("fit")
 @click.option(
-    "--data", type=click.Path(path_type=Path), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote."
+    "--data", type=DatasetType(), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL."
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Where the run goes.")
 @config_options
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 def command(
-    data: Path,
+    data: str | Path,
     out: Path,
     preset: str,
     file: Path | None,
@@ -162,7 +162,7 @@ def tell_summary(summary: RunSummary, voice: Voice) -> None:
     voice.say(f"sheet     {summary.sheet}")
 
 
-def tell_plan(config: FitConfig, data: Path, out: Path, as_json: bool) -> None:
+def tell_plan(config: FitConfig, data: str | Path, out: Path, as_json: bool) -> None:
     """Write what a run would do to standard output."""
     from fdgen.contract import Manifest
     from fdtrain.cost import cost_of

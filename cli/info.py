@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .output import aligned, counted, emit, emit_json
-from .settings import json_option
+from .settings import DatasetType, json_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +26,10 @@ EXAMPLES = 3
 
 
 @click.command("info")
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset", type=DatasetType())
 @json_option
-def command(dataset: Path, as_json: bool) -> None:
-    """Tell what DATASET holds and where it comes from."""
+def command(dataset: str | Path, as_json: bool) -> None:
+    """Tell what DATASET, a folder or a URL, holds and where it comes from."""
     from fdgen.contract import Manifest
 
     facts = gather(Manifest.load(dataset))

@@ -26,6 +26,17 @@ MOST_WORKERS = 8
 """Default limit: more are seldom free on a shared machine, and each takes memory. `--workers` names more."""
 
 
+class DatasetType(click.Path):
+    """A folder that `fdgen build` wrote, as a `Path`; or its URL as it was typed, of which a path loses a slash."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave what has a scheme as it is."""
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
+
+
 def _complete_recipe(ctx: click.Context, parameter: click.Parameter, text: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from .output import emit_json
+from .settings import DatasetType
 from .sheets import check_suffix, write_sheet
 
 PICTURES = ("clean", "occluded", "mask", "alpha")
@@ -15,7 +16,7 @@ PICTURES = ("clean", "occluded", "mask", "alpha")
 
 @click.command("show")
 @click.argument("key")
-@click.option("--dataset", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Where it is.")
+@click.option("--dataset", type=DatasetType(), required=True, metavar="FOLDER|URL", help="Where it is.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -23,7 +24,7 @@ PICTURES = ("clean", "occluded", "mask", "alpha")
     metavar="FILE",
     help="Draw clean, occluded, mask and alpha into this .png or .jpg.",
 )
-def command(key: str, dataset: Path, out: Path | None) -> None:
+def command(key: str, dataset: str | Path, out: Path | None) -> None:
     """Show the sample KEY: its record on standard output, and its four pictures with --out."""
     from fdgen.contract import Manifest
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.errors import DatasetError
+from fdgen.storage import Place as Place  # fdtrain reads by these too, and of fdgen it knows this module alone
+from fdgen.storage import Remote as Remote
+from fdgen.storage import open_place as open_place
+from fdgen.storage import read_range as read_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -286,17 +291,17 @@ class ShardReceipt:
             raise DatasetError(f"not a shard receipt: {error}") from error
 
 
-def read_finished(root: Path) -> dict[str, Any]:
+def read_finished(root: Place) -> dict[str, Any]:
     """Return dataset.json of the finished dataset in `root`; raise `DatasetError` where there is none of ours."""
     path = root / "dataset.json"
-    if not path.is_file():
+    if isinstance(path, Path) and not path.is_file():
         raise DatasetError(
             f"{root} is not a dataset: it has no dataset.json", hint="name a folder that `fdgen build` wrote"
         )
     try:
-        dataset = json.loads(path.read_text(encoding="utf-8"))
+        dataset = json.loads(path.read_bytes().decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}", hint=f"run `fdgen verify {root}`") from error
+        raise DatasetError(f"{path} cannot be read: {error}", hint=_look_at(root)) from error
     if not isinstance(dataset, dict) or "spec_id" not in dataset:
         raise DatasetError(f"{path} was not written by fdgen: it has no spec_id")
     if dataset.get("schema") != SCHEMA:
@@ -312,32 +317,31 @@ def read_finished(root: Path) -> dict[str, Any]:
 class Manifest:
     """A finished dataset, opened for reading: `dataset.json` and the table of its samples.
 
-    `table` has a row a sample: the fields of `SampleRecord` (lists and objects as JSON text), `shard`, and for each
-    member M of `MEMBERS` the columns `M_sha256`, `M_offset`, `M_size`, dots written as underscores.
+    `root` is its folder, or what stands for the URL from which it is read by ranges of bytes. `table` has a row a
+    sample: the fields of `SampleRecord` (lists and objects as JSON text), `shard`, and for each member M of `MEMBERS`
+    the columns `M_sha256`, `M_offset`, `M_size`, dots written as underscores.
     """
 
-    root: Path
+    root: Place
     dataset: Mapping[str, Any]
     table: pd.DataFrame = field(repr=False)
 
     @classmethod
-    def load(cls, root: str | Path) -> Manifest:
-        """Open the dataset in folder `root`; raise `DatasetError` where it is missing, unfinished or not ours."""
+    def load(cls, root: str | Place) -> Manifest:
+        """Open the dataset in the folder or at the URL `root`.
+
+        Raises `DatasetError` where it is missing, unfinished, not ours or out of reach.
+        """
         import pandas as pd
 
-        root = Path(root)
-        dataset = read_finished(root)
+        root = open_place(root)
+        dataset, path = read_finished(root), root / "manifest.parquet"
         try:
-            table = pd.read_parquet(root / "manifest.parquet")
+            table = pd.read_parquet(path if isinstance(path, Path) else io.BytesIO(path.read_bytes()))
         except (OSError, ValueError) as error:
-            raise DatasetError(
-                f"{root / 'manifest.parquet'} cannot be read: {error}", hint=f"run `fdgen verify {root}`"
-            ) from error
+            raise DatasetError(f"{path} cannot be read: {error}", hint=_look_at(root)) from error
         if missing := sorted(_columns() - set(table.columns)):
-            raise DatasetError(
-                f"{root / 'manifest.parquet'} is no manifest of ours: it has no column {missing[0]!r}",
-                hint=f"run `fdgen verify {root}`",
-            )
+            raise DatasetError(f"{path} is no manifest of ours: it has no column {missing[0]!r}", hint=_look_at(root))
         return cls(root, dataset, table)
 
     def samples(self, split: str | None = None) -> pd.DataFrame:
@@ -366,15 +370,18 @@ class Manifest:
         """Read the bytes of one member straight from its shard, without unpacking."""
         row = self.row(key)
         column = member.replace(".", "_")
-        with (self.root / "shards" / f"{row['shard']}.tar").open("rb") as shard:
-            shard.seek(int(row[f"{column}_offset"]))
-            return shard.read(int(row[f"{column}_size"]))
+        shard = self.root / "shards" / f"{row['shard']}.tar"
+        return read_range(shard, int(row[f"{column}_offset"]), int(row[f"{column}_size"]))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.table["key"])
 
     def __len__(self) -> int:
         return len(self.table)
+
+
+def _look_at(root: Place) -> str:
+    return "check the URL and the connection" if isinstance(root, Remote) else f"run `fdgen verify {root}`"
 
 
 def _columns() -> set[str]:

@@ -18,6 +18,7 @@ from fdgen.laws import Problem
 from fdgen.pixels import PictureDifference, differences, pictures_of
 from fdgen.points import Landmarks
 from fdgen.sources import Source
+from fdgen.storage import local_folder
 from fdgen.tables import read_landmarks
 
 
@@ -108,7 +109,7 @@ def replay_sample(manifest: Manifest, key: str, packs: Sequence[str | Path] = ()
     Raises `DatasetError` where there is no such sample, its files are damaged, or it cannot be rendered; `AssetError`
     where an occluder that it wears is missing or another.
     """
-    root, row = manifest.root, manifest.row(key)
+    root, row = local_folder(manifest.root), manifest.row(key)
     members = {name: manifest.read_member(key, name) for name in MEMBERS}
     for name, data in members.items():
         if hashlib.sha256(data).hexdigest() != row[f"{name.replace('.', '_')}_sha256"]:

@@ -12,14 +12,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypedDict
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from fdgen.contract import Image, Manifest
+from fdgen.contract import Image, Manifest, Place, Remote, read_range
 from fdgen.errors import DatasetError, PictureError
 from fdtrain.order import Draw, EpochSampler, sample_seed
 from fdtrain.pictures import decode_grey, decode_rgb, mask_to_tensor, pasted, resized, resized_mask, to_tensor
@@ -64,22 +63,23 @@ class Augment(Protocol):
 class TripletDataset(Dataset[Sample]):
     """Triplets of one split, read from the shards by byte offset; `len()`, `[index]`, `keys` and `table` as expected.
 
-    `root` is a folder that `fdgen build` wrote; `split` is train, val or test. `size_px` is the side of the tensors,
-    None the stored one: below it pictures are averaged, above it interpolated, and the pair stays exact. `kinds`
-    keeps samples with an occluder of one of these kinds, `without` those with none of these; `coverage` those whose mask covers a share in [low, high) of
-    the crop; `limit` the first so many, which are a random choice already. `augment` is called with a seed made of
+    `root` is a folder that `fdgen build` wrote, or its URL (`https://`, `s3://`); `split` is train, val or test.
+    `size_px` is the side of the tensors, None the stored one: below it pictures are averaged, above it interpolated,
+    and the pair stays exact. `kinds` keeps samples with an occluder of one of these kinds, `without` those with none
+    of these; `coverage` those whose mask covers a share in [low, high) of the crop; `limit` the first so many, which
+    are a random choice already. `augment` is called with a seed made of
     (`seed`, epoch, key). `mix` is how often a face wears the occluder of another sample in place of its own, drawn
     from the same three: a few thousand faces with one hole each are learnt by heart. `verify` compares the sha256 of
     what is read with the manifest's.
 
     Raises `DatasetError` where the folder is no dataset, the split or stratum is empty, or a shard is missing, short or
     holds what it should not. Files are opened for one read and closed: no handle is shared with a forked or spawned
-    worker, or a thread (an open takes 2 us, decoding 3 ms).
+    worker, or a thread (an open takes 2 us, decoding 3 ms). From a URL each sample is one request for a range of bytes.
     """
 
     def __init__(
         self,
-        root: str | Path,
+        root: str | Place,
         split: str,
         *,
         size_px: int | None,
@@ -184,11 +184,9 @@ class TripletDataset(Dataset[Sample]):
         # The members lie side by side, so that one read brings them all, with a little JSON between.
         first, end = min(starts), max(start + size for start, size in zip(starts, sizes, strict=True))
         try:
-            with path.open("rb", buffering=0) as shard:
-                shard.seek(first)
-                data = shard.read(end - first)
+            data = read_range(path, first, end - first)
         except OSError as error:
-            raise DatasetError(f"{path} cannot be read: {error.strerror}", hint=self._next_step()) from error
+            raise DatasetError(f"{path} cannot be read: {error.strerror or error}", hint=self._next_step()) from error
         if len(data) < end - first:
             raise DatasetError(f"{path} is cut short: {self.keys[index]} lies beyond its end", hint=self._next_step())
         members = [data[start - first : start - first + size] for start, size in zip(starts, sizes, strict=True)]
@@ -203,6 +201,8 @@ class TripletDataset(Dataset[Sample]):
         return where, members
 
     def _next_step(self) -> str:
+        if isinstance(self.root, Remote):
+            return "copy the dataset to this machine: `fdgen verify` lists there all that is wrong"
         return f"`fdgen verify {self.root}` lists all that is wrong; the `fdgen build` that made it mends it"
 
 

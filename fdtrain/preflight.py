@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fdgen.contract import SPLITS, Manifest
+from fdgen.contract import SPLITS, Manifest, Place
 from fdgen.errors import DatasetError
 from fdtrain.config import FitConfig
 from fdtrain.cost import cost_of
@@ -20,7 +20,7 @@ LOOKED_AT = 32
 """Samples of the train split that are opened, spread evenly; `fdgen verify` opens all."""
 
 
-def check_data(root: Path, train: TripletDataset) -> list[str]:
+def check_data(root: Place, train: TripletDataset) -> list[str]:
     """Return what a user should know of the data, a sentence each; raise `DatasetError` where it must not be used."""
     manifest = Manifest.load(root)
     _refuse_leakage(manifest)
@@ -79,7 +79,7 @@ def _refuse_leakage(manifest: Manifest) -> None:
             )
 
 
-def _refuse_wrong_mask(root: Path, train: TripletDataset, index: int) -> None:
+def _refuse_wrong_mask(root: Place, train: TripletDataset, index: int) -> None:
     clean_HWC, occluded_HWC, mask_HW = train.stored(index)  # raises where the mask has greys
     key = train.keys[index]
     hole_HW, changed_HW = mask_HW > 0, (clean_HWC != occluded_HWC).any(2)

@@ -140,7 +140,7 @@ def _awaited(
     if error is None:
         return None
     if isinstance(error, BrokenProcessPool):
-        return "its process was killed; was there memory enough?"
+        return "its process was killed, perhaps for want of memory"
     if isinstance(error, FdError):
         return error.message
     if not isinstance(error, Exception):

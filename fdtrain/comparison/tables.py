@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -16,6 +15,7 @@ import pandas as pd
 
 from fdtrain.atomic import write_text
 from fdtrain.comparison.compare import Done, read_result
+from fdtrain.comparison.layout import aligned, interval, latex_table, markdown_table, mean_cell, number, p_value
 from fdtrain.comparison.pairs import Difference, Mean, Values, differences, mean_of
 from fdtrain.comparison.plan import LEARNED, Ask, Task
 from fdtrain.comparison.work import IMAGES_FILE
@@ -105,7 +105,7 @@ class Tables:
         shown = [column for column in MEASURED if any(column[0] in row.means for row in self.rows)]
         lines = [["method", *(f"{title} {_arrow(name)}" for name, title, _ in shown)]]
         lines += [
-            [row.name, *(_mean_cell(row.means.get(name), digits) for name, _, digits in shown)]
+            [row.name, *(mean_cell(row.means.get(name), digits) for name, _, digits in shown)]
             for row in self.rows
             if row.means
         ]
@@ -118,11 +118,11 @@ class Tables:
             [
                 row.name,
                 str(row.seeds) if row.images is not None else "-",
-                _number(row.images, "{:,}"),
-                _number(row.cpu_s, "{:,.0f}"),
-                _number(row.parameters, "{:.2f}", 1e-6),
-                _number(row.gmacs, "{:.2f}"),
-                _number(row.cpu_s_a_picture, "{:.1f}", 1e3),
+                number(row.images, "{:,}"),
+                number(row.cpu_s, "{:,.0f}"),
+                number(row.parameters, "{:.2f}", 1e-6),
+                number(row.gmacs, "{:.2f}"),
+                number(row.cpu_s_a_picture, "{:.1f}", 1e3),
             ]
             for row in self.rows
             if row.means
@@ -142,7 +142,7 @@ class Tables:
             cells = []
             for name, found in self.tests.items():
                 one, digits = found.get(row.name), titles[name][1]
-                cells += ["-", "-"] if one is None else [_interval(one, digits), _p(one.p)]
+                cells += ["-", "-"] if one is None else [interval(one, digits), p_value(one.p)]
             if any(cell != "-" for cell in cells):
                 lines.append([row.name, *cells])
         return lines
@@ -187,25 +187,25 @@ class Tables:
                 if learnt - {self.against}:
                     found.append(f"by {titles[name]}, {self.against} leads every method that learnt")
                 continue
-            listed = ", ".join(f"{other} by {abs(one.value):.3g} (p {_p(one.p)})" for other, one in ahead.items())
+            listed = ", ".join(f"{other} by {abs(one.value):.3g} (p {p_value(one.p)})" for other, one in ahead.items())
             found.append(f"by {titles[name]}, {self.against} does not lead: ahead are {listed}")
         return found
 
     def text(self) -> str:
         """Return the tables with all that is needed to read them."""
-        tables = ["\n".join([title, *_aligned(grid)]) for title, grid in self.grids().items()]
+        tables = ["\n".join([title, *aligned(grid)]) for title, grid in self.grids().items()]
         notes = "\n".join(f"{_capital(sentence)}." for sentence in self.sentences())
         return "\n\n".join([*tables, notes]) + "\n"
 
     def markdown(self) -> str:
         """Return the same as Markdown."""
-        tables = [f"**{title}**\n\n{_markdown(grid)}" for title, grid in self.grids().items()]
+        tables = [f"**{title}**\n\n{markdown_table(grid)}" for title, grid in self.grids().items()]
         return "\n\n".join([*tables, "\n".join(f"- {_capital(one)}." for one in self.sentences())]) + "\n"
 
     def latex(self) -> str:
         """Return the tables as LaTeX, for `booktabs`; titles and sentences stand as comments."""
         comments = "".join(f"% {sentence}.\n" for sentence in self.sentences())
-        return comments + "\n".join(f"% {title}\n{_latex(grid)}" for title, grid in self.grids().items())
+        return comments + "\n".join(f"% {title}\n{latex_table(grid)}" for title, grid in self.grids().items())
 
     def frame(self) -> pd.DataFrame:
         """Return every number: a row a method and measure."""
@@ -290,65 +290,11 @@ def _arrow(name: str) -> str:
     return MEASURES.get(name.partition("_")[0], "↑")
 
 
-def _mean_cell(mean: Mean | None, digits: int) -> str:
-    if mean is None or not math.isfinite(mean.value):
-        return "-"
-    text = f"{mean.value:.{digits}f}"
-    return f"{text} ±{mean.error:.{digits}f}" if math.isfinite(mean.error) else text
-
-
-def _interval(one: Difference, digits: int) -> str:
-    if not math.isfinite(one.value):
-        return "-"
-    return f"{one.value:+.{digits}f} [{one.low:+.{digits}f}, {one.high:+.{digits}f}]"
-
-
-def _p(p: float) -> str:
-    return "-" if not math.isfinite(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _number(value: float | None, form: str, factor: float = 1.0) -> str:
-    return "-" if value is None else form.format(value * factor if factor != 1.0 else value)
-
-
 def _capital(sentence: str) -> str:
     """Begin a sentence with a capital, unless it begins with the name of a row or measure."""
     first = sentence.partition(" ")[0].rstrip(":")
     known = (*LEARNED, *REFERENCES, *MEASURES)
     return sentence if first.rstrip(",") in known else sentence[:1].upper() + sentence[1:]
-
-
-def _aligned(grid: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[place]) for row in grid) for place in range(len(grid[0]))]
-    return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in grid]
-
-
-def _markdown(grid: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in grid]
-    return "\n".join([lines[0], "|---|" + "---:|" * (len(grid[0]) - 1), *lines[1:]])
-
-
-_LATEX = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", "±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-
-
-def _latex(grid: Sequence[Sequence[str]]) -> str:
-    def escaped(cell: str) -> str:
-        signed = re.sub(r"(?<!\w)-(?=\d)", "$-$", cell.replace("<", "$<$"))
-        return "".join(_LATEX.get(letter, letter) for letter in signed)
-
-    lines = [" & ".join(map(escaped, row)) + r" \\" for row in grid]
-    return "\n".join(
-        [
-            r"\begin{tabular}{l" + "r" * (len(grid[0]) - 1) + "}",
-            r"\toprule",
-            lines[0],
-            r"\midrule",
-            *lines[1:],
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-        ]
-    )
 
 
 def _finite(value: Any) -> Any:

@@ -73,6 +73,8 @@ def work(task: Task, ask: Ask, out: str, stop_file: str) -> None:
         path = weights_of(task, folder / RUN)
         facts["parameters"], facts["gmacs"] = size_of(FitConfig.from_dict(read_facts(path)["config"]))
         facts["weights_sha256"] = file_sha256(path)
+        if task.kind == "weights":
+            facts |= _as_given(task.name, path, TripletDataset(ask.data, "test", size_px=ask.size_px).content_id)
     method.names = (task.name,)
 
     dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)
@@ -174,6 +176,19 @@ def cpu_spent_s(path: Path) -> float:
     """Return the CPU seconds that a task's training has taken, work that a kill undid included."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     return round(sum(float(json.loads(line)["cpu_s"]) for line in lines if line.endswith("}\n")), 3)
+
+
+def _as_given(name: str, path: Path, content_id: str) -> dict[str, Any]:
+    """Return what a reader must know of weights that were not trained here."""
+    held = read_facts(path)
+    images, trained_on = held.get("images"), str(held.get("content_id", ""))
+    length = f", trained on {images:,} images" if images else ""
+    notes = [f"the weights of {name} were given{length}: the budget is not theirs"]
+    if trained_on and trained_on != content_id:
+        notes.append(
+            f"{name} was trained on another dataset ({trained_on[:12]}), whose train split may hold these faces"
+        )
+    return {"images": images, "notes": notes}
 
 
 def _cpu_s_a_picture(method: Method, dataset: TripletDataset) -> float:

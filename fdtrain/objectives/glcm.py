@@ -20,7 +20,8 @@ from fdtrain.stage import Stage
 class GlcmObjective(Objective):
     """MSE in the hole alone (eq. 2); then the discriminators alone; then both (eq. 4).
 
-    Eq. 2 is a squared norm; here it is the mean over the values of the hole, as all losses here are means.
+    Eq. 2 is a squared norm; here it is the mean over the values of the hole, of pictures in [0, 1] as in the paper:
+    its alpha belongs to that scale.
     """
 
     def __init__(self, config: FitConfig, settings: GlcmConfig) -> None:
@@ -52,7 +53,7 @@ class GlcmObjective(Objective):
         settings = self.settings
         if settings.discriminator_from_images <= batch.images < settings.adversarial_from_images:
             return {}
-        terms = {"mse": in_hole((outputs.float() - batch.clean_B3HW) ** 2, batch.mask_B1HW)}
+        terms = {"mse": in_hole(((outputs.float() - batch.clean_B3HW) / 2) ** 2, batch.mask_B1HW)}
         total = terms["mse"]
         if batch.images >= settings.adversarial_from_images:
             seen_B3HW = composite(outputs.float(), batch.clean_B3HW, batch.mask_B1HW)

@@ -84,6 +84,8 @@ OPTIONS = {
     "info": "--json",
     "diff": "--details --json --limit",
     "show": "--dataset --out",
+    "card": "--check --json --out --pack --quiet --replace",
+    "export": "--json --out --quiet --to",
     "replay": "--dataset --json --out --pack",
     "reproduce": "--against --anyway --cache --faces --json --landmarks --no-cache --out --pack --quiet --workers",
     "landmarks": "--cache --faces --json --quiet --size --workers",

@@ -214,6 +214,7 @@ def test_tables_hold_every_row_cost_and_test(compared: tuple[Path, list[Task], D
     out, tasks, done = compared
     tables = tables_of(tasks, done, ask_of(out), out)
     assert tables.against == "mine"  # the first that learnt
+    assert "The weights of mine were given: the budget is not theirs." in tables.text()
     tiny = next(row for row in tables.rows if row.name == "tiny")
     assert (tiny.seeds, tiny.images, tiny.means["psnr_hole"].seeds) == (2, 24, 2)
     assert (tiny.cpu_s or 0) > 0

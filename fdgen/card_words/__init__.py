@@ -1,0 +1,1 @@
+"""What a data card says before anybody edits it."""

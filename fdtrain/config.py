@@ -72,7 +72,7 @@ class NetworkConfig(Section):
     # Channels and strides of the five encoder layers; the decoder mirrors them.
     widths: Layers = (64, 128, 256, 512, 512)
     strides: Layers = (2, 2, 2, 2, 2)
-    # Dilated convolutions between encoder and decoder, each followed by squeeze-and-excitation of this ratio; 0: by none.
+    # Dilated convolutions between encoder and decoder, each followed by squeeze-and-excitation of this ratio (0: none).
     dilations: Rates = (2, 4, 8, 16)
     se_ratio: Annotated[int, at_least(0)] = 16
     # Whether each dilated block adds to its input or replaces it.

@@ -330,9 +330,7 @@ def _fixed(config: FitConfig, split: str, limit: int) -> TripletDataset | None:
     if Manifest.load(config.data.root).samples(split).empty:
         return None
     data = config.data
-    return TripletDataset(
-        data.root, split, size_px=data.size_px, kinds=data.kinds, without=data.without, limit=limit
-    )
+    return TripletDataset(data.root, split, size_px=data.size_px, kinds=data.kinds, without=data.without, limit=limit)
 
 
 def _clip(module: nn.Module, largest: float | None) -> Tensor:

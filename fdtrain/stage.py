@@ -71,9 +71,7 @@ class Stage:
             self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
 
 
-def make_stages(
-    config: FitConfig, model: BaseNet, device: torch.device, rng: torch.Generator
-) -> tuple[Stage, ...]:
+def make_stages(config: FitConfig, model: BaseNet, device: torch.device, rng: torch.Generator) -> tuple[Stage, ...]:
     """Return a stage around each generator of `model`, with discriminators drawn from `rng`."""
     training = config.training
     betas = (training.betas[0], training.betas[1])

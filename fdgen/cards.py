@@ -20,8 +20,9 @@ from fdgen.card_prose import CARD, Prose, read_prose, starting_text
 from fdgen.card_text import card_text, planned_text
 from fdgen.contract import Manifest
 from fdgen.croissant import croissant_json, manifest_sum
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, RecipeError
 from fdgen.folder import ADDED
+from fdgen.labels import check_label
 from fdgen.laws import Problem
 from fdgen.lock import folder_lock
 from fdgen.recipe import Recipe
@@ -72,6 +73,7 @@ def write_card(
     manifest = Manifest.load(root)
     out = default_out(manifest.dataset) if out is None else out
     _refuse_within(out, root)
+    _refuse_unnamed(root, manifest.dataset)
     kind, name = manifest.dataset["sources"]["kind"], manifest.dataset["name"]
     prose = read_prose(out / CARD) if (out / CARD).exists() else None
     numbers = gather(manifest, packs, on_face)
@@ -278,6 +280,17 @@ def _add_to_dataset(root: Path, files: Mapping[str, bytes]) -> None:
             write_whole(root / name, data)
             sums[name] = str(file_sha256(root / name))
         write_whole(root / SUMS, sums_text(sums))
+
+
+def _refuse_unnamed(root: Path, dataset: Mapping[str, Any]) -> None:
+    """Refuse a dataset of before there were names and versions: nobody could read its lock."""
+    try:
+        check_label(dataset["name"], dataset["version"])
+    except RecipeError as error:
+        raise DatasetError(
+            f"{root} has no name and version that can be published: {error.message}",
+            hint="run the `fdgen build` that made it again, with --name and --version",
+        ) from error
 
 
 def _refuse_within(out: Path, root: Path) -> None:

@@ -247,6 +247,19 @@ def test_another_version_does_not_take_the_place_of_a_card(copy: tuple[Path, Pat
         check(other, tmp_path / "nowhere")
 
 
+def test_a_dataset_without_a_version_is_refused(copy: tuple[Path, Path], tmp_path: Path) -> None:
+    root, _ = copy
+    path = root / "dataset.json"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"version": "1.2.0"', '"version": "8450f8fe2201"'), "utf-8"
+    )
+    write_sums(root)
+    with pytest.raises(DatasetError, match="name and version") as told:
+        write_card(root, tmp_path / "new")
+    assert "--version" in told.value.hint
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_card_that_nobody_has_filled_says_so_and_can_be_filled(tmp_path: Path) -> None:
     card, root = tmp_path / "card", tmp_path / "set"
     card.mkdir()

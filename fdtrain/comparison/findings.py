@@ -157,6 +157,8 @@ class Findings(Tables):
         found = [f"all rows train {self.ablation.preset}, changed as their names say", *self.ablation.notes]
         if max((row.seeds for row in self.rows if row.cpu_s is not None), default=0) == 1:
             found.append("with one seed, intervals speak of other pictures, not of another training")
+        for title, grid in self.strata.items():
+            found.append(f"{title.partition(' by ')[0]}: what was never trained on changes it by {grid[1][-1]}")
         if not self.orderings:
             return found
         n = len(self.orderings)

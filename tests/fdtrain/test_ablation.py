@@ -251,5 +251,6 @@ def test_an_unseen_kind_is_not_trained_on_and_measured_apart(triplets: Path, tmp
     assert counts["wearing mask"] == (frame["kind"] == "mask").sum()
     assert counts["wearing mask"] + counts["wearing no mask"] == len(frame)
     assert "with one seed, intervals speak of other pictures" in found.text().lower()
+    assert f"hole ↑: what was never trained on changes it by {grid[1][-1]}." in found.text()
     with pytest.raises(FdError, match=r"no sample of the train split of .* is of kind 'hat'"):
         open_unseen("hat", "tiny", ask)

@@ -235,7 +235,7 @@ class FitConfig(Section):
     machine: MachineConfig = MachineConfig()
     # Another network, as its own paper describes it, in place of the stack; it leaves `network`, `discriminator` and,
     # but for the choice of perceptual weights, `loss` alone.
-    baseline: Baseline | None = None
+    baseline: Annotated[Baseline | None, BeforeValidator(none_from_text)] = None
 
     @model_validator(mode="after")
     def _the_picture_fits(self) -> FitConfig:

@@ -246,9 +246,7 @@ def test_a_run_of_before_a_setting_existed_goes_on(
 ) -> None:
     run_dir = tmp_path / "run"
     with monkeypatch.context() as before:
-        before.setattr(
-            FitConfig, "as_dict", lambda self: self.model_dump(mode="json", exclude={"data": {"mix"}, "baseline": True})
-        )
+        before.setattr(FitConfig, "as_dict", lambda self: self.model_dump(mode="json", exclude={"data": {"mix"}}))
         fit(micro(triplets, "data.mix=0", "training.images=32"), run_dir)
     assert "mix" not in (run_dir / "run.json").read_text()
     with pytest.raises(RunError, match=r"data.mix was 0.0, now it is 0.5"):

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .evaluate import REFERENCES, device_option, measures_option
+from .evaluate import REFERENCES
 from .fit import asked_to_stop
 from .output import Voice, aligned, counted, emit, emit_json
 from .progress import Stages
 from .reporting import FAILED, Interrupted
 from .settings import json_option, quiet_option
+from .terms import ask_of, terms_options
 
 if TYPE_CHECKING:
+    from fdtrain.comparison.compare import Done
     from fdtrain.comparison.plan import Ask, Task
 
 LEARNED = ("faithful", "modern", "glcm", "gca", "edgeconnect", "context-encoder", "pix2pix", "din")
-PICTURE_MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity")
-"""Both as the library has them: the help must not import it."""
+"""As the library has them: the help must not import it."""
 
 
 def _methods(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
@@ -62,18 +63,7 @@ def _weights(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, .
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Trainings each.")
 @click.option("--against", metavar="NAME", help="Row that the others are tested against.  [default: modern]")
-@click.option("--size", "size_px", type=int, metavar="PX", help="[default: the dataset's]")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N test pictures.")
-@measures_option(PICTURE_MEASURES)
-@click.option(
-    "--perceptual",
-    type=click.Choice(["vgg19", "vgg16-stlpips", "off"]),
-    help="Perceptual network of the methods that have one.  [default: each preset's]",
-)
-@click.option("--perceptual-weights", default="", metavar="FILE", help="Its weights.  [default: torchvision's cache]")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of all that train.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Of torch.")
-@device_option
+@terms_options
 @click.option("--real", type=click.Path(path_type=Path), metavar="DIR", help="Restore these photographs by all, too.")
 @click.option("--dry-run", is_flag=True, help="Print the rows and what each trains with, and do nothing.")
 @quiet_option
@@ -87,18 +77,11 @@ def command(
     seconds: float | None,
     seeds: int,
     against: str | None,
-    size_px: int | None,
-    limit: int | None,
-    measures: tuple[str, ...],
-    perceptual: str | None,
-    perceptual_weights: str,
-    overrides: tuple[str, ...],
-    threads: int,
-    device: str | None,
     real: Path | None,
     dry_run: bool,
     quiet: bool,
     as_json: bool,
+    **terms: Any,
 ) -> None:
     """Train methods on DATASET for an equal budget, measure all on its test split, and print the paper's Table 1.
 
@@ -115,29 +98,14 @@ def command(
         raise click.UsageError("a budget is missing: --images N or --seconds S", context)
     if not methods and not weights:
         raise click.UsageError("there is nothing to compare: name --methods or --weights", context)
-    from fdtrain.comparison.compare import ASK_FILE, Watch, compare
+    from fdtrain.comparison.compare import ASK_FILE
     from fdtrain.comparison.photographs import read_photographs, restore_photographs
-    from fdtrain.comparison.plan import Ask, make_tasks
+    from fdtrain.comparison.plan import make_tasks
     from fdtrain.comparison.tables import Tables
-    from fdtrain.data import TripletDataset
-    from fdtrain.results import make_folder
 
-    dataset = TripletDataset(data, "test", size_px=size_px, limit=limit)
-    ask = Ask(
-        data=str(data.resolve()),
-        size_px=dataset.size_px,
-        images=images,
-        seconds=seconds,
-        limit=limit,
-        measures=measures,
-        perceptual=perceptual,
-        perceptual_weights=perceptual_weights and str(Path(perceptual_weights).resolve()),
-        overrides=overrides,
-        threads=threads,
-        device=device or "auto",
-    )
+    ask = ask_of(data, images, seconds, **terms)
     resolved = {name: path.resolve() for name, path in weights.items()}
-    tasks = make_tasks(methods, resolved, seeds=seeds, size_px=dataset.size_px)
+    tasks = make_tasks(methods, resolved, seeds=seeds, size_px=ask.size_px)
     if against is not None and against not in {task.name for task in tasks}:
         raise click.UsageError(f"--against {against}: there is no such row", context)
     if real is not None:
@@ -145,22 +113,8 @@ def command(
     if dry_run:
         tell_plan(tasks, ask, as_json)
         return
-    make_folder(out)
     voice = Voice(quiet)
-    with asked_to_stop() as asked, Stages(voice) as stages:
-        watch = _Watch(stages, voice, tasks, ask)
-        done = compare(
-            tasks,
-            ask,
-            out,
-            watch=Watch(watch.on_begin, watch.on_images, watch.on_end),
-            asked_to_stop=lambda: bool(asked),
-        )
-    if done.stopped:
-        raise Interrupted(
-            f"{len(done.results)} of {counted(len(tasks), 'training or row', 'trainings and rows')} are done and kept "
-            f"in {out}; run the same command again to go on"
-        )
+    done = worked(tasks, ask, out, voice)
     tables = Tables.of(tasks, done, ask, json.loads((out / ASK_FILE).read_text(encoding="utf-8")), against)
     tables.write(out)
     if as_json:
@@ -185,7 +139,30 @@ def command(
         sys.exit(FAILED)
 
 
-class _Watch:
+def worked(tasks: list[Task], ask: Ask, out: Path, voice: Voice) -> Done:
+    """Do all tasks, telling how far they are; raise `Interrupted` where they were stopped."""
+    from fdtrain.comparison.compare import Watch, compare
+    from fdtrain.results import make_folder
+
+    make_folder(out)
+    with asked_to_stop() as asked, Stages(voice) as stages:
+        watch = Told(stages, voice, tasks, ask)
+        done = compare(
+            tasks,
+            ask,
+            out,
+            watch=Watch(watch.on_begin, watch.on_images, watch.on_end),
+            asked_to_stop=lambda: bool(asked),
+        )
+    if done.stopped:
+        raise Interrupted(
+            f"{len(done.results)} of {counted(len(tasks), 'training or row', 'trainings and rows')} are done and kept "
+            f"in {out}; run the same command again to go on"
+        )
+    return done
+
+
+class Told:
     """Tells how far a comparison is."""
 
     def __init__(self, stages: Stages, voice: Voice, tasks: list[Task], ask: Ask) -> None:

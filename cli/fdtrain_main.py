@@ -13,6 +13,7 @@ MODULES = {
     "status": ("status", "Tell how far a run is, how fast, and how good."),
     "eval": ("evaluate", "Measure models and references, by kind and coverage."),
     "compare": ("compare", "Train and measure many methods alike: the paper's Table 1."),
+    "ablate": ("ablate", "Train with parts left out: the paper's Tables 2 and 3."),
     "audit": ("audit", "Tell whether reported numbers can be true."),
     "restore": ("restore", "Remove occluders from photographs."),
     "presets": ("presets", "List the presets with parameters and cost."),

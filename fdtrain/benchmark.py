@@ -14,7 +14,7 @@ from fdtrain.config import FitConfig
 from fdtrain.cost import cost_of
 from fdtrain.device import open_device, peak_bytes
 from fdtrain.loop import fit
-from fdtrain.networks.fdstack import StackedGAN
+from fdtrain.networks.build import build_model
 from fdtrain.stats import read_stats
 
 WARM_UP_STEPS = 2
@@ -72,7 +72,7 @@ def inference_s(config: FitConfig, device: torch.device, *, bf16: bool, repeats:
     side = config.data.size_px
     layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
     with torch.random.fork_rng(devices=[]):
-        model = StackedGAN(config.network).eval().to(device=device, memory_format=layout)  # type: ignore[call-overload]
+        model = build_model(config).eval().to(device=device, memory_format=layout)  # type: ignore[call-overload]
     occluded, mask = torch.zeros(1, 3, side, side, device=device), torch.ones(1, 1, side, side, device=device)
     seconds = []
     for _ in range(repeats + 1):

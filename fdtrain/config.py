@@ -54,6 +54,8 @@ class DataConfig(Section):
     size_px: Annotated[int, within(16, 1024)] = 256
     # Kinds of occluder to train on; none means all.
     kinds: Annotated[Names | None, BeforeValidator(none_from_text)] = None
+    # Kinds never to train on: whatever wears one of them is left out, whatever else it wears. None means none.
+    without: Annotated[Names | None, BeforeValidator(none_from_text)] = None
     # Paired augmentation: nothing, mirroring, or mirroring with mild photometric changes and JPEG.
     augment: Literal["none", "flip", "mild"] = "none"
     # How often a training face wears the occluder of another sample in place of its own, drawn anew each epoch. Paired
@@ -70,9 +72,9 @@ class NetworkConfig(Section):
     # Channels and strides of the five encoder layers; the decoder mirrors them.
     widths: Layers = (64, 128, 256, 512, 512)
     strides: Layers = (2, 2, 2, 2, 2)
-    # Dilated convolutions between encoder and decoder, each followed by squeeze-and-excitation of this ratio.
+    # Dilated convolutions between encoder and decoder, each followed by squeeze-and-excitation of this ratio (0: none).
     dilations: Rates = (2, 4, 8, 16)
-    se_ratio: Count = 16
+    se_ratio: Annotated[int, at_least(0)] = 16
     # Whether each dilated block adds to its input or replaces it.
     residual_middle: bool = False
     # Instance normalisation is the paper's; without any, the colours of a hole are easier to match.
@@ -163,7 +165,8 @@ class TrainingConfig(Section):
     warmup_images: Annotated[int, at_least(0)] = 0
     decay_from_images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
     # "trains both stage models alternatively": in each step one after the other, with no gradient from stage II to I.
-    stages: Literal["detached", "joint"] = "detached"
+    # Or the Base-Net alone, without a stage II, as in tables 2 and 3.
+    stages: Literal["detached", "joint", "base"] = "detached"
     # Largest norm of a network's gradient; none does not clip.
     clip_norm: Annotated[Positive | None, BeforeValidator(none_from_text)] = None
     # Moving average of the generators, which is what is evaluated and kept; none uses the last weights.
@@ -176,6 +179,11 @@ class TrainingConfig(Section):
         if (self.epochs is None) == (self.images is None):
             raise ValueError(f"must set one of epochs and images, got {self.epochs} and {self.images}")
         return self
+
+    @property
+    def n_stages(self) -> int:
+        """How many stages there are: of the pairs of settings, only so many are looked at."""
+        return 1 if self.stages == "base" else 2
 
     def total_images(self, n_train: int) -> int:
         """Return the images to train on, rounded up to whole steps; `n_train` is the size of the train split."""

@@ -80,8 +80,9 @@ def _stacked_training(config: FitConfig) -> tuple[int, int]:
         model(occluded, mask)
         discriminator(torch.cat([occluded, mask], 1), occluded)
     # The model is passed once; a discriminator sees real and generated, then, when that is freed, generated again.
-    values = outputs.of(model) + 2 * outputs.of(discriminator) * any(config.loss.gamma)
-    return _count(discriminator) * sum(gamma > 0 for gamma in config.loss.gamma), values
+    gammas = config.loss.gamma[: config.training.n_stages]
+    values = outputs.of(model) + 2 * outputs.of(discriminator) * any(gammas)
+    return _count(discriminator) * sum(gamma > 0 for gamma in gammas), values
 
 
 def _baseline_training(config: FitConfig) -> tuple[int, int]:
@@ -125,9 +126,10 @@ def _count(model: nn.Module) -> int:
 
 def _perceptual_values(config: FitConfig, side: int) -> int:
     """Return the values that the perceptual network's maps hold for one picture, of three passes."""
-    if config.loss.perceptual == "off" or not any(config.loss.beta):
+    betas = config.loss.beta[: config.training.n_stages]
+    if config.loss.perceptual == "off" or not any(betas):
         return 0
-    passes = 1 + sum(beta > 0 for beta in config.loss.beta) if config.baseline is None else 2
+    passes = 1 + sum(beta > 0 for beta in betas) if config.baseline is None else 2
     blocks = TRUNKS[config.loss.perceptual].blocks
     widths = (64, 128, 256, 512, 512)
     maps = sum(

@@ -65,9 +65,9 @@ class TripletDataset(Dataset[Sample]):
 
     `root` is a folder that `fdgen build` wrote, or its URL (`https://`, `s3://`); `split` is train, val or test.
     `size_px` is the side of the tensors, None the stored one: below it pictures are averaged, above it interpolated,
-    and the pair stays exact. `kinds` keeps samples with an occluder of one of these kinds; `coverage` those whose mask
-    covers a share in [low, high) of the crop; `limit` the first so many, which are a random choice already. `augment`
-    is called with a seed made of
+    and the pair stays exact. `kinds` keeps samples with an occluder of one of these kinds, `without` those with none
+    of these; `coverage` those whose mask covers a share in [low, high) of the crop; `limit` the first so many, which
+    are a random choice already. `augment` is called with a seed made of
     (`seed`, epoch, key). `mix` is how often a face wears the occluder of another sample in place of its own, drawn
     from the same three: a few thousand faces with one hole each are learnt by heart. `verify` compares the sha256 of
     what is read with the manifest's.
@@ -84,6 +84,7 @@ class TripletDataset(Dataset[Sample]):
         *,
         size_px: int | None,
         kinds: Collection[str] | None = None,
+        without: Collection[str] | None = None,
         coverage: tuple[float, float] | None = None,
         limit: int | None = None,
         augment: Augment | None = None,
@@ -105,7 +106,7 @@ class TripletDataset(Dataset[Sample]):
         self.stored_px: int = manifest.dataset["recipe"]["size_px"]
         self.size_px = self.stored_px if size_px is None else size_px
         self.augment, self.mix, self.seed, self.verify, self.epoch = augment, mix, seed, verify, 0
-        rows = _stratum(manifest, split, kinds, coverage).iloc[:limit]
+        rows = _stratum(manifest, split, kinds, without, coverage).iloc[:limit]
         self.keys: list[str] = rows["key"].tolist()
         self.table = _strata(rows)
         self._shards: list[str] = sorted(set(rows["shard"]))
@@ -205,8 +206,17 @@ class TripletDataset(Dataset[Sample]):
         return f"`fdgen verify {self.root}` lists all that is wrong; the `fdgen build` that made it mends it"
 
 
+def kinds_of(manifest: Manifest) -> list[str]:
+    """Return the kinds of occluder that a dataset has, in alphabetical order."""
+    return sorted(set().union(*(json.loads(text) for text in manifest.table["kinds"])))
+
+
 def _stratum(
-    manifest: Manifest, split: str, kinds: Collection[str] | None, coverage: tuple[float, float] | None
+    manifest: Manifest,
+    split: str,
+    kinds: Collection[str] | None,
+    without: Collection[str] | None,
+    coverage: tuple[float, float] | None,
 ) -> pd.DataFrame:
     rows = manifest.samples(split)
     if rows.empty:
@@ -225,6 +235,19 @@ def _stratum(
                 hint=f"its kinds are {', '.join(known)}",
             )
         rows = rows[[not of_one.isdisjoint(kinds) for of_one in of_each]]
+    if without is not None:
+        known = kinds_of(manifest)
+        if unknown := sorted(set(without) - set(known)):
+            raise DatasetError(
+                f"no sample of {manifest.root} is of kind {unknown[0]!r}, which is to be left out",
+                hint=f"its kinds are {', '.join(known)}",
+            )
+        rows = rows[[set(json.loads(text)).isdisjoint(without) for text in rows["kinds"]]]
+        if rows.empty:
+            raise DatasetError(
+                f"without {', '.join(sorted(without))} nothing is left of the {split} split of {manifest.root}",
+                hint="leave out fewer kinds, or build with others too",
+            )
     if coverage is not None:
         low, high = coverage
         rows = rows[(rows["coverage"] >= low) & (rows["coverage"] < high)]

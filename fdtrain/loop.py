@@ -91,6 +91,7 @@ def fit(
             "train",
             size_px=config.data.size_px,
             kinds=config.data.kinds,
+            without=config.data.without,
             augment=NAMED[config.data.augment],
             mix=config.data.mix,
             seed=config.seed,
@@ -328,7 +329,8 @@ def _fixed(config: FitConfig, split: str, limit: int) -> TripletDataset | None:
     """Return a fixed set of a split, without augmentation; None where the split holds nothing."""
     if Manifest.load(config.data.root).samples(split).empty:
         return None
-    return TripletDataset(config.data.root, split, size_px=config.data.size_px, kinds=config.data.kinds, limit=limit)
+    data = config.data
+    return TripletDataset(data.root, split, size_px=data.size_px, kinds=data.kinds, without=data.without, limit=limit)
 
 
 def _clip(module: nn.Module, largest: float | None) -> Tensor:

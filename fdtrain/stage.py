@@ -14,7 +14,7 @@ from fdtrain.config import FitConfig, TrainingConfig
 from fdtrain.device import autocast
 from fdtrain.losses import Verdicts, discriminator_loss, generator_loss, l1, pixel_weights, ssim_loss
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
-from fdtrain.networks.fdstack import INPUT_CHANNELS, StackedGAN
+from fdtrain.networks.fdstack import INPUT_CHANNELS, BaseNet, StackedGAN
 from fdtrain.networks.restorer import composite
 from fdtrain.perceptual import PerceptualLoss
 
@@ -71,10 +71,8 @@ class Stage:
             self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
 
 
-def make_stages(
-    config: FitConfig, model: StackedGAN, device: torch.device, rng: torch.Generator
-) -> tuple[Stage, Stage]:
-    """Return both stages around the generators of `model`, with discriminators drawn from `rng`."""
+def make_stages(config: FitConfig, model: BaseNet, device: torch.device, rng: torch.Generator) -> tuple[Stage, ...]:
+    """Return a stage around each generator of `model`, with discriminators drawn from `rng`."""
     training = config.training
     betas = (training.betas[0], training.betas[1])
 
@@ -91,11 +89,12 @@ def make_stages(
         discriminator.to(device)
         return Stage(place, generator, optimiser, discriminator, adam(discriminator, training.lr_discriminator))
 
-    return stage(0, model.base), stage(1, model.refine)
+    base = stage(0, model.base)
+    return (base, stage(1, model.refine)) if isinstance(model, StackedGAN) else (base,)
 
 
 def make_batch(
-    config: FitConfig, device: torch.device, model: StackedGAN, perceptual: PerceptualLoss | None, sample: Any
+    config: FitConfig, device: torch.device, model: BaseNet, perceptual: PerceptualLoss | None, sample: Any
 ) -> Batch:
     """Return a batch on the device, from what the loader gave; true features only where a loss compares them."""
     layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
@@ -103,9 +102,9 @@ def make_batch(
         sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
     )
     features: list[Tensor] = []
-    if perceptual is not None and any(config.loss.beta):
+    if perceptual is not None and any(config.loss.beta[: config.training.n_stages]):
         with torch.no_grad(), autocast(config, device):
-            features = perceptual.features(clean)  # once, for both stages
+            features = perceptual.features(clean)  # once, for all stages
     return Batch(
         occluded, clean, mask, model.input(occluded, mask), pixel_weights(mask, config.loss.hole_weight), features
     )

@@ -91,6 +91,11 @@ def is_done(task: Task, out: Path) -> bool:
         raise RunError(f"{path} is damaged: {error}", hint="delete it: that row is then measured again") from error
     if facts.get("what") != task.what and task.kind != "weights":
         raise RunError(f"{path} is of {facts.get('what')}, not of {task.what}", hint="name another folder with --out")
+    if facts.get("overrides", []) != list(task.overrides):
+        raise RunError(
+            f"{path} was trained with {facts.get('overrides') or 'no changes'}, not with {list(task.overrides)}",
+            hint="name another folder with --out",
+        )
     return task.kind != "weights" or bool(facts["weights_sha256"] == file_sha256(find_weights(task.what)))
 
 

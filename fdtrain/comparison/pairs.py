@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student
 from scipy.stats import wilcoxon
 
 Values = npt.NDArray[np.float64]
@@ -81,6 +82,40 @@ def difference(ours_SN: Values, theirs_SN: Values, *, seed: int = 0) -> Differen
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     p = float(wilcoxon(by_picture).pvalue) if np.any(by_picture != 0) else 1.0
     return Difference(float(by_picture.mean()), float(low), float(high), p, n)
+
+
+def paired(ours_SN: Values, theirs_SN: Values) -> Difference:
+    """Compare two trainings with the same S seeds on the same N pictures, seed by seed; `p` is not adjusted.
+
+    The squared error of the mean difference is that of `mean_of`; interval and p are Student's, with the degrees of
+    freedom that Satterthwaite (1946) gives to such a sum: three seeds do not pass for many. With one seed they speak of
+    this training on other pictures. Raises `ValueError` where the shapes differ.
+
+    >>> ours = np.array([[2.0, 3.0, 4.5], [2.5, 3.0, 4.0]])
+    >>> found = paired(ours, ours - [[1.0], [1.5]])
+    >>> round(found.value, 2), round(found.low, 1), round(found.high, 1)
+    (1.25, -1.9, 4.4)
+    """
+    if ours_SN.shape != theirs_SN.shape:
+        raise ValueError(f"seeds and pictures must be the same, got {ours_SN.shape} and {theirs_SN.shape}")
+    both = np.isfinite(ours_SN).all(0) & np.isfinite(theirs_SN).all(0)
+    by_SN = ours_SN[:, both] - theirs_SN[:, both]
+    n_seeds, n_pictures = by_SN.shape
+    nan = float("nan")
+    if n_pictures < 2:
+        return Difference(float(by_SN.mean()) if n_pictures else nan, nan, nan, nan, n_pictures)
+    value = float(by_SN.mean())
+    of_pictures = float(by_SN.mean(0).var(ddof=1)) / n_pictures
+    of_seeds = float(by_SN.mean(1).var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0
+    error = np.sqrt(of_pictures + of_seeds)
+    if error == 0:  # every picture differs alike
+        return Difference(value, value, value, 1.0 if value == 0 else 0.0, n_pictures)
+    freedom = (of_pictures + of_seeds) ** 2 / (
+        of_pictures**2 / (n_pictures - 1) + (of_seeds**2 / (n_seeds - 1) if n_seeds > 1 else 0.0)
+    )
+    half = float(student.ppf((1 + LEVEL) / 2, freedom)) * error
+    p = float(2 * student.sf(abs(value) / error, freedom))
+    return Difference(value, float(value - half), float(value + half), p, n_pictures)
 
 
 def differences(values: Mapping[str, Values], against: str) -> dict[str, Difference]:

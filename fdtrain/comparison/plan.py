@@ -84,12 +84,16 @@ class Ask:
 
 @dataclass(frozen=True)
 class Task:
-    """One row of the table and one seed of it. `what` is a reference, a preset, or a file of weights."""
+    """One row of the table and one seed of it. `what` is a reference, a preset, or a file of weights.
+
+    `overrides` are what the row changes in its preset, laid over those of the whole comparison.
+    """
 
     name: str
     kind: Kind
     what: str
     seed: int | None = None
+    overrides: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -139,8 +143,9 @@ def config_of(ask: Ask, task: Task, images: int) -> FitConfig:
     for override in ask.overrides:
         if (key := override.partition("=")[0].strip()) in SETTLED:
             raise ConfigError(f"--set {override}: {key} is the comparison's own", hint=f"use {SETTLED[key]}")
-    config = FitConfig.load(task.what, overrides=[*own, *ask.overrides])
-    own += [*ask.overrides, ("seed", task.seed or 0), ("training.images", images)]
+    changed = (*ask.overrides, *task.overrides)
+    config = FitConfig.load(task.what, overrides=[*own, *changed])
+    own += [*changed, ("seed", task.seed or 0), ("training.images", images)]
     if ask.perceptual is not None and config.loss.perceptual != "off":
         own.append(("loss.perceptual", ask.perceptual))
     if config.training.images is not None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -68,6 +68,11 @@ class Tables:
     tests: Mapping[str, Mapping[str, Difference]]
     facts: Mapping[str, Any]
 
+    tested_by: ClassVar[str] = (
+        "mean, 95 % interval of a bootstrap over pictures and seeds, p of Wilcoxon's signed-rank test adjusted after "
+        "Holm"
+    )
+
     @classmethod
     def of(cls, tasks: Sequence[Task], done: Done, ask: Ask, asked: Mapping[str, Any], against: str | None) -> Tables:
         """Read every result and sum it up; `against` is a row's name, by default `modern` or the first that learnt."""
@@ -100,6 +105,11 @@ class Tables:
         }
         return cls(rows, against, tests, facts)
 
+    @property
+    def title(self) -> str:
+        """What the table of means is called."""
+        return "Table 1"
+
     def grid(self) -> list[list[str]]:
         """Return the table of means: a head, then a row a method. Columns without any number are left out."""
         shown = [column for column in MEASURED if any(column[0] in row.means for row in self.rows)]
@@ -131,7 +141,7 @@ class Tables:
 
     def grids(self) -> dict[str, list[list[str]]]:
         """Return every table by its title."""
-        found = {"Table 1": self.grid(), "Cost": self.cost_grid()}
+        found = {self.title: self.grid(), "Cost": self.cost_grid()}
         return found | ({f"Against {self.against}": self.test_grid()} if self.tests else {})
 
     def test_grid(self) -> list[list[str]]:
@@ -164,18 +174,15 @@ class Tables:
             "what a kill undid; CPU ms is of one restoration by itself",
         ]
         if self.tests:
-            found.append(
-                f"differences are those of the same pictures, method minus {self.against}: mean, 95 % interval of a "
-                "bootstrap over pictures and seeds, p of Wilcoxon's signed-rank test adjusted after Holm"
-            )
-            found += self._leads()
+            found.append(f"differences are those of the same pictures, method minus {self.against}: {self.tested_by}")
+            found += self.findings()
         found += [f"row {row.name} failed: {row.failed}" for row in self.rows if row.failed]
         found += [f"not finished yet: {name}" for name in facts["unfinished"]]
         found += [f"{name}: {protocol}" for name, protocol in facts["protocols"].items()]
         found += [f"{name}: not computed, because {reason}" for name, reason in facts["not_computed"].items()]
         return [*found, *facts["notes"]]
 
-    def _leads(self) -> list[str]:
+    def findings(self) -> list[str]:
         """Say by measure whether `against` leads every method that learnt, and where it does not, by how much."""
         learnt = {row.name for row in self.rows if row.learned}
         titles = {name: title.replace(", hole", " in the hole") for name, title, _ in MEASURED}
@@ -226,7 +233,7 @@ class Tables:
         """Return everything as JSON holds it; a number that there is none of is null."""
         rows = [{**asdict(row), "means": {name: asdict(one) for name, one in row.means.items()}} for row in self.rows]
         tests = {name: {other: asdict(one) for other, one in found.items()} for name, found in self.tests.items()}
-        plain: dict[str, Any] = _finite({**self.facts, "against": self.against, "rows": rows, "tests": tests})
+        plain: dict[str, Any] = finite({**self.facts, "against": self.against, "rows": rows, "tests": tests})
         return plain
 
     def write(self, out: Path) -> None:
@@ -297,9 +304,10 @@ def _capital(sentence: str) -> str:
     return sentence if first.rstrip(",") in known else sentence[:1].upper() + sentence[1:]
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return what JSON holds of a value: a number that there is none of is null."""
     if isinstance(value, Mapping):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: finite(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

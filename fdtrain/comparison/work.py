@@ -61,6 +61,8 @@ def work(task: Task, ask: Ask, out: str, stop_file: str) -> None:
 
     what = Path(task.what).name if task.kind == "weights" else task.what  # no path is written down
     facts: dict[str, Any] = {"kind": task.kind, "what": what, "seed": task.seed, "notes": []}
+    if task.overrides:
+        facts["overrides"] = list(task.overrides)
     if task.kind == "trained":
         trained = _trained(task, ask, Path(out), stop)
         if trained is None:

@@ -87,14 +87,14 @@ class SqueezeExcitation(nn.Module):
 class DilatedBlock(nn.Module):
     """One dilated convolution with squeeze-and-excitation, in the middle of a generator (section 3.2).
 
-    (B, C, H, W) to the same shape. `residual` adds the result to the input.
+    (B, C, H, W) to the same shape. `residual` adds the result to the input; a `se_ratio` of 0 leaves the squeezing out.
     """
 
     def __init__(self, channels: int, *, dilation: int, se_ratio: int, norm: Norm, residual: bool) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
         self.norm = normalisation(norm, channels)
-        self.recalibrate = SqueezeExcitation(channels, se_ratio)
+        self.recalibrate = SqueezeExcitation(channels, se_ratio) if se_ratio else nn.Identity()
         self.residual = residual
 
     def forward(self, features_BCHW: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from fdtrain.config import FitConfig
 from fdtrain.networks.context_encoder import ContextEncoder
 from fdtrain.networks.din import Din
 from fdtrain.networks.edgeconnect import EdgeConnect
-from fdtrain.networks.fdstack import StackedGAN
+from fdtrain.networks.fdstack import BaseNet, StackedGAN
 from fdtrain.networks.gca import Gca
 from fdtrain.networks.glcm import Glcm
 from fdtrain.networks.pix2pix import Pix2pix
@@ -22,10 +22,10 @@ from fdtrain.networks.restorer import Restorer
 
 
 def build_model(config: FitConfig) -> Restorer:
-    """Return the network of a config: the stack, or the baseline that stands in its place."""
+    """Return the network of a config: the stack, its Base-Net alone, or the baseline that stands in its place."""
     settings, size_px = config.baseline, config.data.size_px
     if settings is None:
-        return StackedGAN(config.network)
+        return BaseNet(config.network) if config.training.n_stages == 1 else StackedGAN(config.network)
     if isinstance(settings, GlcmConfig):
         return Glcm(settings)
     if isinstance(settings, GcaConfig):

@@ -1,4 +1,4 @@
-"""FD-StackGAN's two generators: Base-Net, Refine-Net, and the stack of both.
+"""FD-StackGAN's two generators: the Base-Net, alone or with the Refine-Net stacked on it.
 
 `B3HW` is pictures in [-1, 1], `B1HW` masks of 0 and 1 (1 where the occluder is).
 """
@@ -76,24 +76,21 @@ class Generator(nn.Module):
         return image_B3HW
 
 
-class StackedGAN(Restorer):
-    """The generators of both stages (figure 2): stage II sees the input of stage I and its output.
+class BaseNet(Restorer):
+    """The generator of stage I (section 3.2): all that there is where it is trained alone, as in tables 2 and 3.
 
-    `forward(occluded_B3HW, mask_B1HW)` gives a `Restoration`. Training runs `coarse` and `refined` one by one.
+    `forward(occluded_B3HW, mask_B1HW)` gives a `Restoration`.
     """
-
-    has_coarse = True
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.base = Generator(INPUT_CHANNELS, config)
-        self.refine = Generator(INPUT_CHANNELS + 3, config)
 
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
         """Remove the occluder that the mask marks."""
         coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW)
-        return Restoration(coarse_B3HW, self.refined(occluded_B3HW, mask_B1HW, coarse_B3HW))
+        return Restoration(coarse_B3HW, coarse_B3HW)
 
     def input(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
         """Return I_o (section 3.2), four channels: the occluded picture, its hole blanked on request, and the mask."""
@@ -105,6 +102,24 @@ class StackedGAN(Restorer):
         image_B3HW: Tensor = self.base(self.input(occluded_B3HW, mask_B1HW))
         return image_B3HW
 
+
+class StackedGAN(BaseNet):
+    """The generators of both stages (figure 2): stage II sees the input of stage I and its output.
+
+    `forward(occluded_B3HW, mask_B1HW)` gives a `Restoration`. Training runs `coarse` and `refined` one by one.
+    """
+
+    has_coarse = True
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        self.refine = Generator(INPUT_CHANNELS + 3, config)
+
+    def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
+        """Remove the occluder that the mask marks."""
+        coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW)
+        return Restoration(coarse_B3HW, self.refined(occluded_B3HW, mask_B1HW, coarse_B3HW))
+
     def refined(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, coarse_B3HW: Tensor) -> Tensor:
         """Return I_o^f = G_2(I_o, I_o^i), the final result of stage II (section 3.4)."""
         if self.config.refine_input == "composited":
@@ -113,7 +128,7 @@ class StackedGAN(Restorer):
         return image_B3HW
 
 
-def initialise(model: StackedGAN, generator: torch.Generator) -> None:
+def initialise(model: BaseNet, generator: torch.Generator) -> None:
     """Draw all weights of convolutions with `generator`, in the order of definition; shifts are 0.
 
     From N(0, 0.02) where normalisation follows and makes the scale of no account; else after He et al. 2015, which

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fdtrain.config import FitConfig
-from fdtrain.networks.fdstack import StackedGAN, initialise
+from fdtrain.networks.fdstack import BaseNet, StackedGAN, initialise
 from fdtrain.objectives.base import Objective
 from fdtrain.perceptual import PerceptualLoss
 from fdtrain.stage import Batch, Stage, discriminator_term, generator_terms, make_batch, make_stages
@@ -22,16 +22,19 @@ class _Step(NamedTuple):
 
 
 class StackedObjective(Objective):
-    """Eq. 2 and 8. Stage II sees what stage I saw and made; its gradient ends there unless they are trained jointly."""
+    """Eq. 2 and 8. Stage II sees what stage I saw and made; its gradient ends there unless they are trained jointly.
+
+    The Base-Net alone minimises eq. 2 and nothing else.
+    """
 
     def __init__(
         self, config: FitConfig, device: torch.device, perceptual: PerceptualLoss | None, rng: torch.Generator
     ) -> None:
         self.config, self.perceptual = config, perceptual
-        model = StackedGAN(config.network)
+        model = BaseNet(config.network) if config.training.n_stages == 1 else StackedGAN(config.network)
         initialise(model, rng)
         model.to(device)
-        self.model: StackedGAN = model
+        self.model: BaseNet = model
         self.stages = make_stages(config, model, device, rng)
 
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
@@ -42,9 +45,11 @@ class StackedObjective(Objective):
         return _Step(batch, compared, images >= loss.adversarial_from_images)
 
     def outputs(self, batch: _Step) -> tuple[Tensor, Tensor]:
-        """Return the picture of stage I and that of stage II."""
+        """Return the picture of stage I and that of stage II; of one stage, its picture twice."""
         pictures = batch.batch
         coarse = self.model.coarse(pictures.occluded_B3HW, pictures.mask_B1HW)
+        if not isinstance(self.model, StackedGAN):
+            return coarse, coarse
         shown_coarse = coarse if self.config.training.stages == "joint" else coarse.detach()
         return coarse, self.model.refined(pictures.occluded_B3HW, pictures.mask_B1HW, shown_coarse)
 

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import compare as compare_command
+from cli import terms
 from cli.fdtrain_main import program
 from fdtrain import speed
 from fdtrain.comparison import plan
@@ -28,7 +29,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_names_are_those_of_the_library() -> None:
     assert plan.LEARNED == compare_command.LEARNED
-    assert plan.PICTURE_MEASURES == compare_command.PICTURE_MEASURES
+    assert plan.PICTURE_MEASURES == terms.PICTURE_MEASURES
 
 
 def test_compare_prints_the_tables_and_writes_them(data: Path, tmp_path: Path) -> None:

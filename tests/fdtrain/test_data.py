@@ -118,6 +118,8 @@ def test_strata(triplets: Path) -> None:
     high = TripletDataset(triplets, "train", size_px=32, coverage=(0.1, 1))
     assert set(masks.table["kind"]) == {"mask"}
     assert masks.keys == whole.table.loc[whole.table["kind"] == "mask", "key"].tolist()
+    bare = TripletDataset(triplets, "train", size_px=32, without=["mask"])
+    assert sorted(masks.keys + bare.keys) == sorted(whole.keys)
     assert 0 < len(low) < len(whole)
     assert sorted(low.keys + high.keys) == sorted(whole.keys)
     assert low.table["coverage"].max() < 0.1 <= high.table["coverage"].min()
@@ -129,6 +131,8 @@ def test_strata(triplets: Path) -> None:
     [
         ({"split": "tset"}, "there is no split 'tset'"),
         ({"kinds": ["hat"]}, "of kind 'hat'"),
+        ({"without": ["hat"]}, "of kind 'hat', which is to be left out"),
+        ({"without": ["hand", "mask", "sunglasses"]}, "without hand, mask, sunglasses nothing is left of the train"),
         ({"coverage": (0.9, 1.0)}, r"coverage in \[0.9, 1\)"),
         ({"size_px": 4}, "must be 16 px or more, got 4"),
         ({"limit": 0}, "limit must be 1 or more, got 0"),

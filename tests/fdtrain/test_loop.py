@@ -212,6 +212,7 @@ def test_tensorboard_is_written_on_request(triplets: Path, tmp_path: Path) -> No
         ["loss.adversarial=nonsaturating", "discriminator.spectral_norm=false", "training.ema_decay=none"],
         ["loss.gamma=[0,0.1]", "network.blank_hole=true", "loss.composite=false", "training.precision=bf16"],
         ["network.order=act-conv-norm", "network.tanh_ends=true", "network.upsample=deconv", "loss.ssim=0"],
+        ["training.stages=base", "loss.gamma=[0.1,0]", "network.se_ratio=0", "data.without=['mask']"],
         ["data.augment=mild", "training.decay_from_images=8", "data.kinds=['mask']", "training.clip_norm=none"],
     ],
     ids=" ".join,

@@ -11,7 +11,7 @@ from fdtrain.config import DiscriminatorConfig, FitConfig, NetworkConfig
 from fdtrain.networks.blocks import SqueezeExcitation, normalisation
 from fdtrain.networks.build import build_model
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator, receptive_field
-from fdtrain.networks.fdstack import StackedGAN, initialise
+from fdtrain.networks.fdstack import BaseNet, StackedGAN, initialise
 from fdtrain.networks.restorer import Restoration, composite
 from fdtrain.presets import PRESETS
 
@@ -95,6 +95,26 @@ def test_stage_two_sees_what_stage_one_saw_and_made() -> None:
     assert all(gradient.abs().sum() > 0 for gradient in gradients)
     restored = model(occluded, mask)
     assert torch.equal(restored.image_B3HW, model.refined(occluded, mask, model.coarse(occluded, mask)))
+
+
+def test_the_base_net_alone_is_that_of_the_stack() -> None:
+    config = FitConfig.load("tiny", overrides=["training.stages=base"])
+    alone, stack = build_model(config), model_of(config.network)
+    assert type(alone) is BaseNet
+    initialise(alone, torch.Generator().manual_seed(0))
+    occluded, mask = torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64)
+    made = alone(occluded, mask)
+    assert torch.equal(made.image_B3HW, stack(occluded, mask).coarse_B3HW)
+    assert torch.equal(made.image_B3HW, made.coarse_B3HW)
+    assert {name for name, _ in alone.named_parameters()} == {
+        name for name, _ in stack.named_parameters() if name.startswith("base.")
+    }
+
+
+def test_without_squeeze_and_excitation_nothing_of_it_is_left() -> None:
+    plain = model_of(FitConfig.load("tiny", overrides=["network.se_ratio=0"]).network)
+    assert not any(isinstance(module, SqueezeExcitation) for module in plain.modules())
+    assert plain(torch.rand(1, 3, 64, 64), torch.ones(1, 1, 64, 64)).image_B3HW.shape == (1, 3, 64, 64)
 
 
 def test_a_blanked_hole_tells_nothing_of_the_occluder() -> None:

@@ -25,9 +25,9 @@ from .settings import json_option, quiet_option
 def command(tables: tuple[Path, ...], paper: bool, peak: float, as_json: bool, quiet: bool) -> None:
     """Tell whether reported numbers can be true.
 
-    A TABLE has a column `method` and one a metric (PSNR, MSE, SSIM, ...); where there are several tables or subsets of
-    pictures, columns `table` and `subset`, and `model` where tables call one model differently. What `fdtrain eval
-    --out` and `fdtrain compare` write can be read.
+    A TABLE has a column `method` and one a metric (PSNR, MSE, SSIM, ...), or `measure` and `value` in their place;
+    where there are several tables or subsets of pictures, columns `table` and `subset`, and `model` where tables call
+    one model differently. The summary.csv of `fdtrain eval` and the table.csv of `fdtrain compare` are such.
 
     Of each PSNR with an MSE beside it, the PSNR of the mean MSE and the spread over pictures that both imply; then what
     is impossible, hard to believe, repeated, or told otherwise elsewhere. Exits with 3 where there is any.
@@ -70,7 +70,8 @@ def command(tables: tuple[Path, ...], paper: bool, peak: float, as_json: bool, q
         for problem in problems:
             emit(f"{problem.rule}\t{problem.place}\t{problem.what}")
     voice = Voice(quiet)
+    looked = f"{counted(len(rows), 'row')}, {counted(len(found), 'PSNR')} with an MSE beside it"
     if problems:
-        voice.say(f"{counted(len(problems), 'problem')} in {counted(len(rows), 'row')}")
+        voice.say(f"{counted(len(problems), 'problem')} in {looked}")
         sys.exit(PROBLEMS)
-    voice.say(f"nothing wrong was found in {counted(len(rows), 'row')}")
+    voice.say(f"nothing wrong was found in {looked}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -23,6 +24,10 @@ under 1 dB all pictures would be equally hard, over 6 dB one in six would have a
 TELLING_DIGITS = 4
 """Significant digits from which two methods hardly share a figure by chance."""
 METRICS = ("psnr", "ssim", "mse", "mae", "l1", "niqe", "brisque", "lpips", "stlpips", "fid", "kid", "identity")
+_NEVER_NEGATIVE = ("psnr", "mse", "mae", "l1", "lpips", "stlpips", "fid")
+_MISSING = ("", "-", "–", "—", "n/a", "nan", "inf")
+"""Cells that say there is no figure; the PSNR of a perfect copy has none either."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
 _NO_METRIC = ("_se", "_of_mean_mse")
 """Ends of columns that go with a metric and are none: standard errors, and what is computed here."""
 
@@ -78,7 +83,7 @@ def paper_table() -> list[Reported]:
 def read_table(path: Path) -> list[Reported]:
     """Read a CSV of reported numbers; raise `ConfigError` where it is none."""
     try:
-        return parse(path.read_text(encoding="utf-8-sig").splitlines(), str(path))
+        return parse(path.read_text(encoding="utf-8-sig").splitlines(), path.name)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}", hint="name a CSV file") from error
     except UnicodeDecodeError as error:
@@ -86,30 +91,67 @@ def read_table(path: Path) -> list[Reported]:
 
 
 def parse(lines: Iterable[str], name: str) -> list[Reported]:
-    """Read rows of a CSV with a column `method` and one a metric, as `METRICS` begin.
+    """Read the rows of a CSV; raise `ConfigError` where it is no table of means.
 
-    Where they are, `table` and `subset` (or `stratum`) say what a row belongs to, and `model` which model it is of,
-    where tables call it differently. Other columns, empty cells and cells that are no finite number are passed by.
+    It has a column `method` and one a metric, as `METRICS` begin; or it is long, and has columns `measure` and `value`
+    in their place. Where they are, `table` (else all is of `name`) and `subset` (or `stratum`) say what a row belongs
+    to, and `model` which model it is of, where tables call it differently. Other columns are passed by.
     """
-    reader = csv.DictReader(lines, strict=True)
-    try:
-        records = [{(key or "").strip(): value for key, value in record.items()} for record in reader]
-    except csv.Error as error:
-        raise ConfigError(f"{name} is no CSV: {error}", hint="save the table as CSV") from error
-    columns = [column.strip() for column in reader.fieldnames or ()]
+    columns, records = _records(lines, name)
     metrics = [column for column in columns if _is_metric(column)]
-    if "method" not in columns or not metrics:
+    long = {"measure", "value"} <= set(columns)
+    if "method" not in columns or not (metrics or long):
         raise ConfigError(
             f"{name} has no table of methods: its first line needs a column `method` and one such as PSNR or MSE",
             hint="`fdtrain audit --help` tells what a table holds",
         )
-    rows = []
-    for record in records:
-        text = {column: (record.get(column) or "").strip() for column in columns}
-        cells = {metric: text[metric] for metric in metrics if _number(text[metric]) is not None}
-        subset = text.get("subset") or text.get("stratum") or ""
-        rows.append(Reported(text.get("table", ""), subset, text["method"], text.get("model") or text["method"], cells))
-    return rows
+    if "key" in columns:
+        raise ConfigError(f"{name} has a row a picture, not one a method", hint="audit the table of their means")
+    cells: dict[tuple[str, str, str, str], dict[str, str]] = {}
+    for number, record in enumerate(records, 1):
+        identity = (
+            record.get("table") or name,
+            record.get("subset") or record.get("stratum") or "",
+            record["method"],
+            record.get("model") or record["method"],
+        )
+        own = {metric: record[metric] for metric in metrics}
+        if long and _is_metric(record["measure"]):
+            own[record["measure"]] = record["value"]
+        row = cells.setdefault(identity, {})
+        for metric, cell in own.items():
+            if cell.lower() in _MISSING:
+                continue
+            if not _NUMBER.fullmatch(cell):
+                raise ConfigError(
+                    f"{name}, row {number}: {metric} is {cell!r}, which is no number",
+                    hint="leave the cell empty where there is none",
+                )
+            if row.setdefault(metric, cell) != cell:
+                raise ConfigError(
+                    f"{name}, row {number}: {record['method']} has the {metric} {cell}, and {row[metric]} before",
+                    hint="tell rows apart by a column `subset`, or `model`",
+                )
+    return [Reported(*identity, row) for identity, row in cells.items()]
+
+
+def _records(lines: Iterable[str], name: str) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the columns of a CSV and its rows, without blanks round a cell; cells that are missing are empty."""
+    try:
+        table = [[cell.strip() for cell in row] for row in csv.reader(lines, strict=True) if row]
+    except csv.Error as error:
+        raise ConfigError(f"{name} is no CSV: {error}", hint="save the table as CSV") from error
+    if not all(cell.isprintable() for row in table for cell in row):
+        raise ConfigError(f"{name} is no CSV: there are control characters in it", hint="save the table as CSV")
+    columns = table[0] if table else []
+    if twice := {column for column in columns if columns.count(column) > 1}:
+        raise ConfigError(f"{name} has the column {min(twice)!r} twice", hint="give each column a name of its own")
+    for row in table[1:]:
+        if len(row) > len(columns):
+            raise ConfigError(
+                f"{name} has a row of {len(row)} cells under {len(columns)} columns", hint="mend that row"
+            )
+    return columns, [dict(itertools.zip_longest(columns, row, fillvalue="")) for row in table[1:]]
 
 
 def spreads(rows: Sequence[Reported], *, peak: float = 255.0) -> list[Spread]:
@@ -132,7 +174,22 @@ def spreads(rows: Sequence[Reported], *, peak: float = 255.0) -> list[Spread]:
 
 def findings(rows: Sequence[Reported], *, peak: float = 255.0) -> list[Finding]:
     """Return everything in a table that cannot be, or is hard to believe."""
-    return [*_unlikely(spreads(rows, peak=peak)), *_repeated(rows), *_contradictions(rows)]
+    return [*_out_of_range(rows, peak), *_unlikely(spreads(rows, peak=peak)), *_repeated(rows), *_contradictions(rows)]
+
+
+def _out_of_range(rows: Iterable[Reported], peak: float) -> list[Finding]:
+    """Find figures that no picture gives: below zero, an MSE above that of black for white, an SSIM beyond 1."""
+    result = []
+    for row in rows:
+        for metric, cell in row.cells.items():
+            name, value = metric.lower(), float(cell)
+            if (
+                (value < 0 and name.startswith(_NEVER_NEGATIVE))
+                or (value > peak**2 and name.startswith("mse"))
+                or (abs(value) > 1 and name.startswith("ssim"))
+            ):
+                result.append(Finding("impossible", row.place, f"a {metric} of {cell}"))
+    return result
 
 
 def _unlikely(found: Iterable[Spread]) -> list[Finding]:
@@ -170,10 +227,10 @@ def _repeated(rows: Sequence[Reported]) -> list[Finding]:
 
 
 def _contradictions(rows: Sequence[Reported]) -> list[Finding]:
-    """Find models that have other figures in another table."""
+    """Find models that have other figures in another row."""
     result = []
     for first, second in itertools.combinations(rows, 2):
-        if (first.model, first.subset) != (second.model, second.subset) or first.table == second.table:
+        if (first.model, first.subset) != (second.model, second.subset):
             continue
         other = [
             f"{metric} {second.cells[metric]} for {cell}"
@@ -188,14 +245,6 @@ def _contradictions(rows: Sequence[Reported]) -> list[Finding]:
 def _is_metric(column: str) -> bool:
     name = column.lower()
     return name.startswith(METRICS) and not name.endswith(_NO_METRIC)
-
-
-def _number(cell: str) -> float | None:
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _beside(metric: str) -> str:

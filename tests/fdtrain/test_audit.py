@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from fdtrain.audit import findings, paper_table, parse, read_table, spreads
 from fdtrain.errors import ConfigError
 
 
-def measured(values_by_method: dict[str, np.ndarray]) -> str:
+def measured(values_by_method: dict[str, npt.NDArray[np.float64]]) -> str:
     """Write a table as it would be reported of these PSNRs in dB, one a picture."""
     lines = ["method,PSNR,MSE"]
     for name, psnr in values_by_method.items():
@@ -98,20 +99,70 @@ def test_subsets_of_pictures_are_kept_apart_and_unequal_scales_are_asked_for() -
     assert findings(parse(unit, "table"), peak=1.0) == []
 
 
+def test_two_files_that_differ_on_one_model_contradict_each_other() -> None:
+    first, second = parse(["method,PSNR", "ours,30.12"], "a.csv"), parse(["method,PSNR", "ours,32.98"], "b.csv")
+    (finding,) = findings([*first, *second])
+    assert (finding.rule, finding.place) == ("contradiction", "b.csv, ours")
+
+
+def test_rows_of_one_model_in_one_table_contradict_each_other() -> None:
+    (finding,) = findings(parse(["method,model,PSNR", "ours,m,30.12", "ours again,m,32.98"], "table"))
+    assert finding.rule == "contradiction"
+
+
+@pytest.mark.parametrize(
+    ("metric", "cell"), [("MSE", "-3"), ("PSNR", "-1"), ("SSIM", "1.7"), ("MSE", "70000"), ("LPIPS", "-0.1")]
+)
+def test_figures_that_no_picture_gives_are_impossible(metric: str, cell: str) -> None:
+    (finding,) = findings(parse([f"method,{metric}", f"ours,{cell}"], "table"))
+    assert (finding.rule, finding.what) == ("impossible", f"a {metric} of {cell}")
+
+
+def test_a_long_table_is_read_like_a_wide_one() -> None:
+    wide = parse(["method,psnr_hole,mse_hole", "ours,30.00,60.0", "theirs,20.1,"], "table")
+    long = parse(
+        [
+            "method,measure,value,error",
+            "ours,psnr_hole,30.00,0.1",
+            "ours,mse_hole,60.0,",
+            "ours,cpu_s,7,",
+            "theirs,psnr_hole,20.1,",
+        ],
+        "table",
+    )
+    assert wide == long
+    assert [finding.rule for finding in findings(long)] == ["impossible"]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("", "has no table of methods"), ("a,b\n1,2\n", "has no table of methods"), ('method,PSNR\n"x', "is no CSV")],
+    [
+        ("", "has no table of methods"),
+        ("a,b\n1,2\n", "has no table of methods"),
+        ("method;PSNR\nours;1\n", "has no table of methods"),
+        ('method,PSNR\n"x', "is no CSV"),
+        ("method,PSNR\n\x1b[31mours,30\n", "control characters"),
+        ("method,PSNR,PSNR\nours,30,31\n", "has the column 'PSNR' twice"),
+        ("method,PSNR\nours,30 dB\n", "row 1: PSNR is '30 dB', which is no number"),
+        ("method,PSNR\nours,1_0\n", "which is no number"),
+        ("method,PSNR\nours,30,31\n", "has a row of 3 cells under 2 columns"),
+        ("method,PSNR\nours,30\nours,31\n", "row 2: ours has the PSNR 31, and 30 before"),
+        ("method,key,PSNR\nours,f1,30\n", "has a row a picture"),
+    ],
 )
 def test_what_is_no_table_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
     path = tmp_path / "table.csv"
     path.write_text(text)
     with pytest.raises(ConfigError, match=sentence):
         read_table(path)
-    path.write_bytes(b"\xff\xfe\x00")
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="no text"):
-        read_table(path)
+        read_table(tmp_path / "table.csv")
 
 
-def test_cells_without_a_number_are_passed_by() -> None:
-    rows = parse(["method,PSNR,MSE,time", "ours,,-,3", "theirs,inf,nan", "more,31.5,60.2,1,2"], "table")
+def test_cells_without_a_figure_are_passed_by() -> None:
+    rows = parse(["method,PSNR,MSE,time", "ours,,-,3", "theirs,inf,nan", "more,31.5,60.2,1"], "table")
     assert [len(row.cells) for row in rows] == [0, 0, 2]

@@ -13,7 +13,7 @@ from .compare import tell_plan, worked
 from .output import Voice, emit, emit_json
 from .reporting import FAILED
 from .settings import json_option, quiet_option
-from .terms import ask_of, terms_options
+from .terms import ask_of, budget_options, places_options, terms_options
 
 if TYPE_CHECKING:
     from fdtrain.comparison.ablation import Ablation
@@ -27,20 +27,14 @@ SEEDS = 3
 
 
 @click.command("ablate")
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote."
-)
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where all of it goes.")
+@places_options
 @click.option("--table", type=click.Choice(["2", "3"]), help="2: one stage against two. 3: losses of the Base-Net.")
 @click.option("--axis", type=click.Choice(AXES), help="Or one setting that the paper fixes, choice by choice.")
 @click.option("--unseen", metavar="KIND", help="Or a kind of occluder: trained with it, and without.")
 @click.option(
     "--preset", default="faithful", show_default=True, metavar="NAME", help="What is changed: faithful, modern, or any."
 )
-@click.option("--images", type=click.IntRange(min=1), metavar="N", help="Budget: train each row on so many images.")
-@click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Or on as many as S CPU seconds allow."
-)
+@budget_options
 @click.option(
     "--seeds", type=click.IntRange(min=1), metavar="N", help=f"Trainings each.  [default: {SEEDS}; of an axis 1]"
 )

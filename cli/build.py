@@ -12,7 +12,6 @@ import click
 from .output import Voice, aligned, by_count, counted, duration, emit, emit_json
 from .progress import Stages
 from .renderer import ready_renderer
-from .reporting import Interrupted
 from .settings import (
     cache_options,
     faces_option,
@@ -23,10 +22,10 @@ from .settings import (
     resolve_recipe,
     workers_option,
 )
+from .watching import Listing, Watch
 
 if TYPE_CHECKING:
-    from fdgen.build import Progress
-    from fdgen.contract import Manifest, ShardReceipt
+    from fdgen.contract import Manifest
     from fdgen.forecast import BuildPlan
     from fdgen.recipe import Recipe
 
@@ -89,24 +88,19 @@ def command(
         watch = Watch(stages)
         before = read_dataset(out)
         started_s = time.monotonic()
-        with open_cache(cache, no_cache) as opened:
-            try:
-                manifest = build(
-                    resolved,
-                    source,
-                    out,
-                    count=count,
-                    name=name,
-                    version=version,
-                    workers=workers,
-                    cache=opened,
-                    on_file=listing.update,
-                    on_face=watch.on_face,
-                    on_shard=watch.on_shard,
-                    on_progress=watch.on_progress,
-                )
-            except KeyboardInterrupt:
-                raise Interrupted(watch.kept(out, landmarks_too=opened is not None)) from None
+        with open_cache(cache, no_cache) as opened, watch.telling_what_is_kept(out, landmarks_too=opened is not None):
+            manifest = build(
+                resolved,
+                source,
+                out,
+                count=count,
+                name=name,
+                version=version,
+                workers=workers,
+                cache=opened,
+                on_file=listing.update,
+                **watch.hooks(),
+            )
     summary = summarise(manifest, watch, time.monotonic() - started_s)
     if as_json:
         emit_json(summary)
@@ -115,62 +109,6 @@ def command(
         old, new = title(before), title(manifest.dataset)
         if old != new:
             voice.say(f"note: it was called {old} before, and is called {new} now")
-
-
-class Listing:
-    """Shows how many photographs have been read."""
-
-    def __init__(self, stages: Stages, where: str) -> None:
-        self.stages, self.where = stages, where
-
-    def update(self, done: int, total: int) -> None:
-        self.stages.stage(f"reading {self.where}", "files", total).update(done)
-
-
-class Watch:
-    """Shows how far a build is, and remembers what is finished, should it be stopped."""
-
-    def __init__(self, stages: Stages) -> None:
-        self.stages = stages
-        self.shards = self.samples = self.made = self.kept_before = 0
-        self.waiting: ShardReceipt | None = None
-        self.began_s: float | None = None
-
-    def on_face(self, done: int, total: int) -> None:
-        if self.began_s is None:  # a later round looks at a few more faces; the bar of pairs stays
-            self.stages.stage("landmarks", "photographs", total).update(done, total)
-
-    def on_shard(self, receipt: ShardReceipt) -> None:
-        self.shards += 1
-        self.samples += len(receipt.samples)
-        self.waiting = receipt
-
-    def on_progress(self, progress: Progress) -> None:
-        if self.began_s is None:
-            self.began_s = time.monotonic()
-        meter = self.stages.stage("building", "pairs", progress.total)
-        kept = progress.kept > self.kept_before
-        if kept:
-            self.kept_before = progress.kept
-            meter.start_from(progress.kept)
-        meter.update(progress.done)
-        self.made = progress.done - progress.kept
-        if self.waiting is not None:
-            receipt, self.waiting = self.waiting, None
-            rejected = f", {counted(len(receipt.rejects), 'face')} rejected" if receipt.rejects else ""
-            how = "kept" if kept else meter.timing()
-            told = f"  ({how})" if how else ""
-            meter.line(f"{receipt.name}  {counted(len(receipt.samples), 'sample')}{rejected}{told}")
-
-    def kept(self, out: Path, *, landmarks_too: bool) -> str:
-        """Say what an interrupt leaves, and how to go on."""
-        if not self.shards:
-            landmarks = ", landmarks found so far are kept" if landmarks_too else ""
-            return f"no shard was finished{landmarks}; run the same command again to go on"
-        return (
-            f"{counted(self.samples, 'sample')} in {counted(self.shards, 'finished shard')} are kept in {out}; "
-            "run the same command again to go on"
-        )
 
 
 def title(dataset: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from .output import Voice, aligned, counted, emit, emit_json
 from .progress import Stages
 from .reporting import FAILED, Interrupted
 from .settings import json_option, quiet_option
-from .terms import ask_of, terms_options
+from .terms import ask_of, budget_options, places_options, terms_options
 
 if TYPE_CHECKING:
     from fdtrain.comparison.compare import Done
@@ -44,10 +44,7 @@ def _weights(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, .
 
 
 @click.command("compare")
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote."
-)
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where all of it goes.")
+@places_options
 @click.option(
     "--methods",
     callback=_methods,
@@ -57,10 +54,7 @@ def _weights(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, .
     help=f"Rows: all, none, or some of {', '.join((*REFERENCES, *LEARNED))}, and any preset.",
 )
 @click.option("--weights", callback=_weights, multiple=True, metavar="NAME=FILE", help="A row of weights that exist.")
-@click.option("--images", type=click.IntRange(min=1), metavar="N", help="Budget: train each method on so many images.")
-@click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Or on as many as S CPU seconds allow."
-)
+@budget_options
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Trainings each.")
 @click.option("--against", metavar="NAME", help="Row that the others are tested against.  [default: modern]")
 @terms_options

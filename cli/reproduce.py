@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .build import Listing, Watch
 from .output import Voice, counted, emit, emit_json
 from .progress import Stages
 from .renderer import ready_renderer
-from .reporting import PROBLEMS, Interrupted
+from .reporting import PROBLEMS
 from .settings import cache_options, faces_option, json_option, open_cache, pack_option, quiet_option, workers_option
+from .watching import Listing, Watch
 
 if TYPE_CHECKING:
     from fdgen.reproduce import Reproduction
@@ -75,25 +75,23 @@ def command(
         listing = Listing(stages, str(faces or "the sample faces"))
         ready_renderer(voice)
         watch = Watch(stages)
-        with open_cache(cache, no_cache) as opened:
-            try:
-                found = reproduce(
-                    card,
-                    source,
-                    folder,
-                    landmarks=landmarks,
-                    against=against,
-                    packs=packs,
-                    anyway=anyway,
-                    workers=workers,
-                    cache=opened,
-                    on_file=listing.update,
-                    on_face=watch.on_face,
-                    on_shard=watch.on_shard,
-                    on_progress=watch.on_progress,
-                )
-            except KeyboardInterrupt:
-                raise Interrupted(watch.kept(folder, landmarks_too=opened is not None)) from None
+        with (
+            open_cache(cache, no_cache) as opened,
+            watch.telling_what_is_kept(folder, landmarks_too=opened is not None),
+        ):
+            found = reproduce(
+                card,
+                source,
+                folder,
+                landmarks=landmarks,
+                against=against,
+                packs=packs,
+                anyway=anyway,
+                workers=workers,
+                cache=opened,
+                on_file=listing.update,
+                **watch.hooks(),
+            )
     if as_json:
         emit_json(as_dict(found))
     else:

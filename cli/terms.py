@@ -19,6 +19,35 @@ PICTURE_MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def places_options(function: Function) -> Function:
+    """Add `--data` and `--out`."""
+    data = click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        required=True,
+        metavar="DATASET",
+        help="Folder that `fdgen build` wrote.",
+    )
+    out = click.option(
+        "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where all of it goes."
+    )
+    return data(out(function))
+
+
+def budget_options(function: Function) -> Function:
+    """Add `--images` and `--seconds`."""
+    images = click.option(
+        "--images", type=click.IntRange(min=1), metavar="N", help="Budget: train each row on so many images."
+    )
+    seconds = click.option(
+        "--seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="S",
+        help="Or on as many as S CPU seconds allow.",
+    )
+    return images(seconds(function))
+
+
 def terms_options(function: Function) -> Function:
     """Add `--size`, `--limit`, `--measures`, the perceptual network's, `--set`, `--threads` and `--device`."""
     options: tuple[Callable[[Function], Function], ...] = (

@@ -35,6 +35,15 @@ class Example:
         return torch.cat([self.occluded_B3HW, self.mask_B1HW], 1)
 
 
+def example(config: FitConfig, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Example:
+    """Put a batch on the device, in the layout that the config asks for."""
+    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
+    occluded, clean, mask = (
+        sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
+    )
+    return Example(occluded, clean, mask, images, step)
+
+
 class Objective(ABC):
     """What a model and its adversaries minimise. What `begin` and `outputs` return is for the other methods alone."""
 
@@ -47,9 +56,9 @@ class Objective(ABC):
         for stage in self.stages:
             stage.set_rates(self.config.training, images)
 
-    @abstractmethod
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Any:
-        """Return the batch of a step, on the device, from what the loader gave."""
+        """Return the batch of a step, on the device, from what the loader gave: an `Example`, or what holds one."""
+        return example(self.config, sample, device, images, step)
 
     @abstractmethod
     def outputs(self, batch: Any) -> Any:
@@ -65,15 +74,6 @@ class Objective(ABC):
 
         Nothing where the generator rests; a `total` of 0 where it learns from another stage's terms alone.
         """
-
-
-def example(config: FitConfig, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Example:
-    """Put a batch on the device, in the layout that the config asks for."""
-    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
-    occluded, clean, mask = (
-        sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
-    )
-    return Example(occluded, clean, mask, images, step)
 
 
 def adversaries(

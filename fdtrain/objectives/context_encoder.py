@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import torch
 from torch import Tensor
 
 from fdtrain.baseline_config import ContextEncoderConfig
@@ -13,7 +9,7 @@ from fdtrain.config import FitConfig
 from fdtrain.losses import Verdicts, discriminator_loss, generator_loss
 from fdtrain.networks.context_encoder import ContextDiscriminator, ContextEncoder
 from fdtrain.networks.restorer import composite
-from fdtrain.objectives.base import Example, Objective, adversaries, example, in_hole
+from fdtrain.objectives.base import Example, Objective, adversaries, in_hole
 from fdtrain.stage import Stage
 
 
@@ -25,10 +21,6 @@ class ContextEncoderObjective(Objective):
         self.model = ContextEncoder(settings, config.data.size_px)
         self.discriminator = ContextDiscriminator(settings, config.data.size_px)
         self.stages = (adversaries(config, 0, self.model, self.discriminator),)
-
-    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Example:
-        """Return the batch."""
-        return example(self.config, sample, device, images, step)
 
     def outputs(self, batch: Example) -> Tensor:
         """Return the completed pictures, raw."""

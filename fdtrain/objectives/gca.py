@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -14,7 +11,7 @@ from fdtrain.losses import full_precision
 from fdtrain.networks.gca import Critics, Gca
 from fdtrain.networks.hole import depths_px
 from fdtrain.networks.restorer import Restoration, composite
-from fdtrain.objectives.base import Example, Objective, adversaries, example, in_hole
+from fdtrain.objectives.base import Example, Objective, adversaries, in_hole
 from fdtrain.stage import Stage
 
 
@@ -26,10 +23,6 @@ class GcaObjective(Objective):
         self.model = Gca(settings)
         self.critics = Critics(settings, config.data.size_px)
         self.stages = (adversaries(config, 0, self.model, self.critics),)
-
-    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Example:
-        """Return the batch."""
-        return example(self.config, sample, device, images, step)
 
     def outputs(self, batch: Example) -> Restoration:
         """Return the coarse and the final picture, raw."""

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import torch
 from torch import Tensor
 
 from fdtrain.baseline_config import Pix2pixConfig
@@ -13,7 +9,7 @@ from fdtrain.config import DiscriminatorConfig, FitConfig
 from fdtrain.losses import Verdicts, discriminator_loss, generator_loss
 from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.networks.pix2pix import Pix2pix
-from fdtrain.objectives.base import Example, Objective, adversaries, example
+from fdtrain.objectives.base import Example, Objective, adversaries
 from fdtrain.stage import Stage
 
 
@@ -26,10 +22,6 @@ class Pix2pixObjective(Objective):
         width = settings.discriminator_width
         self.discriminator = PatchDiscriminator(DiscriminatorConfig(window="rf70", width=width, most_width=8 * width))
         self.stages = (adversaries(config, 0, self.model, self.discriminator),)
-
-    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Example:
-        """Return the batch."""
-        return example(self.config, sample, device, images, step)
 
     def outputs(self, batch: Example) -> Tensor:
         """Return the translated pictures, raw."""

@@ -15,6 +15,7 @@ import pytest
 
 from fdgen.contract import Manifest
 from fdgen.faces import SAMPLES
+from fdgen.recipe import Recipe
 from tests.cli.conftest import BUILD
 from tests.cli.running import COMMAND, assert_refused, run, run_process
 
@@ -57,9 +58,10 @@ def test_words_go_to_standard_error_with_a_line_a_shard(cache: Path, tmp_path: P
 def test_strata_and_several_occluders_end_to_end(cache: Path, tmp_path: Path) -> None:
     """The same bytes for one worker and two, every sample replayed, and every sample as asked."""
     file = tmp_path / "mine.toml"
+    others = [f"{kind} = 0.0" for kind in Recipe.load().kinds.shares() if kind not in ("hand", "sunglasses")]
     file.write_text(
         'splits.mode = "source"\n[several]\ntwo = 0.6\n[strata.region]\neyes = 1.0\n'
-        '[kinds]\nmask = 0.0\n[strata.coverage]\n"0.05-0.60" = 1.0\n',
+        '[strata.coverage]\n"0.05-0.60" = 1.0\n' + "\n".join(["[kinds]", *others, ""]),
         encoding="utf-8",
     )
     options = ("--recipe", file, "--count", "12", "--size", "64", "--set", "shards.samples=4", "--cache", cache)

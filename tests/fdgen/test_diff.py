@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import fdgen.build
 import fdgen.finish
-from fdgen.contract import Image, Reject, Triplet
+from fdgen.contract import Reject, Triplet
 from fdgen.diff import REASONS, Difference, FieldChange, Names, diff
 from fdgen.edition import Edition
 from fdgen.errors import DatasetError
 from fdgen.faces import Face
-from fdgen.points import Landmarks
-from fdgen.sources import Source
 from fdgen.version_lock import write_lock
-from tests.fdgen.fake_build import STEPS, FakeFaces, detect, generate, load_other_library, run, samples_of
-
-FACES = FakeFaces.of(40)
-COUNT = 24
+from tests.fdgen.editions import COUNT, FACES, Replaced, brighter, build_first, shifted
+from tests.fdgen.fake_build import STEPS, FakeFaces, generate, load_other_library, run, samples_of
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a dataset, and beside it its card, that no test may write to."""
-    out = tmp_path_factory.mktemp("first") / "set"
-    run(out, FACES, count=COUNT, name="lost", version="1.0.0")
-    write_lock(out, out.parent / "card")
-    return out
+    return build_first(tmp_path_factory.mktemp("first"))
 
 
 @pytest.fixture(params=["datasets", "cards", "a card and a dataset", "a dataset and a card"])
@@ -92,19 +83,6 @@ def test_another_seed_changes_all(compare: Any, first: Path, tmp_path: Path) -> 
     assert told(found) == really_changed(first, other)
     reasons = {reason for one in found.samples for reason in one.reasons}
     assert reasons <= {"kinds", "occluder", "placement", "not taken", "not made", "rejected: yaw-too-large"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Replaced(FakeFaces):
-    """Faces of which one photograph has other bytes."""
-
-    number: int = -1
-
-    def source(self, number: int) -> Source:
-        found = super().source(number)
-        if number != self.number:
-            return found
-        return dataclasses.replace(found, sha256=hashlib.sha256(b"new %d" % number).hexdigest())
 
 
 def test_a_replaced_photograph_changes_its_own_samples_alone(compare: Any, first: Path, tmp_path: Path) -> None:
@@ -166,17 +144,6 @@ def test_altered_occluders_are_told(compare: Any, first: Path, tmp_path: Path) -
     assert not found.same
 
 
-def brighter(face: Face, *arguments: Any, **options: Any) -> Triplet | Reject:
-    """Generate with a pixel of the occluded picture changed, and nothing recorded of it."""
-    made = generate(face, *arguments, **options)
-    if isinstance(made, Reject):
-        return made
-    rows, columns = np.nonzero(made.mask_HW)
-    occluded: Image = made.occluded_HWC.copy()
-    occluded[rows[0], columns[0]] ^= 1
-    return dataclasses.replace(made, occluded_HWC=occluded)
-
-
 @pytest.mark.parametrize("reason", ["unexplained", "library", "generator"])
 def test_pixels_that_differ_alone_are_put_down_to_what_made_them(
     compare: Any, first: Path, tmp_path: Path, reason: str, monkeypatch: pytest.MonkeyPatch
@@ -195,15 +162,6 @@ def test_pixels_that_differ_alone_are_put_down_to_what_made_them(
     names = {one.name for one in found.fields}
     wanted = {"library": {"environment.opencv-python"}, "generator": {"generator"}, "unexplained": set()}
     assert names == wanted[reason]
-
-
-def shifted(*arguments: Any, **options: Any) -> Any:
-    return {
-        sha256: one
-        if isinstance(one, Reject)
-        else Landmarks(one.points_px + np.float32(1 / 16), one.frame, one.size_px)
-        for sha256, one in detect(*arguments, **options).items()
-    }
 
 
 def test_moved_landmarks_are_told(compare: Any, tmp_path: Path) -> None:

@@ -16,20 +16,14 @@ from fdgen.errors import DatasetError
 from fdgen.reproduce import Reproduction, beyond_a_level, reproduce
 from fdgen.sums import write_sums
 from fdgen.version_lock import write_lock
+from tests.fdgen.editions import COUNT, FACES, Replaced, brighter, build_first, shifted
 from tests.fdgen.fake_build import STEPS, FakeFaces, detect, digests, load_other_library, run
-from tests.fdgen.test_diff import Replaced, brighter, shifted
-
-FACES = FakeFaces.of(40)
-COUNT = 24
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a dataset, and beside it its card, that no test may write to."""
-    out = tmp_path_factory.mktemp("first") / "set"
-    run(out, FACES, count=COUNT, name="lost", version="1.0.0")
-    write_lock(out, out.parent / "card")
-    return out
+    return build_first(tmp_path_factory.mktemp("first"))
 
 
 def again(first: Path, tmp_path: Path, faces: FakeFaces = FACES, **options: Any) -> Reproduction:

@@ -138,18 +138,14 @@ def faces() -> Iterator[Finding]:
 
 def compiled_code() -> Iterator[Finding]:
     """See that numba can keep what it compiles: where it cannot, the renderer cannot even be imported."""
-    own = os.environ.get("NUMBA_CACHE_DIR")
-    if own:
-        folders = [Path(own)]
-    else:
-        spec = util.find_spec("fdgen.raster")
-        beside = Path(spec.origin).parent / "__pycache__" if spec and spec.origin else Path("__pycache__")
-        folders = [beside, Path.home() / ".cache" / "numba"]
-    usable = [folder for folder in folders if writable(folder)]
+    from fdgen.compiled import compiled_folder
+
+    folder = compiled_folder()
+    kept = writable(folder)
     yield Finding(
         "compiled code",
-        f"kept in {usable[0]}" if usable else f"cannot be kept in {' or '.join(map(str, folders))}",
-        bool(usable),
+        f"kept in {folder}" if kept else f"cannot be kept in {folder}",
+        kept,
         "set NUMBA_CACHE_DIR to a folder that you may write to",
     )
 

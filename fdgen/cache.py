@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fdgen.contract import Reject
 from fdgen.errors import FdError
+from fdgen.places import cache_folder
 from fdgen.points import Landmarks
 from fdgen.sources import Source
 
@@ -193,10 +193,4 @@ def default_cache_path() -> Path:
     if named:
         path = Path(named).expanduser()
         return path if path.suffix == ".sqlite" else path / "faces.sqlite"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "fdgen" / "faces.sqlite"
+    return cache_folder() / "faces.sqlite"

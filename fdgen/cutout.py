@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from fdgen.compiled import compiled
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 
 
-@njit(cache=True)
+@compiled
 def rasterise_cutout(
     points: F32, faces: I32, uv_N2: F32, cutout_HW2: F32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32
 ) -> None:
@@ -57,7 +58,7 @@ def rasterise_cutout(
                 bary_HW2[y, x, 1] = b
 
 
-@njit(cache=True)
+@compiled
 def sample_one(texture: F32, channel: int, u: float, v: float) -> Any:
     """Return one channel of a texture at (u, v): bilinear, wrapping on both sides."""
     height, width = texture.shape[0], texture.shape[1]

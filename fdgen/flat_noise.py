@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdgen.compiled import compiled
 from fdgen.contract import Image
 
 F32 = npt.NDArray[np.float32]
@@ -41,7 +41,7 @@ def noise_levels(grey_HW: F32, where_HW: npt.NDArray[np.bool_]) -> float | None:
     return float(quiet.mean()) * _OF_NOISE
 
 
-@njit(cache=True)
+@compiled
 def _luma(image: Image) -> F32:
     height, width = image.shape[0], image.shape[1]
     out = np.empty((height, width), np.float32)
@@ -51,7 +51,7 @@ def _luma(image: Image) -> F32:
     return out
 
 
-@njit(cache=True)
+@compiled
 def _block_noise(
     grey: F32, where: npt.NDArray[np.bool_], side: int, darkest: float, brightest: float
 ) -> npt.NDArray[np.float64]:

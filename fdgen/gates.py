@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdgen.compiled import compiled
 from fdgen.contract import Image
 from fdgen.flat_noise import luma, noise_levels
 from fdgen.geometry import canonical_face
@@ -134,7 +134,7 @@ def angle_deg(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     return float(np.degrees(np.arccos(np.clip(np.sum(a * b), -1.0, 1.0))))
 
 
-@njit(cache=True)
+@compiled
 def _count_halo(grey: F32, alpha: Image, close: int, reach: int, margin: float, solid: int, clear: int) -> Any:
     """Count the outline pixels that stick out of both their sides, and those that could be judged."""
     height, width = alpha.shape

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from fdgen.compiled import compiled
 
 F32 = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -106,7 +107,7 @@ def _across(direction: F32) -> tuple[F32, F32]:
     return first.astype(np.float32), np.cross(direction, first).astype(np.float32)
 
 
-@njit(cache=True)
+@compiled
 def _best(normals: F32, seen: Floats, weight: Floats, directions: F32) -> Any:
     """Try lamps: the index of the one that explains most, the variance that it explains, its strength, the ambient."""
     n = normals.shape[0]

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdgen.compiled import compiled
 from fdgen.cutout import sample_one
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 
 
-@njit(cache=True)
+@compiled
 def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32) -> None:
     """Draw triangles `faces` of screen points (N, 3) where they lie nearer than `depth_HW`; all three are updated.
 
@@ -59,7 +59,7 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2:
                         bary_HW2[y, x, 1] = b
 
 
-@njit(cache=True)
+@compiled
 def sh_irradiance(normals: F32, coefficients: F32, floor: float) -> F32:
     """Evaluate nine spherical-harmonics coefficients on normals (N, 3); never below `floor`."""
     out = np.empty(normals.shape[0], np.float32)
@@ -81,7 +81,7 @@ def sh_irradiance(normals: F32, coefficients: F32, floor: float) -> F32:
     return out
 
 
-@njit(cache=True)
+@compiled
 def _sample(texture: F32, u: float, v: float) -> Any:
     """Return the three channels of a texture at (u, v): bilinear, wrapping on both sides."""
     height, width = texture.shape[0], texture.shape[1]
@@ -99,7 +99,7 @@ def _sample(texture: F32, u: float, v: float) -> Any:
     )
 
 
-@njit(cache=True)
+@compiled
 def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int, height_HW: F32, gap_HW: F32) -> None:
     """Gather samples to pixels: mean depth of the occluder, and its mean height above the head below it, in px.
 
@@ -122,7 +122,7 @@ def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int,
             gap_HW[y, x] = max(0.0, gap / over) if over else far
 
 
-@njit(cache=True)
+@compiled
 def shade(
     face_id_HW: I32,
     bary_HW2: F32,
@@ -244,7 +244,7 @@ def shade(
             out_HW6[y, x, 5] = clear * share
 
 
-@njit(cache=True)
+@compiled
 def splat_shadow(presence_HW: F32, gap_HW: F32, dx: float, dy: float, row0: int, column0: int, out_HW: F32) -> None:
     """Move each pixel of an occluder by its height `gap_HW` in px (negative: no head below) times (dx, dy).
 
@@ -268,7 +268,7 @@ def splat_shadow(presence_HW: F32, gap_HW: F32, dx: float, dy: float, row0: int,
                         out_HW[yy, xx] = weight
 
 
-@njit(cache=True)
+@compiled
 def lay_over(
     levels_HWC: F32, noise_HWC: F32, uncovered_HW: F32, touched_HW: npt.NDArray[np.bool_],
     colour_HWC: F32, opacity_HW: F32, silhouette_HW: F32, clear_HW: F32, shadow_HW: F32, shadow_rgb: F32,
@@ -315,7 +315,7 @@ def lay_over(
                 uncovered_HW[y, x] *= 1.0 - min(1.0, max(0.0, silhouette_HW[y, x]))
 
 
-@njit(cache=True)
+@compiled
 def round_levels(
     levels_HWC: F32, noise_HWC: F32, touched_HW: npt.NDArray[np.bool_], out_HWC: npt.NDArray[np.uint8]
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,8 @@ SKIN_RGB = (182.0, 140.0, 118.0)
 
 def is_compiled() -> bool:
     """Tell whether compiled code is kept from an earlier run; after an upgrade it may be that of the version before."""
-    return any(Path(rasterise.stats.cache_path or "").glob("raster.rasterise-*.nbi"))
+    kept: Any = rasterise
+    return any(Path(kept.stats.cache_path or "").glob("raster.rasterise-*.nbi"))
 
 
 def compile_renderer(library: AssetLibrary) -> None:

@@ -14,6 +14,7 @@ import click
 import pytest
 
 from cli import fdgen_main, fdtrain_main
+from fdgen.compiled import compiled_folder
 from fdgen.faces import SAMPLES
 from fdgen.occluders import OCCLUDERS
 
@@ -128,6 +129,7 @@ def test_the_blocks_run(number: int, workplace: Path) -> None:
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "XDG_CACHE_HOME": str(workplace / "cache"),
+        "NUMBA_CACHE_DIR": str(compiled_folder()),  # compiled once for all tests
         "HF_HOME": str(workplace / "cache"),
         "HF_HUB_OFFLINE": "1",
     }

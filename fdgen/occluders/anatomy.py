@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdgen.compiled import compiled
 from fdgen.geometry import Floats, rotation_matrix, vertex_normals
 from fdgen.occluders.skeleton import DIGITS, JOINTS, HandModel, digit_joints
 from fdgen.raster import rasterise
@@ -353,7 +353,7 @@ def _paint_strip(noise: Noise) -> Floats:
     return out
 
 
-@njit(cache=True)
+@compiled
 def _lattice(points: Floats, grid: Floats) -> Floats:
     """Interpolate a periodic lattice of random values (32, 32, 32) at points (N, 3), smoothly."""
     out = np.empty(points.shape[0])

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdgen.compiled import compiled
 from fdgen.geometry import Floats, canonical_face, grid_faces
 from fdgen.raster import rasterise
 
@@ -118,7 +118,7 @@ def _below_jaw(jaw: Floats, centre: Floats, half_width: float, chin_y: float) ->
     return rings, float(neck_z + depth)
 
 
-@njit(cache=True)
+@compiled
 def _fill_sides(radius: F32, fallback: np.float32) -> None:
     """Carry each row's outermost radius on to where nothing was hit, and bridge gaps inside, in place."""
     rows, columns = radius.shape
@@ -150,7 +150,7 @@ def stretch(
     return 1.0 / _relax(limit, across, down, pressure, hold_edges, grain, sweeps)
 
 
-@njit(cache=True)
+@compiled
 def _relax(
     limit: Floats, across: Floats, down: Floats, pressure: float, hold_edges: bool, grain: float, sweeps: int
 ) -> Floats:
@@ -181,7 +181,7 @@ def _relax(
     return w
 
 
-@njit(cache=True)
+@compiled
 def tighten(radius: Floats, phi: Floats) -> Floats:
     """Return radii (rows, columns) pulled out to the convex hull of each column's profile: cloth held at both ends.
 
@@ -212,7 +212,7 @@ def tighten(radius: Floats, phi: Floats) -> Floats:
     return out
 
 
-@njit(cache=True)
+@compiled
 def bake_relief(view: F32, lit: F32, height: F32, lamp: F32, ambient_up: float) -> tuple[F32, F32]:
     """Return what the relief does to the light at each texel (h, w), and the light of the smooth surface there.
 
@@ -270,7 +270,7 @@ def bake_relief(view: F32, lit: F32, height: F32, lamp: F32, ambient_up: float) 
     return ratio, smooth_lit
 
 
-@njit(cache=True)
+@compiled
 def shade_texture(texture: F32, ratio: F32, hollow: F32, smooth_lit: F32, softness: float, knee: float) -> None:
     """Multiply the light of the relief into a texture (h, w, 3), in place.
 
@@ -290,7 +290,7 @@ def shade_texture(texture: F32, ratio: F32, hollow: F32, smooth_lit: F32, softne
             texture[i, j, 2] *= scale
 
 
-@njit(cache=True)
+@compiled
 def upsample(grid: F32, rows: int, columns: int) -> F32:
     """Interpolate values at vertices (r, c, K) to texels (K, rows, columns), corner to corner."""
     r, c, n = grid.shape

@@ -10,7 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from fdgen.compiled import compiled
 
 F32 = npt.NDArray[np.float32]
 
@@ -57,7 +58,7 @@ def noise(x: F32, y: F32, offset: float, kind: int = 0) -> F32:
     return found
 
 
-@njit(cache=True)
+@compiled
 def _sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
     rows, columns = x.shape
     out = np.empty((rows, columns), np.float32)

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdgen.compiled import compiled
 from fdgen.errors import AssetError
 from fdgen.geometry import Floats, Ints, vertex_normals
 
@@ -381,7 +381,7 @@ def _radial(cage: Floats, weights: Floats, joints: Floats) -> Floats:
     return out
 
 
-@njit(cache=True)
+@compiled
 def _gather(index: npt.NDArray[np.int64], weight: Floats, values: Floats) -> Floats:
     """Sum weight[i, k] * values[index[i, k]] over k: (N, C)."""
     out = np.zeros((index.shape[0], values.shape[1]))

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdgen.compiled import compiled
 from fdgen.geometry import Floats
 from fdgen.occluders.anatomy import FEATURES, SLOPES, TEXTURE_PX, atlas_of
 from fdgen.occluders.skeleton import HandModel
@@ -110,7 +110,7 @@ def _hsv_colour(rng: np.random.Generator) -> Floats:
     return result
 
 
-@njit(cache=True)
+@compiled
 def _store(change: F32, texels: npt.NDArray[np.int64], texture: F32) -> None:
     """Write 1 + change (T, 3), bounded, to the rows `texels` (T,) of a flat texture (N, 3)."""
     for t in range(change.shape[0]):

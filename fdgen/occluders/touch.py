@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from fdgen.compiled import compiled
 from fdgen.geometry import Floats, canonical_face, vertex_normals
 from fdgen.occluders.skeleton import DIGITS, HandModel, digit_joints
 from fdgen.scene import skull
@@ -168,7 +168,7 @@ def _feelers(model: HandModel, digit: str, girth: float) -> tuple[Floats, npt.ND
     return points, bone[chosen]
 
 
-@njit(cache=True)
+@compiled
 def _turned(angle: float, axis: int, frame: Floats) -> Floats:
     """Return the rotation about an axis of a joint's frame."""
     c, s = np.cos(angle), np.sin(angle)
@@ -181,7 +181,7 @@ def _turned(angle: float, axis: int, frame: Floats) -> Floats:
     return out
 
 
-@njit(cache=True)
+@compiled
 def _clearance(
     angles_deg: Floats,
     thumb: bool,
@@ -226,7 +226,7 @@ def _clearance(
     return least
 
 
-@njit(cache=True)
+@compiled
 def _close(
     angles_deg: Floats,
     plan: Floats,
@@ -262,7 +262,7 @@ def _close(
     return angles
 
 
-@njit(cache=True)
+@compiled
 def _distance(points: Floats, surface: Floats, normals: Floats) -> Floats:
     """Signed distance to a cloud of points with normals: planes through the nearest, blended smoothly."""
     out = np.empty(points.shape[0])

@@ -56,3 +56,16 @@ def test_every_kind_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     warmup.compile_renderer(AssetLibrary.load())
     assert drawn == list(OCCLUDERS)
     assert rasterise_cutout.signatures
+
+
+def test_what_is_compiled_is_kept_outside_the_package() -> None:
+    """Pip would leave it there when the package goes, and the folders would hide the next installation."""
+    import numba
+
+    import fdgen
+    from fdgen.compiled import compiled_folder
+    from fdgen.raster import rasterise
+
+    assert Path(rasterise.stats.cache_path).is_relative_to(compiled_folder())
+    assert not compiled_folder().is_relative_to(Path(fdgen.__file__).parent)
+    assert str(numba.config.CACHE_DIR) == os.environ.get("NUMBA_CACHE_DIR", "")  # other packages keep theirs

@@ -76,11 +76,10 @@ def _source_findings(lock: Lock, sources: Sequence[Source]) -> list[Finding]:
     for how, names in told:
         if names:
             one = "1 photograph is" if len(names) == 1 else f"{len(names):,} photographs are"
-            giving = sum(used[name.partition(" -> ")[0]] for name in names)
-            worn = (
-                f"; {giving:,} of the version's samples come of {'it' if len(names) == 1 else 'them'}" if giving else ""
-            )
-            findings.append(Finding("source", f"{one} {how}; the first is {names[0]}{worn}", True))
+            message = f"{one} {how}; the first is {names[0]}"
+            if giving := sum(used[name.partition(" -> ")[0]] for name in names):
+                message += f"; {giving:,} of the version's samples come of {'it' if len(names) == 1 else 'them'}"
+            findings.append(Finding("source", message, True))
     return findings
 
 

@@ -239,9 +239,7 @@ def _check_fields(facts: Any) -> None:
         raise ValueError("a row of its shards is not one that we write")
     if not isinstance(facts.get("landmark_models"), dict | None):
         raise ValueError("its field 'landmark_models' is no dict")
-    try:
-        check_label(
-            facts["name"], facts["version"]
-        )  # they become the name of a folder, and the card may be a stranger's
+    try:  # both become the name of a folder, and the card may be a stranger's
+        check_label(facts["name"], facts["version"])
     except RecipeError as error:
         raise ValueError(error.message) from error

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.contract import Image
-from fdgen.geometry import NOT_SKIN, fill_polygon
+from fdgen.geometry import NOT_SKIN, fill_polygon, region_mask
 from fdgen.lamp import fit_lamp
 
 F32 = npt.NDArray[np.float32]
@@ -109,6 +109,11 @@ def skin_mask(landmarks_px: npt.NDArray[np.floating[Any]], on_face_HW: npt.NDArr
         centre = points.mean(0)
         fill_polygon(mask, centre + (points - centre) * 1.35, 0)
     return mask.astype(bool)
+
+
+def outlined_skin(landmarks_px: npt.NDArray[np.floating[Any]], size_px: int) -> npt.NDArray[np.bool_]:
+    """Return where a square crop shows skin (H, W), by the outline of the face that its landmarks draw."""
+    return skin_mask(landmarks_px, region_mask(landmarks_px, "face", size_px).view(np.bool_))
 
 
 def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW: npt.NDArray[np.bool_]) -> FaceLight:

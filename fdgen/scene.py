@@ -22,11 +22,10 @@ from fdgen.geometry import (
     fit_pose,
     grid_faces,
     personal_face,
-    region_mask,
     vertex_normals,
 )
 from fdgen.hair import STATES, Hair, find_hair
-from fdgen.lighting import RESIDUAL_GRID, FaceLight, estimate_light, luminance, skin_mask, to_linear
+from fdgen.lighting import RESIDUAL_GRID, FaceLight, estimate_light, luminance, outlined_skin, skin_mask, to_linear
 from fdgen.processes import one_blas_thread
 from fdgen.raster import rasterise
 from fdgen.worn import WORN, find_worn
@@ -266,12 +265,6 @@ def skull(mesh_cm: Floats) -> tuple[Floats, Ints]:
     return vertices, grid_faces(17, 25)
 
 
-def skin_of(face: Face) -> npt.NDArray[np.bool_]:
-    """Return where a photograph shows skin (H, W), by the outline of the face."""
-    points = face.landmarks.points_px
-    return skin_mask(points, region_mask(points, "face", face.landmarks.size_px).view(np.bool_))
-
-
 def _analyse(
     face: Face, pose: HeadPose, triangles: Ints, normals: Floats, ids_HW: npt.NDArray[np.int32], bary_HW2: F32
 ) -> Analysis:
@@ -290,6 +283,7 @@ def _analyse(
     pixel /= np.linalg.norm(pixel, axis=-1, keepdims=True) + np.float32(1e-9)
     height, width = pixel.shape[:2]
     small = np.asarray(cv2.resize(face.clean_HWC, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    outlined = outlined_skin(face.landmarks.points_px, face.landmarks.size_px)
     light = estimate_light(small, to_linear(small), pixel, skin[seen])
     return Analysis(
         pose=pose,
@@ -297,5 +291,5 @@ def _analyse(
         optics=estimate_optics(face.clean_HWC, skin, face.landmarks.frame),
         worn=find_worn(face.clean_HWC),
         hair=find_hair(face.clean_HWC, face.landmarks.points_px, pose),
-        skin_noise_levels=noise_levels(luma(face.clean_HWC), skin_of(face)) or 0.0,
+        skin_noise_levels=noise_levels(luma(face.clean_HWC), outlined) or 0.0,
     )

@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 
 from fdgen.contract import Image
-from fdgen.geometry import region_mask
-from fdgen.lighting import skin_mask
+from fdgen.lighting import outlined_skin
 from fdgen.points import Points
 
 BINS = (
@@ -36,8 +35,7 @@ def ita_deg(clean_HWC: Image, points_px: Points) -> float | None:
     arctan((L* - 50) / b*) of the median colour in CIELAB (D65) of the pixels of the face oval, less its rim, eyes,
     brows, lips and nostrils. `points_px` are its landmarks in the crop.
     """
-    size = clean_HWC.shape[0]
-    skin_HW = skin_mask(points_px, region_mask(points_px, "face", size).astype(bool))
+    skin_HW = outlined_skin(points_px, clean_HWC.shape[0])
     if skin_HW.sum() < LEAST_PX:
         return None
     colours = (clean_HWC[skin_HW] / np.float32(255))[None]

@@ -44,12 +44,12 @@ from fdgen.faces import open_faces
 from fdgen.flat_noise import luma, noise_levels
 from fdgen.lamp import Lamp, fit_lamp
 from fdgen.landmarks import Landmarks, detect, load_face
-from fdgen.lighting import luminance, to_linear
+from fdgen.lighting import luminance, outlined_skin, to_linear
 from fdgen.mesh import PLAIN, Mesh
 from fdgen.occluders import Placement, occluder_of
 from fdgen.raster import rasterise
 from fdgen.recipe import Recipe
-from fdgen.scene import FAR, SUPERSAMPLE, Scene, sample_points, skin_of
+from fdgen.scene import FAR, SUPERSAMPLE, Scene, sample_points
 
 WHITE = 0.6
 DIRECTIONAL = 0.35
@@ -165,7 +165,7 @@ def plain_paste(clean_HWC: Any, occluded_HWC: Any, alpha_HW: Any) -> Any:
 
 def face_halves(scene: Scene) -> float | None:
     """Compare the noise of the two halves of a face, as the noise of occluder and face is compared."""
-    grey, skin = luma(scene.face.clean_HWC), skin_of(scene.face)
+    grey, skin = luma(scene.face.clean_HWC), outlined_skin(scene.face.landmarks.points_px, scene.size_px)
     left = np.arange(scene.size_px)[None] < scene.face.landmarks.points_px[1, 0]
     first, second = noise_levels(grey, skin & left), noise_levels(grey, skin & ~left)
     return None if first is None or not second else first / second

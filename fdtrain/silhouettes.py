@@ -17,8 +17,9 @@ import torch
 from fdgen.contract import Image, Place
 from fdgen.errors import DatasetError, PictureError
 from fdtrain.order import Draw, sample_seed
-from fdtrain.pictures import decode_grey, decode_rgb, resized, to_tensor
+from fdtrain.pictures import decode_grey, decode_rgb, resized
 from fdtrain.stored import StoredSamples
+from fdtrain.tensors import to_tensor
 
 SOLID = 128
 """From this `alpha` on a pixel belongs to the silhouette: what a hand would outline, too."""

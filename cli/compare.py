@@ -135,8 +135,8 @@ def command(
 
 def worked(tasks: list[Task], ask: Ask, out: Path, voice: Voice) -> Done:
     """Do all tasks, telling how far they are; raise `Interrupted` where they were stopped."""
+    from fdtrain.atomic import make_folder
     from fdtrain.comparison.compare import Watch, compare
-    from fdtrain.results import make_folder
 
     make_folder(out)
     with asked_to_stop() as asked, Stages(voice) as stages:

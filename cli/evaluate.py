@@ -119,12 +119,13 @@ def command(
         raise click.UsageError(
             "there is nothing to measure: name --weights or --references", click.get_current_context()
         )
+    from fdtrain.atomic import make_folder
     from fdtrain.data import TripletDataset
     from fdtrain.evaluate import compare_sets, evaluate
     from fdtrain.metrics.suite import open_suite
     from fdtrain.models import Models
     from fdtrain.references import open_references, reference_notes
-    from fdtrain.results import Results, make_folder
+    from fdtrain.results import Results
 
     voice = Voice(quiet)
     models = Models.open(weights, device=device or "auto")

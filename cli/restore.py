@@ -58,10 +58,10 @@ def command(
     paired = pair_masks(photos, masks)
 
     from fdgen.errors import PictureError
+    from fdtrain.atomic import make_folder
     from fdtrain.models import Models
     from fdtrain.pictures import pasted, write_png
     from fdtrain.restore import read_mask, read_photo, restore
-    from fdtrain.results import make_folder
     from fdtrain.sheets import sheet
 
     voice = Voice(quiet)

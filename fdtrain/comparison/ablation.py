@@ -13,8 +13,8 @@ from fdgen.contract import Manifest
 from fdgen.errors import FdError
 from fdtrain.comparison.plan import Ask, Task, config_of, preset_of
 from fdtrain.config import LEAST_BOTTLENECK_PX, N_LAYERS, FitConfig, NetworkConfig
-from fdtrain.data import kinds_of
 from fdtrain.errors import ConfigError
+from fdtrain.stored import kinds_of
 
 MEASURED_THERE = ("ssim", "psnr", "mse", "niqe", "brisque")
 """Columns of the paper's tables."""

@@ -226,11 +226,13 @@ def _restored(
     box = tight.grown(max(8, round(_AROUND * side_px)), photo_HWC)
     hole_in_box_HW = np.zeros((box.bottom - box.top, box.right - box.left), np.bool_)
     tight.within(box).of(hole_in_box_HW)[...] = tight.within(face.box).of(hole_HW)
+    inward_HW = 1 - frame.eccentricity(box)
     filled_HWC = fill(
         np.asarray(box.of(photo_HWC), np.uint8),
         np.asarray(frame.spread(restored_HWC, box), np.uint8),
         hole_in_box_HW,
-        np.asarray((box.of(whole_HW) == 0) & (frame.eccentricity(box) < 1), np.bool_),
+        np.asarray((box.of(whole_HW) == 0) & (inward_HW > 0), np.bool_),
+        inward_HW,
         side_px=side_px,
         feather_px=feather * side_px,
         rng=rng,

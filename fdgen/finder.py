@@ -39,7 +39,8 @@ FULL_LEVELS = 3
 """The slower detector looks at the first levels only: at what is left the faster one misses nothing."""
 
 BELIEVED = 1.3
-"""The scores of all looks at a face add up to this, or it is none: one look alone has at most 1."""
+"""The scores of all looks at a face add up to this, or it is none: one look alone has at most 1. In a picture too small
+for tiles one look is enough: there are few, and few places to be wrong in."""
 
 LEAST_SCORE = 0.5
 """Of one look."""
@@ -85,16 +86,18 @@ class FaceFinder:
             ]
 
     def find(self, photo_HWC: Image) -> list[FoundFace]:
-        """Find all faces, the largest first. Where none stands upright, those that lie or hang are looked for."""
+        """Find all faces, the largest first; where none stands upright, those that lie or hang."""
         with native_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            faces = self._looked_for(photo_HWC, MOST_LEVELS)
-            for turns in (1, 3, 2):
-                if faces:
-                    break
-                turned_HWC = np.ascontiguousarray(np.rot90(photo_HWC, turns))
-                faces = [_turned_back(face, turns, turned_HWC) for face in self._looked_for(turned_HWC, _LEVELS_TURNED)]
-            faces = [self._refined(photo_HWC, face) for face in faces]
+            faces, sure = self._refined(photo_HWC, self._looked_for(photo_HWC, MOST_LEVELS))
+            if not any(sure):  # perhaps the picture lies: eyes and mouth of such a face may pass for another face
+                for turns in (1, 3, 2):
+                    turned_HWC = np.ascontiguousarray(np.rot90(photo_HWC, turns))
+                    found, sure = self._refined(turned_HWC, self._looked_for(turned_HWC, _LEVELS_TURNED))
+                    if any(sure):
+                        kept = [face for face, seen in zip(found, sure, strict=True) if seen]
+                        faces = [_turned_back(face, turns, turned_HWC) for face in kept]
+                        break
         return sorted(_distinct(faces), key=lambda face: (-_apart(face), face.left_eye_xy))
 
     def _looked_for(self, photo_HWC: Image, most_levels: int) -> list[FoundFace]:
@@ -102,7 +105,8 @@ class FaceFinder:
         views = list(_views(photo_HWC, most_levels))
         with ThreadPoolExecutor(len(self._detectors)) as threads:
             seen = list(threads.map(self._seen, (SHORT, FULL), (views, [v for v in views if v.level < FULL_LEVELS])))
-        return [_mean(looks) for looks in _same(seen[0] + seen[1]) if sum(look.score for look in looks) >= BELIEVED]
+        believed = BELIEVED if any(view.level for view in views) else LEAST_SCORE
+        return [_mean(looks) for looks in _same(seen[0] + seen[1]) if sum(look.score for look in looks) >= believed]
 
     def _seen(self, which: int, views: Sequence[_View]) -> list[FoundFace]:
         """Return what a detector sees in some views."""
@@ -116,13 +120,16 @@ class FaceFinder:
                     found.append(face)
         return found
 
-    def _refined(self, photo_HWC: Image, face: FoundFace) -> FoundFace:
-        """Return the face with FaceMesh's eyes where it sees the same face, else as it is."""
-        known = np.array([face.left_eye_xy, face.right_eye_xy], np.float64)
-        eyes = self._mesh.settled_eyes(photo_HWC, known)
-        if eyes is None or np.linalg.norm(eyes - known, axis=1).max() > _NEAR * _apart(face):
-            return face
-        return _face(eyes, face.score)
+    def _refined(self, photo_HWC: Image, faces: Sequence[FoundFace]) -> tuple[list[FoundFace], list[bool]]:
+        """Return faces with FaceMesh's eyes where it sees the same face, else as they are; and whether it did."""
+        refined, seen = [], []
+        for face in faces:
+            known = np.array([face.left_eye_xy, face.right_eye_xy], np.float64)
+            eyes = self._mesh.settled_eyes(photo_HWC, known)
+            same = eyes is not None and float(np.linalg.norm(eyes - known, axis=1).max()) <= _NEAR * _apart(face)
+            refined.append(_face(eyes, face.score) if eyes is not None and same else face)
+            seen.append(same)
+        return refined, seen
 
 
 _NEAR = 0.5  # of the distance between the eyes: so far may FaceMesh's eyes lie from the detectors'
@@ -154,18 +161,18 @@ def _views(photo_HWC: Image, most_levels: int) -> Iterator[_View]:
         zoom = min(1.0, TILE_PX * 2**level / side)
         small_HWC = resize(photo_HWC, max(1, round(width * zoom)), max(1, round(height * zoom)))
         high, wide = small_HWC.shape[:2]
-        back = np.array([width / wide, height / high])
+        back = np.array([width / wide, height / high], np.float64)
         if not level:
             yield _View(np.ascontiguousarray(small_HWC), np.zeros(2), np.array([width, height], np.float64), level)
             air = max(1, round(_AIR * max(high, wide)))
             airy_HWC = np.asarray(cv2.copyMakeBorder(small_HWC, air, air, air, air, cv2.BORDER_REPLICATE), np.uint8)
-            yield _View(airy_HWC, -air * back, np.array([wide + 2 * air, high + 2 * air]) * back, level)
+            yield _View(airy_HWC, back * (-air, -air), back * (wide + 2 * air, high + 2 * air), level)
             continue
         for top in _starts(high, TILE_PX):
             for left in _starts(wide, TILE_PX):
                 tile_HWC = np.ascontiguousarray(small_HWC[top : top + TILE_PX, left : left + TILE_PX])
-                span = np.array([tile_HWC.shape[1], tile_HWC.shape[0]], np.float64)
-                yield _View(tile_HWC, np.array([left, top]) * back, span * back, level)
+                span = back * (tile_HWC.shape[1], tile_HWC.shape[0])
+                yield _View(tile_HWC, back * (left, top), span, level)
 
 
 def _face(eyes: npt.NDArray[np.float64], score: float) -> FoundFace:

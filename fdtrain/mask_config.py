@@ -50,7 +50,7 @@ def _settings(size_px: int, images: int) -> dict[str, Any]:
         "training.betas": [0.9, 0.999],
         "training.warmup_images": 2_000,
         "training.decay_from_images": 10_000,
-        "training.ema_decay": 0.995,
+        "training.ema_decay": 0.998,
         "training.precision": "bf16",
         "training.channels_last": True,
         "output.stats_images": 2_000,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,15 +32,11 @@ def open_generator(path: str | Path, *, engine: str = "auto", device: str = "aut
     if kind == "onnx":
         method = OnnxMethod(path, device=device)
         return Engine(method, method.size_px, kind)
-    try:
-        from fdtrain.checkpoint import find_weights, load_model, read_facts
-        from fdtrain.device import open_device
-        from fdtrain.torch_engine import ModelMethod
-    except ImportError as error:
-        raise FdError(
-            f"{path} needs torch, which cannot be imported: {error}",
-            hint="run `pip install 'fd-stackgan[train]'`, or give an ONNX file made by `fdtrain export`",
-        ) from error
+    require_torch(path)
+    from fdtrain.checkpoint import find_weights, load_model, read_facts
+    from fdtrain.device import open_device
+    from fdtrain.torch_engine import ModelMethod
+
     size_px = int(read_facts(find_weights(path))["config"]["data"]["size_px"])
     return Engine(ModelMethod(load_model(path), device=open_device(device)), size_px, kind)
 
@@ -56,6 +53,18 @@ def engine_of(path: Path, engine: str = "auto") -> str:
         made = "`fdtrain export --format onnx` makes one" if engine == "onnx" else "leave --engine out"
         raise CheckpointError(f"{path} is {_WHAT[kind]}, and the engine {engine} wants {_WHAT[engine]}", hint=made)
     return kind
+
+
+def require_torch(path: str | Path) -> None:
+    """Raise `FdError` naming a file of weights where nothing here can run it."""
+    try:
+        for name in ("torch", "safetensors"):
+            importlib.import_module(name)
+    except ImportError as error:
+        raise FdError(
+            f"{path} needs torch, which cannot be imported: {error}",
+            hint="run `pip install 'fd-stackgan[train]'`, or give an ONNX file made by `fdtrain export`",
+        ) from error
 
 
 _WHAT = {"torch": "a file of weights or a run folder", "onnx": "an ONNX file"}

@@ -98,7 +98,7 @@ def _membrane(known_hwc: Floats, weight_hw: Floats) -> Floats:
         start_hwc = np.broadcast_to(mean, known_hwc.shape).astype(np.float32)
     else:
         half = (-(-width // 2), -(-height // 2))
-        coarse_hw = cv2.resize(weight_hw, half, interpolation=cv2.INTER_AREA)
+        coarse_hw = np.asarray(cv2.resize(weight_hw, half, interpolation=cv2.INTER_AREA), np.float32)
         coarse_hwc = cv2.resize(known_hwc * weight_hw[..., None], half, interpolation=cv2.INTER_AREA)
         coarse_hwc = _membrane(coarse_hwc / np.maximum(coarse_hw, 1e-6)[..., None], coarse_hw)
         start_hwc = np.asarray(cv2.resize(coarse_hwc, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

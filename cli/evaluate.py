@@ -29,6 +29,14 @@ device_option = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:N or mps.  [default: a GPU if there is one]"
 )
 
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["auto", "torch", "onnx"]),
+    default="auto",
+    show_default=True,
+    help="What runs the weights: torch, or onnxruntime (an .onnx file; torch need not be there).",
+)
+
 
 def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
     return _chosen(ctx, parameter, text, REFERENCES)

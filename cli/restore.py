@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .evaluate import device_option
+from .evaluate import device_option, engine_option
 from .output import Voice, counted, emit, emit_json
 from .reporting import FAILED, complain
 from .settings import json_option, quiet_option
@@ -21,7 +21,7 @@ from .settings import json_option, quiet_option
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, or a run's folder (its best weights).",
+    help="A .safetensors file, a run's folder (its best weights), or an ONNX file.",
 )
 @click.option(
     "--mask",
@@ -34,6 +34,7 @@ from .settings import json_option, quiet_option
 )
 @click.option("--threshold", type=click.IntRange(1, 255), metavar="N", help="Values of a grey mask that mean white.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the pictures go.")
+@engine_option
 @device_option
 @quiet_option
 @json_option
@@ -43,6 +44,7 @@ def command(
     masks: tuple[Path, ...],
     threshold: int | None,
     out: Path,
+    engine: str,
     device: str | None,
     quiet: bool,
     as_json: bool,
@@ -59,24 +61,20 @@ def command(
 
     from fdgen.errors import PictureError
     from fdtrain.atomic import make_folder
-    from fdtrain.models import Models
+    from fdtrain.engines import open_generator
     from fdtrain.pictures import pasted, write_png
-    from fdtrain.restore import read_mask, read_photo, restore
+    from fdtrain.restore import read_mask, read_photo, restore_by
     from fdtrain.sheets import sheet
 
     voice = Voice(quiet)
-    models = Models.open([weights], device=device or "auto")
+    opened = open_generator(weights, engine=engine, device=device or "auto")
     make_folder(out)
-    size_px = models.size_px
-    if size_px is None:
-        raise click.UsageError("--weights names no model", click.get_current_context())
     rows, captions, written = [], [], []
     for photo, mask in zip(photos, paired, strict=True):
         try:
             photo_HWC = read_photo(photo)
-            done = restore(
-                models.methods[0].model, photo_HWC, read_mask(mask, photo_HWC, threshold=threshold), size_px=size_px
-            )
+            mask_HW = read_mask(mask, photo_HWC, threshold=threshold)
+            done = restore_by(opened.method, photo_HWC, mask_HW, size_px=opened.size_px)
         except PictureError as error:
             complain(f"error: {error.message}", error.hint)
             continue

@@ -14,7 +14,7 @@ from fdgen.errors import FdError
 from fdtrain.edges import GREY, known_edges
 from fdtrain.errors import CheckpointError, DeviceError
 from fdtrain.pictures import Values, from_values, mask_to_values, to_values
-from fdtrain.portable import EDGES, MASK, OCCLUDED, Contract
+from fdtrain.portable import EDGES, MASK, OCCLUDED, PICTURE, Contract
 
 EXTRA = "run `pip install 'fd-stackgan[export]'`"
 
@@ -106,7 +106,7 @@ class OnnxMethod:
 
 def inputs_of(contract: Contract, occluded_B3HW: Values, mask_B1HW: Values) -> list[Values]:
     """Return all that a network takes, in the order of its contract: edges too, where that names them."""
-    given = {OCCLUDED: occluded_B3HW, MASK: mask_B1HW}
+    given = {OCCLUDED: occluded_B3HW, PICTURE: occluded_B3HW, MASK: mask_B1HW}
     if EDGES in contract.inputs and contract.edges_sigma_px is not None:
         weights_311 = np.array(GREY, np.float32)[:, None, None]
         grey_BHW = (occluded_B3HW * weights_311).sum(1)

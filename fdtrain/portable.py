@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from fdtrain.errors import CheckpointError
+from fdtrain.probes import BATCHES
 
 SCHEMA = 1
 """Version of the contract; a reader refuses any other."""
@@ -32,6 +33,13 @@ PREPROCESSING = (
     "Masks are float32 of shape (batch, 1, side, side): 1 where something is to be replaced, 0 elsewhere. Restored "
     "pictures come raw, in [-1, 1]: paste them into the hole of the input."
 )
+
+
+TOLERANCE = 1e-3
+"""Most that an exported network may differ from torch in any value; a grey level of 255 is 8e-3."""
+
+CHECKED = {"tolerance": TOLERANCE, "batches": BATCHES}
+"""What a file says of the comparison: one that did not pass was never written."""
 
 
 @dataclass(frozen=True)

@@ -65,5 +65,5 @@ def _mask(rng: np.random.Generator, size_px: int, index: int) -> Values:
     elif index % 12 != 5:
         centre = rng.integers(size_px // 4, size_px - size_px // 4, 2)
         axes = rng.integers(max(2, size_px // 16), max(3, size_px // 3), 2)
-        cv2.ellipse(mask_HW, centre.tolist(), axes.tolist(), float(rng.uniform(0, 180)), 0, 360, 255, -1)
+        cv2.ellipse(mask_HW, centre.tolist(), axes.tolist(), float(rng.uniform(0, 180)), 0, 360, (255,), -1)
     return mask_to_values(mask_HW)

@@ -16,6 +16,7 @@ from fdtrain.augment_photograph import PhotographAugment
 from fdtrain.checkpoint import load_masknet, load_model, load_state, read_facts, receipts
 from fdtrain.config import FitConfig
 from fdtrain.data import TripletDataset
+from fdtrain.ema import averaged, follow
 from fdtrain.errors import CheckpointError, ConfigError
 from fdtrain.loading import Batches
 from fdtrain.loop import fit
@@ -230,3 +231,14 @@ def test_a_mask_network_is_not_taken_for_a_generator_nor_one_for_it(tmp_path: Pa
 def test_a_network_of_before_kinds_were_told_loads() -> None:
     names = set(MaskNet(widths=(8, 8)).state_dict())
     assert set(MaskNet(widths=(8, 8), kinds=2).state_dict()) - names == {"kinds.weight", "kinds.bias"}
+
+
+def test_the_average_of_weights_has_the_average_of_what_normalisation_counted() -> None:
+    torch.manual_seed(0)
+    net = MaskNet(widths=(8, 8))
+    average = averaged(net)
+    net(torch.rand(4, 3, 16, 16) * 3 + 2)
+    before, now = average.encoders[0][1].running_mean.clone(), net.encoders[0][1].running_mean
+    follow(average, net, 0.75)
+    assert torch.allclose(average.encoders[0][1].running_mean, 0.75 * before + 0.25 * now)
+    assert average.encoders[0][1].num_batches_tracked == net.encoders[0][1].num_batches_tracked == 1

@@ -17,23 +17,23 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-COARSENESS_PX = (0.0, 0.4, 0.6, 0.8, 1.1, 1.5, 2.0)
+COARSENESS_PX = (0.0, 0.4, 0.6, 0.8)
 """Sigmas of the blur that noise is tried with."""
 
 _HIGH_PASS_PX = 1.5
 """Sigma of the blur whose difference from the picture is taken as noise: skin has little that fine."""
 
-_FLATTEST = 0.5
-"""Share of the pixels, those with the least gradient, that noise is measured on: the rest holds lashes and edges."""
+_BLOCK_PX = 7
+"""Side of the surroundings whose noise is taken together."""
+
+_CALM = 0.1
+"""The noise of a picture is that of its calmest surroundings, at this quantile: the rest holds hair, lashes, cloth."""
 
 _FEWEST = 64
 """Pixels needed to measure anything."""
 
-_MAD = 1.4826
-"""A normal distribution's standard deviation over its median absolute deviation."""
-
-_MOST = 12.0
-"""Strongest grain, in levels: what measures more is no grain but hair or cloth."""
+_MOST = 5.0
+"""Strongest that noise may measure, in levels: more is no noise but hair or cloth."""
 
 _LUMA = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
@@ -42,7 +42,7 @@ _LUMA = np.array(
 
 @dataclass(frozen=True)
 class Grain:
-    """Strength in levels, of luma and the two colour differences, and sigma of the blur that makes it coarse."""
+    """Noise as a high pass sees it, in levels, of luma and the two colour differences; and how coarse it is."""
 
     strengths: tuple[float, float, float]
     coarseness_px: float
@@ -50,22 +50,19 @@ class Grain:
 
 def measure(picture_HWC: npt.NDArray[Any], where_HW: Bools) -> Grain | None:
     """Measure the noise of a picture, uint8 or float levels, where `where_HW` says; None on too few pixels."""
-    channels_HWC = _luma(np.asarray(picture_HWC, np.float32))
-    smooth_HWC = _blurred(channels_HWC, _HIGH_PASS_PX)
-    gradient_HW = np.abs(np.gradient(smooth_HWC[..., 0], axis=0)) + np.abs(np.gradient(smooth_HWC[..., 0], axis=1))
     if int(where_HW.sum()) < _FEWEST:
         return None
-    flat_HW = where_HW & (gradient_HW <= np.quantile(gradient_HW[where_HW], _FLATTEST))
-    rest_HWC = channels_HWC - smooth_HWC
-    strengths = [float(_MAD * np.median(np.abs(rest_HWC[flat_HW, i]))) for i in range(3)]
-    both_HW = flat_HW[:, 1:] & flat_HW[:, :-1]
-    if int(both_HW.sum()) < _FEWEST:
-        return None
+    channels_HWC = luma(np.asarray(picture_HWC, np.float32))
+    rest_HWC = channels_HWC - _blurred(channels_HWC, _HIGH_PASS_PX)
+    power_HWC = cv2.blur(rest_HWC * rest_HWC, (_BLOCK_PX, _BLOCK_PX), borderType=cv2.BORDER_REFLECT_101)
+    calmest = np.quantile(power_HWC[where_HW], _CALM, axis=0)
+    y, cb, cr = (min(_MOST, float(np.sqrt(power))) for power in calmest)
+    calm_HW = where_HW & (power_HWC[..., 0] <= calmest[0])
+    both_HW = calm_HW[:, 1:] & calm_HW[:, :-1]
     left, right = rest_HWC[:, :-1, 0][both_HW], rest_HWC[:, 1:, 0][both_HW]
-    spread = float(np.sqrt((left**2).mean() * (right**2).mean()))
-    alike = float((left * right).mean()) / spread if spread > 0 else 0.0
-    coarseness_px, passed = min(_PASSED, key=lambda entry: abs(entry[1][0] - alike))
-    y, cb, cr = (min(_MOST, strength / passed[1]) for strength in strengths)
+    spread = float(np.sqrt((left**2).sum() * (right**2).sum()))
+    alike = float((left * right).sum()) / spread if spread > 0 else 0.0
+    coarseness_px = min(_PASSED, key=lambda entry: abs(entry[1][0] - alike))[0]
     return Grain((y, cb, cr), coarseness_px)
 
 
@@ -85,12 +82,19 @@ def make(grain: Grain, shape: tuple[int, ...], rng: np.random.Generator) -> Floa
     noise_HWC = rng.standard_normal((*shape, 3), np.float32)
     if grain.coarseness_px:
         noise_HWC = _blurred(noise_HWC, grain.coarseness_px) / np.float32(_strength_after(grain.coarseness_px))
-    noise_HWC *= np.asarray(grain.strengths, np.float32)
-    return np.asarray(noise_HWC @ np.linalg.inv(_LUMA).T.astype(np.float32), np.float32)
+    passed = dict(_PASSED)[grain.coarseness_px][1]
+    noise_HWC *= np.asarray(grain.strengths, np.float32) / np.float32(passed)
+    return rgb(noise_HWC)
 
 
-def _luma(rgb_HWC: Floats) -> Floats:
+def luma(rgb_HWC: Floats) -> Floats:
+    """Return luma and the differences of blue and red, of RGB levels in the last axis."""
     return np.asarray(rgb_HWC @ _LUMA.T, np.float32)
+
+
+def rgb(channels_HWC: Floats) -> Floats:
+    """Return RGB levels of luma and the differences."""
+    return np.asarray(channels_HWC @ np.linalg.inv(_LUMA).T.astype(np.float32), np.float32)
 
 
 def _blurred(picture_HWC: Floats, sigma_px: float) -> Floats:

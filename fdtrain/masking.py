@@ -6,15 +6,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fdtrain.maskers import REACH, THRESHOLD
+
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
-
-LIKELY = 0.5
-"""Probability from which on a pixel counts as an occluder's."""
-
-WIDEN = 0.03
-"""How far a predicted silhouette is widened, as a share of the crop's side: the network learns the occluder alone, and
-its shadow, its blurred edge and the network's own error lie around it."""
 
 SPECK = 0.001
 """Parts of a predicted mask smaller than this share of the crop are dropped, before it is widened."""
@@ -23,19 +18,20 @@ LEAST = 0.003
 """A predicted mask that covers less of the crop than this, in all, marks nothing."""
 
 
-def decided(probability_HW: Floats, side_px: float, *, widen: float = WIDEN) -> Bools:
+def decided(probability_HW: Floats, side_px: float, *, reach: float = REACH) -> Bools:
     """Return the pixels to replace, of the probability at each pixel of a box of the photograph.
 
-    `side_px` is the crop's side in those pixels. All False where what is left of the mask marks nothing.
+    `side_px` is the crop's side in those pixels, `reach` how far the mask is widened, as a share of it. All False where
+    what is left of the mask marks nothing.
     """
-    likely_HW = (probability_HW >= LIKELY).view(np.uint8)
+    likely_HW = (probability_HW >= THRESHOLD).view(np.uint8)
     n_parts, parts_HW, stats, _ = cv2.connectedComponentsWithStats(likely_HW, connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] >= SPECK * side_px**2
     large[0] = False  # the background
     kept_HW = large[parts_HW] if n_parts > 1 else np.zeros(likely_HW.shape, np.bool_)
     if kept_HW.sum() < LEAST * side_px**2:
         return np.zeros(likely_HW.shape, np.bool_)
-    return grown(kept_HW, widen * side_px)
+    return grown(kept_HW, reach * side_px)
 
 
 def grown(mask_HW: Bools, by_px: float) -> Bools:
@@ -51,7 +47,7 @@ def sureness(probability_HW: Floats) -> float:
     If they are right, a pixel is an occluder's with the probability p: the expected intersection of the mask with the
     truth is the sum of p within it, the expected union the mask and the sum of p outside. 1 where all are sure.
     """
-    likely_HW = probability_HW >= LIKELY
+    likely_HW = probability_HW >= THRESHOLD
     if not likely_HW.any():  # then what may hope is the rest
         return float(1 - probability_HW.mean())
     inside, outside = float(probability_HW[likely_HW].sum()), float(probability_HW[~likely_HW].sum())

@@ -23,6 +23,9 @@ GRID_PX = 96
 RING = 0.02
 """Width of the ring around the hole that levels and grain are taken from, as a share of the crop's side."""
 
+_FADE = 0.08
+"""Over this share of the crop's half the filling fades at the crop's edge."""
+
 _DOUBT, _DOUBT_LEVELS = 1.5, 4.0
 """An offset counts half when it is so many times the ring's median, plus so many levels."""
 
@@ -35,6 +38,7 @@ def fill(
     filled_HWC: Image,
     hole_HW: Bools,
     known_HW: Bools,
+    inward_HW: Floats,
     *,
     side_px: float,
     feather_px: float,
@@ -43,12 +47,14 @@ def fill(
     """Return the photograph with the hole filled; every pixel beyond the hole is the photograph's.
 
     `filled_HWC` has something to fill with on the hole and around it, `known_HW` tells where around it photograph and
-    filling show the same: neither masked nor beyond the crop. `side_px` is the crop's side in pixels of the photograph;
-    the seam is `feather_px` wide. Without `rng` no grain is added.
+    filling show the same: neither masked nor beyond the crop. `inward_HW` is how far each pixel lies within the crop,
+    as a share of its half: where a hole goes on beyond the crop the filling fades, as it cannot end well there.
+    `side_px` is the crop's side in pixels of the photograph; the seam is `feather_px` wide. Without `rng` no grain is
+    added.
     """
     beyond_px = cv2.distanceTransform((~hole_HW).view(np.uint8), cv2.DIST_L2, 3)
     ring_HW = known_HW & ~hole_HW & (beyond_px <= max(3.0, RING * side_px))
-    values_HWC = filled_HWC.astype(np.float32)
+    values_HWC = toned(photo_HWC, filled_HWC.astype(np.float32), known_HW & ~hole_HW)
     values_HWC += offsets(photo_HWC, values_HWC, ring_HW, hole_HW)
     if rng is not None:
         near_HW = known_HW & ~hole_HW & (beyond_px <= max(8.0, 4 * RING * side_px))
@@ -57,11 +63,36 @@ def fill(
             lacking = grain.missing(wanted, grain.measure(values_HWC, hole_HW))
             values_HWC += grain.make(lacking, hole_HW.shape, rng)
     within_px = cv2.distanceTransform(np.pad(hole_HW, 1, mode="edge").view(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    share_HW = np.clip(within_px / (feather_px + 1), 0, 1)
+    share_HW = np.clip(np.minimum(within_px / (feather_px + 1), inward_HW / _FADE), 0, 1)
     share_HW1 = (share_HW * share_HW * (3 - 2 * share_HW))[..., None]
     blended_HWC = photo_HWC + (values_HWC - photo_HWC) * share_HW1
     rounded_HWC = np.clip(np.rint(blended_HWC), 0, 255).astype(np.uint8)
     return np.where(hole_HW[..., None], rounded_HWC, photo_HWC)
+
+
+def toned(photo_HWC: Image, filled_HWC: Floats, known_HW: Bools) -> Floats:
+    """Return the filling in the tone of a photograph of one tone, grey or sepia; of any other, as it is.
+
+    Networks learn from colour photographs, and paint skin into every one. A photograph is of one tone where its colour
+    differences follow from its luma, by a parabola.
+    """
+    if int(known_HW.sum()) < _FEWEST_TONED:
+        return filled_HWC
+    values_NC = grain.luma(photo_HWC[known_HW].astype(np.float32))
+    step = max(1, len(values_NC) // _MOST_TONED)
+    luma_N, colour_NC = values_NC[::step, 0] / 255, values_NC[::step, 1:]
+    powers_NP = np.stack([np.ones_like(luma_N), luma_N, luma_N**2], axis=1)
+    curve_PC, *_ = np.linalg.lstsq(powers_NP, colour_NC, rcond=None)
+    if float(np.sqrt(((powers_NP @ curve_PC - colour_NC) ** 2).mean())) > _ONE_TONE:
+        return filled_HWC
+    channels_HWC = grain.luma(filled_HWC)
+    luma_HW = channels_HWC[..., 0] / 255
+    channels_HWC[..., 1:] = np.stack([np.ones_like(luma_HW), luma_HW, luma_HW**2], axis=-1) @ curve_PC
+    return grain.rgb(channels_HWC)
+
+
+_FEWEST_TONED, _MOST_TONED = 256, 20_000  # pixels that a tone is told from
+_ONE_TONE = 2.5  # levels that colour differences may stray: compression alone makes a grey photograph stray by one
 
 
 def offsets(photo_HWC: Image, filled_HWC: Floats, ring_HW: Bools, hole_HW: Bools) -> Floats:

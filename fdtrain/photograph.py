@@ -19,7 +19,8 @@ import numpy.typing as npt
 from fdgen.contract import Image
 from fdgen.errors import PictureError
 from fdtrain.alignment import Box, FaceFrame
-from fdtrain.masking import WIDEN, decided, sureness
+from fdtrain.maskers import REACH, Masker
+from fdtrain.masking import decided, sureness
 from fdtrain.pasting import fill
 
 if TYPE_CHECKING:
@@ -54,25 +55,6 @@ class Eyes(Protocol):
     def right_eye_xy(self) -> tuple[float, float]: ...
     @property
     def score(self) -> float: ...
-
-
-class Guess(Protocol):
-    """What a masker thinks of a crop: the probability of an occluder, float32 at the crop's size, and of each kind."""
-
-    @property
-    def occluder_HW(self) -> npt.NDArray[np.float32]: ...
-    @property
-    def kinds(self) -> Mapping[str, float]: ...
-
-
-class Masker(Protocol):
-    """Finds occluders in square crops of faces."""
-
-    size_px: int
-
-    def predict(self, crops: Sequence[Image]) -> Sequence[Guess]:
-        """Return a guess for each crop, RGB uint8 of any side."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,13 +115,13 @@ def restore_photograph(
     masker: Masker | None = None,
     mask_HW: Image | None = None,
     strokes_HW: npt.NDArray[np.int8] | None = None,
-    widen: float = WIDEN,
+    reach: float = REACH,
     with_grain: bool = True,
 ) -> RestoredPhotograph:
     """Remove occluders from every face of a photograph, RGB uint8 of any size from 8 px a side.
 
     `method` fills squares of `size_px`. The mask is `mask_HW` (0 or 255, taken as it is), or what `masker` finds in
-    each face, widened by `widen` of the crop's side; then `strokes_HW` add to it (1) and take from it (-1). A face may
+    each face, widened by `reach` of the crop's side; then `strokes_HW` add to it (1) and take from it (-1). A face may
     be given by its frame, where that is known. The same photograph gives the same picture. Raises `PictureError` where
     sizes differ or the photograph is too small, `ValueError` where there is no mask of any sort.
     """
@@ -153,13 +135,13 @@ def restore_photograph(
     if predicts and masker is not None:
         for one in opened:
             if not one.small:
-                _predict(photo_HWC, one, masker, wanted_HW, widen)
+                _predict(photo_HWC, one, masker, wanted_HW, reach)
     if strokes_HW is not None:
         wanted_HW |= strokes_HW > 0
         wanted_HW &= strokes_HW >= 0
     whole_HW = wanted_HW.view(np.uint8) * np.uint8(255)
     rng = np.random.default_rng(_seed(photo_HWC)) if with_grain else None
-    feather_px = widen / 2 if predicts else 0.0
+    feather_px = reach / 2 if predicts else 0.0
     picture_HWC, replaced_HW, done = photo_HWC.copy(), np.zeros((height, width), np.uint8), []
     for index, one in enumerate(opened):
         others = [other for i, other in enumerate(opened) if i != index and not other.small]
@@ -198,7 +180,7 @@ def _opened(photo_HWC: Image, face: Eyes | FaceFrame, *, small_counts: bool) -> 
     return _Open(frame, frame.box(photo_HWC), face.score, small=small)
 
 
-def _predict(photo_HWC: Image, face: _Open, masker: Masker, wanted_HW: Bools, widen: float) -> None:
+def _predict(photo_HWC: Image, face: _Open, masker: Masker, wanted_HW: Bools, reach: float) -> None:
     """Add what a masker finds in a face to the mask of the photograph."""
     start = time.perf_counter()
     crop_HWC = face.frame.cut(photo_HWC, max(MASKED_PX, masker.size_px))
@@ -207,7 +189,7 @@ def _predict(photo_HWC: Image, face: _Open, masker: Masker, wanted_HW: Bools, wi
     face.sure, face.kinds = sureness(guess.occluder_HW), guess.kinds
     probability_HW = np.asarray(face.frame.spread(guess.occluder_HW, face.box), np.float32)
     probability_HW[face.frame.eccentricity(face.box) > 1] = 0
-    face.box.of(wanted_HW)[...] |= decided(probability_HW, face.frame.side_px, widen=widen)
+    face.box.of(wanted_HW)[...] |= decided(probability_HW, face.frame.side_px, reach=reach)
     face.seconds["mask"] = time.perf_counter() - start - face.seconds["align"]
 
 
@@ -244,11 +226,13 @@ def _restored(
     box = tight.grown(max(8, round(_AROUND * side_px)), photo_HWC)
     hole_in_box_HW = np.zeros((box.bottom - box.top, box.right - box.left), np.bool_)
     tight.within(box).of(hole_in_box_HW)[...] = tight.within(face.box).of(hole_HW)
+    inward_HW = 1 - frame.eccentricity(box)
     filled_HWC = fill(
         np.asarray(box.of(photo_HWC), np.uint8),
         np.asarray(frame.spread(restored_HWC, box), np.uint8),
         hole_in_box_HW,
-        np.asarray((box.of(whole_HW) == 0) & (frame.eccentricity(box) < 1), np.bool_),
+        np.asarray((box.of(whole_HW) == 0) & (inward_HW > 0), np.bool_),
+        inward_HW,
         side_px=side_px,
         feather_px=feather * side_px,
         rng=rng,

@@ -16,6 +16,7 @@ MODULES = {
     "ablate": ("ablate", "Train with parts left out: the paper's Tables 2 and 3."),
     "audit": ("audit", "Tell whether reported numbers can be true."),
     "restore": ("restore", "Remove occluders from any photograph, or a video."),
+    "export": ("export_model", "Write a network as ONNX or torch.export, checked."),
     "presets": ("presets", "List the presets with parameters and cost."),
     "bench": ("bench", "Measure images a second, memory, and the loader's share."),
     "doctor": ("train_doctor", "Check the installation for training."),

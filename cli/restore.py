@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .evaluate import device_option
+from .evaluate import device_option, engine_option
 from .output import Voice, counted, emit, emit_json
 from .reporting import FAILED, Interrupted
 from .restoring import Outcomes, names_of, refuse_overwriting
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, or a run's folder (its best weights).",
+    help="A .safetensors file, a run's folder (its best weights), or an ONNX file.",
 )
 @click.option(
     "--masker",
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A mask network, which finds what covers each face where no --mask is given.",
+    help="A mask network (as --weights), which finds what covers each face where no --mask is given.",
 )
 @click.option(
     "--mask",
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 @click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: what was replaced.")
 @click.option("--side-by-side", "sides", is_flag=True, help="Write DIR/NAME.side.png too: before, mask, after.")
 @click.option("--no-grain", is_flag=True, help="Leave what is filled in as smooth as the network makes it.")
+@engine_option
 @device_option
 @quiet_option
 @json_option
@@ -78,6 +79,7 @@ def command(
     save_masks: bool,
     sides: bool,
     no_grain: bool,
+    engine: str,
     device: str | None,
     quiet: bool,
     as_json: bool,
@@ -104,7 +106,7 @@ def command(
     voice = Voice(quiet)
     if n_other:
         voice.say(f"{counted(n_other, 'file')} in the folders passed over: no photograph by their names")
-    restorer = open_restorer(weights, masker, how, device=device or "auto", with_grain=not no_grain)
+    restorer = open_restorer(weights, masker, how, engine=engine, device=device or "auto", with_grain=not no_grain)
 
     from fdtrain.atomic import make_folder
 
@@ -126,23 +128,23 @@ def command(
         sys.exit(FAILED)
 
 
-def open_restorer(weights: Path, masker: Path | None, how: str, *, device: str, with_grain: bool) -> PhotoRestorer:
+def open_restorer(
+    weights: Path, masker: Path | None, how: str, *, engine: str, device: str, with_grain: bool
+) -> PhotoRestorer:
     """Open all that restores photographs: the weights, the mask network, and the finder of faces."""
     from typing import cast
 
     from fdgen.finder import find_faces
-    from fdtrain.models import Models
+    from fdtrain.engines import open_generator
     from fdtrain.photo_restorer import How, PhotoRestorer
 
-    models = Models.open([weights], device=device)
-    if models.size_px is None:
-        raise click.UsageError("--weights names no model", click.get_current_context(silent=True))
+    opened = open_generator(weights, engine=engine, device=device)
     finder = None
     if masker is not None:
         from fdtrain.maskers import open_masker
 
         finder = open_masker(masker, device)
-    return PhotoRestorer(models.methods[0], models.size_px, find_faces, finder, cast(How, how), with_grain)
+    return PhotoRestorer(opened.method, opened.size_px, find_faces, finder, cast(How, how), with_grain)
 
 
 def _restore_photo(

@@ -47,7 +47,10 @@ class PhotographAugment:
 
     def __call__(self, seen: Seen, seed: int) -> Seen:
         """Return the changed picture, and its alpha moved likewise."""
-        rng = np.random.default_rng(seed)
+        return self.vary(seen, np.random.default_rng(seed))
+
+    def vary(self, seen: Seen, rng: np.random.Generator) -> Seen:
+        """Do the same by what a generator draws next."""
         matrix_23 = self._motion(len(seen.alpha_HW), rng)
         picture_HWC, alpha_HW = _moved(seen.occluded_HWC, matrix_23), _moved(seen.alpha_HW, matrix_23)
         if rng.random() < self.jpeg:

@@ -10,13 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from fdgen.contract import Image
+from fdtrain.engines import engine_of, require_torch
+from fdtrain.onnx_engine import OnnxNetwork
+from fdtrain.pictures import resized, to_values
+
+if TYPE_CHECKING:
+    from fdtrain.networks.masknet import Guesser
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -48,6 +55,94 @@ class Masker(Protocol):
     def predict(self, crops: Sequence[Image]) -> list[MaskGuess]:
         """Look at square crops, RGB uint8 of any side, and return a guess for each at its own size."""
         ...
+
+
+class OnnxMasker:
+    """An exported mask network, by onnxruntime."""
+
+    def __init__(self, model: str | Path | bytes, *, device: str = "auto", threads: int = 0) -> None:
+        """Open what `fdtrain export` wrote; raise as `OnnxNetwork` does."""
+        self.network = OnnxNetwork(model, task="mask", device=device, threads=threads)
+        self.size_px, self.kinds = self.network.contract.size_px, self.network.contract.kinds
+
+    def predict(self, crops: Sequence[Image]) -> list[MaskGuess]:
+        """Look at all crops as one batch; raise `ValueError` where one is not square."""
+        if not crops:
+            return []
+        for crop_HWC in crops:
+            refuse_oblong(crop_HWC)
+        occluder_B1HW, *kinds_BK = self.network.run(
+            np.stack([to_values(resized(crop_HWC, self.size_px)) for crop_HWC in crops])
+        )
+        told = kinds_BK[0] if kinds_BK else np.zeros((len(crops), 0), np.float32)
+        return [
+            guess_of(occluder_HW, kinds_K, self.kinds, len(crop_HWC))
+            for crop_HWC, (occluder_HW,), kinds_K in zip(crops, occluder_B1HW, told, strict=True)
+        ]
+
+
+class TorchMasker:
+    """A mask network of ours, by torch."""
+
+    def __init__(self, guesser: Guesser, *, size_px: int, kinds: Sequence[str] = (), device: str = "cpu") -> None:
+        self.guesser, self.device = guesser.to(device).eval(), device
+        self.size_px, self.kinds = size_px, tuple(kinds)
+
+    def predict(self, crops: Sequence[Image]) -> list[MaskGuess]:
+        """Look at all crops as one batch; raise `ValueError` where one is not square."""
+        import torch
+
+        from fdtrain.tensors import to_tensor
+
+        if not crops:
+            return []
+        for crop_HWC in crops:
+            refuse_oblong(crop_HWC)
+        pictures_B3HW = torch.stack([to_tensor(resized(crop_HWC, self.size_px)) for crop_HWC in crops])
+        with torch.inference_mode():
+            found = self.guesser(pictures_B3HW.to(self.device))
+        occluder_B1HW, kinds_BK = (part.cpu().numpy() for part in found)
+        return [
+            guess_of(occluder_HW, kinds_K, self.kinds, len(crop_HWC))
+            for crop_HWC, (occluder_HW,), kinds_K in zip(crops, occluder_B1HW, kinds_BK, strict=True)
+        ]
+
+
+def open_masker(path: str | Path, device: str = "auto") -> Masker:
+    """Open a mask network: a file of weights or the folder of a run, by torch; an ONNX file, by onnxruntime.
+
+    Raises `FdError`: the file is missing, damaged, not ours, or holds a network that restores; the device, or what runs
+    the file, is not there.
+    """
+    if engine_of(Path(path)) == "onnx":
+        return OnnxMasker(path, device=device)
+    require_torch(path)
+    from fdtrain.checkpoint import load_masknet
+    from fdtrain.device import open_device
+
+    where = open_device(device)
+    guesser, facts = load_masknet(path)
+    config = facts["config"]
+    return TorchMasker(
+        guesser, size_px=config["data"]["size_px"], kinds=config["mask"]["kinds"] or (), device=str(where)
+    )
+
+
+def refuse_oblong(crop_HWC: Image) -> None:
+    """Raise `ValueError` where a crop is not a square RGB picture."""
+    if crop_HWC.ndim != 3 or crop_HWC.shape[0] != crop_HWC.shape[1] or crop_HWC.shape[2] != 3:
+        raise ValueError(f"crops must be square RGB pictures, got an array of {crop_HWC.shape}")
+
+
+def guess_of(
+    occluder_HW: Probabilities, kinds_K: npt.NDArray[np.float32], kinds: Sequence[str], side_px: int
+) -> MaskGuess:
+    """Return a network's probabilities as the guess for a crop of `side_px`."""
+    if len(occluder_HW) != side_px:
+        how = cv2.INTER_LINEAR if side_px > len(occluder_HW) else cv2.INTER_AREA
+        occluder_HW = np.asarray(cv2.resize(occluder_HW, (side_px, side_px), interpolation=how), np.float32)
+    told = {kind: float(probability) for kind, probability in zip(kinds, kinds_K, strict=True)}
+    return MaskGuess(np.clip(occluder_HW, 0, 1), told)
 
 
 def widen(occluder_HW: Probabilities, *, threshold: float = THRESHOLD, reach: float = REACH) -> Image:

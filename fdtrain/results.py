@@ -68,11 +68,11 @@ class Results:
         lines = [
             f"{dataset['pictures']:,} pictures, {dataset['split']} split of dataset {dataset['content_id'][:12]}, "
             f"at {self.facts['size_px']} px: mean ± standard error over pictures",
-            *self._table("In the hole alone", main_table(self.summary)),
-            *self._table("Whole pictures, their hole replaced", main_table(self.summary, HOLE_REPLACED)),
-            *self._table("Whole pictures, all that the method put out", main_table(self._unpasted(), RAW_OUTPUT)),
-            *self._table("PSNR in the hole alone, by kind of occluder (pictures)", strata_table(self.summary, "kind")),
-            *self._table("PSNR in the hole alone, by coverage (pictures)", strata_table(self.summary, "coverage")),
+            *table_lines("In the hole alone", main_table(self.summary)),
+            *table_lines("Whole pictures, their hole replaced", main_table(self.summary, HOLE_REPLACED)),
+            *table_lines("Whole pictures, all that the method put out", main_table(self._unpasted(), RAW_OUTPUT)),
+            *table_lines("PSNR in the hole alone, by kind of occluder (pictures)", strata_table(self.summary, "kind")),
+            *table_lines("PSNR in the hole alone, by coverage (pictures)", strata_table(self.summary, "coverage")),
             "",
         ]
         if BASELINE in self.facts["methods"]:
@@ -86,19 +86,9 @@ class Results:
         """Return the rows of methods that change pixels outside the hole; of the others the table above holds all."""
         return self.summary[self.summary["mse_raw"] != self.summary["mse_composited"]]
 
-    @staticmethod
-    def _table(title: str, rows: Sequence[Sequence[str]]) -> list[str]:
-        """Lay a table out: names to the left, numbers to the right."""
-        if len(rows) < 2:
-            return []
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        return ["", title] + [
-            "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
-        ]
-
     def json(self) -> dict[str, Any]:
         """Return facts and summary as JSON; a number that there is none of is null."""
-        return {**self.facts, "summary": [_plain(row) for row in self.summary.to_dict("records")]}
+        return {**self.facts, "summary": [plain(row) for row in self.summary.to_dict("records")]}
 
     def write(self, folder: Path) -> None:
         """Write images.csv, summary.csv, table.txt and eval.json, each whole; raise `FdError` where that fails."""
@@ -108,7 +98,18 @@ class Results:
         write_text(folder / "eval.json", json.dumps(self.json(), indent=2, allow_nan=False) + "\n")
 
 
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+def table_lines(title: str, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay a table out under its title: names to the left, numbers to the right; nothing where there is only a head."""
+    if len(rows) < 2:
+        return []
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["", title] + [
+        "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+    ]
+
+
+def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a row as JSON holds it: what is no finite number is null."""
     return {
         str(name): None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()

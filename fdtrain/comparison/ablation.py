@@ -146,7 +146,7 @@ def _stack(preset: str, ask: Ask) -> tuple[str, FitConfig]:
     """Return the preset for the size that is asked, and what it trains with."""
     preset = preset_of(preset, ask.size_px)
     config = config_of(ask, Task("", "trained", preset, 0), ask.images or 1)
-    if config.baseline is not None:
+    if not config.is_stack:
         raise FdError(f"{preset} is not the paper's network", hint="ablate faithful, modern or another form of these")
     if config.training.n_stages == 1:
         raise FdError("the preset is to train the Base-Net alone: there is no second stage to leave out")

@@ -188,8 +188,9 @@ def _predict(photo_HWC: Image, face: _Open, masker: Masker, wanted_HW: Bools, re
     guess = masker.predict([crop_HWC])[0]
     face.sure, face.kinds = sureness(guess.occluder_HW), guess.kinds
     probability_HW = np.asarray(face.frame.spread(guess.occluder_HW, face.box), np.float32)
-    probability_HW[face.frame.eccentricity(face.box) > 1] = 0
-    face.box.of(wanted_HW)[...] |= decided(probability_HW, face.frame.side_px, reach=reach)
+    within_HW = face.frame.eccentricity(face.box) <= 1
+    probability_HW[~within_HW] = 0
+    face.box.of(wanted_HW)[...] |= within_HW & decided(probability_HW, face.frame.side_px, reach=reach)
     face.seconds["mask"] = time.perf_counter() - start - face.seconds["align"]
 
 

@@ -89,24 +89,30 @@ class FaceFinder:
         """Find all faces, the largest first; where none stands upright, those that lie or hang."""
         with native_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            faces, sure = self._refined(photo_HWC, self._looked_for(photo_HWC, MOST_LEVELS))
-            if not any(sure):  # perhaps the picture lies: eyes and mouth of such a face may pass for another face
-                for turns in (1, 3, 2):
-                    turned_HWC = np.ascontiguousarray(np.rot90(photo_HWC, turns))
-                    found, sure = self._refined(turned_HWC, self._looked_for(turned_HWC, _LEVELS_TURNED))
-                    if any(sure):
-                        kept = [face for face, seen in zip(found, sure, strict=True) if seen]
-                        faces = [_turned_back(face, turns, turned_HWC) for face in kept]
-                        break
+            faces, _, stand = self._refined(photo_HWC, self._looked_for(photo_HWC, MOST_LEVELS))
+            if not any(stand):  # perhaps it lies: eyes and mouth of such a face may pass for another, wrongly turned
+                faces = self._lying(photo_HWC) or faces
         return sorted(_distinct(faces), key=lambda face: (-_apart(face), face.left_eye_xy))
 
-    def _looked_for(self, photo_HWC: Image, most_levels: int) -> list[FoundFace]:
-        """Return the faces on which looks agree: either detector in a thread of its own."""
+    def _lying(self, photo_HWC: Image) -> list[FoundFace]:
+        """Return the faces that stand when the picture is turned by quarters, the way that most looks agree on."""
+        best, faces = 0.0, []
+        for turns in (1, 2, 3):
+            turned_HWC = np.ascontiguousarray(np.rot90(photo_HWC, turns))
+            found, agreed, stand = self._refined(turned_HWC, self._looked_for(turned_HWC, _LEVELS_TURNED))
+            kept = [i for i, stands in enumerate(stand) if stands]
+            if (total := sum(agreed[i] for i in kept)) > best:
+                best, faces = total, [_turned_back(found[i], turns, turned_HWC) for i in kept]
+        return faces
+
+    def _looked_for(self, photo_HWC: Image, most_levels: int) -> list[tuple[FoundFace, float]]:
+        """Return the faces on which looks agree, with the sum of their scores; each detector has a thread of its own."""
         views = list(_views(photo_HWC, most_levels))
         with ThreadPoolExecutor(len(self._detectors)) as threads:
             seen = list(threads.map(self._seen, (SHORT, FULL), (views, [v for v in views if v.level < FULL_LEVELS])))
         believed = BELIEVED if any(view.level for view in views) else LEAST_SCORE
-        return [_mean(looks) for looks in _same(seen[0] + seen[1]) if sum(look.score for look in looks) >= believed]
+        agreed = [(_mean(looks), sum(look.score for look in looks)) for looks in _same(seen[0] + seen[1])]
+        return [(face, total) for face, total in agreed if total >= believed]
 
     def _seen(self, which: int, views: Sequence[_View]) -> list[FoundFace]:
         """Return what a detector sees in some views."""
@@ -120,16 +126,22 @@ class FaceFinder:
                     found.append(face)
         return found
 
-    def _refined(self, photo_HWC: Image, faces: Sequence[FoundFace]) -> tuple[list[FoundFace], list[bool]]:
-        """Return faces with FaceMesh's eyes where it sees the same face, else as they are; and whether it did."""
-        refined, seen = [], []
-        for face in faces:
+    def _refined(
+        self, photo_HWC: Image, looked_for: Sequence[tuple[FoundFace, float]]
+    ) -> tuple[list[FoundFace], list[float], list[bool]]:
+        """Return faces with FaceMesh's eyes where it sees the same face, else as they are.
+
+        With them, how far looks agree on each, and whether FaceMesh sees it, and standing.
+        """
+        faces, stand = [], []
+        for face, _ in looked_for:
             known = np.array([face.left_eye_xy, face.right_eye_xy], np.float64)
             eyes = self._mesh.settled_eyes(photo_HWC, known)
             same = eyes is not None and float(np.linalg.norm(eyes - known, axis=1).max()) <= _NEAR * _apart(face)
-            refined.append(_face(eyes, face.score) if eyes is not None and same else face)
-            seen.append(same)
-        return refined, seen
+            faces.append(_face(eyes, face.score) if eyes is not None and same else face)
+            across, down = np.subtract(faces[-1].right_eye_xy, faces[-1].left_eye_xy)
+            stand.append(same and bool(across > abs(down)))
+        return faces, [agreed for _, agreed in looked_for], stand
 
 
 _NEAR = 0.5  # of the distance between the eyes: so far may FaceMesh's eyes lie from the detectors'

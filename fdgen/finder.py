@@ -106,7 +106,7 @@ class FaceFinder:
         return faces
 
     def _looked_for(self, photo_HWC: Image, most_levels: int) -> list[tuple[FoundFace, float]]:
-        """Return the faces on which looks agree, with the sum of their scores; each detector has a thread of its own."""
+        """Return the faces on which looks agree, with the sum of their scores; each detector has its own thread."""
         views = list(_views(photo_HWC, most_levels))
         with ThreadPoolExecutor(len(self._detectors)) as threads:
             seen = list(threads.map(self._seen, (SHORT, FULL), (views, [v for v in views if v.level < FULL_LEVELS])))

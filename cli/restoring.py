@@ -91,7 +91,7 @@ class Outcomes:
         """Remember what became of each face, and say it."""
         told = list(notes)
         if not done.faces:
-            told.append("no face was found: it is written unchanged")
+            told.append("no face was found: it is written unchanged (--faces aligned takes it for one)")
         if done.beyond > LEFT:
             told.append(f"{done.beyond:.0%} of its mask lies beyond every face and was left")
         restored = [face for face in done.faces if face.outcome == "restored"]

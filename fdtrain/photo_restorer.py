@@ -72,10 +72,7 @@ class PhotoRestorer:
         height, width = photo_HWC.shape[:2]
         if self.how == "aligned" or (self.how == "auto" and (height, width) in ALIGNED):
             return [_frame(photo_HWC)]
-        found = self.find(photo_HWC)
-        if not found and self.how == "auto" and height == width and height <= LARGEST_CROP_PX:
-            return [_frame(photo_HWC)]
-        return found
+        return self.find(photo_HWC)
 
     def _as_it_is(self, photo_HWC: Image, mask_HW: Image) -> RestoredPhotograph:
         start = time.perf_counter()

@@ -118,6 +118,7 @@ def test_damage_is_told(tmp_path: Path) -> None:
         "head.jpg": (whole.getvalue()[:30], "is not a picture|is cut short"),
         "text.png": (b"no picture at all", "is not a picture"),
         "cut.png": (encode_png(PHOTO)[:80], "is not a picture"),
+        "dot.png": (encode_png(PHOTO[:7]), "is 60x7, and a photograph has 8 px a side"),
         "page.pdf": (b"%PDF-1.4\n1 0 obj\n", "is not a picture"),
     }
     for name, (data, words) in cases.items():
@@ -208,8 +209,10 @@ def test_which_way_a_photograph_goes() -> None:
         assert (done.picture_HWC[done.mask_HW > 0] == (200, 40, 90)).all()  # pasted as it is: no grain, no levels
     assert restored(218, 178, masked=False).faces[0].frame.side_px == pytest.approx(178)
     assert asked == []
-    assert restored(64, 64, masked=False).faces[0].frame.side_px == pytest.approx(64)
+    assert restored(64, 64, masked=False).faces == ()
     assert asked == [(64, 64, 3)]
+    assert restored(64, 64, masked=False, how="aligned").faces[0].frame.side_px == pytest.approx(64)
+    assert restored(30, 30, masked=False, how="aligned").faces[0].outcome == "too small"
     assert restored(100, 100, masked=False).faces[0].frame.side_px != pytest.approx(100)
     assert restored(600, 600, masked=True).faces[0].score == 0.8
     assert asked == [(600, 600, 3)]

@@ -147,7 +147,7 @@ def test_what_is_done_is_kept_when_it_is_interrupted(
     monkeypatch.setattr(finder, "find_faces", find)
     result = run("restore", *photos, *known)
     assert result.exit_code == 130
-    assert "1 picture of 3 done and kept in" in result.stderr
+    assert "1 of 3 photographs done and kept in" in result.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "sheet.png"]
 
 
@@ -157,6 +157,8 @@ def test_what_is_refused(known: tuple[str | Path, ...], weights: Path, tmp_path:
     assert_refused(run("restore", photo, *generator, *out), 2, "--mask", "--masker")
     assert_refused(run("restore", photo, photo, *known), 2, "would be called a.png")
     assert_refused(run("restore", photo, *known[:-1], tmp_path), 2, "would take its place")
+    clash = photo_in(tmp_path / "a.mask.png")
+    assert_refused(run("restore", photo, clash, *known, "--save-masks"), 2, "would be called a.mask.png")
     assert_refused(run("restore", photo, *known[:-1], photo / "in"), 1, "cannot be written")
     assert_refused(
         run("restore", photo, *known, "--strokes", photo, "--strokes", photo), 2, "1 photograph and 2 stroke"

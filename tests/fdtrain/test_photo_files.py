@@ -186,7 +186,7 @@ def test_strokes_of_a_file(tmp_path: Path) -> None:
         read_strokes(tmp_path / "s.png", PHOTO[:, :40])
 
 
-def test_which_way_a_photograph_goes() -> None:
+def test_which_way_a_photograph_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Aligned sizes and small squares go as they always did where a mask is given; all others are searched."""
     asked: list[tuple[int, ...]] = []
 
@@ -217,6 +217,9 @@ def test_which_way_a_photograph_goes() -> None:
     assert restored(600, 600, masked=True).faces[0].score == 0.8
     assert asked == [(600, 600, 3)]
     assert restored(60, 70, masked=True).faces == ()
+    monkeypatch.setattr("fdtrain.photo_restorer.LARGEST_CROP_PX", 50)
+    assert restored(64, 64, masked=True).faces[0].frame.side_px == pytest.approx(64)  # looked for, not found
+    assert asked == [(64, 64, 3)]
     assert restored(218, 178, masked=True, how="find").faces[0].score == 0.8
     with pytest.raises(PictureError, match="not aligned"):
         restored(60, 70, masked=True, how="aligned")

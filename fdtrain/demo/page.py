@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import gradio as gr
-import numpy as np
 
 from fdgen.contract import Image
 from fdgen.errors import FdError, PictureError
 from fdtrain.demo.storage import KEPT_S
-from fdtrain.demo.visit import RED, SEEN_THROUGH, Visit, read_upload
+from fdtrain.demo.visit import CANVAS_PX, RED, SEEN_THROUGH, Visit, read_upload
 from fdtrain.demo.words import CSS, FINDS, HEAD, PAINTS, TITLE, USE, told
 from fdtrain.photo_files import write_photo
 from fdtrain.photo_restorer import PhotoRestorer
@@ -43,7 +42,7 @@ def build_page(restorer: PhotoRestorer, folder: Path) -> gr.Blocks:
     page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with page:
         visit = gr.State(None, time_to_live=KEPT_S)
-        gr.HTML(HEAD.format(title=TITLE, use=USE))
+        gr.HTML(HEAD.format(title=TITLE, use=USE), padding=False)
         with gr.Row(equal_height=False):
             with gr.Column(elem_id="given"):
                 gr.Markdown("### 1 · Photograph")
@@ -65,7 +64,8 @@ def build_page(restorer: PhotoRestorer, folder: Path) -> gr.Blocks:
                     transforms=(),
                     brush=brush,
                     eraser=gr.Eraser(default_size=32),
-                    layers=gr.LayerOptions(allow_additional_layers=False, layers=["mask"], disabled=True),
+                    layers=gr.LayerOptions(allow_additional_layers=False, disabled=True),
+                    canvas_size=(CANVAS_PX, CANVAS_PX),
                     type="numpy",
                     image_mode="RGBA",
                     format="png",
@@ -163,8 +163,8 @@ def _shown(
     visit: Visit, sides: tuple[Image, Image] | None, file: Path | None, words: str, *, fresh: bool = True
 ) -> tuple[Any, ...]:
     """Return the values of all that is shown; without `fresh` the editor keeps what the visitor painted."""
-    composite_HW4 = np.dstack([visit.shown_HWC, np.full(visit.shown_HWC.shape[:2], 255, np.uint8)])
-    layers = {"background": visit.shown_HWC, "layers": [visit.layer()], "composite": composite_HW4}
+    canvas_HWC = visit.canvas()
+    layers = {"background": canvas_HWC, "layers": [visit.layer()], "composite": canvas_HWC}
     return (
         visit,
         layers if fresh else gr.skip(),

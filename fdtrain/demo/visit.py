@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,7 +27,14 @@ MOST_PIXELS = 50_000_000
 """Larger photographs are refused unread: one takes a gigabyte while it is restored, and there may be many visitors."""
 
 SHOWN_PX = 1024
-"""Longest side of what the browser shows."""
+"""Longest side of what the slider compares."""
+
+CANVAS_PX = 800
+"""Side of the square that is painted on; gradio's own. Every photograph is fitted into it, small ones enlarged: gradio
+lays a mask into whatever size its canvas has at that moment, which is the last photograph's."""
+
+PAPER = 235
+"""Grey level of the canvas beside the photograph."""
 
 RED, SEEN_THROUGH = (255, 0, 64), 150
 """Colour of the mask over the photograph, and its opacity of 255."""
@@ -37,42 +45,60 @@ PAINTED = 40
 
 @dataclass(frozen=True, eq=False)
 class Visit:
-    """A photograph as it was given, as the browser shows it, and the mask that the page came up with (shown size)."""
+    """A photograph as it was given, and the mask that the page came up with (0 or 255, of the canvas's size)."""
 
     name: str
     photo_HWC: Image
-    shown_HWC: Image
     found_HW: Image
 
     @classmethod
     def of(cls, photo_HWC: Image, name: str) -> Visit:
         """Begin a visit, with nothing masked."""
-        shown_HWC = shrunk(photo_HWC)
-        return cls(name, photo_HWC, shown_HWC, np.zeros(shown_HWC.shape[:2], np.uint8))
+        return cls(name, photo_HWC, np.zeros((CANVAS_PX, CANVAS_PX), np.uint8))
 
     def found(self, mask_HW: Image) -> Visit:
         """Return the visit with a mask of the photograph's size."""
-        return Visit(self.name, self.photo_HWC, self.shown_HWC, _at_size(mask_HW, self.shown_HWC))
+        found_HW = np.zeros((CANVAS_PX, CANVAS_PX), np.uint8)
+        place = self._place()
+        found_HW[place] = _resized(mask_HW, found_HW[place].shape, cv2.INTER_NEAREST_EXACT)
+        return Visit(self.name, self.photo_HWC, found_HW)
+
+    def canvas(self) -> Image:
+        """Return what is painted on: the photograph in a grey square."""
+        canvas_HWC = np.full((CANVAS_PX, CANVAS_PX, 3), PAPER, np.uint8)
+        place = self._place()
+        shape = canvas_HWC[place].shape
+        how = cv2.INTER_AREA if shape[0] < self.photo_HWC.shape[0] else cv2.INTER_CUBIC
+        canvas_HWC[place] = _resized(self.photo_HWC, shape, how)
+        return canvas_HWC
 
     def layer(self) -> Image:
         """Return the mask as a layer to paint on (RGBA)."""
-        layer_HW4 = np.zeros((*self.found_HW.shape, 4), np.uint8)
+        layer_HW4 = np.zeros((CANVAS_PX, CANVAS_PX, 4), np.uint8)
         layer_HW4[self.found_HW > 0] = (*RED, SEEN_THROUGH)
         return layer_HW4
 
     def strokes(self, layers: Sequence[Image]) -> npt.NDArray[np.int8]:
         """Return what was painted (1) and erased (-1) since `layer`, at the photograph's size."""
-        painted_HW = np.zeros(self.found_HW.shape, np.bool_)
+        painted_HW = np.zeros((CANVAS_PX, CANVAS_PX), np.bool_)
         for layer_HW4 in layers:
-            painted_HW |= _at_size(layer_HW4[..., 3], self.shown_HWC) >= PAINTED
+            painted_HW |= _resized(layer_HW4[..., 3], painted_HW.shape, cv2.INTER_NEAREST_EXACT) >= PAINTED
         before_HW = self.found_HW > 0
         strokes_HW = (painted_HW & ~before_HW).astype(np.int8) - (before_HW & ~painted_HW).astype(np.int8)
-        height, width = self.photo_HWC.shape[:2]
-        return np.asarray(cv2.resize(strokes_HW, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), np.int8)
+        drawn_HW = np.ascontiguousarray(strokes_HW[self._place()])
+        return np.asarray(_resized(drawn_HW, self.photo_HWC.shape, cv2.INTER_NEAREST_EXACT), np.int8)
 
     def before_and_after(self, done: RestoredPhotograph) -> tuple[Image, Image]:
         """Return what the slider compares."""
-        return self.shown_HWC, shrunk(done.picture_HWC)
+        return shrunk(self.photo_HWC), shrunk(done.picture_HWC)
+
+    def _place(self) -> tuple[slice, slice]:
+        """Return the rows and columns of the canvas on which the photograph lies."""
+        height, width = self.photo_HWC.shape[:2]
+        factor = CANVAS_PX / max(height, width)
+        high, wide = max(1, round(height * factor)), max(1, round(width * factor))
+        top, left = (CANVAS_PX - high) // 2, (CANVAS_PX - wide) // 2
+        return slice(top, top + high), slice(left, left + wide)
 
 
 def read_upload(path: Path) -> Image:
@@ -86,13 +112,13 @@ def read_upload(path: Path) -> Image:
 
 
 def shrunk(picture_HWC: Image) -> Image:
-    """Return a picture as the browser shows it; a small one as it is."""
+    """Return a picture as the slider shows it; a small one as it is."""
     height, width = picture_HWC.shape[:2]
     factor = SHOWN_PX / max(height, width)
     if factor >= 1:
         return picture_HWC
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(cv2.resize(picture_HWC, size, interpolation=cv2.INTER_AREA), np.uint8)
+    shape = (max(1, round(height * factor)), max(1, round(width * factor)))
+    return np.asarray(_resized(picture_HWC, shape, cv2.INTER_AREA), np.uint8)
 
 
 def _refuse_huge(path: Path) -> None:
@@ -117,8 +143,5 @@ def _refuse_huge(path: Path) -> None:
         )
 
 
-def _at_size(mask_HW: Image, like_HWC: Image) -> Image:
-    height, width = like_HWC.shape[:2]
-    if mask_HW.shape == (height, width):
-        return mask_HW
-    return np.asarray(cv2.resize(mask_HW, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+def _resized(array: npt.NDArray[Any], shape: tuple[int, ...], how: int) -> npt.NDArray[Any]:
+    return array if array.shape[:2] == shape[:2] else cv2.resize(array, (shape[1], shape[0]), interpolation=how)

@@ -123,8 +123,8 @@ class _Steps:
 
     def again(self, visit: Visit | None, painted: Layers | None) -> tuple[Any, ...]:
         """Restore what is red now."""
-        if visit is None or painted is None:
-            return _unchanged("This photograph is gone from memory. Please give it again.")
+        if visit is None or painted is None or painted["background"] is None:
+            return _unchanged("There is no photograph any more. Please give it again.")
         return self._told(lambda: self._restored(visit, visit.strokes(painted["layers"])))
 
     def _begun(self, visit: Visit) -> tuple[Any, ...]:

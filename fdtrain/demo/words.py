@@ -27,13 +27,14 @@ header h1 { margin: 0.2em 0 0.3em; font-size: 1.7em; font-weight: 650; }
 header p { margin: 0 0 0.4em; padding: 0.7em 1em; border-left: 4px solid #b45309; background: #fef3c7; color: #451a03;
            border-radius: 4px; }
 #status { min-height: 3em; }
-#status table { width: 100%; font-variant-numeric: tabular-nums; }
+#status p:last-child:not(:first-child) { font-size: 0.85em; opacity: 0.75; font-variant-numeric: tabular-nums; }
+#file a { pointer-events: none; color: inherit; }  /* the upload is gone once it is read */
 footer { display: none !important; }
 """
 
 
 def told(done: RestoredPhotograph, searched_s: float, whole_s: float) -> str:
-    """Return in words and a table what became of each face, and how long each step took."""
+    """Return in words what became of each face, and how long each step took."""
     if not done.faces:
         return "**No face was found.** Is one large enough, and turned to the camera? It works on faces alone."
     restored = [face for face in done.faces if face.outcome == "restored"]
@@ -46,11 +47,10 @@ def told(done: RestoredPhotograph, searched_s: float, whole_s: float) -> str:
     for step in STEPS:
         if any(step in face.seconds for face in done.faces):
             seconds[step] = sum(face.seconds.get(step, 0.0) for face in done.faces)
-    rows = ["| step | seconds |", "|:--|--:|", *(f"| {step} | {taken_s:.3f} |" for step, taken_s in seconds.items())]
     sure = [f"{face.confidence:.0%}" for face in restored]
     if sure:
         lines.append(f"How sure face and mask are: {', '.join(sure)}. Of what is behind nothing is known.")
-    return "\n\n".join([*lines, "\n".join(rows)])
+    return "\n\n".join([*lines, " · ".join(f"{step} {taken_s:.2f} s" for step, taken_s in seconds.items())])
 
 
 def _faces(number: int) -> str:

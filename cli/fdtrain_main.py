@@ -17,6 +17,7 @@ MODULES = {
     "audit": ("audit", "Tell whether reported numbers can be true."),
     "restore": ("restore", "Remove occluders from any photograph, or a video."),
     "export": ("export_model", "Write a network as ONNX or torch.export, checked."),
+    "demo": ("demo", "Serve a page in the browser on which to try a model."),
     "presets": ("presets", "List the presets with parameters and cost."),
     "bench": ("bench", "Measure images a second, memory, and the loader's share."),
     "doctor": ("train_doctor", "Check the installation for training."),

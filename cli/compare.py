@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,9 @@ def command(
         sys.exit(FAILED)
 
 
-def worked(tasks: list[Task], ask: Ask, out: Path, voice: Voice) -> Done:
+def worked(
+    tasks: list[Task], ask: Ask, out: Path, voice: Voice, on_folder: Callable[[Path], None] | None = None
+) -> Done:
     """Do all tasks, telling how far they are; raise `Interrupted` where they were stopped."""
     from fdtrain.comparison.compare import Watch, compare
     from fdtrain.results import make_folder
@@ -147,6 +150,7 @@ def worked(tasks: list[Task], ask: Ask, out: Path, voice: Voice) -> Done:
             out,
             watch=Watch(watch.on_begin, watch.on_images, watch.on_end),
             asked_to_stop=lambda: bool(asked),
+            on_folder=on_folder,
         )
     if done.stopped:
         raise Interrupted(

@@ -201,13 +201,13 @@ class Tables:
     def text(self) -> str:
         """Return the tables with all that is needed to read them."""
         tables = ["\n".join([title, *aligned(grid)]) for title, grid in self.grids().items()]
-        notes = "\n".join(f"{_capital(sentence)}." for sentence in self.sentences())
+        notes = "\n".join(f"{with_capital(sentence)}." for sentence in self.sentences())
         return "\n\n".join([*tables, notes]) + "\n"
 
     def markdown(self) -> str:
         """Return the same as Markdown."""
         tables = [f"**{title}**\n\n{markdown_table(grid)}" for title, grid in self.grids().items()]
-        return "\n\n".join([*tables, "\n".join(f"- {_capital(one)}." for one in self.sentences())]) + "\n"
+        return "\n\n".join([*tables, "\n".join(f"- {with_capital(one)}." for one in self.sentences())]) + "\n"
 
     def latex(self) -> str:
         """Return the tables as LaTeX, for `booktabs`; titles and sentences stand as comments."""
@@ -297,7 +297,7 @@ def _arrow(name: str) -> str:
     return MEASURES.get(name.partition("_")[0], "↑")
 
 
-def _capital(sentence: str) -> str:
+def with_capital(sentence: str) -> str:
     """Begin a sentence with a capital, unless it begins with the name of a row or measure."""
     first = sentence.partition(" ")[0].rstrip(":")
     known = (*LEARNED, *REFERENCES, *MEASURES)

@@ -179,11 +179,13 @@ def _drawn(line: Line, x_of: Scale, y_of: Scale) -> Markup:
     for piece in _pieces(line.points):
         if len(piece) == 1:
             x, y = piece[0]
-            parts.append(Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3.2"/>').format(style, x_of(x), y_of(y)))
+            parts.append(
+                Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="3.2"/>').format(style, x_of(x), y_of(y))
+            )
             continue
         places = " ".join(f"{x_of(x):.1f},{y_of(y):.1f}" for x, y in thinned(piece))
         parts.append(Markup('<polyline class="curve {}" points="{}"/>').format(style, places))
-    return Markup('<g><title>{}</title>{}</g>').format(line.name, Markup("").join(parts))
+    return Markup("<g><title>{}</title>{}</g>").format(line.name, Markup("").join(parts))
 
 
 def _rule(kind: str, x1: float, x2: float, y1: float, y2: float) -> Markup:

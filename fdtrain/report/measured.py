@@ -69,7 +69,8 @@ class Measured:
     focus: str | None
     grids: Mapping[str, Grid]
     strata: Mapping[str, Grid]
-    sentences: Sequence[str]
+    findings: Sequence[str]
+    notes: Sequence[str]
     tests: Mapping[str, Mapping[str, Difference]]
     values: Mapping[str, Mapping[str, Values]]
     pictures: pd.DataFrame
@@ -118,7 +119,8 @@ def read_evaluation(folder: Path) -> Measured:
         focus=focus,
         grids=grids,
         strata=strata_grids(values, pictures),
-        sentences=[*sentences, *results.sentences()],
+        findings=[],
+        notes=[with_capital(one) for one in (*sentences, *results.sentences())],
         tests=tests,
         values=values,
         pictures=pictures,
@@ -154,6 +156,7 @@ def read_comparison(folder: Path) -> Measured:
     if changed := _changes(tasks):
         grids["What the rows change"] = changed
     focus = tables.against if ablation is None else None
+    findings = tables.findings() if tables.tests else []
     return Measured(
         kind="comparison" if ablation is None else "ablation",
         title="Comparison" if ablation is None else tables.title,
@@ -164,7 +167,8 @@ def read_comparison(folder: Path) -> Measured:
         focus=focus if focus in values else next(iter(reversed(values)), None),
         grids=grids,
         strata=strata_grids(values, pictures),
-        sentences=[with_capital(one) for one in tables.sentences()],
+        findings=[with_capital(one) for one in findings],
+        notes=[with_capital(one) for one in tables.sentences() if one not in findings],
         tests=tables.tests,
         values=values,
         pictures=pictures,
@@ -182,7 +186,10 @@ def strata_grids(values: Mapping[str, Mapping[str, Values]], pictures: pd.DataFr
     for measure in BY_STRATUM:
         for what, words in (("kind", "by kind of occluder"), ("coverage", "by coverage of the picture")):
             own = {name: inside for name, inside in parts.items() if name.startswith(f"{what} ")}
-            head = ["method", *(f"{name.removeprefix(what).strip()} ({inside.sum():,})" for name, inside in own.items())]
+            head = [
+                "method",
+                *(f"{name.removeprefix(what).strip()} ({inside.sum():,})" for name, inside in own.items()),
+            ]
             lines = [
                 [name, *(mean_cell(mean_of(found[measure][:, inside]), DIGITS[measure]) for inside in own.values())]
                 for name, found in values.items()

@@ -33,7 +33,9 @@ def read_json(path: Path, needed: Mapping[str, type]) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"{path} cannot be read: {error}", hint="write it again by the command that made it") from error
-    odd = next((k for k, kind in needed.items() if not isinstance(found, dict) or not isinstance(found.get(k), kind)), "")
+    odd = next(
+        (k for k, kind in needed.items() if not isinstance(found, dict) or not isinstance(found.get(k), kind)), ""
+    )
     if odd:
         raise RunError(f"{path} is damaged: {odd} is missing or odd", hint="write it again by the command that made it")
     return dict(found)
@@ -60,7 +62,9 @@ def read_images(path: Path, needed: tuple[str, ...] = NEEDED) -> pd.DataFrame:
 def read_ask(folder: Path) -> tuple[Ask, dict[str, Any]]:
     """Return the terms of a comparison, without paths, and all that is recorded of them."""
     path = folder / ASK_FILE
-    asked = read_json(path, {"content_id": str, "test_sha256": str, "size_px": int, "measures": list, "overrides": list})
+    asked = read_json(
+        path, {"content_id": str, "test_sha256": str, "size_px": int, "measures": list, "overrides": list}
+    )
     names = {field.name for field in fields(Ask)} - {"data", "perceptual_weights"}
     if lacking := sorted(names - set(asked)):
         raise RunError(f"{path} is damaged: {lacking[0]} is missing", hint="write it again by the same command")
@@ -73,7 +77,9 @@ def read_ablation(folder: Path) -> Ablation | None:
     path = folder / ABLATION_FILE
     if not path.is_file():
         return None
-    held = read_json(path, {"title": str, "preset": str, "variants": list, "against": str, "beside": list, "notes": list})
+    held = read_json(
+        path, {"title": str, "preset": str, "variants": list, "against": str, "beside": list, "notes": list}
+    )
     try:
         variants = tuple(Variant(one["name"], tuple(one["overrides"]), dict(one["paper"])) for one in held["variants"])
         lists = {name: tuple(held[name]) for name in ("beside", "notes")}
@@ -164,4 +170,3 @@ def _order(task: Task) -> tuple[int, int, str, int]:
     known = (*REFERENCES, *LEARNED)
     place = known.index(task.name) if task.name in known else len(known)
     return ("reference", "weights", "trained").index(task.kind), place, task.name, task.seed or 0
-

@@ -15,6 +15,7 @@ from fdtrain.report.measured import Measured, read_comparison, read_evaluation
 from fdtrain.report.records import EVALUATION_FILE, found_tasks
 from fdtrain.run import RUN_FILE, STATS_FILE, RunRecord, require_run
 from fdtrain.stats import read_stats
+from fdtrain.validation import SCORE
 
 Kind = Literal["run", "evaluation", "comparison", "ablation"]
 
@@ -42,6 +43,12 @@ class Training:
     def images(self) -> int:
         """How many images it has trained on."""
         return max((int(line["images"]) for line in self.lines), default=0)
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Its best validation: after how many images, and the PSNR in the hole in dB. None where there was none."""
+        found = [(int(line["images"]), float(line[SCORE])) for line in self.lines if line.get(SCORE) is not None]
+        return max(found, key=lambda one: one[1], default=None)
 
     @property
     def rate(self) -> float | None:
@@ -132,4 +139,3 @@ def _training(row: str, seed: int | None, folder: Path, cpu_file: Path | None) -
                 f"{folder / STATS_FILE} is damaged: a line is not images and numbers", hint="delete the odd line"
             )
     return Training(row, seed, folder, record, lines, cpu_s or None)
-

@@ -298,10 +298,10 @@ def _arrow(name: str) -> str:
 
 
 def with_capital(sentence: str) -> str:
-    """Begin a sentence with a capital, unless it begins with the name of a row or measure."""
+    """Begin a sentence with a capital, unless it begins with the name of a row, measure or file."""
     first = sentence.partition(" ")[0].rstrip(":")
     known = (*LEARNED, *REFERENCES, *MEASURES)
-    return sentence if first.rstrip(",") in known else sentence[:1].upper() + sentence[1:]
+    return sentence if first.rstrip(",") in known or "." in first.rstrip(".") else sentence[:1].upper() + sentence[1:]
 
 
 def finite(value: Any) -> Any:

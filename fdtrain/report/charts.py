@@ -1,7 +1,7 @@
 """Charts as inline SVG: lines over images, and differences with their intervals.
 
-Small on purpose: the page sets colours and type by its style sheet, light, dark and printed, which the SVG of a plotting
-library brings with it in every path. Series are told apart by dashes as well as by colour.
+Small on purpose: colours and type are those of the page, light, dark and printed, where the SVG of a plotting library
+brings its own with every path. Series are told apart by dashes as well as by colour.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def tick_text(value: float) -> str:
     return text.replace("-", "−")
 
 
-def line_chart(title: str, lines: Sequence[Line], *, x_title: str, y_title: str = "") -> Markup:
+def line_chart(title: str, lines: Sequence[Line], *, x_title: str) -> Markup:
     """Draw series; one of a single point is a dot. Values that are no number break a line."""
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points if math.isfinite(y)]
@@ -121,11 +121,9 @@ def line_chart(title: str, lines: Sequence[Line], *, x_title: str, y_title: str 
         parts.append(_text("tick", "middle", x, base + 16, tick_text(value)))
     parts.append(_rule("axis", LEFT, WIDE - RIGHT, base, base))
     parts.append(_text("name", "end", WIDE - RIGHT, HIGH - 6, x_title))
-    unit = ", ".join(text for text in (y_title, "logarithmic" if logarithmic else "") if text)
-    if unit:
-        parts.append(_text("name", "start", LEFT, HIGH - 6, unit))
-    for line in lines:
-        parts.append(_drawn(line, x_of, y_of))
+    if logarithmic:
+        parts.append(_text("name", "start", LEFT, HIGH - 6, "logarithmic"))
+    parts += [_drawn(line, x_of, y_of) for line in lines]
     told = "; ".join(_told(line) for line in lines)
     return _figure(f"{title} against {x_title}. {told}", parts, WIDE, HIGH)
 
@@ -233,7 +231,7 @@ def _share(value: float, low: float, high: float, logarithmic: bool) -> float:
 
 def _y_ticks(low: float, high: float, logarithmic: bool) -> list[float]:
     if not logarithmic:
-        return ticks(low, high, 4)
+        return ticks(low, high, 5)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found = [10.0**power for power in powers if low <= 10.0**power <= high]
     return found if len(found) <= 5 else found[:: -(-len(found) // 5)]

@@ -10,12 +10,12 @@ from markupsafe import Markup
 
 from fdtrain.report.charts import Line, legend_sample, line_chart
 from fdtrain.report.sources import Training
-from fdtrain.validation import SCORE
+from fdtrain.validation import COARSE_SCORE, SCORE
 
-VALIDATED: Mapping[str, tuple[str, str]] = {
-    SCORE: ("PSNR in the hole, validation", "dB"),
-    "val/coarse_hole_psnr_db": ("PSNR in the hole, stage I, validation", "dB"),
-    "val/ssim": ("SSIM, validation", ""),
+VALIDATED: Mapping[str, str] = {
+    SCORE: "PSNR in the hole, dB",
+    COARSE_SCORE: "PSNR in the hole of stage I, dB",
+    "val/ssim": "SSIM",
 }
 
 STAGES: Mapping[str, str] = {"stage1": "Stage I", "stage2": "Stage II"}
@@ -60,18 +60,18 @@ def curves_of(trainings: Sequence[Training]) -> Curves:
     rows = list(dict.fromkeys(training.row for training in trainings))
     styles = {row: place for place, row in enumerate(rows)}
 
-    def panel(column: str, title: str, unit: str = "") -> Panel | None:
+    def panel(column: str, title: str) -> Panel | None:
         lines = [
             Line(training.title, styles[training.row], points)
             for training in trainings
             if (points := _points(training, column))
         ]
-        svg = line_chart(title, lines, x_title="images", y_title=unit) if lines else Markup("")
+        svg = line_chart(title, lines, x_title="images") if lines else Markup("")
         return Panel(title, svg) if svg else None
 
     columns = {name for training in trainings for line in training.lines for name in line}
     groups: dict[str, list[Panel]] = {}
-    validated = [panel(name, title, unit) for name, (title, unit) in VALIDATED.items() if name in columns]
+    validated = [panel(name, title) for name, title in VALIDATED.items() if name in columns]
     groups["Validation"] = [one for one in validated if one is not None]
     for stage, title in STAGES.items():
         own = [name.partition("/")[2] for name in sorted(columns) if name.startswith(f"{stage}/")]

@@ -1,4 +1,4 @@
-"""What results rest on: data, settings, versions, machine, time. All of it as recorded, none of who makes the report."""
+"""What results rest on: data, settings, versions, machine, time; as recorded, not as it is where the report is made."""
 
 from __future__ import annotations
 

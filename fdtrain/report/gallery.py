@@ -129,16 +129,18 @@ def sampled(source: Source, n: int, data: str | Path) -> Gallery:
     """Restore the first n test pictures, which are a random choice already, by a run; raise where it has no weights."""
     training = source.trainings[0]
     torch.set_num_threads(1)
-    model = ModelMethod(load_model(training.folder), name=source.name)
+    model = ModelMethod(load_model(training.folder), name="restored")
+    if len(model.names) > 1:
+        model.names = ("stage I", "stage II")
     dataset = TripletDataset(data, "test", size_px=int(training.record.config["data"]["size_px"]), limit=n)
-    methods: list[tuple[str, Method]] = [(source.name, model)]
+    methods: list[tuple[str, Method]] = [(model.names[-1], model)]
     exhibits = []
     for place, key in enumerate(dataset.keys):
         row = dataset.table.iloc[place]
         case = Case(key, str(row["kind"]), float(row["coverage"]), {})
         exhibits.append(_exhibit(case, dataset.pictures(place), methods))
     groups = {f"First {len(exhibits)} of the test split": exhibits}
-    return Gallery(groups, ("they are a random choice, not the best",), source.name, dataset.size_px)
+    return Gallery(groups, ("they are a random choice, not the best",), model.names[-1], dataset.size_px)
 
 
 def data_uri(picture_HWC: Image) -> str:

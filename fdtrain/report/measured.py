@@ -1,11 +1,11 @@
-"""The numbers of an evaluation or of a comparison: its tables, by kind and by coverage too, and its extreme pictures."""
+"""The numbers of an evaluation or of a comparison: all its tables, those by kind and by coverage among them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -241,7 +241,8 @@ def _lead(tables: Tables, ask: Ask, done: Done) -> str:
     trained = any(task.kind == "trained" for task in done.results)
     rows = sum(1 for row in tables.rows if row.means)
     return (
-        f"{rows} of {len(tables.rows)} rows on {tables.facts['pictures']:,} pictures of the test split, at {ask.size_px} px"
+        f"{rows} of {len(tables.rows)} rows on {tables.facts['pictures']:,} pictures of the test split, at "
+        f"{ask.size_px} px"
         + (f"; {budget} of training each" if trained else "")
     )
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from fdgen.contract import Manifest
 from fdtrain.comparison.layout import latex_table, markdown_table
+from fdtrain.comparison.tables import with_capital
 from fdtrain.report.cases import case_grid, cases_of
 from fdtrain.report.charts import Interval, interval_chart
 from fdtrain.report.curves import Curves, Panel, curves_of
@@ -92,7 +93,7 @@ def build_page(
         parts=parts,
         curves=curves_of(trainings) if trainings else Curves({}, []),
         facts=data_facts(sources, manifest),
-        data_notes=[str(note) for note in manifest.dataset["notes"]] if manifest is not None else [],
+        data_notes=[with_capital(str(note)) for note in manifest.dataset["notes"]] if manifest is not None else [],
         settings=[_table(name, grid) for name, grid in settings_grids(trainings).items()],
         environment=_table("Environment", environment_grid(trainings, measured)),
         cost=_table("Time and energy", cost_grid(trainings)) if trainings else None,
@@ -182,7 +183,7 @@ def _sentences(sources: Sequence[Source]) -> list[str]:
 
 
 def _table(title: str, grid: Grid) -> Table:
-    """Make a grid a table of the page: errors apart, the best of each column found where an arrow says what is better."""
+    """Make a grid a table of the page: errors apart, the best of a column found where an arrow says what is better."""
     head, *lines = grid
     arrow = next((sign for sign in "↑↓" if sign in title), "")
     columns = [[line[place] for line in lines] for place in range(1, len(head))]

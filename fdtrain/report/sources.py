@@ -58,7 +58,7 @@ class Training:
 
     @property
     def training_s(self) -> float | None:
-        """Seconds of the clock spent on steps: of each stretch of images, by its rate. Saving and validating do not count.
+        """Seconds of the clock spent on steps, by the rates that were told; saving and validating do not count.
 
         None where no rate was told.
         """

@@ -100,7 +100,9 @@ class Tables:
             "cpu_s": round(sum(row.cpu_s or 0 for row in rows), 1),
             "versions": {name: metadata.version(name) for name in PACKAGES},
             "unfinished": sorted(
-                f"{task.name} seed {task.seed}" for task in tasks if task not in results and task not in done.failed
+                task.name if task.seed is None else f"{task.name} seed {task.seed}"
+                for task in tasks
+                if task not in results and task not in done.failed
             ),
         }
         return cls(rows, against, tests, facts)

@@ -133,7 +133,7 @@ def interval_chart(title: str, rows: Sequence[Interval], *, x_title: str) -> Mar
     rows = [row for row in rows if all(map(math.isfinite, (row.value, row.low, row.high)))]
     if not rows:
         return Markup("")
-    wide, left, step = 640, 176, 22
+    wide, left, step = 420, 124, 22
     high = TOP + step * len(rows) + BOTTOM
     low_x, high_x = min(0.0, *(row.low for row in rows)), max(0.0, *(row.high for row in rows))
     low_x, high_x = _padded(low_x, high_x, False)
@@ -143,7 +143,7 @@ def interval_chart(title: str, rows: Sequence[Interval], *, x_title: str) -> Mar
 
     base = TOP + step * len(rows)
     parts = []
-    for value in ticks(low_x, high_x, 7):
+    for value in ticks(low_x, high_x, 5):
         x = x_of(value)
         kind = "zero" if value == 0 else "grid"
         parts.append(_rule(kind, x, x, TOP, base))

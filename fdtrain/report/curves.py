@@ -66,7 +66,9 @@ def curves_of(trainings: Sequence[Training]) -> Curves:
             for training in trainings
             if (points := _points(training, column))
         ]
-        svg = line_chart(title, lines, x_title="images") if lines else Markup("")
+        if all(len(line.points) < 2 for line in lines):  # what was validated once is a number, not a curve
+            return None
+        svg = line_chart(title, lines, x_title="images")
         return Panel(title, svg) if svg else None
 
     columns = {name for training in trainings for line in training.lines for name in line}

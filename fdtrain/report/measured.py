@@ -242,8 +242,7 @@ def _lead(tables: Tables, ask: Ask, done: Done) -> str:
     rows = sum(1 for row in tables.rows if row.means)
     return (
         f"{rows} of {len(tables.rows)} rows on {tables.facts['pictures']:,} pictures of the test split, at "
-        f"{ask.size_px} px"
-        + (f"; {budget} of training each" if trained else "")
+        f"{ask.size_px} px" + (f"; {budget} of training each" if trained else "")
     )
 
 

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from fdgen.contract import Manifest
 from fdtrain.comparison.layout import latex_table, markdown_table
@@ -26,6 +26,8 @@ N_PICTURES = 4
 """Of each group: worst, median and best."""
 
 NUMBER = re.compile(r"[+-]?\d[\d,]*\.?\d*")
+
+HYPHEN = re.compile(r"(?<![\w.-])-(?=\d)")
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,9 @@ def _part(
         tables=[_table(title, grid) for title, grid in measured.grids.items()],
         strata=[_table(title, grid) for title, grid in measured.strata.items()],
         charts=_forests(measured),
-        cases=_table(f"Worst, median and best by {measured.focus}", case_grid(measured, groups)) if groups else None,
+        cases=_table(f"Worst, median and best by {measured.focus}", case_grid(measured, groups), ranked=False)
+        if groups
+        else None,
         gallery=gallery if gallery is not None and gallery.first else None,
     )
 
@@ -182,17 +186,19 @@ def _sentences(sources: Sequence[Source]) -> list[str]:
     ]
 
 
-def _table(title: str, grid: Grid) -> Table:
-    """Make a grid a table of the page: errors apart, the best of a column found where an arrow says what is better."""
+def _table(title: str, grid: Grid, *, ranked: bool = True) -> Table:
+    """Make a grid a table of the page, errors apart; where `ranked`, an arrow tells what is best in a column."""
     head, *lines = grid
     arrow = next((sign for sign in "↑↓" if sign in title), "")
     columns = [[line[place] for line in lines] for place in range(1, len(head))]
     best = [
-        _best(cells, next((sign for sign in "↑↓" if sign in name), arrow)) if "p" not in head else set()
+        _best(cells, next((sign for sign in "↑↓" if sign in name), arrow)) if ranked and "p" not in head else set()
         for name, cells in zip(head[1:], columns, strict=True)
     ]
     rows = [(line[0], [_cell(text, text in good) for text, good in zip(line[1:], best, strict=True)]) for line in lines]
-    numbers = [all(NUMBER.match(cell) or cell in ("-", NOT_MEASURED) for cell in cells) for cells in columns]
+    numbers = [
+        all(NUMBER.match(cell.lstrip("<")) or cell in ("-", NOT_MEASURED) for cell in cells) for cells in columns
+    ]
     return Table(title, head, rows, numbers, any(best))
 
 
@@ -206,11 +212,21 @@ def _best(cells: Sequence[str], arrow: str) -> set[str]:
 
 
 def _cell(text: str, best: bool) -> Cell:
+    text = HYPHEN.sub("−", text)
     value, sign, error = text.partition(" ±")
     if sign:
         return Cell(value, f"±{error}", best)
     value, bracket, rest = text.partition(" [")
     return Cell(value, f"[{rest}" if bracket else "", best)
+
+
+def _with_code(sentence: str) -> Markup:
+    """Set what stands between backticks as code."""
+    parts = [escape(part) for part in sentence.split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 and place < len(parts) - 1 else part
+        for place, part in enumerate(parts)
+    )
 
 
 def _asset(name: str) -> str:
@@ -222,4 +238,5 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["code"] = _with_code
     return environment.from_string(_asset("page.html"))

@@ -8,7 +8,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fdtrain.comparison.ablation import ABLATION_FILE, Ablation, Variant
@@ -52,7 +51,7 @@ def read_images(path: Path, needed: tuple[str, ...] = NEEDED) -> pd.DataFrame:
     if frame.empty:
         raise RunError(f"{path} is empty", hint="measure again")
     numbers = ["coverage", *(name for name in frame.columns if name.startswith(("psnr_", "mse_", "ssim_")))]
-    if odd := [name for name in numbers if not np.issubdtype(frame[name].dtype, np.number)]:
+    if odd := [name for name in numbers if not pd.api.types.is_numeric_dtype(frame[name])]:
         raise RunError(f"{path} is damaged: {odd[0]} holds what is no number", hint="measure again")
     if frame["kind"].isna().any() or frame["key"].isna().any():
         raise RunError(f"{path} is damaged: a picture has no key or kind", hint="measure again")

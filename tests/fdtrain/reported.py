@@ -48,7 +48,7 @@ def ask_of(data: Path, **changes: Any) -> Ask:
 
 def write_run(data: Path, folder: Path) -> Path:
     """Train for a moment."""
-    fit(micro(data, "training.images=32"), folder)
+    fit(micro(data, "training.images=64"), folder)
     return folder
 
 

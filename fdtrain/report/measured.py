@@ -57,7 +57,7 @@ class Measured:
     """Numbers of every picture, and what is told of them.
 
     `values` has, by method and measure, a row a seed and a column a picture, in the order of `pictures` (index key;
-    kind and coverage). `focus` is the method that pictures are ranked by; `tests` how the others differ from it.
+    kind and coverage). `focus` is the method that pictures are ranked by, `tests` how others differ from `against`.
     """
 
     kind: Literal["evaluation", "comparison", "ablation"]
@@ -67,6 +67,7 @@ class Measured:
     split: str
     size_px: int
     focus: str | None
+    against: str | None
     grids: Mapping[str, Grid]
     strata: Mapping[str, Grid]
     findings: Sequence[str]
@@ -117,6 +118,7 @@ def read_evaluation(folder: Path) -> Measured:
         split=split,
         size_px=facts["size_px"],
         focus=focus,
+        against=focus if tests else None,
         grids=grids,
         strata=strata_grids(values, pictures),
         findings=[],
@@ -164,6 +166,7 @@ def read_comparison(folder: Path) -> Measured:
         content_id=str(asked["content_id"]),
         split="test",
         size_px=ask.size_px,
+        against=tables.against if tables.tests else None,
         focus=focus if focus in values else next(iter(reversed(values)), None),
         grids=grids,
         strata=strata_grids(values, pictures),

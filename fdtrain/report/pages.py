@@ -157,15 +157,13 @@ def _part(
         cases=_table(f"Worst, median and best by {measured.focus}", case_grid(measured, groups), ranked=False)
         if groups
         else None,
-        gallery=gallery if gallery is not None and gallery.first else None,
+        gallery=gallery,
     )
 
 
 def _forests(measured: Measured) -> list[Panel]:
     """Draw how the others differ from the method that they were tested against."""
-    against = next(
-        (name for name in measured.values if not any(name in there for there in measured.tests.values())), ""
-    )
+    against = measured.against
     panels = []
     for measure, tests in measured.tests.items():
         rows = [Interval(name, one.value, one.low, one.high) for name, one in tests.items()]

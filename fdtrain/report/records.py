@@ -88,13 +88,15 @@ def read_ablation(folder: Path) -> Ablation | None:
 
 
 def found_tasks(folder: Path) -> list[Task]:
-    """Return the rows and seeds that a comparison's folder holds, done or not, in the order of its table."""
+    """Return the rows and seeds that a comparison's folder holds or tells of, done or not, in the order of its table."""
     tasks = []
     for place in sorted((folder / ROWS).glob("*/*")):
         name, _, number = place.name.partition("-")
         if not place.is_dir() or not (place.name == "once" or (name == "seed" and number.isdigit())):
             continue
         tasks.append(_task(place, int(number) if number else None))
+    there = {task.name for task in tasks}
+    tasks += [Task(name, "trained", name, 0) for name in _told_failures(folder) if name not in there]
     return sorted(tasks, key=_order)
 
 
@@ -106,7 +108,6 @@ def read_done(folder: Path, tasks: list[Task]) -> Done:
         if task.kind == "trained":
             needed |= {"cpu_s": float, "images": int}
         read_json(place / RESULT_FILE, needed)
-        read_images(place / IMAGES_FILE)
     _require_same_pictures(results)
     failed = {}
     for task in tasks:

@@ -379,9 +379,7 @@ def test_weights_that_were_not_measured_are_refused(tmp_path: Path, reported: Fo
         build_page(read_sources([folder]), data=triplets, n_pictures=1)
 
 
-def test_without_a_row_a_comparison_is_refused_and_without_a_result_it_is_not(
-    reported: Folders, tmp_path: Path
-) -> None:
+def test_without_a_row_a_comparison_is_refused_and_without_a_result_not(reported: Folders, tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(reported["comparison"], folder, ignore=shutil.ignore_patterns("result.json", "error.txt"))
     text = build_page(read_sources([folder]))

@@ -14,13 +14,12 @@ import pytest
 
 from fdtrain.report.pages import build_page
 from fdtrain.report.sources import read_sources
-from tests.fdtrain.reported import ODD_NAME
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 
-PATIENCE_MS = 120_000
+PATIENCE_MS = 60_000
 """A browser starts in a second, on a machine that does nothing else."""
 
 WIDTHS = (390, 1280)
@@ -87,7 +86,7 @@ def test_the_slider_moves_by_keys_and_by_pointer(opened: playwright.Page) -> Non
     for _ in range(30):
         opened.keyboard.press("ArrowLeft")
     assert slider.input_value() == "20"
-    assert f"occluded, then {ODD_NAME}" in str(slider.get_attribute("aria-valuetext"))
+    assert "occluded, then tiny" in str(slider.get_attribute("aria-valuetext"))
     by_keys = stage.screenshot()
     assert by_keys != first
 
@@ -130,9 +129,8 @@ def test_a_small_picture_and_the_list_choose_the_method(opened: playwright.Page)
     opened.keyboard.press("Enter")
     assert telea.get_attribute("aria-pressed") == "true"
     assert shown.get_attribute("src") == telea.locator("img").get_attribute("src") != before
-    gallery.locator("select").select_option(ODD_NAME)
-    assert shown.get_attribute("src") == before
     gallery.locator("select").select_option("tiny")
+    assert shown.get_attribute("src") == before
     pressed = gallery.locator("[data-name=tiny] button[aria-pressed=true]")
     assert pressed.count() == gallery.locator(".exhibit").count()
 

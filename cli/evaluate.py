@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .evaluate_masks import measure_masks, refuse_for_masks
 from .output import Voice, counted, emit, emit_json
 from .progress import metered
 from .settings import DatasetType, json_option, quiet_option
@@ -112,6 +113,7 @@ def command(
 
     PSNR, SSIM, MSE, and where it can be computed NIQE, BRISQUE, LPIPS, ST-LPIPS, identity, FID and KID: of all that a
     method puts out, of the picture with its hole replaced, and of the hole alone; by kind of occluder and by coverage.
+    Of mask networks, which find occluders: IoU, boundary F and calibration of the silhouettes.
     The tables go to standard output. With --out every number is kept, as CSV and JSON, beside sheets of the worst and
     the best pictures.
     """
@@ -121,12 +123,34 @@ def command(
         )
     from fdtrain.data import TripletDataset
     from fdtrain.evaluate import compare_sets, evaluate
+    from fdtrain.mask_evaluation import holds_masknet
     from fdtrain.metrics.suite import open_suite
     from fdtrain.models import Models
     from fdtrain.references import open_references, reference_notes
     from fdtrain.results import Results, make_folder
 
     voice = Voice(quiet)
+    if any(holds_masknet(path) for path in weights):
+        refuse_for_masks(click.get_current_context(), ("references", "measures"))
+        found = measure_masks(
+            data,
+            weights,
+            split,
+            size_px=size_px,
+            kinds=kinds,
+            limit=limit,
+            batch=batch,
+            device=device or "auto",
+            verify=verify,
+            rows=rows,
+            out=out,
+            voice=voice,
+        )
+        if as_json:
+            emit_json(found.json())
+        else:
+            emit(found.text().rstrip("\n"))
+        return
     models = Models.open(weights, device=device or "auto")
     dataset = TripletDataset(
         data, split, size_px=size_px or models.size_px, kinds=kinds or None, limit=limit, verify=verify

@@ -103,10 +103,12 @@ def line_of(progress: Progress) -> str:
             f"{head}  validation: hole-only PSNR {values['val/hole_psnr_db']:.2f} dB{coarse}, "
             f"SSIM {values['val/ssim']:.4f}"
         )
+    if "val/iou" in values:
+        kind = f", kind right {values['val/kind']:.1%}" if "val/kind" in values else ""
+        return f"{head}  validation: IoU {values['val/iou']:.4f}{kind}"
     # A baseline may have no such term, or no generator that learns just now.
-    name = next(
-        (name for name in ("l1", "mse", "discriminator") if any(key.endswith(f"/{name}") for key in values)), ""
-    )
+    known = ("l1", "mse", "cross_entropy", "discriminator")
+    name = next((name for name in known if any(key.endswith(f"/{name}") for key in values)), "")
     found = [f"{value:.4f}" for key, value in sorted(values.items()) if key in (f"stage1/{name}", f"stage2/{name}")]
     return (
         f"{head}  {progress.images_per_s:.1f} images/s, {duration(progress.left_s)} left, "
@@ -143,7 +145,7 @@ def as_facts(summary: RunSummary) -> dict[str, Any]:
         "made_now": summary.made_now,
         "seconds": round(summary.seconds, 2),
         "images_per_second": round(summary.made_now / summary.seconds, 2) if summary.made_now else None,
-        "best_val_hole_psnr_db": summary.score,
+        f"best_{summary.score_name.replace('/', '_')}": summary.score,
         "weights": str(summary.weights),
         "sheet": str(summary.sheet),
     }
@@ -157,7 +159,9 @@ def tell_summary(summary: RunSummary, voice: Voice) -> None:
     else:
         voice.say("trained   nothing: all of it was there")
     if summary.score is not None:
-        voice.say(f"best      hole-only PSNR {summary.score:.2f} dB on the validation split")
+        of_masks = summary.score_name == "val/iou"
+        best = f"IoU {summary.score:.4f}" if of_masks else f"hole-only PSNR {summary.score:.2f} dB"
+        voice.say(f"best      {best} on the validation split")
     voice.say(f"weights   {summary.weights}")
     voice.say(f"sheet     {summary.sheet}")
 

@@ -30,13 +30,14 @@ def gather(run: Path) -> dict[str, Any]:
     from fdtrain.checkpoint import receipts
     from fdtrain.run import CHECKPOINTS, require_run
     from fdtrain.stats import read_stats
-    from fdtrain.validation import SCORE
+    from fdtrain.validation import MASK_SCORE, SCORE
 
     record = require_run(run)
     lines = read_stats(run)
     training: dict[str, Any] = next((line for line in reversed(lines) if "images_per_s" in line), {})
-    validations = [line for line in lines if line.get(SCORE) is not None]
-    best = max(validations, key=lambda line: line[SCORE], default=None)
+    score = MASK_SCORE if record.config.get("mask") else SCORE
+    validations = [line for line in lines if line.get(score) is not None]
+    best = max(validations, key=lambda line: line[score], default=None)
     images = max((line["images"] for line in lines), default=0)
     rate = training.get("images_per_s")
     return {
@@ -80,5 +81,7 @@ def report(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 def validation_of(line: dict[str, Any]) -> str:
     """Return what one validation found, in words."""
+    if "val/iou" in line:
+        return f"IoU {line['val/iou']:.4f}, after {line['images']:,} images"
     psnr_db, ssim = line["val/hole_psnr_db"], line["val/ssim"]
     return f"{psnr_db:.2f} dB in the hole, SSIM {ssim:.4f}, after {line['images']:,} images"

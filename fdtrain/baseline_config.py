@@ -21,6 +21,9 @@ class _Method(Section):
     compares_features: ClassVar[bool] = False
     """Whether its loss looks at pictures through the perceptual network."""
 
+    glorot: ClassVar[bool] = False
+    """Whether first weights are drawn after Glorot, where the paper says nothing, or as those of DCGAN."""
+
     multiple_px: ClassVar[int] = 4
     """The side of a picture must be a multiple of this."""
 
@@ -44,6 +47,8 @@ class _Method(Section):
 class GlcmConfig(_Method):
     """Iizuka et al. 2017, "Globally and Locally Consistent Image Completion"."""
 
+    glorot: ClassVar[bool] = True
+
     method: Literal["glcm"] = "glcm"
     # alpha of eq. 4, weight of the adversarial term.
     adversarial: Weight = 0.0004
@@ -57,8 +62,10 @@ class GlcmConfig(_Method):
 class GcaConfig(_Method):
     """Yu et al. 2018, "Generative Image Inpainting with Contextual Attention"."""
 
-    method: Literal["gca"] = "gca"
+    glorot: ClassVar[bool] = True
     multiple_px: ClassVar[int] = 8  # features at a quarter are matched at half of that
+
+    method: Literal["gca"] = "gca"
     width: Count = 32
     # Weights of the spatially discounted L1 in the hole, of both outputs, and of the L1 outside.
     l1: Weight = 1.2

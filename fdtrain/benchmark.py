@@ -14,7 +14,7 @@ from fdtrain.config import FitConfig
 from fdtrain.cost import cost_of
 from fdtrain.device import open_device, peak_bytes
 from fdtrain.loop import fit
-from fdtrain.networks.build import build_model
+from fdtrain.networks.build import blank_inputs, build_network
 from fdtrain.stats import read_stats
 
 WARM_UP_STEPS = 2
@@ -68,17 +68,16 @@ def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
 
 @torch.no_grad()
 def inference_s(config: FitConfig, device: torch.device, *, bf16: bool, repeats: int = 5) -> float:
-    """Return the median seconds that both generators take for one picture."""
-    side = config.data.size_px
+    """Return the median seconds that the network takes for one picture."""
     layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
     with torch.random.fork_rng(devices=[]):
-        model = build_model(config).eval().to(device=device, memory_format=layout)  # type: ignore[call-overload]
-    occluded, mask = torch.zeros(1, 3, side, side, device=device), torch.ones(1, 1, side, side, device=device)
+        model = build_network(config).eval().to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    inputs = [given.to(device) for given in blank_inputs(config)]
     seconds = []
     for _ in range(repeats + 1):
         started_s = time.perf_counter()
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            model(occluded, mask)
+            model(*inputs)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - started_s)

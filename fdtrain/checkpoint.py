@@ -16,22 +16,26 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
+from torch import nn
 
 from fdtrain.atomic import write_bytes, write_text, write_whole
 from fdtrain.config import FitConfig
 from fdtrain.errors import CheckpointError, ConfigError
-from fdtrain.networks.build import build_model
+from fdtrain.networks.build import build_masknet, build_model
+from fdtrain.networks.masknet import Guesser
 from fdtrain.networks.restorer import Restorer
 
 SCHEMA = 1
 """Version of the state's layout; a reader refuses any other."""
 
 METADATA_KEY = "fdtrain"
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,8 @@ def load_state(receipt: Receipt) -> dict[str, Any]:
     return state
 
 
-def save_model(path: Path, model: Restorer, facts: Mapping[str, Any]) -> None:
-    """Write the generators with `facts`, JSON that must hold the `config`, inside."""
+def save_model(path: Path, model: nn.Module, facts: Mapping[str, Any]) -> None:
+    """Write a network with `facts`, JSON that must hold the `config`, inside."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     # One entry of metadata: safetensors writes several in an order that changes from process to process.
     write_bytes(path, save(tensors, {METADATA_KEY: json.dumps(facts, sort_keys=True)}))
@@ -94,13 +98,41 @@ def save_model(path: Path, model: Restorer, facts: Mapping[str, Any]) -> None:
 def load_model(path: str | Path) -> Restorer:
     """Return the generators of a safetensors file, or of a run folder (its best, else its last), ready for use.
 
-    On the CPU, in eval mode. Raises `CheckpointError` where the file is missing, damaged, not ours, or holds weights
-    of another architecture than its config says.
+    On the CPU, in eval mode. Raises `CheckpointError` where the file is missing, damaged, not ours, holds weights of
+    another architecture than its config says, or a mask network.
     """
     path = find_weights(path)
     config = FitConfig.from_dict(read_facts(path)["config"])
+    if config.mask is not None:
+        raise CheckpointError(
+            f"{path} holds a mask network, which finds occluders and restores nothing",
+            hint="name weights of a generator here: those of any preset that `fdtrain presets` does not call mask",
+        )
     with torch.random.fork_rng(devices=[]):
         model = build_model(config)
+    return _filled(model, path)
+
+
+def load_masknet(path: str | Path) -> tuple[Guesser, dict[str, Any]]:
+    """Return the mask network of a file or run folder, ready for use, and the facts beside it; raise as `load_model`.
+
+    On the CPU, in eval mode. Its temperature is that of the file: 1 where none was fitted.
+    """
+    path = find_weights(path)
+    facts = read_facts(path)
+    config = FitConfig.from_dict(facts["config"])
+    if config.mask is None:
+        raise CheckpointError(
+            f"{path} holds generators, which restore faces and find no occluders",
+            hint="name weights that `fdtrain fit --preset mask` wrote",
+        )
+    with torch.random.fork_rng(devices=[]):
+        net = build_masknet(config)
+    temperature = facts.get("temperature") or 1.0
+    return Guesser(_filled(net, path), float(temperature)).eval(), facts
+
+
+def _filled(model: Model, path: Path) -> Model:
     try:
         model.load_state_dict(load_file(path))
     except RuntimeError as error:

@@ -34,6 +34,7 @@ from fdtrain.config_types import (
     within,
 )
 from fdtrain.errors import ConfigError
+from fdtrain.mask_config import MASK_PRESETS, MaskConfig
 from fdtrain.presets import PRESETS
 
 N_LAYERS = 5
@@ -56,8 +57,9 @@ class DataConfig(Section):
     kinds: Annotated[Names | None, BeforeValidator(none_from_text)] = None
     # Kinds never to train on: whatever wears one of them is left out, whatever else it wears. None means none.
     without: Annotated[Names | None, BeforeValidator(none_from_text)] = None
-    # Paired augmentation: nothing, mirroring, or mirroring with mild photometric changes and JPEG.
-    augment: Literal["none", "flip", "mild"] = "none"
+    # Paired augmentation: nothing, mirroring, or mirroring with mild photometric changes and JPEG; of silhouettes,
+    # nothing or all that other photographs may differ in.
+    augment: Literal["none", "flip", "mild", "photograph"] = "none"
     # How often a training face wears the occluder of another sample in place of its own, drawn anew each epoch. Paired
     # with one hole each, a few thousand faces are learnt by heart; the light of another's occluder is not the face's,
     # so this is for networks that blank the hole.
@@ -236,11 +238,18 @@ class FitConfig(Section):
     # Another network, as its own paper describes it, in place of the stack; it leaves `network`, `discriminator` and,
     # but for the choice of perceptual weights, `loss` alone.
     baseline: Annotated[Baseline | None, BeforeValidator(none_from_text)] = None
+    # No generator but a network that finds occluders; it leaves the same alone, and `data.mix`.
+    mask: Annotated[MaskConfig | None, BeforeValidator(none_from_text)] = None
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether it is the stack of the paper, or a part of it, that is trained."""
+        return self.baseline is None and self.mask is None
 
     @model_validator(mode="after")
     def _the_picture_fits(self) -> FitConfig:
-        if self.baseline is not None:
-            self.baseline.check_size(self.data.size_px)
+        if (own := self.baseline or self.mask) is not None:
+            own.check_size(self.data.size_px)
             return self
         size_px, reduction = self.data.size_px, self.network.reduction
         if size_px % reduction:
@@ -254,9 +263,10 @@ class FitConfig(Section):
 
     @model_validator(mode="after")
     def _nothing_is_set_in_vain(self) -> FitConfig:
-        if self.baseline is None:
+        if self.is_stack:
             return self
-        method, plain = self.baseline.method, LossConfig()
+        method, table = (self.baseline.method, "baseline") if self.baseline is not None else ("a mask network", "mask")
+        plain = LossConfig()
         kept = ("perceptual", "perceptual_layers", "perceptual_weights")
         loss = self.loss.model_copy(update={name: getattr(plain, name) for name in kept})
         for section, seen, untouched in (
@@ -265,11 +275,22 @@ class FitConfig(Section):
             ("loss", loss, plain),
         ):
             if seen != untouched:
-                raise ValueError(f"must leave {section} alone: {method} has its own settings under baseline")
+                raise ValueError(f"must leave {section} alone: {method} has its own settings under {table}")
         if self.training.stages != "detached":
-            raise ValueError(f"must leave training.stages alone: {method} has its own settings under baseline")
-        if not self.baseline.compares_features and self.loss.perceptual != "off":
+            raise ValueError(f"must leave training.stages alone: {method} has its own settings under {table}")
+        if not (self.baseline and self.baseline.compares_features) and self.loss.perceptual != "off":
             raise ValueError(f"must have loss.perceptual off: {method} compares no features")
+        return self
+
+    @model_validator(mode="after")
+    def _the_data_is_varied_as_it_can_be(self) -> FitConfig:
+        what, fitting = "generators", ["none", "flip", "mild"]
+        if self.mask is not None:
+            what, fitting = "a mask network", ["none", "photograph"]
+            if self.data.mix > 0:
+                raise ValueError(f"must have a data.mix of 0 for {what}, got {self.data.mix:g}")
+        if self.data.augment not in fitting:
+            raise ValueError(f"must have a data.augment of {' or '.join(fitting)} for {what}, got {self.data.augment}")
         return self
 
     @classmethod
@@ -284,6 +305,8 @@ class FitConfig(Section):
         defaults = cls(preset=preset).as_dict()
         if method := PRESETS.get(preset, {}).get("baseline.method"):
             defaults["baseline"] = BASELINES[method]().model_dump(mode="json")
+        if preset in MASK_PRESETS:
+            defaults["mask"] = MaskConfig().model_dump(mode="json")
         defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = ""  # excluded from what is written down
         values, blame = read_settings(defaults, PRESETS, preset, file, overrides)
         return cls._validated(values, blame)
@@ -310,8 +333,9 @@ class FitConfig(Section):
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them; paths are left out."""
         values = self.model_dump(mode="json")
-        if self.baseline is None:
-            del values["baseline"]  # the stack has no such table, and had none when its first runs were recorded
+        for table in ("baseline", "mask"):
+            if values[table] is None:
+                del values[table]  # the stack has no such table, and had none when its first runs were recorded
         return values
 
     def flat(self) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fdtrain.config import FitConfig
-from fdtrain.networks.build import build_model
+from fdtrain.networks.build import blank_inputs, build_model, build_network
 from fdtrain.networks.discriminator import PatchDiscriminator
-from fdtrain.objectives.opening import baseline_objective
+from fdtrain.objectives.opening import single_objective
 from fdtrain.perceptual import TRUNKS
 
 RUNTIME_BYTES = 600 * 2**20
@@ -40,7 +40,7 @@ def cost_of(config: FitConfig) -> Cost:
     """Return what a config costs."""
     side, batch = config.data.size_px, config.training.batch
     parameters, gmacs = size_of(config)
-    n_discriminator, values = _stacked_training(config) if config.baseline is None else _baseline_training(config)
+    n_discriminator, values = _stacked_training(config) if config.is_stack else _single_training(config)
     width = 2 if config.training.precision == "bf16" else 4
     average = parameters if config.training.ema_decay is not None else 0
     learnt = 4 * (4 * (parameters + n_discriminator) + average)  # weights, gradients, two moments
@@ -57,16 +57,15 @@ def cost_of(config: FitConfig) -> Cost:
 
 
 def size_of(config: FitConfig) -> tuple[int, float]:
-    """Return the parameters of the network that restores, and its billions of multiply-adds for one picture.
+    """Return the parameters of the network that is used, and its billions of multiply-adds for one picture.
 
     What is no matrix product, as the Canny detector of EdgeConnect, is not counted.
     """
-    side = config.data.size_px
     with torch.device("meta"):
-        model = build_model(config).eval()
+        model = build_network(config).eval()
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
-            model(torch.empty(1, 3, side, side), torch.empty(1, 1, side, side))
+            model(*blank_inputs(config))
     return _count(model), counter.get_total_flops() / 2e9  # a multiplication and its addition are two
 
 
@@ -85,15 +84,17 @@ def _stacked_training(config: FitConfig) -> tuple[int, int]:
     return _count(discriminator) * sum(gamma > 0 for gamma in gammas), values
 
 
-def _baseline_training(config: FitConfig) -> tuple[int, int]:
-    """Return the same of a baseline: everything that is on at the end of its training, passed once."""
+def _single_training(config: FitConfig) -> tuple[int, int]:
+    """Return the same of any other network: everything that is on at the end of its training, passed once."""
     side, pictures = config.data.size_px, 2  # batch normalisation wants two
     with torch.device("meta"):
-        objective = baseline_objective(config, None)
+        objective = single_objective(config, None)
         judges = [stage.discriminator for stage in objective.stages if stage.discriminator is not None]
         outputs = _Outputs(objective.model, *judges)
         picture = torch.empty(pictures, 3, side, side)
-        sample = {"occluded": picture, "clean": picture, "mask": torch.empty(pictures, 1, side, side)}
+        mask, n_kinds = torch.empty(pictures, 1, side, side), len(config.mask.kinds or ()) if config.mask else 0
+        sample = {"occluded": picture, "clean": picture, "mask": mask, "silhouette": mask}
+        sample["kinds"] = torch.empty(pictures, n_kinds)
         batch = objective.begin(sample, torch.device("meta"), images=0, step=0)
         made = objective.outputs(batch)
         for stage in objective.stages:
@@ -129,7 +130,7 @@ def _perceptual_values(config: FitConfig, side: int) -> int:
     betas = config.loss.beta[: config.training.n_stages]
     if config.loss.perceptual == "off" or not any(betas):
         return 0
-    passes = 1 + sum(beta > 0 for beta in betas) if config.baseline is None else 2
+    passes = 1 + sum(beta > 0 for beta in betas) if config.is_stack else 2
     blocks = TRUNKS[config.loss.perceptual].blocks
     widths = (64, 128, 256, 512, 512)
     maps = sum(

@@ -29,8 +29,16 @@ def ema_decay(longest: float, step: int) -> float:
 
 @torch.no_grad()
 def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the average towards the model: a share of `decay` stays."""
+    """Move the average towards the model: a share of `decay` stays, of weights and of what normalisation has counted.
+
+    The means and variances of a batch normalisation belong to the weights before it: those of the last weights behind
+    averaged ones are another network's.
+    """
     ours, theirs = ([p.detach() for p in module.parameters()] for module in (average, model))
+    for (name, kept), current in zip(average.named_buffers(), model.buffers(), strict=True):
+        if name.endswith(("running_mean", "running_var")):
+            ours.append(kept)
+            theirs.append(current)
+        else:
+            kept.copy_(current)
     torch._foreach_lerp_(ours, theirs, 1 - decay)
-    for kept, current in zip(average.buffers(), model.buffers(), strict=True):
-        kept.copy_(current)

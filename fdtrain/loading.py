@@ -10,11 +10,12 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from fdgen.errors import DatasetError
-from fdtrain.data import Draw, Sample, TripletDataset
+from fdtrain.order import Draw
+from fdtrain.stored import StoredSamples
 
 
 class Batches:
-    """Batches of `Sample`, stacked, as often as one iterates; an error of a worker arrives as the sentence it was.
+    """Batches of items, stacked, as often as one iterates; an error of a worker arrives as the sentence it was.
 
     Without a sampler once through in order, the last batch maybe smaller. `start` is how workers are started: fork,
     spawn, forkserver, or None for the platform's way.
@@ -22,7 +23,7 @@ class Batches:
 
     def __init__(
         self,
-        dataset: TripletDataset,
+        dataset: StoredSamples[Any],
         sampler: Sampler[Draw] | None = None,
         *,
         batch: int,
@@ -46,7 +47,7 @@ class Batches:
     def __len__(self) -> int:
         return len(self._loader)
 
-    def __iter__(self) -> Iterator[Sample]:
+    def __iter__(self) -> Iterator[Any]:
         for batch in self._loader:
             if isinstance(batch, DatasetError):
                 raise batch
@@ -56,20 +57,20 @@ class Batches:
 class _Telling(Dataset[Any]):
     """Returns an error instead of raising it: a worker's would arrive as its traceback, poured into one message."""
 
-    def __init__(self, dataset: TripletDataset) -> None:
+    def __init__(self, dataset: StoredSamples[Any]) -> None:
         self.dataset = dataset
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, draw: int | Draw) -> Sample | DatasetError:
+    def __getitem__(self, draw: int | Draw) -> Any:
         try:
             return self.dataset[draw]
         except DatasetError as error:
             return error
 
 
-def _collate(samples: list[Sample | DatasetError]) -> Any:
+def _collate(samples: list[Any]) -> Any:
     errors = (sample for sample in samples if isinstance(sample, DatasetError))
     return next(errors, None) or default_collate(samples)
 

@@ -12,17 +12,16 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from fdgen.contract import Manifest
 from fdtrain.atomic import folder_lock, write_bytes
-from fdtrain.augment import NAMED
 from fdtrain.checkpoint import load_state, receipts, save_model, save_state
 from fdtrain.config import FitConfig
 from fdtrain.config_toml import parsed
-from fdtrain.data import TripletDataset
 from fdtrain.device import autocast, computing, lay_out, open_device, settled
 from fdtrain.distributed import Group, joined
 from fdtrain.ema import averaged, ema_decay, follow
@@ -46,8 +45,9 @@ from fdtrain.run import (
     refuse_other,
     write_record,
 )
+from fdtrain.samples import open_samples, settled_kinds
 from fdtrain.stats import Log, Progress, Stretch, finite
-from fdtrain.validation import SCORE, sample_sheet, validate
+from fdtrain.stored import StoredSamples
 
 MOST_BAD_STEPS = 10
 """So many steps in a row without a finite gradient are no accident."""
@@ -75,7 +75,7 @@ def fit(
     recorded = read_record(run_dir)
     config = recorded_machine(config, recorded)
     device = open_device(config.machine.device)
-    config = settled(config, device)
+    config = settled_kinds(settled(config, device))
     with (
         joined(device) as group,
         _owned(run_dir, group),
@@ -86,17 +86,7 @@ def fit(
 
         # The data.
         training, output = config.training, config.output
-        train = TripletDataset(
-            config.data.root,
-            "train",
-            size_px=config.data.size_px,
-            kinds=config.data.kinds,
-            without=config.data.without,
-            augment=NAMED[config.data.augment],
-            mix=config.data.mix,
-            seed=config.seed,
-            verify=config.data.verify,
-        )
+        train = open_samples(config, "train")
         sampler = EpochSampler(len(train), seed=config.seed, rank=group.rank, world=group.world)
         validation = _fixed(config, "val", output.validation_limit)
         shown = validation or _fixed(config, "train", output.samples) or train
@@ -164,7 +154,7 @@ def fit(
         begun_images, begun_s = images, time.perf_counter()
         log = Log(run_dir, images, tensorboard=output.tensorboard) if group.is_first else None
 
-        batches = iter(
+        batches: Iterator[Any] = iter(
             Batches(train, sampler, batch=training.batch // group.world, workers=config.machine.workers)
             if images < total
             else ()
@@ -259,19 +249,21 @@ def fit(
 
             # Validate, and show.
             score: float | None = None
+            found_values: dict[str, float] = {}
             if validation is not None and (images >= total or _due(output.validation_images, before, images)):
                 if log is not None:
-                    found_values = validate(average, Batches(validation, batch=training.batch), device)
+                    found_values = objective.validate(average, Batches(validation, batch=training.batch), device)
                     log.write(images, found_values)
-                    score = found_values[SCORE]
+                    score = found_values[objective.score]
                     if on_progress is not None:
                         on_progress(_progress(images, total, begun_images, begun_s, stretch, found_values))
                     if best is None or score > best:
                         best = score
-                        save_model(run_dir / WEIGHTS / "best.safetensors", average, record.facts(images, score))
+                        facts = record.facts(images, objective.facts(found_values))
+                        save_model(run_dir / WEIGHTS / "best.safetensors", average, facts)
                 saves = True
             if log is not None and (ends or _due(output.sample_images, before, images)):
-                sheet_HWC = sample_sheet(average, fixed_samples, shown.split, device)
+                sheet_HWC = objective.sheet(average, fixed_samples, shown.split, device)
                 for path in (run_dir / SAMPLES / f"{images:012d}.png", run_dir / SHEET_FILE):
                     write_bytes(path, encode_png(sheet_HWC))
                 log.picture(images, sheet_HWC)
@@ -280,7 +272,8 @@ def fit(
             if saves:
                 random_states = group.gather(random_state(device))
                 if group.is_first:
-                    save_model(run_dir / WEIGHTS / "last.safetensors", average, record.facts(images, score))
+                    facts = record.facts(images, objective.facts(found_values))
+                    save_model(run_dir / WEIGHTS / "last.safetensors", average, facts)
                     save_state(
                         run_dir / CHECKPOINTS,
                         images,
@@ -310,6 +303,7 @@ def fit(
         made_now=images - begun_images,
         seconds=time.perf_counter() - begun_s,
         score=best,
+        score_name=objective.score,
         weights=run_dir / WEIGHTS / ("last.safetensors" if best is None else "best.safetensors"),
         sheet=run_dir / SHEET_FILE,
     )
@@ -325,12 +319,11 @@ def _owned(run_dir: Path, group: Group) -> Iterator[None]:
         yield
 
 
-def _fixed(config: FitConfig, split: str, limit: int) -> TripletDataset | None:
+def _fixed(config: FitConfig, split: str, limit: int) -> StoredSamples[Any] | None:
     """Return a fixed set of a split, without augmentation; None where the split holds nothing."""
     if Manifest.load(config.data.root).samples(split).empty:
         return None
-    data = config.data
-    return TripletDataset(data.root, split, size_px=data.size_px, kinds=data.kinds, without=data.without, limit=limit)
+    return open_samples(config, split, fixed=True, limit=limit)
 
 
 def _clip(module: nn.Module, largest: float | None) -> Tensor:

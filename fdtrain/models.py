@@ -24,7 +24,7 @@ class Models:
     @classmethod
     def open(cls, paths: Sequence[str | Path], *, device: str = "auto") -> Models:
         """Load weights from files or run folders; raise `FdError` where one is none, or their sizes differ."""
-        names = _names([Path(path) for path in paths])
+        names = short_names([Path(path) for path in paths])
         methods, sizes, trained_on = [], {}, {}
         for name, path in zip(names, paths, strict=True):
             facts = read_facts(find_weights(path))
@@ -47,7 +47,7 @@ class Models:
         ]
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
+def short_names(paths: Sequence[Path]) -> list[str]:
     """Return short names: of the run folder, or of the file; the whole path where two would be the same."""
     short = []
     for path in paths:

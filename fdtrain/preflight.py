@@ -13,19 +13,19 @@ from fdgen.contract import SPLITS, Manifest, Place
 from fdgen.errors import DatasetError
 from fdtrain.config import FitConfig
 from fdtrain.cost import cost_of
-from fdtrain.data import TripletDataset
 from fdtrain.errors import DeviceError, RunError
+from fdtrain.stored import StoredSamples
 
 LOOKED_AT = 32
 """Samples of the train split that are opened, spread evenly; `fdgen verify` opens all."""
 
 
-def check_data(root: Place, train: TripletDataset) -> list[str]:
+def check_data(root: Place, train: StoredSamples[object]) -> list[str]:
     """Return what a user should know of the data, a sentence each; raise `DatasetError` where it must not be used."""
     manifest = Manifest.load(root)
     _refuse_leakage(manifest)
     for index in sorted({int(place) for place in np.linspace(0, len(train) - 1, LOOKED_AT)}):
-        _refuse_wrong_mask(root, train, index)
+        train.refuse_wrong(index)
     notes = []
     if manifest.samples("val").empty:
         notes.append(f"{root} has no validation split: nothing says which checkpoint is the best, the last one is kept")
@@ -77,27 +77,6 @@ def _refuse_leakage(manifest: Manifest) -> None:
                 f"({shared.index[0]} in {where})",
                 hint="build it again with `fdgen build`, whose splits are disjoint",
             )
-
-
-def _refuse_wrong_mask(root: Place, train: TripletDataset, index: int) -> None:
-    clean_HWC, occluded_HWC, mask_HW = train.stored(index)  # raises where the mask has greys
-    key = train.keys[index]
-    hole_HW, changed_HW = mask_HW > 0, (clean_HWC != occluded_HWC).any(2)
-    next_step = f"`fdgen verify {root}` lists all that is wrong"
-    if not (changed_HW & ~hole_HW).any():
-        if hole_HW.any() and not hole_HW.all():
-            return
-        what = "covers everything" if hole_HW.any() else "is empty"
-        raise DatasetError(f"the mask of {key} in {root} {what}", hint=next_step)
-    if not (changed_HW & hole_HW).any():
-        raise DatasetError(
-            f"the masks of {root} are upside down: {key} is occluded where its mask is 0, and clean where it is 255",
-            hint="a mask must be 255 on the occluder",
-        )
-    raise DatasetError(
-        f"{key} in {root} is not an exact pair: {int((changed_HW & ~hole_HW).sum())} pixels outside its mask differ",
-        hint=next_step,
-    )
 
 
 def _memory(device: torch.device) -> tuple[int, int]:

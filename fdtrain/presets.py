@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from fdtrain.baseline_presets import BASELINE_DESCRIPTIONS, BASELINE_PRESETS
+from fdtrain.mask_config import MASK_DESCRIPTIONS, MASK_PRESETS
 
 
 class Shape(NamedTuple):
@@ -127,7 +128,9 @@ def _settings(name: str) -> dict[str, Any]:
     }
 
 
-PRESETS: dict[str, dict[str, Any]] = {name: _settings(name) for name in _TABLE} | BASELINE_PRESETS
+PRESETS: dict[str, dict[str, Any]] = {name: _settings(name) for name in _TABLE} | BASELINE_PRESETS | MASK_PRESETS
 """What each preset sets, by dotted key."""
 
-DESCRIPTIONS: dict[str, str] = {name: line for name, (_, _, line) in _TABLE.items()} | BASELINE_DESCRIPTIONS
+DESCRIPTIONS: dict[str, str] = (
+    {name: line for name, (_, _, line) in _TABLE.items()} | BASELINE_DESCRIPTIONS | MASK_DESCRIPTIONS
+)

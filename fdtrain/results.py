@@ -72,7 +72,7 @@ class Results:
             f"at {self.facts['size_px']} px: mean ± standard error over pictures"
         ]
         for title, rows in (self.grids() | self.strata_grids()).items():
-            lines += self._table(title, rows)
+            lines += table_lines(title, rows)
         return "\n".join([*lines, "", *(f"{sentence}." for sentence in self.sentences())]) + "\n"
 
     def grids(self) -> dict[str, list[list[str]]]:
@@ -103,19 +103,9 @@ class Results:
         """Return the rows of methods that change pixels outside the hole; of the others the table above holds all."""
         return self.summary[self.summary["mse_raw"] != self.summary["mse_composited"]]
 
-    @staticmethod
-    def _table(title: str, rows: Sequence[Sequence[str]]) -> list[str]:
-        """Lay a table out: names to the left, numbers to the right."""
-        if len(rows) < 2:
-            return []
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        return ["", title] + [
-            "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
-        ]
-
     def json(self) -> dict[str, Any]:
         """Return facts and summary as JSON; a number that there is none of is null."""
-        return {**self.facts, "summary": [_plain(row) for row in self.summary.to_dict("records")]}
+        return {**self.facts, "summary": [plain(row) for row in self.summary.to_dict("records")]}
 
     def write(self, folder: Path) -> None:
         """Write images.csv, summary.csv, table.txt and eval.json, each whole; raise `FdError` where that fails."""
@@ -137,7 +127,18 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+def table_lines(title: str, rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay a table out under its title: names to the left, numbers to the right; nothing where there is only a head."""
+    if len(rows) < 2:
+        return []
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["", title] + [
+        "  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows
+    ]
+
+
+def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a row as JSON holds it: what is no finite number is null."""
     return {
         str(name): None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()

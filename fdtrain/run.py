@@ -42,15 +42,15 @@ class RunRecord:
     fdtrain: str = __version__
     schema: int = SCHEMA
 
-    def facts(self, images: int, score: float | None) -> dict[str, Any]:
-        """Return what stands beside weights in their file: where they come from, and how good they are."""
+    def facts(self, images: int, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what stands beside weights in their file: where they come from, and how good they were `found`."""
         shared = ("config", "content_id", "dataset", "perceptual_sha256", "fdtrain", "torch")
-        return {**{name: getattr(self, name) for name in shared}, "images": images, "val_hole_psnr_db": score}
+        return {**{name: getattr(self, name) for name in shared}, "images": images, **found}
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """How a call of `fit` ended. `images` counts all, `made_now` those of this call; `score` is the best in dB."""
+    """How a call of `fit` ended. `images` counts all, `made_now` those of this call; `score` is `score_name`'s best."""
 
     run_dir: Path
     images: int
@@ -58,6 +58,7 @@ class RunSummary:
     made_now: int
     seconds: float
     score: float | None
+    score_name: str
     weights: Path
     sheet: Path
 

@@ -6,22 +6,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fdgen.contract import Image
 from fdtrain.losses import ssim_map
-from fdtrain.networks.restorer import Restoration, Restorer, composite
+from fdtrain.networks.restorer import Restoration, composite
 from fdtrain.pictures import to_pictures
 from fdtrain.sheets import sheet
 
 SCORE = "val/hole_psnr_db"
 """What decides which checkpoint is the best: PSNR in the hole alone, of the final picture."""
 
+MASK_SCORE = "val/iou"
+"""The same of a mask network: intersection over union, the mean over pictures."""
+
 COARSE_SCORE = "val/coarse_hole_psnr_db"
 
 
 @torch.no_grad()
-def validate(model: Restorer, batches: Iterable[Mapping[str, Any]], device: torch.device) -> dict[str, float]:
+def validate(model: nn.Module, batches: Iterable[Mapping[str, Any]], device: torch.device) -> dict[str, float]:
     """Return means over images of the pasted results: PSNR in the hole in dB (of a coarse picture too), SSIM.
 
     Pictures are rounded to 8 bits first, as they would be saved. Images with an empty mask are left out.
@@ -55,7 +58,7 @@ def hole_psnr_db(image_B3HW: Tensor, truth_B3HW: Tensor, mask_B1HW: Tensor) -> T
 
 
 @torch.no_grad()
-def sample_sheet(model: Restorer, samples: Sequence[Mapping[str, Any]], split: str, device: torch.device) -> Image:
+def sample_sheet(model: nn.Module, samples: Sequence[Mapping[str, Any]], split: str, device: torch.device) -> Image:
     """Return a sheet, a row a sample of `split`: before, each stage's picture pasted into the hole, and the truth.
 
     Captions give the split and the hole-only PSNR of each picture.

@@ -32,6 +32,7 @@ SMALLER = {
     "--workers 8": "--workers 2",
     "--count 64": "--count 24",
     "--preset tiny": "--preset tiny --set training.images=160",
+    "--preset mask-96": "--preset mask-96 --set training.images=160",
 }
 """What a test changes in a command before it runs it: how much, never what."""
 

@@ -15,8 +15,8 @@ from fdgen.errors import FdError
 from fdtrain.atomic import write_text
 from fdtrain.comparison.plan import Ask, Task, config_of, preset_of
 from fdtrain.config import LEAST_BOTTLENECK_PX, N_LAYERS, FitConfig, NetworkConfig
-from fdtrain.data import kinds_of
 from fdtrain.errors import ConfigError, RunError
+from fdtrain.stored import kinds_of
 
 ABLATION_FILE = "ablation.json"
 
@@ -158,7 +158,7 @@ def _stack(preset: str, ask: Ask) -> tuple[str, FitConfig]:
     """Return the preset for the size that is asked, and what it trains with."""
     preset = preset_of(preset, ask.size_px)
     config = config_of(ask, Task("", "trained", preset, 0), ask.images or 1)
-    if config.baseline is not None:
+    if not config.is_stack:
         raise FdError(f"{preset} is not the paper's network", hint="ablate faithful, modern or another form of these")
     if config.training.n_stages == 1:
         raise FdError("the preset is to train the Base-Net alone: there is no second stage to leave out")

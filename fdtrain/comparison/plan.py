@@ -14,6 +14,7 @@ from fdgen.errors import FdError
 from fdtrain.config import FitConfig
 from fdtrain.data import TripletDataset
 from fdtrain.errors import ConfigError
+from fdtrain.mask_config import MASK_PRESETS
 from fdtrain.presets import PRESETS
 from fdtrain.references import REFERENCES
 
@@ -119,6 +120,11 @@ def make_tasks(methods: Sequence[str], weights: Mapping[str, Path], *, seeds: in
 
 def preset_of(method: str, size_px: int) -> str:
     """Return the preset of a method for pictures of a size: its own form for it, else that for 256 px."""
+    if method in MASK_PRESETS:
+        raise FdError(
+            f"{method} is no method to compare: it finds occluders and restores nothing",
+            hint="`fdtrain eval` measures mask networks",
+        )
     if method in LEARNED and f"{method}-{size_px}" in PRESETS:
         return f"{method}-{size_px}"
     if method in PRESETS:

@@ -7,16 +7,17 @@ for a generator likewise.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from fdgen.contract import Image
 from fdtrain.config import FitConfig
-from fdtrain.networks.restorer import Restorer
 from fdtrain.stage import Stage
+from fdtrain.validation import SCORE, sample_sheet, validate
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,11 @@ class Objective(ABC):
     """What a model and its adversaries minimise. What `begin` and `outputs` return is for the other methods alone."""
 
     config: FitConfig
-    model: Restorer
+    model: nn.Module
     stages: tuple[Stage, ...]
+
+    score: ClassVar[str] = SCORE
+    """The value of `validate` that decides which weights are the best; higher is better."""
 
     def set_rates(self, images: int) -> None:
         """Set the learning rates for the step that begins after `images` images."""
@@ -74,6 +78,22 @@ class Objective(ABC):
 
         Nothing where the generator rests; a `total` of 0 where it learns from another stage's terms alone.
         """
+
+    # What is looked at while training. `model` is the one that learns or its average, in whatever mode.
+
+    def validate(
+        self, model: nn.Module, batches: Iterable[Mapping[str, Any]], device: torch.device
+    ) -> dict[str, float]:
+        """Return numbers on the validation split by name, `score` among them."""
+        return validate(model, batches, device)
+
+    def sheet(self, model: nn.Module, samples: Sequence[Mapping[str, Any]], split: str, device: torch.device) -> Image:
+        """Return a sheet of samples of `split`, a row each."""
+        return sample_sheet(model, samples, split, device)
+
+    def facts(self, values: Mapping[str, float]) -> dict[str, Any]:
+        """Return what of a validation stands beside the weights in their file; there may have been none."""
+        return {"val_hole_psnr_db": values.get(SCORE)}
 
 
 def adversaries(

@@ -23,6 +23,7 @@ from fdtrain.objectives.din import DinObjective
 from fdtrain.objectives.edgeconnect import EdgeConnectObjective
 from fdtrain.objectives.gca import GcaObjective
 from fdtrain.objectives.glcm import GlcmObjective
+from fdtrain.objectives.mask import MaskObjective
 from fdtrain.objectives.pix2pix import Pix2pixObjective
 from fdtrain.objectives.stacked import StackedObjective
 from fdtrain.perceptual import PerceptualLoss, load_perceptual
@@ -32,16 +33,17 @@ def open_objective(
     config: FitConfig, device: torch.device, perceptual: PerceptualLoss | None, rng: torch.Generator
 ) -> Objective:
     """Return the objective with its networks on the device, first weights drawn from `rng`: alike in every process."""
-    if config.baseline is None:
+    own = config.baseline or config.mask
+    if own is None:
         return StackedObjective(config, device, perceptual, rng)
     # Constructors and parametrisations draw from torch's global state, which is set aside meanwhile.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))
-        objective = baseline_objective(config, perceptual)
+        objective = single_objective(config, perceptual)
         for stage in objective.stages:
             for module in (stage.generator, stage.discriminator):
                 if module is not None:
-                    _draw(module, plain=isinstance(config.baseline, GlcmConfig | GcaConfig))
+                    _draw(module, glorot=own.glorot)
     objective.model.to(device)
     for stage in objective.stages:
         if stage.discriminator is not None:
@@ -55,6 +57,11 @@ def open_perceptual(config: FitConfig) -> PerceptualLoss | None:
     edges = isinstance(config.baseline, EdgeConnectConfig)
     layers = edgeconnect.layers_for(config) if edges else loss.perceptual_layers
     return load_perceptual(loss.perceptual, loss.perceptual_weights, layers, relative=loss.perceptual_relative)
+
+
+def single_objective(config: FitConfig, perceptual: PerceptualLoss | None) -> Objective:
+    """Return the objective of whatever is no stack, wherever torch makes tensors by default."""
+    return MaskObjective(config, config.mask) if config.mask is not None else baseline_objective(config, perceptual)
 
 
 def baseline_objective(config: FitConfig, perceptual: PerceptualLoss | None) -> Objective:
@@ -75,14 +82,14 @@ def baseline_objective(config: FitConfig, perceptual: PerceptualLoss | None) -> 
     raise TypeError(f"no objective for {type(settings).__name__}")
 
 
-def _draw(module: nn.Module, *, plain: bool) -> None:
+def _draw(module: nn.Module, *, glorot: bool) -> None:
     """Draw weights: after Glorot where the paper says nothing, else from N(0, 0.02) as DCGAN and pix2pix; shifts 0."""
     for part in module.modules():
         if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             weight: Tensor = part.weight
             if is_parametrized(part):  # the weight is then worked out from another
                 weight = part.get_parameter("parametrizations.weight.original")
-            if plain:
+            if glorot:
                 nn.init.xavier_uniform_(weight)
             else:
                 nn.init.normal_(weight, 0.0, INITIAL_SPREAD)

@@ -10,12 +10,15 @@ from markupsafe import Markup
 
 from fdtrain.report.charts import Line, legend_sample, line_chart
 from fdtrain.report.sources import Training
-from fdtrain.validation import COARSE_SCORE, SCORE
+from fdtrain.validation import COARSE_SCORE, MASK_SCORE, SCORE
 
 VALIDATED: Mapping[str, str] = {
     SCORE: "PSNR in the hole, dB",
     COARSE_SCORE: "PSNR in the hole of stage I, dB",
     "val/ssim": "SSIM",
+    MASK_SCORE: "IoU of silhouettes",
+    "val/kind": "share of pictures whose kind is found",
+    "val/cross_entropy_cooled": "cross-entropy a pixel, at the fitted temperature",
 }
 
 STAGES: Mapping[str, str] = {"stage1": "Stage I", "stage2": "Stage II"}

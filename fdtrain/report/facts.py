@@ -75,7 +75,7 @@ def environment_grid(trainings: Sequence[Training], measured: Sequence[Measured]
 
 def cost_grid(trainings: Sequence[Training]) -> Grid:
     """Return what each training took. Seconds of the clock are those of its steps; nothing here measures energy."""
-    head = ["training", "images", "of", "validation, dB", "images/s", "clock s", "CPU s", "parameters M", "energy"]
+    head = ["training", "images", "of", "validation", "images/s", "clock s", "CPU s", "parameters M", "energy"]
     return [
         head,
         *(
@@ -83,7 +83,7 @@ def cost_grid(trainings: Sequence[Training]) -> Grid:
                 one.title,
                 f"{one.images:,}",
                 f"{one.record.total_images:,}",
-                "-" if one.best is None else f"{one.best[1]:.2f}",
+                "-" if one.best is None else one.best[1],
                 "-" if one.rate is None else f"{one.rate:.1f}",
                 "-" if one.training_s is None else f"{one.training_s:,.0f}",
                 NOT_MEASURED if one.cpu_s is None else f"{one.cpu_s:,.0f}",

@@ -84,8 +84,13 @@ class Measured:
 def read_evaluation(folder: Path) -> Measured:
     """Read what `fdtrain eval --out` wrote; raise `RunError` where it is damaged."""
     path = folder / EVALUATION_FILE
+    if "calibration" in (facts := read_json(path, {"versions": dict, "summary": list})):
+        raise RunError(
+            f"{folder} is an evaluation of networks that find occluders, and a report is of what restores",
+            hint="its tables stand in table.txt there; the run of such a network can be reported on",
+        )
     needed = {"dataset": dict, "methods": list, "size_px": int, "protocols": dict, "not_computed": dict, "notes": list}
-    facts = read_json(path, {**needed, "versions": dict, "summary": list})
+    read_json(path, needed)
     images = read_images(folder / IMAGES_FILE, ("method", "key", "kind", "coverage", "psnr_hole", "mse_hole"))
     methods, dataset = [str(name) for name in facts["methods"]], facts["dataset"]
     if set(methods) != set(images["method"]) or images.duplicated(["method", "key"]).any():

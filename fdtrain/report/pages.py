@@ -141,7 +141,7 @@ def _part(
     measured = source.measured
     if measured is None:
         shown_elsewhere = any(source.name in one.measured.values for one in sources if one.measured is not None)
-        show = data is not None and not shown_elsewhere
+        show = data is not None and not shown_elsewhere and not source.trainings[0].finds_occluders
         gallery = sampled(source, 3 * n_pictures, data) if show and data is not None else None
         return Part(source, anchor, [], [], [], None, gallery)
     groups = cases_of(measured, n_pictures)

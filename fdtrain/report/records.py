@@ -67,7 +67,9 @@ def read_ask(folder: Path) -> tuple[Ask, dict[str, Any]]:
     names = {field.name for field in fields(Ask)} - {"data", "perceptual_weights"}
     if lacking := sorted(names - set(asked)):
         raise RunError(f"{path} is damaged: {lacking[0]} is missing", hint="write it again by the same command")
-    terms = {name: tuple(asked[name]) if isinstance(asked[name], list) else asked[name] for name in names}
+    terms: dict[str, Any] = {
+        name: tuple(asked[name]) if isinstance(asked[name], list) else asked[name] for name in names
+    }
     return Ask(data="", perceptual_weights="", **terms), asked
 
 

@@ -15,7 +15,7 @@ from fdtrain.report.measured import Measured, read_comparison, read_evaluation
 from fdtrain.report.records import EVALUATION_FILE, found_tasks
 from fdtrain.run import RUN_FILE, STATS_FILE, RunRecord, require_run
 from fdtrain.stats import read_stats
-from fdtrain.validation import SCORE
+from fdtrain.validation import MASK_SCORE, SCORE
 
 Kind = Literal["run", "evaluation", "comparison", "ablation"]
 
@@ -45,10 +45,19 @@ class Training:
         return max((int(line["images"]) for line in self.lines), default=0)
 
     @property
-    def best(self) -> tuple[int, float] | None:
-        """Its best validation: after how many images, and the PSNR in the hole in dB. None where there was none."""
-        found = [(int(line["images"]), float(line[SCORE])) for line in self.lines if line.get(SCORE) is not None]
-        return max(found, key=lambda one: one[1], default=None)
+    def finds_occluders(self) -> bool:
+        """Tell whether it trains a network that finds occluders, and restores nothing."""
+        return bool(self.record.config.get("mask"))
+
+    @property
+    def best(self) -> tuple[int, str] | None:
+        """Its best validation: after how many images, and how good, with its unit. None where there was none."""
+        score = MASK_SCORE if self.finds_occluders else SCORE
+        found = [(float(line[score]), int(line["images"])) for line in self.lines if line.get(score) is not None]
+        if not found:
+            return None
+        value, images = max(found)
+        return images, f"{value:.3f} IoU" if self.finds_occluders else f"{value:.2f} dB"
 
     @property
     def rate(self) -> float | None:

@@ -11,8 +11,13 @@ least 128) and the same number of pictures shown, and differs in what fills the 
     random   one flat colour drawn at random, another each time
     mixed    ours, and in three of ten pictures random
 
-All are augmented in the same way (`augmented` below), and each is then asked for the occluders of photographs of real
-people that were outlined by hand (`outlines.py`); none of those was seen in training. IoU is per photograph over all
+All are augmented as `fdtrain fit --preset mask` does, and each is then asked for the occluders of photographs of real
+people that were outlined by hand (`outlines.py`); none of those was seen in training. With `--weights` networks that
+are trained already are asked instead:
+
+    python -m tests.benchmarks.bench_segmentation --weights RUN --real REAL-OCCLUDED --sheets FOLDER
+
+ IoU is per photograph over all
 that covers it, averaged within the kind that covers most; intervals are of 10,000 bootstrap samples of photographs, for
 differences of pairs. The table goes to standard error.
 """
@@ -35,8 +40,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from fdgen.contract import Manifest
-from fdtrain.networks.masknet import MaskNet
-from fdtrain.pictures import decode_grey, decode_rgb
+from fdtrain.augment_photograph import PhotographAugment
+from fdtrain.maskers import THRESHOLD, Masker, TorchMasker, open_masker
+from fdtrain.networks.masknet import Guesser, MaskNet
+from fdtrain.objectives.mask import soft_dice_loss
+from fdtrain.pictures import decode_grey, decode_rgb, to_tensor, write_png
+from fdtrain.silhouettes import SOLID, Seen
 from tests.benchmarks import outlines
 
 Levels = npt.NDArray[np.uint8]
@@ -45,6 +54,7 @@ SIZE_PX, BATCH = 96, 16
 FILLS = ("ours", "paste", "random", "mixed")
 PASTED_OF_MIXED = 0.3
 RATE, DECAY, AVERAGED = 2e-3, 1e-4, 0.995
+AUGMENT = PhotographAugment()
 
 
 class Pictures:
@@ -83,54 +93,21 @@ class Pictures:
         return np.rint(self.clean[index] * (1 - share) + colour.astype(np.float32) * share).astype(np.uint8)
 
 
-def augmented(pictures: list[Levels], alphas: list[Levels], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Return pictures (B, 3, S, S) in [-1, 1] and targets (B, 1, S, S), the photographs varied as others might be.
-
-    Mirrored, turned by up to 20 degrees, scaled by 0.75 to 1.3, moved by a tenth of the side; brightness, contrast,
-    gamma, saturation and white balance; now and then grey, blurred, noisy, sharpened, or a JPEG of poor quality.
-    """
-    images, targets = [], []
-    for picture, alpha in zip(pictures, alphas, strict=True):
-        matrix = cv2.getRotationMatrix2D((SIZE_PX / 2, SIZE_PX / 2), rng.normal(0, 8), np.exp(rng.normal(0.0, 0.12)))
-        matrix[:, 2] += rng.uniform(-0.1, 0.1, 2) * SIZE_PX
-        if rng.random() < 0.5:
-            matrix = matrix @ np.array([[-1, 0, SIZE_PX - 1], [0, 1, 0], [0, 0, 1.0]])
-        side = (SIZE_PX, SIZE_PX)
-        border = cv2.BORDER_REPLICATE
-        image = cv2.warpAffine(picture, matrix, side, flags=cv2.INTER_LINEAR, borderMode=border)
-        targets.append(cv2.warpAffine(alpha, matrix, side, flags=cv2.INTER_LINEAR, borderMode=border) >= 128)
-        if rng.random() < 0.3:
-            quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
-            image = cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
-        value = image.astype(np.float32) / 255
-        blur = rng.random()
-        if blur < 0.25:
-            value = cv2.GaussianBlur(value, (0, 0), rng.uniform(0.4, 1.4))
-        elif blur < 0.5:
-            value = np.clip(value + rng.uniform(0.3, 1.2) * (value - cv2.GaussianBlur(value, (0, 0), 1.0)), 0, 1)
-        value = value ** np.float32(np.exp(rng.normal(0, 0.25)))
-        grey = value.mean(2, keepdims=True)
-        value = grey + (value - grey) * np.float32(0 if rng.random() < 0.05 else np.exp(rng.normal(0, 0.3)))
-        gain = np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.06, 3)).astype(np.float32)
-        value = (value - 0.5) * np.float32(np.exp(rng.normal(0, 0.2))) + 0.5
-        value = value * gain + np.float32(rng.normal(0, 0.05))
-        if rng.random() < 0.3:
-            value += rng.standard_normal(value.shape, np.float32) * np.float32(rng.uniform(0, 0.04))
-        images.append(np.clip(value, 0, 1))
-    stack = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2) * 2 - 1
-    return stack, torch.from_numpy(np.stack(targets))[:, None].float()
+def batch_of(seen: list[Seen], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Return pictures (B, 3, S, S) in [-1, 1] and silhouettes (B, 1, S, S), varied as `fit --preset mask` does."""
+    varied = [AUGMENT.vary(one, rng) for one in seen]
+    targets = [torch.from_numpy((one.alpha_HW >= SOLID).astype(np.float32)[None]) for one in varied]
+    return torch.stack([to_tensor(one.occluded_HWC) for one in varied]), torch.stack(targets)
 
 
 def loss_of(logits_B1HW: Tensor, target_B1HW: Tensor) -> Tensor:
     """Return cross-entropy plus soft Dice, each the mean over pictures."""
-    found = torch.sigmoid(logits_B1HW)
-    overlap = (found * target_B1HW).sum((1, 2, 3))
-    dice = 1 - (2 * overlap + 1) / (found.sum((1, 2, 3)) + target_B1HW.sum((1, 2, 3)) + 1)
-    return functional.binary_cross_entropy_with_logits(logits_B1HW, target_B1HW) + 0.5 * dice.mean()
+    dice = soft_dice_loss(torch.sigmoid(logits_B1HW), target_B1HW)
+    return functional.binary_cross_entropy_with_logits(logits_B1HW, target_B1HW) + 0.5 * dice
 
 
-def train(pictures: Pictures, fill: str, *, shown: int, seed: int) -> MaskNet:
-    """Train a network on `shown` pictures and return the running average of its weights."""
+def train(pictures: Pictures, fill: str, *, shown: int, seed: int) -> Masker:
+    """Train a network on `shown` pictures and return the running average of its weights, ready for use."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     net = MaskNet().to(memory_format=torch.channels_last)
@@ -144,7 +121,8 @@ def train(pictures: Pictures, fill: str, *, shown: int, seed: int) -> MaskNet:
     for step in range(steps):
         chosen = order[step * BATCH : (step + 1) * BATCH]
         filled = [pictures.filled(int(index), fill, rng) for index in chosen]
-        image, target = augmented(filled, [pictures.alpha[index] for index in chosen], rng)
+        alphas = [pictures.alpha[index] for index in chosen]
+        image, target = batch_of([Seen(*pair) for pair in zip(filled, alphas, strict=True)], rng)
         with torch.autocast("cpu", torch.bfloat16):
             logits = net(image.contiguous(memory_format=torch.channels_last))
         optimiser.zero_grad()
@@ -154,30 +132,23 @@ def train(pictures: Pictures, fill: str, *, shown: int, seed: int) -> MaskNet:
         averaged.update_parameters(net)
     trained = averaged.module
     assert isinstance(trained, MaskNet)
-    return trained.eval()
+    return TorchMasker(Guesser(trained), size_px=SIZE_PX)
 
 
-@torch.no_grad()
-def predict(net: MaskNet, picture_HWC: Levels) -> npt.NDArray[np.float32]:
-    """Return the probability (178, 178) that an occluder covers each pixel of a crop."""
-    image = torch.from_numpy(picture_HWC).permute(2, 0, 1)[None].float() / 127.5 - 1
-    found = torch.sigmoid(net(image))[0, 0].numpy()
-    return np.asarray(cv2.resize(found, (outlines.WIDTH_PX,) * 2, interpolation=cv2.INTER_LINEAR), np.float32)
-
-
-def evaluate(net: MaskNet, folder: Path, labelled: list[outlines.Labelled], sheet: Path | None) -> list[float]:
+def evaluate(masker: Masker, folder: Path, labelled: list[outlines.Labelled], sheet: Path | None) -> list[float]:
     """Return the IoU of each photograph; `sheet` takes a picture of all, worst first."""
     scores, drawn = [], []
     for entry in labelled:
-        found = predict(net, outlines.read_crop(folder, entry, SIZE_PX)) >= 0.5
+        crop = outlines.read_crop(folder, entry, outlines.WIDTH_PX)
+        found = masker.predict([crop])[0].occluder_HW >= THRESHOLD
         scores.append(outlines.iou(found, entry))
         if sheet is not None:
-            drawn.append(_overlaid(outlines.read_crop(folder, entry, outlines.WIDTH_PX), found, entry, scores[-1]))
+            drawn.append(_overlaid(crop, found, entry, scores[-1]))
     if sheet is not None:
         worst = [drawn[k] for k in np.argsort(scores)]
         worst += [np.zeros_like(drawn[0])] * (-len(worst) % 9)
         rows = [np.hstack(worst[k : k + 9]) for k in range(0, len(worst), 9)]
-        cv2.imwrite(str(sheet), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR))
+        write_png(sheet, np.vstack(rows))
     return scores
 
 
@@ -210,9 +181,11 @@ def summary(scores: dict[str, list[float]], kinds: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Train and compare."""
+    """Train and compare, or ask what is trained."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="dataset that fdgen built, best at 96 px")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--data", type=Path, help="dataset that fdgen built, best at 96 px")
+    what.add_argument("--weights", type=Path, action="append", help="mask network: a run or a file; may be repeated")
     parser.add_argument("--real", type=Path, required=True, help="folder of the labelled photographs")
     parser.add_argument("--fill", action="append", choices=FILLS, help="may be repeated; default: ours, paste, random")
     parser.add_argument("--shown", type=int, default=20_000, help="pictures shown in training")
@@ -221,24 +194,33 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    labelled, pictures = outlines.load(), Pictures(args.data)
-    scores, seconds = {}, {}
-    for fill in args.fill or FILLS[:3]:
-        start = time.process_time()
-        net = train(pictures, fill, shown=args.shown, seed=args.seed)
-        seconds[fill] = round(time.process_time() - start)
-        scores[fill] = evaluate(net, args.real, labelled, args.sheets / f"{fill}.png" if args.sheets else None)
+    labelled = outlines.load()
+    scores: dict[str, list[float]] = {}
+    facts: dict[str, Any] = {}
+
+    def ask(name: str, masker: Masker) -> None:
+        if args.sheets is not None:
+            args.sheets.mkdir(parents=True, exist_ok=True)
+        scores[name] = evaluate(masker, args.real, labelled, args.sheets / f"{name}.png" if args.sheets else None)
+
+    for path in args.weights or ():
+        ask(path.stem, open_masker(path, "cpu"))
+    if args.data is not None:
+        pictures = Pictures(args.data)
+        facts = {"shown": args.shown, "seed": args.seed, "data": pictures.content_id, "pairs": len(pictures)}
+        facts["cpu_s"] = {}
+        for fill in args.fill or FILLS[:3]:
+            start = time.process_time()
+            masker = train(pictures, fill, shown=args.shown, seed=args.seed)
+            facts["cpu_s"][fill] = round(time.process_time() - start)
+            ask(fill, masker)
     result = summary(scores, [entry.kind for entry in labelled])
     for name, row in result["iou"].items():
         cells = "  ".join(f"{kind} {mean:6.3f} [{low:6.3f}, {high:6.3f}]" for kind, (mean, low, high) in row.items())
         sys.stderr.write(f"{name:14s} {cells}\n")
     result |= {
-        "each": {entry.name: [round(scores[fill][k], 3) for fill in scores] for k, entry in enumerate(labelled)},
-        "shown": args.shown,
-        "seed": args.seed,
-        "data": pictures.content_id,
-        "pairs": len(pictures),
-        "cpu_s": seconds,
+        "each": {entry.name: [round(scores[name][k], 3) for name in scores] for k, entry in enumerate(labelled)},
+        **facts,
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "opencv": cv2.__version__},
     }
     json.dump(result, sys.stdout, indent=2)

@@ -19,7 +19,7 @@ from fdtrain.metrics import suite
 from fdtrain.pictures import write_png
 from tests.cli.running import assert_refused
 from tests.fdtrain.sets import write_set
-from tests.fdtrain.weights import write_weights
+from tests.fdtrain.weights import write_mask_weights, write_weights
 
 
 def run(*arguments: str | Path) -> Result:
@@ -160,3 +160,45 @@ def test_a_folder_that_cannot_be_written_is_told_of_first(data: Path, weights: P
     assert_refused(result, 1, f"{blocked} cannot be written", "--out")
     known = ("--weights", weights, "--mask", photos / "masks", "-q")
     assert_refused(run("restore", photos / "face1.png", *known, "--out", blocked / "in"), 1, "cannot be written")
+
+
+# Mask networks.
+
+
+def test_eval_of_a_mask_network(data: Path, weights: Path, tmp_path: Path) -> None:
+    masks = write_mask_weights(tmp_path / "masks.safetensors", content_id="cd" * 32, temperature=1.5)
+    result = run("eval", "--data", data, "--weights", masks, "--out", tmp_path / "out", "--rows", "2", "--limit", "4")
+    assert result.exit_code == 0, result.output
+    for words in ("IoU", "boundary F", "calibration error", "1.50", "±", "IoU, by kind", "Boundary F, by coverage"):
+        assert words in result.stdout
+    assert "masks was trained on another dataset (cdcdcdcdcdcd)" in result.stdout
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"images.csv", "summary.csv", "table.txt", "eval.json", "worst.png", "best.png"}
+    facts = json.loads(run("eval", "--data", data, "--weights", masks, "--limit", "4", "--json", "-q").stdout)
+    assert facts["calibration"]["masks"]["temperature"] == 1.5
+    assert sum(facts["calibration"]["masks"]["pixels"]) == 4 * 32 * 32
+    assert 0 <= facts["summary"][0]["iou"] <= 1
+
+
+def test_mask_networks_and_generators_are_told_apart(data: Path, weights: Path, tmp_path: Path) -> None:
+    masks = write_mask_weights(tmp_path / "masks.safetensors")
+    photo, mask, out = tmp_path / "photo.png", tmp_path / "mask.png", tmp_path / "out"
+    write_png(photo, np.full((32, 32, 3), 90, np.uint8))
+    write_png(mask, np.pad(np.full((8, 8), 255, np.uint8), 12))
+    for code, words, *arguments in (
+        (1, "have no measure in common", "eval", "--data", data, "--weights", weights, "--weights", masks),
+        (2, "--measures is of what restores", "eval", "--data", data, "--weights", masks, "--measures", "none"),
+        (
+            1,
+            "which finds occluders and restores nothing",
+            "restore",
+            photo,
+            "--mask",
+            mask,
+            "--weights",
+            masks,
+            "--out",
+            out,
+        ),
+    ):
+        assert_refused(run(*arguments), code, words)

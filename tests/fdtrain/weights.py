@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 
 from fdtrain.checkpoint import save_model
+from fdtrain.config import FitConfig
+from fdtrain.networks.build import build_masknet
 from fdtrain.networks.fdstack import StackedGAN, initialise
 from tests.fdtrain.micro import micro
 
@@ -17,4 +19,16 @@ def write_weights(path: Path, *, seed: int = 0, content_id: str = "", size_px: i
     model = StackedGAN(config.network)
     initialise(model, torch.Generator().manual_seed(seed))
     save_model(path, model, {"config": config.as_dict(), "content_id": content_id})
+    return path
+
+
+def write_mask_weights(path: Path, *, seed: int = 0, content_id: str = "", temperature: float = 1.0) -> Path:
+    """Write a mask network as small, of three kinds."""
+    overrides = ["data.size_px=32", "mask.widths=[8,12,16]", 'mask.kinds=["hand","mask","sunglasses"]']
+    config = FitConfig.load("mask-96", overrides=overrides)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = build_masknet(config)
+    facts = {"config": config.as_dict(), "content_id": content_id, "temperature": temperature}
+    save_model(path, net, facts)
     return path

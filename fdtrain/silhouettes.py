@@ -1,0 +1,119 @@
+"""Silhouettes for training: the occluded picture, and where in it an occluder is; nothing else is read.
+
+    shard --> occluded, alpha --> resize --> augment --> alpha >= 128 --> tensors
+
+Unlike a triplet, such a pair has no clean picture to be exact with, so that augmentation may blur and compress the
+occluder into its surroundings as a camera does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol, TypedDict
+
+import numpy as np
+import torch
+
+from fdgen.contract import Image, Place
+from fdgen.errors import DatasetError, PictureError
+from fdtrain.order import Draw, sample_seed
+from fdtrain.pictures import decode_grey, decode_rgb, resized, to_tensor
+from fdtrain.stored import StoredSamples
+
+SOLID = 128
+"""From this `alpha` on a pixel belongs to the silhouette: what a hand would outline, too."""
+
+
+class Silhouette(TypedDict):
+    """One sample as tensors: picture (3, S, S) in [-1, 1], silhouette (1, S, S) 0 or 1, kinds worn (K,) 0 or 1."""
+
+    occluded: torch.Tensor
+    silhouette: torch.Tensor
+    kinds: torch.Tensor
+    index: int
+
+
+class Seen(NamedTuple):
+    """An occluded picture, RGB uint8 `_HWC`, and how far each pixel is the occluder's, 0 to 255."""
+
+    occluded_HWC: Image
+    alpha_HW: Image
+
+
+class SilhouetteAugment(Protocol):
+    """Changes a picture and its alpha, by what is drawn from `seed` alone; must be picklable."""
+
+    def __call__(self, seen: Seen, seed: int) -> Seen:
+        """Return them changed."""
+        ...
+
+
+class SilhouetteDataset(StoredSamples[Silhouette]):
+    """Occluded pictures of one split, their silhouettes, and which of `known_kinds` are worn.
+
+    `root`, `split` and what chooses samples are those of `StoredSamples`. `augment` is called with a seed made of
+    (`seed`, epoch, key). Raises `DatasetError` as `StoredSamples` does, and where a shard holds what it should not.
+    """
+
+    reads = ("alpha_png", "occluded_png")
+
+    def __init__(
+        self,
+        root: str | Place,
+        split: str,
+        *,
+        size_px: int | None,
+        known_kinds: Sequence[str] = (),
+        kinds: Collection[str] | None = None,
+        without: Collection[str] | None = None,
+        limit: int | None = None,
+        augment: SilhouetteAugment | None = None,
+        seed: int = 0,
+        verify: bool = False,
+    ) -> None:
+        super().__init__(
+            root, split, size_px=size_px, kinds=kinds, without=without, limit=limit, seed=seed, verify=verify
+        )
+        self.augment = augment
+        worn = [set(text.split("+")) for text in self.table["kind"]]
+        self._worn = np.array([[kind in of_one for kind in known_kinds] for of_one in worn], np.float32)
+
+    def __getitem__(self, draw: int | Draw) -> Silhouette:
+        index, epoch = draw if isinstance(draw, tuple) else (draw, self.epoch)
+        occluded_HWC, alpha_HW = self.seen(index, epoch)
+        return {
+            "occluded": to_tensor(occluded_HWC),
+            "silhouette": torch.from_numpy((alpha_HW >= SOLID).astype(np.float32)[None]),
+            "kinds": torch.from_numpy(self._worn[index]),
+            "index": int(index),
+        }
+
+    def seen(self, index: int, epoch: int = 0) -> Seen:
+        """Return one sample at the training size, augmented for that epoch, as uint8 pictures."""
+        stored = self.stored(index)
+        small = Seen(resized(stored.occluded_HWC, self.size_px), resized(stored.alpha_HW, self.size_px))
+        if self.augment is None:
+            return small
+        return self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
+
+    def stored(self, index: int) -> Seen:
+        """Return one sample exactly as it lies in its shard."""
+        where, data = self._read(index)
+        try:
+            found = Seen(
+                decode_rgb(data[1], f"the occluded picture of {where}"), decode_grey(data[0], f"the alpha of {where}")
+            )
+        except PictureError as error:
+            raise DatasetError(error.message, hint=self._next_step()) from error
+        self._refuse_other_sides(where, {"occluded picture": found.occluded_HWC, "alpha": found.alpha_HW})
+        return found
+
+    def refuse_wrong(self, index: int) -> None:
+        """Raise `DatasetError` where a stored alpha marks nothing or everything."""
+        solid_HW = self.stored(index).alpha_HW >= SOLID
+        if solid_HW.all() or not solid_HW.any():
+            what = "covers everything" if solid_HW.any() else "is empty"
+            raise DatasetError(
+                f"the silhouette of {self.keys[index]} in {self.root} {what}",
+                hint=f"`fdgen verify {self.root}` lists all that is wrong",
+            )

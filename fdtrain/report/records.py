@@ -90,7 +90,7 @@ def read_ablation(folder: Path) -> Ablation | None:
 
 
 def found_tasks(folder: Path) -> list[Task]:
-    """Return the rows and seeds that a comparison's folder holds or tells of, done or not, in the order of its table."""
+    """Return the rows and seeds that a comparison's folder holds or tells of, done or not, in a table's order."""
     tasks = []
     for place in sorted((folder / ROWS).glob("*/*")):
         name, _, number = place.name.partition("-")

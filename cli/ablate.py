@@ -68,6 +68,7 @@ def command(
         raise click.UsageError("say what to change: one of --table, --axis and --unseen", context)
     if (images is None) == (seconds is None):
         raise click.UsageError("name one budget: --images N or --seconds S", context)
+    from fdtrain.comparison.ablation import record
     from fdtrain.comparison.compare import ASK_FILE
     from fdtrain.comparison.findings import Findings
 
@@ -78,7 +79,7 @@ def command(
         tell_plan(tasks, ask, as_json)
         return
     voice = Voice(quiet)
-    done = worked(tasks, ask, out, voice)
+    done = worked(tasks, ask, out, voice, lambda folder: record(ablation, folder))
     found = Findings.over(ablation, tasks, done, ask, json.loads((out / ASK_FILE).read_text(encoding="utf-8")))
     found.write(out)
     if as_json:

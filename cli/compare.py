@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -20,6 +21,8 @@ from .terms import ask_of, budget_options, places_options, terms_options
 if TYPE_CHECKING:
     from fdtrain.comparison.compare import Done
     from fdtrain.comparison.plan import Ask, Task
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 LEARNED = ("faithful", "modern", "glcm", "gca", "edgeconnect", "context-encoder", "pix2pix", "din")
 """As the library has them: the help must not import it."""
@@ -43,6 +46,11 @@ def _weights(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, .
     return found
 
 
+def weights_option(words: str) -> Callable[[Function], Function]:
+    """Return the option `--weights`, which gives files by name."""
+    return click.option("--weights", callback=_weights, multiple=True, metavar="NAME=FILE", help=words)
+
+
 @click.command("compare")
 @places_options
 @click.option(
@@ -53,7 +61,7 @@ def _weights(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, .
     metavar="NAME,...",
     help=f"Rows: all, none, or some of {', '.join((*REFERENCES, *LEARNED))}, and any preset.",
 )
-@click.option("--weights", callback=_weights, multiple=True, metavar="NAME=FILE", help="A row of weights that exist.")
+@weights_option("A row of weights that exist.")
 @budget_options
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Trainings each.")
 @click.option("--against", metavar="NAME", help="Row that the others are tested against.  [default: modern]")
@@ -133,7 +141,9 @@ def command(
         sys.exit(FAILED)
 
 
-def worked(tasks: list[Task], ask: Ask, out: Path, voice: Voice) -> Done:
+def worked(
+    tasks: list[Task], ask: Ask, out: Path, voice: Voice, on_folder: Callable[[Path], None] | None = None
+) -> Done:
     """Do all tasks, telling how far they are; raise `Interrupted` where they were stopped."""
     from fdtrain.atomic import make_folder
     from fdtrain.comparison.compare import Watch, compare
@@ -147,6 +157,7 @@ def worked(tasks: list[Task], ask: Ask, out: Path, voice: Voice) -> Done:
             out,
             watch=Watch(watch.on_begin, watch.on_images, watch.on_end),
             asked_to_stop=lambda: bool(asked),
+            on_folder=on_folder,
         )
     if done.stopped:
         raise Interrupted(

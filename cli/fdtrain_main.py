@@ -15,6 +15,7 @@ MODULES = {
     "compare": ("compare", "Train and measure many methods alike: the paper's Table 1."),
     "ablate": ("ablate", "Train with parts left out: the paper's Tables 2 and 3."),
     "audit": ("audit", "Tell whether reported numbers can be true."),
+    "report": ("report", "Make one page of runs and their results."),
     "restore": ("restore", "Remove occluders from any photograph, or a video."),
     "export": ("export_model", "Write a network as ONNX or torch.export, checked."),
     "demo": ("demo", "Serve a page in the browser on which to try a model."),

@@ -9,7 +9,6 @@ a pair exact, and a network that only finds things must not mind what a picture 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from fdgen.contract import Image
 from fdgen.errors import FdError
+from fdtrain.pictures import as_jpeg
 from fdtrain.silhouettes import Seen
 
 
@@ -54,9 +54,7 @@ class PhotographAugment:
         matrix_23 = self._motion(len(seen.alpha_HW), rng)
         picture_HWC, alpha_HW = _moved(seen.occluded_HWC, matrix_23), _moved(seen.alpha_HW, matrix_23)
         if rng.random() < self.jpeg:
-            quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
-            # Channels stay in their order, whatever the codec calls them.
-            picture_HWC = _array(cv2.imdecode(cv2.imencode(".jpg", picture_HWC, quality)[1], cv2.IMREAD_COLOR))
+            picture_HWC = as_jpeg(picture_HWC, int(rng.integers(25, 90)))
         light_HWC = self._relit(picture_HWC.astype(np.float32) / 255, rng)
         if rng.random() < self.noise:
             grain_HWC = rng.standard_normal(light_HWC.shape, np.float32)
@@ -94,15 +92,11 @@ class PhotographAugment:
 def _moved(picture: Image, matrix_23: npt.NDArray[np.float64]) -> Image:
     side = (picture.shape[1], picture.shape[0])
     moved = cv2.warpAffine(picture, matrix_23, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return _array(moved)
+    return np.asarray(moved, np.uint8)
 
 
 def _blurred(light_HWC: npt.NDArray[np.float32], sigma_px: float) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(light_HWC, (0, 0), sigma_px), np.float32)
-
-
-def _array(picture: Any) -> Image:
-    return np.asarray(picture, np.uint8)
 
 
 SILHOUETTE_AUGMENTS: dict[str, PhotographAugment | None] = {"none": None, "photograph": PhotographAugment()}

@@ -48,6 +48,12 @@ def encode_png(picture_HWC: Image) -> bytes:
     return cv2.imencode(".png", bgr)[1].tobytes()
 
 
+def as_jpeg(picture_HWC: Image, quality: int) -> Image:
+    """Return an RGB picture as it comes back from a JPEG of that quality, 1 to 100."""
+    data = cv2.imencode(".jpg", cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return decode_rgb(data.tobytes(), "a JPEG of ours")
+
+
 def write_png(path: Path, picture_HWC: Image) -> None:
     """Write a picture as a whole file; raise `FdError` where that fails."""
     data = encode_png(picture_HWC)

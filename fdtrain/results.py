@@ -67,20 +67,35 @@ class Results:
         dataset = self.facts["dataset"]
         lines = [
             f"{dataset['pictures']:,} pictures, {dataset['split']} split of dataset {dataset['content_id'][:12]}, "
-            f"at {self.facts['size_px']} px: mean ± standard error over pictures",
-            *table_lines("In the hole alone", main_table(self.summary)),
-            *table_lines("Whole pictures, their hole replaced", main_table(self.summary, HOLE_REPLACED)),
-            *table_lines("Whole pictures, all that the method put out", main_table(self._unpasted(), RAW_OUTPUT)),
-            *table_lines("PSNR in the hole alone, by kind of occluder (pictures)", strata_table(self.summary, "kind")),
-            *table_lines("PSNR in the hole alone, by coverage (pictures)", strata_table(self.summary, "coverage")),
-            "",
+            f"at {self.facts['size_px']} px: mean ± standard error over pictures"
         ]
+        for title, rows in (self.grids() | self.strata_grids()).items():
+            lines += table_lines(title, rows)
+        return "\n".join([*lines, "", *(f"{sentence}." for sentence in self.sentences())]) + "\n"
+
+    def grids(self) -> dict[str, list[list[str]]]:
+        """Return the tables over all pictures by their titles: a head, then a row a method."""
+        return {
+            "In the hole alone": main_table(self.summary),
+            "Whole pictures, their hole replaced": main_table(self.summary, HOLE_REPLACED),
+            "Whole pictures, all that the method put out": main_table(self._unpasted(), RAW_OUTPUT),
+        }
+
+    def strata_grids(self) -> dict[str, list[list[str]]]:
+        """Return the same for parts of the pictures."""
+        return {
+            "PSNR in the hole alone, by kind of occluder (pictures)": strata_table(self.summary, "kind"),
+            "PSNR in the hole alone, by coverage (pictures)": strata_table(self.summary, "coverage"),
+        }
+
+    def sentences(self) -> list[str]:
+        """Return what a reader must know."""
+        found = []
         if BASELINE in self.facts["methods"]:
-            lines.append(f"Over {BASELINE}: the mean of the differences in hole PSNR, picture by picture.")
-        lines += [f"{name}: {protocol}." for name, protocol in self.facts["protocols"].items()]
-        lines += [f"{name}: not computed, because {reason}." for name, reason in self.facts["not_computed"].items()]
-        lines += [f"Note: {note}." for note in self.facts["notes"]]
-        return "\n".join(lines) + "\n"
+            found.append(f"Over {BASELINE}: the mean of the differences in hole PSNR, picture by picture")
+        found += [f"{name}: {protocol}" for name, protocol in self.facts["protocols"].items()]
+        found += [f"{name}: not computed, because {reason}" for name, reason in self.facts["not_computed"].items()]
+        return found + [f"Note: {note}" for note in self.facts["notes"]]
 
     def _unpasted(self) -> pd.DataFrame:
         """Return the rows of methods that change pixels outside the hole; of the others the table above holds all."""

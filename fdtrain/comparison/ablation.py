@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from fdgen.contract import Manifest
 from fdgen.errors import FdError
+from fdtrain.atomic import write_text
 from fdtrain.comparison.plan import Ask, Task, config_of, preset_of
 from fdtrain.config import LEAST_BOTTLENECK_PX, N_LAYERS, FitConfig, NetworkConfig
-from fdtrain.errors import ConfigError
+from fdtrain.errors import ConfigError, RunError
 from fdtrain.stored import kinds_of
+
+ABLATION_FILE = "ablation.json"
 
 MEASURED_THERE = ("ssim", "psnr", "mse", "niqe", "brisque")
 """Columns of the paper's tables."""
@@ -54,6 +58,14 @@ class Ablation:
             for seed in range(seeds)
             for one in self.variants
         ]
+
+
+def record(ablation: Ablation, out: Path) -> None:
+    """Write down in the folder what is changed; raise `RunError` where it is of another ablation."""
+    path, text = out / ABLATION_FILE, json.dumps(asdict(ablation), indent=2, ensure_ascii=False) + "\n"
+    if path.is_file() and path.read_text(encoding="utf-8") != text:
+        raise RunError(f"{out} is of another ablation, or of other data for it", hint="name another folder with --out")
+    write_text(path, text)
 
 
 def open_table(number: int, preset: str, ask: Ask) -> Ablation:

@@ -47,15 +47,26 @@ class Watch:
     on_end: Callable[[Task, str | None], None]
 
 
-def compare(tasks: Sequence[Task], ask: Ask, out: Path, *, watch: Watch, asked_to_stop: Callable[[], bool]) -> Done:
+def compare(
+    tasks: Sequence[Task],
+    ask: Ask,
+    out: Path,
+    *,
+    watch: Watch,
+    asked_to_stop: Callable[[], bool],
+    on_folder: Callable[[Path], None] | None = None,
+) -> Done:
     """Do every task that is not done yet in the folder `out`; call it again to go on, also after a kill.
 
-    A task that fails is told of and tried again the next time. Raises `RunError` where the folder holds another
+    A task that fails is told of and tried again the next time. `on_folder` is called before any, once the folder is
+    known to be this comparison's. Raises `RunError` where the folder holds another
     comparison, and `DatasetError` where there is nothing to compare on.
     """
     dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)
     with folder_lock(out):
         _record(ask, dataset, out)
+        if on_folder is not None:
+            on_folder(out)
         stop_file = out / STOP_FILE
         stop_file.unlink(missing_ok=True)
         failed: dict[Task, str] = {}

@@ -100,7 +100,9 @@ class Tables:
             "cpu_s": round(sum(row.cpu_s or 0 for row in rows), 1),
             "versions": {name: metadata.version(name) for name in PACKAGES},
             "unfinished": sorted(
-                f"{task.name} seed {task.seed}" for task in tasks if task not in results and task not in done.failed
+                task.name if task.seed is None else f"{task.name} seed {task.seed}"
+                for task in tasks
+                if task not in results and task not in done.failed
             ),
         }
         return cls(rows, against, tests, facts)
@@ -201,13 +203,13 @@ class Tables:
     def text(self) -> str:
         """Return the tables with all that is needed to read them."""
         tables = ["\n".join([title, *aligned(grid)]) for title, grid in self.grids().items()]
-        notes = "\n".join(f"{_capital(sentence)}." for sentence in self.sentences())
+        notes = "\n".join(f"{with_capital(sentence)}." for sentence in self.sentences())
         return "\n\n".join([*tables, notes]) + "\n"
 
     def markdown(self) -> str:
         """Return the same as Markdown."""
         tables = [f"**{title}**\n\n{markdown_table(grid)}" for title, grid in self.grids().items()]
-        return "\n\n".join([*tables, "\n".join(f"- {_capital(one)}." for one in self.sentences())]) + "\n"
+        return "\n\n".join([*tables, "\n".join(f"- {with_capital(one)}." for one in self.sentences())]) + "\n"
 
     def latex(self) -> str:
         """Return the tables as LaTeX, for `booktabs`; titles and sentences stand as comments."""
@@ -297,11 +299,11 @@ def _arrow(name: str) -> str:
     return MEASURES.get(name.partition("_")[0], "↑")
 
 
-def _capital(sentence: str) -> str:
-    """Begin a sentence with a capital, unless it begins with the name of a row or measure."""
+def with_capital(sentence: str) -> str:
+    """Begin a sentence with a capital, unless it begins with the name of a row, measure or file."""
     first = sentence.partition(" ")[0].rstrip(":")
     known = (*LEARNED, *REFERENCES, *MEASURES)
-    return sentence if first.rstrip(",") in known else sentence[:1].upper() + sentence[1:]
+    return sentence if first.rstrip(",") in known or "." in first.rstrip(".") else sentence[:1].upper() + sentence[1:]
 
 
 def finite(value: Any) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.fdtrain.reported import write_ablation, write_comparison, write_run
 from tests.fdtrain.sets import write_set
 
 
@@ -20,3 +21,14 @@ def one_thread() -> None:
 def triplets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a dataset that no test may write to; copy it to damage it."""
     return write_set(tmp_path_factory.mktemp("triplets") / "set")
+
+
+@pytest.fixture(scope="session")
+def reported(triplets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return a run, a comparison and an ablation, the latter two unfinished; copy them to damage them."""
+    place = tmp_path_factory.mktemp("reported")
+    return {
+        "run": write_run(triplets, place / "run"),
+        "comparison": write_comparison(triplets, place / "comparison"),
+        "ablation": write_ablation(triplets, place / "ablation")[0],
+    }

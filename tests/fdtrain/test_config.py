@@ -41,7 +41,7 @@ def test_presets_are_valid_described_and_come_back_from_toml(name: str, tmp_path
     file.write_text(config.to_toml())
     assert FitConfig.load(name, file) == config
     assert FitConfig.from_dict(config.as_dict()) == config
-    if config.baseline is None:
+    if config.is_stack:
         assert config.data.size_px // config.network.reduction >= 8
 
 

@@ -1,0 +1,234 @@
+"""Test pictures restored for a report, there and then, by the weights that were measured; as data URIs."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import torch
+
+from fdgen.contract import Image, Manifest
+from fdtrain.checkpoint import find_weights, load_model, read_facts
+from fdtrain.comparison.work import RUN, file_sha256
+from fdtrain.data import Pictures, TripletDataset
+from fdtrain.errors import RunError
+from fdtrain.methods import Method, ModelMethod
+from fdtrain.metrics.fidelity import hole_fidelity
+from fdtrain.pictures import pasted
+from fdtrain.references import open_references
+from fdtrain.report.cases import Case
+from fdtrain.report.measured import Given, Measured
+from fdtrain.report.sources import Source
+
+EVALUATED = {
+    "Telea": "telea",
+    "Navier-Stokes": "navier-stokes",
+    "biharmonic": "biharmonic",
+    "PatchMatch": "patchmatch",
+    "mean face": "mean-face",
+}
+"""What an evaluation calls the references; eigenfaces have their number in their name, copies are the input."""
+
+LOSSLESS_PX = 128
+"""Up to this size pictures are kept exactly; larger ones at a quality whose losses the eye does not see: a page with
+hundreds of them is to be sent by mail."""
+
+QUALITY = 90
+
+TELLING_DB = 0.1
+"""By so much a picture may differ from what was measured before the page says so: another machine rounds otherwise."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One restoration: by whom, the picture, and its PSNR in the hole, in dB."""
+
+    name: str
+    uri: str
+    psnr_db: float
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One test picture with its restorations."""
+
+    case: Case
+    occluded: str
+    clean: str
+    results: tuple[Result, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Groups of exhibits by title; sentences on them; the method that is shown first."""
+
+    groups: Mapping[str, Sequence[Exhibit]]
+    notes: tuple[str, ...]
+    first: str
+    size_px: int
+
+
+def require_same_data(source: Source, manifest: Manifest) -> None:
+    """Raise `RunError` where a dataset is not the one that a source was trained or measured on."""
+    content_id = str(manifest.dataset["content_id"])
+    if content_id != source.content_id:
+        raise RunError(
+            f"{source.name} is of dataset {source.content_id[:16]}, and {manifest.root} is {content_id[:16]}",
+            hint="name the dataset that it was trained or measured on, or leave out --data",
+        )
+
+
+def restored(
+    source: Source,
+    groups: Mapping[str, Sequence[Case]],
+    data: str | Path,
+    *,
+    weights: Mapping[str, Path],
+    only: Sequence[str] = (),
+    on_stage: Callable[[str], None] | None = None,
+) -> Gallery:
+    """Restore the cases of an evaluation or comparison by every method that can be run again, or `only` by some.
+
+    `weights` has files for those whose place nothing recorded. Raises `RunError` where weights are not those that were
+    measured, and what reading the dataset raises.
+    """
+    measured = source.measured
+    if measured is None:
+        raise ValueError(f"{source.name} was not measured")
+    torch.set_num_threads(1)  # another number may round otherwise: the page would have other bytes
+    dataset = TripletDataset(data, measured.split, size_px=measured.size_px)
+    keys = {key: place for place, key in enumerate(dataset.keys)}
+    wanted = [given for given in measured.given if not only or given.name in only]
+    methods, notes = _opened(wanted, measured, data, weights, on_stage)
+    if only and (unknown := [name for name in only if name not in measured.values]):
+        raise RunError(f"{source.name} has no method {unknown[0]!r}", hint=f"it has {', '.join(measured.values)}")
+    exhibits: dict[str, list[Exhibit]] = {}
+    worst_db = 0.0
+    for title, cases in groups.items():
+        exhibits[title] = []
+        for case in cases:
+            if case.key not in keys:
+                raise RunError(f"{case.key} of {source.name} is not in the {measured.split} split of {data}")
+            one = _exhibit(case, dataset.pictures(keys[case.key]), methods)
+            exhibits[title].append(one)
+            worst_db = max([worst_db, *_differences(one, measured)])
+    if worst_db > TELLING_DB:
+        notes.append(f"restored here, pictures differ from what was measured by up to {worst_db:.2f} dB in the hole")
+    if any(len(there) > 1 for values in measured.values.values() for there in values.values()):
+        notes.append("of methods with several seeds, the pictures and their dB are of the first; ranks are of the mean")
+    first = measured.focus if any(name == measured.focus for name, _ in methods) else methods[-1][0] if methods else ""
+    return Gallery(exhibits, tuple(notes), first or "", measured.size_px)
+
+
+def sampled(source: Source, n: int, data: str | Path) -> Gallery:
+    """Restore the first n test pictures, which are a random choice already, by a run; raise where it has no weights."""
+    training = source.trainings[0]
+    torch.set_num_threads(1)
+    model = ModelMethod(load_model(training.folder), name="restored")
+    if len(model.names) > 1:
+        model.names = ("stage I", "stage II")
+    dataset = TripletDataset(data, "test", size_px=int(training.record.config["data"]["size_px"]), limit=n)
+    methods: list[tuple[str, Method]] = [(model.names[-1], model)]
+    exhibits = []
+    for place, key in enumerate(dataset.keys):
+        row = dataset.table.iloc[place]
+        case = Case(key, str(row["kind"]), float(row["coverage"]), {})
+        exhibits.append(_exhibit(case, dataset.pictures(place), methods))
+    groups = {f"First {len(exhibits)} of the test split": exhibits}
+    return Gallery(groups, ("they are a random choice, not the best",), model.names[-1], dataset.size_px)
+
+
+def data_uri(picture_HWC: Image) -> str:
+    """Return a picture as a WebP data URI: exact up to `LOSSLESS_PX`."""
+    file = io.BytesIO()
+    lossless = max(picture_HWC.shape[:2]) <= LOSSLESS_PX
+    PIL.Image.fromarray(picture_HWC).save(
+        file, "WEBP", lossless=lossless, quality=100 if lossless else QUALITY, method=6
+    )
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _exhibit(case: Case, pictures: Pictures, methods: Sequence[tuple[str, Method]]) -> Exhibit:
+    clean_HWC, occluded_HWC, mask_HW = pictures
+    results = []
+    for name, method in methods:
+        for own, raw_HWC in zip(_names(name, method), method.restore([(occluded_HWC, mask_HW)])[0], strict=True):
+            composited_HWC = pasted(raw_HWC, occluded_HWC, mask_HW)
+            psnr_db = float(hole_fidelity(composited_HWC, clean_HWC, mask_HW)[0])
+            results.append(Result(own, data_uri(composited_HWC), psnr_db))
+    return Exhibit(case, data_uri(occluded_HWC), data_uri(clean_HWC), tuple(results))
+
+
+def _names(name: str, method: Method) -> tuple[str, ...]:
+    return (*method.names[:-1], name)
+
+
+def _differences(exhibit: Exhibit, measured: Measured) -> list[float]:
+    """Return by how many dB results differ from what was measured, of methods with one seed."""
+    single = {name for name, there in measured.values.items() if all(len(values) == 1 for values in there.values())}
+    differences = [
+        abs(one.psnr_db - exhibit.case.psnr_db[one.name])
+        for one in exhibit.results
+        if one.name in single and one.name in exhibit.case.psnr_db
+    ]
+    return [one for one in differences if np.isfinite(one)]
+
+
+def _opened(
+    wanted: Sequence[Given],
+    measured: Measured,
+    data: str | Path,
+    weights: Mapping[str, Path],
+    on_stage: Callable[[str], None] | None,
+) -> tuple[list[tuple[str, Method]], list[str]]:
+    """Return methods by name in the order of the tables, and a sentence on each that cannot be run again."""
+    references = {given.name: found for given in wanted if (found := _reference(given)) is not None}
+    opened = open_references(
+        [name for name in references.values() if name != "copy"],
+        lambda: TripletDataset(data, "train", size_px=measured.size_px),
+        on_stage=on_stage,
+    )
+    by_reference = dict(zip([name for name in references.values() if name != "copy"], opened, strict=True))
+    methods: list[tuple[str, Method]] = []
+    missing = []
+    for given in wanted:
+        if given.name in references:
+            if references[given.name] != "copy":  # it stands there as the input
+                methods.append((given.name, by_reference[references[given.name]]))
+        elif (path := _weights(given, weights)) is not None:
+            methods.append((given.name, _model(given, path, measured)))
+        elif not given.name.endswith(", stage I"):
+            missing.append(given.name)
+    listed = ", ".join(missing)
+    return methods, [f"no pictures by {listed}: name the weights, as --weights NAME=FILE"] if missing else []
+
+
+def _reference(given: Given) -> str | None:
+    if given.task is not None:
+        return given.task.what if given.task.kind == "reference" else None
+    if given.name == "copy of the input":
+        return "copy"
+    return "eigenfaces" if given.name.endswith(" eigenfaces") else EVALUATED.get(given.name)
+
+
+def _weights(given: Given, weights: Mapping[str, Path]) -> Path | None:
+    if given.name in weights:
+        return find_weights(weights[given.name])
+    if given.task is not None and given.task.kind == "trained" and given.folder is not None:
+        return find_weights(given.folder / RUN / "weights" / "last.safetensors")
+    return None
+
+
+def _model(given: Given, path: Path, measured: Measured) -> Method:
+    """Open weights; raise `RunError` where they are not those that were measured."""
+    if given.sha256 is not None and file_sha256(path) != given.sha256:
+        raise RunError(f"{path} is not what {given.name} was measured with", hint="measure again, or leave out --data")
+    size_px = int(read_facts(path)["config"]["data"]["size_px"])
+    if size_px != measured.size_px:
+        raise RunError(f"{path} is of {size_px} px, {given.name} was measured at {measured.size_px}")
+    return ModelMethod(load_model(path), name=given.name, stages=f"{given.name}, stage I" in measured.values)

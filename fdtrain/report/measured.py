@@ -1,0 +1,278 @@
+"""The numbers of an evaluation or of a comparison: all its tables, those by kind and by coverage among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from fdtrain.comparison.compare import Done, read_result
+from fdtrain.comparison.findings import Findings
+from fdtrain.comparison.layout import interval, mean_cell, p_value
+from fdtrain.comparison.pairs import Difference, Values, differences, mean_of
+from fdtrain.comparison.plan import Ask, Task
+from fdtrain.comparison.tables import MEASURED, TESTED, Tables, with_capital
+from fdtrain.comparison.work import IMAGES_FILE
+from fdtrain.errors import RunError
+from fdtrain.metrics.suite import MEASURES
+from fdtrain.report.records import (
+    EVALUATION_FILE,
+    found_tasks,
+    read_ablation,
+    read_against,
+    read_ask,
+    read_done,
+    read_images,
+    read_json,
+    read_versions,
+)
+from fdtrain.results import Results
+from fdtrain.summary import strata
+
+Grid = list[list[str]]
+
+BY_STRATUM = ("psnr_hole", "lpips_composited", "stlpips_composited")
+"""Measures by kind and by coverage: distortion where it counts, and the perceptual ones that were computed."""
+
+DIGITS = {name: digits for name, _, digits in MEASURED}
+TITLES = {name: f"{title} {MEASURES.get(name.partition('_')[0], '↑')}" for name, title, _ in MEASURED}
+
+
+@dataclass(frozen=True)
+class Given:
+    """How a method of an evaluation or a row of a comparison can be run again. `sha256` is that of the weights used."""
+
+    name: str
+    task: Task | None
+    folder: Path | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Numbers of every picture, and what is told of them.
+
+    `values` has, by method and measure, a row a seed and a column a picture, in the order of `pictures` (index key;
+    kind and coverage). `focus` is the method that pictures are ranked by, `tests` how others differ from `against`.
+    """
+
+    kind: Literal["evaluation", "comparison", "ablation"]
+    title: str
+    lead: str
+    content_id: str
+    split: str
+    size_px: int
+    focus: str | None
+    against: str | None
+    grids: Mapping[str, Grid]
+    strata: Mapping[str, Grid]
+    findings: Sequence[str]
+    notes: Sequence[str]
+    tests: Mapping[str, Mapping[str, Difference]]
+    values: Mapping[str, Mapping[str, Values]]
+    pictures: pd.DataFrame
+    given: Sequence[Given]
+    versions: Mapping[str, str]
+    unfinished: Sequence[str]
+    failed: Mapping[str, str]
+
+
+def read_evaluation(folder: Path) -> Measured:
+    """Read what `fdtrain eval --out` wrote; raise `RunError` where it is damaged."""
+    path = folder / EVALUATION_FILE
+    if "calibration" in (facts := read_json(path, {"versions": dict, "summary": list})):
+        raise RunError(
+            f"{folder} is an evaluation of networks that find occluders, and a report is of what restores",
+            hint="its tables stand in table.txt there; the run of such a network can be reported on",
+        )
+    needed = {"dataset": dict, "methods": list, "size_px": int, "protocols": dict, "not_computed": dict, "notes": list}
+    read_json(path, needed)
+    images = read_images(folder / IMAGES_FILE, ("method", "key", "kind", "coverage", "psnr_hole", "mse_hole"))
+    methods, dataset = [str(name) for name in facts["methods"]], facts["dataset"]
+    if set(methods) != set(images["method"]) or images.duplicated(["method", "key"]).any():
+        raise RunError(f"{folder / IMAGES_FILE} and {path} are of different evaluations", hint="measure again")
+    try:
+        results = Results(images, pd.DataFrame(facts["summary"]), facts)
+        grids = {title: grid for title, grid in results.grids().items() if len(grid) > 1}
+        lead = (
+            f"{len(methods)} methods on {dataset['pictures']:,} pictures of the {dataset['split']} split, at "
+            f"{facts['size_px']} px"
+        )
+        content_id, split = str(dataset["content_id"]), str(dataset["split"])
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise RunError(f"{path} is damaged: {error!r}", hint="measure again") from error
+    frames = {name: images[images["method"] == name].set_index("key") for name in methods}
+    values = _values({name: [frame] for name, frame in frames.items()})
+    focus = methods[-1]
+    tests = _tests(values, focus)
+    if tests:
+        grids[f"Against {focus}"] = _test_grid(methods, tests)
+    sentences = ["± is the standard error over pictures"]
+    if tests:
+        sentences.append(f"differences are those of the same pictures, method minus {focus}: {Tables.tested_by}")
+    pictures = frames[methods[0]][["kind", "coverage"]]
+    return Measured(
+        kind="evaluation",
+        title="Evaluation",
+        lead=lead,
+        content_id=content_id,
+        split=split,
+        size_px=facts["size_px"],
+        focus=focus,
+        against=focus if tests else None,
+        grids=grids,
+        strata=strata_grids(values, pictures),
+        findings=[],
+        notes=[with_capital(one) for one in (*sentences, *results.sentences())],
+        tests=tests,
+        values=values,
+        pictures=pictures,
+        given=[Given(name, None, None, None) for name in methods],
+        versions=facts["versions"],
+        unfinished=[],
+        failed={},
+    )
+
+
+def read_comparison(folder: Path) -> Measured:
+    """Read what `fdtrain compare` or `ablate` wrote so far; raise `RunError` where it is damaged or holds no row."""
+    ask, asked = read_ask(folder)
+    tasks = found_tasks(folder)
+    if not tasks:
+        raise RunError(f"{folder} has no row yet", hint="run the same `fdtrain compare` or `ablate` until one is done")
+    ablation = read_ablation(folder)
+    done = read_done(folder, tasks)
+    tables: Tables
+    if ablation is not None:
+        names = [*ablation.beside, *(one.name for one in ablation.variants)]
+        tasks = [task for name in names for task in tasks if task.name == name]
+        done = Done({task: done.results[task] for task in tasks if task in done.results}, done.failed, stopped=False)
+        tables = Findings.over(ablation, tasks, done, ask, asked)
+    else:
+        tables = Tables.of(tasks, done, ask, asked, _known(read_against(folder), done))
+    first = {name: [f for t, f in done.results.items() if t.name == name] for name in dict.fromkeys(_names(tasks))}
+    frames = {name: [read_images(f / IMAGES_FILE).set_index("key") for f in there] for name, there in first.items()}
+    values = _values({name: there for name, there in frames.items() if there})
+    some = next((there[0] for there in frames.values() if there), None)
+    pictures = some[["kind", "coverage"]] if some is not None else pd.DataFrame({"kind": [], "coverage": []})
+    grids = {title: grid for title, grid in tables.grids().items() if len(grid) > 1}
+    if changed := _changes(tasks):
+        grids["What the rows change"] = changed
+    focus = tables.against if ablation is None else None
+    findings = tables.findings() if tables.tests else []
+    return Measured(
+        kind="comparison" if ablation is None else "ablation",
+        title="Comparison" if ablation is None else tables.title,
+        lead=_lead(tables, ask, done),
+        content_id=str(asked["content_id"]),
+        split="test",
+        size_px=ask.size_px,
+        against=tables.against if tables.tests else None,
+        focus=focus if focus in values else next(iter(reversed(values)), None),
+        grids=grids,
+        strata=strata_grids(values, pictures),
+        findings=[with_capital(one) for one in findings],
+        notes=[with_capital(one) for one in tables.sentences() if one not in findings],
+        tests=tables.tests,
+        values=values,
+        pictures=pictures,
+        given=_given(tasks, done),
+        versions=read_versions(folder),
+        unfinished=tables.facts["unfinished"],
+        failed={row.name: row.failed for row in tables.rows if row.failed},
+    )
+
+
+def strata_grids(values: Mapping[str, Mapping[str, Values]], pictures: pd.DataFrame) -> dict[str, Grid]:
+    """Return means with errors by kind of occluder and by coverage: by title a head and a row a method."""
+    grids: dict[str, Grid] = {}
+    parts = {name: inside.to_numpy(bool) for name, inside in strata(pictures).items() if name != "all"}
+    for measure in BY_STRATUM:
+        for what, words in (("kind", "by kind of occluder"), ("coverage", "by coverage of the picture")):
+            own = {name: inside for name, inside in parts.items() if name.startswith(f"{what} ")}
+            head = [
+                "method",
+                *(f"{name.removeprefix(what).strip()} ({inside.sum():,})" for name, inside in own.items()),
+            ]
+            lines = [
+                [name, *(mean_cell(mean_of(found[measure][:, inside]), DIGITS[measure]) for inside in own.values())]
+                for name, found in values.items()
+                if measure in found
+            ]
+            if lines:
+                grids[f"{TITLES[measure]}, {words} (pictures)"] = [head, *lines]
+    return grids
+
+
+def _values(frames: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, dict[str, Values]]:
+    """Return the values by method and measure: seeds by pictures, all in the order of the first method's keys."""
+    if not frames:
+        return {}
+    keys = next(iter(frames.values()))[0].index
+    found: dict[str, dict[str, Values]] = {}
+    for name, seeds in frames.items():
+        if any(not seed.index.is_unique or set(seed.index) != set(keys) for seed in seeds):
+            raise RunError(f"{name} was measured on other pictures than the rows beside it", hint="measure again")
+        found[name] = {
+            measure: np.stack([seed.loc[keys, measure].to_numpy(np.float64) for seed in seeds])
+            for measure, *_ in MEASURED
+            if all(measure in seed and not seed[measure].isna().all() for seed in seeds)
+        }
+    return found
+
+
+def _tests(values: Mapping[str, Mapping[str, Values]], focus: str) -> dict[str, dict[str, Difference]]:
+    found = {}
+    for measure in TESTED:
+        by_name = {name: there[measure] for name, there in values.items() if measure in there}
+        if focus in by_name and len(by_name) > 1:
+            found[measure] = differences(by_name, focus)
+    return found
+
+
+def _test_grid(names: Sequence[str], tests: Mapping[str, Mapping[str, Difference]]) -> Grid:
+    grid = [["method", *(text for measure in tests for text in (TITLES[measure], "p"))]]
+    for name in names:
+        found = [(there.get(name), DIGITS[measure]) for measure, there in tests.items()]
+        if any(one is not None for one, _ in found):
+            cells = [("-", "-") if one is None else (interval(one, digits), p_value(one.p)) for one, digits in found]
+            grid.append([name, *(cell for pair in cells for cell in pair)])
+    return grid
+
+
+def _lead(tables: Tables, ask: Ask, done: Done) -> str:
+    budget = f"{ask.images:,} images" if ask.images else f"{ask.seconds or 0:g} CPU seconds"
+    trained = any(task.kind == "trained" for task in done.results)
+    rows = sum(1 for row in tables.rows if row.means)
+    return (
+        f"{rows} of {len(tables.rows)} rows on {tables.facts['pictures']:,} pictures of the test split, at "
+        f"{ask.size_px} px" + (f"; {budget} of training each" if trained else "")
+    )
+
+
+def _names(tasks: Sequence[Task]) -> list[str]:
+    return [task.name for task in tasks]
+
+
+def _known(against: str | None, done: Done) -> str | None:
+    return against if against in {task.name for task in done.results} else None
+
+
+def _changes(tasks: Sequence[Task]) -> Grid:
+    changed = {task.name: "; ".join(task.overrides) for task in tasks if task.overrides}
+    rows = [[name, changed.get(name, "-")] for name in dict.fromkeys(_names(tasks))]
+    return [["row", "settings changed"], *rows] if changed else []
+
+
+def _given(tasks: Sequence[Task], done: Done) -> list[Given]:
+    """Return, of each row that is done, its first seed."""
+    found: dict[str, Given] = {}
+    for task in tasks:
+        if task in done.results and task.name not in found:
+            folder = done.results[task]
+            found[task.name] = Given(task.name, task, folder, read_result(folder).get("weights_sha256"))
+    return list(found.values())

@@ -1,0 +1,86 @@
+"""Folders to report on: a run, a comparison with rows that are not finished, an ablation; made in this process."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from fdtrain.comparison.ablation import Ablation, open_table, record
+from fdtrain.comparison.compare import Watch, compare
+from fdtrain.comparison.plan import Ask, Task
+from fdtrain.comparison.work import work
+from fdtrain.loop import fit
+from tests.fdtrain.micro import micro
+from tests.fdtrain.weights import write_weights
+
+SMALL = (
+    "training.batch=4",
+    "training.precision=fp32",
+    "training.channels_last=false",
+    "network.widths=[8,8,16,16,16]",
+    "network.dilations=[1,2]",
+    "discriminator.width=4",
+    "data.mix=0.0",
+)
+
+ODD_NAME = "a<b>&\"'µ"
+"""The name of a row: a page that does not escape it is another page."""
+
+
+def ask_of(data: Path, **changes: Any) -> Ask:
+    """Return the terms of a small comparison."""
+    terms: dict[str, Any] = {
+        "data": str(data),
+        "size_px": 32,
+        "images": 8,
+        "seconds": None,
+        "limit": 9,
+        "measures": (),
+        "perceptual": "off",
+        "perceptual_weights": "",
+        "overrides": SMALL,
+        "threads": 1,
+        "device": "cpu",
+    }
+    return Ask(**{**terms, **changes})
+
+
+def write_run(data: Path, folder: Path) -> Path:
+    """Train for a moment."""
+    fit(micro(data, "training.images=64"), folder)
+    return folder
+
+
+def write_comparison(data: Path, out: Path) -> Path:
+    """Compare two references, given weights and one that trains; a second seed of it has begun, another row failed."""
+    weights = write_weights(out.parent / "given.safetensors")
+    tasks = [
+        Task("copy", "reference", "copy"),
+        Task("telea", "reference", "telea"),
+        Task(ODD_NAME, "weights", str(weights)),
+        Task("tiny", "trained", "tiny", 0),
+    ]
+    begin(tasks, ask_of(data), out)
+    shutil.copytree(out / "rows" / "tiny" / "seed-0" / "run", out / "rows" / "tiny" / "seed-1" / "run")
+    failed = out / "rows" / "gca" / "seed-0"
+    failed.mkdir(parents=True)
+    (failed / "error.txt").write_text("Traceback\nMemoryError: too <little>\n", encoding="utf-8")
+    return out
+
+
+def write_ablation(data: Path, out: Path) -> tuple[Path, Ablation]:
+    """Train table 2's first row, and not its second."""
+    ask = ask_of(data)
+    ablation = open_table(2, "tiny", ask)
+    begin(ablation.tasks(1)[:1], ask, out)
+    record(ablation, out)
+    return out, ablation
+
+
+def begin(tasks: list[Task], ask: Ask, out: Path) -> None:
+    """Do tasks as a comparison does them, but in this process: another takes seconds to import torch."""
+    quiet = Watch(lambda task, done, of: None, lambda task, images: None, lambda task, reason: None)
+    compare([], ask, out, watch=quiet, asked_to_stop=lambda: False)
+    for task in tasks:
+        work(task, ask, str(out), str(out / ".stop"))

@@ -100,7 +100,8 @@ def command(
         raise click.UsageError("name a mask for each photograph with --mask, or a mask network with --masker", context)
     listed, n_other = list_photos(photos)
     names = names_of(listed, out)
-    refuse_overwriting(listed, names, out)
+    extras = [suffix for suffix, wanted in ((".mask.png", save_masks), (".side.png", sides)) if wanted]
+    refuse_overwriting(listed, names, out, extras=extras)
     paired = pair(listed, masks, "mask", needed=masker is None and not strokes)
     corrections = pair(listed, strokes, "stroke picture", needed=masker is None and not masks)
     voice = Voice(quiet)
@@ -119,8 +120,8 @@ def command(
                 one(restorer, outcomes, photo, name, mask, stroke, threshold)
     except KeyboardInterrupt:
         outcomes.finish()
-        done = counted(len(outcomes.pictures), "picture")
-        raise Interrupted(f"{done} of {len(listed)} done and kept in {out}; name the others to go on") from None
+        done = f"{outcomes.n_done} of {counted(len(listed), 'photograph')}"
+        raise Interrupted(f"{done} done and kept in {out}; name the others to go on") from None
     outcomes.finish()
     if as_json:
         emit_json(outcomes.document())
@@ -198,7 +199,8 @@ def _restore_video(
             done, searched_s = restorer.restore(frame_HWC, mask_HW=mask_HW, strokes_HW=strokes_HW)
             written.write(done.picture_HWC)
             outcomes.keep_extras(f"{name}.{index:06d}", frame_HWC, done)
-            outcomes.tell(f"{video}, frame {index}", str(written.path), done, searched_s=searched_s)
+            where = f"{video}, frame {index}"
+            outcomes.tell(where, str(written.path), done, searched_s=searched_s, table=False)
         whole = True
     finally:
         path = written.close(whole=whole)

@@ -37,6 +37,7 @@ class Outcomes:
     pictures: list[dict[str, Any]] = field(default_factory=list)
     rows: list[Sequence[Image]] = field(default_factory=list)
     captions: list[Sequence[str]] = field(default_factory=list)
+    n_done: int = 0
     n_failed: int = 0
     n_faces: int = 0
 
@@ -47,6 +48,7 @@ class Outcomes:
 
         try:
             yield
+            self.n_done += 1
         except PictureError as error:
             complain(f"error: {error.message}", error.hint)
             self.n_failed += 1
@@ -86,12 +88,19 @@ class Outcomes:
             self.captions.append([name, *captions])
 
     def tell(
-        self, source: str, written: str, done: RestoredPhotograph, *, searched_s: float, notes: Sequence[str] = ()
+        self,
+        source: str,
+        written: str,
+        done: RestoredPhotograph,
+        *,
+        searched_s: float,
+        notes: Sequence[str] = (),
+        table: bool = True,
     ) -> None:
-        """Remember what became of each face, and say it."""
+        """Remember what became of each face, and say it: in a line, and with `table` in one for each face."""
         told = list(notes)
         if not done.faces:
-            told.append("no face was found: it is written unchanged")
+            told.append("no face was found: it is written unchanged (--faces aligned takes it for one)")
         if done.beyond > LEFT:
             told.append(f"{done.beyond:.0%} of its mask lies beyond every face and was left")
         restored = [face for face in done.faces if face.outcome == "restored"]
@@ -106,7 +115,7 @@ class Outcomes:
             }
         )
         self.voice.say(f"{source}: {counted(len(done.faces), 'face')}" + "".join(f"; {note}" for note in told))
-        for line in lines_of(done.faces):
+        for line in lines_of(done.faces) if table else ():
             self.voice.say(line)
 
     def finish(self) -> None:
@@ -130,8 +139,8 @@ class Outcomes:
 
     def document(self) -> dict[str, Any]:
         """Return all of it for a machine."""
-        written = [picture["written"] for picture in self.pictures]
-        return {"restored": written, "failed": self.n_failed, "pictures": self.pictures}
+        written = dict.fromkeys(picture["written"] for picture in self.pictures)  # frames of a video have one
+        return {"restored": list(written), "failed": self.n_failed, "pictures": self.pictures}
 
 
 def described(face: RestoredFace) -> dict[str, Any]:
@@ -187,12 +196,24 @@ def names_of(photos: Sequence[Path], out: Path) -> list[str]:
     return names
 
 
-def refuse_overwriting(photos: Sequence[Path], names: Sequence[str], out: Path) -> None:
-    """Raise `UsageError` where a result would take a photograph's place."""
+def refuse_overwriting(photos: Sequence[Path], names: Sequence[str], out: Path, *, extras: Sequence[str]) -> None:
+    """Raise `UsageError` where a result would take the place of a photograph, or of another result.
+
+    `extras` has the suffixes of what is written beside each picture, `.mask.png` say.
+    """
+    from fdtrain.photo_files import is_video
+    from fdtrain.video import SUFFIX
+
+    context = click.get_current_context(silent=True)
     taken = {photo.resolve() for photo in photos}
-    for name in names:
-        if (path := (out / f"{name}.png").resolve()) in taken:
-            raise click.UsageError(
-                f"{path} is a photograph to restore, and its result would take its place: name another --out",
-                click.get_current_context(silent=True),
-            )
+    written: set[Path] = set()
+    for photo, name in zip(photos, names, strict=True):
+        for suffix in (SUFFIX if is_video(photo) else ".png", *extras):
+            path = out / f"{name}{suffix}"
+            if path.resolve() in taken:
+                raise click.UsageError(
+                    f"{path} is a photograph to restore, and a result would take its place: name another --out", context
+                )
+            if path in written:
+                raise click.UsageError(f"two pictures would be called {path.name} in {out}", context)
+            written.add(path)

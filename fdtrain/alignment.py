@@ -20,8 +20,9 @@ Floats = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 Pixels = npt.NDArray[Any]
 
-_TOUCHED = 1 / 512
-"""Coverage from which on a pixel of the crop counts as masked: any, but for the rounding of sums."""
+_TOUCHED = 0.05
+"""Share of a masked pixel from which on the one that is interpolated counts as masked: one of its four neighbours has
+at least a quarter, so that none is lost."""
 
 
 class Box(NamedTuple):
@@ -130,6 +131,8 @@ class FaceFrame:
         if zoom < 1:
             small = max(1, round(width * zoom)), max(1, round(height * zoom))
             part = cv2.resize(part, small, interpolation=cv2.INTER_AREA)
+            if part.ndim == 2:  # a mask: what holds any masked pixel is masked
+                part = (part > 0).astype(np.float32)
         shrunk = np.array([part.shape[1] / width, part.shape[0] / height])
         forward = np.empty((2, 3))
         forward[:, :2] = self.matrix[:, :2] * size_px / shrunk

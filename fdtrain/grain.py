@@ -55,7 +55,7 @@ def measure(picture_HWC: npt.NDArray[Any], where_HW: Bools) -> Grain | None:
     channels_HWC = luma(np.asarray(picture_HWC, np.float32))
     rest_HWC = channels_HWC - _blurred(channels_HWC, _HIGH_PASS_PX)
     power_HWC = cv2.blur(rest_HWC * rest_HWC, (_BLOCK_PX, _BLOCK_PX), borderType=cv2.BORDER_REFLECT_101)
-    calmest = np.quantile(power_HWC[where_HW], _CALM, axis=0)
+    calmest = np.maximum(np.quantile(power_HWC[where_HW], _CALM, axis=0), 0)  # sums that slide end below 0
     y, cb, cr = (min(_MOST, float(np.sqrt(power))) for power in calmest)
     calm_HW = where_HW & (power_HWC[..., 0] <= calmest[0])
     both_HW = calm_HW[:, 1:] & calm_HW[:, :-1]

@@ -26,8 +26,9 @@ RING = 0.02
 _FADE = 0.08
 """Over this share of the crop's half the filling fades at the crop's edge."""
 
-_DOUBT, _DOUBT_LEVELS = 1.5, 4.0
-"""An offset counts half when it is so many times the ring's median, plus so many levels."""
+_DOUBT, _DOUBT_LEVELS = 1.5, 12.0
+"""An offset counts half when it is so many times as far from the ring's median as is usual, plus so many levels;
+further away it soon counts nothing."""
 
 _SMOOTHINGS = 24  # relaxations on each grid, coarse to fine: more changes no level
 _HOLD = 8.0  # weight of a known offset against its neighbours'
@@ -109,9 +110,11 @@ def offsets(photo_HWC: Image, filled_HWC: Floats, ring_HW: Bools, hole_HW: Bools
         *weight_hw.shape, 3
     )
     apart_hwc = apart_hwc / np.maximum(weight_hw, 1e-6)[..., None]
-    far_hw = np.abs(apart_hwc).max(axis=2)
-    usual = float(np.median(far_hw[weight_hw > 0]))
-    trusted_hw = weight_hw / (1 + (far_hw / (_DOUBT * usual + _DOUBT_LEVELS)) ** 2)
+    there_hw = weight_hw > 0
+    usual = np.median(apart_hwc[there_hw], axis=0)
+    far_hw = np.abs(apart_hwc - usual).max(axis=2)
+    doubt = _DOUBT * float(np.median(far_hw[there_hw])) + _DOUBT_LEVELS
+    trusted_hw = weight_hw / (1 + (far_hw / doubt) ** 4)
     return np.asarray(
         cv2.resize(
             _membrane(apart_hwc, trusted_hw.astype(np.float32)), (width, height), interpolation=cv2.INTER_LINEAR

@@ -21,6 +21,7 @@ import PIL.Image
 from fdgen.contract import Image
 from fdgen.errors import PictureError
 from fdtrain.atomic import write_bytes
+from fdtrain.photograph import SMALLEST_PHOTO_PX
 from fdtrain.pictures import WHAT_IS_READ, decode_rgb, encode_png, read_file
 
 MAX_PIXELS = 120_000_000
@@ -49,7 +50,7 @@ class PhotoFile:
 def read_photo_file(path: str | Path) -> PhotoFile:
     """Read a photograph: JPEG, PNG, WebP, BMP or TIFF, of any depth and colour space, up to 120 megapixels.
 
-    Raises `PictureError`: it is no picture, damaged, cut short, or too large.
+    Raises `PictureError`: it is no picture, damaged, cut short, too large or too small.
     """
     name = str(path)
     data = read_file(Path(path))
@@ -61,6 +62,13 @@ def read_photo_file(path: str | Path) -> PhotoFile:
         # libjpeg fills what is missing with grey. The end marker follows the last scan, whatever stands after it.
         raise PictureError(f"{name} is cut short", reason="corrupt", hint="copy it again from its source")
     picture_HWC = decode_rgb(data, name)
+    if min(picture_HWC.shape[:2]) < SMALLEST_PHOTO_PX:
+        high, wide = picture_HWC.shape[:2]
+        raise PictureError(
+            f"{name} is {wide}x{high}, and a photograph has {SMALLEST_PHOTO_PX} px a side or more",
+            reason="too-small",
+            hint="give a larger one",
+        )
     if header is None:
         return PhotoFile(picture_HWC)
     if header.format == "WEBP":  # opencv turns the other formats by itself

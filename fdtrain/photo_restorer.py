@@ -51,6 +51,8 @@ class PhotoRestorer:
         start = time.perf_counter()
         faces = self._faces(photo_HWC)
         searched_s = time.perf_counter() - start
+        if mask_HW is not None and strokes_HW is None and not faces and self.how == "auto" and _is_square(photo_HWC):
+            return self._as_it_is(photo_HWC, mask_HW), searched_s  # a crop too large to be taken for one at once
         return restore_photograph(
             photo_HWC,
             faces,
@@ -65,17 +67,14 @@ class PhotoRestorer:
     def _is_aligned(self, photo_HWC: Image) -> bool:
         height, width = photo_HWC.shape[:2]
         if self.how == "auto":
-            return (height, width) in ALIGNED or (height == width and height <= LARGEST_CROP_PX)
+            return (height, width) in ALIGNED or (_is_square(photo_HWC) and height <= LARGEST_CROP_PX)
         return self.how == "aligned"
 
     def _faces(self, photo_HWC: Image) -> Sequence[Eyes | FaceFrame]:
         height, width = photo_HWC.shape[:2]
         if self.how == "aligned" or (self.how == "auto" and (height, width) in ALIGNED):
             return [_frame(photo_HWC)]
-        found = self.find(photo_HWC)
-        if not found and self.how == "auto" and height == width and height <= LARGEST_CROP_PX:
-            return [_frame(photo_HWC)]
-        return found
+        return self.find(photo_HWC)
 
     def _as_it_is(self, photo_HWC: Image, mask_HW: Image) -> RestoredPhotograph:
         start = time.perf_counter()
@@ -98,6 +97,10 @@ class PhotoRestorer:
             {"restore": time.perf_counter() - start},
         )
         return RestoredPhotograph(done.picture_HWC, replaced_HW, (face,), beyond)
+
+
+def _is_square(photo_HWC: Image) -> bool:
+    return photo_HWC.shape[0] == photo_HWC.shape[1]
 
 
 def _frame(photo_HWC: Image) -> FaceFrame:

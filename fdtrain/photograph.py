@@ -173,11 +173,9 @@ def _check(photo_HWC: Image, mask_HW: Image | None, strokes_HW: npt.NDArray[np.i
 
 
 def _opened(photo_HWC: Image, face: Eyes | FaceFrame, *, small_counts: bool) -> _Open:
-    if isinstance(face, FaceFrame):
-        return _Open(face, face.box(photo_HWC), 1.0)
-    frame = FaceFrame.of_eyes(face.left_eye_xy, face.right_eye_xy)
-    small = small_counts and frame.side_px < SMALLEST_SIDE_PX
-    return _Open(frame, frame.box(photo_HWC), face.score, small=small)
+    frame = face if isinstance(face, FaceFrame) else FaceFrame.of_eyes(face.left_eye_xy, face.right_eye_xy)
+    score = 1.0 if isinstance(face, FaceFrame) else face.score
+    return _Open(frame, frame.box(photo_HWC), score, small=small_counts and frame.side_px < SMALLEST_SIDE_PX)
 
 
 def _predict(photo_HWC: Image, face: _Open, masker: Masker, wanted_HW: Bools, reach: float) -> None:
@@ -188,8 +186,9 @@ def _predict(photo_HWC: Image, face: _Open, masker: Masker, wanted_HW: Bools, re
     guess = masker.predict([crop_HWC])[0]
     face.sure, face.kinds = sureness(guess.occluder_HW), guess.kinds
     probability_HW = np.asarray(face.frame.spread(guess.occluder_HW, face.box), np.float32)
-    probability_HW[face.frame.eccentricity(face.box) > 1] = 0
-    face.box.of(wanted_HW)[...] |= decided(probability_HW, face.frame.side_px, reach=reach)
+    within_HW = face.frame.eccentricity(face.box) <= 1
+    probability_HW[~within_HW] = 0
+    face.box.of(wanted_HW)[...] |= within_HW & decided(probability_HW, face.frame.side_px, reach=reach)
     face.seconds["mask"] = time.perf_counter() - start - face.seconds["align"]
 
 

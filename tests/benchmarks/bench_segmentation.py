@@ -45,8 +45,9 @@ from fdtrain.maskers import Masker, TorchMasker, open_masker
 from fdtrain.metrics.segmentation import EVEN
 from fdtrain.networks.masknet import Guesser, MaskNet
 from fdtrain.objectives.mask import soft_dice_loss
-from fdtrain.pictures import decode_grey, decode_rgb, to_tensor, write_png
+from fdtrain.pictures import decode_grey, decode_rgb, write_png
 from fdtrain.silhouettes import SOLID, Seen
+from fdtrain.tensors import to_tensor
 from tests.benchmarks import outlines
 
 Levels = npt.NDArray[np.uint8]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="Find faces; or take each PHOTO for one aligned face, as auto does with 178x218, 89x109 and small squares.",
 )
+@click.option(
+    "--sure",
+    type=click.FloatRange(0, 1),
+    default=0.4,
+    show_default=True,
+    metavar="SHARE",
+    help="Leave a face whose predicted mask may expect less overlap (IoU) with the truth than this.",
+)
 @click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: what was replaced.")
 @click.option("--side-by-side", "sides", is_flag=True, help="Write DIR/NAME.side.png too: before, mask, after.")
 @click.option("--no-grain", is_flag=True, help="Leave what is filled in as smooth as the network makes it.")
@@ -76,6 +85,7 @@ def command(
     strokes: tuple[Path, ...],
     out: Path,
     how: str,
+    sure: float,
     save_masks: bool,
     sides: bool,
     no_grain: bool,
@@ -108,6 +118,7 @@ def command(
     if n_other:
         voice.say(f"{counted(n_other, 'file')} in the folders passed over: no photograph by their names")
     restorer = open_restorer(weights, masker, how, engine=engine, device=device or "auto", with_grain=not no_grain)
+    restorer = replace(restorer, least_sure=sure)
 
     from fdtrain.atomic import make_folder
 

@@ -14,7 +14,7 @@ from fdgen.contract import Image
 from fdtrain.alignment import FaceFrame
 from fdtrain.maskers import Masker
 from fdtrain.methods import Method
-from fdtrain.photograph import Eyes, RestoredFace, RestoredPhotograph, restore_photograph
+from fdtrain.photograph import LEAST_SURE, Eyes, RestoredFace, RestoredPhotograph, restore_photograph
 from fdtrain.restore import ALIGNED, find_crop, restore_by
 
 How = Literal["auto", "aligned", "find"]
@@ -37,6 +37,7 @@ class PhotoRestorer:
     masker: Masker | None = None
     how: How = "auto"
     with_grain: bool = True
+    least_sure: float = LEAST_SURE
 
     def restore(
         self, photo_HWC: Image, *, mask_HW: Image | None = None, strokes_HW: npt.NDArray[np.int8] | None = None
@@ -62,6 +63,7 @@ class PhotoRestorer:
             mask_HW=mask_HW,
             strokes_HW=strokes_HW,
             with_grain=self.with_grain,
+            least_sure=self.least_sure,
         ), searched_s  # fmt: skip
 
     def _is_aligned(self, photo_HWC: Image) -> bool:

@@ -105,7 +105,7 @@ def test_predicted_masks_of_two_faces() -> None:
     # Half the crop's side by a quarter of it, at 0.9 each: the mask may hope for an overlap of 0.9.
     assert first.confidence == pytest.approx(0.8 * 0.9, abs=1e-6)
     assert second.confidence == pytest.approx(0.6 * 0.9, abs=1e-6)
-    assert 0.14 < first.covered < 0.2  # an eighth, and what is widened around it
+    assert 0.14 < first.covered < 0.23  # an eighth, and what is widened around it
     assert {"align", "mask", "restore", "paste"} <= set(first.seconds)
     assert [crop.shape for crop, _ in method.seen] == [(32, 32, 3)] * 2
     inner = grown(done.mask_HW == 0, 8) == 0
@@ -164,7 +164,7 @@ def test_no_face_no_mask_and_a_small_face_leave_the_photograph() -> None:
     small = Eyes((50.0, 60.0), (55.0, 60.0))
     for faces, masker, outcomes in (
         ([], Lower(), []),
-        ([Eyes((60.0, 50.0), (90.0, 50.0))], Lower(0.4), ["nothing to remove"]),
+        ([Eyes((60.0, 50.0), (90.0, 50.0))], Lower(0.2), ["nothing to remove"]),
         ([small], Lower(), ["too small"]),
     ):
         method = Paint()
@@ -176,6 +176,20 @@ def test_no_face_no_mask_and_a_small_face_leave_the_photograph() -> None:
     mask = np.zeros((120, 160), np.uint8)
     mask[60:64, 50:56] = 255
     assert restore_photograph(photo, [small], Paint(), 32, mask_HW=mask).faces[0].outcome == "restored"
+
+
+def test_a_mask_that_is_unsure_is_left_out_unless_strokes_ask() -> None:
+    photo, face = photo_of(120, 160), [Eyes((60.0, 50.0), (90.0, 50.0))]
+    masker = Lower(0.35)
+    done = restore_photograph(photo, face, Paint(), 32, masker=masker)
+    assert done.faces[0].outcome == "mask unsure"
+    assert done.faces[0].confidence == pytest.approx(0.8 * 0.35, abs=1e-6)
+    np.testing.assert_array_equal(done.picture_HWC, photo)
+    assert restore_photograph(photo, face, Paint(), 32, masker=masker, least_sure=0.3).faces[0].outcome == "restored"
+    strokes = np.zeros((120, 160), np.int8)
+    strokes[70:75, 70:80] = 1
+    asked = restore_photograph(photo, face, Paint(), 32, masker=masker, strokes_HW=strokes)
+    np.testing.assert_array_equal(asked.mask_HW > 0, strokes > 0)
 
 
 def test_what_cannot_be_restored_is_named() -> None:
@@ -336,7 +350,7 @@ def test_masks_are_decided_of_probabilities() -> None:
     assert mask[74, 100]
     assert not mask[73, 100]
     assert not mask[:40, :40].any()
-    assert not decided(probability * 0.6, 200).any()
+    assert not decided(probability * 0.3, 200).any()
     assert sureness(probability) == pytest.approx((1600 * 0.8 + 4) / 1604, abs=1e-5)
     assert sureness(np.full((10, 10), 0.2, np.float32)) == pytest.approx(0.8)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from dataclasses import dataclass
+from importlib import util
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -47,6 +47,7 @@ def serving(restorer: PhotoRestorer, *, host: str, port: int) -> Iterator[Served
 
     gradio is imported here, since it reads its settings from the environment as it is imported.
     """
+    require_gradio()
     with private_folder() as (folder, in_memory):
         os.environ.update(
             GRADIO_TEMP_DIR=str(folder),
@@ -56,7 +57,8 @@ def serving(restorer: PhotoRestorer, *, host: str, port: int) -> Iterator[Served
             HF_HUB_OFFLINE="1",
             HF_HUB_DISABLE_TELEMETRY="1",
         )
-        gr = require_gradio()
+        import gradio as gr
+
         from fdtrain.demo.page import CSS, build_page
 
         page = build_page(restorer, folder)
@@ -79,11 +81,12 @@ def serving(restorer: PhotoRestorer, *, host: str, port: int) -> Iterator[Served
                 state_session_capacity=64,
                 theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
                 css=CSS,
-                app_kwargs={"middleware": [gr_middleware()]},
+                app_kwargs={"middleware": [_middleware()]},
             )
         except OSError as error:
             raise FdError(
-                f"the page cannot be served on {host}, port {port}: {error}", hint="name another --port, or --host"
+                f"the page cannot be served on {host}, port {port}: it is taken, or not this machine's",
+                hint="name another --port, or --host",
             ) from error
         try:
             yield Served(url, folder, in_memory)
@@ -106,8 +109,7 @@ def wait() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-def gr_middleware() -> Any:
-    """Return the middleware that sends the policy with every answer."""
+def _middleware() -> Any:
     from starlette.middleware import Middleware
 
     return Middleware(_Policy)
@@ -133,12 +135,10 @@ class _Policy:
         await self.app(scope, receive, with_policy)
 
 
-def require_gradio() -> Any:
-    """Import gradio; raise `FdError` where it is not there."""
-    try:
-        return importlib.import_module("gradio")
-    except ImportError as error:
-        raise FdError(f"the page needs gradio, which cannot be imported: {error}", hint=EXTRA) from error
+def require_gradio() -> None:
+    """Raise `FdError` where gradio is not there. Does not import it."""
+    if util.find_spec("gradio") is None:
+        raise FdError("the page needs gradio, which is not installed", hint=EXTRA)
 
 
 def _free_port(host: str) -> int:

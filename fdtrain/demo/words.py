@@ -24,7 +24,8 @@ STEPS = ("align", "mask", "restore", "paste")
 
 CSS = """
 header h1 { margin: 0.2em 0 0.3em; font-size: 1.7em; font-weight: 650; }
-header p { margin: 0 0 0.4em; padding: 0.7em 1em; border-left: 4px solid #b45309; background: #fef3c7; color: #451a03;
+header p, header p strong { color: #451a03; }
+header p { margin: 0 0 0.4em; padding: 0.7em 1em; border-left: 4px solid #b45309; background: #fef3c7;
            border-radius: 4px; }
 #status { min-height: 3em; }
 #status p:last-child:not(:first-child) { font-size: 0.85em; opacity: 0.75; font-variant-numeric: tabular-nums; }

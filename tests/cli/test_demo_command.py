@@ -1,0 +1,73 @@
+"""`fdtrain demo`: it serves until it is stopped, and says in one sentence why it cannot."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.fdtrain_main import program
+from tests.cli.running import assert_refused
+from tests.cli.test_fdtrain_program import COMMAND
+from tests.fdtrain.weights import write_weights
+
+pytest.importorskip("gradio")
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run fdtrain in this process."""
+    return CliRunner().invoke(program, [str(argument) for argument in arguments], prog_name="fdtrain")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors")
+
+
+def test_help_says_what_it_must_not_be_used_for() -> None:
+    told = " ".join(run("demo", "--help").stdout.split())
+    assert "must not be used to identify" in told
+    assert "127.0.0.1" in told
+
+
+def test_it_refuses(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_refused(
+        run("demo", "--weights", "none.safetensors", "-q"), 1, "there is no file of weights none.safetensors"
+    )
+    assert_refused(run("demo", "--weights", weights, "--port", "70000"), 2, "70000")
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert_refused(run("demo", "--weights", weights, "-q"), 1, "the page needs gradio", "fd-stackgan[demo]")
+
+
+@pytest.mark.slow
+def test_it_serves_until_it_is_stopped(weights: Path) -> None:
+    server = subprocess.Popen(
+        [*COMMAND, "demo", "--weights", str(weights), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    url = server.stdout.readline().strip()
+    assert url.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["referrer-policy"] == "no-referrer"
+    port = int(url.rstrip("/").rpartition(":")[2])
+    taken = subprocess.run(
+        [*COMMAND, "demo", "--weights", str(weights), "--port", str(port)], capture_output=True, text=True, timeout=120
+    )
+    assert taken.returncode == 1
+    assert f"the page cannot be served on 127.0.0.1, port {port}" in taken.stderr
+    server.send_signal(signal.SIGINT)
+    said = server.communicate(timeout=60)[1]
+    assert server.returncode == 0, said
+    assert "nothing that visitors sent is left" in said
+    with socket.socket() as closed:
+        assert closed.connect_ex(("127.0.0.1", port)) != 0

@@ -20,13 +20,18 @@ import pytest
 from fdgen.errors import FdError
 from fdtrain.comparison.ablation import record
 from fdtrain.comparison.layout import markdown_table
+from fdtrain.data import TripletDataset
 from fdtrain.errors import RunError
+from fdtrain.evaluate import evaluate
+from fdtrain.metrics.suite import Suite
+from fdtrain.models import Models
 from fdtrain.report.cases import case_grid, cases_of
 from fdtrain.report.charts import Interval, Line, interval_chart, line_chart
 from fdtrain.report.gallery import data_uri
 from fdtrain.report.pages import build_page, grids_of, latex, markdown
 from fdtrain.report.records import read_ablation
 from fdtrain.report.sources import Source, read_sources
+from fdtrain.results import Results
 from tests.fdtrain.reported import ODD_NAME
 from tests.fdtrain.sets import smooth_face, write_set
 
@@ -420,3 +425,15 @@ def test_a_run_that_has_only_begun_is_a_page(reported: Folders, tmp_path: Path) 
     text = build_page(read_sources([folder]))
     assert "0 of 64 images" in text
     assert "<svg" not in text
+
+
+def test_an_evaluation_has_the_pictures_of_the_run_beside_it(reported: Folders, triplets: Path, tmp_path: Path) -> None:
+    dataset = TripletDataset(triplets, "test", size_px=32, limit=6)
+    frame = evaluate(Models.open([reported["run"]], device="cpu").methods, dataset, suite=Suite())
+    Results.of(frame, dataset, Suite()).write(tmp_path)
+    text = build_page(read_sources([reported["run"], tmp_path]), data=triplets, n_pictures=1)
+    assert text.count('<div class="gallery"') == 1
+    assert set(re.findall(r'data-name="([^"]+)"', text)) == {"run, stage I", "run"}
+    shown = dict(re.findall(r'data-name="(run)".*?class="db">([\d.]+) dB', text, re.DOTALL))
+    best_db = frame[frame["method"] == "run"]["psnr_hole"].max()  # the best comes last
+    assert shown["run"] == f"{best_db:.1f}"

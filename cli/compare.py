@@ -145,8 +145,8 @@ def worked(
     tasks: list[Task], ask: Ask, out: Path, voice: Voice, on_folder: Callable[[Path], None] | None = None
 ) -> Done:
     """Do all tasks, telling how far they are; raise `Interrupted` where they were stopped."""
+    from fdtrain.atomic import make_folder
     from fdtrain.comparison.compare import Watch, compare
-    from fdtrain.results import make_folder
 
     make_folder(out)
     with asked_to_stop() as asked, Stages(voice) as stages:

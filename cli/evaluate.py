@@ -29,6 +29,14 @@ device_option = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:N or mps.  [default: a GPU if there is one]"
 )
 
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["auto", "torch", "onnx"]),
+    default="auto",
+    show_default=True,
+    help="What runs the weights: torch, or onnxruntime (an .onnx file; torch need not be there).",
+)
+
 
 def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
     return _chosen(ctx, parameter, text, REFERENCES)
@@ -121,13 +129,14 @@ def command(
         raise click.UsageError(
             "there is nothing to measure: name --weights or --references", click.get_current_context()
         )
+    from fdtrain.atomic import make_folder
     from fdtrain.data import TripletDataset
     from fdtrain.evaluate import compare_sets, evaluate
     from fdtrain.mask_evaluation import holds_masknet
     from fdtrain.metrics.suite import open_suite
     from fdtrain.models import Models
     from fdtrain.references import open_references, reference_notes
-    from fdtrain.results import Results, make_folder
+    from fdtrain.results import Results
 
     voice = Voice(quiet)
     if any(holds_masknet(path) for path in weights):

@@ -40,10 +40,10 @@ def measure_masks(
 ) -> MaskResults:
     """Measure mask networks on a split; with `out`, write numbers and sheets there."""
     from fdgen.errors import FdError
+    from fdtrain.atomic import make_folder
     from fdtrain.mask_evaluation import evaluate_masks, extreme_masks, holds_masknet, mask_gallery, open_measured
     from fdtrain.mask_results import MaskResults
     from fdtrain.pictures import write_png
-    from fdtrain.results import make_folder
     from fdtrain.silhouettes import SilhouetteDataset
 
     if others := [path for path in weights if not holds_masknet(path)]:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .evaluate import device_option
+from .evaluate import device_option, engine_option
 from .output import Voice, counted, emit, emit_json
-from .reporting import FAILED, complain
+from .reporting import FAILED, Interrupted
+from .restoring import Outcomes, names_of, refuse_overwriting
 from .settings import json_option, quiet_option
+
+if TYPE_CHECKING:
+    from fdgen.contract import Image
+    from fdtrain.photo_restorer import PhotoRestorer
 
 
 @click.command("restore")
@@ -21,102 +28,222 @@ from .settings import json_option, quiet_option
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, or a run's folder (its best weights).",
+    help="A .safetensors file, a run's folder (its best weights), or an ONNX file.",
+)
+@click.option(
+    "--masker",
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    help="A mask network (as --weights), which finds what covers each face where no --mask is given.",
 )
 @click.option(
     "--mask",
     "masks",
     multiple=True,
-    required=True,
     type=click.Path(path_type=Path),
     metavar="FILE|FOLDER",
     help="White where the occluder is; one for each PHOTO in their order, or a folder of masks with the photos' names.",
 )
 @click.option("--threshold", type=click.IntRange(1, 255), metavar="N", help="Values of a grey mask that mean white.")
+@click.option(
+    "--strokes",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|FOLDER",
+    help="Corrections of the mask, of the photo's size: pure green adds, pure red takes away. Named like --mask.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the pictures go.")
+@click.option(
+    "--faces",
+    "how",
+    type=click.Choice(["auto", "find", "aligned"]),
+    default="auto",
+    show_default=True,
+    help="Find faces; or take each PHOTO for one aligned face, as auto does with 178x218, 89x109 and small squares.",
+)
+@click.option(
+    "--sure",
+    type=click.FloatRange(0, 1),
+    default=0.4,
+    show_default=True,
+    metavar="SHARE",
+    help="Leave a face whose predicted mask may expect less overlap (IoU) with the truth than this.",
+)
+@click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: what was replaced.")
+@click.option("--side-by-side", "sides", is_flag=True, help="Write DIR/NAME.side.png too: before, mask, after.")
+@click.option("--no-grain", is_flag=True, help="Leave what is filled in as smooth as the network makes it.")
+@engine_option
 @device_option
 @quiet_option
 @json_option
 def command(
     photos: tuple[Path, ...],
     weights: Path,
+    masker: Path | None,
     masks: tuple[Path, ...],
     threshold: int | None,
+    strokes: tuple[Path, ...],
     out: Path,
+    how: str,
+    sure: float,
+    save_masks: bool,
+    sides: bool,
+    no_grain: bool,
+    engine: str,
     device: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Remove what a mask marks from each PHOTO, an aligned face: 178x218, 89x109, or a square crop.
+    """Remove what covers the faces of each PHOTO: a picture of any size, a folder of them, or a video.
 
-    Writes DIR/NAME.png of the photograph's own size, every pixel outside the mask as it was, and DIR/sheet.png: input,
-    mask, the stages. A photograph that cannot be used is told of, and the others are restored.
+    Writes DIR/NAME.png, upright and of the photograph's own size, every pixel outside the mask as it was, and
+    DIR/sheet.png: each face, its mask, the stages, the result. Of a video DIR/NAME.mkv, lossless and without sound,
+    each frame restored by itself. Where no face or nothing to remove is found, the picture is written unchanged. A
+    photograph that cannot be used is told of, and the others are restored.
+
+    What is filled in is invented. It is no evidence of how a person looks, and must not be used to identify anybody.
     """
-    names = [photo.stem for photo in photos]
-    if twice := next((name for name in names if names.count(name) > 1 or name == "sheet"), None):
-        raise click.UsageError(f"two pictures would be called {twice}.png in {out}", click.get_current_context())
-    paired = pair_masks(photos, masks)
+    from fdtrain.photo_files import is_video, list_photos
 
-    from fdgen.errors import PictureError
-    from fdtrain.models import Models
-    from fdtrain.pictures import pasted, write_png
-    from fdtrain.restore import read_mask, read_photo, restore
-    from fdtrain.results import make_folder
-    from fdtrain.sheets import sheet
-
+    context = click.get_current_context()
+    if not (masks or masker or strokes):
+        raise click.UsageError("name a mask for each photograph with --mask, or a mask network with --masker", context)
+    listed, n_other = list_photos(photos)
+    names = names_of(listed, out)
+    extras = [suffix for suffix, wanted in ((".mask.png", save_masks), (".side.png", sides)) if wanted]
+    refuse_overwriting(listed, names, out, extras=extras)
+    paired = pair(listed, masks, "mask", needed=masker is None and not strokes)
+    corrections = pair(listed, strokes, "stroke picture", needed=masker is None and not masks)
     voice = Voice(quiet)
-    models = Models.open([weights], device=device or "auto")
+    if n_other:
+        voice.say(f"{counted(n_other, 'file')} in the folders passed over: no photograph by their names")
+    restorer = open_restorer(weights, masker, how, engine=engine, device=device or "auto", with_grain=not no_grain)
+    restorer = replace(restorer, least_sure=sure)
+
+    from fdtrain.atomic import make_folder
+
     make_folder(out)
-    size_px = models.size_px
-    if size_px is None:
-        raise click.UsageError("--weights names no model", click.get_current_context())
-    rows, captions, written = [], [], []
-    for photo, mask in zip(photos, paired, strict=True):
-        try:
-            photo_HWC = read_photo(photo)
-            done = restore(
-                models.methods[0].model, photo_HWC, read_mask(mask, photo_HWC, threshold=threshold), size_px=size_px
-            )
-        except PictureError as error:
-            complain(f"error: {error.message}", error.hint)
-            continue
-        path = out / f"{photo.stem}.png"
-        write_png(path, done.picture_HWC)
-        written.append(str(path))
-        if not as_json:
-            emit(str(path))
-        made = {} if done.coarse_HWC is None else {"stage I": done.coarse_HWC}
-        made["stage II" if made else "result"] = done.refined_HWC
-        stages = [pasted(stage_HWC, done.input_HWC, done.mask_HW) for stage_HWC in made.values()]
-        rows.append([done.input_HWC, done.mask_HW, *stages])
-        captions.append([photo.name, "mask", *made])
-    if rows:
-        write_png(out / "sheet.png", sheet(rows, captions))
-        voice.say(f"{counted(len(rows), 'picture')} restored; before and after in {out / 'sheet.png'}")
+    outcomes = Outcomes(out, voice, as_json, save_masks, sides, restorer.size_px)
+    try:
+        for photo, name, mask, stroke in zip(listed, names, paired, corrections, strict=True):
+            one = _restore_video if is_video(photo) else _restore_photo
+            with outcomes.failures_told():
+                one(restorer, outcomes, photo, name, mask, stroke, threshold)
+    except KeyboardInterrupt:
+        outcomes.finish()
+        done = f"{outcomes.n_done} of {counted(len(listed), 'photograph')}"
+        raise Interrupted(f"{done} done and kept in {out}; name the others to go on") from None
+    outcomes.finish()
     if as_json:
-        emit_json({"restored": written, "failed": len(photos) - len(written)})
-    if len(written) < len(photos):
+        emit_json(outcomes.document())
+    if outcomes.n_failed:
         sys.exit(FAILED)
 
 
-def pair_masks(photos: Sequence[Path], masks: Sequence[Path]) -> list[Path]:
-    """Return the mask of each photograph; raise `UsageError` where there are too few, too many, or one is missing."""
+def open_restorer(
+    weights: Path, masker: Path | None, how: str, *, engine: str, device: str, with_grain: bool
+) -> PhotoRestorer:
+    """Open all that restores photographs: the weights, the mask network, and the finder of faces."""
+    from typing import cast
+
+    from fdgen.finder import find_faces
+    from fdtrain.engines import open_generator
+    from fdtrain.photo_restorer import How, PhotoRestorer
+
+    opened = open_generator(weights, engine=engine, device=device)
+    finder = None
+    if masker is not None:
+        from fdtrain.maskers import open_masker
+
+        finder = open_masker(masker, device)
+    return PhotoRestorer(opened.method, opened.size_px, find_faces, finder, cast(How, how), with_grain)
+
+
+def _restore_photo(
+    restorer: PhotoRestorer,
+    outcomes: Outcomes,
+    photo: Path,
+    name: str,
+    mask: Path | None,
+    strokes: Path | None,
+    threshold: int | None,
+) -> None:
+    from fdtrain.photo_files import read_photo_file
+    from fdtrain.restore import read_mask
+    from fdtrain.strokes import read_strokes
+
+    read = read_photo_file(photo)
+    photo_HWC = read.picture_HWC
+    done, searched_s = restorer.restore(
+        photo_HWC,
+        mask_HW=None if mask is None else read_mask(mask, photo_HWC, threshold=threshold),
+        strokes_HW=None if strokes is None else read_strokes(strokes, photo_HWC),
+    )
+    outcomes.keep(
+        name, str(photo), photo_HWC, done, searched_s=searched_s, profile=read.profile, notes=read.notes
+    )  # fmt: skip
+
+
+def _restore_video(
+    restorer: PhotoRestorer,
+    outcomes: Outcomes,
+    video: Path,
+    name: str,
+    mask: Path | None,
+    strokes: Path | None,
+    threshold: int | None,
+) -> None:
+    """Restore each frame by itself; one mask and one picture of strokes count for all of them."""
+    from fdtrain.restore import read_mask
+    from fdtrain.strokes import read_strokes
+    from fdtrain.video import SUFFIX, Frames, VideoFile
+
+    frames = Frames(video)
+    written = VideoFile(outcomes.out / f"{name}{SUFFIX}", frames.rate)
+    mask_HW: Image | None = None
+    whole = False
+    try:
+        for index, frame_HWC in enumerate(frames, 1):
+            if mask is not None and mask_HW is None:
+                mask_HW = read_mask(mask, frame_HWC, threshold=threshold)
+            strokes_HW = None if strokes is None else read_strokes(strokes, frame_HWC)
+            done, searched_s = restorer.restore(frame_HWC, mask_HW=mask_HW, strokes_HW=strokes_HW)
+            written.write(done.picture_HWC)
+            outcomes.keep_extras(f"{name}.{index:06d}", frame_HWC, done)
+            where = f"{video}, frame {index}"
+            outcomes.tell(where, str(written.path), done, searched_s=searched_s, table=False)
+        whole = True
+    finally:
+        path = written.close(whole=whole)
+        if not whole and written.n_frames:
+            outcomes.voice.say(f"{counted(written.n_frames, 'frame')} of {video} are kept in {path}")
+    if not outcomes.as_json:
+        emit(str(path))
+
+
+def pair(photos: Sequence[Path], given: Sequence[Path], what: str, *, needed: bool) -> list[Path | None]:
+    """Return what was given for each photograph, a mask say; None where a folder has none and none is needed.
+
+    Raises `UsageError` where there are too few, too many, or one is missing that is needed.
+    """
     from fdtrain.restore import mask_candidates
 
     context = click.get_current_context(silent=True)
-    if len(masks) == 1 and masks[0].is_dir():
-        found = []
+    if not given:
+        return [None] * len(photos)
+    if len(given) == 1 and given[0].is_dir():
+        found: list[Path | None] = []
         for photo in photos:
-            candidates = mask_candidates(photo, masks[0])
+            candidates = mask_candidates(photo, given[0])
             there = next((path for path in candidates if path.is_file()), None)
-            if there is None:
-                raise click.UsageError(f"{masks[0]} holds no mask for {photo}: {candidates[1].name}, say", context)
+            if there is None and needed:
+                raise click.UsageError(f"{given[0]} holds no {what} for {photo}: {candidates[1].name}, say", context)
             found.append(there)
         return found
-    if len(masks) != len(photos):
+    if len(given) != len(photos):
         raise click.UsageError(
-            f"there are {counted(len(photos), 'photograph')} and {counted(len(masks), 'mask')}: "
-            "name a mask for each, or one folder that holds them",
+            f"there are {counted(len(photos), 'photograph')} and {counted(len(given), what)}: "
+            "name one for each, or one folder that holds them",
             context,
         )
-    return list(masks)
+    return list(given)

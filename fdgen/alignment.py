@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.contract import Image
+from fdgen.contract import CROP_PX, EYES_PX, Image
 from fdgen.images import resize
 
-CELEBA_WIDTH_PX, CELEBA_HEIGHT_PX = 178, 218
+CELEBA_WIDTH_PX, CELEBA_HEIGHT_PX = CROP_PX, 218
 CELEBA_TOP_PX = 20
 """First row of the square crop: rows 20 to 198 of 178x218."""
 
-CELEBA_EYES_PX = np.array([[69.5, 91.5], [108.5, 91.5]])
+CELEBA_EYES_PX = np.array(EYES_PX)
 """Centres of the eyes in the square crop at 178 px, the viewer's left first."""
 
 Frame = npt.NDArray[np.float64]

@@ -41,6 +41,9 @@ KEY_PATTERN = re.compile(r"^[a-z][a-z0-9_-]*$")
 
 Image = npt.NDArray[np.uint8]
 
+CROP_PX, EYES_PX = 178, ((69.5, 91.5), (108.5, 91.5))
+"""Side of CelebA's square crop, rows 20 to 198 of 178x218, and the eyes' centres in it, the viewer's left first."""
+
 
 _DATASET_FIELDS: Mapping[str, Any] = {
     "name": str, "version": str, "spec_id": str, "content_id": str, "schema": int, "generator": int, "landmarks": str,

@@ -100,6 +100,14 @@ class Detector:
         scale = size_px / PROBE_PX
         return Landmarks.rounded(points * scale, quantise(frame * scale), size_px)
 
+    def settled_eyes(self, picture_HWC: Image, eyes_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+        """Return the eyes of the face whose eyes lie near `eyes_px`, (2, 2) px of the picture; None where none is seen.
+
+        Not silenced: the caller is.
+        """
+        settled = self._settle(picture_HWC, eyes_px)
+        return None if settled is None else to_picture(settled[0], eye_centres(settled[1]))
+
     def _aligned_points(self, probe_HWC: Image) -> npt.NDArray[np.float64] | None:
         """Return the points of a face whose eyes lie where CelebA has them; None where there is none."""
         for attempt in (self._faces, self._faces_leniently):

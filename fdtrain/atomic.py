@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -44,6 +45,18 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     write_bytes(path, text.encode())
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder for results, before any is worked out; raise `RunError` where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be written: {error.strerror}", hint="name another folder with --out"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -18,8 +18,9 @@ import torch
 from fdgen.contract import Image, Place
 from fdgen.errors import DatasetError, PictureError
 from fdtrain.order import Draw, EpochSampler, sample_seed
-from fdtrain.pictures import decode_grey, decode_rgb, mask_to_tensor, pasted, resized, resized_mask, to_tensor
+from fdtrain.pictures import decode_grey, decode_rgb, pasted, resized, resized_mask
 from fdtrain.stored import StoredSamples
+from fdtrain.tensors import mask_to_tensor, to_tensor
 
 __all__ = ["Augment", "Draw", "EpochSampler", "Pictures", "Sample", "TripletDataset"]
 

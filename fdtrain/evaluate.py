@@ -16,11 +16,12 @@ from torch import nn
 from fdgen.contract import Image
 from fdgen.errors import FdError
 from fdtrain.data import Pictures, TripletDataset
-from fdtrain.methods import Method, ModelMethod
+from fdtrain.methods import Method
 from fdtrain.metrics.fidelity import fidelity, hole_fidelity
 from fdtrain.metrics.suite import FIDELITY, Suite, open_suite
 from fdtrain.pictures import pasted
 from fdtrain.summary import VIEWS
+from fdtrain.torch_engine import ModelMethod
 
 if TYPE_CHECKING:
     import pandas as pd

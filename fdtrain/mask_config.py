@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator
 
-from fdtrain.config_types import Count, Names, Section, Weight, listed, none_from_text
+from fdtrain.config_types import Count, Names, Section, Share, Weight, listed, none_from_text
 
 
 def _some(values: tuple[Count, ...]) -> tuple[Count, ...]:
@@ -28,6 +28,8 @@ class MaskConfig(Section):
     # Weights of soft Dice and of the kinds' cross-entropy, beside the pixels' cross-entropy of weight 1.
     dice: Weight = 0.5
     kind: Weight = 0.1
+    # How often a training picture shows the face without its occluder, with nothing to find.
+    bare: Share = 0.2
     # Of AdamW.
     weight_decay: Weight = 1e-4
 

@@ -14,8 +14,8 @@ from fdgen.errors import FdError
 from fdtrain.checkpoint import find_weights, load_masknet, read_facts
 from fdtrain.device import open_device
 from fdtrain.evaluate import BATCH
-from fdtrain.maskers import THRESHOLD, Probabilities, TorchMasker
-from fdtrain.metrics.segmentation import Calibration, boundary_f, iou
+from fdtrain.maskers import Probabilities, TorchMasker
+from fdtrain.metrics.segmentation import EVEN, Calibration, boundary_f, iou
 from fdtrain.models import short_names
 from fdtrain.sheets import sheet
 from fdtrain.silhouettes import SOLID, SilhouetteDataset
@@ -89,7 +89,7 @@ def evaluate_masks(
         for one in measured:
             guesses = one.masker.predict([picture.occluded_HWC for picture in seen])
             for index, guess, truth_HW in zip(indices, guesses, truths, strict=True):
-                found_HW = guess.occluder_HW >= THRESHOLD
+                found_HW = guess.occluder_HW >= EVEN
                 shared = float((found_HW & truth_HW).sum())
                 likeliest = max(guess.kinds, key=lambda kind: guess.kinds[kind], default=None)
                 worn = str(strata[index]["kind"]).split("+")

@@ -12,8 +12,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from fdgen.contract import Image
 from fdtrain.networks.masknet import MaskNet
-from fdtrain.pictures import to_pictures
 from fdtrain.sheets import sheet
+from fdtrain.tensors import to_pictures
 from fdtrain.validation import MASK_SCORE
 
 TEMPERATURE = "val/temperature"

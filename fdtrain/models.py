@@ -10,7 +10,7 @@ from fdgen.errors import FdError
 from fdtrain.checkpoint import find_weights, load_model, read_facts
 from fdtrain.data import TripletDataset
 from fdtrain.device import open_device
-from fdtrain.methods import ModelMethod
+from fdtrain.torch_engine import ModelMethod
 
 
 @dataclass(frozen=True)

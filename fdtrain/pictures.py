@@ -1,7 +1,7 @@
-"""Pictures in and out: the codec, the change of size that keeps a pair exact, and the step to tensors and back.
+"""Pictures in and out: the codec, the change of size that keeps a pair exact, and the numbers that networks see.
 
-Pictures are RGB uint8 `_HWC`, masks uint8 `_HW` of 0 and 255; tensors are float32 in [-1, 1], masks 0 or 1. BGR exists
-in this module only.
+Pictures are RGB uint8 `_HWC`, masks uint8 `_HW` of 0 and 255; values are float32 in [-1, 1], masks 0 or 1. BGR exists
+in this module only; torch does not (`fdtrain.tensors`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from fdgen.contract import Image
 from fdgen.errors import PictureError
 from fdtrain.atomic import write_whole
+
+Values = npt.NDArray[np.float32]
 
 WHAT_IS_READ = "give a whole JPEG, PNG, WebP, BMP or TIFF"
 
@@ -101,18 +102,18 @@ def pasted(occluded_HWC: Image, clean_HWC: Image, mask_HW: Image) -> Image:
     return np.where(mask_HW[..., None] > 0, occluded_HWC, clean_HWC)
 
 
-def to_tensor(picture_HWC: Image) -> torch.Tensor:
+def to_values(picture_HWC: Image) -> Values:
     """Return an RGB picture as float32 (3, H, W) in [-1, 1]."""
     values = np.ascontiguousarray(picture_HWC.transpose(2, 0, 1), np.float32)
-    return torch.from_numpy(values / np.float32(127.5) - np.float32(1))
+    return values / np.float32(127.5) - np.float32(1)
 
 
-def mask_to_tensor(mask_HW: Image) -> torch.Tensor:
+def mask_to_values(mask_HW: Image) -> Values:
     """Return a mask as float32 (1, H, W) of 0 and 1."""
-    return torch.from_numpy((mask_HW > 0).astype(np.float32)[None])
+    return (mask_HW > 0).astype(np.float32)[None]
 
 
-def to_pictures(images_B3HW: torch.Tensor) -> npt.NDArray[np.uint8]:
+def from_values(images_B3HW: Values) -> npt.NDArray[np.uint8]:
     """Return a batch in [-1, 1] as RGB uint8 (B, H, W, 3): clipped, rounded to the nearest."""
-    values = images_B3HW.detach().to("cpu", torch.float32).add(1).mul(127.5).round_().clamp_(0, 255)
-    return np.ascontiguousarray(values.to(torch.uint8).permute(0, 2, 3, 1).numpy())
+    levels = np.rint((images_B3HW + np.float32(1)) * np.float32(127.5)).clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
 from fdgen.contract import Image
 from fdgen.errors import PictureError
-from fdtrain.methods import Method, ModelMethod
+from fdtrain.methods import Method
 from fdtrain.pictures import decode_grey, decode_rgb, pasted, read_file, resized, resized_mask
+
+if TYPE_CHECKING:
+    import torch
 
 ALIGNED = {(218, 178): (20, 0, 178), (109, 89): (10, 0, 89)}
 """Height and width of CelebA's aligned pictures, official and halved: top, left and side of the square crop."""
@@ -115,6 +117,8 @@ def restore(model: torch.nn.Module, photo_HWC: Image, mask_HW: Image, *, size_px
 
     Every pixel whose mask is 0 keeps its value. Raises `PictureError` where the photograph is not aligned.
     """
+    from fdtrain.torch_engine import ModelMethod  # alone in this module to need torch
+
     device = next(model.parameters()).device
     return restore_by(ModelMethod(model, device=device), photo_HWC, mask_HW, size_px=size_px)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from fdtrain.atomic import write_text
 from fdtrain.data import TripletDataset
-from fdtrain.errors import RunError
 from fdtrain.metrics.suite import Suite
 from fdtrain.summary import BASELINE, HOLE_REPLACED, RAW_OUTPUT, main_table, strata_table, summarise
 
@@ -113,18 +111,6 @@ class Results:
         write_text(folder / "summary.csv", self.summary.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
         write_text(folder / "table.txt", self.text())
         write_text(folder / "eval.json", json.dumps(self.json(), indent=2, allow_nan=False) + "\n")
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder for results, before any is worked out; raise `RunError` where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise RunError(
-            f"{folder} cannot be written: {error.strerror}", hint="name another folder with --out"
-        ) from error
 
 
 def table_lines(title: str, rows: Sequence[Sequence[str]]) -> list[str]:

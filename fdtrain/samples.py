@@ -30,6 +30,7 @@ def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: i
             without=data.without,
             limit=limit,
             augment=SILHOUETTE_AUGMENTS[augment],
+            bare=0.0 if fixed else config.mask.bare,
             seed=config.seed,
             verify=data.verify and not fixed,
         )

@@ -11,12 +11,13 @@ import PIL.Image
 import PIL.ImageDraw
 
 from fdgen.contract import Image
-from fdtrain.data import TripletDataset
 from fdtrain.methods import Method
 from fdtrain.pictures import pasted
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from fdtrain.data import TripletDataset
 
 GAP_PX, CAPTION_PX, PAPER = 4, 14, 255
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from fdgen.contract import Image
 from fdtrain.losses import ssim_map
 from fdtrain.networks.restorer import Restoration, composite
-from fdtrain.pictures import to_pictures
 from fdtrain.sheets import sheet
+from fdtrain.tensors import to_pictures
 
 SCORE = "val/hole_psnr_db"
 """What decides which checkpoint is the best: PSNR in the hole alone, of the final picture."""

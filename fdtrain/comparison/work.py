@@ -31,10 +31,11 @@ from fdtrain.data import TripletDataset
 from fdtrain.device import open_device
 from fdtrain.evaluate import evaluate
 from fdtrain.loop import fit
-from fdtrain.methods import Method, ModelMethod
+from fdtrain.methods import Method
 from fdtrain.metrics.suite import open_suite
 from fdtrain.references import open_references, reference_notes
 from fdtrain.stats import Progress
+from fdtrain.torch_engine import ModelMethod
 
 RUN, CPU_FILE, IMAGES_FILE, RESULT_FILE, BUDGET_FILE = "run", "cpu.jsonl", "images.csv", "result.json", "budget.json"
 

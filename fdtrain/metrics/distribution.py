@@ -18,7 +18,7 @@ import torch
 
 from fdgen.contract import Image
 from fdtrain.metrics.errors import NotComputed
-from fdtrain.pictures import to_tensor
+from fdtrain.tensors import to_tensor
 
 N_FEATURES = 2048
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from fdgen.contract import Image
 from fdtrain.metrics.errors import NotComputed
 from fdtrain.metrics.recent import Recent
-from fdtrain.pictures import to_tensor
+from fdtrain.tensors import to_tensor
 
 LEAST_PX = 64
 """The patches on which people judged, and the weights were learned."""

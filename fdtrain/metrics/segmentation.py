@@ -15,6 +15,9 @@ import numpy.typing as npt
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
+EVEN = 0.5
+"""Where a pixel is as likely an occluder's as not: regions and boundaries are those of what is likelier."""
+
 TOLERANCE = 0.0075
 """How far boundaries may lie apart and still meet, as a share of the picture's diagonal: Csurka et al. 2013, "What is a
 good evaluation measure for semantic segmentation?", section 3; 1 px at 96 px, 1.4 px at 128 px."""

@@ -13,15 +13,12 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from skimage.feature import canny
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from fdtrain.baseline_config import EdgeConnectConfig
+from fdtrain.edges import GREY, known_edges
 from fdtrain.networks.restorer import Restoration, Restorer, blanked
-
-GREY = (0.299, 0.587, 0.114)
-"""Luma of ITU-R BT.601, as of the pictures that the Canny detector of the paper saw."""
 
 DILATION = 2
 """Of the first convolution of each residual block (section 3)."""
@@ -44,9 +41,12 @@ class EdgeConnect(Restorer):
 
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
         """Complete the edges, then the picture; what lies in the hole is not looked at."""
-        grey_B1HW = grey(occluded_B3HW)
-        known_B1HW = canny_edges(grey_B1HW, self.sigma_px, mask_B1HW)
-        made_B1HW = self.predict_edges(grey_B1HW, known_B1HW, mask_B1HW)
+        known_B1HW = canny_edges(grey(occluded_B3HW), self.sigma_px, mask_B1HW)
+        return self.along(occluded_B3HW, mask_B1HW, known_B1HW)
+
+    def along(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, known_B1HW: Tensor) -> Restoration:
+        """Do the same along edges that were found before: all of it that is a network."""
+        made_B1HW = self.predict_edges(grey(occluded_B3HW), known_B1HW, mask_B1HW)
         image_B3HW = self.complete(occluded_B3HW, joined_edges(known_B1HW, made_B1HW, mask_B1HW), mask_B1HW)
         return Restoration(image_B3HW, image_B3HW)
 
@@ -146,13 +146,12 @@ def canny_edges(grey_B1HW: Tensor, sigma_px: float, hole_B1HW: Tensor | None = N
     """Return binary edges (B, 1, H, W); those in and along a hole are left out where one is given."""
     if grey_B1HW.is_meta:  # shapes only
         return torch.empty_like(grey_B1HW)
-    pictures_BHW = (grey_B1HW[:, 0].cpu().numpy() * 0.5 + 0.5).astype(np.float64)
+    pictures_BHW = grey_B1HW[:, 0].cpu().numpy()
     known = [None] * len(pictures_BHW) if hole_B1HW is None else list(hole_B1HW[:, 0].cpu().numpy() == 0)
     edges = [
-        canny(picture_HW, sigma=sigma_px, mask=known_HW)  # type: ignore[no-untyped-call]
-        for picture_HW, known_HW in zip(pictures_BHW, known, strict=True)
+        known_edges(picture_HW, sigma_px, known_HW) for picture_HW, known_HW in zip(pictures_BHW, known, strict=True)
     ]
-    return torch.from_numpy(np.stack(edges).astype(np.float32))[:, None].to(grey_B1HW.device)
+    return torch.from_numpy(np.stack(edges))[:, None].to(grey_B1HW.device)
 
 
 def joined_edges(known_B1HW: Tensor, made_B1HW: Tensor, mask_B1HW: Tensor) -> Tensor:

@@ -17,13 +17,14 @@ from fdtrain.checkpoint import find_weights, load_model, read_facts
 from fdtrain.comparison.work import RUN, file_sha256
 from fdtrain.data import Pictures, TripletDataset
 from fdtrain.errors import RunError
-from fdtrain.methods import Method, ModelMethod
+from fdtrain.methods import Method
 from fdtrain.metrics.fidelity import hole_fidelity
 from fdtrain.pictures import pasted
 from fdtrain.references import open_references
 from fdtrain.report.cases import Case
 from fdtrain.report.measured import Given, Measured
 from fdtrain.report.sources import Source
+from fdtrain.torch_engine import ModelMethod
 
 EVALUATED = {
     "Telea": "telea",

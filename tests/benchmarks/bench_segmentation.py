@@ -41,11 +41,13 @@ from torch.nn import functional
 
 from fdgen.contract import Manifest
 from fdtrain.augment_photograph import PhotographAugment
-from fdtrain.maskers import THRESHOLD, Masker, TorchMasker, open_masker
+from fdtrain.maskers import Masker, TorchMasker, open_masker
+from fdtrain.metrics.segmentation import EVEN
 from fdtrain.networks.masknet import Guesser, MaskNet
 from fdtrain.objectives.mask import soft_dice_loss
-from fdtrain.pictures import decode_grey, decode_rgb, to_tensor, write_png
+from fdtrain.pictures import decode_grey, decode_rgb, write_png
 from fdtrain.silhouettes import SOLID, Seen
+from fdtrain.tensors import to_tensor
 from tests.benchmarks import outlines
 
 Levels = npt.NDArray[np.uint8]
@@ -140,7 +142,7 @@ def evaluate(masker: Masker, folder: Path, labelled: list[outlines.Labelled], sh
     scores, drawn = [], []
     for entry in labelled:
         crop = outlines.read_crop(folder, entry, outlines.WIDTH_PX)
-        found = masker.predict([crop])[0].occluder_HW >= THRESHOLD
+        found = masker.predict([crop])[0].occluder_HW >= EVEN
         scores.append(outlines.iou(found, entry))
         if sheet is not None:
             drawn.append(_overlaid(crop, found, entry, scores[-1]))

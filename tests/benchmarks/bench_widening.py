@@ -6,8 +6,9 @@ The mask network learns silhouettes, and a restorer must also replace what the o
 shadows, blurred edges, what was compressed with it. The dataset's `mask` marks all of that. For each threshold and
 reach of `fdtrain.maskers.widen`, over the pictures of a split:
 
-    covered   share of the pixels of `mask` that the widened guess masks: the mean, and of the worst twentieth the best
-    residue   mean absolute difference in levels, of occluded and clean, over what is left of `mask`, per masked pixel
+    covered   share of the pixels of `mask` that the widened guess masks: the mean, and the 5th percentile of pictures
+    residue   what stays: the difference in levels of occluded and clean where `mask` is not covered, summed, by the
+              pixels of `mask`
     lost      share of the clean pixels that it masks without need
 
 `true` rows widen the silhouette itself, as a perfect network would. Residue is what matters: a shadow of one level

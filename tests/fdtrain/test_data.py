@@ -23,7 +23,8 @@ from fdgen.errors import DatasetError, FdError
 from fdtrain.augment import NAMED, PairAugment
 from fdtrain.data import Draw, EpochSampler, Pictures, TripletDataset
 from fdtrain.loading import Batches
-from fdtrain.pictures import pasted, resized, resized_mask, to_pictures, to_tensor
+from fdtrain.pictures import pasted, resized, resized_mask
+from fdtrain.tensors import to_pictures, to_tensor
 from tests.fdtrain.sets import SIZE_PX
 
 # From Python 3.12 on, forking a process that has threads warns; that it is safe here is what these tests show.

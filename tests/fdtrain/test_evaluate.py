@@ -19,7 +19,6 @@ from fdtrain.data import TripletDataset
 from fdtrain.errors import DeviceError
 from fdtrain.evaluate import compare_sets, evaluate
 from fdtrain.inpainting import Inpainting
-from fdtrain.methods import ModelMethod
 from fdtrain.metrics.distribution import Inception, frechet_distance
 from fdtrain.metrics.fidelity import fidelity, hole_fidelity, psnr
 from fdtrain.metrics.suite import MEASURES, Suite, open_suite
@@ -29,6 +28,7 @@ from fdtrain.references import Copy, MeanFace
 from fdtrain.results import FILES, Results
 from fdtrain.sheets import extremes, gallery, sheet
 from fdtrain.summary import HOLE_REPLACED, IN_THE_HOLE, RAW_OUTPUT, main_table, mean_and_error, strata_table, summarise
+from fdtrain.torch_engine import ModelMethod
 from tests.fdtrain.weights import write_weights
 
 

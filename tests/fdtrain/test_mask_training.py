@@ -72,6 +72,29 @@ def whole(triplets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 # What is learnt from.
 
 
+def test_some_samples_are_drawn_bare_anew_each_epoch(triplets: Path) -> None:
+    bare = SilhouetteDataset(triplets, "train", size_px=32, known_kinds=("mask", "hand"), bare=1.0)
+    worn = SilhouetteDataset(triplets, "train", size_px=32, known_kinds=("mask", "hand"))
+    clean = TripletDataset(triplets, "train", size_px=32)
+    assert any(worn[index]["kinds"].any() for index in range(len(worn)))
+    for index in range(len(bare)):
+        assert torch.equal(bare[index]["occluded"], clean[index]["clean"])
+        assert not bare[index]["silhouette"].any()
+        assert not bare[index]["kinds"].any()
+    half = SilhouetteDataset(triplets, "train", size_px=32, bare=0.5, seed=3)
+    drawn = [[half.is_bare(index, epoch) for index in range(len(half))] for epoch in range(200 // len(half) + 1)]
+    assert drawn[0] != drawn[1]
+    assert 0.35 < np.mean(drawn) < 0.65
+    assert [half[Draw(0, epoch)]["silhouette"].any().item() for epoch in range(9)] == [not one[0] for one in drawn[:9]]
+
+
+def test_only_training_draws_bare(triplets: Path) -> None:
+    config = small(triplets, ("mask.bare", 1.0))
+    trained, measured = open_samples(config, "train"), open_samples(config, "train", fixed=True)
+    assert not trained[0]["silhouette"].any()
+    assert measured[0]["silhouette"].any()
+
+
 def test_silhouettes_are_those_of_the_triplets(triplets: Path) -> None:
     ours = SilhouetteDataset(triplets, "train", size_px=None, known_kinds=("hand", "mask"), verify=True)
     theirs = TripletDataset(triplets, "train", size_px=None)

@@ -26,7 +26,7 @@ from fdtrain.metrics.identity import FACE_BOX, Identity
 from fdtrain.metrics.learned import ALEXNET_FILE, open_lpips, open_stlpips
 from fdtrain.metrics.niqe import Niqe
 from fdtrain.metrics.recent import Recent
-from fdtrain.pictures import to_tensor
+from fdtrain.tensors import to_tensor
 from tests.fdtrain.sets import smooth_face
 
 

@@ -1,0 +1,219 @@
+"""What `fdtrain restore` writes of each photograph, and what it says of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .output import Voice, counted, emit
+from .reporting import complain
+
+if TYPE_CHECKING:
+    from fdgen.contract import Image
+    from fdtrain.photograph import RestoredFace, RestoredPhotograph
+
+MOST_ROWS = 60
+"""Faces on the sheet; more would make a picture that nobody can open."""
+
+LEFT = 0.01
+"""Share of a mask beyond every face's crop from which on it is told of."""
+
+
+@dataclass
+class Outcomes:
+    """What was written, and told of each photograph."""
+
+    out: Path
+    voice: Voice
+    as_json: bool
+    saves_masks: bool
+    saves_sides: bool
+    size_px: int
+    pictures: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Sequence[Image]] = field(default_factory=list)
+    captions: list[Sequence[str]] = field(default_factory=list)
+    n_done: int = 0
+    n_failed: int = 0
+    n_faces: int = 0
+
+    @contextlib.contextmanager
+    def failures_told(self) -> Iterator[None]:
+        """Tell of a photograph that cannot be used, count it, and go on."""
+        from fdgen.errors import PictureError
+
+        try:
+            yield
+            self.n_done += 1
+        except PictureError as error:
+            complain(f"error: {error.message}", error.hint)
+            self.n_failed += 1
+
+    def keep(
+        self,
+        name: str,
+        source: str,
+        photo_HWC: Image,
+        done: RestoredPhotograph,
+        *,
+        searched_s: float,
+        profile: bytes | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        """Write all that is asked for of a photograph, and tell of it."""
+        from fdtrain.photo_files import write_photo
+
+        path = self.out / f"{name}.png"
+        write_photo(path, done.picture_HWC, profile)
+        self.keep_extras(name, photo_HWC, done)
+        self.tell(source, str(path), done, searched_s=searched_s, notes=notes)
+        if not self.as_json:
+            emit(str(path))
+
+    def keep_extras(self, name: str, photo_HWC: Image, done: RestoredPhotograph) -> None:
+        """Write the mask and the three pictures side by side where they are asked for, and remember the faces."""
+        from fdtrain.pictures import write_png
+        from fdtrain.sides import cells, side_by_side
+
+        if self.saves_masks:
+            write_png(self.out / f"{name}.mask.png", done.mask_HW)
+        if self.saves_sides:
+            write_png(self.out / f"{name}.side.png", side_by_side(photo_HWC, done))
+        for row, captions in cells(done, self.size_px)[: MOST_ROWS - len(self.rows)]:
+            self.rows.append(row)
+            self.captions.append([name, *captions])
+
+    def tell(
+        self,
+        source: str,
+        written: str,
+        done: RestoredPhotograph,
+        *,
+        searched_s: float,
+        notes: Sequence[str] = (),
+        table: bool = True,
+    ) -> None:
+        """Remember what became of each face, and say it: in a line, and with `table` in one for each face."""
+        told = list(notes)
+        if not done.faces:
+            told.append("no face was found: it is written unchanged (--faces aligned takes it for one)")
+        if done.beyond > LEFT:
+            told.append(f"{done.beyond:.0%} of its mask lies beyond every face and was left")
+        restored = [face for face in done.faces if face.outcome == "restored"]
+        self.n_faces += len(restored)
+        self.pictures.append(
+            {
+                "photo": source,
+                "written": written,
+                "find_s": round(searched_s, 3),
+                "faces": [described(face) for face in done.faces],
+                "notes": told,
+            }
+        )
+        self.voice.say(f"{source}: {counted(len(done.faces), 'face')}" + "".join(f"; {note}" for note in told))
+        for line in lines_of(done.faces) if table else ():
+            self.voice.say(line)
+
+    def finish(self) -> None:
+        """Write the sheet, and say how it went."""
+        import numpy as np
+
+        from fdtrain.pictures import write_png
+        from fdtrain.sheets import sheet
+
+        if self.rows:
+            widest = max(map(len, self.rows))
+            blank = np.full_like(self.rows[0][0], 255)
+            rows = [[*row, *[blank] * (widest - len(row))] for row in self.rows]
+            captions = [[*texts, *[""] * (widest - len(texts))] for texts in self.captions]
+            write_png(self.out / "sheet.png", sheet(rows, captions))
+            more = f" (the first {MOST_ROWS} faces)" if self.n_faces > MOST_ROWS else ""
+            self.voice.say(
+                f"{counted(len(self.pictures), 'picture')}, {counted(self.n_faces, 'face')} restored; before and after "
+                f"in {self.out / 'sheet.png'}{more}. What was filled in is invented: it shows nobody's true face"
+            )
+
+    def document(self) -> dict[str, Any]:
+        """Return all of it for a machine."""
+        written = dict.fromkeys(picture["written"] for picture in self.pictures)  # frames of a video have one
+        return {"restored": list(written), "failed": self.n_failed, "pictures": self.pictures}
+
+
+def described(face: RestoredFace) -> dict[str, Any]:
+    """Return what is known of a face, for a machine."""
+    return {
+        "outcome": face.outcome,
+        "corners": [[round(float(x), 1), round(float(y), 1)] for x, y in face.frame.corners_xy],
+        "side_px": round(face.frame.side_px, 1),
+        "score": round(face.score, 4),
+        "confidence": round(face.confidence, 4),
+        "covered": round(face.covered, 4),
+        "kinds": {kind: round(probability, 4) for kind, probability in face.kinds.items()},
+        "seconds": {step: round(seconds, 4) for step, seconds in face.seconds.items()},
+    }
+
+
+def lines_of(faces: Sequence[RestoredFace]) -> list[str]:
+    """Return a table with a line a face."""
+    from .output import aligned
+
+    rows: list[tuple[str, ...]] = [("where", "side", "score", "confidence", "covered", "seconds", "what")]
+    for face in faces:
+        x, y = face.frame.corners_xy.mean(axis=0)
+        likely = [kind for kind, probability in face.kinds.items() if probability >= 0.5]
+        rows.append(
+            (
+                f"{x:.0f},{y:.0f}",
+                f"{face.frame.side_px:.0f} px",
+                f"{face.score:.2f}",
+                f"{face.confidence:.2f}",
+                f"{face.covered:.0%}",
+                f"{sum(face.seconds.values()):.2f}",
+                face.outcome + (f" ({', '.join(likely)})" if likely else ""),
+            )
+        )
+    return aligned(rows, indent=2) if faces else []
+
+
+def names_of(photos: Sequence[Path], out: Path) -> list[str]:
+    """Return what each picture will be called in the folder, without suffix.
+
+    That is its stem, or its whole name where stems are the same. Raises `UsageError` where two would still be called
+    the same.
+    """
+    stems = [photo.stem for photo in photos]
+    names = [
+        photo.name if stems.count(photo.stem) > 1 or photo.stem == "sheet" else photo.stem for photo in photos
+    ]  # fmt: skip
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise click.UsageError(
+            f"two pictures would be called {Path(twice).stem}.png in {out}", click.get_current_context(silent=True)
+        )
+    return names
+
+
+def refuse_overwriting(photos: Sequence[Path], names: Sequence[str], out: Path, *, extras: Sequence[str]) -> None:
+    """Raise `UsageError` where a result would take the place of a photograph, or of another result.
+
+    `extras` has the suffixes of what is written beside each picture, `.mask.png` say.
+    """
+    from fdtrain.photo_files import is_video
+    from fdtrain.video import SUFFIX
+
+    context = click.get_current_context(silent=True)
+    taken = {photo.resolve() for photo in photos}
+    written: set[Path] = set()
+    for photo, name in zip(photos, names, strict=True):
+        for suffix in (SUFFIX if is_video(photo) else ".png", *extras):
+            path = out / f"{name}{suffix}"
+            if path.resolve() in taken:
+                raise click.UsageError(
+                    f"{path} is a photograph to restore, and a result would take its place: name another --out", context
+                )
+            if path in written:
+                raise click.UsageError(f"two pictures would be called {path.name} in {out}", context)
+            written.add(path)

@@ -1,0 +1,182 @@
+"""The page: a photograph in, its mask to be corrected with a brush, before and after with a slider."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict
+
+import gradio as gr
+
+from fdgen.contract import Image
+from fdgen.errors import FdError, PictureError
+from fdtrain.demo.storage import KEPT_S
+from fdtrain.demo.visit import CANVAS_PX, RED, SEEN_THROUGH, Visit, read_upload
+from fdtrain.demo.words import CSS, FINDS, HEAD, PAINTS, TITLE, USE, told
+from fdtrain.photo_files import write_photo
+from fdtrain.photo_restorer import PhotoRestorer
+
+AT_ONCE = 1
+"""Photographs restored at the same time: one uses all cores, and faces are found by one detector."""
+
+WAITING = 32
+"""Visitors who may wait; the next one is told that the page is busy."""
+
+
+class Layers(TypedDict):
+    """What gradio's editor gives back, of which the layers count."""
+
+    background: Image | None
+    layers: list[Image]
+    composite: Image | None
+
+
+def build_page(restorer: PhotoRestorer, folder: Path) -> gr.Blocks:
+    """Return the page; files for visitors are written into `folder`."""
+    finds = restorer.masker is not None
+    brush = gr.Brush(
+        default_size=32, colors=[f"rgba({RED[0]}, {RED[1]}, {RED[2]}, {SEEN_THROUGH / 255:.2f})"], color_mode="fixed"
+    )
+    page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
+    with page:
+        visit = gr.State(None, time_to_live=KEPT_S)
+        gr.HTML(HEAD.format(title=TITLE, use=USE), padding=False)
+        with gr.Row(equal_height=False):
+            with gr.Column(elem_id="given"):
+                gr.Markdown("### 1 · Photograph")
+                with gr.Tab("File"):
+                    given = gr.File(
+                        label="Photograph", show_label=False, file_types=["image"], height=140, elem_id="file"
+                    )
+                with gr.Tab("Webcam"):
+                    camera = gr.Image(
+                        sources=["webcam"], type="numpy", show_label=False, height=300, elem_id="webcam", format="png"
+                    )
+                status = gr.Markdown(elem_id="status", value=FINDS if finds else PAINTS)
+            with gr.Column(elem_id="masked"):
+                gr.Markdown("### 2 · What is replaced")
+                editor = gr.ImageEditor(
+                    label="Mask",
+                    show_label=False,
+                    sources=(),
+                    transforms=(),
+                    brush=brush,
+                    eraser=gr.Eraser(default_size=32),
+                    layers=gr.LayerOptions(allow_additional_layers=False, disabled=True),
+                    canvas_size=(CANVAS_PX, CANVAS_PX),
+                    type="numpy",
+                    image_mode="RGBA",
+                    format="png",
+                    buttons=["fullscreen"],
+                    placeholder="The photograph appears here",
+                    elem_id="editor",
+                )
+                again = gr.Button("Restore what is red", variant="primary", interactive=False, elem_id="restore")
+            with gr.Column(elem_id="made"):
+                gr.Markdown("### 3 · Before and after")
+                slider = gr.ImageSlider(
+                    label="Before and after", show_label=False, type="numpy", format="png", interactive=False,
+                    buttons=["fullscreen"], elem_id="slider",
+                )  # fmt: skip
+                saved = gr.DownloadButton("Save at full size", interactive=False, elem_id="save")
+        steps = _Steps(restorer, folder)
+        shown = [visit, editor, slider, saved, again, status]
+        one_by_one: dict[str, Any] = {
+            "concurrency_limit": AT_ONCE,
+            "concurrency_id": "model",
+            "api_visibility": "private",
+        }
+        given.upload(steps.from_file, [given], shown, **one_by_one)
+        camera.input(steps.from_camera, [camera], shown, **one_by_one)
+        again.click(steps.again, [visit, editor], shown, **one_by_one)
+    page.queue(max_size=WAITING, api_open=False)
+    return page
+
+
+class _Steps:
+    """What happens at an upload and at a press of the button. Each step returns the values of all that is shown."""
+
+    def __init__(self, restorer: PhotoRestorer, folder: Path) -> None:
+        self.restorer, self.folder = restorer, folder
+
+    def from_file(self, path: str | None) -> tuple[Any, ...]:
+        """Take a file that was sent, which goes once it is read."""
+        if path is None:
+            return _unchanged("")
+        file = Path(path)
+
+        def read() -> Visit:
+            try:
+                return Visit.of(read_upload(file), file.stem)
+            finally:
+                file.unlink(missing_ok=True)
+
+        return self._told(lambda: self._begun(read()))
+
+    def from_camera(self, picture_HWC: Image | None) -> tuple[Any, ...]:
+        """Take a picture of the webcam."""
+        if picture_HWC is None:
+            return _unchanged("")
+        return self._told(lambda: self._begun(Visit.of(picture_HWC, "webcam")))
+
+    def again(self, visit: Visit | None, painted: Layers | None) -> tuple[Any, ...]:
+        """Restore what is red now."""
+        if visit is None or painted is None or painted["background"] is None:
+            return _unchanged("There is no photograph any more. Please give it again.")
+        return self._told(lambda: self._restored(visit, visit.strokes(painted["layers"])))
+
+    def _begun(self, visit: Visit) -> tuple[Any, ...]:
+        if self.restorer.masker is None:
+            return _shown(visit, None, None, PAINTS)
+        return self._restored(visit, None)
+
+    def _restored(self, visit: Visit, strokes_HW: Any) -> tuple[Any, ...]:
+        if strokes_HW is not None and not strokes_HW.any() and self.restorer.masker is None:
+            return _unchanged("Nothing is red yet: paint over what is to be replaced.")
+        started_s = time.perf_counter()
+        done, searched_s = self.restorer.restore(visit.photo_HWC, strokes_HW=strokes_HW)
+        words = told(done, searched_s, time.perf_counter() - started_s)
+        if strokes_HW is None:
+            visit = visit.found(done.mask_HW)
+        if not done.mask_HW.any():
+            return _shown(visit, None, None, words, fresh=strokes_HW is None)
+        file = Path(tempfile.mkdtemp(dir=self.folder)) / f"{visit.name}.restored.png"
+        write_photo(file, done.picture_HWC)
+        return _shown(visit, visit.before_and_after(done), file, words, fresh=strokes_HW is None)
+
+    @staticmethod
+    def _told(step: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
+        """Return what a step shows, or the sentence of what is wrong."""
+        try:
+            return step()
+        except PictureError as error:
+            words = f"{error.message[:1].upper()}{error.message[1:]}: {error.hint}."
+        except FdError as error:
+            words = f"It cannot be restored: {error.message}."
+        gr.Warning(words, title="This cannot be used")
+        return _unchanged(words)
+
+
+def _shown(
+    visit: Visit, sides: tuple[Image, Image] | None, file: Path | None, words: str, *, fresh: bool = True
+) -> tuple[Any, ...]:
+    """Return the values of all that is shown; without `fresh` the editor keeps what the visitor painted."""
+    canvas_HWC = visit.canvas()
+    layers = {"background": canvas_HWC, "layers": [visit.layer()], "composite": canvas_HWC}
+    return (
+        visit,
+        layers if fresh else gr.skip(),
+        gr.ImageSlider(value=sides),
+        gr.DownloadButton(value=None if file is None else str(file), interactive=file is not None),
+        gr.Button(interactive=True),
+        words,
+    )
+
+
+def _unchanged(words: str) -> tuple[Any, ...]:
+    return (*[gr.skip()] * 5, words if words else gr.skip())
+
+
+__all__ = ["CSS", "build_page"]

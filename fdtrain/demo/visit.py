@@ -1,0 +1,147 @@
+"""What the page keeps of one visitor's photograph, and the steps between it and what the browser shows.
+
+The browser is shown a smaller picture, which is quick to send and to paint on; the photograph stays as it was given.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+
+from fdgen.contract import Image
+from fdgen.errors import PictureError
+from fdtrain.photo_files import read_photo_file
+from fdtrain.photograph import RestoredPhotograph
+from fdtrain.pictures import WHAT_IS_READ, read_file
+
+MOST_PIXELS = 50_000_000
+"""Larger photographs are refused unread: one takes a gigabyte while it is restored, and there may be many visitors."""
+
+SHOWN_PX = 1024
+"""Longest side of what the slider compares."""
+
+CANVAS_PX = 800
+"""Side of the square that is painted on; gradio's own. Every photograph is fitted into it, small ones enlarged: gradio
+lays a mask into whatever size its canvas has at that moment, which is the last photograph's."""
+
+PAPER = 235
+"""Grey level of the canvas beside the photograph."""
+
+RED, SEEN_THROUGH = (255, 0, 64), 150
+"""Colour of the mask over the photograph, and its opacity of 255."""
+
+PAINTED = 40
+"""From this opacity on a pixel counts as masked: an eraser's soft edge leaves less."""
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """A photograph as it was given, and the mask that the page came up with (0 or 255, of the canvas's size)."""
+
+    name: str
+    photo_HWC: Image
+    found_HW: Image
+
+    @classmethod
+    def of(cls, photo_HWC: Image, name: str) -> Visit:
+        """Begin a visit, with nothing masked."""
+        return cls(name, photo_HWC, np.zeros((CANVAS_PX, CANVAS_PX), np.uint8))
+
+    def found(self, mask_HW: Image) -> Visit:
+        """Return the visit with a mask of the photograph's size."""
+        found_HW = np.zeros((CANVAS_PX, CANVAS_PX), np.uint8)
+        place = self._place()
+        found_HW[place] = _resized(mask_HW, found_HW[place].shape, cv2.INTER_NEAREST_EXACT)
+        return Visit(self.name, self.photo_HWC, found_HW)
+
+    def canvas(self) -> Image:
+        """Return what is painted on: the photograph in a grey square."""
+        canvas_HWC = np.full((CANVAS_PX, CANVAS_PX, 3), PAPER, np.uint8)
+        place = self._place()
+        shape = canvas_HWC[place].shape
+        how = cv2.INTER_AREA if shape[0] < self.photo_HWC.shape[0] else cv2.INTER_CUBIC
+        canvas_HWC[place] = _resized(self.photo_HWC, shape, how)
+        return canvas_HWC
+
+    def layer(self) -> Image:
+        """Return the mask as a layer to paint on (RGBA)."""
+        layer_HW4 = np.zeros((CANVAS_PX, CANVAS_PX, 4), np.uint8)
+        layer_HW4[self.found_HW > 0] = (*RED, SEEN_THROUGH)
+        return layer_HW4
+
+    def strokes(self, layers: Sequence[Image]) -> npt.NDArray[np.int8]:
+        """Return what was painted (1) and erased (-1) since `layer`, at the photograph's size."""
+        painted_HW = np.zeros((CANVAS_PX, CANVAS_PX), np.bool_)
+        for layer_HW4 in layers:
+            painted_HW |= _resized(layer_HW4[..., 3], painted_HW.shape, cv2.INTER_NEAREST_EXACT) >= PAINTED
+        before_HW = self.found_HW > 0
+        strokes_HW = (painted_HW & ~before_HW).astype(np.int8) - (before_HW & ~painted_HW).astype(np.int8)
+        drawn_HW = np.ascontiguousarray(strokes_HW[self._place()])
+        return np.asarray(_resized(drawn_HW, self.photo_HWC.shape, cv2.INTER_NEAREST_EXACT), np.int8)
+
+    def before_and_after(self, done: RestoredPhotograph) -> tuple[Image, Image]:
+        """Return what the slider compares."""
+        return shrunk(self.photo_HWC), shrunk(done.picture_HWC)
+
+    def _place(self) -> tuple[slice, slice]:
+        """Return the rows and columns of the canvas on which the photograph lies."""
+        height, width = self.photo_HWC.shape[:2]
+        factor = CANVAS_PX / max(height, width)
+        high, wide = max(1, round(height * factor)), max(1, round(width * factor))
+        top, left = (CANVAS_PX - high) // 2, (CANVAS_PX - wide) // 2
+        return slice(top, top + high), slice(left, left + wide)
+
+
+def read_upload(path: Path) -> Image:
+    """Read a photograph that a visitor sent; raise `PictureError`, naming the file as the visitor does."""
+    try:
+        _refuse_huge(path)
+        return read_photo_file(path).picture_HWC
+    except PictureError as error:
+        message = error.message.replace(str(path), path.name)
+        raise PictureError(message, reason=error.reason, hint=error.hint) from error
+
+
+def shrunk(picture_HWC: Image) -> Image:
+    """Return a picture as the slider shows it; a small one as it is."""
+    height, width = picture_HWC.shape[:2]
+    factor = SHOWN_PX / max(height, width)
+    if factor >= 1:
+        return picture_HWC
+    shape = (max(1, round(height * factor)), max(1, round(width * factor)))
+    return np.asarray(_resized(picture_HWC, shape, cv2.INTER_AREA), np.uint8)
+
+
+def _refuse_huge(path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large pictures, which are about to be refused
+        try:
+            with PIL.Image.open(io.BytesIO(read_file(path))) as header:
+                width, height = header.size
+        except PIL.Image.DecompressionBombError:
+            width = height = MOST_PIXELS
+        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises all three for damaged headers
+            raise PictureError(
+                f"{path.name} is not a picture that can be read", reason="not-a-picture", hint=WHAT_IS_READ
+            ) from error
+    if width * height > MOST_PIXELS:
+        most = f"{MOST_PIXELS / 1e6:.0f} megapixels"
+        what = f"has {width * height / 1e6:,.0f}" if width != MOST_PIXELS else "has far more"
+        raise PictureError(
+            f"{path.name} {what}, and this page takes up to {most}",
+            reason="too-large",
+            hint="give a smaller one, or use `fdtrain restore`",
+        )
+
+
+def _resized(array: npt.NDArray[Any], shape: tuple[int, ...], how: int) -> npt.NDArray[Any]:
+    return array if array.shape[:2] == shape[:2] else cv2.resize(array, (shape[1], shape[0]), interpolation=how)

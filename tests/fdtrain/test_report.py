@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -17,13 +18,20 @@ import pandas as pd
 import pytest
 
 from fdgen.errors import FdError
+from fdtrain.comparison.ablation import record
 from fdtrain.comparison.layout import markdown_table
+from fdtrain.data import TripletDataset
 from fdtrain.errors import RunError
+from fdtrain.evaluate import evaluate
+from fdtrain.metrics.suite import Suite
+from fdtrain.models import Models
 from fdtrain.report.cases import case_grid, cases_of
 from fdtrain.report.charts import Interval, Line, interval_chart, line_chart
 from fdtrain.report.gallery import data_uri
 from fdtrain.report.pages import build_page, grids_of, latex, markdown
+from fdtrain.report.records import read_ablation
 from fdtrain.report.sources import Source, read_sources
+from fdtrain.results import Results
 from tests.fdtrain.reported import ODD_NAME
 from tests.fdtrain.sets import smooth_face, write_set
 
@@ -388,3 +396,44 @@ def test_without_a_row_a_comparison_is_refused_and_without_a_result_not(reported
     shutil.rmtree(folder / "rows")
     with pytest.raises(RunError, match="has no row yet"):
         read_sources([folder])
+
+
+def test_what_an_ablation_changes_is_read_back_and_its_damage_named(reported: Folders, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(reported["ablation"], folder, ignore=shutil.ignore_patterns("run"))
+    ablation = read_ablation(folder)
+    assert ablation is not None
+    record(ablation, folder)
+    with pytest.raises(RunError, match="is of another ablation"):
+        record(dataclasses.replace(ablation, title="Table 4"), folder)
+    held = json.loads((folder / "ablation.json").read_text())
+    (folder / "ablation.json").write_text(json.dumps({**held, "variants": [{"name": "one stage"}]}))
+    with pytest.raises(RunError, match=r"ablation\.json is damaged: 'overrides'"):
+        read_sources([folder])
+
+
+def test_an_evaluation_of_what_finds_occluders_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "eval.json").write_text(json.dumps({"versions": {}, "summary": [], "calibration": {}}))
+    with pytest.raises(RunError, match="networks that find occluders"):
+        read_sources([tmp_path])
+
+
+def test_a_run_that_has_only_begun_is_a_page(reported: Folders, tmp_path: Path) -> None:
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    shutil.copy(reported["run"] / "run.json", folder)
+    text = build_page(read_sources([folder]))
+    assert "0 of 64 images" in text
+    assert "<svg" not in text
+
+
+def test_an_evaluation_has_the_pictures_of_the_run_beside_it(reported: Folders, triplets: Path, tmp_path: Path) -> None:
+    dataset = TripletDataset(triplets, "test", size_px=32, limit=6)
+    frame = evaluate(Models.open([reported["run"]], device="cpu").methods, dataset, suite=Suite())
+    Results.of(frame, dataset, Suite()).write(tmp_path)
+    text = build_page(read_sources([reported["run"], tmp_path]), data=triplets, n_pictures=1)
+    assert text.count('<div class="gallery"') == 1
+    assert set(re.findall(r'data-name="([^"]+)"', text)) == {"run, stage I", "run"}
+    shown = dict(re.findall(r'data-name="(run)".*?class="db">([\d.]+) dB', text, re.DOTALL))
+    best_db = frame[frame["method"] == "run"]["psnr_hole"].max()  # the best comes last
+    assert shown["run"] == f"{best_db:.1f}"

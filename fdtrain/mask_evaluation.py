@@ -15,6 +15,7 @@ from fdtrain.checkpoint import find_weights, load_masknet, read_facts
 from fdtrain.device import open_device
 from fdtrain.evaluate import BATCH
 from fdtrain.maskers import Probabilities, TorchMasker
+from fdtrain.masking import decided
 from fdtrain.metrics.segmentation import EVEN, Calibration, boundary_f, iou
 from fdtrain.models import short_names
 from fdtrain.sheets import sheet
@@ -39,7 +40,8 @@ class MaskScores:
     """`frame` has a row for each picture and network; calibration is by network, as it is and at a temperature of 1.
 
     Columns: `method`, `key`, `kind`, `coverage` and what else the manifest says of a sample, then `iou`, `boundary_f`,
-    `precision` and `recall` of pixels, `kind_found` (0 or 1: the likeliest kind is worn; NaN where none is told).
+    `precision` and `recall` of pixels, `kind_found` (0 or 1: the likeliest kind is worn; NaN where none is told),
+    `bare_left` (0 or 1: of the same face without its occluder, `fdtrain.masking.decided` would mark nothing).
     """
 
     frame: pd.DataFrame
@@ -85,10 +87,12 @@ def evaluate_masks(
     for start in range(0, len(dataset), batch):
         indices = range(start, min(start + batch, len(dataset)))
         seen = [dataset.seen(index) for index in indices]
+        bare = [dataset.bare_face(index) for index in indices]
         truths = [one.alpha_HW >= SOLID for one in seen]
         for one in measured:
             guesses = one.masker.predict([picture.occluded_HWC for picture in seen])
-            for index, guess, truth_HW in zip(indices, guesses, truths, strict=True):
+            bare_guesses = one.masker.predict(bare)
+            for index, guess, bare_guess, truth_HW in zip(indices, guesses, bare_guesses, truths, strict=True):
                 found_HW = guess.occluder_HW >= EVEN
                 shared = float((found_HW & truth_HW).sum())
                 likeliest = max(guess.kinds, key=lambda kind: guess.kinds[kind], default=None)
@@ -102,6 +106,7 @@ def evaluate_masks(
                         "precision": shared / max(found_HW.sum(), 1),
                         "recall": shared / max(truth_HW.sum(), 1),
                         "kind_found": float("nan") if likeliest is None else float(likeliest in worn),
+                        "bare_left": float(not decided(bare_guess.occluder_HW, dataset.size_px).any()),
                     }
                 )
                 calibration[one.name].add(guess.occluder_HW, truth_HW)

@@ -19,7 +19,7 @@ from fdtrain.summary import main_table, mean_and_error, strata, strata_table
 if TYPE_CHECKING:
     import pandas as pd
 
-MEASURES = ("iou", "boundary_f", "precision", "recall", "kind_found")
+MEASURES = ("iou", "boundary_f", "precision", "recall", "kind_found", "bare_left")
 
 FILES = ("images.csv", "summary.csv", "table.txt", "eval.json")
 
@@ -29,6 +29,7 @@ COLUMNS = (
     ("precision", "precision", "", 3),
     ("recall", "recall", "", 3),
     ("kind", "kind_found", "", 3),
+    ("bare left", "bare_left", "", 3),
 )
 """Title, column of the summary, sign and digits."""
 
@@ -103,6 +104,7 @@ PROTOCOLS = {
     "IoU": f"of the pixels of probability 0.5 or more and those of alpha {SOLID} or more, a picture, then the mean",
     "boundary F": f"F1 of boundary pixels within {TOLERANCE:.2%} of the diagonal of each other (Csurka et al. 2013)",
     "kind": "the share of pictures that wear the kind which is the likeliest to the network",
+    "bare left": "the share of the faces, without their occluders, of which `fdtrain restore` would replace nothing",
     "calibration error": f"mean gap between predicted and true share of occluder, of {N_BINS} bins of equal width over "
     "[0, 1], weighted by pixels (Guo et al. 2017); the temperature was fitted on the validation split",
 }

@@ -106,6 +106,10 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
             return small
         return self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
 
+    def bare_face(self, index: int) -> Image:
+        """Return the clean picture of one sample at the training size."""
+        return resized(self._stored(index, bare=True).occluded_HWC, self.size_px)
+
     def is_bare(self, index: int, epoch: int = 0) -> bool:
         """Tell whether a sample is drawn without its occluder in an epoch, as (`seed`, epoch, key) decide."""
         drawn = np.random.default_rng((sample_seed(self.seed, epoch, self.keys[index]), _BARE))

@@ -89,8 +89,12 @@ class MaskObjective(Objective):
 def soft_dice_loss(found_B1HW: Tensor, truth_B1HW: Tensor) -> Tensor:
     """Return 1 less the Dice coefficient of probabilities, the mean over pictures (Milletari et al. 2016, "V-Net").
 
-    The 1 above and below lets an empty picture that is found empty cost nothing.
+    Over those alone that show anything to find: of an empty picture it would be flat but for the last few pixels, and
+    cross-entropy says all there is to say. The 1 above and below keeps it finite.
     """
     overlap_B = (found_B1HW * truth_B1HW).sum((1, 2, 3))
-    both_B = found_B1HW.sum((1, 2, 3)) + truth_B1HW.sum((1, 2, 3))
-    return 1 - ((2 * overlap_B + 1) / (both_B + 1)).mean()
+    truth_B = truth_B1HW.sum((1, 2, 3))
+    both_B = found_B1HW.sum((1, 2, 3)) + truth_B
+    shows_B = (truth_B > 0).to(found_B1HW.dtype)
+    dice_B = (2 * overlap_B + 1) / (both_B + 1)
+    return ((1 - dice_B) * shows_B).sum() / shows_B.sum().clamp(min=1)

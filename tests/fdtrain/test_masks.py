@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import jaccard
 from skimage.segmentation import find_boundaries
@@ -19,6 +20,7 @@ from fdtrain.errors import CheckpointError
 from fdtrain.mask_evaluation import at_temperature_1, evaluate_masks, open_measured
 from fdtrain.maskers import MaskGuess, open_masker, widen
 from fdtrain.metrics.segmentation import N_BINS, Bools, Calibration, boundary, boundary_f, iou
+from fdtrain.objectives.mask import soft_dice_loss
 from fdtrain.silhouettes import SilhouetteDataset
 from tests.fdtrain.weights import write_mask_weights, write_weights
 
@@ -183,9 +185,13 @@ def test_every_picture_is_measured_once_and_a_perfect_network_is_perfect(triplet
 
     def perfect(crops: list[np.ndarray]) -> list[MaskGuess]:
         seen = {dataset.seen(k).occluded_HWC.tobytes(): k for k in range(len(dataset))}
-        places = [seen[crop.tobytes()] for crop in crops]
+        bare = {dataset.bare_face(k).tobytes() for k in range(len(dataset))}
+        places = [seen.get(crop.tobytes()) for crop in crops]
+        assert all(crop.tobytes() in bare for crop, k in zip(crops, places, strict=True) if k is None)
         return [
-            MaskGuess(
+            MaskGuess(np.zeros((32, 32), np.float32))
+            if k is None
+            else MaskGuess(
                 (dataset.seen(k).alpha_HW >= 128).astype(np.float32),
                 {kind: float(kind == dataset.table["kind"][k]) for kind in ("hand", "mask", "sunglasses")},
             )
@@ -196,9 +202,27 @@ def test_every_picture_is_measured_once_and_a_perfect_network_is_perfect(triplet
     one.masker.predict = perfect  # type: ignore[method-assign, assignment]
     found = evaluate_masks([one], dataset, batch=3, on_image=lambda done, of: heard.append(done))
     assert found.frame["key"].tolist() == dataset.keys
-    assert (found.frame[["iou", "boundary_f", "precision", "recall", "kind_found"]] == 1).all(axis=None)
+    assert (found.frame[["iou", "boundary_f", "precision", "recall", "kind_found", "bare_left"]] == 1).all(axis=None)
     assert found.calibration["masks"].error == 0
     assert heard[-1] == len(dataset)
+
+
+def test_a_network_that_marks_all_leaves_no_bare_face(triplets: Path, weights: Path) -> None:
+    dataset = SilhouetteDataset(triplets, "test", size_px=32)
+    [one] = open_measured([weights], device="cpu")
+    everything = MaskGuess(np.ones((32, 32), np.float32))
+    one.masker.predict = lambda crops: [everything for _ in crops]  # type: ignore[method-assign]
+    assert (evaluate_masks([one], dataset).frame["bare_left"] == 0).all()
+
+
+def test_dice_is_of_pictures_that_show_something() -> None:
+    truth_B1HW = torch.zeros(3, 1, 4, 4)
+    truth_B1HW[0, :, :2] = 1
+    found_B1HW = torch.zeros(3, 1, 4, 4)
+    found_B1HW[0, :, 1:3] = 1  # half of it, and as much beside it
+    found_B1HW[1] = 0.9
+    assert soft_dice_loss(found_B1HW, truth_B1HW).item() == pytest.approx(1 - (2 * 4 + 1) / (8 + 8 + 1))
+    assert soft_dice_loss(found_B1HW[1:], truth_B1HW[1:]).item() == 0
 
 
 def test_networks_of_two_sizes_are_not_compared(weights: Path, tmp_path: Path) -> None:

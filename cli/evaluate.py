@@ -80,6 +80,12 @@ def measures_option(known: tuple[str, ...]) -> Callable[[Function], Function]:
     metavar="FILE|RUN",
     help="A .safetensors file, or a run's folder (its best weights); may be repeated, or left out.",
 )
+@click.option(
+    "--masker",
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    help="A mask network: measure each model also by the masks that it predicts, as on photographs without one.",
+)
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @click.option("--size", "size_px", type=int, metavar="PX", help="[default: the models', else the dataset's]")
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind of occluder; may be repeated.")
@@ -103,6 +109,7 @@ def measures_option(known: tuple[str, ...]) -> Callable[[Function], Function]:
 def command(
     data: str | Path,
     weights: tuple[Path, ...],
+    masker: Path | None,
     split: str,
     size_px: int | None,
     kinds: tuple[str, ...],
@@ -133,14 +140,16 @@ def command(
     from fdtrain.data import TripletDataset
     from fdtrain.evaluate import compare_sets, evaluate
     from fdtrain.mask_evaluation import holds_masknet
+    from fdtrain.maskers import open_masker
     from fdtrain.metrics.suite import open_suite
     from fdtrain.models import Models
+    from fdtrain.predicted import ByPredictedMask
     from fdtrain.references import open_references, reference_notes
     from fdtrain.results import Results
 
     voice = Voice(quiet)
     if any(holds_masknet(path) for path in weights):
-        refuse_for_masks(click.get_current_context(), ("references", "measures"))
+        refuse_for_masks(click.get_current_context(), ("references", "measures", "masker"))
         found = measure_masks(
             data,
             weights,
@@ -170,6 +179,9 @@ def command(
         on_stage=lambda text: voice.say(f"{text} ..."),
     )
     methods: list[Method] = [*learned, *models.methods]
+    if masker is not None:
+        opened = open_masker(masker, device or "auto")
+        methods += [ByPredictedMask(method, opened) for method in models.methods]
     if out is not None:
         make_folder(out)
     suite = open_suite(dataset.size_px, measures, n_pictures=len(dataset))

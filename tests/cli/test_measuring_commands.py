@@ -182,6 +182,17 @@ def test_eval_of_a_mask_network(data: Path, weights: Path, tmp_path: Path) -> No
     assert 0 <= facts["summary"][0]["iou"] <= 1
 
 
+def test_eval_by_predicted_masks_beside_the_given_ones(data: Path, weights: Path, tmp_path: Path) -> None:
+    masks = write_mask_weights(tmp_path / "masks.safetensors")
+    options = ("--references", "none", "--measures", "none", "--limit", "4", "--json", "-q")
+    result = run("eval", "--data", data, "--weights", weights, "--masker", masks, *options)
+    assert result.exit_code == 0, result.output
+    found = {row["method"]: row for row in json.loads(result.stdout)["summary"] if row["stratum"] == "all"}
+    assert list(found) == ["small, stage I", "small", "small, stage I, predicted mask", "small, predicted mask"]
+    assert found["small, predicted mask"]["psnr_raw"] != found["small"]["psnr_raw"]
+    assert_refused(run("eval", "--data", data, "--weights", masks, "--masker", masks), 2, "masker")
+
+
 def test_mask_networks_and_generators_are_told_apart(data: Path, weights: Path, tmp_path: Path) -> None:
     masks = write_mask_weights(tmp_path / "masks.safetensors")
     photo, mask, out = tmp_path / "photo.png", tmp_path / "mask.png", tmp_path / "out"

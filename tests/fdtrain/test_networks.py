@@ -9,7 +9,7 @@ from torch import nn
 
 from fdtrain.config import DiscriminatorConfig, FitConfig, NetworkConfig
 from fdtrain.networks.blocks import SqueezeExcitation, normalisation
-from fdtrain.networks.build import build_model
+from fdtrain.networks.build import build_masknet, build_model
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator, receptive_field
 from fdtrain.networks.fdstack import BaseNet, StackedGAN, initialise
 from fdtrain.networks.restorer import Restoration, composite
@@ -61,6 +61,10 @@ def test_rf70_gives_32_by_32_windows_at_256_px() -> None:
 def test_every_preset_gives_pictures_of_its_size(name: str) -> None:
     config = FitConfig.load(name)
     side = config.data.size_px
+    if config.mask is not None:
+        with torch.device("meta"):
+            assert build_masknet(config)(torch.empty(2, 3, side, side)).shape == (2, 1, side, side)
+        return
     with torch.device("meta"):
         model = build_model(config)
         restored = model(torch.empty(2, 3, side, side), torch.empty(2, 1, side, side))

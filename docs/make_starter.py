@@ -1,0 +1,51 @@
+"""Train the starter weights on the faces that come with fdgen: `python docs/make_starter.py FOLDER`, half an hour.
+
+`fdgen build` makes the pairs, `fdtrain fit` trains a mask network and a generator on them; both are rounded to 16 bits,
+which halves their files, and put into fdtrain/starter. What is in FOLDER already is not made again.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+
+from fdtrain.atomic import write_bytes
+from fdtrain.checkpoint import METADATA_KEY, find_weights, read_facts
+from fdtrain.starter import starter_file
+
+PAIRS = ("--size", "96", "--count", "5000")
+SETTINGS = {
+    "starter-mask": ("--preset", "mask-96", "--set", "training.images=40000"),
+    "starter": ("--preset", "tiny"),
+}
+
+
+def main(folder: Path) -> None:
+    """Build, train, round and write."""
+    pairs = str(folder / "pairs")
+    run("fdgen", "build", "--out", pairs, *PAIRS)
+    for name, settings in SETTINGS.items():
+        run("fdtrain", "fit", "--data", pairs, "--out", str(folder / name), *settings, "--set", "machine.threads=1")
+        trained = find_weights(folder / name)
+        tensors = {key: halved(value) for key, value in load_file(trained).items()}
+        write_bytes(starter_file(name), save(tensors, {METADATA_KEY: json.dumps(read_facts(trained), sort_keys=True)}))
+
+
+def halved(value: torch.Tensor) -> torch.Tensor:
+    """Round to 16 bits; counts stay whole."""
+    return value.half() if value.is_floating_point() else value
+
+
+def run(*words: str) -> None:
+    """Run one of our commands; end with its code where it fails."""
+    if code := subprocess.run(words, check=False).returncode:  # noqa: S603 - our own words
+        sys.exit(code)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

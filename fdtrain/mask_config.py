@@ -29,7 +29,7 @@ class MaskConfig(Section):
     dice: Weight = 0.5
     kind: Weight = 0.1
     # How often a training picture shows the face without its occluder, with nothing to find.
-    bare: Share = 0.1
+    bare: Share = 0.2
     # Of AdamW.
     weight_decay: Weight = 1e-4
 

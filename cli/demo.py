@@ -17,13 +17,13 @@ from .settings import quiet_option
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, a run's folder (its best weights), or an ONNX file.",
+    help="A .safetensors file, a run's folder (its best weights), an ONNX file, or `starter`, to try it with.",
 )
 @click.option(
     "--masker",
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A mask network (as --weights), which finds what covers each face; without one, visitors paint it.",
+    help="A mask network, which finds what covers each face (`starter-mask` comes along); else visitors paint it.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where it is served.")
 @click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0 is any free one.")
@@ -47,7 +47,9 @@ def command(
 
     require_gradio()
     voice = Voice(quiet)
-    restorer = open_restorer(weights, masker, "auto", engine=engine, device=device or "auto", with_grain=True)
+    restorer = open_restorer(
+        weights, masker, "auto", engine=engine, device=device or "auto", with_grain=True, voice=voice
+    )
     with serving(restorer, host=host, port=port) as served:
         emit(served.url)
         where = "in memory" if served.in_memory else "in a private folder on the disk"

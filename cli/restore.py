@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, a run's folder (its best weights), or an ONNX file.",
+    help="A .safetensors file, a run's folder (its best weights), an ONNX file, or `starter`, to try it with.",
 )
 @click.option(
     "--masker",
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A mask network (as --weights), which finds what covers each face where no --mask is given.",
+    help="A mask network, which finds what covers each face where no --mask is given; `starter-mask` comes along.",
 )
 @click.option(
     "--mask",
@@ -117,7 +117,9 @@ def command(
     voice = Voice(quiet)
     if n_other:
         voice.say(f"{counted(n_other, 'file')} in the folders passed over: no photograph by their names")
-    restorer = open_restorer(weights, masker, how, engine=engine, device=device or "auto", with_grain=not no_grain)
+    restorer = open_restorer(
+        weights, masker, how, engine=engine, device=device or "auto", with_grain=not no_grain, voice=voice
+    )
     restorer = replace(restorer, least_sure=sure)
 
     from fdtrain.atomic import make_folder
@@ -141,7 +143,7 @@ def command(
 
 
 def open_restorer(
-    weights: Path, masker: Path | None, how: str, *, engine: str, device: str, with_grain: bool
+    weights: Path, masker: Path | None, how: str, *, engine: str, device: str, with_grain: bool, voice: Voice
 ) -> PhotoRestorer:
     """Open all that restores photographs: the weights, the mask network, and the finder of faces."""
     from typing import cast
@@ -149,7 +151,10 @@ def open_restorer(
     from fdgen.finder import find_faces
     from fdtrain.engines import open_generator
     from fdtrain.photo_restorer import How, PhotoRestorer
+    from fdtrain.starter import NOTE, is_starter
 
+    if any(is_starter(path) for path in (weights, masker) if path is not None):
+        voice.say(f"note: {NOTE}")
     opened = open_generator(weights, engine=engine, device=device)
     finder = None
     if masker is not None:

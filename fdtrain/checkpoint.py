@@ -29,6 +29,7 @@ from fdtrain.errors import CheckpointError, ConfigError
 from fdtrain.networks.build import build_masknet, build_model
 from fdtrain.networks.masknet import Guesser
 from fdtrain.networks.restorer import Restorer
+from fdtrain.starter import is_starter, starter_file
 
 SCHEMA = 1
 """Version of the state's layout; a reader refuses any other."""
@@ -144,7 +145,9 @@ def _filled(model: Model, path: Path) -> Model:
 
 
 def find_weights(path: str | Path) -> Path:
-    """Return the file of weights that a path means; raise `CheckpointError` where there is none."""
+    """Return the file of weights that a path, or a name of `STARTERS`, means; raise `CheckpointError` where none is."""
+    if is_starter(path):
+        return starter_file(str(path))
     path = Path(path)
     if path.is_dir():
         for name in ("best", "last"):

@@ -1,0 +1,23 @@
+"""Weights that come with the package, to try every command with: MODEL_CARD.md beside this tells what they are.
+
+`starter` is a generator of 64 px, `starter-mask` a mask network of 96 px; both have seen three faces.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+STARTERS = ("starter", "starter-mask")
+"""Names by which they are asked for, wherever a file of weights is; a file or folder of that name comes first."""
+
+NOTE = "the starter weights have seen three faces: they show how it works, and their results are none to judge it by"
+
+
+def starter_file(name: str) -> Path:
+    """Return the file of one of `STARTERS`."""
+    return Path(__file__).parent / f"{name}.safetensors"
+
+
+def is_starter(path: str | Path) -> bool:
+    """Tell whether a path asks for weights that come with the package."""
+    return str(path) in STARTERS and not Path(path).exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,16 @@ def test_nothing_that_was_given_is_ever_replaced(known: tuple[str | Path, ...], 
     # A folder of results alone may be written again.
     for _ in range(2):
         assert run(*other, "--mask", drawn, "--out", tmp_path / "results").exit_code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_name_that_is_no_unicode(known: tuple[str | Path, ...], tmp_path: Path) -> None:
+    photo = photo_in(tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"b\xff.png"))
+    result = run("restore", photo, *known)
+    assert result.exit_code == 0, result.output
+    assert b"b\xff.png" in result.stdout_bytes
+    told = json.loads(run("restore", photo, *known, "--json").stdout_bytes.decode())
+    assert told["pictures"][0]["photo"] == str(photo)
 
 
 def test_help_says_that_it_is_invented() -> None:

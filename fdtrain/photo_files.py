@@ -38,6 +38,12 @@ _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False)
 """EXIF orientation to quarter turns anticlockwise, and whether the turned picture is mirrored left to right."""
 
 
+DAMAGED = (
+    OSError, SyntaxError, ValueError, struct.error, TypeError, KeyError, IndexError, EOFError, OverflowError,
+)  # fmt: skip
+"""What Pillow raises on damaged files."""
+
+
 @dataclass(frozen=True, eq=False)
 class PhotoFile:
     """A photograph that was read: RGB uint8, upright; its colour profile; and what a reader lost of it, in words."""
@@ -132,7 +138,7 @@ def _header(data: bytes, name: str) -> PIL.Image.Image | None:
         header = PIL.Image.open(io.BytesIO(data))
     except PIL.Image.DecompressionBombError as error:
         raise _too_large(name) from error
-    except _DAMAGED:
+    except DAMAGED:
         return None
     if header.width * header.height > MAX_PIXELS:
         raise _too_large(name)
@@ -143,7 +149,7 @@ def _orientation(header: PIL.Image.Image) -> int:
     """Return the EXIF orientation, 1 where there is none that can be read."""
     try:
         return int(header.getexif().get(_ORIENTATION, 1))
-    except _DAMAGED:
+    except DAMAGED:
         return 1
 
 
@@ -151,14 +157,8 @@ def _n_pictures(header: PIL.Image.Image) -> int:
     """Return how many pictures a file says that it holds, as far as it can be read."""
     try:
         return int(getattr(header, "n_frames", 1))
-    except _DAMAGED:
+    except DAMAGED:
         return 1
-
-
-_DAMAGED = (
-    OSError, SyntaxError, ValueError, struct.error, TypeError, KeyError, IndexError, EOFError, OverflowError,
-)  # fmt: skip
-"""What Pillow raises on damaged files."""
 
 
 def _too_large(name: str) -> PictureError:

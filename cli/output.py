@@ -43,12 +43,26 @@ def _is_open(descriptor: int) -> bool:
 
 def emit(text: str) -> None:
     """Write one line of data to standard output."""
-    click.echo(text)
+    click.echo(_writable(text))
 
 
 def emit_json(value: Any) -> None:
     """Write one JSON document to standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # the name of a file that is no Unicode
+        text = json.dumps(value, indent=2, allow_nan=False)
+    click.echo(text)
+
+
+def _writable(text: str) -> str | bytes:
+    """Return text, or its bytes where it holds the name of a file that is no Unicode: so that both name that file."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
 
 
 def aligned(rows: Sequence[Sequence[Any]], *, indent: int = 0) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,6 +10,9 @@ import click
 from .compare import weights_option
 from .output import Voice, counted
 from .settings import DatasetType, quiet_option
+
+RECORDS = (".json", ".jsonl", ".safetensors", ".pt", ".csv", ".png")
+"""What folders of results hold; no page and no table is called so."""
 
 
 def _names(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
@@ -72,6 +76,7 @@ def command(
 
     voice = Voice(quiet)
     out = out or Path("report.html")
+    refuse_overwriting((out, markdown_file, latex_file))
     sources = read_sources(runs)
     if markdown_file is not None:
         write_text(markdown_file, markdown(sources))
@@ -90,3 +95,14 @@ def command(
     size = f"{len(page.encode()) / 1e6:.1f} MB"
     pictured = "with pictures" if data is not None else "without pictures: name the dataset with --data to have them"
     voice.say(f"{out}: {counted(len(sources), 'folder')}, {size}, {pictured}")
+
+
+def refuse_overwriting(files: Sequence[Path | None]) -> None:
+    """Raise `UsageError` where a page or table would take the place of something else, the record of a run say."""
+    context = click.get_current_context(silent=True)
+    for file in files:
+        if file is not None and file.suffix.lower() in RECORDS:
+            raise click.UsageError(f"{file} has a name of what is reported on: call it otherwise", context)
+    named = [file.resolve() for file in files if file is not None]
+    if len(set(named)) < len(named):
+        raise click.UsageError("--out, --markdown and --latex name the same file: give each its own", context)

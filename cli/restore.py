@@ -111,9 +111,9 @@ def command(
     listed, n_other = list_photos(photos)
     names = names_of(listed, out)
     extras = [suffix for suffix, wanted in ((".mask.png", save_masks), (".side.png", sides)) if wanted]
-    refuse_overwriting(listed, names, out, extras=extras)
     paired = pair(listed, masks, "mask", needed=masker is None and not strokes)
     corrections = pair(listed, strokes, "stroke picture", needed=masker is None and not masks)
+    refuse_overwriting(listed, names, out, extras=extras, drawn=[*paired, *corrections])
     voice = Voice(quiet)
     if n_other:
         voice.say(f"{counted(n_other, 'file')} in the folders passed over: no photograph by their names")

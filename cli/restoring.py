@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MOST_ROWS = 60
 """Faces on the sheet; more would make a picture that nobody can open."""
 
+SHEET = "sheet.png"
+"""What all faces are shown on, in the folder of the results."""
+
 LEFT = 0.01
 """Share of a mask beyond every face's crop from which on it is told of."""
 
@@ -130,11 +133,11 @@ class Outcomes:
             blank = np.full_like(self.rows[0][0], 255)
             rows = [[*row, *[blank] * (widest - len(row))] for row in self.rows]
             captions = [[*texts, *[""] * (widest - len(texts))] for texts in self.captions]
-            write_png(self.out / "sheet.png", sheet(rows, captions))
+            write_png(self.out / SHEET, sheet(rows, captions))
             more = f" (the first {MOST_ROWS} faces)" if self.n_faces > MOST_ROWS else ""
             self.voice.say(
                 f"{counted(len(self.pictures), 'picture')}, {counted(self.n_faces, 'face')} restored; before and after "
-                f"in {self.out / 'sheet.png'}{more}. What was filled in is invented: it shows nobody's true face"
+                f"in {self.out / SHEET}{more}. What was filled in is invented: it shows nobody's true face"
             )
 
     def document(self) -> dict[str, Any]:
@@ -196,24 +199,42 @@ def names_of(photos: Sequence[Path], out: Path) -> list[str]:
     return names
 
 
-def refuse_overwriting(photos: Sequence[Path], names: Sequence[str], out: Path, *, extras: Sequence[str]) -> None:
-    """Raise `UsageError` where a result would take the place of a photograph, or of another result.
+def refuse_overwriting(
+    photos: Sequence[Path],
+    names: Sequence[str],
+    out: Path,
+    *,
+    extras: Sequence[str],
+    drawn: Sequence[Path | None] = (),
+) -> None:
+    """Raise `UsageError` where a result would take the place of what was given, or of another result.
 
-    `extras` has the suffixes of what is written beside each picture, `.mask.png` say.
+    `extras` has the suffixes of what is written beside each picture, `.mask.png` say; `drawn` the masks and strokes
+    that were given. Beside a photograph no file at all is replaced: it may be another photograph.
     """
     from fdtrain.photo_files import is_video
     from fdtrain.video import SUFFIX
 
     context = click.get_current_context(silent=True)
-    taken = {photo.resolve() for photo in photos}
+    taken = {photo.resolve(): "a photograph to restore" for photo in photos}
+    taken |= {path.resolve(): "a mask or strokes to read" for path in drawn if path is not None}
+    among_photos = out.resolve() in {path.parent for path in taken}
     written: set[Path] = set()
+
+    def refuse(path: Path) -> None:
+        if what := taken.get(path.resolve()):
+            raise click.UsageError(f"{path} is {what}, and a result would take its place: name another --out", context)
+        if among_photos and path.exists():
+            raise click.UsageError(
+                f"{path} is there already, among what was given: delete it if it is a result, or name another --out",
+                context,
+            )
+
+    refuse(out / SHEET)
     for photo, name in zip(photos, names, strict=True):
         for suffix in (SUFFIX if is_video(photo) else ".png", *extras):
             path = out / f"{name}{suffix}"
-            if path.resolve() in taken:
-                raise click.UsageError(
-                    f"{path} is a photograph to restore, and a result would take its place: name another --out", context
-                )
+            refuse(path)
             if path in written:
                 raise click.UsageError(f"two pictures would be called {path.name} in {out}", context)
             written.add(path)

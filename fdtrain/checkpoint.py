@@ -165,6 +165,11 @@ def read_facts(path: Path) -> dict[str, Any]:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
+        if path.suffix.lower() in (".onnx", ".pt2"):
+            raise CheckpointError(
+                f"{path} is an exported network, and weights are wanted here",
+                hint="name the run or the .safetensors file that it was made from",
+            ) from error
         raise CheckpointError(
             f"{path} is not a whole safetensors file: {error}", hint="copy it again, or name another of the run"
         ) from error

@@ -43,12 +43,12 @@ def open_generator(path: str | Path, *, engine: str = "auto", device: str = "aut
 
 def engine_of(path: Path, engine: str = "auto") -> str:
     """Return what runs a file, `torch` or `onnx`; raise `CheckpointError` where `engine` cannot."""
-    if path.suffix == ".pt2":
+    if path.suffix.lower() == ".pt2":
         raise CheckpointError(
             f"{path} is a torch.export file, which is for programs of your own",
             hint="give the weights (.safetensors), a run folder, or an ONNX file",
         )
-    kind = "onnx" if path.suffix == ".onnx" else "torch"
+    kind = "onnx" if path.suffix.lower() == ".onnx" else "torch"
     if engine not in ("auto", kind):
         made = "`fdtrain export --format onnx` makes one" if engine == "onnx" else "leave --engine out"
         raise CheckpointError(f"{path} is {_WHAT[kind]}, and the engine {engine} wants {_WHAT[engine]}", hint=made)

@@ -38,6 +38,12 @@ _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False)
 """EXIF orientation to quarter turns anticlockwise, and whether the turned picture is mirrored left to right."""
 
 
+DAMAGED = (
+    OSError, SyntaxError, ValueError, struct.error, TypeError, KeyError, IndexError, EOFError, OverflowError,
+)  # fmt: skip
+"""What Pillow raises on damaged files."""
+
+
 @dataclass(frozen=True, eq=False)
 class PhotoFile:
     """A photograph that was read: RGB uint8, upright; its colour profile; and what a reader lost of it, in words."""
@@ -72,14 +78,14 @@ def read_photo_file(path: str | Path) -> PhotoFile:
     if header is None:
         return PhotoFile(picture_HWC)
     if header.format == "WEBP":  # opencv turns the other formats by itself
-        turn, mirrored = _TURNS.get(header.getexif().get(_ORIENTATION, 1), (0, False))
+        turn, mirrored = _TURNS.get(_orientation(header), (0, False))
         picture_HWC = np.rot90(picture_HWC, turn)
         picture_HWC = np.ascontiguousarray(picture_HWC[:, ::-1] if mirrored else picture_HWC)
     if _is_deep(header, data):
         notes.append("16 bits a channel were reduced to 8")
     if header.mode in ("RGBA", "LA", "La", "RGBa", "PA") or "transparency" in header.info:
         notes.append("its transparency was dropped")
-    if getattr(header, "n_frames", 1) > 1 and header.format in ("PNG", "WEBP", "TIFF"):
+    if header.format in ("PNG", "WEBP", "TIFF") and _n_pictures(header) > 1:
         notes.append("of several pictures in it the first was taken")
     profile = header.info.get("icc_profile")
     if header.mode == "CMYK":
@@ -132,11 +138,27 @@ def _header(data: bytes, name: str) -> PIL.Image.Image | None:
         header = PIL.Image.open(io.BytesIO(data))
     except PIL.Image.DecompressionBombError as error:
         raise _too_large(name) from error
-    except (OSError, SyntaxError, ValueError, struct.error, TypeError, KeyError, IndexError, EOFError, OverflowError):
+    except DAMAGED:
         return None
     if header.width * header.height > MAX_PIXELS:
         raise _too_large(name)
     return header
+
+
+def _orientation(header: PIL.Image.Image) -> int:
+    """Return the EXIF orientation, 1 where there is none that can be read."""
+    try:
+        return int(header.getexif().get(_ORIENTATION, 1))
+    except DAMAGED:
+        return 1
+
+
+def _n_pictures(header: PIL.Image.Image) -> int:
+    """Return how many pictures a file says that it holds, as far as it can be read."""
+    try:
+        return int(getattr(header, "n_frames", 1))
+    except DAMAGED:
+        return 1
 
 
 def _too_large(name: str) -> PictureError:

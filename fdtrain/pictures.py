@@ -32,7 +32,7 @@ def decode_grey(data: bytes, name: str) -> Image:
 
 
 def _decode(data: bytes, flags: int, name: str) -> Image:
-    array = np.frombuffer(data, np.uint8)
+    array = np.frombuffer(_still(data), np.uint8)
     try:
         decoded = cv2.imdecode(array, flags) if array.size else None
     except cv2.error as error:
@@ -40,6 +40,26 @@ def _decode(data: bytes, flags: int, name: str) -> Image:
     if decoded is None:
         raise PictureError(f"{name} is not a picture that can be decoded", reason="not-a-picture", hint=WHAT_IS_READ)
     return decoded  # type: ignore[return-value]
+
+
+def _still(data: bytes) -> bytes:
+    """Return a PNG without its animation; anything else as it is.
+
+    What stands beside an animation is the picture of readers that know of none. Opencv 4.11 knows, and ends the
+    process (a segmentation fault) where such a file is damaged.
+    """
+    if not data.startswith(_PNG) or not any(kind in data for kind in _ANIMATION):
+        return data
+    kept, at = [_PNG], len(_PNG)
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")  # length, kind, content, checksum
+        if data[at + 4 : at + 8] not in _ANIMATION:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept)
+
+
+_PNG, _ANIMATION = b"\x89PNG\r\n\x1a\n", (b"acTL", b"fcTL", b"fdAT")
 
 
 def encode_png(picture_HWC: Image) -> bytes:

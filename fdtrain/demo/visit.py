@@ -19,7 +19,7 @@ import PIL.Image
 
 from fdgen.contract import Image
 from fdgen.errors import PictureError
-from fdtrain.photo_files import read_photo_file
+from fdtrain.photo_files import DAMAGED, read_photo_file
 from fdtrain.photograph import RestoredPhotograph
 from fdtrain.pictures import WHAT_IS_READ, read_file
 
@@ -129,7 +129,7 @@ def _refuse_huge(path: Path) -> None:
                 width, height = header.size
         except PIL.Image.DecompressionBombError:
             width = height = MOST_PIXELS
-        except (OSError, ValueError, SyntaxError) as error:  # Pillow raises all three for damaged headers
+        except DAMAGED as error:
             raise PictureError(
                 f"{path.name} is not a picture that can be read", reason="not-a-picture", hint=WHAT_IS_READ
             ) from error

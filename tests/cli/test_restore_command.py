@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,42 @@ def test_what_is_refused(known: tuple[str | Path, ...], weights: Path, tmp_path:
     (tmp_path / "empty").mkdir()
     assert_refused(run("restore", tmp_path / "empty", *known), 1, "holds no photograph")
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_nothing_that_was_given_is_ever_replaced(known: tuple[str | Path, ...], weights: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    mask = np.zeros((120, 220), np.uint8)
+    mask[70:80, 60:80] = 255
+    photos = [photo_in(folder / f"{name}.png") for name in ("sheet", "neighbour")]
+    PIL.Image.fromarray(rgb(photos[1])).save(folder / "neighbour.jpg")
+    PIL.Image.fromarray(rgb(photos[1])).save(folder / "other.jpg")
+    write_png(folder / "masked" / "other.mask.png", mask)
+    write_png(folder / "other.mask.png", mask)
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    here = (*known[:-1], folder)
+    assert_refused(run("restore", photos[0], *here), 2, "sheet.png is a photograph to restore")
+    assert_refused(run("restore", folder / "other.jpg", *here), 2, "sheet.png is there already")
+    photos[0].unlink()
+    del before[photos[0]]
+    assert_refused(run("restore", folder / "neighbour.jpg", *here), 2, "neighbour.png is there already")
+    other = ("restore", folder / "other.jpg", "--weights", weights, "--save-masks")
+    drawn = folder / "masked" / "other.mask.png"
+    result = run(*other, "--mask", drawn, "--out", drawn.parent)
+    assert_refused(result, 2, "other.mask.png is a mask or strokes to read")
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
+    # A folder of results alone may be written again.
+    for _ in range(2):
+        assert run(*other, "--mask", drawn, "--out", tmp_path / "results").exit_code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_name_that_is_no_unicode(known: tuple[str | Path, ...], tmp_path: Path) -> None:
+    photo = photo_in(tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"b\xff.png"))
+    result = run("restore", photo, *known)
+    assert result.exit_code == 0, result.output
+    assert b"b\xff.png" in result.stdout_bytes
+    told = json.loads(run("restore", photo, *known, "--json").stdout_bytes.decode())
+    assert told["pictures"][0]["photo"] == str(photo)
 
 
 def test_help_says_that_it_is_invented() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -102,6 +103,18 @@ def test_uploads_that_are_refused(tmp_path: Path) -> None:
         assert caught.value.hint
     write_png(tmp_path / "good.png", photo())
     np.testing.assert_array_equal(read_upload(tmp_path / "good.png"), photo())
+
+
+def test_an_upload_whose_header_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    write_png(path, photo())
+
+    def fail(*arguments: object) -> None:
+        raise struct.error("unpack requires a buffer of 4 bytes")
+
+    monkeypatch.setattr(PIL.Image, "open", fail)
+    with pytest.raises(PictureError, match="is not a picture that can be read"):
+        read_upload(path)
 
 
 def test_words_on_a_result() -> None:

@@ -236,6 +236,13 @@ def test_engines_refuse_what_they_cannot_run(folder: Path, tmp_path: Path) -> No
         assert caught.value.hint
 
 
+def test_suffixes_are_told_in_capitals_too_and_weights_from_exports(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "FACE.ONNX").write_bytes((folder / "face.onnx").read_bytes())
+    assert open_generator(tmp_path / "FACE.ONNX").kind == "onnx"
+    with pytest.raises(CheckpointError, match="is an exported network, and weights are wanted here"):
+        load_model(folder / "face.onnx")
+
+
 def test_without_the_libraries(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(FdError, match="ONNX files need onnxruntime") as caught:

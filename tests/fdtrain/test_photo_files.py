@@ -131,6 +131,27 @@ def test_damage_is_told(tmp_path: Path) -> None:
     assert read_photo_file(tmp_path / "more.jpg").picture_HWC.shape == PHOTO.shape
 
 
+def test_damage_beside_the_picture_does_it_no_harm(tmp_path: Path) -> None:
+    picture = PIL.Image.fromarray(PHOTO)
+    # Opencv 4.11 ends the process on damage in an animated PNG; it is not shown that it is animated.
+    path = saved(tmp_path / "anim.png", picture, save_all=True, append_images=[picture.rotate(90)])
+    data = bytearray(path.read_bytes())
+    data[-30] ^= 0xFF  # in the second picture
+    path.write_bytes(data)
+    np.testing.assert_array_equal(read_photo_file(path).picture_HWC, PHOTO)
+    data[data.index(b"IDAT") + 104] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(PictureError, match="is not a picture"):
+        read_photo_file(path)
+    # A second picture of a TIFF whose sizes are lost: Pillow cannot count them.
+    path = saved(tmp_path / "two.tif", picture, save_all=True, append_images=[picture])
+    data = bytearray(path.read_bytes())
+    second = data.rindex(struct.pack("<HHI", 256, 4, 1))
+    data[second : second + 2] = struct.pack("<H", 255)
+    path.write_bytes(data)
+    np.testing.assert_array_equal(read_photo_file(path).picture_HWC, PHOTO)
+
+
 def test_a_bomb_is_refused_unread(tmp_path: Path) -> None:
     for side in (11_000, 60_000):
         data = encode_png(np.zeros((8, 8, 3), np.uint8))

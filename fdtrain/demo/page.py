@@ -102,18 +102,12 @@ class _Steps:
         self.restorer, self.folder = restorer, folder
 
     def from_file(self, path: str | None) -> tuple[Any, ...]:
-        """Take a file that was sent, which goes once it is read."""
+        """Take a file that was sent. It stays until it is old: gradio keeps one for all who send the same bytes."""
         if path is None:
             return _unchanged("")
         file = Path(path)
 
-        def read() -> Visit:
-            try:
-                return Visit.of(read_upload(file), file.stem)
-            finally:
-                file.unlink(missing_ok=True)
-
-        return self._told(lambda: self._begun(read()))
+        return self._told(lambda: self._begun(Visit.of(read_upload(file), file.stem)))
 
     def from_camera(self, picture_HWC: Image | None) -> tuple[Any, ...]:
         """Take a picture of the webcam."""

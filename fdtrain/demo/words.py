@@ -29,7 +29,7 @@ header p { margin: 0 0 0.4em; padding: 0.7em 1em; border-left: 4px solid #b45309
            border-radius: 4px; }
 #status { min-height: 3em; }
 #status p:last-child:not(:first-child) { font-size: 0.85em; opacity: 0.75; font-variant-numeric: tabular-nums; }
-#file a { pointer-events: none; color: inherit; }  /* the upload is gone once it is read */
+#file a { pointer-events: none; color: inherit; }  /* the upload goes while its name still stands here */
 footer { display: none !important; }
 """
 

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from fdgen.contract import Manifest
 from fdtrain.comparison.layout import latex_table, markdown_table
 from fdtrain.comparison.tables import with_capital
+from fdtrain.errors import RunError
 from fdtrain.report.cases import case_grid, cases_of
 from fdtrain.report.charts import Interval, interval_chart
 from fdtrain.report.curves import Curves, Panel, curves_of
@@ -75,9 +76,12 @@ def build_page(
 ) -> str:
     """Return the page as HTML: the same sources give the same text.
 
-    With `data`, the dataset of all sources, it has restored pictures; raises `RunError` where it is another, and what
-    reading it raises.
+    With `data`, the dataset of all sources, it has restored pictures, or `only` those by some methods, wherever these
+    are; raises `RunError` where it is another or no source has such a method, and what reading it raises.
     """
+    there = list(dict.fromkeys(name for source in sources if source.measured for name in source.measured.values))
+    if unknown := [name for name in only if name not in there]:
+        raise RunError(f"nothing here is a method {unknown[0]!r}", hint=f"there are {', '.join(there) or 'none'}")
     manifest = Manifest.load(data) if data is not None else None
     known = {source.name: source.folder for source in sources if source.kind == "run"} | dict(weights or {})
     if manifest is not None:
@@ -146,7 +150,7 @@ def _part(
         return Part(source, anchor, [], [], [], None, gallery)
     groups = cases_of(measured, n_pictures)
     gallery = None
-    if data is not None and groups:
+    if data is not None and groups and (not only or any(name in measured.values for name in only)):
         gallery = restored(source, groups, data, weights=weights, only=only, on_stage=on_stage)
     return Part(
         source=source,

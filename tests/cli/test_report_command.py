@@ -64,7 +64,7 @@ def test_what_cannot_be_reported_is_one_sentence(evaluated: tuple[Path, Path, Pa
     other = write_set(tmp_path / "other", 24)
     assert_refused(run("report", folder, "--out", out, "--data", other), 1, "measured is of dataset")
     methods = ("--methods", "lama", "--data", data, "-q")
-    assert_refused(run("report", folder, "--out", out, *methods), 1, "has no method 'lama'")
+    assert_refused(run("report", folder, "--out", out, *methods), 1, "is a method 'lama'")
     assert not out.exists()
     record = folder / "eval.json"
     before = record.read_bytes()

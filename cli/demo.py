@@ -6,25 +6,14 @@ from pathlib import Path
 
 import click
 
-from .evaluate import device_option, engine_option
+from .evaluate import device_option, engine_option, generator_option, masker_option
 from .output import Voice, emit
 from .settings import quiet_option
 
 
 @click.command("demo")
-@click.option(
-    "--weights",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE|RUN",
-    help="A .safetensors file, a run's folder (its best weights), an ONNX file, or `starter`, to try it with.",
-)
-@click.option(
-    "--masker",
-    type=click.Path(path_type=Path),
-    metavar="FILE|RUN",
-    help="A mask network, which finds what covers each face (`starter-mask` comes along); else visitors paint it.",
-)
+@generator_option
+@masker_option(", which finds what covers each face (`starter-mask` comes along); else visitors paint it.")
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where it is served.")
 @click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0 is any free one.")
 @engine_option

@@ -37,6 +37,19 @@ engine_option = click.option(
     help="What runs the weights: torch, or onnxruntime (an .onnx file; torch need not be there).",
 )
 
+generator_option = click.option(
+    "--weights",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    help="A .safetensors file, a run's folder (its best weights), an ONNX file, or `starter`, to try it with.",
+)
+
+
+def masker_option(words: str) -> Callable[[Function], Function]:
+    """Return the option `--masker`, with what a mask network is for here."""
+    return click.option("--masker", type=click.Path(path_type=Path), metavar="FILE|RUN", help=f"A mask network{words}")
+
 
 def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
     return _chosen(ctx, parameter, text, REFERENCES)
@@ -80,12 +93,7 @@ def measures_option(known: tuple[str, ...]) -> Callable[[Function], Function]:
     metavar="FILE|RUN",
     help="A .safetensors file, or a run's folder (its best weights); may be repeated, or left out.",
 )
-@click.option(
-    "--masker",
-    type=click.Path(path_type=Path),
-    metavar="FILE|RUN",
-    help="A mask network: measure each model also by the masks that it predicts, as on photographs without one.",
-)
+@masker_option(": measure each model also by the masks that it predicts, as on photographs without one.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @click.option("--size", "size_px", type=int, metavar="PX", help="[default: the models', else the dataset's]")
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind of occluder; may be repeated.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .evaluate import device_option, engine_option
+from .evaluate import device_option, engine_option, generator_option, masker_option
 from .output import Voice, counted, emit, emit_json
 from .reporting import FAILED, Interrupted
 from .restoring import Outcomes, names_of, refuse_overwriting
@@ -23,19 +23,8 @@ if TYPE_CHECKING:
 
 @click.command("restore")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
-@click.option(
-    "--weights",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE|RUN",
-    help="A .safetensors file, a run's folder (its best weights), an ONNX file, or `starter`, to try it with.",
-)
-@click.option(
-    "--masker",
-    type=click.Path(path_type=Path),
-    metavar="FILE|RUN",
-    help="A mask network, which finds what covers each face where no --mask is given; `starter-mask` comes along.",
-)
+@generator_option
+@masker_option(", which finds what covers each face where no --mask is given; `starter-mask` comes along.")
 @click.option(
     "--mask",
     "masks",

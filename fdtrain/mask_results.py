@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdtrain.atomic import write_text
 from fdtrain.mask_evaluation import MaskScores, Measured
 from fdtrain.metrics.segmentation import N_BINS, TOLERANCE
-from fdtrain.results import PACKAGES, plain, table_lines
+from fdtrain.results import PACKAGES, Evaluation, table_lines
 from fdtrain.silhouettes import SOLID, SilhouetteDataset
 from fdtrain.summary import main_table, mean_and_error, strata, strata_table
 
@@ -20,8 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEASURES = ("iou", "boundary_f", "precision", "recall", "kind_found", "bare_left")
-
-FILES = ("images.csv", "summary.csv", "table.txt", "eval.json")
 
 COLUMNS = (
     ("IoU", "iou", "", 3),
@@ -34,13 +28,8 @@ COLUMNS = (
 """Title, column of the summary, sign and digits."""
 
 
-@dataclass(frozen=True)
-class MaskResults:
-    """An evaluation: a row a picture and network, a row a stratum and network, and the facts that both rest on."""
-
-    images: pd.DataFrame
-    summary: pd.DataFrame
-    facts: Mapping[str, Any]
+class MaskResults(Evaluation):
+    """An evaluation of what finds occluders."""
 
     @classmethod
     def of(cls, scores: MaskScores, measured: Sequence[Measured], dataset: SilhouetteDataset) -> MaskResults:
@@ -68,15 +57,14 @@ class MaskResults:
 
     def text(self) -> str:
         """Return the tables with all that is needed to read them."""
-        dataset, calibration = self.facts["dataset"], self.facts["calibration"]
+        calibration = self.facts["calibration"]
         head = ["network", "calibration error", "at temperature 1", "temperature"]
         calibrated = [
             [name, f"{of['error']:.4f}", f"{of['error_at_temperature_1']:.4f}", f"{of['temperature']:.2f}"]
             for name, of in calibration.items()
         ]
         lines = [
-            f"{dataset['pictures']:,} pictures, {dataset['split']} split of dataset {dataset['content_id'][:12]}, "
-            f"at {self.facts['size_px']} px: mean ± standard error over pictures",
+            self.head(),
             *table_lines("Silhouettes", main_table(self.summary, COLUMNS)),
             *table_lines("Probabilities of pixels", [head, *calibrated]),
         ]
@@ -87,17 +75,6 @@ class MaskResults:
         lines += ["", *(f"{name}: {protocol}." for name, protocol in self.facts["protocols"].items())]
         lines += [f"Note: {note}." for note in self.facts["notes"]]
         return "\n".join(lines) + "\n"
-
-    def json(self) -> dict[str, Any]:
-        """Return facts and summary as JSON; a number that there is none of is null."""
-        return {**self.facts, "summary": [plain(row) for row in self.summary.to_dict("records")]}
-
-    def write(self, folder: Path) -> None:
-        """Write images.csv, summary.csv, table.txt and eval.json, each whole; raise `FdError` where that fails."""
-        write_text(folder / "images.csv", self.images.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-        write_text(folder / "summary.csv", self.summary.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-        write_text(folder / "table.txt", self.text())
-        write_text(folder / "eval.json", json.dumps(self.json(), indent=2, allow_nan=False) + "\n")
 
 
 PROTOCOLS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -24,12 +25,39 @@ FILES = ("images.csv", "summary.csv", "table.txt", "eval.json")
 
 
 @dataclass(frozen=True)
-class Results:
-    """An evaluation: a row a picture and method, a row a stratum and method, and the facts that both rest on."""
+class Evaluation(ABC):
+    """A row a picture and method, a row a stratum and method, and the facts that both rest on."""
 
     images: pd.DataFrame
     summary: pd.DataFrame
     facts: Mapping[str, Any]
+
+    @abstractmethod
+    def text(self) -> str:
+        """Return the tables with all that is needed to read them."""
+
+    def head(self) -> str:
+        """Return the line over all tables: which pictures."""
+        dataset = self.facts["dataset"]
+        return (
+            f"{dataset['pictures']:,} pictures, {dataset['split']} split of dataset {dataset['content_id'][:12]}, "
+            f"at {self.facts['size_px']} px: mean ± standard error over pictures"
+        )
+
+    def json(self) -> dict[str, Any]:
+        """Return facts and summary as JSON; a number that there is none of is null."""
+        return {**self.facts, "summary": [plain(row) for row in self.summary.to_dict("records")]}
+
+    def write(self, folder: Path) -> None:
+        """Write images.csv, summary.csv, table.txt and eval.json, each whole; raise `FdError` where that fails."""
+        write_text(folder / "images.csv", self.images.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        write_text(folder / "summary.csv", self.summary.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        write_text(folder / "table.txt", self.text())
+        write_text(folder / "eval.json", json.dumps(self.json(), indent=2, allow_nan=False) + "\n")
+
+
+class Results(Evaluation):
+    """An evaluation of what restores."""
 
     @classmethod
     def of(
@@ -64,11 +92,7 @@ class Results:
 
     def text(self) -> str:
         """Return the tables with all that is needed to read them."""
-        dataset = self.facts["dataset"]
-        lines = [
-            f"{dataset['pictures']:,} pictures, {dataset['split']} split of dataset {dataset['content_id'][:12]}, "
-            f"at {self.facts['size_px']} px: mean ± standard error over pictures"
-        ]
+        lines = [self.head()]
         for title, rows in (self.grids() | self.strata_grids()).items():
             lines += table_lines(title, rows)
         return "\n".join([*lines, "", *(f"{sentence}." for sentence in self.sentences())]) + "\n"
@@ -100,17 +124,6 @@ class Results:
     def _unpasted(self) -> pd.DataFrame:
         """Return the rows of methods that change pixels outside the hole; of the others the table above holds all."""
         return self.summary[self.summary["mse_raw"] != self.summary["mse_composited"]]
-
-    def json(self) -> dict[str, Any]:
-        """Return facts and summary as JSON; a number that there is none of is null."""
-        return {**self.facts, "summary": [plain(row) for row in self.summary.to_dict("records")]}
-
-    def write(self, folder: Path) -> None:
-        """Write images.csv, summary.csv, table.txt and eval.json, each whole; raise `FdError` where that fails."""
-        write_text(folder / "images.csv", self.images.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-        write_text(folder / "summary.csv", self.summary.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-        write_text(folder / "table.txt", self.text())
-        write_text(folder / "eval.json", json.dumps(self.json(), indent=2, allow_nan=False) + "\n")
 
 
 def table_lines(title: str, rows: Sequence[Sequence[str]]) -> list[str]:

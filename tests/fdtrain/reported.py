@@ -4,46 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from fdtrain.comparison.ablation import Ablation, open_table, record
 from fdtrain.comparison.compare import Watch, compare
 from fdtrain.comparison.plan import Ask, Task
 from fdtrain.comparison.work import work
 from fdtrain.loop import fit
+from tests.fdtrain.asks import SMALL, ask_of
 from tests.fdtrain.micro import micro
 from tests.fdtrain.weights import write_weights
 
-SMALL = (
-    "training.batch=4",
-    "training.precision=fp32",
-    "training.channels_last=false",
-    "network.widths=[8,8,16,16,16]",
-    "network.dilations=[1,2]",
-    "discriminator.width=4",
-    "data.mix=0.0",
-)
+NARROW = (*SMALL, "network.widths=[8,8,16,16,16]", "network.dilations=[1,2]", "discriminator.width=4")
 
 ODD_NAME = "a<b>&\"'µ"
 """The name of a row: a page that does not escape it is another page."""
-
-
-def ask_of(data: Path, **changes: Any) -> Ask:
-    """Return the terms of a small comparison."""
-    terms: dict[str, Any] = {
-        "data": str(data),
-        "size_px": 32,
-        "images": 8,
-        "seconds": None,
-        "limit": 9,
-        "measures": (),
-        "perceptual": "off",
-        "perceptual_weights": "",
-        "overrides": SMALL,
-        "threads": 1,
-        "device": "cpu",
-    }
-    return Ask(**{**terms, **changes})
 
 
 def write_run(data: Path, folder: Path) -> Path:
@@ -61,7 +35,7 @@ def write_comparison(data: Path, out: Path) -> Path:
         Task(ODD_NAME, "weights", str(weights)),
         Task("tiny", "trained", "tiny", 0),
     ]
-    begin(tasks, ask_of(data), out)
+    begin(tasks, ask_of(data, images=8, limit=9, overrides=NARROW), out)
     shutil.copytree(out / "rows" / "tiny" / "seed-0" / "run", out / "rows" / "tiny" / "seed-1" / "run")
     failed = out / "rows" / "gca" / "seed-0"
     failed.mkdir(parents=True)
@@ -71,7 +45,7 @@ def write_comparison(data: Path, out: Path) -> Path:
 
 def write_ablation(data: Path, out: Path) -> tuple[Path, Ablation]:
     """Train table 2's first row, and not its second."""
-    ask = ask_of(data)
+    ask = ask_of(data, images=8, limit=9, overrides=NARROW)
     ablation = open_table(2, "tiny", ask)
     begin(ablation.tasks(1)[:1], ask, out)
     record(ablation, out)

@@ -21,7 +21,8 @@ from fdtrain.comparison.tables import FILES
 from fdtrain.config import FitConfig
 from fdtrain.errors import ConfigError, RunError
 from fdtrain.run import read_record
-from tests.fdtrain.test_comparison import ROOT, ask_of, run
+from tests.fdtrain.asks import ask_of
+from tests.fdtrain.test_comparison import ROOT, run
 
 MICRO = (
     "network.widths=[8,8,16,16,16]",

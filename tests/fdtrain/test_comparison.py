@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -29,35 +28,11 @@ from fdtrain.data import TripletDataset
 from fdtrain.errors import ConfigError, RunError
 from fdtrain.pictures import write_png
 from fdtrain.presets import PRESETS
+from tests.fdtrain.asks import SMALL, ask_of
 from tests.fdtrain.sets import write_set
 from tests.fdtrain.weights import write_weights
 
 ROOT = Path(__file__).parent.parent.parent
-
-SMALL = (
-    "training.batch=4",
-    "training.precision=fp32",
-    "training.channels_last=false",
-    "data.mix=0.0",
-)
-
-
-def ask_of(data: Path, **changes: Any) -> Ask:
-    """Return a small comparison's terms: 32 px, 24 images, two test pictures."""
-    terms: dict[str, Any] = {
-        "data": str(data),
-        "size_px": 32,
-        "images": 24,
-        "seconds": None,
-        "limit": 2,
-        "measures": (),
-        "perceptual": "off",
-        "perceptual_weights": "",
-        "overrides": SMALL,
-        "threads": 1,
-        "device": "cpu",
-    }
-    return Ask(**{**terms, **changes})
 
 
 def run(

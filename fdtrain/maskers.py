@@ -3,7 +3,8 @@
     crop --> its own size to the network's --> probability --> back to the crop's size --> widened --> mask to restore
 
 A crop is square, RGB uint8, of any side, and framed as `fdgen` frames faces. An occluder is what the datasets call
-`alpha` of 128 or more: the silhouette, without the shadows that it casts. `widen` adds what those need.
+`alpha` of 128 or more: the silhouette, without the shadows that it casts; `fdtrain.masking.decided` adds what those
+need.
 """
 
 from __future__ import annotations
@@ -150,23 +151,3 @@ def guess_of(
         occluder_HW = np.asarray(cv2.resize(occluder_HW, (side_px, side_px), interpolation=how), np.float32)
     told = {kind: float(probability) for kind, probability in zip(kinds, kinds_K, strict=True)}
     return MaskGuess(np.clip(occluder_HW, 0, 1), told)
-
-
-def widen(occluder_HW: Probabilities, *, threshold: float = THRESHOLD, reach: float = REACH) -> Image:
-    """Return the mask (255 to replace, 0 to keep) of what is probably an occluder, and what lies around it.
-
-    All within `reach` times the side of a pixel of at least `threshold` is masked: contact shadows, and the blur of
-    edges. Nothing found gives an empty mask.
-
-    >>> found_HW = np.zeros((100, 100), np.float32)
-    >>> found_HW[50, 50] = 0.9
-    >>> [int(widen(found_HW, reach=reach).sum()) // 255 for reach in (0, 0.01, 0.02)]
-    [1, 5, 13]
-    """
-    found_HW = (occluder_HW >= threshold).astype(np.uint8) * np.uint8(255)
-    radius_px = reach * len(found_HW)
-    if radius_px < 1 or not found_HW.any():
-        return found_HW
-    # By distance, which is round at every radius; opencv's ellipses are not.
-    distance_HW = cv2.distanceTransform(255 - found_HW, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.where(distance_HW <= radius_px + 1e-3, np.uint8(255), np.uint8(0))

@@ -18,13 +18,18 @@ LEAST = 0.003
 """A predicted mask that covers less of the crop than this, in all, marks nothing."""
 
 
-def decided(probability_HW: Floats, side_px: float, *, reach: float = REACH) -> Bools:
+def decided(probability_HW: Floats, side_px: float, *, threshold: float = THRESHOLD, reach: float = REACH) -> Bools:
     """Return the pixels to replace, of the probability at each pixel of a box of the photograph.
 
-    `side_px` is the crop's side in those pixels, `reach` how far the mask is widened, as a share of it. All False where
-    what is left of the mask marks nothing.
+    `side_px` is the crop's side in those pixels, `reach` how far the mask is widened, as a share of it: contact shadows
+    and the blur of edges lie around a silhouette. All False where what is left of the mask marks nothing.
+
+    >>> found_HW = np.zeros((100, 100), np.float32)
+    >>> found_HW[45:55, 45:55] = 0.9
+    >>> [int(decided(found_HW, 100, reach=reach).sum()) for reach in (0, 0.01, 0.02)]
+    [100, 140, 184]
     """
-    likely_HW = (probability_HW >= THRESHOLD).view(np.uint8)
+    likely_HW = (probability_HW >= threshold).view(np.uint8)
     n_parts, parts_HW, stats, _ = cv2.connectedComponentsWithStats(likely_HW, connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] >= SPECK * side_px**2
     large[0] = False  # the background
@@ -38,7 +43,10 @@ def grown(mask_HW: Bools, by_px: float) -> Bools:
     """Return a mask with all pixels at most `by_px` away from it, in a time that does not depend on how far."""
     if by_px < 1 or not mask_HW.any():
         return mask_HW
-    return np.asarray(cv2.distanceTransform((~mask_HW).view(np.uint8), cv2.DIST_L2, 5) <= by_px, np.bool_)
+    # By distance, which is round at every radius; opencv's ellipses are not.
+    return np.asarray(
+        cv2.distanceTransform((~mask_HW).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= by_px + 1e-3, np.bool_
+    )
 
 
 def sureness(probability_HW: Floats) -> float:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from fdgen.contract import Image
-from fdtrain.maskers import Masker, widen
+from fdtrain.maskers import Masker
+from fdtrain.masking import decided
 from fdtrain.methods import Method
 from fdtrain.pictures import pasted
 
@@ -24,7 +27,11 @@ class ByPredictedMask:
     def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
         """Restore pictures; the masks given are not looked at."""
         occluded = [occluded_HWC for occluded_HWC, _ in pairs]
-        masks = [widen(guess.occluder_HW) for guess in self.masker.predict(occluded)]
+        guesses = self.masker.predict(occluded)
+        masks = [
+            np.where(decided(guess.occluder_HW, len(guess.occluder_HW)), np.uint8(255), np.uint8(0))
+            for guess in guesses
+        ]
         restored = self.method.restore(list(zip(occluded, masks, strict=True)))
         return [
             tuple(pasted(output_HWC, occluded_HWC, mask_HW) for output_HWC in outputs)

@@ -18,7 +18,8 @@ from fdgen.errors import FdError
 from fdtrain.checkpoint import load_masknet, save_model
 from fdtrain.errors import CheckpointError
 from fdtrain.mask_evaluation import at_temperature_1, evaluate_masks, open_measured
-from fdtrain.maskers import MaskGuess, open_masker, widen
+from fdtrain.maskers import MaskGuess, open_masker
+from fdtrain.masking import decided
 from fdtrain.metrics.segmentation import N_BINS, Bools, Calibration, boundary, boundary_f, iou
 from fdtrain.objectives.mask import soft_dice_loss
 from fdtrain.silhouettes import SilhouetteDataset
@@ -157,17 +158,16 @@ def test_what_is_no_mask_network_is_refused_in_a_sentence(tmp_path: Path) -> Non
 
 def test_a_mask_reaches_around_what_was_found() -> None:
     found_HW = block(15, 15, 10, 10).astype(np.float32) * 0.7
-    assert not widen(np.zeros((40, 40), np.float32)).any()
-    assert np.array_equal(widen(found_HW, threshold=0.5, reach=0), block(15, 15, 10, 10) * np.uint8(255))
-    assert not widen(found_HW, threshold=0.8).any()
+    assert not decided(np.zeros((40, 40), np.float32), 40).any()
+    assert np.array_equal(decided(found_HW, 40, threshold=0.5, reach=0), block(15, 15, 10, 10))
+    assert not decided(found_HW, 40, threshold=0.8).any()
     last = 0
     for reach in (0.025, 0.05, 0.1):
-        mask_HW = widen(found_HW, reach=reach)
-        assert set(np.unique(mask_HW)) == {0, 255}
-        assert mask_HW[20, 15 - round(reach * 40)] == 255
-        assert mask_HW[20, 15 - round(reach * 40) - 1] == 0
-        assert (mask_HW > 0).sum() > last
-        last = int((mask_HW > 0).sum())
+        mask_HW = decided(found_HW, 40, reach=reach)
+        assert mask_HW[20, 15 - round(reach * 40)]
+        assert not mask_HW[20, 15 - round(reach * 40) - 1]
+        assert mask_HW.sum() > last
+        last = int(mask_HW.sum())
 
 
 def test_maskers_cost_nothing_before_one_is_opened() -> None:

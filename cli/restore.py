@@ -19,6 +19,7 @@ from .settings import json_option, quiet_option
 if TYPE_CHECKING:
     from fdgen.contract import Image
     from fdtrain.photo_restorer import PhotoRestorer
+    from fdtrain.strokes import Strokes
 
 
 @click.command("restore")
@@ -195,12 +196,14 @@ def _restore_video(
     frames = Frames(video)
     written = VideoFile(outcomes.out / f"{name}{SUFFIX}", frames.rate)
     mask_HW: Image | None = None
+    strokes_HW: Strokes | None = None
     whole = False
     try:
         for index, frame_HWC in enumerate(frames, 1):
             if mask is not None and mask_HW is None:
                 mask_HW = read_mask(mask, frame_HWC, threshold=threshold)
-            strokes_HW = None if strokes is None else read_strokes(strokes, frame_HWC)
+            if strokes is not None and strokes_HW is None:
+                strokes_HW = read_strokes(strokes, frame_HWC)
             done, searched_s = restorer.restore(frame_HWC, mask_HW=mask_HW, strokes_HW=strokes_HW)
             written.write(done.picture_HWC)
             outcomes.keep_extras(f"{name}.{index:06d}", frame_HWC, done)

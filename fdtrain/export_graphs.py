@@ -115,7 +115,7 @@ def masker_contract(guesser: Guesser, facts: Mapping[str, Any]) -> Contract:
 
 def trained(model: nn.Module, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the weights say of their training: preset, data, length, score."""
-    told = ("dataset", "content_id", "images", "val_hole_psnr_db", "score", "temperature", "fdtrain")
+    told = ("dataset", "content_id", "images", "val_hole_psnr_db", "val_iou", "temperature", "fdtrain")
     config = facts["config"]
     return {
         "preset": config["preset"],

@@ -11,12 +11,15 @@ from fdgen.contract import Image
 from fdgen.errors import PictureError
 from fdtrain.pictures import decode_rgb, read_file
 
+Strokes = npt.NDArray[np.int8]
+"""1 adds to a mask, -1 takes away, 0 leaves it; of the photograph's height and width."""
+
 BRIGHT, DIM = 128, 100
 """A stroke's own channel has at least the one, both others at most the other: white, black and grey are no strokes, and
 what an eraser or a soft brush leaves at a stroke's edge is not either."""
 
 
-def strokes_of(picture_HWC: Image) -> npt.NDArray[np.int8]:
+def strokes_of(picture_HWC: Image) -> Strokes:
     """Return the strokes of a picture: 1 where it is green, -1 where it is red, 0 elsewhere."""
     red_HW, green_HW, blue_HW = (picture_HWC[..., i] for i in range(3))
     adds_HW = (green_HW >= BRIGHT) & (red_HW <= DIM) & (blue_HW <= DIM)
@@ -24,7 +27,7 @@ def strokes_of(picture_HWC: Image) -> npt.NDArray[np.int8]:
     return adds_HW.astype(np.int8) - takes_HW.astype(np.int8)
 
 
-def read_strokes(path: str | Path, photo_HWC: Image) -> npt.NDArray[np.int8]:
+def read_strokes(path: str | Path, photo_HWC: Image) -> Strokes:
     """Read the strokes of a photograph.
 
     Raises `PictureError` where the file is no picture, has another size than the photograph, or shows no stroke.

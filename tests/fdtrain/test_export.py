@@ -35,7 +35,7 @@ pytest.importorskip("onnxruntime")
 
 from fdtrain import export as exporting
 from fdtrain.export import compare, export
-from fdtrain.export_graphs import open_source
+from fdtrain.export_graphs import open_source, trained
 from fdtrain.onnx_engine import OnnxMethod, OnnxNetwork
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +161,12 @@ def test_the_contract_stands_in_the_file(folder: Path) -> None:
         assert batch.dim_param == "batch"
         assert [side.dim_value for side in sides] == [32, 32]
     assert all(not node.metadata_props and not node.doc_string for node in model.graph.node)
+
+
+@pytest.mark.parametrize("score", ["val_hole_psnr_db", "val_iou"])
+def test_a_contract_tells_how_good_a_network_was(score: str) -> None:
+    told = trained(torch.nn.Linear(2, 3), {"config": {"preset": "any"}, score: 0.5, "images": 7})
+    assert told == {"preset": "any", "method": None, score: 0.5, "images": 7, "parameters": 9}
 
 
 def test_torch_reads_the_other_format_without_fdtrain(folder: Path, tmp_path: Path) -> None:

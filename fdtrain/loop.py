@@ -311,11 +311,9 @@ def fit(
 
 @contextlib.contextmanager
 def _owned(run_dir: Path, group: Group) -> Iterator[None]:
-    """Hold the run's folder, in the one process that writes."""
-    if group.is_first:
-        with folder_lock(run_dir):
-            yield
-    else:
+    """Hold the run's folder, in the one process that writes; the others begin when it is there."""
+    with folder_lock(run_dir) if group.is_first else contextlib.nullcontext():
+        group.wait()
         yield
 
 

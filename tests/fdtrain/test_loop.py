@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from fdgen.errors import DatasetError
 from fdtrain import loop, stage
 from fdtrain.checkpoint import load_model, load_state, read_facts, receipts
 from fdtrain.config import FitConfig
+from fdtrain.distributed import Group
 from fdtrain.errors import CheckpointError, ConfigError, RunError, TrainingError
 from fdtrain.loop import fit
 from fdtrain.objectives import base, stacked
@@ -326,16 +331,44 @@ def test_one_bad_step_is_left_out_and_told_of(triplets: Path, tmp_path: Path, mo
     assert all(torch.isfinite(p).all() for p in load_model(tmp_path / "run").parameters())
 
 
+@dataclass(frozen=True)
+class Pretended(Group):
+    """One of several processes, of which no other exists: whoever waits finds that the first has made its folder."""
+
+    folder: Path = Path()
+
+    def wait(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+
+    def average_gradients(self, modules: Iterable[nn.Module]) -> None:
+        pass
+
+    def mean(self, values: torch.Tensor) -> torch.Tensor:
+        return values
+
+    def any(self, flag: bool) -> bool:
+        return flag
+
+    def gather(self, value: object) -> list[object]:
+        return [value] * self.world
+
+
 def test_a_batch_that_processes_cannot_share_is_refused(
     triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import contextlib
-
-    from fdtrain.distributed import Group
-
-    monkeypatch.setattr(loop, "joined", lambda device: contextlib.nullcontext(Group(0, 3)))
+    group = Pretended(0, 3, tmp_path / "run")
+    monkeypatch.setattr(loop, "joined", lambda device: contextlib.nullcontext(group))
     with pytest.raises(ConfigError, match="a multiple of the 3 processes, got 4"):
         fit(micro(triplets), tmp_path / "run")
+
+
+def test_a_second_process_waits_for_the_folder_and_writes_nothing(
+    triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = Pretended(1, 2, tmp_path / "run")
+    monkeypatch.setattr(loop, "joined", lambda device: contextlib.nullcontext(group))
+    assert fit(micro(triplets, "training.images=16"), tmp_path / "run").images == 16
+    assert not list((tmp_path / "run").iterdir())
 
 
 def test_an_empty_train_split_is_refused(triplets: Path, tmp_path: Path) -> None:

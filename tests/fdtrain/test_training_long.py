@@ -68,10 +68,11 @@ def test_two_processes_train_one_model(triplets: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "--standalone"]
 
     def pair(run_dir: Path, *overrides: str) -> None:
-        subprocess.run(
+        done = subprocess.run(
             [*command, "-m", "tests.fdtrain.micro", str(triplets), str(run_dir), *overrides],
-            cwd=ROOT, env=ENVIRONMENT, check=True, timeout=300, capture_output=True,
+            cwd=ROOT, env=ENVIRONMENT, timeout=300, capture_output=True, text=True,
         )  # fmt: skip
+        assert done.returncode == 0, done.stderr
 
     pair(tmp_path / "two", "training.images=48")
     pair(tmp_path / "parts", "training.images=32")

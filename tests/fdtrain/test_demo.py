@@ -314,10 +314,11 @@ def test_several_visitors_at_once(browser: Browser, tmp_path: Path) -> None:
     colours = [(40, 40, 40), (120, 60, 30), (200, 180, 90), (200, 180, 90)]
     with served() as (url, _):
         visitors = [Visitor(browser, url) for _ in colours]
-        for visitor, colour in zip(visitors, colours, strict=True):  # two of them send the same file
-            file = tmp_path / f"face{colour[0]}.png"
+        files = {colour: tmp_path / f"face{colour[0]}.png" for colour in colours}
+        for colour, file in files.items():
             write_png(file, photo(colour=colour))
-            visitor.give(file)
+        for visitor, colour in zip(visitors, colours, strict=True):  # two of them send the same file
+            visitor.give(files[colour])
         for visitor, colour in zip(visitors, colours, strict=True):
             visitor.reads("1 face restored")
             np.testing.assert_array_equal(visitor.slider()[0], photo(colour=colour))

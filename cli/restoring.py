@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,9 @@ MOST_ROWS = 60
 
 SHEET = "sheet.png"
 """What all faces are shown on, in the folder of the results."""
+
+LONGEST_NAME = 255
+"""Bytes; what file systems take."""
 
 LEFT = 0.01
 """Share of a mask beyond every face's crop from which on it is told of."""
@@ -207,7 +211,7 @@ def refuse_overwriting(
     extras: Sequence[str],
     drawn: Sequence[Path | None] = (),
 ) -> None:
-    """Raise `UsageError` where a result would take the place of what was given, or of another result.
+    """Raise `UsageError` where a result could not be named, or would take the place of what was given or of another.
 
     `extras` has the suffixes of what is written beside each picture, `.mask.png` say; `drawn` the masks and strokes
     that were given. Beside a photograph no file at all is replaced: it may be another photograph.
@@ -222,6 +226,8 @@ def refuse_overwriting(
     written: set[Path] = set()
 
     def refuse(path: Path) -> None:
+        if len(os.fsencode(path.name)) > LONGEST_NAME:
+            raise click.UsageError(f"{path.name} is too long for the name of a file: rename its photograph", context)
         if what := taken.get(path.resolve()):
             raise click.UsageError(f"{path} is {what}, and a result would take its place: name another --out", context)
         if among_photos and path.exists():

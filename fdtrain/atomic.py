@@ -19,7 +19,7 @@ except ImportError:  # Windows
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Call `write` on a file that takes its name, synced, when it is done; raise `RunError` where it cannot be."""
-    temporary = path.with_name(f".{path.name}.tmp")  # one writer a folder, by its lock
+    temporary = path.with_name(f".{path.name[:60]}.tmp")  # a name may be full; one writer a folder, by its lock
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

@@ -205,6 +205,13 @@ def test_a_name_that_is_no_unicode(known: tuple[str | Path, ...], tmp_path: Path
     assert told["pictures"][0]["photo"] == str(photo)
 
 
+def test_a_name_as_long_as_names_can_be(known: tuple[str | Path, ...], tmp_path: Path) -> None:
+    photo = photo_in(tmp_path / "a.png").rename(tmp_path / f"{'ü' * 125}a.png")
+    assert run("restore", photo, *known).exit_code == 0
+    assert (tmp_path / "out" / photo.name).is_file()
+    assert_refused(run("restore", photo, *known, "--save-masks"), 2, "a.mask.png is too long for the name of a file")
+
+
 def test_help_says_that_it_is_invented() -> None:
     said = " ".join(run("restore", "--help").stdout.split())
     assert "is invented" in said

@@ -49,8 +49,8 @@ def serving(root: Path) -> Iterator[Served]:
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
+            served.sent.append((self.path, len(data)))  # before whoever asked can look
             self.wfile.write(data)
-            served.sent.append((self.path, len(data)))
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fdtrain.mask_evaluation import MaskScores, Measured
 from fdtrain.metrics.segmentation import N_BINS, TOLERANCE
-from fdtrain.results import PACKAGES, Evaluation, table_lines
+from fdtrain.results import PACKAGES, Evaluation
 from fdtrain.silhouettes import SOLID, SilhouetteDataset
 from fdtrain.summary import main_table, mean_and_error, strata, strata_table
 
@@ -55,26 +55,27 @@ class MaskResults(Evaluation):
         }
         return cls(scores.frame, summarise_masks(scores.frame), facts)
 
-    def text(self) -> str:
-        """Return the tables with all that is needed to read them."""
-        calibration = self.facts["calibration"]
-        head = ["network", "calibration error", "at temperature 1", "temperature"]
+    def grids(self) -> dict[str, list[list[str]]]:
+        """Return the tables over all pictures by their titles: a head, then a row a network."""
+        head = ["method", "calibration error ↓", "at temperature 1 ↓", "temperature"]
         calibrated = [
             [name, f"{of['error']:.4f}", f"{of['error_at_temperature_1']:.4f}", f"{of['temperature']:.2f}"]
-            for name, of in calibration.items()
+            for name, of in self.facts["calibration"].items()
         ]
-        lines = [
-            self.head(),
-            *table_lines("Silhouettes", main_table(self.summary, COLUMNS)),
-            *table_lines("Probabilities of pixels", [head, *calibrated]),
-        ]
-        for title, name in (("IoU", "iou"), ("Boundary F", "boundary_f")):
-            for what, words in (("kind", "kind of occluder"), ("coverage", "coverage")):
-                rows = strata_table(self.summary, what, name, 3)
-                lines += table_lines(f"{title}, by {words} (pictures)", rows)
-        lines += ["", *(f"{name}: {protocol}." for name, protocol in self.facts["protocols"].items())]
-        lines += [f"Note: {note}." for note in self.facts["notes"]]
-        return "\n".join(lines) + "\n"
+        return {"Silhouettes": main_table(self.summary, COLUMNS), "Probabilities of pixels": [head, *calibrated]}
+
+    def strata_grids(self) -> dict[str, list[list[str]]]:
+        """Return IoU and boundary F by kind and by coverage."""
+        return {
+            f"{title}, by {words} (pictures)": strata_table(self.summary, what, name, 3)
+            for title, name in (("IoU", "iou"), ("Boundary F", "boundary_f"))
+            for what, words in (("kind", "kind of occluder"), ("coverage", "coverage"))
+        }
+
+    def sentences(self) -> list[str]:
+        """Return how each number is measured, and what a reader must know."""
+        found = [f"{name}: {protocol}" for name, protocol in self.facts["protocols"].items()]
+        return found + [f"Note: {note}" for note in self.facts["notes"]]
 
 
 PROTOCOLS = {

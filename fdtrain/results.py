@@ -33,8 +33,23 @@ class Evaluation(ABC):
     facts: Mapping[str, Any]
 
     @abstractmethod
+    def grids(self) -> dict[str, list[list[str]]]:
+        """Return the tables over all pictures by their titles: a head, then a row a method."""
+
+    @abstractmethod
+    def strata_grids(self) -> dict[str, list[list[str]]]:
+        """Return the same for parts of the pictures."""
+
+    @abstractmethod
+    def sentences(self) -> list[str]:
+        """Return what a reader must know."""
+
     def text(self) -> str:
         """Return the tables with all that is needed to read them."""
+        lines = [self.head()]
+        for title, rows in (self.grids() | self.strata_grids()).items():
+            lines += table_lines(title, rows)
+        return "\n".join([*lines, "", *(f"{sentence}." for sentence in self.sentences())]) + "\n"
 
     def head(self) -> str:
         """Return the line over all tables: which pictures."""
@@ -89,13 +104,6 @@ class Results(Evaluation):
             "versions": {name: metadata.version(name) for name in PACKAGES},
         }
         return cls(images, summary, facts)
-
-    def text(self) -> str:
-        """Return the tables with all that is needed to read them."""
-        lines = [self.head()]
-        for title, rows in (self.grids() | self.strata_grids()).items():
-            lines += table_lines(title, rows)
-        return "\n".join([*lines, "", *(f"{sentence}." for sentence in self.sentences())]) + "\n"
 
     def grids(self) -> dict[str, list[list[str]]]:
         """Return the tables over all pictures by their titles: a head, then a row a method."""

@@ -29,11 +29,16 @@ def side_by_side(photo_HWC: Image, done: RestoredPhotograph) -> Image:
     shrink = min(1.0, LARGEST_PX / max(height, width))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     before_HWC, after_HWC = (_shrunk(picture, size) for picture in (photo_HWC, done.picture_HWC))
-    share_HW1 = _shrunk(done.mask_HW, size).astype(np.float32)[..., None] * np.float32(_STRENGTH / 255)
-    grey_HW1 = before_HWC.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(_DIM)
-    mask_HWC = np.asarray(np.rint(grey_HW1 + (_MASKED - grey_HW1) * share_HW1), np.uint8)
+    mask_HWC = marked(before_HWC, _shrunk(done.mask_HW, size))
     gap_HWC = np.full((size[1], _GAP_PX, 3), _PAPER, np.uint8)
     return np.concatenate([before_HWC, gap_HWC, mask_HWC, gap_HWC, after_HWC], axis=1)
+
+
+def marked(picture_HWC: Image, mask_HW: Image) -> Image:
+    """Return a mask, 0 to 255, in red over the picture in darkened grey."""
+    share_HW1 = mask_HW.astype(np.float32)[..., None] * np.float32(_STRENGTH / 255)
+    grey_HW1 = picture_HWC.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(_DIM)
+    return np.asarray(np.rint(grey_HW1 + (_MASKED - grey_HW1) * share_HW1), np.uint8)
 
 
 def cells(done: RestoredPhotograph, size_px: int) -> list[tuple[list[Image], list[str]]]:

@@ -7,30 +7,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdtrain.comparison.tables import MEASURED
 from fdtrain.report.measured import DIGITS, TITLES, Grid, Measured
-
-RANKED_BY = "psnr_hole"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One test picture: its numbers by method are means over seeds."""
+    """One test picture: its scores by method, in the measure that it is ranked by, are means over seeds."""
 
     key: str
     kind: str
     coverage: float
-    psnr_db: Mapping[str, float]
+    scores: Mapping[str, float]
 
 
 def cases_of(measured: Measured, n: int) -> dict[str, list[Case]]:
-    """Return n worst, n median and n best pictures of the method in focus, by PSNR in the hole; none where it has none.
+    """Return n worst, n median and n best pictures of the method in focus; none where it was not measured.
 
-    A picture stands in one group only. One that was restored exactly has no PSNR, and stands in none.
+    They are ranked by PSNR in the hole, or by IoU where occluders were looked for. A picture stands in one group only;
+    one that was restored exactly has no PSNR, and stands in none.
     """
-    if measured.focus is None or RANKED_BY not in measured.values[measured.focus]:
+    if measured.focus is None or measured.ranked_by not in measured.values[measured.focus]:
         return {}
-    by_picture = measured.values[measured.focus][RANKED_BY].mean(0)
+    by_picture = measured.values[measured.focus][measured.ranked_by].mean(0)
     known = np.flatnonzero(np.isfinite(by_picture))
     keys = measured.pictures.index
     order = sorted(known.tolist(), key=lambda place: (by_picture[place], keys[place]))
@@ -48,7 +46,7 @@ def cases_of(measured: Measured, n: int) -> dict[str, list[Case]]:
 def case_grid(measured: Measured, groups: Mapping[str, Sequence[Case]]) -> Grid:
     """Return the numbers of these pictures: a head, then a row a picture, by the method in focus."""
     there = measured.values[measured.focus or ""]
-    shown = [name for name, *_ in MEASURED if name in there]
+    shown = [name for name in DIGITS if name in there]
     grid = [["picture", "among the", "kind", "coverage", *(TITLES[name] for name in shown)]]
     places = {key: place for place, key in enumerate(measured.pictures.index)}
     for title, cases in groups.items():
@@ -61,7 +59,8 @@ def case_grid(measured: Measured, groups: Mapping[str, Sequence[Case]]) -> Grid:
 
 def _case(measured: Measured, place: int) -> Case:
     row = measured.pictures.iloc[place]
-    psnr_db = {
-        name: float(there[RANKED_BY].mean(0)[place]) for name, there in measured.values.items() if RANKED_BY in there
+    ranked_by = measured.ranked_by
+    scores = {
+        name: float(there[ranked_by].mean(0)[place]) for name, there in measured.values.items() if ranked_by in there
     }
-    return Case(str(measured.pictures.index[place]), str(row["kind"]), float(row["coverage"]), psnr_db)
+    return Case(str(measured.pictures.index[place]), str(row["kind"]), float(row["coverage"]), scores)

@@ -44,10 +44,11 @@ TERMS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Panel:
-    """A chart and its title."""
+    """A chart and its title; whose line is which, where that is not told for the page."""
 
     title: str
     svg: Markup
+    legend: Sequence[tuple[str, Markup]] = ()
 
 
 @dataclass(frozen=True)

@@ -46,32 +46,50 @@ TELLING_DB = 0.1
 
 
 @dataclass(frozen=True)
+class Words:
+    """What a gallery calls what was made and what is true, how it describes them, and how it tells scores."""
+
+    made: str
+    truth: str
+    made_alt: str
+    truth_alt: str
+    ranked_by: str
+    score: str
+
+
+RESTORED = Words(
+    "restored", "clean", "The face restored by", "The face without an occluder", "PSNR in the hole", "{:.1f} dB"
+)
+
+
+@dataclass(frozen=True)
 class Result:
-    """One restoration: by whom, the picture, and its PSNR in the hole, in dB."""
+    """What one method made of a picture: by whom, the picture, and its score (dB in the hole, or IoU)."""
 
     name: str
     uri: str
-    psnr_db: float
+    score: float
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One test picture with its restorations."""
+    """One test picture, the truth, and what methods made of it."""
 
     case: Case
     occluded: str
-    clean: str
+    truth: str
     results: tuple[Result, ...]
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Groups of exhibits by title; sentences on them; the method that is shown first."""
+    """Groups of exhibits by title; sentences on them; the method that is shown first; what all is called."""
 
     groups: Mapping[str, Sequence[Exhibit]]
     notes: tuple[str, ...]
     first: str
     size_px: int
+    words: Words = RESTORED
 
 
 def require_same_data(source: Source, manifest: Manifest) -> None:
@@ -115,7 +133,7 @@ def restored(
                 raise RunError(f"{case.key} of {source.name} is not in the {measured.split} split of {data}")
             one = _exhibit(case, dataset.pictures(keys[case.key]), methods)
             exhibits[title].append(one)
-            worst_db = max([worst_db, *_differences(one, measured)])
+            worst_db = max([worst_db, *differences(one, measured)])
     if worst_db > TELLING_DB:
         notes.append(f"restored here, pictures differ from what was measured by up to {worst_db:.2f} dB in the hole")
     if any(len(there) > 1 for values in measured.values.values() for there in values.values()):
@@ -138,8 +156,13 @@ def sampled(source: Source, n: int, data: str | Path) -> Gallery:
         row = dataset.table.iloc[place]
         case = Case(key, str(row["kind"]), float(row["coverage"]), {})
         exhibits.append(_exhibit(case, dataset.pictures(place), methods))
+    return sample_of(exhibits, model.names[-1], dataset.size_px)
+
+
+def sample_of(exhibits: Sequence[Exhibit], first: str, size_px: int, words: Words = RESTORED) -> Gallery:
+    """Return a gallery of the first test pictures."""
     groups = {f"First {len(exhibits)} of the test split": exhibits}
-    return Gallery(groups, ("they are a random choice, not the best",), model.names[-1], dataset.size_px)
+    return Gallery(groups, ("they are a random choice, not the best",), first, size_px, words)
 
 
 def data_uri(picture_HWC: Image) -> str:
@@ -167,13 +190,13 @@ def _names(name: str, method: Method) -> tuple[str, ...]:
     return (*method.names[:-1], name)
 
 
-def _differences(exhibit: Exhibit, measured: Measured) -> list[float]:
-    """Return by how many dB results differ from what was measured, of methods with one seed."""
+def differences(exhibit: Exhibit, measured: Measured) -> list[float]:
+    """Return by how much the scores of results differ from what was measured, of methods with one seed."""
     single = {name for name, there in measured.values.items() if all(len(values) == 1 for values in there.values())}
     differences = [
-        abs(one.psnr_db - exhibit.case.psnr_db[one.name])
+        abs(one.score - exhibit.case.scores[one.name])
         for one in exhibit.results
-        if one.name in single and one.name in exhibit.case.psnr_db
+        if one.name in single and one.name in exhibit.case.scores
     ]
     return [one for one in differences if np.isfinite(one)]
 
@@ -203,8 +226,13 @@ def _opened(
             methods.append((given.name, _model(given, path, measured)))
         elif not given.name.endswith(", stage I"):
             missing.append(given.name)
+    return methods, notes_on(missing)
+
+
+def notes_on(missing: Sequence[str]) -> list[str]:
+    """Return a sentence on methods whose weights are not known, if there are any."""
     listed = ", ".join(missing)
-    return methods, [f"no pictures by {listed}: name the weights, as --weights NAME=FILE"] if missing else []
+    return [f"no pictures by {listed}: name the weights, as --weights NAME=FILE"] if missing else []
 
 
 def _reference(given: Given) -> str | None:

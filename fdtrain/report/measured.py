@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,34 +12,34 @@ import pandas as pd
 
 from fdtrain.comparison.compare import Done, read_result
 from fdtrain.comparison.findings import Findings
-from fdtrain.comparison.layout import interval, mean_cell, p_value
-from fdtrain.comparison.pairs import Difference, Values, differences, mean_of
+from fdtrain.comparison.layout import mean_cell
+from fdtrain.comparison.pairs import Difference, Values, mean_of
 from fdtrain.comparison.plan import Ask, Task
-from fdtrain.comparison.tables import MEASURED, TESTED, Tables, with_capital
+from fdtrain.comparison.tables import MEASURED, Tables, with_capital
 from fdtrain.comparison.work import IMAGES_FILE
 from fdtrain.errors import RunError
+from fdtrain.mask_results import COLUMNS
 from fdtrain.metrics.suite import MEASURES
 from fdtrain.report.records import (
-    EVALUATION_FILE,
     found_tasks,
     read_ablation,
     read_against,
     read_ask,
     read_done,
     read_images,
-    read_json,
     read_versions,
 )
-from fdtrain.results import Results
 from fdtrain.summary import strata
 
 Grid = list[list[str]]
 
-BY_STRATUM = ("psnr_hole", "lpips_composited", "stlpips_composited")
-"""Measures by kind and by coverage: distortion where it counts, and the perceptual ones that were computed."""
+BY_STRATUM = ("psnr_hole", "lpips_composited", "stlpips_composited", "iou", "boundary_f")
+"""Measures by kind and by coverage: distortion where it counts, the perceptual ones, and those of silhouettes."""
 
-DIGITS = {name: digits for name, _, digits in MEASURED}
-TITLES = {name: f"{title} {MEASURES.get(name.partition('_')[0], '↑')}" for name, title, _ in MEASURED}
+_SHOWN = (*MEASURED, *((name, title, digits) for title, name, _, digits in COLUMNS))
+DIGITS = {name: digits for name, _, digits in _SHOWN}
+TITLES = {name: f"{title} {MEASURES.get(name.partition('_')[0], '↑')}" for name, title, _ in _SHOWN}
+"""Measures of what restores, then of what finds occluders: the digits, and the title with what is better."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Measured:
     """Numbers of every picture, and what is told of them.
 
     `values` has, by method and measure, a row a seed and a column a picture, in the order of `pictures` (index key;
-    kind and coverage). `focus` is the method that pictures are ranked by, `tests` how others differ from `against`.
+    kind and coverage). `focus` is the method that pictures are ranked by, in the measure `ranked_by`; `tests` how
+    others differ from `against`; `calibration`, of networks that find occluders, predicted and true shares by bin.
     """
 
     kind: Literal["evaluation", "comparison", "ablation"]
@@ -79,63 +80,13 @@ class Measured:
     versions: Mapping[str, str]
     unfinished: Sequence[str]
     failed: Mapping[str, str]
+    ranked_by: str = "psnr_hole"
+    calibration: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
 
-
-def read_evaluation(folder: Path) -> Measured:
-    """Read what `fdtrain eval --out` wrote; raise `RunError` where it is damaged."""
-    path = folder / EVALUATION_FILE
-    if "calibration" in (facts := read_json(path, {"versions": dict, "summary": list})):
-        raise RunError(
-            f"{folder} is an evaluation of networks that find occluders, and a report is of what restores",
-            hint="its tables stand in table.txt there; the run of such a network can be reported on",
-        )
-    needed = {"dataset": dict, "methods": list, "size_px": int, "protocols": dict, "not_computed": dict, "notes": list}
-    read_json(path, needed)
-    images = read_images(folder / IMAGES_FILE, ("method", "key", "kind", "coverage", "psnr_hole", "mse_hole"))
-    methods, dataset = [str(name) for name in facts["methods"]], facts["dataset"]
-    if set(methods) != set(images["method"]) or images.duplicated(["method", "key"]).any():
-        raise RunError(f"{folder / IMAGES_FILE} and {path} are of different evaluations", hint="measure again")
-    try:
-        results = Results(images, pd.DataFrame(facts["summary"]), facts)
-        grids = {title: grid for title, grid in results.grids().items() if len(grid) > 1}
-        lead = (
-            f"{len(methods)} methods on {dataset['pictures']:,} pictures of the {dataset['split']} split, at "
-            f"{facts['size_px']} px"
-        )
-        content_id, split = str(dataset["content_id"]), str(dataset["split"])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise RunError(f"{path} is damaged: {error!r}", hint="measure again") from error
-    frames = {name: images[images["method"] == name].set_index("key") for name in methods}
-    values = _values({name: [frame] for name, frame in frames.items()})
-    focus = methods[-1]
-    tests = _tests(values, focus)
-    if tests:
-        grids[f"Against {focus}"] = _test_grid(methods, tests)
-    sentences = ["± is the standard error over pictures"]
-    if tests:
-        sentences.append(f"differences are those of the same pictures, method minus {focus}: {Tables.tested_by}")
-    pictures = frames[methods[0]][["kind", "coverage"]]
-    return Measured(
-        kind="evaluation",
-        title="Evaluation",
-        lead=lead,
-        content_id=content_id,
-        split=split,
-        size_px=facts["size_px"],
-        focus=focus,
-        against=focus if tests else None,
-        grids=grids,
-        strata=strata_grids(values, pictures),
-        findings=[],
-        notes=[with_capital(one) for one in (*sentences, *results.sentences())],
-        tests=tests,
-        values=values,
-        pictures=pictures,
-        given=[Given(name, None, None, None) for name in methods],
-        versions=facts["versions"],
-        unfinished=[],
-        failed={},
-    )
+    @property
+    def finds_occluders(self) -> bool:
+        """Tell whether it is of networks that find occluders, and restore nothing."""
+        return self.ranked_by == "iou"
 
 
 def read_comparison(folder: Path) -> Measured:
@@ -156,7 +107,7 @@ def read_comparison(folder: Path) -> Measured:
         tables = Tables.of(tasks, done, ask, asked, _known(read_against(folder), done))
     first = {name: [f for t, f in done.results.items() if t.name == name] for name in dict.fromkeys(_names(tasks))}
     frames = {name: [read_images(f / IMAGES_FILE).set_index("key") for f in there] for name, there in first.items()}
-    values = _values({name: there for name, there in frames.items() if there})
+    values = values_of({name: there for name, there in frames.items() if there})
     some = next((there[0] for there in frames.values() if there), None)
     pictures = some[["kind", "coverage"]] if some is not None else pd.DataFrame({"kind": [], "coverage": []})
     grids = {title: grid for title, grid in tables.grids().items() if len(grid) > 1}
@@ -208,8 +159,11 @@ def strata_grids(values: Mapping[str, Mapping[str, Values]], pictures: pd.DataFr
     return grids
 
 
-def _values(frames: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, dict[str, Values]]:
-    """Return the values by method and measure: seeds by pictures, all in the order of the first method's keys."""
+def values_of(frames: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, dict[str, Values]]:
+    """Return the values by method and measure: seeds by pictures, all in the order of the first method's keys.
+
+    Raises `RunError` where methods were measured on different pictures.
+    """
     if not frames:
         return {}
     keys = next(iter(frames.values()))[0].index
@@ -219,29 +173,10 @@ def _values(frames: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, dict[str,
             raise RunError(f"{name} was measured on other pictures than the rows beside it", hint="measure again")
         found[name] = {
             measure: np.stack([seed.loc[keys, measure].to_numpy(np.float64) for seed in seeds])
-            for measure, *_ in MEASURED
+            for measure in DIGITS
             if all(measure in seed and not seed[measure].isna().all() for seed in seeds)
         }
     return found
-
-
-def _tests(values: Mapping[str, Mapping[str, Values]], focus: str) -> dict[str, dict[str, Difference]]:
-    found = {}
-    for measure in TESTED:
-        by_name = {name: there[measure] for name, there in values.items() if measure in there}
-        if focus in by_name and len(by_name) > 1:
-            found[measure] = differences(by_name, focus)
-    return found
-
-
-def _test_grid(names: Sequence[str], tests: Mapping[str, Mapping[str, Difference]]) -> Grid:
-    grid = [["method", *(text for measure in tests for text in (TITLES[measure], "p"))]]
-    for name in names:
-        found = [(there.get(name), DIGITS[measure]) for measure, there in tests.items()]
-        if any(one is not None for one, _ in found):
-            cells = [("-", "-") if one is None else (interval(one, digits), p_value(one.p)) for one, digits in found]
-            grid.append([name, *(cell for pair in cells for cell in pair)])
-    return grid
 
 
 def _lead(tables: Tables, ask: Ask, done: Done) -> str:

@@ -17,13 +17,13 @@
     return button;
   };
 
-  const viewer = (exhibit, first) => {
+  const viewer = (exhibit, { first, made: verb, truth: noun }) => {
     const pictures = [...exhibit.querySelectorAll(".strip li")].map((item) => ({
       item, role: item.dataset.role, name: item.dataset.name || item.dataset.role, image: item.querySelector("img"),
     }));
-    const [occluded, clean] = ["occluded", "clean"].map((role) => pictures.find((one) => one.role === role));
-    const restored = pictures.filter((one) => one.role === "restored");
-    let shown = restored.find((one) => one.name === first) || restored[restored.length - 1];
+    const [occluded, truth] = ["occluded", "truth"].map((role) => pictures.find((one) => one.role === role));
+    const results = pictures.filter((one) => one.role === "made");
+    let shown = results.find((one) => one.name === first) || results[results.length - 1];
     if (!shown) return null;
     let against = occluded;
 
@@ -33,8 +33,8 @@
     const stage = made("div", { class: "stage" }, right, left, ...tags, made("span", { class: "line" }));
     const slider = made("input", { type: "range", min: "0", max: "100", step: "1", value: "50" });
     const sides = new Map([
-      [occluded, choice("occluded | restored", () => compare(occluded))],
-      [clean, choice("restored | clean", () => compare(clean))],
+      [occluded, choice(`occluded | ${verb}`, () => compare(occluded))],
+      [truth, choice(`${verb} | ${noun}`, () => compare(truth))],
     ]);
     const switches = made("div", { class: "switches", role: "group", "aria-label": "What is compared" }, ...sides.values());
 
@@ -43,21 +43,21 @@
       slider.setAttribute("aria-valuetext", `${slider.value} % of the width: ${tags[0].textContent}, then ${tags[1].textContent}`);
     };
     const draw = () => {
-      const [one, other] = against === occluded ? [occluded, shown] : [shown, clean];
+      const [one, other] = against === occluded ? [occluded, shown] : [shown, truth];
       [left.src, right.src] = [one.image.src, other.image.src];
       [tags[0].textContent, tags[1].textContent] = [one.name, other.name];
       slider.setAttribute("aria-label", `Line between ${one.name} and ${other.name}`);
       for (const [key, button] of sides) button.setAttribute("aria-pressed", String(key === against));
-      for (const one of restored) one.button.setAttribute("aria-pressed", String(one === shown));
+      for (const one of results) one.button.setAttribute("aria-pressed", String(one === shown));
       cut();
     };
     const compare = (other) => { against = other; draw(); };
     const show = (name) => {
-      const found = restored.find((one) => one.name === name);
+      const found = results.find((one) => one.name === name);
       if (found) { shown = found; draw(); }
     };
 
-    for (const one of restored) {
+    for (const one of results) {
       one.button = choice("", () => show(one.name));
       one.button.append(...one.item.childNodes);
       one.item.append(one.button);
@@ -74,18 +74,18 @@
     stage.classList.toggle("small", occluded.image.width < 128);
     exhibit.prepend(made("div", { class: "viewer" }, stage, slider, switches));
     draw();
-    return { show, names: restored.map((one) => one.name) };
+    return { show, names: results.map((one) => one.name) };
   };
 
   for (const gallery of document.querySelectorAll(".gallery")) {
-    const first = gallery.dataset.first;
-    const viewers = [...gallery.querySelectorAll(".exhibit")].map((one) => viewer(one, first)).filter(Boolean);
+    const { first, made: verb } = gallery.dataset;
+    const viewers = [...gallery.querySelectorAll(".exhibit")].map((one) => viewer(one, gallery.dataset)).filter(Boolean);
     const names = viewers.length ? viewers[0].names : [];
     if (names.length < 2) continue;
     const options = names.map((name) => made("option", name === first ? { value: name, selected: "" } : { value: name }, name));
     const select = made("select", {}, ...options);
     select.addEventListener("change", () => viewers.forEach((one) => one.show(select.value)));
-    gallery.prepend(made("p", { class: "choose" }, made("label", {}, "Restored by ", select)));
+    gallery.prepend(made("p", { class: "choose" }, made("label", {}, `${verb[0].toUpperCase()}${verb.slice(1)} by `, select)));
   }
 
   // What is folded away is printed too.

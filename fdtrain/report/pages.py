@@ -15,8 +15,9 @@ from fdgen.contract import Manifest
 from fdtrain.comparison.layout import latex_table, markdown_table
 from fdtrain.comparison.tables import with_capital
 from fdtrain.errors import RunError
+from fdtrain.report import mask_gallery
 from fdtrain.report.cases import case_grid, cases_of
-from fdtrain.report.charts import Interval, interval_chart
+from fdtrain.report.charts import Interval, Line, interval_chart, legend_sample, line_chart
 from fdtrain.report.curves import Curves, Panel, curves_of
 from fdtrain.report.facts import NOT_MEASURED, cost_grid, data_facts, environment_grid, settings_grids
 from fdtrain.report.gallery import Gallery, require_same_data, restored, sampled
@@ -145,19 +146,24 @@ def _part(
     measured = source.measured
     if measured is None:
         shown_elsewhere = any(source.name in one.measured.values for one in sources if one.measured is not None)
-        show = data is not None and not shown_elsewhere and not source.trainings[0].finds_occluders
-        gallery = sampled(source, 3 * n_pictures, data) if show and data is not None else None
+        gallery = None
+        if data is not None and not shown_elsewhere:
+            sample = mask_gallery.sampled if source.trainings[0].finds_occluders else sampled
+            gallery = sample(source, 3 * n_pictures, data)
         return Part(source, anchor, [], [], [], None, gallery)
     groups = cases_of(measured, n_pictures)
     gallery = None
     if data is not None and groups and (not only or any(name in measured.values for name in only)):
-        gallery = restored(source, groups, data, weights=weights, only=only, on_stage=on_stage)
+        if measured.finds_occluders:
+            gallery = mask_gallery.found(source.name, measured, groups, data, weights=weights, only=only)
+        else:
+            gallery = restored(source, groups, data, weights=weights, only=only, on_stage=on_stage)
     return Part(
         source=source,
         anchor=anchor,
         tables=[_table(title, grid) for title, grid in measured.grids.items()],
         strata=[_table(title, grid) for title, grid in measured.strata.items()],
-        charts=_forests(measured),
+        charts=[*_forests(measured), *_reliability(measured)],
         cases=_table(f"Worst, median and best by {measured.focus}", case_grid(measured, groups), ranked=False)
         if groups
         else None,
@@ -177,6 +183,17 @@ def _forests(measured: Measured) -> list[Panel]:
         if svg := interval_chart(title, rows, x_title=f"{name} minus {against}'s ({arrow})"):
             panels.append(Panel(title, svg))
     return panels
+
+
+def _reliability(measured: Measured) -> list[Panel]:
+    """Draw the true share of occluder against the predicted one; a calibrated network's line is the dotted one."""
+    if not measured.calibration:
+        return []
+    title = "True share of occluder against its probability, by network"
+    lines = [Line(name, place, points) for place, (name, points) in enumerate(measured.calibration.items())]
+    lines.append(Line("as predicted", len(lines), [(0.0, 0.0), (1.0, 1.0)]))
+    legend = [(line.name, legend_sample(line.style)) for line in lines]
+    return [Panel(title, line_chart(title, lines, x_title="probability"), legend)]
 
 
 def _sentences(sources: Sequence[Source]) -> list[str]:

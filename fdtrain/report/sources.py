@@ -11,7 +11,8 @@ from typing import Any, Literal
 from fdtrain.comparison.compare import ASK_FILE
 from fdtrain.comparison.work import CPU_FILE, cpu_spent_s
 from fdtrain.errors import RunError
-from fdtrain.report.measured import Measured, read_comparison, read_evaluation
+from fdtrain.report.evaluations import read_evaluation
+from fdtrain.report.measured import Measured, read_comparison
 from fdtrain.report.records import EVALUATION_FILE, found_tasks
 from fdtrain.run import RUN_FILE, STATS_FILE, RunRecord, require_run
 from fdtrain.stats import read_stats

@@ -23,6 +23,8 @@ from fdtrain.comparison.layout import markdown_table
 from fdtrain.data import TripletDataset
 from fdtrain.errors import RunError
 from fdtrain.evaluate import evaluate
+from fdtrain.mask_evaluation import MaskScores, evaluate_masks, open_measured
+from fdtrain.mask_results import MaskResults
 from fdtrain.metrics.suite import Suite
 from fdtrain.models import Models
 from fdtrain.report.cases import case_grid, cases_of
@@ -32,8 +34,10 @@ from fdtrain.report.pages import build_page, grids_of, latex, markdown
 from fdtrain.report.records import read_ablation
 from fdtrain.report.sources import Source, read_sources
 from fdtrain.results import Results
+from fdtrain.silhouettes import SilhouetteDataset
 from tests.fdtrain.reported import ODD_NAME
 from tests.fdtrain.sets import smooth_face, write_set
+from tests.fdtrain.weights import write_mask_weights
 
 Folders = dict[str, Path]
 
@@ -412,10 +416,55 @@ def test_what_an_ablation_changes_is_read_back_and_its_damage_named(reported: Fo
         read_sources([folder])
 
 
-def test_an_evaluation_of_what_finds_occluders_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "eval.json").write_text(json.dumps({"versions": {}, "summary": [], "calibration": {}}))
-    with pytest.raises(RunError, match="networks that find occluders"):
-        read_sources([tmp_path])
+@pytest.fixture
+def masks_measured(triplets: Path, tmp_path: Path) -> tuple[Path, dict[str, Path], MaskScores]:
+    """Evaluate two mask networks that have learnt nothing: the folder, their weights by name, their scores."""
+    names = ("a", "b")
+    files = {name: write_mask_weights(tmp_path / f"{name}.safetensors", seed=ord(name)) for name in names}
+    dataset = SilhouetteDataset(triplets, "test", size_px=32)
+    networks = open_measured(list(files.values()), device="cpu")
+    scores = evaluate_masks(networks, dataset)
+    MaskResults.of(scores, networks, dataset).write(tmp_path / "masks")
+    return tmp_path / "masks", files, scores
+
+
+def test_an_evaluation_of_what_finds_occluders(
+    masks_measured: tuple[Path, dict[str, Path], MaskScores], triplets: Path
+) -> None:
+    folder, files, scores = masks_measured
+    [source] = read_sources([folder])
+    assert source.measured is not None
+    grids = dict(grids_of([source]))
+    for name, part in scores.frame.groupby("method"):
+        [row] = [row for row in grids["Silhouettes"] if row[0] == name]
+        assert row[1].startswith(f"{part['iou'].mean():.3f} ±")
+        hands = part[part["kind"] == "hand"]
+        [head, *rows] = grids["IoU ↑, by kind of occluder (pictures)"]
+        [row] = [row for row in rows if row[0] == name]
+        assert row[head.index(f"hand ({len(hands)})")].startswith(f"{hands['iou'].mean():.3f}")
+    for name, calibration in scores.calibration.items():
+        weights = [n for n in calibration.n if n]
+        gaps = [abs(predicted - true) for predicted, true in source.measured.calibration[name]]
+        assert np.average(gaps, weights=weights) == pytest.approx(calibration.error)
+
+    text = build_page([source], data=triplets, weights=files, n_pictures=1)
+    Page(text)
+    assert "Ranked by the IoU of <b>b</b>" in text
+    assert "True share of occluder" in text
+    ious = scores.frame[scores.frame["method"] == "b"]["iou"]
+    shown = re.findall(r'data-name="b">.*?class="score">IoU ([\d.]+)', text)
+    assert [shown[0], shown[-1]] == [f"{ious.min():.2f}", f"{ious.max():.2f}"]
+    alone = build_page([source], data=triplets, weights={"a": files["a"]}, n_pictures=1)
+    assert "No pictures by b: name the weights" in alone
+    assert set(re.findall(r'data-name="([^"]+)"', alone)) == {"a", "silhouette"}
+
+
+def test_a_mask_network_of_another_size_is_refused(
+    masks_measured: tuple[Path, dict[str, Path], MaskScores], triplets: Path, tmp_path: Path
+) -> None:
+    other = write_mask_weights(tmp_path / "other.safetensors", size_px=48)
+    with pytest.raises(RunError, match="is of 48 px, b was measured at 32"):
+        build_page(read_sources([masks_measured[0]]), data=triplets, weights={"b": other})
 
 
 def test_a_run_that_has_only_begun_is_a_page(reported: Folders, tmp_path: Path) -> None:
@@ -433,7 +482,7 @@ def test_an_evaluation_has_the_pictures_of_the_run_beside_it(reported: Folders, 
     Results.of(frame, dataset, Suite()).write(tmp_path)
     text = build_page(read_sources([reported["run"], tmp_path]), data=triplets, n_pictures=1)
     assert text.count('<div class="gallery"') == 1
-    assert set(re.findall(r'data-name="([^"]+)"', text)) == {"run, stage I", "run"}
-    shown = dict(re.findall(r'data-name="(run)".*?class="db">([\d.]+) dB', text, re.DOTALL))
+    assert set(re.findall(r'data-name="([^"]+)"', text)) == {"run, stage I", "run", "clean"}
+    shown = dict(re.findall(r'data-name="(run)".*?class="score">([\d.]+) dB', text, re.DOTALL))
     best_db = frame[frame["method"] == "run"]["psnr_hole"].max()  # the best comes last
     assert shown["run"] == f"{best_db:.1f}"

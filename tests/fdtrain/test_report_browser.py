@@ -105,7 +105,7 @@ def test_both_ends_are_the_pictures_themselves(opened: playwright.Page) -> None:
     exhibit = opened.locator(".exhibit").first
     slider = exhibit.locator("input[type=range]")
     sources = {
-        role: exhibit.locator(f"[data-role={role}] img").last.get_attribute("src") for role in ("occluded", "clean")
+        role: exhibit.locator(f"[data-role={role}] img").last.get_attribute("src") for role in ("occluded", "truth")
     }
     left, right = exhibit.locator(".stage img.left"), exhibit.locator(".stage img").first
     assert left.get_attribute("src") == sources["occluded"]
@@ -116,7 +116,7 @@ def test_both_ends_are_the_pictures_themselves(opened: playwright.Page) -> None:
     assert left.evaluate("one => getComputedStyle(one).clipPath") in ("inset(0px)", "inset(0px 0% 0px 0px)")
 
     exhibit.get_by_role("button", name="restored | clean").click()
-    assert right.get_attribute("src") == sources["clean"]
+    assert right.get_attribute("src") == sources["truth"]
     assert left.get_attribute("src") not in sources.values()
 
 

@@ -22,9 +22,11 @@ def write_weights(path: Path, *, seed: int = 0, content_id: str = "", size_px: i
     return path
 
 
-def write_mask_weights(path: Path, *, seed: int = 0, content_id: str = "", temperature: float = 1.0) -> Path:
+def write_mask_weights(
+    path: Path, *, seed: int = 0, content_id: str = "", temperature: float = 1.0, size_px: int = 32
+) -> Path:
     """Write a mask network as small, of three kinds."""
-    overrides = ["data.size_px=32", "mask.widths=[8,12,16]", 'mask.kinds=["hand","mask","sunglasses"]']
+    overrides = [f"data.size_px={size_px}", "mask.widths=[8,12,16]", 'mask.kinds=["hand","mask","sunglasses"]']
     config = FitConfig.load("mask-96", overrides=overrides)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

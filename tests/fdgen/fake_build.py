@@ -81,6 +81,11 @@ class FakeFaces:
         raise NotImplementedError
 
 
+FACES = FakeFaces.of(60)
+COUNT = 45
+"""Of the dataset that tests share, the fixture `built`."""
+
+
 def detect(
     faces: FakeFaces,
     wanted: Sequence[Source],

@@ -28,6 +28,8 @@ from fdgen.shards import read_receipt
 from fdgen.tables import read_landmarks, read_sources
 from fdgen.verify import verify
 from tests.fdgen.fake_build import (
+    COUNT,
+    FACES,
     STEPS,
     FakeFaces,
     detect,
@@ -41,18 +43,6 @@ from tests.fdgen.fake_build import (
     run,
     samples_of,
 )
-
-FACES = FakeFaces.of(60)
-COUNT = 45
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a dataset that no test may write to."""
-    out = tmp_path_factory.mktemp("built") / "set"
-    run(out, FACES, count=COUNT)
-    return out
-
 
 # What comes out
 

@@ -21,24 +21,14 @@ from fdgen.lock import LOCK_NAME, folder_lock
 from fdgen.verify import verify
 from fdgen.version import GENERATOR_VERSION
 from tests.fdgen.fake_build import (
+    COUNT,
+    FACES,
     STEPS,
     FakeFaces,
     digests,
     load_other_library,
     run,
 )
-
-FACES = FakeFaces.of(60)
-COUNT = 45
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a dataset that no test may write to."""
-    out = tmp_path_factory.mktemp("built") / "set"
-    run(out, FACES, count=COUNT)
-    return out
-
 
 # Mixing
 

@@ -26,25 +26,14 @@ from fdgen.recipe import Recipe
 from fdgen.shards import read_receipt
 from fdgen.verify import verify
 from tests.fdgen.fake_build import (
+    COUNT,
+    FACES,
     STEPS,
-    FakeFaces,
     digests,
     generate,
     run,
     samples_of,
 )
-
-FACES = FakeFaces.of(60)
-COUNT = 45
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a dataset that no test may write to."""
-    out = tmp_path_factory.mktemp("built") / "set"
-    run(out, FACES, count=COUNT)
-    return out
-
 
 # The same bytes
 

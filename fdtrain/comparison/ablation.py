@@ -71,6 +71,8 @@ def record(ablation: Ablation, out: Path) -> None:
 def open_table(number: int, preset: str, ask: Ask) -> Ablation:
     """Return the paper's table 2 or 3 for a preset; raise `FdError` where it has no such rows."""
     preset, config = _stack(preset, ask)
+    if config.training.n_stages == 1:
+        raise FdError("the preset is to train the Base-Net alone: there is no second stage to leave out")
     return _checked(_table_2(preset, config) if number == 2 else _table_3(preset, config), ask)
 
 
@@ -160,8 +162,6 @@ def _stack(preset: str, ask: Ask) -> tuple[str, FitConfig]:
     config = config_of(ask, Task("", "trained", preset, 0), ask.images or 1)
     if not config.is_stack:
         raise FdError(f"{preset} is not the paper's network", hint="ablate faithful, modern or another form of these")
-    if config.training.n_stages == 1:
-        raise FdError("the preset is to train the Base-Net alone: there is no second stage to leave out")
     return preset, config
 
 

@@ -69,9 +69,12 @@ def test_table_2_leaves_the_second_stage_out_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("overrides", [(), ("training.stages=base",)])
 @pytest.mark.parametrize(("preset", "size_px"), [("faithful-64", 64), ("modern-64", 64), ("faithful", 256)])
-def test_an_axis_changes_one_thing_and_has_the_presets_own_choice(axis: str, preset: str, size_px: int) -> None:
-    ask = ask_of(Path("data"), size_px=size_px, overrides=())
+def test_an_axis_changes_one_thing_and_has_the_presets_own_choice(
+    axis: str, preset: str, size_px: int, overrides: tuple[str, ...]
+) -> None:
+    ask = ask_of(Path("data"), size_px=size_px, overrides=overrides)
     ablation = open_axis(axis, preset, ask)
     found = configs(ablation, ask)
     own = config_of(ask, Task("own", "trained", preset, 0), 1000)

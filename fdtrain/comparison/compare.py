@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
+import signal
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -188,22 +191,39 @@ class _Worker:
     def submit(self, task: Task, ask: Ask, out: Path, stop_file: Path) -> Future[None]:
         """Begin a task."""
         try:
-            return self.executor.submit(work, task, ask, str(out), str(stop_file))
+            return self.executor.submit(_work, task, ask, str(out), str(stop_file))
         except BrokenProcessPool:
             self.executor = self._new()
-            return self.executor.submit(work, task, ask, str(out), str(stop_file))
+            return self.executor.submit(_work, task, ask, str(out), str(stop_file))
 
     @staticmethod
     def _new() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_deaf)
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_settle)
 
 
-def _deaf() -> None:
-    """Let a working process not be interrupted by what its terminal sends to all; its parent asks it to stop."""
-    import signal
+_BUSY = threading.Lock()
+"""Held by a working process while it works."""
 
+
+def _settle() -> None:
+    """Prepare a working process: deaf to what its terminal sends to all (its parent asks it to stop), gone with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # whatever it imports, it opens no connection
+
+
+def _work(task: Task, ask: Ask, out: str, stop_file: str) -> None:
+    with _BUSY:
+        work(task, ask, out, stop_file)
+
+
+def _leave_with_parent() -> None:
+    """When the parent was killed, let what is being worked on be saved, and leave: no other task will ever come."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        with _BUSY:
+            os._exit(1)
 
 
 def read_result(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -307,42 +308,60 @@ def test_photographs_are_restored_by_every_method(
         read_photographs(tmp_path / "nowhere")
 
 
+def start(data: Path, folder: Path, name: str) -> subprocess.Popen[bytes]:
+    """Start a comparison of two references and two small methods, with two seeds, in a process of its own."""
+    program = folder / "fdtrain_main.py"
+    program.write_text("from cli.fdtrain_main import main\nif __name__ == '__main__': main()\n")
+    command = [sys.executable, str(program), "compare", "--data", str(data), "--out", str(folder / name), "-q"]
+    command += ["--methods", "telea,tiny,gca-64", "--images", "160", "--seeds", "2", "--size", "32", "--limit", "2"]
+    command += ["--measures", "none", "--perceptual", "off", *(part for one in SMALL for part in ("--set", one))]
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+        "OF_COMPARISON": str(folder),
+    }
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
+
+
+def living(folder: Path) -> list[str]:
+    """Return the processes that `start` has started in a folder, and those that they have."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            if f"OF_COMPARISON={folder}\0".encode() in (process / "environ").read_bytes():
+                found.append(process.name)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.sample
+@pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="processes are not listed here")
+def test_a_kill_leaves_no_process_behind(triplets: Path, tmp_path: Path) -> None:
+    process = start(triplets, tmp_path, "killed")
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "killed" / "rows" / "tiny").is_dir():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    while living(tmp_path):
+        assert time.monotonic() < deadline, "a worker waits for ever"
+        time.sleep(0.1)
+
+
 @pytest.mark.slow
 def test_killed_anywhere_it_ends_with_the_numbers_of_one_never_stopped(triplets: Path, tmp_path: Path) -> None:
     """Kill -9 the program, and leave its worker an orphan, at eight random moments."""
-    code = "from cli.fdtrain_main import main\nif __name__ == '__main__': main()\n"
-    (tmp_path / "fdtrain_main.py").write_text(code)
-
-    def start(out: Path) -> subprocess.Popen[bytes]:
-        command = [
-            sys.executable,
-            str(tmp_path / "fdtrain_main.py"),
-            "compare",
-            "--data",
-            str(triplets),
-            "--out",
-            str(out),
-        ]
-        command += ["--methods", "telea,tiny,gca-64", "--images", "160", "--seeds", "2", "--size", "32", "--limit", "2"]
-        command += [
-            "--measures",
-            "none",
-            "--perceptual",
-            "off",
-            *(part for one in SMALL for part in ("--set", one)),
-            "-q",
-        ]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"}
-        return subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
-
-    assert start(tmp_path / "whole").wait() == 0
+    assert start(triplets, tmp_path, "whole").wait() == 0
     rng = random.Random(0)
     for _ in range(8):
-        process = start(tmp_path / "killed")
+        process = start(triplets, tmp_path, "killed")
         time.sleep(4 + 10 * rng.random())
         process.kill()
         process.wait()
-    assert start(tmp_path / "killed").wait() == 0
+    assert start(triplets, tmp_path, "killed").wait() == 0
     whole, killed = (
         {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("images.csv")}
         for name in ("whole", "killed")

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -24,6 +25,7 @@ from fdtrain.references import open_references
 from fdtrain.report.cases import Case
 from fdtrain.report.measured import Given, Measured
 from fdtrain.report.sources import Source
+from fdtrain.stored import StoredSamples
 from fdtrain.torch_engine import ModelMethod
 
 EVALUATED = {
@@ -121,20 +123,10 @@ def restored(
         raise ValueError(f"{source.name} was not measured")
     torch.set_num_threads(1)  # another number may round otherwise: the page would have other bytes
     dataset = TripletDataset(data, measured.split, size_px=measured.size_px)
-    keys = {key: place for place, key in enumerate(dataset.keys)}
     wanted = [given for given in measured.given if not only or given.name in only]
     methods, notes = _opened(wanted, measured, data, weights, on_stage)
-    exhibits: dict[str, list[Exhibit]] = {}
-    worst_db = 0.0
-    for title, cases in groups.items():
-        exhibits[title] = []
-        for case in cases:
-            if case.key not in keys:
-                raise RunError(f"{case.key} of {source.name} is not in the {measured.split} split of {data}")
-            one = _exhibit(case, dataset.pictures(keys[case.key]), methods)
-            exhibits[title].append(one)
-            worst_db = max([worst_db, *differences(one, measured)])
-    if worst_db > TELLING_DB:
+    exhibits = exhibited(groups, dataset, lambda case, place: _exhibit(case, dataset.pictures(place), methods))
+    if (worst_db := farthest(exhibits, measured)) > TELLING_DB:
         notes.append(f"restored here, pictures differ from what was measured by up to {worst_db:.2f} dB in the hole")
     if any(len(there) > 1 for values in measured.values.values() for there in values.values()):
         notes.append("of methods with several seeds, the pictures and their dB are of the first; ranks are of the mean")
@@ -151,18 +143,29 @@ def sampled(source: Source, n: int, data: str | Path) -> Gallery:
         model.names = ("stage I", "stage II")
     dataset = TripletDataset(data, "test", size_px=int(training.record.config["data"]["size_px"]), limit=n)
     methods: list[tuple[str, Method]] = [(model.names[-1], model)]
-    exhibits = []
-    for place, key in enumerate(dataset.keys):
-        row = dataset.table.iloc[place]
-        case = Case(key, str(row["kind"]), float(row["coverage"]), {})
-        exhibits.append(_exhibit(case, dataset.pictures(place), methods))
-    return sample_of(exhibits, model.names[-1], dataset.size_px)
+    return sample_of(dataset, lambda case, place: _exhibit(case, dataset.pictures(place), methods), model.names[-1])
 
 
-def sample_of(exhibits: Sequence[Exhibit], first: str, size_px: int, words: Words = RESTORED) -> Gallery:
-    """Return a gallery of the first test pictures."""
-    groups = {f"First {len(exhibits)} of the test split": exhibits}
-    return Gallery(groups, ("they are a random choice, not the best",), first, size_px, words)
+def exhibited(
+    groups: Mapping[str, Sequence[Case]], dataset: StoredSamples[Any], make: Callable[[Case, int], Exhibit]
+) -> dict[str, list[Exhibit]]:
+    """Make an exhibit of each case, told its place in the dataset; raise `RunError` where it has none."""
+    places = {key: place for place, key in enumerate(dataset.keys)}
+    if missing := [case.key for cases in groups.values() for case in cases if case.key not in places]:
+        raise RunError(f"{missing[0]} was measured, and is not in the {dataset.split} split of {dataset.root}")
+    return {title: [make(case, places[case.key]) for case in cases] for title, cases in groups.items()}
+
+
+def sample_of(
+    dataset: StoredSamples[Any], make: Callable[[Case, int], Exhibit], first: str, words: Words = RESTORED
+) -> Gallery:
+    """Return a gallery of all of a dataset: the first of the test split."""
+    cases = [
+        Case(key, str(row["kind"]), float(row["coverage"]), {})
+        for key, (_, row) in zip(dataset.keys, dataset.table.iterrows(), strict=True)
+    ]
+    groups = exhibited({f"First {len(cases)} of the test split": cases}, dataset, make)
+    return Gallery(groups, ("they are a random choice, not the best",), first, dataset.size_px, words)
 
 
 def data_uri(picture_HWC: Image) -> str:
@@ -190,15 +193,17 @@ def _names(name: str, method: Method) -> tuple[str, ...]:
     return (*method.names[:-1], name)
 
 
-def differences(exhibit: Exhibit, measured: Measured) -> list[float]:
-    """Return by how much the scores of results differ from what was measured, of methods with one seed."""
+def farthest(exhibits: Mapping[str, Sequence[Exhibit]], measured: Measured) -> float:
+    """Return by how much a score differs from what was measured at the most, of methods with one seed."""
     single = {name for name, there in measured.values.items() if all(len(values) == 1 for values in there.values())}
     differences = [
         abs(one.score - exhibit.case.scores[one.name])
+        for there in exhibits.values()
+        for exhibit in there
         for one in exhibit.results
         if one.name in single and one.name in exhibit.case.scores
     ]
-    return [one for one in differences if np.isfinite(one)]
+    return max((one for one in differences if np.isfinite(one)), default=0.0)
 
 
 def _opened(

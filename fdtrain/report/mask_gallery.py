@@ -8,17 +8,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fdgen.contract import Image
 from fdtrain.errors import RunError
 from fdtrain.mask_evaluation import Measured as Network
 from fdtrain.mask_evaluation import open_measured
 from fdtrain.metrics.segmentation import EVEN, iou
 from fdtrain.report.cases import Case
-from fdtrain.report.gallery import Exhibit, Gallery, Result, Words, data_uri, differences, notes_on, sample_of
+from fdtrain.report.gallery import Exhibit, Gallery, Result, Words, data_uri, exhibited, farthest, notes_on, sample_of
 from fdtrain.report.measured import Measured
 from fdtrain.report.sources import Source
 from fdtrain.sides import marked
-from fdtrain.silhouettes import SOLID, SilhouetteDataset
+from fdtrain.silhouettes import SOLID, Seen, SilhouetteDataset
 
 FOUND = Words(
     "found", "silhouette", "What was found to be an occluder by", "The true silhouette of the occluder", "IoU",
@@ -30,7 +29,6 @@ TELLING_IOU = 0.01
 
 
 def found(
-    name: str,
     measured: Measured,
     groups: Mapping[str, Sequence[Case]],
     data: str | Path,
@@ -38,7 +36,7 @@ def found(
     weights: Mapping[str, Path],
     only: Sequence[str] = (),
 ) -> Gallery:
-    """Mark what each network whose weights are known, or `only` some, finds on the cases of the evaluation `name`.
+    """Mark what each network whose weights are known, or `only` some, finds on the cases of an evaluation.
 
     Raises `RunError` where weights are of another size, and what reading weights and dataset raises.
     """
@@ -50,20 +48,9 @@ def found(
             raise RunError(f"{weights[one]} is of {own_px} px, {one} was measured at {measured.size_px}")
     notes = notes_on([one for one in wanted if one not in networks])
     dataset = SilhouetteDataset(data, measured.split, size_px=measured.size_px)
-    places = {key: place for place, key in enumerate(dataset.keys)}
-    exhibits: dict[str, list[Exhibit]] = {}
-    farthest = 0.0
-    for title, cases in groups.items():
-        exhibits[title] = []
-        for case in cases:
-            if case.key not in places:
-                raise RunError(f"{case.key} of {name} is not in the {measured.split} split of {data}")
-            occluded_HWC, alpha_HW = dataset.seen(places[case.key])
-            exhibit = _exhibit(case, occluded_HWC, alpha_HW, networks)
-            exhibits[title].append(exhibit)
-            farthest = max([farthest, *differences(exhibit, measured)])
-    if farthest > TELLING_IOU:
-        notes.append(f"found here, silhouettes differ from what was measured by up to {farthest:.2f} of IoU")
+    exhibits = exhibited(groups, dataset, lambda case, place: _exhibit(case, dataset.seen(place), networks))
+    if (worst := farthest(exhibits, measured)) > TELLING_IOU:
+        notes.append(f"found here, silhouettes differ from what was measured by up to {worst:.2f} of IoU")
     first = measured.focus if measured.focus in networks else next(reversed(networks), "")
     return Gallery(exhibits, tuple(notes), first or "", measured.size_px, FOUND)
 
@@ -73,17 +60,12 @@ def sampled(source: Source, n: int, data: str | Path) -> Gallery:
     torch.set_num_threads(1)
     network = open_measured([source.folder], device="cpu")[0]
     dataset = SilhouetteDataset(data, "test", size_px=network.masker.size_px, limit=n)
-    exhibits = []
-    for place, key in enumerate(dataset.keys):
-        row = dataset.table.iloc[place]
-        case = Case(key, str(row["kind"]), float(row["coverage"]), {})
-        occluded_HWC, alpha_HW = dataset.seen(place)
-        exhibits.append(_exhibit(case, occluded_HWC, alpha_HW, {"found": network}))
-    return sample_of(exhibits, "found", dataset.size_px, FOUND)
+    named = {"found": network}
+    return sample_of(dataset, lambda case, place: _exhibit(case, dataset.seen(place), named), "found", FOUND)
 
 
-def _exhibit(case: Case, occluded_HWC: Image, alpha_HW: Image, networks: Mapping[str, Network]) -> Exhibit:
-    truth_HW = alpha_HW >= SOLID
+def _exhibit(case: Case, seen: Seen, networks: Mapping[str, Network]) -> Exhibit:
+    occluded_HWC, truth_HW = seen.occluded_HWC, seen.alpha_HW >= SOLID
     results = []
     for name, network in networks.items():
         found_HW = network.masker.predict([occluded_HWC])[0].occluder_HW >= EVEN

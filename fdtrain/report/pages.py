@@ -155,7 +155,7 @@ def _part(
     gallery = None
     if data is not None and groups and (not only or any(name in measured.values for name in only)):
         if measured.finds_occluders:
-            gallery = mask_gallery.found(source.name, measured, groups, data, weights=weights, only=only)
+            gallery = mask_gallery.found(measured, groups, data, weights=weights, only=only)
         else:
             gallery = restored(source, groups, data, weights=weights, only=only, on_stage=on_stage)
     return Part(

@@ -33,7 +33,7 @@ REASONS: Mapping[str, str] = {
     "split": "it stands in another split",
     "renamed": "its photograph is called otherwise",
     "record": "its pictures are the same, what is recorded of them is not",
-    "library": "versions of libraries or the platform differ, and nothing else does",
+    "library": "versions of libraries, the platform or the processor differ, and nothing else does",
     "unexplained": "nothing that is recorded explains it",
     "order": "others before it came or went, or shards are of another size",
     "not taken": "other faces and variants were taken",
@@ -41,8 +41,17 @@ REASONS: Mapping[str, str] = {
 }
 """Why a sample changed; `rejected: CODE` says which law of the recipe it broke."""
 
-PIXEL_LIBRARIES = ("python", "numpy", "opencv-python", "mediapipe", "numba", "platform")
+PIXEL_LIBRARIES = ("python", "numpy", "opencv-python", "mediapipe", "numba", "platform", "numpy kernels")
 """What of the environment may change pixels; the others are only reported."""
+
+
+def other_libraries(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return the names of what may change pixels and is not the same in two environments.
+
+    What older versions did not record yet is not known to differ.
+    """
+    both = [name for name in PIXEL_LIBRARIES if name in before and name in after]
+    return [name for name in both if before[name] != after[name]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +207,7 @@ class _Why:
         self.resized = a.recipe.get("size_px") != b.recipe.get("size_px")
         self.generator = a.facts["generator"] != b.facts["generator"]
         self.altered = set(_assets(a, b).changed)
-        environments = [[one.facts["environment"].get(name) for name in PIXEL_LIBRARIES] for one in (a, b)]
-        self.library = environments[0] != environments[1]
+        self.library = bool(other_libraries(a.facts["environment"], b.facts["environment"]))
 
     def change(self, before: Mapping[str, Any], after: Mapping[str, Any], differ: Sequence[bool]) -> SampleChange:
         """Return what became of a sample, given both rows and which members differ."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fdgen.diff import PIXEL_LIBRARIES, changed_names, source_names
+from fdgen.diff import changed_names, other_libraries, source_names
 from fdgen.finish import environment
 from fdgen.landmarks import detector_models
 from fdgen.lock_tables import source_rows
@@ -109,7 +109,6 @@ def _landmark_findings(lock: Lock, detector: str, given: bool) -> list[Finding]:
 def _library_findings(lock: Lock) -> list[Finding]:
     before, after = lock.facts["environment"], environment()
     return [
-        Finding("library", f"{name} is {after.get(name)}, the version was made with {before.get(name)}", False)
-        for name in PIXEL_LIBRARIES
-        if before.get(name) != after.get(name)
+        Finding("library", f"{name} is {after[name]}, the version was made with {before[name]}", False)
+        for name in other_libraries(before, after)
     ]

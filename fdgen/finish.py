@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fdgen.atomic import naming, write_whole
 from fdgen.contract import SPLITS, Manifest, Reject, ShardReceipt, digest_json, merkle_root
 from fdgen.folder import ADDED, WRITTEN, dataset_text, remove, write_dataset
@@ -24,6 +26,9 @@ from fdgen.tables import read_manifest, rejects_csv, write_landmarks, write_mani
 from fdgen.version import __version__
 
 _SHARD_FILE = re.compile(rf"({'|'.join(SPLITS)})-\d{{5,}}\.(tar|json)")
+_KERNELS = {"AVX-512": {"AVX512_SKX", "X86_V4"}, "AVX2": {"AVX2", "X86_V3"}}
+"""What numpy calls the features that decide, before and after its release 2.4."""
+
 _AT_ONCE = 1024  # photographs whose landmarks are fetched together
 
 
@@ -89,7 +94,22 @@ def environment() -> dict[str, str | None]:
         "python": platform.python_version(),
         **{name: _installed(name) for name in names},
         "platform": f"{platform.system()} {platform.machine()}",
+        "numpy kernels": _numpy_kernels(),
     }
+
+
+def _numpy_kernels() -> str:
+    """Return the instructions whose kernels numpy uses here: those for AVX-512 round some functions otherwise.
+
+    A processor with AVX-512 makes the bytes of one without where `NPY_DISABLE_CPU_FEATURES` names what it has more.
+    """
+    show_config: Any = np.show_config  # numpy's stubs say that it returns nothing
+    simd = show_config(mode="dicts")["SIMD Extensions"]
+    used = {*simd.get("baseline", ()), *simd.get("found", ())}
+    for name, features in _KERNELS.items():
+        if used & features:
+            return name
+    return "baseline"
 
 
 class _Summary:

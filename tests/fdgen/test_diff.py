@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import pytest
 import fdgen.build
 import fdgen.finish
 from fdgen.contract import Reject, Triplet
-from fdgen.diff import REASONS, Difference, FieldChange, Names, diff
+from fdgen.diff import REASONS, Difference, FieldChange, Names, diff, other_libraries
 from fdgen.edition import Edition
 from fdgen.errors import DatasetError
 from fdgen.faces import Face
@@ -144,24 +147,25 @@ def test_altered_occluders_are_told(compare: Any, first: Path, tmp_path: Path) -
     assert not found.same
 
 
-@pytest.mark.parametrize("reason", ["unexplained", "library", "generator"])
+@pytest.mark.parametrize("reason", ["unexplained", "library", "processor", "generator"])
 def test_pixels_that_differ_alone_are_put_down_to_what_made_them(
     compare: Any, first: Path, tmp_path: Path, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if reason == "library":
+    if named := {"library": "opencv-python", "processor": "numpy kernels"}.get(reason):
         real = fdgen.finish.environment()
-        monkeypatch.setattr(fdgen.finish, "environment", lambda: {**real, "opencv-python": "4.99"})
+        monkeypatch.setattr(fdgen.finish, "environment", lambda: {**real, named: "4.99"})
     if reason == "generator":
         monkeypatch.setattr("fdgen.spec.GENERATOR_VERSION", 99)
     other = tmp_path / "other"
     run(other, FACES, count=COUNT, steps=dataclasses.replace(STEPS, generate=brighter))
     found = compare(other)
     assert len(found.samples) == COUNT
-    assert {(one.reasons, one.members) for one in found.samples} == {((reason,), ("occluded.png",))}
-    assert reason in REASONS
+    told = "library" if reason == "processor" else reason
+    assert {(one.reasons, one.members) for one in found.samples} == {((told,), ("occluded.png",))}
+    assert told in REASONS
     names = {one.name for one in found.fields}
-    wanted = {"library": {"environment.opencv-python"}, "generator": {"generator"}, "unexplained": set()}
-    assert names == wanted[reason]
+    wanted = {"generator": {"generator"}, "unexplained": set()}
+    assert names == (wanted[reason] if named is None else {f"environment.{named}"})
 
 
 def test_moved_landmarks_are_told(compare: Any, tmp_path: Path) -> None:
@@ -218,3 +222,22 @@ def test_an_edition_knows_the_same_of_a_dataset_and_of_its_card(first: Path) -> 
     assert dataset.placements(digested=True) == card.placements(digested=True)
     assert dataset.landmarks(set(dataset.samples["source_sha256"].to_pylist())) == card.landmarks(set())
     assert dataset.samples.equals(card.samples.select(dataset.samples.schema.names))
+
+
+def test_what_an_older_version_did_not_record_is_no_difference() -> None:
+    here = fdgen.finish.environment()
+    older = {name: value for name, value in here.items() if name != "numpy kernels"}
+    assert other_libraries(older, here) == []
+    assert other_libraries({**here, "numpy kernels": "baseline"}, here) == ["numpy kernels"]
+
+
+def test_numpy_says_which_kernels_it_uses() -> None:
+    """As many processes as there are answers: it is asked once, when numpy is imported."""
+    code = "import fdgen.finish; print(fdgen.finish.environment()['numpy kernels'])"
+    found = {}
+    for features in ("", "AVX512F AVX512CD AVX512_SKX"):
+        environment = {**os.environ, "NPY_DISABLE_CPU_FEATURES": features}
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        found[features] = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert found[""].strip() in ("AVX-512", "AVX2", "baseline")
+    assert found["AVX512F AVX512CD AVX512_SKX"].strip() != "AVX-512"

@@ -44,6 +44,7 @@ def test_the_demonstration_card_is_that_of_its_script() -> None:
 
 @pytest.mark.slow
 @pytest.mark.sample
+@pytest.mark.processor
 @pytest.mark.parametrize("card", LOCKED, ids=lambda card: card.name)
 def test_a_version_of_the_sample_faces_is_rebuilt(card: Path, tmp_path: Path) -> None:
     facts = read_lock(card).facts

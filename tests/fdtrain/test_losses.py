@@ -21,6 +21,8 @@ from fdtrain.losses import (
     ssim_map,
 )
 
+pytestmark = pytest.mark.processor
+
 
 def test_ssim_is_scikit_images() -> None:
     rng = np.random.default_rng(0)

@@ -29,6 +29,8 @@ from fdtrain.metrics.recent import Recent
 from fdtrain.tensors import to_tensor
 from tests.fdtrain.sets import smooth_face
 
+pytestmark = pytest.mark.processor
+
 
 def textured(seed: int, size_px: int = 256) -> Image:
     """Return a picture with detail at every scale, which no-reference measures need."""

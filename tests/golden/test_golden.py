@@ -12,6 +12,8 @@ from fdgen.images import decode_png, encode_png
 from fdgen.version import GENERATOR_VERSION
 from tests.golden.regenerate import HERE, KINDS, golden_triplet
 
+pytestmark = pytest.mark.processor
+
 MOST_LEVELS = 2
 MOST_PIXELS = 0.002
 """Another processor rounds some floats otherwise: this many pixels may differ, by this many levels."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import itertools
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,18 +23,18 @@ from fdgen.finish import finish
 from fdgen.folder import check_space, claimed, read_dataset, refuse_foreign, remove, write_dataset
 from fdgen.forecast import BuildPlan, check_arguments, disk_bytes, plan_build
 from fdgen.labels import Label, check_label, label_of
-from fdgen.plan import FaceQueue, Planner, ShardPlan, split_rule
-from fdgen.points import Landmarks
-from fdgen.pool import run_here, run_on, run_workers
+from fdgen.pipeline.landmark_store import LandmarkStore
+from fdgen.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
+from fdgen.pool import POLL_SECONDS, WorkerPool, run_here, run_on
 from fdgen.recipe import Recipe
 from fdgen.resume import finished_shard
 from fdgen.shards import receipt_path, shard_path
-from fdgen.sources import PASSING_REASONS, FaceSource, OnFile, Source
+from fdgen.sources import FaceSource, OnFile
 from fdgen.spec import make_spec, spec_id
 from fdgen.strata import PASSED_OVER
 from fdgen.sums import is_listed
 from fdgen.tables import write_sources
-from fdgen.worker import ShardTask, Steps, tools_digest, went_missing
+from fdgen.worker import ShardTask, Steps, tools_digest
 
 __all__ = ["BuildPlan", "Progress", "build", "plan_build"]
 
@@ -86,7 +88,7 @@ def build(
     recipe.check_assets(library.digests().keys())
     targets = steps.find_targets(recipe, library)
     spec = make_spec(recipe, count, sources, library.digests(), steps.detector_version())
-    with claimed(out, spec, sources):
+    with claimed(out, spec, sources), _pool_of(workers, executor, faces) as pool:
         found = read_dataset(out)
         if found is None or found["spec_id"] != spec_id(spec):  # another's, which made nothing
             found = None
@@ -95,17 +97,18 @@ def build(
         if "content_id" not in (found or {}):
             write_dataset(out, _unfinished(label, spec))
         write_sources(out / "sources.parquet", sources)
-        landmarks = _LandmarkStore(faces, recipe.size_px, cache, workers, steps, on_face)
-        planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks.look), rule, count)
+        landmarks = LandmarkStore(faces, recipe.size_px, cache, workers, steps, pool, on_face)
+        planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks), rule, count)
         job = _Job(
-            recipe, label, faces, out, spec, steps, tools_digest(library), targets, landmarks, cache, workers, executor
-        )
-        tally = _Tally(planner.target, on_shard, on_progress)
-        names = []
-        while plans := planner.next_round():
-            with contextlib.closing(job.make(plans, tally)) as receipts:
-                planner.record(*_outcome(receipts))
-            names += [plan.name for plan in plans]
+            recipe, label, faces, out, spec, steps, tools_digest(library), targets, landmarks, cache, workers, executor,
+            pool,
+        )  # fmt: skip
+        tally = _Tally(planner, on_shard, on_progress)
+        while planner.wants_more():
+            with contextlib.closing(job.make(_told(planner, on_face), tally)) as receipts:
+                for receipt in receipts:
+                    tally.add(receipt, kept=False)
+            planner.record(*tally.end_round())
         rejects = [*faces.rejects(), *planner.passed_over()]
         if not planner.made:
             raise _nothing_made(faces, rejects + tally.rejects)
@@ -114,7 +117,7 @@ def build(
             head=_unfinished(label, spec),
             label=label,
             kind=faces.kind,
-            names=sorted(names, key=lambda name: (SPLITS.index(name.partition("-")[0]), name)),
+            names=sorted(job.names, key=lambda name: (SPLITS.index(name.partition("-")[0]), name)),
             sources=sources,
             landmarks=landmarks.unpacked,
             rejects=rejects,
@@ -129,18 +132,23 @@ def build(
 class _Tally:
     """Counts what is there, and tells whoever listens."""
 
-    total: int
+    planner: Planner
     on_shard: Callable[[ShardReceipt], None] | None
     on_progress: Callable[[Progress], None] | None
     done: int = 0
     kept: int = 0
     shown: int = 0
     rejects: list[Reject] = field(default_factory=list)
+    _made: set[str] = field(default_factory=set)
+    _passed_over: set[str] = field(default_factory=set)
 
     def add(self, receipt: ShardReceipt, *, kept: bool) -> None:
         self.done += len(receipt.samples)
         self.kept += len(receipt.samples) if kept else 0
         self.rejects += receipt.rejects
+        self._made |= {entry.record.key for entry in receipt.samples}
+        passed_over = [reject for reject in receipt.rejects if reject.reason == PASSED_OVER]
+        self._passed_over |= {sample_key(reject.source_sha256, reject.variant) for reject in passed_over}
         if self.on_shard is not None:
             self.on_shard(receipt)
         self.tick(0)
@@ -148,7 +156,13 @@ class _Tally:
     def tick(self, unfinished: int) -> None:
         self.shown = max(self.shown, self.done + unfinished)  # what was told once is never taken back
         if self.on_progress is not None:
-            self.on_progress(Progress(self.shown, self.total, self.kept, len(self.rejects)))
+            self.on_progress(Progress(self.shown, self.planner.target, self.kept, len(self.rejects)))
+
+    def end_round(self) -> tuple[set[str], set[str]]:
+        """Return the keys of the samples of a round, and of those that were passed over for their pose."""
+        outcome = self._made, self._passed_over
+        self._made, self._passed_over = set(), set()
+        return outcome
 
 
 @dataclass
@@ -163,39 +177,54 @@ class _Job:
     steps: Steps
     tools: str
     targets: Any
-    landmarks: _LandmarkStore
+    landmarks: LandmarkStore
     cache: FaceCache | None
     workers: int
     executor: concurrent.futures.Executor | None
+    pool: WorkerPool | None
+    names: list[str] = field(default_factory=list)
+    """Of the shards planned so far."""
+    _begun: bool = False
 
-    def make(self, plans: Sequence[ShardPlan], tally: _Tally) -> Generator[ShardReceipt]:
-        """Yield the receipts of all the shards of a round: first those that are there, then those that are made."""
-        missing = []
-        for plan in plans:
-            receipt = finished_shard(self.out, plan, spec_id(self.spec))
-            if receipt is None:
-                missing.append(plan)
-            else:
-                tally.add(receipt, kept=True)
-                yield receipt
-        if not missing:
-            return
-        check_space(self.out, disk_bytes(self.recipe, sum(len(plan.candidates) for plan in missing)))
-        write_dataset(self.out, _unfinished(self.label, self.spec))
-        for plan in missing:  # the receipt first: while there is one, there is a whole shard
-            remove(receipt_path(self.out, plan.name))
-            remove(shard_path(self.out, plan.name))
-        with contextlib.closing(self._run(map(self._task, missing), len(missing), tally)) as receipts:
-            for receipt in receipts:
-                tally.add(receipt, kept=False)
-                yield receipt
-
-    def _run(self, tasks: Iterator[ShardTask], n_tasks: int, tally: _Tally) -> Generator[ShardReceipt]:
+    def make(self, plans: Iterator[ShardPlan | Future[Looked]], tally: _Tally) -> Generator[ShardReceipt]:
+        """Yield the receipts of the shards of a round that are made; those that are there go to the tally."""
+        tasks = self._tasks(plans, tally)
         if self.executor is not None:
-            return run_on(self.executor, tasks, 2 * self.workers)
-        if self.workers == 1 or n_tasks == 1:
-            return run_here(tasks, tally.tick)
-        return run_workers(min(self.workers, n_tasks), tasks, tally.tick)
+            yield from run_on(self.executor, tasks, 2 * self.workers)
+            return
+        if self.pool is not None:
+            head = list(itertools.islice(_without_waiting(tasks), 2))
+            if len(head) == 2:
+                yield from self.pool.run(itertools.chain(head, tasks), tally.tick)
+                return
+            tasks = iter(head)  # one shard alone is made sooner here
+        yield from run_here(tasks, tally.tick)
+
+    def _tasks(
+        self, plans: Iterator[ShardPlan | Future[Looked]], tally: _Tally
+    ) -> Iterator[ShardTask | Future[Looked]]:
+        for plan in plans:
+            if isinstance(plan, Future):
+                yield plan
+                continue
+            self.names.append(plan.name)
+            receipt = finished_shard(self.out, plan, spec_id(self.spec))
+            if receipt is not None:
+                tally.add(receipt, kept=True)
+                continue
+            self._begin(tally.planner.target, len(plan.candidates))
+            remove(receipt_path(self.out, plan.name))  # the receipt first: while there is one, there is a whole shard
+            remove(shard_path(self.out, plan.name))
+            yield self._task(plan)
+
+    def _begin(self, target: int, least: int) -> None:
+        """Before the first shard is made: see that there is room, and that the dataset is not taken for finished."""
+        if self._begun:
+            return
+        there = sum(1 for _ in (self.out / "shards").glob("*.json")) * self.recipe.shards.samples
+        check_space(self.out, disk_bytes(self.recipe, max(target - there, least)))
+        write_dataset(self.out, _unfinished(self.label, self.spec))
+        self._begun = True
 
     def _task(self, plan: ShardPlan) -> ShardTask:
         return ShardTask(
@@ -213,66 +242,30 @@ class _Job:
         )
 
 
-class _LandmarkStore:
-    """Landmarks of usable faces: looked up in the cache again where there is one, else kept, about 2 kB a face."""
-
-    def __init__(
-        self,
-        faces: FaceSource,
-        size_px: int,
-        cache: FaceCache | None,
-        workers: int,
-        steps: Steps,
-        on_face: Callable[[int, int], None] | None,
-    ) -> None:
-        self._faces, self._size_px, self._cache = faces, size_px, cache
-        self._workers, self._steps, self._on_face = workers, steps, on_face
-        self._kept: dict[str, bytes] = {}
-        self._seen = 0
-
-    def look(self, batch: Sequence[Source]) -> dict[str, Landmarks | Reject]:
-        found = dict(
-            self._steps.detect(
-                self._faces,
-                batch,
-                size_px=self._size_px,
-                cache=self._cache,
-                workers=self._workers,
-                on_face=lambda done, of: self._on_face and self._on_face(self._seen + done, self._seen + of),
-            )
-        )
-        self._seen += len(batch)
-        for one in found.values():
-            if isinstance(one, Reject) and one.reason in PASSING_REASONS:
-                raise went_missing(one.detail)
-        if self._cache is None:
-            self._kept |= {sha256: one.to_bytes() for sha256, one in found.items() if isinstance(one, Landmarks)}
-        return found
-
-    def packed(self, sources: Sequence[Source]) -> list[bytes]:
-        """Return the landmarks of sources that were found usable, as `Landmarks.to_bytes` packs them."""
-        if self._cache is None:
-            return [self._kept[source.sha256] for source in sources]
-        found = self._steps.detect(
-            self._faces, sources, size_px=self._size_px, cache=self._cache, workers=self._workers
-        )
-        return [one.to_bytes() for source in sources if isinstance(one := found[source.sha256], Landmarks)]
-
-    def unpacked(self, sources: Sequence[Source]) -> list[Landmarks]:
-        return [Landmarks.from_bytes(data) for data in self.packed(sources)]
+def _pool_of(
+    workers: int, executor: concurrent.futures.Executor | None, faces: FaceSource
+) -> contextlib.AbstractContextManager[WorkerPool | None]:
+    """Return the workers of a build: none where one process, or an executor of the caller's, does the work."""
+    return WorkerPool(workers, faces) if workers > 1 and executor is None else contextlib.nullcontext()
 
 
-def _outcome(receipts: Iterable[ShardReceipt]) -> tuple[set[str], set[str]]:
-    """Return the keys of the samples made, and of those that were passed over for their pose."""
-    made, passed_over = set(), set()
-    for receipt in receipts:
-        made |= {entry.record.key for entry in receipt.samples}
-        passed_over |= {
-            sample_key(reject.source_sha256, reject.variant)
-            for reject in receipt.rejects
-            if reject.reason == PASSED_OVER
-        }
-    return made, passed_over
+def _told(planner: Planner, on_face: Callable[[int, int], None] | None) -> Iterator[ShardPlan | Future[Looked]]:
+    """Yield what the planner does, and tell how many photographs have been looked at."""
+    told = planner.looked_at
+    for plan in planner.next_round():
+        if on_face is not None and (planner.looked_at > told or isinstance(plan, Future)):
+            told = planner.looked_at
+            on_face(told, planner.to_look_at)
+        yield plan
+
+
+def _without_waiting(tasks: Iterator[ShardTask | Future[Looked]]) -> Iterator[ShardTask]:
+    """Yield the tasks alone: where the next one must wait, so does this."""
+    for task in tasks:
+        if isinstance(task, Future):
+            concurrent.futures.wait([task], POLL_SECONDS)
+        else:
+            yield task
 
 
 def _unfinished(label: Label, spec: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from fdgen.contract import SPLITS
 from fdgen.errors import RecipeError
 from fdgen.folder import refuse_foreign, refuse_other_spec
 from fdgen.outfit import label
-from fdgen.plan import FaceQueue, Planner, split_rule
+from fdgen.plan import AtOnce, FaceQueue, Planner, ShardPlan, split_rule
 from fdgen.recipe import Recipe
 from fdgen.resume import planned_receipt
 from fdgen.sources import FaceSource, OnFile
@@ -66,11 +66,9 @@ def plan_build(
     recipe.check_assets(assets.keys())
     steps.find_targets(recipe, library)
     spec = make_spec(recipe, count, sources, assets, steps.detector_version())
-    nobody_rejected = FaceQueue(
-        sources, recipe.seed, lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS)
-    )
-    planner = Planner(recipe, nobody_rejected, rule, count)
-    plans = planner.next_round()
+    nobody_rejected = AtOnce(lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS))
+    planner = Planner(recipe, FaceQueue(sources, recipe.seed, nobody_rejected), rule, count)
+    plans = [plan for plan in planner.next_round() if isinstance(plan, ShardPlan)]
     done = 0
     if out is not None:
         refuse_other_spec(Path(out), spec, sources)

@@ -11,7 +11,8 @@ import importlib.util
 import multiprocessing
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -25,7 +26,7 @@ from fdgen.contract import Reject
 from fdgen.errors import FdError, PictureError
 from fdgen.faces import Face, FaceSource, Source
 from fdgen.points import Landmarks
-from fdgen.processes import interrupts_held, settle_worker
+from fdgen.processes import interrupts_held, last_words, settle_worker
 from fdgen.silence import STDERR_FD
 from fdgen.sources import PASSING_REASONS
 
@@ -88,14 +89,19 @@ def detect(
     with contextlib.closing(_detected(faces, chunks, size_px, workers)) as arriving:  # an interrupt ends the workers
         for found in arriving:
             if cache is not None:
-                lasting = [
-                    pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in PASSING_REASONS)
-                ]
-                cache.put_many(lasting, detector=version, size_px=size_px)
+                remember(cache, found, detector=version, size_px=size_px)
             known.update((source.sha256, one) for source, one in found)
             if on_face is not None:
                 on_face(len(known), len(unique))
     return {source.sha256: known[source.sha256] for source in unique}
+
+
+def remember(
+    cache: FaceCache, found: Iterable[tuple[Source, Landmarks | Reject]], *, detector: str, size_px: int
+) -> None:
+    """Put what was found into the cache, but what a mended disk or a photograph that is back would change."""
+    lasting = [pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in PASSING_REASONS)]
+    cache.put_many(lasting, detector=detector, size_px=size_px)
 
 
 def load_face(faces: FaceSource, source: Source, landmarks: Landmarks) -> Face:
@@ -114,11 +120,21 @@ def _detected(
     if workers:
         yield from _in_workers(faces, chunks, size_px, workers)
         return
+    for chunk in chunks:
+        with _own_lock:
+            yield [(source, _look(_own_detector(), faces, source, size_px)) for source in chunk]
+
+
+@functools.cache
+def _own_detector() -> Detector:
+    """Return the detector of this process, made when it is first asked for: that takes half a second."""
     from fdgen.detector import Detector
 
-    detector = Detector()
-    for chunk in chunks:
-        yield [(source, _look(detector, faces, source, size_px)) for source in chunk]
+    return Detector()
+
+
+_own_lock = threading.Lock()
+"""Of the detector, which must not be used by two threads at once."""
 
 
 def _in_workers(faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int) -> Iterator[_Found]:
@@ -146,7 +162,7 @@ def _in_workers(faces: FaceSource, chunks: list[list[Source]], size_px: int, wor
                     yield future.result()
         except BrokenProcessPool as error:
             raise FdError(
-                f"a landmark worker died{_last_words(Path(logs))}",
+                f"a landmark worker died{last_words(Path(logs))}",
                 hint="run the same command again, with fewer workers: finished faces are kept in the cache",
             ) from error
         finally:
@@ -157,7 +173,6 @@ class _Worker:
     """What a worker process keeps between tasks."""
 
     faces: FaceSource
-    detector: Detector | None = None
 
 
 _worker = _Worker()
@@ -173,11 +188,8 @@ def _start_worker(faces: FaceSource, logs: str) -> None:
 
 
 def _look_at_chunk(chunk: list[Source], size_px: int) -> _Found:
-    from fdgen.detector import Detector
-
-    if _worker.detector is None:  # made here, not in the initializer, whose errors nobody would see
-        _worker.detector = Detector()
-    return [(source, _look(_worker.detector, _worker.faces, source, size_px)) for source in chunk]
+    # The detector is made here, not in the initializer, whose errors nobody would see.
+    return [(source, _look(_own_detector(), _worker.faces, source, size_px)) for source in chunk]
 
 
 def _look(detector: Detector, faces: FaceSource, source: Source, size_px: int) -> Landmarks | Reject:
@@ -185,15 +197,6 @@ def _look(detector: Detector, faces: FaceSource, source: Source, size_px: int) -
         return detector.find(faces.read(source), size_px, name=source.path)
     except PictureError as error:
         return Reject(source.path, source.sha256, 0, error.reason, error.message)
-
-
-def _last_words(logs: Path) -> str:
-    """Return what a crashed worker said, shortened to its fatal line; a killed one says nothing."""
-    for log in sorted(logs.glob("*.log")):
-        for line in log.read_text(errors="replace").splitlines():
-            if line.startswith(("Fatal", "F0000", "MemoryError", "terminate called")):
-                return f": {line}"
-    return ", perhaps for want of memory"
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -55,6 +56,18 @@ def settle_worker() -> None:
         import cv2
 
         cv2.setNumThreads(1)
+
+
+def last_words(logs: Path) -> str:
+    """Return what a crashed worker wrote to its log in this folder, shortened to its fatal line, behind a colon.
+
+    A killed one says nothing: most often the system did so because memory was used up.
+    """
+    for log in sorted(logs.glob("*.log")):
+        for line in log.read_text(errors="replace").splitlines():
+            if line.startswith(("Fatal", "F0000", "MemoryError", "terminate called")):
+                return f": {line}"
+    return ", perhaps for want of memory"
 
 
 def _die_with_parent() -> None:

@@ -14,7 +14,7 @@ from fdgen.landmarks import FaceCache, Landmarks, detect, load_face
 from fdgen.occluders import occluder_of
 from fdgen.offer import find_targets
 from fdgen.packs import open_library
-from fdgen.plan import FaceQueue, split_rule
+from fdgen.plan import AtOnce, FaceQueue, split_rule
 from fdgen.recipe import Recipe
 from fdgen.rng import sample_rng
 from fdgen.scene import Scene
@@ -48,7 +48,7 @@ def trial(
         known.update((sha256, one) for sha256, one in found.items() if isinstance(one, Landmarks))
         return found
 
-    queue = FaceQueue(sources, recipe.seed, look)
+    queue = FaceQueue(sources, recipe.seed, AtOnce(look))
     if not queue.find(count):
         raise FacesError(
             f"no photograph in {faces.root} shows a face that can be used", hint="`fdgen landmarks` tells why not"

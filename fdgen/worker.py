@@ -182,13 +182,13 @@ class _FaceLoader:
         return self._kept[source.sha256]
 
     def _recall(self, face: Face, cache: FaceCache) -> Any:
-        size_px, version = face.landmarks.size_px, self._version
-        data = cache.get_blob(face.source.sha256, size_px=size_px, name="analysis", version=version)
+        sha256, size_px, version = face.source.sha256, face.landmarks.size_px, self._version
+        data = self._new.get(sha256) or cache.get_blob(sha256, size_px=size_px, name="analysis", version=version)
         if data is not None:
             with contextlib.suppress(ValueError):  # damaged: made anew, and written over
                 return self._steps.read_analysis(data)
         analysis = self._steps.analyse(face)
-        self._new[face.source.sha256] = analysis.to_bytes()
+        self._new[sha256] = analysis.to_bytes()
         return analysis
 
     def remember(self) -> None:

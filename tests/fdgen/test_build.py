@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import hashlib
 import io
@@ -18,6 +19,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import fdgen.landmarks
 from fdgen.build import Progress, build, plan_build
 from fdgen.cache import FaceCache
 from fdgen.contract import MEMBERS, SPLITS, Manifest, Reject, ShardReceipt, Triplet, merkle_root
@@ -303,6 +305,27 @@ def test_progress_rises_to_the_count(tmp_path: Path, workers: int) -> None:
     assert faces_seen[-1][0] == faces_seen[-1][1] >= 30
     if workers == 1:
         assert set(range(1, 31)) <= set(done)
+
+
+@pytest.mark.parametrize("count", [None, COUNT, 120])
+def test_processes_are_started_once_for_the_whole_of_a_build(
+    tmp_path: Path, count: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Landmarks of never seen photographs, the shards of all rounds: the same workers do them."""
+    started = []
+    pool = concurrent.futures.ProcessPoolExecutor
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        started.append(arguments)
+        return pool(*arguments, **options)
+
+    monkeypatch.setattr(concurrent.futures, "ProcessPoolExecutor", counted)
+    monkeypatch.setattr(fdgen.landmarks, "ProcessPoolExecutor", counted)
+    asked: list[int] = []
+    run(tmp_path / "set", FACES, count=count, workers=2, on_face=lambda done, of: asked.append(of))
+    assert len(started) == 1
+    assert started[0][0] == 2
+    assert max(asked) <= (len(FACES.numbers) if count is None else min(len(FACES.numbers), 2 * count))
 
 
 def test_a_photograph_that_goes_missing_stops_the_build_and_is_not_recorded(tmp_path: Path, built: Path) -> None:

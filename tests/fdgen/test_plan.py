@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 import fdgen.plan
 from fdgen.contract import SPLITS, Reject
-from fdgen.plan import FaceQueue, Planner, split_rule
+from fdgen.plan import AtOnce, FaceQueue, Looked, Planner, ShardPlan, split_rule
 from fdgen.points import Landmarks
 from fdgen.recipe import Recipe
 from fdgen.sources import Source
@@ -23,7 +25,48 @@ RECIPE = Recipe.load(
 FOUND: Landmarks = object()  # type: ignore[assignment]
 
 
-def outcome(n_faces: int, faceless: set[int], refused: set[tuple[int, int]], count: int | None) -> tuple[object, ...]:
+class Elsewhere:
+    """Looks at photographs in small batches, several at once; they are finished when they are waited for, backwards."""
+
+    batch, in_flight = 3, 4
+
+    def __init__(self, look: Callable[[Sequence[Source]], Looked]) -> None:
+        self.look = look
+        self.asked = 0
+        self._running: list[tuple[Sequence[Source], Future[Looked]]] = []
+
+    def ask(self, batch: Sequence[Source]) -> Future[Looked]:
+        self.asked += len(batch)
+        future = Finished(self.finish)
+        self._running.append((batch, future))
+        assert len(self._running) <= self.in_flight
+        return future
+
+    def finish(self) -> None:
+        """Finish the batch that was asked for last, and so on, as other processes may."""
+        batch, future = self._running.pop()
+        future.set_result(self.look(batch))
+
+    def take(self, batch: Sequence[Source], future: Future[Looked]) -> Looked:
+        return future.result()
+
+
+class Finished(Future[Looked]):
+    """A future that has others finish until it is finished itself, once it is waited for."""
+
+    def __init__(self, finish: Callable[[], None]) -> None:
+        super().__init__()
+        self._finish = finish
+
+    def result(self, timeout: float | None = None) -> Looked:
+        while not self.done():
+            self._finish()
+        return super().result(timeout)
+
+
+def outcome(
+    n_faces: int, faceless: set[int], refused: set[tuple[int, int]], count: int | None, looking: Any = AtOnce
+) -> tuple[object, ...]:
     """Run all rounds: the shards, the keys made, the candidates tried, the faces passed over."""
     faces = FakeFaces.of(n_faces)
     numbers = {source.sha256: number for number, source in enumerate(faces.sources())}
@@ -34,10 +77,11 @@ def outcome(n_faces: int, faceless: set[int], refused: set[tuple[int, int]], cou
             for s in batch
         }
 
-    queue = FaceQueue(faces.sources(), RECIPE.seed, look)
+    queue = FaceQueue(faces.sources(), RECIPE.seed, looking(look))
     planner = Planner(RECIPE, queue, split_rule(RECIPE.splits, faces.sources()), count)
     shards, made, tried = [], [], []
-    while plans := planner.next_round():
+    while planner.wants_more():
+        plans = whole_round(planner)
         shards += plans
         candidates = [candidate for plan in plans for candidate in plan.candidates]
         tried += candidates
@@ -45,6 +89,17 @@ def outcome(n_faces: int, faceless: set[int], refused: set[tuple[int, int]], cou
         made += [c.key for c in good]
         planner.record({c.key for c in good})
     return shards, made, tried, planner.passed_over()
+
+
+def whole_round(planner: Planner) -> list[ShardPlan]:
+    """Return the shards of a round, waiting for whatever it waits for."""
+    plans = []
+    for plan in planner.next_round():
+        if isinstance(plan, ShardPlan):
+            plans.append(plan)
+        else:
+            plan.result()
+    return plans
 
 
 cases = {
@@ -98,6 +153,38 @@ def test_how_far_one_looks_ahead_changes_nothing(
         patch.setattr(fdgen.plan, "SPARE", spare)
         patch.setattr(fdgen.plan, "MOST_AT_ONCE", at_once)
         assert outcome(n_faces, faceless, refused, count) == usual
+
+
+@given(**cases)
+def test_looking_elsewhere_meanwhile_changes_nothing(
+    n_faces: int, faceless: set[int], refused: set[tuple[int, int]], count: int | None
+) -> None:
+    case = n_faces, faceless, refused, count
+    assert outcome(*case, looking=Elsewhere) == outcome(*case)
+
+
+def test_shards_are_planned_while_later_faces_are_looked_at() -> None:
+    faces = FakeFaces.of(200)
+    looking = Elsewhere(lambda batch: {source.sha256: FOUND for source in batch})
+    planner = Planner(
+        RECIPE, FaceQueue(faces.sources(), RECIPE.seed, looking), split_rule(RECIPE.splits, faces.sources()), 100
+    )
+    events = ["shard" if isinstance(plan, ShardPlan) else plan.result() and "wait" for plan in planner.next_round()]
+    assert events.count("shard") == 25
+    assert events.index("shard") < 6  # four faces make a shard
+    assert "wait" in events[events.index("shard") :]
+    assert planner.looked_at <= planner.to_look_at <= 110
+
+
+@pytest.mark.parametrize("count", [1, 30, 100])
+def test_no_more_is_looked_at_than_is_needed_and_a_few(count: int) -> None:
+    faces = FakeFaces.of(500)
+    looking = Elsewhere(lambda batch: {source.sha256: FOUND for source in batch})
+    planner = Planner(
+        RECIPE, FaceQueue(faces.sources(), RECIPE.seed, looking), split_rule(RECIPE.splits, faces.sources()), count
+    )
+    whole_round(planner)
+    assert looking.asked <= count * 1.02 + 9
 
 
 @given(seed=st.integers(0, 99), fractions=st.tuples(st.integers(0, 10), st.integers(0, 10), st.integers(1, 10)))

@@ -83,10 +83,16 @@ def metered(voice: Voice, title: str, unit: str, total: int | None = None) -> It
         yield Meter(voice, unit, total, None)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn
+    from rich.text import Text
 
-    count = MofNCompleteColumn() if total else TextColumn("")
-    columns = (TextColumn("{task.description}"), BarColumn(), count, TextColumn("{task.fields[timing]}"))
+    class Count(MofNCompleteColumn):
+        """`12/40`, or nothing while nobody knows of how many."""
+
+        def render(self, task: Task) -> Text:
+            return Text() if task.total is None else super().render(task)
+
+    columns = (TextColumn("{task.description}"), BarColumn(), Count(), TextColumn("{task.fields[timing]}"))
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield Meter(voice, unit, total, (progress, progress.add_task(title, total=total, timing="")))
 

@@ -12,5 +12,5 @@ def ready_renderer(voice: Voice) -> None:
     from fdgen.warmup import compile_renderer, is_compiled
 
     if not is_compiled():
-        with metered(voice, "compiling the renderer, once", "steps"):
-            compile_renderer(AssetLibrary.load())
+        with metered(voice, "compiling the renderer, once", "steps") as meter:
+            compile_renderer(AssetLibrary.load(), meter.update)

@@ -6,6 +6,7 @@ Each worker would else compile it for itself, and a bar would stand still for no
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,21 @@ PX_PER_CM = SIZE_PX / 27
 SKIN_RGB = (182.0, 140.0, 118.0)
 
 
+_WHOLE = "whole"
+"""A file beside compiled code: all of it is there."""
+
+
 def is_compiled() -> bool:
-    """Tell whether compiled code is kept from an earlier run; after an upgrade it may be that of the version before."""
-    kept: Any = rasterise
-    return any(Path(kept.stats.cache_path or "").glob("raster.rasterise-*.nbi"))
+    """Tell whether all compiled code of this version is kept from an earlier run, of whatever installation."""
+    return (_kept() / _WHOLE).is_file()
 
 
-def compile_renderer(library: AssetLibrary) -> None:
+def compile_renderer(library: AssetLibrary, on_step: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Draw one occluder of each kind on a made-up face, so that what draws it is compiled and kept; and what draws the
-    cut-outs of packs besides.
+    cut-outs of packs besides. `on_step` is called as (done, of).
     """
+    total = len(OCCLUDERS) + 2
+    on_step(0, total)
     rasterise_cutout(
         np.zeros((3, 3), np.float32),
         np.array([[0, 1, 2]], np.int32),
@@ -46,11 +52,20 @@ def compile_renderer(library: AssetLibrary) -> None:
         np.zeros((2, 2), np.int32),
         np.zeros((2, 2, 2), np.float32),
     )
+    on_step(1, total)
     scene = Scene.of(_face())
-    for kind, occluder in OCCLUDERS.items():
+    on_step(2, total)
+    for done, (kind, occluder) in enumerate(OCCLUDERS.items(), 3):
         for asset in library.select(kind, held_out=True)[:1]:
             placement = occluder.place(scene, asset, np.random.default_rng(0))
             render_placements(scene, [placement], library)
+        on_step(done, total)
+    (_kept() / _WHOLE).touch()
+
+
+def _kept() -> Path:
+    kept: Any = rasterise
+    return Path(kept.stats.cache_path)
 
 
 def _face() -> Face:

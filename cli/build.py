@@ -22,7 +22,7 @@ from .settings import (
     resolve_recipe,
     workers_option,
 )
-from .watching import Listing, Watch
+from .watching import Listing, Trials, Watch
 
 if TYPE_CHECKING:
     from fdgen.contract import Manifest
@@ -80,7 +80,17 @@ def command(
     with Stages(voice) as stages:
         listing = Listing(stages, str(faces or "the sample faces"))
         if dry_run:
-            plan = plan_build(resolved, source, out, count=count, on_file=listing.update)
+            ready_renderer(voice, resolved)
+            with open_cache(cache, no_cache) as opened:
+                plan = plan_build(
+                    resolved,
+                    source,
+                    out,
+                    count=count,
+                    cache=opened,
+                    on_file=listing.update,
+                    on_trial=Trials(stages).update,
+                )
             stages.close()
             tell_plan(plan, resolved, out, as_json)
             return

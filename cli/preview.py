@@ -22,6 +22,7 @@ from .settings import (
     workers_option,
 )
 from .sheets import sheet_option, write_sheet
+from .watching import Trials
 
 CELL_PX = 192
 
@@ -84,6 +85,7 @@ def command(
             count,
             cache=opened,
             workers=workers,
+            on_trial=Trials(stages).update,
             on_face=lambda done, total: stages.stage("landmarks", "photographs", total).update(done, total),
         )
         for triplet in triplets:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .faces import list_faces
 from .lazy import Group
-from .output import Voice, aligned, emit, emit_json
-from .progress import metered
+from .output import Voice, aligned, counted, emit, emit_json
+from .progress import Stages, metered
 from .renderer import ready_renderer
 from .settings import (
     cache_options,
@@ -21,6 +23,13 @@ from .settings import (
     resolve_recipe,
     workers_option,
 )
+from .watching import Trials
+
+if TYPE_CHECKING:
+    from fdgen.tally import Asked
+
+SHOWN = 4
+"""Shares told of one thing asked; a recipe with pairs of kinds has dozens."""
 
 
 @click.group("recipe", cls=Group)
@@ -64,22 +73,29 @@ def show(name: str, resolved: bool, as_json: bool) -> None:
 @command.command()
 @click.argument("recipe", metavar="NAME|FILE")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Check it with this value changed.")
+@cache_options
+@quiet_option
 @json_option
-def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+def check(
+    recipe: str, overrides: tuple[str, ...], cache: Path | None, no_cache: bool, quiet: bool, as_json: bool
+) -> None:
     """Check a recipe, and print its digest: recipes of equal digest ask for equal pixels.
 
-    What it asks of the samples is told beside: the share of each kind, and of each stratum where there are any, which
-    are tried out on a few made-up heads.
+    What it asks of the samples is told beside: the shares of the kinds, and of strata where there are any, which are
+    tried out on a few made-up heads. `--json` has every share.
     """
-    from fdgen.assets import AssetLibrary
     from fdgen.offer import find_targets
+    from fdgen.packs import open_library
     from fdgen.tally import asked
 
+    voice = Voice(quiet)
     found = resolve_recipe(recipe, overrides)
+    library = open_library(found.assets.packs)
+    found.check_assets(library.digests().keys())
     shares = asked(found)
-    if found.strata.asks_of_placements:
-        ready_renderer(Voice())
-    targets = find_targets(found, AssetLibrary.load())
+    ready_renderer(voice, found)
+    with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
+        targets = find_targets(found, library, cache=opened, on_trial=Trials(stages).update)
     if as_json:
         emit_json(
             {
@@ -91,13 +107,31 @@ def check(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
         )
         return
     emit(found.digest())
-    click.echo(f"{recipe} is a valid recipe; it asks for", err=True)
-    for line in aligned([(one.what, one.of, one.stratum, f"{one.share:.1%}") for one in shares], indent=2):
-        click.echo(line, err=True)
+    voice.say(f"{recipe} is a valid recipe; it asks for")
+    for line in aligned(summary(shares), indent=2):
+        voice.say(line)
     if found.strata.asks_of_placements:
-        click.echo(f"about {targets.placements_a_sample():.1f} placements are drawn for each sample", err=True)
+        voice.say(f"about {targets.placements_a_sample():.1f} placements are drawn for each sample")
     if found.strata.pose:
-        click.echo(f"{targets.taken:.1%} of the faces are taken, the others passed over for their pose", err=True)
+        voice.say(f"{targets.taken:.1%} of the faces are taken, the others passed over for their pose")
+
+
+def summary(shares: Sequence[Asked]) -> list[tuple[str, str, str]]:
+    """Return a row for each thing asked: of what, of which samples, the shares, the largest `SHOWN` of kinds."""
+    groups: dict[tuple[str, str], list[Asked]] = {}
+    for one in shares:
+        of = one.of if one.what != "kinds" else "together" if "+" in one.stratum else "alone"
+        groups.setdefault((one.what, of), []).append(one)
+    rows = []
+    for (what, of), members in groups.items():
+        if what == "kinds":
+            members = sorted(members, key=lambda one: -one.share)
+        shown, others = members[:SHOWN], members[SHOWN:]
+        told = [f"{one.stratum} {one.share:.1%}" for one in shown]
+        if others:
+            told.append(f"{counted(len(others), 'other')} {sum(one.share for one in others):.1%}")
+        rows.append((what, of, ", ".join(told)))
+    return rows
 
 
 @command.command()

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .output import Voice
 from .progress import metered
 
+if TYPE_CHECKING:
+    from fdgen.recipe import Recipe
 
-def ready_renderer(voice: Voice) -> None:
-    """Compile the renderer where no compiled one is kept, saying so: it takes up to a minute, once."""
+
+def ready_renderer(voice: Voice, planned: Recipe | None = None) -> None:
+    """Compile the renderer where no compiled one is kept, saying so: it takes up to a minute, once.
+
+    `planned` is a recipe of which nothing is to be made: only trials for strata need the renderer then.
+    """
+    if planned is not None and not planned.strata.asks_of_placements:
+        return
     from fdgen.assets import AssetLibrary
     from fdgen.warmup import compile_renderer, is_compiled
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class Hooks(TypedDict):
     """What `fdgen.build.build` calls as it goes on, by its parameters' names."""
 
+    on_trial: Callable[[int, int], None]
     on_face: Callable[[int, int], None]
     on_shard: Callable[[ShardReceipt], None]
     on_progress: Callable[[Progress], None]
@@ -35,11 +36,25 @@ class Listing:
         self.stages.stage(f"reading {self.where}", "files", total).update(done)
 
 
+class Trials:
+    """Shows how many occluders have been tried on, where a recipe asks for strata of placements."""
+
+    def __init__(self, stages: Stages) -> None:
+        self.stages, self.begun = stages, False
+
+    def update(self, done: int, total: int) -> None:
+        meter = self.stages.stage("trying on occluders", "trials", total)
+        if not self.begun:
+            self.begun = True
+            meter.start_from(done)
+        meter.update(done)
+
+
 class Watch:
     """Shows how far a build is, and remembers what is finished, should it be stopped."""
 
     def __init__(self, stages: Stages) -> None:
-        self.stages = stages
+        self.stages, self.trials = stages, Trials(stages)
         self.shards = self.samples = self.made = self.kept_before = 0
         self.waiting: ShardReceipt | None = None
         self.began_s: float | None = None
@@ -72,7 +87,12 @@ class Watch:
 
     def hooks(self) -> Hooks:
         """Return what a build calls as it goes on."""
-        return {"on_face": self.on_face, "on_shard": self.on_shard, "on_progress": self.on_progress}
+        return {
+            "on_trial": self.trials.update,
+            "on_face": self.on_face,
+            "on_shard": self.on_shard,
+            "on_progress": self.on_progress,
+        }
 
     @contextlib.contextmanager
     def telling_what_is_kept(self, out: Path, *, landmarks_too: bool) -> Iterator[None]:

@@ -62,6 +62,7 @@ def build(
     cache: FaceCache | None = None,
     steps: Steps | None = None,
     on_file: OnFile | None = None,
+    on_trial: Callable[[int, int], None] | None = None,
     on_face: Callable[[int, int], None] | None = None,
     on_shard: Callable[[ShardReceipt], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -72,8 +73,9 @@ def build(
     `version` are what it is called, and no part of its ids: None keeps what an earlier run was told (else the recipe
     gives the name), others rename the dataset. Work is done by `workers` processes of our own (1: in this one), or on
     `executor`, where `workers` says for how many at once.
-    `cache` keeps landmarks and analyses between builds. `on_file`, `on_face` are called as (done, of) while photographs
-    are listed and looked at, `on_shard` with each receipt, made or kept.
+    `cache` keeps landmarks and analyses between builds. `on_file`, `on_trial`, `on_face` are called as (done, of) while
+    photographs are listed, occluders tried on for strata, and photographs looked at, `on_shard` with each receipt, made
+    or kept.
 
     Raises `MixingError` where `out` holds another dataset, `DatasetError` where it cannot be written or no face gives a
     sample, `FacesError`, `RecipeError`, `AssetError`. Finished shards stay through any of these, Ctrl-C and kills.
@@ -86,7 +88,7 @@ def build(
     rule = split_rule(recipe.splits, sources)
     library = steps.load_library()
     recipe.check_assets(library.digests().keys())
-    targets = steps.find_targets(recipe, library)
+    targets = steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)
     spec = make_spec(recipe, count, sources, library.digests(), steps.detector_version())
     with claimed(out, spec, sources), _pool_of(workers, executor, faces) as pool:
         found = read_dataset(out)

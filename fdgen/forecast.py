@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fdgen.cache import FaceCache
 from fdgen.contract import SPLITS
 from fdgen.errors import RecipeError
 from fdgen.folder import refuse_foreign, refuse_other_spec
@@ -48,10 +50,14 @@ def plan_build(
     out: str | Path | None = None,
     *,
     count: int | None = None,
+    cache: FaceCache | None = None,
     steps: Steps | None = None,
     on_file: OnFile | None = None,
+    on_trial: Callable[[int, int], None] | None = None,
 ) -> BuildPlan:
     """Return what `build` would do with the same arguments; nothing is written and no photograph is looked into.
+
+    `cache` keeps trials of occluders, where the recipe asks for strata: `on_trial` is called as (done, of) during them.
 
     Raises what `build` would raise at its start, `MixingError` included.
     """
@@ -64,7 +70,7 @@ def plan_build(
     library = steps.load_library()
     assets = library.digests()
     recipe.check_assets(assets.keys())
-    steps.find_targets(recipe, library)
+    steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)
     spec = make_spec(recipe, count, sources, assets, steps.detector_version())
     nobody_rejected = AtOnce(lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS))
     planner = Planner(recipe, FaceQueue(sources, recipe.seed, nobody_rejected), rule, count)

@@ -92,7 +92,7 @@ def wear(
     """
     placements = []
     for kind in outfit:
-        asset = _choose(_candidates(library, recipe, kind, split), recipe, favour, rng)
+        asset = _choose(candidates(library, recipe, kind, split), recipe, favour, rng)
         placements.append(_as_json(occluder_of(asset).place(scene, asset, rng)))
     return placements
 
@@ -180,12 +180,12 @@ def _make(
     return Triplet(face.clean_HWC, occluded, mask, alpha, record)
 
 
-def _candidates(library: AssetLibrary, recipe: Recipe, kind: str, split: str) -> list[Asset]:
-    """Return the assets that this split may wear; held-out ones only in test."""
+def candidates(library: AssetLibrary, recipe: Recipe, kind: str, split: str) -> list[Asset]:
+    """Return the assets that this split may wear; held-out ones only in test; raise `AssetError` for none."""
     assets = library.select(
         kind, held_out=split == "test", include=recipe.assets.include, exclude=recipe.assets.exclude
     )
-    assets = [asset for asset in assets if recipe.assets.weight(asset.id) * asset.weight > 0]
+    assets = [asset for asset in assets if weight(asset, recipe) > 0]
     if not assets:
         raise AssetError(
             f"the recipe leaves no asset of kind {kind!r} for the split {split!r}",
@@ -194,8 +194,13 @@ def _candidates(library: AssetLibrary, recipe: Recipe, kind: str, split: str) ->
     return assets
 
 
+def weight(asset: Asset, recipe: Recipe) -> float:
+    """Return how often an asset is worn, against others of its kind."""
+    return recipe.assets.weight(asset.id) * asset.weight
+
+
 def _choose(assets: Sequence[Asset], recipe: Recipe, favour: Mapping[str, float], rng: np.random.Generator) -> Asset:
-    weights = np.array([recipe.assets.weight(asset.id) * asset.weight * favour.get(asset.id, 1.0) for asset in assets])
+    weights = np.array([weight(asset, recipe) * favour.get(asset.id, 1.0) for asset in assets])
     return assets[int(rng.choice(len(assets), p=weights / weights.sum()))]
 
 

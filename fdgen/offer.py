@@ -1,32 +1,37 @@
 """What occluders offer: which shares of a picture and of its eyes, nose and mouth they cover as they are worn.
 
 It is measured on a few made-up heads: it depends on the recipe and the occluders alone, never on the photographs.
+Trials are kept in the cache, a kind at a time, by all that they depend on.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from fdgen.assets import AssetLibrary
-from fdgen.contract import Image
+from fdgen.cache import FaceCache
+from fdgen.contract import Image, canonical_json, digest_json
 from fdgen.faces import Face, Source
-from fdgen.generate import render_placements, wear
+from fdgen.generate import candidates, render_placements, wear, weight
 from fdgen.geometry import N_FACE, canonical_face, region_mask, rotation_matrix
+from fdgen.landmarks import detector_version
 from fdgen.outfit import Outfit
 from fdgen.points import N_POINTS, Landmarks
 from fdgen.processes import one_blas_thread
 from fdgen.quality import check_coverage
 from fdgen.recipe import Recipe
-from fdgen.scene import Scene
+from fdgen.scene import ANALYSIS_VERSION, Scene
 from fdgen.strata import REGION_NAMES
 from fdgen.targets import Offer, Targets
+from fdgen.version import GENERATOR_VERSION
 
 N_TRIALS = 128
 """Times each kind is worn, at about 10 ms each: what one placement in forty offers is seen in three of them."""
@@ -47,38 +52,110 @@ _CENTRE = (0.5, 0.58)
 """Where the head's origin lies in the crop, as in the same faces."""
 _SKIN = np.array([196.0, 150.0, 126.0])
 _SEED = 0
+_NAME = "trials"
+"""What they are called in the cache."""
 
 Mask = npt.NDArray[np.bool_]
 
+OnTrial = Callable[[int, int], None]
+"""Called with (trials done, trials in all) while occluders are tried on; never where all of them were kept."""
 
-def find_targets(recipe: Recipe, library: AssetLibrary) -> Targets:
+
+def find_targets(
+    recipe: Recipe, library: AssetLibrary, *, cache: FaceCache | None = None, on_trial: OnTrial | None = None
+) -> Targets:
     """Return what the samples of a recipe are to be; where it asks anything of placements, after trials of seconds.
 
-    Raises `RecipeError` where what is asked cannot be met.
+    `cache` keeps the trials; the targets are the same with and without. Raises `RecipeError` where what is asked cannot
+    be met.
     """
-    asks = recipe.strata.asks_of_placements
-    return Targets.of(recipe, offers(recipe, library, recipe.outfits()) if asks else None)
+    if not recipe.strata.asks_of_placements:
+        return Targets.of(recipe)
+    return Targets.of(recipe, offers(recipe, library, recipe.outfits(), cache=cache, on_trial=on_trial))
 
 
 @one_blas_thread()
-def offers(recipe: Recipe, library: AssetLibrary, outfits: Iterable[Outfit]) -> dict[Outfit, Offer]:
+def offers(
+    recipe: Recipe,
+    library: AssetLibrary,
+    outfits: Iterable[Outfit],
+    *,
+    cache: FaceCache | None = None,
+    on_trial: OnTrial | None = None,
+) -> dict[Outfit, Offer]:
     """Return what each outfit offers: its kinds worn as the recipe says, one over the other."""
     outfits = list(outfits)
     heads = [_head(*one) for one in _HEADS]
-    regions = [_regions(scene) for scene in heads]
-    kinds = sorted({kind for outfit in outfits for kind in outfit})
-    worn = {
-        kind: [_try(recipe, library, kind, number, heads[number % len(heads)]) for number in range(N_TRIALS)]
-        for kind in kinds
-    }
+    worn = _worn(recipe, library, {kind for outfit in outfits for kind in outfit}, heads, cache, on_trial)
+    regions = [_regions(head) for head in heads]
     return {outfit: _offer(recipe, [worn[kind] for kind in outfit], regions) for outfit in outfits}
 
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
+    """One occluder on one head: what it hides, and what it or its shadow touches (H, W)."""
+
     asset_id: str
     hidden: Mask
     touched: Mask
+
+
+def _worn(
+    recipe: Recipe,
+    library: AssetLibrary,
+    kinds: Iterable[str],
+    heads: Sequence[Face],
+    cache: FaceCache | None,
+    on_trial: OnTrial | None,
+) -> dict[str, list[_Trial]]:
+    """Return the trials of each kind: those that are kept, and those made now, which are kept from now on."""
+    keys = {kind: _key(recipe, library, kind) for kind in sorted(kinds)}
+    worn = {} if cache is None else {kind: kept for kind, key in keys.items() if (kept := _recall(cache, key))}
+    missing = [kind for kind in keys if kind not in worn]
+    scenes = [Scene.of(head) for head in heads] if missing else []
+    done, total = len(worn) * N_TRIALS, len(keys) * N_TRIALS
+    for kind in missing:
+        worn[kind] = []
+        for number in range(N_TRIALS):
+            if on_trial is not None:
+                on_trial(done, total)
+            worn[kind].append(_try(recipe, library, kind, number, scenes[number % len(scenes)]))
+            done += 1
+        if cache is not None:
+            cache.put_blob(keys[kind], _packed(worn[kind]), size_px=_SIZE_PX, name=_NAME, version=_version())
+    if missing and on_trial is not None:
+        on_trial(done, total)
+    return worn
+
+
+def _key(recipe: Recipe, library: AssetLibrary, kind: str) -> str:
+    """Return a digest of all that the trials of a kind depend on, beside `_version`: nothing else of a recipe does."""
+    assets = [(asset.id, asset.sha256, weight(asset, recipe)) for asset in candidates(library, recipe, kind, "train")]
+    return digest_json([kind, assets, N_TRIALS, _SIZE_PX, _HEADS, _CENTRE, _SKIN.tolist(), _SEED])
+
+
+def _version() -> str:
+    """Name the code that heads are analysed and trials rendered by."""
+    return f"generator {GENERATOR_VERSION}, analysis {ANALYSIS_VERSION}, numpy {np.__version__}, {detector_version()}"
+
+
+def _packed(trials: Sequence[_Trial]) -> bytes:
+    ids = canonical_json([trial.asset_id for trial in trials])
+    masks = np.packbits([[trial.hidden, trial.touched] for trial in trials])
+    return zlib.compress(ids.encode() + b"\n" + masks.tobytes())
+
+
+def _recall(cache: FaceCache, key: str) -> list[_Trial] | None:
+    """Return the trials of a kind that are kept; None where there are none, or damaged ones, which are made anew."""
+    data = cache.get_blob(key, size_px=_SIZE_PX, name=_NAME, version=_version())
+    if data is None:
+        return None
+    try:
+        head, _, packed = zlib.decompress(data).partition(b"\n")
+        masks = np.unpackbits(np.frombuffer(packed, np.uint8)).astype(bool).reshape(N_TRIALS, 2, _SIZE_PX, _SIZE_PX)
+        return [_Trial(str(asset_id), *pair) for asset_id, pair in zip(json.loads(head), masks, strict=True)]
+    except (ValueError, TypeError, zlib.error):
+        return None
 
 
 def _try(recipe: Recipe, library: AssetLibrary, kind: str, number: int, scene: Scene) -> _Trial:
@@ -103,7 +180,7 @@ def _offer(recipe: Recipe, layers: Sequence[Sequence[_Trial]], regions: Sequence
     return Offer(np.array(coverages), regions_N3, N_TRIALS, assets, worn)
 
 
-def _head(yaw_deg: float, pitch_deg: float, scale_px: float) -> Scene:
+def _head(yaw_deg: float, pitch_deg: float, scale_px: float) -> Face:
     """Return the canonical face, turned and lit from the upper left, as a photograph of its own."""
     turn = rotation_matrix([0.0, np.radians(yaw_deg), 0.0]) @ rotation_matrix([np.radians(-pitch_deg), 0.0, 0.0])
     points = np.zeros((N_POINTS, 3))
@@ -115,9 +192,9 @@ def _head(yaw_deg: float, pitch_deg: float, scale_px: float) -> Scene:
     grain = np.random.default_rng(_SEED).normal(0.0, 2.0, (_SIZE_PX, _SIZE_PX, 1))
     picture: Image = np.clip(_SKIN * light[..., None] + grain, 0, 255).astype(np.uint8)
     source = Source("", hashlib.sha256(picture.tobytes()).hexdigest())
-    return Scene.of(Face(source, picture, Landmarks.rounded(points, np.eye(2, 3), _SIZE_PX)))
+    return Face(source, picture, Landmarks.rounded(points, np.eye(2, 3), _SIZE_PX))
 
 
-def _regions(scene: Scene) -> Mapping[str, Mask]:
-    points = scene.face.landmarks.points_px
+def _regions(head: Face) -> Mapping[str, Mask]:
+    points = head.landmarks.points_px
     return {name: region_mask(points, name, _SIZE_PX) > 0 for name in ("face", *REGION_NAMES)}

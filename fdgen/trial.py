@@ -31,6 +31,7 @@ def trial(
     *,
     cache: FaceCache | None = None,
     workers: int = 1,
+    on_trial: OnDone | None = None,
     on_face: OnDone | None = None,
 ) -> Iterator[Triplet]:
     """Yield the first `count` triplets of a recipe, in the order of a build: the same faces, the same pixels.
@@ -39,7 +40,7 @@ def trial(
     more. Raises `FacesError` where no photograph shows a face.
     """
     library = open_library(recipe.assets.packs)
-    targets = find_targets(recipe, library)
+    targets = find_targets(recipe, library, cache=cache, on_trial=on_trial)
     rule = split_rule(recipe.splits, sources)
     known: dict[str, Landmarks] = {}
 

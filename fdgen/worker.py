@@ -35,7 +35,7 @@ class Library(Protocol):
         """Return the sha256 of each asset by its id."""
 
 
-def _nothing_asked(recipe: Recipe, library: Any) -> None:
+def _nothing_asked(recipe: Recipe, library: Any, *, cache: Any, on_trial: Any) -> None:
     """Find no targets."""
 
 
@@ -56,8 +56,10 @@ class Steps:
     analysis_version: str
     load_library: Callable[[], Library]
     generate: Callable[..., Triplet | Reject]
-    find_targets: Callable[[Recipe, Any], Any] = _nothing_asked
-    """Returns what `generate` takes as `targets`, or None; raises `RecipeError` where a recipe asks too much."""
+    find_targets: Callable[..., Any] = _nothing_asked
+    """Returns what `generate` takes as `targets`, or None; raises `RecipeError` where a recipe asks too much.
+
+    It is that of `fdgen.offer`: given recipe, library, and by name the cache and what to call on each trial."""
 
     @classmethod
     def real(cls, packs: Sequence[str] = ()) -> Steps:

@@ -54,6 +54,29 @@ def test_words_go_to_standard_error_with_a_line_a_shard(cache: Path, tmp_path: P
     assert "\x1b" not in done.stderr
 
 
+def test_occluders_are_tried_on_for_strata_once(cache: Path, tmp_path: Path) -> None:
+    """With a step of their own in whatever command comes first, and no more in those that follow."""
+    others = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind != "sunglasses"]
+    strata = [f"--set={value}" for value in (*others, "strata.region.eyes=1")]
+    kept = tmp_path / "faces.sqlite"
+    shutil.copy(cache, kept)
+    settings = ("--size", "64", "--cache", kept, *strata)
+    commands = [
+        ("build", "--count", "2", "--workers", "1", "--out", tmp_path / "one", "--dry-run", *settings),
+        ("build", "--count", "2", "--workers", "1", "--out", tmp_path / "one", *settings),
+        ("build", "--count", "3", "--workers", "1", "--out", tmp_path / "two", *settings),
+        ("preview", "--count", "1", "--workers", "1", "--out", tmp_path / "sheet.png", *settings),
+        ("recipe", "check", "default", "--cache", kept, *strata),
+    ]
+    told = []
+    for command in commands:
+        done = run(*command)
+        assert done.exit_code == 0, done.stderr
+        told.append("trying on occluders" in done.stderr)
+    assert told == [True, False, False, False, False]
+    assert "trying on occluders" in run("recipe", "check", "default", "--no-cache", *strata).stderr
+
+
 @pytest.mark.slow
 def test_strata_and_several_occluders_end_to_end(cache: Path, tmp_path: Path) -> None:
     """The same bytes for one worker and two, every sample replayed, and every sample as asked."""

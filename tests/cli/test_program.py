@@ -91,7 +91,7 @@ OPTIONS = {
     "landmarks": "--cache --faces --json --quiet --size --workers",
     "recipe list": "--json",
     "recipe show": "--json --resolved",
-    "recipe check": "--json --set",
+    "recipe check": "--cache --json --no-cache --quiet --set",
     "recipe offered": "--cache --faces --json --no-cache --quiet --set --workers",
     "recipe init": "--force --from",
     "assets add": "--form --held-out --id --kind --licence --origin --pack --title",

@@ -48,11 +48,16 @@ def test_check_tells_what_is_asked() -> None:
     result = run("recipe", "check", "default", *overrides)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.strip() == resolve_recipe("default", overrides[1::2]).digest()
-    assert "mask+hand" in result.stderr
+    lines = result.stderr.splitlines()
+    assert lines[0] == "default is a valid recipe; it asks for"
+    assert len(lines) == 5  # kinds alone and together, poses, faces taken: whatever number of kinds there is
+    assert "mask+hand" in lines[2]
+    assert "others" in lines[2]
     assert "50.0% of the faces are taken" in result.stderr
     told = json.loads(run("recipe", "check", "default", *overrides, "--json").stdout)
     assert told["digest"] == result.stdout.strip()
     assert told["faces_taken"] == 0.5
+    assert len(told["asked"]) > 40
     kinds = {row["stratum"]: row["share"] for row in told["asked"] if row["what"] == "kinds"}
     assert sum(kinds.values()) == pytest.approx(1)
     assert sum(share for name, share in kinds.items() if "+" in name) == pytest.approx(0.25)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
+import sqlite3
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from fdgen import offer
 from fdgen.assets import AssetLibrary
+from fdgen.cache import FaceCache
 from fdgen.contract import Manifest, Triplet
 from fdgen.errors import RecipeError
 from fdgen.generate import generate
@@ -252,6 +258,89 @@ def test_what_is_offered_is_found_the_same_each_time() -> None:
         assert np.array_equal(one.regions, second[outfit].regions)
     assert first["sunglasses",].regions[:, 0].min() > 0.5
     assert first["mask",].regions[:, 2].mean() > 0.9
+
+
+def alike(one: dict[Outfit, Offer], other: dict[Outfit, Offer]) -> bool:
+    """Tell whether two measurements of what is offered are the same, bit by bit."""
+    return one.keys() == other.keys() and all(
+        np.array_equal(a.coverage, b.coverage)
+        and np.array_equal(a.regions, b.regions)
+        and (a.tried, a.assets, a.worn) == (b.tried, b.assets, b.worn)
+        for a, b in ((one[outfit], other[outfit]) for outfit in one)
+    )
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let each kind be tried on a few times, and return the kinds tried from now on."""
+    kinds: list[str] = []
+    wear = offer.wear
+
+    def watched(scene: Any, outfit: Outfit, *args: Any) -> Any:
+        kinds.append(*outfit)
+        return wear(scene, outfit, *args)
+
+    monkeypatch.setattr(offer, "N_TRIALS", 10)
+    monkeypatch.setattr(offer, "wear", watched)
+    return kinds
+
+
+def test_what_was_tried_is_kept(tried: list[str], tmp_path: Path) -> None:
+    of, library, seen = recipe("several.two=0.2"), AssetLibrary.load(), []
+    bare = offers(of, library, of.outfits())
+    with FaceCache(tmp_path / "faces.sqlite") as cache:
+        first = offers(of, library, of.outfits(), cache=cache, on_trial=lambda *at: seen.append(at))
+        assert seen == [(done, 30) for done in range(31)]
+        assert len(tried) == 60
+        again = offers(of, library, of.outfits(), cache=cache, on_trial=lambda *at: seen.append(at))
+        assert len(seen) == 31  # nothing is told where nothing is done
+        assert len(tried) == 60
+        wider = recipe("coverage.max=0.9", "seed=5", "strata.region.hand.eyes=0.4")
+        offers(wider, library, wider.outfits(), cache=cache)
+        assert len(tried) == 60
+    assert alike(bare, first)
+    assert alike(bare, again)
+
+
+def test_only_what_an_asset_changed_is_tried_again(tried: list[str], tmp_path: Path) -> None:
+    library = AssetLibrary.load()
+    of = recipe()
+    masks = [one.id for one in library.select("mask", held_out=False)]
+    other = recipe(f"assets.exclude=['{masks[0]}']")
+    with FaceCache(tmp_path / "faces.sqlite") as cache:
+        offers(of, library, of.outfits(), cache=cache)
+        tried.clear()
+        found = offers(other, library, other.outfits(), cache=cache)
+        assert tried == ["mask"] * 10
+        assert masks[0] not in found["mask",].worn
+        tried.clear()
+        edited = dataclasses.replace(library[masks[0]], sha256="0" * 64)
+        offers(of, AssetLibrary({**library.assets, edited.id: edited}), of.outfits(), cache=cache)
+        assert tried == ["mask"] * 10
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", zlib.compress(b"[1]\n\0\0"), zlib.compress(b"{}")])
+def test_damaged_trials_are_made_anew(data: bytes, tried: list[str], tmp_path: Path) -> None:
+    of, library = recipe("kinds.hand=0", "kinds.mask=0"), AssetLibrary.load()
+    path = tmp_path / "faces.sqlite"
+    with FaceCache(path) as cache:
+        first = offers(of, library, of.outfits(), cache=cache)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute("UPDATE blobs SET data = ? WHERE name = 'trials'", (data,)).rowcount == 1
+    with FaceCache(path) as cache:
+        assert alike(offers(of, library, of.outfits(), cache=cache), first)
+        assert len(tried) == 20
+        assert alike(offers(of, library, of.outfits(), cache=cache), first)
+        assert len(tried) == 20
+
+
+def test_another_generator_tries_again(tried: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of, library = recipe("kinds.hand=0", "kinds.mask=0"), AssetLibrary.load()
+    with FaceCache(tmp_path / "faces.sqlite") as cache:
+        offers(of, library, of.outfits(), cache=cache)
+        monkeypatch.setattr(offer, "GENERATOR_VERSION", "another")
+        offers(of, library, of.outfits(), cache=cache)
+    assert len(tried) == 20
 
 
 # What is made

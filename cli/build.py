@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .output import Voice, aligned, by_count, counted, duration, emit, emit_json
-from .progress import Stages
+from .progress import Stages, starting
 from .renderer import ready_renderer
 from .settings import (
     cache_options,
@@ -67,13 +67,14 @@ def command(
     Running the same command again resumes: finished shards are checked and kept. Other settings in the same folder are
     refused; another --name or --version renames it. The result is the same bytes for any number of workers.
     """
-    from fdgen.build import build
-    from fdgen.faces import open_faces
-    from fdgen.folder import read_dataset
-    from fdgen.forecast import plan_build
-    from fdgen.labels import check_label
-
     voice = Voice(quiet)
+    with starting(voice):
+        from fdgen.build import build
+        from fdgen.faces import open_faces
+        from fdgen.folder import read_dataset
+        from fdgen.forecast import plan_build
+        from fdgen.labels import check_label
+
     check_label(name, version)
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
     source = open_faces(faces)

@@ -10,7 +10,7 @@ import click
 from .faces import list_faces
 from .lazy import refuse_unknown
 from .output import Voice, counted
-from .progress import Stages
+from .progress import Stages, starting
 from .renderer import ready_renderer
 from .settings import (
     cache_options,
@@ -60,12 +60,13 @@ def command(
     quiet: bool,
 ) -> None:
     """Draw a contact sheet of what a build would make, and write nothing else: clean, occluded, mask."""
-    from fdgen.errors import FacesError
-    from fdgen.images import resize
-    from fdgen.preview import contact_sheet
-    from fdgen.trial import trial
-
     voice = Voice(quiet)
+    with starting(voice):
+        from fdgen.errors import FacesError
+        from fdgen.images import resize
+        from fdgen.preview import contact_sheet
+        from fdgen.trial import trial
+
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
     if kind is not None:
         names = [name for name, _ in resolved.kinds]

@@ -13,6 +13,7 @@ import click
 from .output import Voice, duration
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress, TaskID
 
 LINE_EVERY_S = 10.0
@@ -74,16 +75,23 @@ class Meter:
             self.voice.say(f"{self.done:,}{of} {self.unit}{timing}")
 
 
+def on_terminal(voice: Voice) -> bool:
+    """Tell whether there is somebody to show a bar to."""
+    return not voice.quiet and sys.stderr is not None and sys.stderr.isatty()
+
+
 @contextlib.contextmanager
-def metered(voice: Voice, title: str, unit: str, total: int | None = None) -> Iterator[Meter]:
-    """Show the progress of one step, `unit` being what is counted, in the plural."""
-    if voice.quiet or sys.stderr is None or not sys.stderr.isatty():
+def metered(
+    voice: Voice, title: str, unit: str, total: int | None = None, *, vanishing: bool = False
+) -> Iterator[Meter]:
+    """Show the progress of one step, `unit` being what is counted, in the plural. What vanishes leaves no bar."""
+    if not on_terminal(voice):
         if not voice.quiet:
             click.echo(f"{title} ...", err=True)
         yield Meter(voice, unit, total, None)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, Task, TextColumn
     from rich.text import Text
 
     class Count(MofNCompleteColumn):
@@ -92,9 +100,30 @@ def metered(voice: Voice, title: str, unit: str, total: int | None = None) -> It
         def render(self, task: Task) -> Text:
             return Text() if task.total is None else super().render(task)
 
-    columns = (TextColumn("{task.description}"), BarColumn(), Count(), TextColumn("{task.fields[timing]}"))
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield Meter(voice, unit, total, (progress, progress.add_task(title, total=total, timing="")))
+    class Sign(SpinnerColumn):
+        """Turns until the step is over: a single unit may take long, and something comes after the last one."""
+
+        def render(self, task: Task) -> RenderableType:
+            return Text(" ") if task.fields["over"] else self.spinner.render(task.get_time())
+
+    timing = TextColumn("{task.fields[timing]}")
+    columns = (Sign(), TextColumn("{task.description}"), BarColumn(), Count(), timing)
+    with Progress(*columns, console=Console(stderr=True), transient=vanishing) as progress:
+        task = progress.add_task(title, total=total, timing="", over=False)
+        try:
+            yield Meter(voice, unit, total, (progress, task))
+        finally:
+            progress.update(task, over=True)
+
+
+@contextlib.contextmanager
+def starting(voice: Voice) -> Iterator[None]:
+    """Show on a terminal that a command is under way while its modules are imported, which takes a second or two."""
+    if not on_terminal(voice):
+        yield
+        return
+    with metered(voice, "starting", "modules", vanishing=True):
+        yield
 
 
 class Stages:

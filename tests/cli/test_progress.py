@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -90,3 +95,42 @@ def test_numbers_are_written_for_people() -> None:
     assert by_count({"hand": 2, "mask": 1000, "eye": 2}) == "mask 1,000, eye 2, hand 2"
     assert aligned([("a", 1), ("bbb", 22)]) == ["a     1", "bbb  22"]
     assert aligned([]) == []
+
+
+BARS = """
+import time
+from cli.output import Voice
+from cli.progress import metered, starting
+
+with starting(Voice()):
+    time.sleep(0.5)
+print("between", flush=True)
+with metered(Voice(), "waiting", "steps", 2) as meter:
+    time.sleep(0.5)
+    meter.update(2)
+    time.sleep(0.5)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo terminal")
+def test_a_bar_moves_while_nothing_can_be_counted() -> None:
+    """Before the first unit and after the last one something turns; what only says that it begins leaves no line."""
+    import pty
+
+    parent, child = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    done = subprocess.Popen([sys.executable, "-c", BARS], stdout=child, stderr=child, env=environment)
+    os.close(child)
+    said = b""
+    with contextlib.suppress(OSError):  # what Linux says where the other side is closed
+        while piece := os.read(parent, 65536):
+            said += piece
+    os.close(parent)
+    assert done.wait(60) == 0
+    before, _, after = said.decode().partition("between")
+    signs = re.compile(r"[\u2801-\u28ff]")  # what rich turns
+    assert len(set(signs.findall(before))) >= 2
+    assert before.rstrip().endswith("\x1b[2K")  # the line is gone
+    none, _, all_ = after.partition("2/2")
+    assert len(set(signs.findall(none))) >= 2
+    assert len(set(signs.findall(all_))) >= 2

@@ -111,7 +111,7 @@ def preview(
     wanted = [
         asset for id_, asset in sorted(library.assets.items()) if (id_ in ids or not ids) and kind in (None, asset.kind)
     ]
-    source, photographs = list_faces(faces, voice)
+    source, photographs = list_faces(faces, voice, cache, no_cache)
     photographs = photographs[:MOST_FACES]
     ready_renderer(voice)
     groups = []

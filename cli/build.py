@@ -77,21 +77,15 @@ def command(
 
     check_label(name, version)
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
-    source = open_faces(faces)
-    with Stages(voice) as stages:
+    with Stages(voice) as stages, open_cache(cache, no_cache) as opened:
+        source = open_faces(faces, digests=opened)
         listing = Listing(stages, str(faces or "the sample faces"))
         if dry_run:
             ready_renderer(voice, resolved)
-            with open_cache(cache, no_cache) as opened:
-                plan = plan_build(
-                    resolved,
-                    source,
-                    out,
-                    count=count,
-                    cache=opened,
-                    on_file=listing.update,
-                    on_trial=Trials(stages).update,
-                )
+            on_trial = Trials(stages).update
+            plan = plan_build(
+                resolved, source, out, count=count, cache=opened, on_file=listing.update, on_trial=on_trial
+            )
             stages.close()
             tell_plan(plan, resolved, out, as_json)
             return
@@ -99,7 +93,7 @@ def command(
         watch = Watch(stages)
         before = read_dataset(out)
         started_s = time.monotonic()
-        with open_cache(cache, no_cache) as opened, watch.telling_what_is_kept(out, landmarks_too=opened is not None):
+        with watch.telling_what_is_kept(out, landmarks_too=opened is not None):
             manifest = build(
                 resolved,
                 source,

@@ -34,7 +34,7 @@ def command(faces: str | None, size_px: int, workers: int, cache: Path | None, q
 
     size_px = resolve_recipe("default", size_px=size_px).size_px  # refuses what no recipe could use
     voice = Voice(quiet)
-    source, photographs = list_faces(faces, voice)
+    source, photographs = list_faces(faces, voice, cache)
     path = cache or default_cache_path()
     with FaceCache(path) as opened, metered(voice, "landmarks", "photographs", len(photographs)) as meter:
         known = opened.get_many(photographs, detector=detector_version(), size_px=size_px)

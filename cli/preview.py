@@ -74,7 +74,7 @@ def command(
         only = [f"kinds.{name}={1.0 if name == kind else 0.0}" for name in names]
         only += ["several.two=0", "several.three=0"]
         resolved = resolve_recipe(recipe, [*overrides, *only], seed=seed, size_px=size_px, packs=packs)
-    source, photographs = list_faces(faces, voice)
+    source, photographs = list_faces(faces, voice, cache, no_cache)
     ready_renderer(voice)
     cell_px = min(resolved.size_px, CELL_PX)
     samples = []

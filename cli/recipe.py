@@ -161,7 +161,7 @@ def offered(
     from fdgen.poses import offered_poses
 
     found, voice = resolve_recipe(recipe, overrides), Voice(quiet)
-    source, photographs = list_faces(faces, voice)
+    source, photographs = list_faces(faces, voice, cache, no_cache)
     with open_cache(cache, no_cache) as opened, metered(voice, "landmarks", "photographs", len(photographs)) as meter:
         looked_at = detect(
             source, photographs, size_px=found.size_px, cache=opened, workers=workers, on_face=meter.update

@@ -1,6 +1,7 @@
 """One file that remembers what was found in each photograph: landmarks, rejects, and other analysis.
 
-Keys are digests of content and versions, so an entry is never wrong, only unused; losing the file costs time alone.
+Keys are digests of content and versions, so an entry is never wrong, only unused; losing the file costs time alone. The
+digests of files are remembered too, by path, with what tells that a file has changed since.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fdgen.contract import Reject
 from fdgen.errors import FdError
+from fdgen.file_digests import FileDigest, FileState
 from fdgen.places import cache_folder
 from fdgen.points import Landmarks
 from fdgen.sources import Source
@@ -31,6 +33,10 @@ _SCHEMA = (
         sha256 BLOB, size_px INTEGER, name TEXT, version TEXT, data BLOB,
         PRIMARY KEY (sha256, size_px, name, version))""",
 )
+_FILES = """CREATE TABLE IF NOT EXISTS files (
+    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER, inode BLOB, head BLOB, sha256 BLOB)"""
+"""Made where it is missing: a cache that an earlier version began has none, and that version reads one with it."""
+_FILES_SELECT = "SELECT path, size, mtime_ns, ctime_ns, inode, head, sha256 FROM files WHERE path IN "
 
 
 class FaceCache:
@@ -55,6 +61,9 @@ class FaceCache:
                 with self._writing():
                     if not self._is_ours():  # another process may have been faster
                         self._make_tables()
+            if not self._connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'files'").fetchone()[0]:
+                with self._writing():
+                    self._connection.execute(_FILES)
 
     def __reduce__(self) -> tuple[type[FaceCache], tuple[Path]]:
         return FaceCache, (self.path,)
@@ -131,6 +140,36 @@ class FaceCache:
         rows = [(bytes.fromhex(sha256), size_px, name, version, data) for sha256, data in blobs.items()]
         with self._explained(), self._writing():
             self._connection.executemany("INSERT OR REPLACE INTO blobs VALUES (?, ?, ?, ?, ?)", rows)
+
+    def get_digests(self, paths: Sequence[Path]) -> dict[Path, tuple[FileState, FileDigest]]:
+        """Return what is remembered of files, by absolute path."""
+        keys = {os.fsencode(path): path for path in paths}
+        found = {}
+        for start in range(0, len(keys), _BATCH):
+            batch = list(keys)[start : start + _BATCH]
+            query = _FILES_SELECT + f"({', '.join('?' * len(batch))})"
+            with self._explained():
+                for key, size, mtime_ns, ctime_ns, inode, head, sha256 in self._connection.execute(query, batch):
+                    state = FileState(size, mtime_ns, ctime_ns, int.from_bytes(inode, "big"))
+                    found[keys[key]] = state, FileDigest(head, sha256.hex())
+        return found
+
+    def put_digests(self, found: Mapping[Path, tuple[FileState, FileDigest]]) -> None:
+        """Remember files, in place of what was known of them."""
+        rows = [
+            (
+                os.fsencode(path),
+                state.size,
+                state.mtime_ns,
+                state.ctime_ns,
+                state.inode.to_bytes(16, "big"),  # that of Windows may have 128 bits, of which sqlite takes 63
+                one.head,
+                bytes.fromhex(one.sha256),
+            )
+            for path, (state, one) in found.items()
+        ]
+        with self._explained(), self._writing():
+            self._connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _is_ours(self) -> bool:
         """Tell whether the file has our tables, or nothing yet; refuse any other."""

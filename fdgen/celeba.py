@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.errors import FacesError, PictureError
+from fdgen.file_digests import DigestMemory
 from fdgen.images import picture_size
 from fdgen.sources import ListedFolder, Listing, OnFile, Source, list_pictures
 
@@ -41,7 +42,7 @@ class CelebA(ListedFolder):
 
     kind = "celeba"
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, digests: DigestMemory | None = None) -> None:
         named = Path(root).expanduser()
         found = find_images(named)
         if found is None:
@@ -49,7 +50,7 @@ class CelebA(ListedFolder):
                 f"{named} is not CelebA: it holds no img_align_celeba folder with images like 000001.jpg",
                 hint="name the folder that img_align_celeba lies in",
             )
-        super().__init__(found.absolute())
+        super().__init__(found.absolute(), digests)
         self._lists = {name: path for name in (*_COSTS, POINTS) if (path := _find_list(named, found, name)) is not None}
 
     def annotated_points(self) -> dict[str, npt.NDArray[np.float32]]:
@@ -66,7 +67,7 @@ class CelebA(ListedFolder):
 
     def _list(self, on_file: OnFile | None) -> Listing:
         paths = sorted(name for name in _file_names(self.root) if _NAME.fullmatch(name))
-        pictures, rejects = list_pictures(self.root, paths, on_file)
+        pictures, rejects = list_pictures(self.root, paths, on_file, self._digests)
         wanted = {path for path, _ in pictures}
         identities = self._identities(wanted)
         splits = self._splits(wanted)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fdgen.celeba import CelebA, find_images
 from fdgen.contract import Image, Reject
 from fdgen.errors import FacesError
+from fdgen.file_digests import DigestMemory
 from fdgen.images import picture_format
 from fdgen.sources import (
     PICTURE_SUFFIXES,
@@ -89,22 +90,23 @@ class FolderFaces(ListedFolder):
 
     kind = "folder"
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, digests: DigestMemory | None = None) -> None:
         named = Path(root).expanduser()
         _refuse_unreadable(named)
-        super().__init__(named.absolute())
+        super().__init__(named.absolute(), digests)
 
     def _list(self, on_file: OnFile | None) -> Listing:
         walk = _Walk(self.root)
-        pictures, rejects = list_pictures(self.root, sorted(walk.pictures(), key=printable), on_file)
+        pictures, rejects = list_pictures(self.root, sorted(walk.pictures(), key=printable), on_file, self._digests)
         notes = (*walk.notes(), "nobody is known by name: the same person may stand in two splits")
         return [Source(path, sha256) for path, sha256 in pictures], rejects, notes
 
 
-def open_faces(path: str | Path | None) -> FaceSource:
+def open_faces(path: str | Path | None, *, digests: DigestMemory | None = None) -> FaceSource:
     """Open what the user named: None or `samples` for the portraits within, CelebA, or any folder of photographs.
 
-    A folder that is itself called samples is reached as `./samples`. Raises `FacesError` where there is no such
+    A folder that is itself called samples is reached as `./samples`. `digests`, a `FaceCache` for example, remembers
+    what was read: files that have not changed since are not read again. Raises `FacesError` where there is no such
     folder, or where it is a dataset that fdgen wrote.
     """
     if path is None or path == "samples":
@@ -119,8 +121,8 @@ def open_faces(path: str | Path | None) -> FaceSource:
             hint=f"name the folder of photographs it was made from; `fdgen info {folder}` tells about it",
         )
     if find_images(folder) is not None:
-        return CelebA(folder)
-    return FolderFaces(folder)
+        return CelebA(folder, digests)
+    return FolderFaces(folder, digests)
 
 
 class _Walk:

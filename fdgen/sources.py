@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from fdgen.contract import Image, Reject
 from fdgen.errors import FacesError, PictureError
+from fdgen.file_digests import DigestMemory, digest_files
 from fdgen.images import decode, picture_format
 
 PICTURE_SUFFIXES = frozenset(
@@ -20,8 +21,6 @@ PICTURE_SUFFIXES = frozenset(
 
 MAX_BYTES = 1_000_000_000
 """No photograph is larger than this; a file that is would fill the memory of whoever reads it."""
-
-_PIECE = 1 << 20
 
 PASSING_REASONS = frozenset({"unreadable", "changed"})
 """Rejects that lie with the disk or the moment, not with the photograph: recorded, they would make two runs differ."""
@@ -75,14 +74,19 @@ Listing = tuple[list[Source], list[Reject], tuple[str, ...]]
 
 
 class ListedFolder(ABC):
-    """A folder of photographs that is listed once, when it is first asked; a `FaceSource` but for its `kind`."""
+    """A folder of photographs that is listed once, when it is first asked; a `FaceSource` but for its `kind`.
 
-    def __init__(self, root: Path) -> None:
+    With `digests`, photographs that have not changed since an earlier listing are not read again for it.
+    """
+
+    def __init__(self, root: Path, digests: DigestMemory | None = None) -> None:
         self.root = root
+        self._digests = digests
         self._listing: Listing | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_listing": None}  # 200,000 sources need not travel to every worker
+        # 200,000 sources need not travel to every worker, which lists nothing
+        return {**self.__dict__, "_listing": None, "_digests": None}
 
     @abstractmethod
     def _list(self, on_file: OnFile | None) -> Listing:
@@ -114,7 +118,7 @@ class ListedFolder(ABC):
 
 
 def list_pictures(
-    root: Path, paths: Iterable[str], on_file: OnFile | None = None
+    root: Path, paths: Iterable[str], on_file: OnFile | None = None, digests: DigestMemory | None = None
 ) -> tuple[list[tuple[str, str]], list[Reject]]:
     """Digest files: return (path, sha256) of the usable ones in the order given, and rejects for the others.
 
@@ -123,17 +127,16 @@ def list_pictures(
     paths = list(paths)
     first_with: dict[str, str] = {}
     rejects = []
-    for done, path in enumerate(paths, 1):
-        try:
-            head, sha256 = _head_and_digest(root / path)
-        except OSError as error:
-            rejects.append(Reject(printable(path), "", 0, "unreadable", f"it cannot be read: {error.strerror}"))
+    results = digest_files([root / path for path in paths], digests, most_bytes=MAX_BYTES)
+    for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
+        if isinstance(result, OSError):
+            rejects.append(Reject(printable(path), "", 0, "unreadable", f"it cannot be read: {result.strerror}"))
         else:
-            unusable = _unusable(path, head, sha256, first_with.get(sha256))
+            unusable = _unusable(path, result.head, result.sha256, first_with.get(result.sha256))
             if unusable is None:
-                first_with[sha256] = path
+                first_with[result.sha256] = path
             else:
-                rejects.append(Reject(printable(path), sha256, 0, *unusable))
+                rejects.append(Reject(printable(path), result.sha256, 0, *unusable))
         if on_file is not None:
             on_file(done, len(paths))
     return [(path, sha256) for sha256, path in first_with.items()], rejects
@@ -152,7 +155,9 @@ def read_picture(root: Path, source: Source) -> Image:
         ) from error
     if hashlib.sha256(data).hexdigest() != source.sha256:
         raise PictureError(
-            f"{source.path} has changed since it was listed", reason="changed", hint="run the same command again"
+            f"{source.path} has changed since it was listed",
+            reason="changed",
+            hint="run the same command again; with --no-cache, should its size and time be those of before",
         )
     return decode(data, name=source.path)
 
@@ -177,17 +182,6 @@ def refuse_empty(what: str, sources: list[Source], rejects: list[Reject]) -> Non
 def printable(path: str) -> str:
     """Return a path that any file can hold: bytes of a name that is not UTF-8 are written as escapes."""
     return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
-
-
-def _head_and_digest(path: Path) -> tuple[bytes, str]:
-    """Return the first bytes of a file and its sha256, `""` where it is larger than `MAX_BYTES`."""
-    with path.open("rb") as file:
-        head = file.read(_PIECE)
-        digest, size = hashlib.sha256(head), len(head)
-        while size <= MAX_BYTES and (piece := file.read(_PIECE)):
-            digest.update(piece)
-            size += len(piece)
-    return head[:16], digest.hexdigest() if size <= MAX_BYTES else ""
 
 
 def _unusable(path: str, head: bytes, sha256: str, twin: str | None) -> tuple[str, str] | None:

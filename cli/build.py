@@ -123,7 +123,10 @@ def title(dataset: Mapping[str, Any]) -> str:
 
 def summarise(manifest: Manifest, watch: Watch, elapsed_s: float) -> dict[str, Any]:
     """Return what a build has to tell when it is done, as JSON holds it."""
+    from fdgen.small_splits import remarks
+
     dataset = manifest.dataset
+    notes, warnings = remarks(dataset)
     pairs_s = time.monotonic() - watch.began_s if watch.began_s is not None and watch.made else None
     return {
         "dataset": str(manifest.root),
@@ -134,8 +137,8 @@ def summarise(manifest: Manifest, watch: Watch, elapsed_s: float) -> dict[str, A
         "splits": {name: number for name, number in dataset["splits"].items() if name != "basis"},
         "kinds": dict(dataset["kinds"]),
         "rejects": dict(dataset["rejects"]),
-        "warnings": list(dataset["warnings"]),
-        "notes": list(dataset["notes"]),
+        "warnings": warnings,
+        "notes": notes,
         "seconds": round(elapsed_s, 2),
         "pairs_per_second": round(watch.made / pairs_s, 2) if pairs_s else None,
         "sheet": str(manifest.root / "preview.jpg"),

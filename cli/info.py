@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import aligned, counted, emit, emit_json
+from .output import Voice, aligned, counted, emit, emit_json
 from .settings import DatasetType, json_option
 
 if TYPE_CHECKING:
@@ -35,14 +35,19 @@ def command(dataset: str | Path, as_json: bool) -> None:
     facts = gather(Manifest.load(dataset))
     if as_json:
         emit_json(facts)
-        return
-    for line in report(facts):
-        emit(line)
+    else:
+        for line in report(facts):
+            emit(line)
+    for text in facts["warnings"]:
+        Voice().say(f"warning: {text}")
 
 
 def gather(manifest: Manifest) -> dict[str, Any]:
     """Return what there is to tell of a dataset, as JSON holds it."""
+    from fdgen.small_splits import remarks
+
     table, dataset = manifest.table, manifest.dataset
+    notes, warnings = remarks(dataset)
     kinds = table["kinds"].map(lambda text: "+".join(json.loads(text)))
     assets = Counter(asset for text in table["asset_ids"] for asset in json.loads(text))
     bins = (table["coverage"] / BIN).astype(int)
@@ -79,6 +84,8 @@ def gather(manifest: Manifest) -> dict[str, Any]:
         "landmarks": dataset["landmarks"],
         "environment": dataset.get("environment", {}),
         "asked_and_got": asked_and_got(manifest),
+        "notes": notes,
+        "warnings": warnings,
         "example_keys": table["key"].head(EXAMPLES).tolist(),
     }
 
@@ -163,6 +170,7 @@ def report(facts: dict[str, Any]) -> list[str]:
         bar = "#" * round(BAR_CHARACTERS * number / most)
         lines.append(f"  {low}-{float(low) + BIN:.2f}  {number:>7,}  {bar}".rstrip())
     lines += asked_lines(facts["asked_and_got"])
+    lines += [f"note      {text}" for text in facts["notes"]]
     lines.append(f"keys      {', '.join(facts['example_keys'])}, ...")
     return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from fdgen.outfit import label
 from fdgen.plan import AtOnce, FaceQueue, Planner, ShardPlan, split_rule
 from fdgen.recipe import Recipe
 from fdgen.resume import planned_receipt
+from fdgen.small_splits import remarks
 from fdgen.sources import FaceSource, OnFile
 from fdgen.spec import make_spec, spec_id
 from fdgen.worker import Steps
@@ -82,17 +84,24 @@ def plan_build(
     notes = [rule.note, *faces.notes]
     if rejects := faces.rejects():
         notes.append(f"{len(rejects)} files cannot be used and would be listed in rejects.csv")
+    samples = {split: sum(len(p.candidates) for p in plans if p.split == split) for split in SPLITS}
+    planned = {
+        "splits": {"basis": rule.basis, **samples},
+        "recipe": recipe.as_dict(),
+        "sources": {"kind": faces.kind},
+        "notes": notes,
+    }
     return BuildPlan(
         spec_id=spec_id(spec),
         count=planner.target,
         photographs=len(sources),
-        samples={split: sum(len(p.candidates) for p in plans if p.split == split) for split in SPLITS},
+        samples=samples,
         shards={split: sum(plan.split == split for plan in plans) for split in SPLITS},
         kinds={label(outfit): share for outfit, share in recipe.outfits().items()},
         size_px=recipe.size_px,
         bytes=disk_bytes(recipe, planner.target),
         shards_done=done,
-        notes=tuple(notes),
+        notes=tuple(itertools.chain(*remarks(planned))),
     )
 
 

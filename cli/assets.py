@@ -47,9 +47,14 @@ for own in (add, index, check):
 @json_option
 def list_(kind: str | None, packs: tuple[Path, ...], as_json: bool) -> None:
     """List the occluders: id, kind, title, licence, and whether it is held out for the test split."""
-    from fdgen.packs import open_library
+    from fdgen.assets import AssetLibrary
 
-    assets = [asset for _, asset in sorted(open_library(packs).assets.items())]
+    library = AssetLibrary.load()
+    if packs:
+        from fdgen.packs import open_library  # which needs the renderer, and that the compiler
+
+        library = open_library(packs)
+    assets = [asset for _, asset in sorted(library.assets.items())]
     kinds = sorted({asset.kind for asset in assets})
     if kind is not None:
         refuse_unknown("--kind", [kind], kinds)

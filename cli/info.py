@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from .output import Voice, aligned, counted, emit, emit_json
 from .settings import DatasetType, json_option
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from fdgen.contract import Manifest
 
 BIN = 0.05
 """Width of a bar of the histogram of coverage."""
@@ -24,15 +21,23 @@ BAR_CHARACTERS = 40
 
 EXAMPLES = 3
 
+COLUMNS = (
+    *("key", "split", "source_sha256", "identity", "kinds", "asset_ids", "held_out", "worn", "hair"),
+    *("coverage", "coverage_eyes", "coverage_nose", "coverage_mouth", "yaw_deg", "pitch_deg", "roll_deg"),
+)
+"""What is read of the manifest."""
+
 
 @click.command("info")
 @click.argument("dataset", type=DatasetType())
 @json_option
 def command(dataset: str | Path, as_json: bool) -> None:
     """Tell what DATASET, a folder or a URL, holds and where it comes from."""
-    from fdgen.contract import Manifest
+    from fdgen.contract import open_place, read_finished
+    from fdgen.sample_columns import read_columns
 
-    facts = gather(Manifest.load(dataset))
+    root = open_place(dataset)
+    facts = gather(str(root), read_finished(root), read_columns(root, COLUMNS))
     if as_json:
         emit_json(facts)
     else:
@@ -42,40 +47,36 @@ def command(dataset: str | Path, as_json: bool) -> None:
         Voice().say(f"warning: {text}")
 
 
-def gather(manifest: Manifest) -> dict[str, Any]:
-    """Return what there is to tell of a dataset, as JSON holds it."""
+def gather(where: str, dataset: Mapping[str, Any], table: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """Return what there is to tell of a dataset, as JSON holds it; `table` has the columns of its manifest."""
     from fdgen.small_splits import remarks
 
-    table, dataset = manifest.table, manifest.dataset
     notes, warnings = remarks(dataset)
-    kinds = table["kinds"].map(lambda text: "+".join(json.loads(text)))
     assets = Counter(asset for text in table["asset_ids"] for asset in json.loads(text))
-    bins = (table["coverage"] / BIN).astype(int)
+    bins = Counter(int(value / BIN) for value in table["coverage"])
     return {
-        "dataset": str(manifest.root),
+        "dataset": where,
         "name": dataset.get("name"),
         "version": dataset.get("version"),
         "spec_id": dataset["spec_id"],
         "content_id": dataset["content_id"],
-        "samples": len(table),
+        "samples": len(table["key"]),
         "asked": dataset.get("count"),
-        "faces_used": int(table["source_sha256"].nunique()),
+        "faces_used": len(set(table["source_sha256"])),
         "faces_given": dataset["sources"]["count"],
-        "identities": int(table["identity"].nunique()),
+        "identities": len(set(table["identity"]) - {None}),
         "size_px": dataset["recipe"]["size_px"],
         "bytes": sum(shard["bytes"] for shard in dataset["shards"]),
         "shards": len(dataset["shards"]),
         "splits": counts(table["split"]),
-        "kinds": counts(kinds),
+        "kinds": counts("+".join(json.loads(text)) for text in table["kinds"]),
         "assets": dict(assets.most_common()),
-        "held_out": int(table["held_out"].sum()),
+        "held_out": sum(table["held_out"]),
         "rejects": dict(dataset["rejects"]),
-        "worn": worn(table),
-        "hair": counts(table["hair"].dropna()) if "hair" in table else {},
+        "worn": worn(table.get("worn", [])),
+        "hair": counts(state for state in table.get("hair", []) if state is not None),
         "coverage": spread(table["coverage"]),
-        "coverage_histogram": {
-            f"{low * BIN:.2f}": int((bins == low).sum()) for low in range(int(bins.min()), int(bins.max()) + 1)
-        },
+        "coverage_histogram": {f"{low * BIN:.2f}": bins[low] for low in range(min(bins), max(bins) + 1)},
         "yaw_deg": spread(table["yaw_deg"]),
         "pitch_deg": spread(table["pitch_deg"]),
         "roll_deg": spread(table["roll_deg"]),
@@ -83,21 +84,21 @@ def gather(manifest: Manifest) -> dict[str, Any]:
         "generator": dataset["generator"],
         "landmarks": dataset["landmarks"],
         "environment": dataset.get("environment", {}),
-        "asked_and_got": asked_and_got(manifest),
+        "asked_and_got": asked_and_got(dataset, table),
         "notes": notes,
         "warnings": warnings,
-        "example_keys": table["key"].head(EXAMPLES).tolist(),
+        "example_keys": table["key"][:EXAMPLES],
     }
 
 
-def asked_and_got(manifest: Manifest) -> list[dict[str, Any]] | None:
+def asked_and_got(dataset: Mapping[str, Any], table: Mapping[str, list[Any]]) -> list[dict[str, Any]] | None:
     """Return what the recipe asked of the samples beside what they are; None where it is of another version."""
     from fdgen.errors import RecipeError
     from fdgen.recipe import Recipe
     from fdgen.tally import tally
 
     try:
-        recipe = Recipe.from_dict(manifest.dataset["recipe"])
+        recipe = Recipe.from_dict(dataset["recipe"])
     except RecipeError:
         return None
     return [
@@ -111,30 +112,28 @@ def asked_and_got(manifest: Manifest) -> list[dict[str, Any]] | None:
             "samples": one.samples,
             "z": None if one.z is None else round(one.z, 3),
         }
-        for one in tally(recipe, manifest.table)
+        for one in tally(recipe, table)
     ]
 
 
-def worn(table: pd.DataFrame) -> dict[str, int] | None:
+def worn(column: Iterable[str | None]) -> dict[str, int] | None:
     """Return how many samples were made from a picture in which each kind is worn already, `nothing` among them.
 
     None where the dataset was made before that was looked for.
     """
-    if "worn" not in table or not table["worn"].notna().any():
-        return None
-    lists = table["worn"].dropna().map(json.loads)
-    seen = Counter(kind for kinds in lists for kind in kinds or ("nothing",))
-    return dict(seen.most_common())
+    lists = [json.loads(text) for text in column if text is not None]
+    return counts(kind for kinds in lists for kind in kinds or ("nothing",)) if lists else None
 
 
-def counts(column: pd.Series[Any]) -> dict[str, int]:
+def counts(values: Iterable[str]) -> dict[str, int]:
     """Return how often each value occurs, the most frequent first."""
-    return {str(value): int(number) for value, number in column.value_counts().items()}
+    return dict(Counter(values).most_common())
 
 
-def spread(column: pd.Series[Any]) -> dict[str, float]:
+def spread(values: Sequence[float]) -> dict[str, float]:
     """Return smallest, median and largest value."""
-    return {name: round(float(getattr(column, name)()), 6) + 0.0 for name in ("min", "median", "max")}
+    found = {"min": min(values), "median": statistics.median(values), "max": max(values)}
+    return {name: round(value, 6) + 0.0 for name, value in found.items()}
 
 
 def report(facts: dict[str, Any]) -> list[str]:

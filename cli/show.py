@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,14 +27,17 @@ PICTURES = ("clean", "occluded", "mask", "alpha")
 )
 def command(key: str, dataset: str | Path, out: Path | None) -> None:
     """Show the sample KEY: its record on standard output, and its four pictures with --out."""
-    from fdgen.contract import Manifest
+    from fdgen.contract import SampleRecord, open_place, read_finished
+    from fdgen.sample_columns import read_member, read_row
 
-    manifest = Manifest.load(dataset)
-    record = manifest.record(key)
+    root = open_place(dataset)
+    read_finished(root)
+    row = read_row(root, key)
+    record = SampleRecord.from_mapping(json.loads(read_member(root, row, "json")))
     if out is not None:
         from fdgen.images import decode_png
         from fdgen.preview import contact_sheet
 
-        write_sheet(out, contact_sheet([[decode_png(manifest.read_member(key, f"{name}.png")) for name in PICTURES]]))
+        write_sheet(out, contact_sheet([[decode_png(read_member(root, row, f"{name}.png")) for name in PICTURES]]))
         click.echo(f"drawn in {out}: {', '.join(PICTURES)}", err=True)
-    emit_json({**asdict(record), "shard": str(manifest.row(key)["shard"])})
+    emit_json({**asdict(record), "shard": row["shard"]})

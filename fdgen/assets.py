@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
-from fdgen.contract import digest_json
+from fdgen.digests import digest_json
 from fdgen.errors import AssetError
 
 if sys.version_info >= (3, 11):

@@ -7,7 +7,6 @@ inside `Manifest`. Arrays are RGB uint8, `_HWC` or `_HW`.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import json
 import re
@@ -19,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fdgen.digests import canonical_json as canonical_json
+from fdgen.digests import digest_json as digest_json
+from fdgen.digests import merkle_root as merkle_root
 from fdgen.errors import DatasetError
 from fdgen.storage import Place as Place  # fdtrain reads by these too, and of fdgen it knows this module alone
 from fdgen.storage import Remote as Remote
@@ -72,30 +74,6 @@ def misshapen(dataset: Mapping[str, Any]) -> str | None:
 def sample_key(source_sha256: str, variant: int) -> str:
     """Return the key of a sample: `f`, 16 hex digits of its source's digest, `-`, the variant."""
     return f"f{source_sha256[:16]}-{variant}"
-
-
-def canonical_json(value: Any) -> str:
-    """Serialise so that equal values give equal text: sorted keys, no spaces, shortest floats, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def digest_json(value: Any) -> str:
-    """Return the sha256 of the canonical JSON of `value`, in hex."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
-
-
-def merkle_root(leaves: list[str]) -> str:
-    """Return the Merkle root of hex digests, in their order; a lone node at a level moves up as it is.
-
-    Leaves and inner nodes are hashed under different prefixes, so that neither can pass for the other.
-    """
-    level = [hashlib.sha256(b"\x00" + bytes.fromhex(leaf)).digest() for leaf in leaves]
-    if not level:
-        return hashlib.sha256(b"").hexdigest()
-    while len(level) > 1:
-        pairs = [hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
-        level = pairs + level[len(level) - len(level) % 2 :]
-    return level[0].hex()
 
 
 _PLAIN_TYPES: Mapping[str, tuple[type, ...]] = {

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from fdgen.contract import digest_json
+from fdgen.digests import digest_json
 from fdgen.errors import RecipeError
 from fdgen.outfit import Outfit, Several, outfits
 from fdgen.recipe_toml import guess, read_recipe, recipe_names, recipe_text, write_recipe

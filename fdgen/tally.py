@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fdgen.contract import SampleRecord
 from fdgen.outfit import Outfit, label
 from fdgen.recipe import Recipe
 from fdgen.strata import Bin
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from fdgen.contract import SampleRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +63,26 @@ def asked(recipe: Recipe) -> list[Asked]:
     return [one for one, _, _ in _asked(recipe)]
 
 
-def tally(recipe: Recipe, table: pd.DataFrame) -> list[Tally]:
-    """Compare the samples of a manifest's table with what their recipe asked."""
-    worn = table["kinds"].map(lambda text: label(json.loads(text)))
+def tally(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence[Any]]) -> list[Tally]:
+    """Compare the samples of a manifest's table, or of its columns, with what their recipe asked."""
+    import numpy as np
+
+    worn = np.array([label(json.loads(text)) for text in table["kinds"]])
+    counts = Counter(worn.tolist())
     found = []
     for one, members, place in _asked(recipe):
-        rows = table[worn.isin([label(outfit) for outfit in members])]
         if one.what == "kinds":
-            found.append(Tally(one, int((worn == one.stratum).sum()), len(table)))
+            found.append(Tally(one, counts[one.stratum], len(worn)))
             continue
+        rows = np.isin(worn, [label(outfit) for outfit in members])
+        column = {"pose": "yaw_deg", "coverage": "coverage"}.get(one.what, f"coverage_{one.stratum}")
+        values = np.asarray(table[column], np.float64)[rows]
         if one.what == "region":
-            inside = rows[f"coverage_{one.stratum}"] >= recipe.strata.covered
+            inside = values >= recipe.strata.covered
         else:
-            values = rows["yaw_deg"].abs() if one.what == "pose" else rows["coverage"]
+            values = np.abs(values) if one.what == "pose" else values
             inside = (values >= place.low) & (values < place.high)
-        found.append(Tally(one, int(inside.sum()), len(rows)))
+        found.append(Tally(one, int(inside.sum()), int(rows.sum())))
     return found
 
 

@@ -6,11 +6,13 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import PIL.Image
 import pytest
 
@@ -73,6 +75,60 @@ def test_info_says_it_in_words_too(built: Built) -> None:
     assert summary["content_id"] in result.stdout
     histogram = [line.split() for line in result.stdout.splitlines() if line.startswith("  0.")]
     assert sum(int(row[1]) for row in histogram) == 12
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["info", "{set}"],
+        ["show", "{key}", "--dataset", "{set}"],
+        ["recipe", "list"],
+        ["recipe", "show"],
+        ["assets", "list"],
+    ],
+    ids=lambda words: "-".join(words[:2]),
+)
+def test_commands_that_look_load_nothing_heavy(built: Built, command: list[str]) -> None:
+    """Each of these modules takes longer to load than all the rest of such a command."""
+    words = [word.format(set=built[0], key=next(iter(Manifest.load(built[0])))) for word in command]
+    code = (
+        "import sys\nfrom cli.fdgen_main import program\n"
+        f"program({words!r}, standalone_mode=False)\n"
+        "print(*({'cv2', 'mediapipe', 'numba', 'pandas', 'torch', 'rich'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout
+    assert done.stderr.strip() == ""
+
+
+def test_info_tells_of_small_splits(built: Built, tmp_path: Path) -> None:
+    out, _ = built
+    assert json.loads(run("info", out, "--json").stdout)["warnings"] == []  # of the sample faces it is a note
+    assert "note      the train split has" in run("info", out).stdout
+    copy = tmp_path / "set"
+    shutil.copytree(out, copy)
+    dataset = json.loads((copy / "dataset.json").read_text())
+    dataset["sources"]["kind"] = "folder"
+    dataset["splits"]["basis"] = "source"
+    (copy / "dataset.json").write_text(json.dumps(dataset))
+    result = run("info", copy)
+    assert result.stderr.startswith("warning: the train split has ")
+    assert "--count" in result.stderr
+    assert json.loads(run("info", copy, "--json").stdout)["warnings"] == [
+        result.stderr.strip().removeprefix("warning: ")
+    ]
+
+
+def test_a_damaged_manifest_is_told_of(built: Built, tmp_path: Path) -> None:
+    copy = tmp_path / "set"
+    shutil.copytree(built[0], copy)
+    key = next(iter(Manifest.load(copy)))
+    pd.read_parquet(copy / "manifest.parquet").drop(columns=["key"]).to_parquet(copy / "manifest.parquet")
+    for command in (["info", copy], ["show", key, "--dataset", copy]):
+        assert_refused(run(*command), 1, "no manifest of ours", "'key'")
+    (copy / "manifest.parquet").write_bytes(b"nonsense")
+    for command in (["info", copy], ["show", key, "--dataset", copy]):
+        assert_refused(run(*command), 1, "manifest.parquet cannot be read", "fdgen verify")
 
 
 @pytest.mark.parametrize("command", [["info"], ["verify"], ["show", "f0-0", "--dataset"]], ids=lambda c: c[0])

@@ -29,6 +29,18 @@ from tests.fdtrain.sets import write_set
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "losses.json"
 
+SURE_STEPS, EARLY = 9, 1e-4
+"""Steps in which all processors agree, and how far: AVX-512, AVX2 and plain x86 differed by 1.3e-5 at most.
+
+Kernels add in another order, so that last bits differ. In the tenth step one of them decides on which side of a kink
+of a loss a pixel lies (2.5e-4 in a gradient), and from there on training amplifies it eightfold a step.
+"""
+
+LATER = {"gradient": 0.2, "adversarial": 0.05}
+LATER_REST = 0.06
+"""How far later steps may differ: three times what was seen between processors or more. Gradients differed by 0.064 of
+themselves; the adversarial term, which is near 0, by 0.012 in itself; the rest by 0.020 of itself."""
+
 
 @pytest.fixture(scope="module")
 def whole(triplets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -156,9 +168,14 @@ def test_losses_of_the_first_steps_are_those_of_the_golden(triplets: Path, tmp_p
 
     found, expected = golden_losses(triplets, tmp_path / "run"), json.loads(GOLDEN.read_text())
     assert len(found) == len(expected) == 20
-    for line, golden in zip(found, expected, strict=True):
-        # Kernels differ in the last bits between processors, and training amplifies that step by step.
-        assert line == pytest.approx(golden, rel=2e-3, abs=2e-4)
+    for line, golden in zip(found[:SURE_STEPS], expected, strict=False):
+        assert line == pytest.approx(golden, rel=EARLY, abs=1e-6)
+    for line, golden in zip(found[SURE_STEPS:], expected[SURE_STEPS:], strict=True):
+        assert line.keys() == golden.keys()
+        for name, value in line.items():
+            kind = name.rpartition("/")[2]
+            tolerance = {"abs" if kind == "adversarial" else "rel": LATER.get(kind, LATER_REST)}
+            assert value == pytest.approx(golden[name], **tolerance), name
 
 
 def test_the_log_holds_what_was_promised(whole: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .compare import tell_plan, worked
+from .compare import settled_terms, tell_plan, worked
 from .output import Voice, emit, emit_json
 from .reporting import FAILED
 from .settings import json_option, quiet_option
@@ -71,14 +71,16 @@ def command(
     from fdtrain.comparison.ablation import record
     from fdtrain.comparison.compare import ASK_FILE
     from fdtrain.comparison.findings import Findings
+    from fdtrain.comparison.plan import preset_of
 
+    voice = Voice(quiet)
     ask = ask_of(data, images, seconds, **terms)
+    ask = settled_terms(ask, [preset_of(preset, ask.size_px)], out, voice)
     ablation = _opened(table, axis, unseen, preset, ask)
     tasks = ablation.tasks(seeds or (1 if axis is not None else SEEDS))
     if dry_run:
         tell_plan(tasks, ask, as_json)
         return
-    voice = Voice(quiet)
     done = worked(tasks, ask, out, voice, lambda folder: record(ablation, folder))
     found = Findings.over(ablation, tasks, done, ask, json.loads((out / ASK_FILE).read_text(encoding="utf-8")))
     found.write(out)

@@ -112,10 +112,11 @@ def command(
         raise click.UsageError(f"--against {against}: there is no such row", context)
     if real is not None:
         read_photographs(real)  # an hour later a wrong folder would cost an hour
+    voice = Voice(quiet)
+    ask = settled_terms(ask, [task.what for task in tasks if task.kind == "trained"], out, voice)
     if dry_run:
         tell_plan(tasks, ask, as_json)
         return
-    voice = Voice(quiet)
     done = worked(tasks, ask, out, voice)
     tables = Tables.of(tasks, done, ask, json.loads((out / ASK_FILE).read_text(encoding="utf-8")), against)
     tables.write(out)
@@ -139,6 +140,17 @@ def command(
     voice.say(f"tables in {out}: table.txt, .csv, .json, .md, .tex")
     if done.failed:
         sys.exit(FAILED)
+
+
+def settled_terms(ask: Ask, presets: list[str], out: Path, voice: Voice) -> Ask:
+    """Return the terms with what `auto` comes to for all rows, and say why."""
+    from fdtrain.comparison.auto import settled
+    from fdtrain.comparison.compare import ASK_FILE
+
+    ask = settled(ask, presets, out / ASK_FILE)
+    for sentence in ask.auto.why if ask.auto is not None else ():
+        voice.say(f"note: {sentence}")
+    return ask
 
 
 def worked(

@@ -56,7 +56,7 @@ def terms_options(function: Function) -> Function:
         measures_option(PICTURE_MEASURES),
         click.option(
             "--perceptual",
-            type=click.Choice(["vgg19", "vgg16-stlpips", "off"]),
+            type=click.Choice(["auto", "vgg19", "vgg16-stlpips", "off"]),
             help="Perceptual network of the methods that have one.  [default: each preset's]",
         ),
         click.option(

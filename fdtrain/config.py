@@ -132,8 +132,9 @@ class LossConfig(Section):
     # The parts of the reconstruction loss (eq. 3); Table 3 turns them off in turn.
     l1: Weight = 1.0
     ssim: Weight = 1.0
-    # Eq. 6 is of VGG-19; other networks stand under their own names.
-    perceptual: Literal["vgg19", "vgg16-stlpips", "off"] = "vgg19"
+    # Eq. 6 is of VGG-19; other networks stand under their own names. `auto` takes the first of the three whose weights
+    # are at hand, and a run keeps it.
+    perceptual: Literal["auto", "vgg19", "vgg16-stlpips", "off"] = "vgg19"
     perceptual_layers: Names = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
     # Divide each layer's distance by the mean of the true features, so that no layer drowns the others.
     perceptual_relative: bool = False
@@ -173,7 +174,9 @@ class TrainingConfig(Section):
     clip_norm: Annotated[Positive | None, BeforeValidator(none_from_text)] = None
     # Moving average of the generators, which is what is evaluated and kept; none uses the last weights.
     ema_decay: Annotated[Annotated[Number, within(0, 0.99999)] | None, BeforeValidator(none_from_text)] = None
-    precision: Literal["fp32", "bf16"] = "fp32"
+    # The paper names none. `auto` takes the faster one on this machine, by timed steps: bf16 halves a step on a GPU, or
+    # a processor that has it, and takes many times as long where it is emulated. A run keeps what it began with.
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     channels_last: bool = False
 
     @model_validator(mode="after")

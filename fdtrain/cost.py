@@ -37,7 +37,7 @@ class Cost:
 
 
 def cost_of(config: FitConfig) -> Cost:
-    """Return what a config costs."""
+    """Return what a config costs; of what is left to `auto`, the dearest it can come to."""
     side, batch = config.data.size_px, config.training.batch
     parameters, gmacs = size_of(config)
     n_discriminator, values = _stacked_training(config) if config.is_stack else _single_training(config)
@@ -131,7 +131,7 @@ def _perceptual_values(config: FitConfig, side: int) -> int:
     if config.loss.perceptual == "off" or not any(betas):
         return 0
     passes = 1 + sum(beta > 0 for beta in betas) if config.is_stack else 2
-    blocks = TRUNKS[config.loss.perceptual].blocks
+    blocks = TRUNKS["vgg19" if config.loss.perceptual == "auto" else config.loss.perceptual].blocks
     widths = (64, 128, 256, 512, 512)
     maps = sum(
         2 * n * width * (side >> level) ** 2 for level, (n, width) in enumerate(zip(blocks, widths, strict=True))

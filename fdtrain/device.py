@@ -79,7 +79,9 @@ def lay_out(config: FitConfig, device: torch.device, *modules: nn.Module | None)
 
 
 def autocast(config: FitConfig, device: torch.device) -> torch.autocast:
-    """Return the context in which networks compute, in the precision that the config asks for."""
+    """Return the context in which networks compute, in the precision of the config; it must not be `auto` any more."""
+    if config.training.precision == "auto":
+        raise ValueError("training.precision must be fp32 or bf16 here, got auto: fdtrain.training.settled decides it")
     return torch.autocast(device.type, torch.bfloat16, enabled=config.training.precision == "bf16")
 
 

@@ -40,14 +40,16 @@ from fdtrain.run import (
     WEIGHTS,
     RunRecord,
     RunSummary,
+    as_recorded,
     read_record,
-    recorded_machine,
     refuse_other,
     write_record,
 )
 from fdtrain.samples import open_samples, settled_kinds
 from fdtrain.stats import Log, Progress, Stretch, finite
 from fdtrain.stored import StoredSamples
+from fdtrain.training.precision import slow_here
+from fdtrain.training.settled import settle_perceptual, settle_precision
 
 MOST_BAD_STEPS = 10
 """So many steps in a row without a finite gradient are no accident."""
@@ -73,7 +75,8 @@ def fit(
     """
     run_dir = Path(run_dir)
     recorded = read_record(run_dir)
-    config = recorded_machine(config, recorded)
+    keeps = recorded is not None and config.training.precision == "auto"
+    config = as_recorded(config, recorded)
     device = open_device(config.machine.device)
     config = settled_kinds(settled(config, device))
     with (
@@ -95,7 +98,9 @@ def fit(
 
         # Networks, the same in every process: all their first weights come from one generator.
         rng = torch.Generator().manual_seed(config.seed)
+        config, of_features = settle_perceptual(config, group, note)
         perceptual = open_perceptual(config)
+        config, of_precision = settle_precision(config, device, perceptual, total, group, note)
         objective = open_objective(config, device, perceptual, rng)
         model, stages = objective.model, objective.stages
         average = averaged(model) if training.ema_decay is not None else model
@@ -111,11 +116,14 @@ def fit(
             perceptual_sha256=perceptual.sha256 if perceptual else None,
             parameters=sum(p.numel() for p in model.parameters()),
             torch=torch.__version__,
+            decided=recorded.decided if recorded is not None else {**of_features, **of_precision},
         )
         if recorded is not None:
             refuse_other(run_dir, recorded, record)
             if recorded.torch != record.torch:
                 note(f"the run began with torch {recorded.torch}, this is {record.torch}: not the same bits")
+            if group.is_first and (slow := slow_here(config.training.precision, device)) is not None:
+                note(slow)
         if training.batch % group.world:
             raise ConfigError(f"training.batch must be a multiple of the {group.world} processes, got {training.batch}")
         for sentence in (*check_data(train.root, train), *check_room(config, run_dir, device)):
@@ -150,7 +158,8 @@ def fit(
                 set_random_state(state["random"][group.rank])
             else:
                 note(f"the run had {len(state['random'])} processes, now {group.world}: not the same bits")
-            note(f"going on after {images:,} of {total:,} images")
+            kept = f", in {config.training.precision} as it began" if keeps else ""
+            note(f"going on after {images:,} of {total:,} images{kept}")
         begun_images, begun_s = images, time.perf_counter()
         log = Log(run_dir, images, tensorboard=output.tensorboard) if group.is_first else None
 

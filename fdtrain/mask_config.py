@@ -53,7 +53,6 @@ def _settings(size_px: int, images: int) -> dict[str, Any]:
         "training.warmup_images": 2_000,
         "training.decay_from_images": 10_000,
         "training.ema_decay": 0.998,
-        "training.precision": "bf16",
         "training.channels_last": True,
         "output.stats_images": 2_000,
         "output.checkpoint_images": 10_000,

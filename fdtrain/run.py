@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class RunRecord:
     torch: str
     fdtrain: str = __version__
     schema: int = SCHEMA
+    # How what the settings left to `auto` was decided, by setting: what was asked and taken, what was timed.
+    decided: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self, images: int, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return what stands beside weights in their file: where they come from, and how good they were `found`."""
@@ -119,15 +121,20 @@ def refuse_other(run_dir: Path, recorded: RunRecord, wanted: RunRecord) -> None:
         )
 
 
-def recorded_machine(config: FitConfig, recorded: RunRecord | None) -> FitConfig:
-    """Return the config with device and threads as the run began with, where they are left open."""
+def as_recorded(config: FitConfig, recorded: RunRecord | None) -> FitConfig:
+    """Return the config with all that it leaves open as the run began with: device, threads, and what was `auto`."""
     if recorded is None:
         return config
-    was = recorded.config["machine"]
-    machine = config.machine.model_copy(
-        update={
-            "device": was["device"] if config.machine.device == "auto" else config.machine.device,
-            "threads": config.machine.threads or was["threads"],
-        }
+    was = FitConfig.from_dict(recorded.config)
+    machine = {
+        "device": was.machine.device if config.machine.device == "auto" else config.machine.device,
+        "threads": config.machine.threads or was.machine.threads,
+    }
+    changes: dict[str, dict[str, Any]] = {"machine": machine}
+    if config.training.precision == "auto":
+        changes["training"] = {"precision": was.training.precision}
+    if config.loss.perceptual == "auto":
+        changes["loss"] = {"perceptual": was.loss.perceptual}
+    return config.model_copy(
+        update={name: getattr(config, name).model_copy(update=values) for name, values in changes.items()}
     )
-    return config.model_copy(update={"machine": machine})

@@ -20,6 +20,7 @@ from typing import Any
 from fdgen.errors import FdError
 from fdtrain.atomic import folder_lock, write_text
 from fdtrain.checkpoint import find_weights
+from fdtrain.comparison.auto import settled
 from fdtrain.comparison.plan import Ask, Task, split_sha256
 from fdtrain.comparison.work import RESULT_FILE, RUN, file_sha256, work
 from fdtrain.data import TripletDataset
@@ -67,6 +68,7 @@ def compare(
     """
     dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)
     with folder_lock(out):
+        ask = settled(ask, [task.what for task in tasks if task.kind == "trained"], out / ASK_FILE)
         _record(ask, dataset, out)
         if on_folder is not None:
             on_folder(out)
@@ -127,13 +129,15 @@ def _record(ask: Ask, dataset: TripletDataset, out: Path) -> None:
     changed = [
         f"{name} was {recorded.get(name)}, now it is {value}"
         for name, value in wanted.items()
-        if recorded.get(name) != value
+        if recorded.get(name) != value and name != "auto"  # which is as recorded, wherever it was
     ]
     if changed:
         raise RunError(
             f"{out} was begun with other settings: {'; '.join(changed)}",
             hint="rows may be added, but all have one budget and one test split: name another folder with --out",
         )
+    if wanted["auto"] is not None and recorded.get("auto", "former") is None:  # the first row that needs it
+        write_text(path, json.dumps(wanted, indent=2) + "\n")
 
 
 def _awaited(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +56,30 @@ NEVER = 10**12
 Kind = Literal["reference", "trained", "weights"]
 
 
+FORMERLY_BF16 = ("modern", "tiny", "mask", "glcm-64", "gca-64", "edgeconnect-64", "context-encoder-64", "pix2pix-64")
+"""Presets, or how their names begin, that computed in bf16 before precisions were measured; all others did in fp32."""
+
+
+@dataclass(frozen=True)
+class Auto:
+    """What `auto` comes to for all rows alike; sentences on why, seconds of what was timed, on what processor.
+
+    The precision `former` is of comparisons begun before it was measured: that which each preset had then.
+    """
+
+    precision: str
+    perceptual: str
+    why: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    processor: str = ""
+
+    def precision_of(self, preset: str) -> str:
+        """Return the precision that a preset computes in."""
+        if self.precision != "former":
+            return self.precision
+        return "bf16" if preset.startswith(FORMERLY_BF16) else "fp32"
+
+
 @dataclass(frozen=True)
 class Ask:
     """Everything that decides the numbers of a comparison, but for its rows. `images` or `seconds` is the budget.
@@ -75,6 +99,8 @@ class Ask:
     overrides: tuple[str, ...]
     threads: int
     device: str
+    # Settled by `fdtrain.comparison.auto` before the first row; until then rows that need it have `auto`.
+    auto: Auto | None = None
 
     def recorded(self) -> dict[str, Any]:
         """Return it as JSON holds it, without paths."""
@@ -152,8 +178,14 @@ def config_of(ask: Ask, task: Task, images: int) -> FitConfig:
     changed = (*ask.overrides, *task.overrides)
     config = FitConfig.load(task.what, overrides=[*own, *changed])
     own += [*changed, ("seed", task.seed or 0), ("training.images", images)]
-    if ask.perceptual is not None and config.loss.perceptual != "off":
-        own.append(("loss.perceptual", ask.perceptual))
+    perceptual: str = config.loss.perceptual
+    if ask.perceptual is not None and perceptual != "off":
+        perceptual = ask.perceptual
+    if ask.auto is not None and perceptual == "auto":
+        perceptual = ask.auto.perceptual
+    own.append(("loss.perceptual", perceptual))
+    if ask.auto is not None and config.training.precision == "auto":
+        own.append(("training.precision", ask.auto.precision_of(task.what)))
     if config.training.images is not None:
         flat = config.flat()
         scale = images / config.training.images

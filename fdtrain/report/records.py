@@ -64,7 +64,7 @@ def read_ask(folder: Path) -> tuple[Ask, dict[str, Any]]:
     asked = read_json(
         path, {"content_id": str, "test_sha256": str, "size_px": int, "measures": list, "overrides": list}
     )
-    names = {field.name for field in fields(Ask)} - {"data", "perceptual_weights"}
+    names = {field.name for field in fields(Ask)} - {"data", "perceptual_weights", "auto"}
     if lacking := sorted(names - set(asked)):
         raise RunError(f"{path} is damaged: {lacking[0]} is missing", hint="write it again by the same command")
     terms: dict[str, Any] = {

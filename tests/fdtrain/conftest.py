@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from fdtrain.runtime import bf16
+from fdtrain.training import step_time
+from tests.fdtrain.clock import Clock
 from tests.fdtrain.reported import write_ablation, write_comparison, write_run
 from tests.fdtrain.sets import write_set
 
@@ -32,3 +36,21 @@ def reported(triplets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         "comparison": write_comparison(triplets, place / "comparison"),
         "ablation": write_ablation(triplets, place / "ablation")[0],
     }
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Inject timings; by them bf16 is the faster one, until a test says otherwise."""
+    given = Clock()
+    monkeypatch.setattr(bf16, "convolution_seconds", given.of_convolution)
+    monkeypatch.setattr(step_time, "step_seconds", given.of_step)
+    return given
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Hide all perceptual weights; return the folder that torchvision keeps its own in."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setitem(sys.modules, "stlpips_pytorch", None)
+    (tmp_path / "torch" / "hub" / "checkpoints").mkdir(parents=True)
+    return tmp_path / "torch" / "hub" / "checkpoints"

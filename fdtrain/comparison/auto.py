@@ -1,0 +1,66 @@
+"""What `auto` comes to in a comparison: one precision and one perceptual network, decided once, for all rows alike.
+
+Were each row to decide by itself, two rows of a table, or two seeds of a row, might differ in more than they say. The
+precision is that in which this machine convolves faster: the rows are different networks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from fdtrain.comparison.plan import Ask, Auto, Task, config_of
+from fdtrain.config import FitConfig
+from fdtrain.device import computing, open_device
+from fdtrain.errors import ConfigError, RunError
+from fdtrain.perceptual import best_at_hand
+from fdtrain.training.precision import decide_by_convolution
+
+
+def settled(ask: Ask, presets: Iterable[str], record: Path) -> Ask:
+    """Return the terms with what `auto` comes to where one of the `presets` leaves anything to it.
+
+    As the file `record` has it, where the comparison has begun, on whatever machine; else as it is decided now. Raises
+    `RunError` where that file cannot be read, `PerceptualError` where a file given for weights holds none.
+    """
+    if ask.auto is not None:
+        return ask
+    open_configs = [config for preset in dict.fromkeys(presets) if (config := _left_open(ask, preset)) is not None]
+    if not open_configs:
+        return ask
+    return replace(ask, auto=_held(record) or _decided(ask, open_configs))
+
+
+def _left_open(ask: Ask, preset: str) -> FitConfig | None:
+    """Return what a preset trains with where it leaves anything to `auto`, else None."""
+    try:
+        config = config_of(ask, Task("", "trained", preset, 0), ask.images or 1)
+    except ConfigError:  # its row tells so when its turn comes, and costs no other row anything
+        return None
+    return config if "auto" in (config.training.precision, config.loss.perceptual) else None
+
+
+def _held(record: Path) -> Auto | None:
+    """Return what a comparison began with; None where it has not begun, or none of its rows has needed it yet."""
+    if not record.is_file():
+        return None
+    try:
+        held = json.loads(record.read_text(encoding="utf-8"))
+        if "auto" not in held:  # begun before there was any: its rows have the precisions of then
+            return Auto("former", "vgg19")
+        return Auto(**{**held["auto"], "why": tuple(held["auto"]["why"])}) if held["auto"] is not None else None
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(f"{record} is not the record of a comparison: {error}", hint="name another --out") from error
+
+
+def _decided(ask: Ask, open_configs: list[FitConfig]) -> Auto:
+    device = open_device(ask.device)
+    with computing(open_configs[0], device):
+        precision = decide_by_convolution(device)
+    compares_features = any(config.loss.perceptual == "auto" for config in open_configs)
+    perceptual, sentence = best_at_hand(ask.perceptual_weights if compares_features else "")
+    why = [precision.sentence()] if any(config.training.precision == "auto" for config in open_configs) else []
+    why += [sentence] if compares_features else []
+    return Auto(precision.taken, perceptual, tuple(why), precision.recorded()["seconds"], precision.processor)

@@ -1,0 +1,61 @@
+"""What a config leaves to `auto`, decided once before the first step: by one process for all, and then written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+
+from fdtrain.config import FitConfig
+from fdtrain.distributed import Group
+from fdtrain.objectives.opening import open_perceptual
+from fdtrain.perceptual import PerceptualLoss, best_at_hand
+from fdtrain.training import precision
+from fdtrain.training.step_time import at_precision
+
+Decision = TypeVar("Decision")
+
+
+def settle_perceptual(config: FitConfig, group: Group, note: Callable[[str], None]) -> tuple[FitConfig, dict[str, Any]]:
+    """Return the config with its perceptual network said, and how that was decided, by setting, as JSON holds it.
+
+    Raises `PerceptualError` where a file given for it holds none.
+    """
+    if config.loss.perceptual != "auto":
+        return config, {}
+    name, sentence = _by_the_first(group, lambda: best_at_hand(config.loss.perceptual_weights))
+    note(sentence)
+    settled = config.model_copy(update={"loss": config.loss.model_copy(update={"perceptual": name})})
+    return settled, {"loss.perceptual": {"asked": "auto", "taken": name}}
+
+
+def settle_precision(
+    config: FitConfig,
+    device: torch.device,
+    perceptual: PerceptualLoss | None,
+    total: int,
+    group: Group,
+    note: Callable[[str], None],
+) -> tuple[FitConfig, dict[str, Any]]:
+    """Return the config with its precision said, and how that was decided, by setting, as JSON holds it."""
+    if config.training.precision != "auto":
+        return config, {}
+    found = _by_the_first(group, lambda: precision.decide(config, device, perceptual, total))
+    note(found.sentence())
+    return at_precision(config, found.taken), {"training.precision": found.recorded()}
+
+
+def settle_alone(
+    config: FitConfig, device: torch.device, total: int, note: Callable[[str], None]
+) -> tuple[FitConfig, PerceptualLoss | None]:
+    """Return the config as a new run of one process would settle it, and its perceptual network."""
+    config, _ = settle_perceptual(config, Group(), note)
+    perceptual = open_perceptual(config)
+    return settle_precision(config, device, perceptual, total, Group(), note)[0], perceptual
+
+
+def _by_the_first(group: Group, decide: Callable[[], Decision]) -> Decision:
+    """Return what the first process decides: others may sit on other machines, and all must compute alike."""
+    decided: Any = group.gather(decide() if group.is_first else None)[0]
+    return decided  # type: ignore[no-any-return]

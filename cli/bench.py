@@ -62,13 +62,16 @@ def command(
     if as_json:
         emit_json(facts)
         return
+    both = ", ".join(f"{name} {one['images_per_s']:.2f} images/s" for name, one in facts["precisions"].items())
+    n = facts["precisions"]["fp32"]["pictures"]
     rows = [
         ("training", f"{facts['images_per_s']:.2f} images/s ({facts['images_per_s_low']:.2f} to "
          f"{facts['images_per_s_high']:.2f}), {facts['step_s']:.3f} s a step of {facts['batch']}"),
+        ("precision", f"{both} in steps of {n} without the loader; {facts['precision']} was taken"),
         ("loader", f"{facts['loader_share']:.1%} of a step"),
         ("inference", ", ".join(f"{name} {s:.4f} s" for name, s in facts["inference_s"].items()) + " a picture"),
         ("memory", f"{facts['peak_bytes'] / 1e9:.2f} GB at its peak (estimate {facts['estimated_bytes'] / 1e9:.2f})"),
-        ("device", f"{facts['device']}, {facts['threads']} threads, torch {facts['torch']}"),
+        ("device", f"{facts['device']} ({facts['processor']}), {facts['threads']} threads, torch {facts['torch']}"),
     ]  # fmt: skip
     for line in aligned(rows):
         emit(line)

@@ -28,12 +28,23 @@ WORKER_BYTES = 600 * 2**20
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: what it is, what was found, whether it is well, and what to do where it is not."""
+    """One thing looked at: what it is, what was found, whether it is well, and what to do where it is not.
+
+    `optional` is what is not here and need not be: no problem, and the remedy is for whoever wants it.
+    """
 
     what: str
     found: str
     ok: bool = True
     remedy: str = ""
+    optional: bool = False
+
+    @property
+    def state(self) -> str:
+        """The first column of its line."""
+        if not self.ok:
+            return "WRONG"
+        return "--" if self.optional else "ok"
 
 
 @click.command("doctor")
@@ -49,11 +60,13 @@ def tell(findings: list[Finding], as_json: bool) -> None:
     if as_json:
         emit_json({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})
     else:
-        for line in aligned([("ok" if f.ok else "WRONG", f.what, f.found) for f in findings]):
+        for line in aligned([(f.state, f.what, f.found) for f in findings]):
             emit(line)
-    for finding in wrong:
-        click.echo(f"{finding.what}: {finding.remedy}", err=True)
-    Voice().say("all is well" if not wrong else f"{counted(len(wrong), 'problem')} found")
+    for finding in findings:
+        if finding.remedy and (not finding.ok or finding.optional):
+            click.echo(f"{finding.what}: {finding.remedy}", err=True)
+    missing = "; what is marked -- is not here, and need not be" if any(f.optional for f in findings) else ""
+    Voice().say(f"all is well{missing}" if not wrong else f"{counted(len(wrong), 'problem')} found")
     if wrong:
         sys.exit(PROBLEMS)
 
@@ -155,7 +168,7 @@ def landmark_cache() -> Iterator[Finding]:
     from fdgen.cache import default_cache_path
 
     path = default_cache_path()
-    size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "not there yet"
+    size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "empty"
     yield Finding(
         "landmark cache", f"{path} ({size})", writable(path.parent), "name another with --cache, or use --no-cache"
     )

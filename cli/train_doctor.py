@@ -47,6 +47,23 @@ def devices() -> Iterator[Finding]:
     yield Finding("threads", f"{torch.get_num_threads()} of {os.cpu_count()} cores")
 
 
+def precision() -> Iterator[Finding]:
+    """Time a convolution in fp32 and in bf16: what `training.precision = auto` begins with."""
+    try:
+        from fdtrain.device import open_device
+        from fdtrain.training.precision import HOPELESS, decide_by_convolution
+    except (ImportError, OSError, RuntimeError):
+        return  # told of among the packages
+    found = decide_by_convolution(open_device("auto"))
+    if not found.seconds:
+        yield Finding("bf16", f"{found.reason} ({found.processor}): training takes fp32", optional=True)
+        return
+    ratio = found.seconds["fp32"] / found.seconds["bf16"]
+    worth = f"{ratio:.1f} times as fast as fp32" if ratio >= 1 else f"{1 / ratio:.1f} times slower than fp32"
+    takes = "a step of the network decides" if ratio > 1 / HOPELESS else "training takes fp32"
+    yield Finding("bf16", f"{worth} at a convolution ({found.processor}): {takes}", optional=ratio < 1)
+
+
 def perceptual() -> Iterator[Finding]:
     """Look for the weights that perceptual losses need; none of them is required by every preset."""
     try:
@@ -64,7 +81,7 @@ def memory() -> Iterator[Finding]:
         yield Finding("memory", f"{total / 2**30:.1f} GiB", total > 3 * 2**30, "`tiny` needs about 2 GiB")
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (versions, opencv, devices, perceptual, memory)
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (versions, opencv, devices, precision, perceptual, memory)
 
 
 def _weights_of(name: str) -> Finding:
@@ -74,4 +91,7 @@ def _weights_of(name: str) -> Finding:
     try:
         return Finding(f"weights of {name}", str(find_weights(name)))
     except PerceptualError:
-        return Finding(f"weights of {name}", "not here: presets that use it need --perceptual-weights FILE")
+        remedy = "for a perceptual loss of it, name a file of its weights with --perceptual-weights"
+        if name == "vgg16-stlpips":
+            remedy = "for a perceptual loss of it, run `pip install --no-deps stlpips_pytorch==0.0.2`"
+        return Finding(f"weights of {name}", "not here", remedy=remedy, optional=True)

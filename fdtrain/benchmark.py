@@ -12,10 +12,14 @@ import torch
 
 from fdtrain.config import FitConfig
 from fdtrain.cost import cost_of
-from fdtrain.device import open_device, peak_bytes
+from fdtrain.device import computing, open_device, peak_bytes
 from fdtrain.loop import fit
 from fdtrain.networks.build import blank_inputs, build_network
+from fdtrain.objectives.opening import open_perceptual
+from fdtrain.run import require_run
+from fdtrain.runtime.bf16 import processor_of
 from fdtrain.stats import read_stats
+from fdtrain.training.step_time import step_seconds, timed_pictures
 
 WARM_UP_STEPS = 2
 """The first steps allocate memory and choose kernels."""
@@ -24,7 +28,8 @@ WARM_UP_STEPS = 2
 def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
     """Train for `steps` steps in a temporary folder, restore a few pictures, and return what was seen, as JSON has it.
 
-    All terms are on from the first step, and nothing is validated or saved until the end.
+    All terms are on from the first step, and nothing is validated or saved until the end. `precisions` has steps in
+    fp32 and in bf16, on noise, whichever the loop took; `decided` why, where that was left to `auto`.
     """
     batch, never = config.training.batch, 10**12
     changes = {
@@ -44,13 +49,22 @@ def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="fdtrain-bench-") as folder:
         fit(short, folder)
         lines = [line for line in read_stats(Path(folder)) if "images_per_s" in line][WARM_UP_STEPS:]
+        record = require_run(Path(folder))
     device = open_device(config.machine.device)
+    taken = FitConfig.from_dict(record.config, perceptual_weights=config.loss.perceptual_weights)
+    with computing(taken, device):
+        step_s = step_seconds(taken, device, open_perceptual(taken), taken.training.total_images(record.n_train))
     rates = [line["images_per_s"] for line in lines]
     return {
         "preset": config.preset,
         "size_px": config.data.size_px,
         "batch": batch,
-        "precision": config.training.precision,
+        "precision": taken.training.precision,
+        "decided": record.decided,
+        "precisions": {
+            name: {"step_s": s, "pictures": timed_pictures(taken), "images_per_s": timed_pictures(taken) / s}
+            for name, s in step_s.items()
+        },
         "steps": len(rates),
         "images_per_s": statistics.median(rates),
         "images_per_s_low": min(rates),
@@ -61,6 +75,7 @@ def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
         "peak_bytes": peak_bytes(device),
         "estimated_bytes": cost_of(config).memory_bytes,
         "device": str(device),
+        "processor": processor_of(device),
         "threads": config.machine.threads or torch.get_num_threads(),
         "torch": torch.__version__,
     }

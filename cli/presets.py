@@ -53,24 +53,25 @@ def command(name: str | None, as_json: bool) -> None:
 def gather() -> list[dict[str, Any]]:
     """Return a row a preset, as JSON holds it."""
     from fdtrain.config import FitConfig
-    from fdtrain.cost import cost_of
+    from fdtrain.preset_costs import preset_costs
     from fdtrain.presets import DESCRIPTIONS
 
+    costs = preset_costs()
     rows = []
     for name, description in DESCRIPTIONS.items():
         config = FitConfig.load(name)
-        cost = cost_of(config)
+        cost = costs[name]
         rows.append(
             {
                 "preset": name,
                 "description": description,
                 "size_px": config.data.size_px,
-                "parameters": cost.parameters,
-                "discriminator_parameters": cost.discriminator_parameters,
-                "gmacs": round(cost.gmacs, 3),
+                "parameters": cost["parameters"],
+                "discriminator_parameters": cost["discriminator_parameters"],
+                "gmacs": round(cost["gmacs"], 3),
                 "batch": config.training.batch,
-                "memory_bytes": cost.memory_bytes,
-                "checkpoint_bytes": cost.checkpoint_bytes,
+                "memory_bytes": cost["memory_bytes"],
+                "checkpoint_bytes": cost["checkpoint_bytes"],
                 "images": config.training.images,
                 "epochs": config.training.epochs,
             }

@@ -1,17 +1,21 @@
-"""What commands say of precision and of perceptual weights: the doctor, the benchmark, a comparison and a training."""
+"""What commands say of precision, of perceptual weights and of cost: doctor, bench, compare, fit, presets."""
 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from fdtrain.preset_costs import preset_costs
+from fdtrain.presets import PRESETS
 from fdtrain.runtime import bf16
 from fdtrain.training import step_time
 from tests.cli.test_fdtrain_program import data, run, tiny  # noqa: F401 - a fixture among them
 from tests.fdtrain.clock import Clock
+from tests.golden.preset_costs import counted
 
 
 @pytest.fixture
@@ -75,3 +79,16 @@ def test_a_comparison_says_it_once_for_all_rows(clock: Clock, data: Path, tmp_pa
     assert result.exit_code == 0, result.output
     assert result.stderr.count("note: training in fp32") == 1
     assert result.stderr.count("note: there is no perceptual loss") == 1
+
+
+def test_presets_are_listed_without_torch() -> None:
+    code = "import sys\nfrom fdcli.fdtrain_main import program\ntry:\n    program(['presets', '--json'])\n"
+    code += "finally:\n    print('torch' in sys.modules, file=sys.stderr)\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == "False"
+    assert {row["preset"] for row in json.loads(done.stdout)} == set(PRESETS)
+
+
+def test_the_costs_that_are_listed_are_those_that_are_counted() -> None:
+    """`python -m tests.golden.preset_costs` writes them anew."""
+    assert preset_costs() == counted()

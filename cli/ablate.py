@@ -39,7 +39,7 @@ SEEDS = 3
     "--seeds", type=click.IntRange(min=1), metavar="N", help=f"Trainings each.  [default: {SEEDS}; of an axis 1]"
 )
 @terms_options
-@click.option("--dry-run", is_flag=True, help="Print the rows and what each trains with, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the rows, what each trains with and how long, and do nothing.")
 @quiet_option
 @json_option
 def command(
@@ -79,7 +79,7 @@ def command(
     ablation = _opened(table, axis, unseen, preset, ask)
     tasks = ablation.tasks(seeds or (1 if axis is not None else SEEDS))
     if dry_run:
-        tell_plan(tasks, ask, as_json)
+        tell_plan(tasks, ask, as_json, voice)
         return
     done = worked(tasks, ask, out, voice, lambda folder: record(ablation, folder))
     found = Findings.over(ablation, tasks, done, ask, json.loads((out / ASK_FILE).read_text(encoding="utf-8")))

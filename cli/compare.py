@@ -12,7 +12,8 @@ import click
 
 from .evaluate import REFERENCES
 from .fit import asked_to_stop
-from .output import Voice, aligned, counted, emit, emit_json
+from .forecast import doubt
+from .output import Voice, aligned, counted, duration, emit, emit_json
 from .progress import Stages
 from .reporting import FAILED, Interrupted
 from .settings import json_option, quiet_option
@@ -21,6 +22,7 @@ from .terms import ask_of, budget_options, places_options, terms_options
 if TYPE_CHECKING:
     from fdtrain.comparison.compare import Done
     from fdtrain.comparison.plan import Ask, Task
+    from fdtrain.config import FitConfig
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -67,7 +69,7 @@ def weights_option(words: str) -> Callable[[Function], Function]:
 @click.option("--against", metavar="NAME", help="Row that the others are tested against.  [default: modern]")
 @terms_options
 @click.option("--real", type=click.Path(path_type=Path), metavar="DIR", help="Restore these photographs by all, too.")
-@click.option("--dry-run", is_flag=True, help="Print the rows and what each trains with, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the rows, what each trains with and how long, and do nothing.")
 @quiet_option
 @json_option
 def command(
@@ -115,7 +117,7 @@ def command(
     voice = Voice(quiet)
     ask = settled_terms(ask, [task.what for task in tasks if task.kind == "trained"], out, voice)
     if dry_run:
-        tell_plan(tasks, ask, as_json)
+        tell_plan(tasks, ask, as_json, voice)
         return
     done = worked(tasks, ask, out, voice)
     tables = Tables.of(tasks, done, ask, json.loads((out / ASK_FILE).read_text(encoding="utf-8")), against)
@@ -201,12 +203,15 @@ class Told:
             self.voice.say(f"failed: {task.name}: {reason}")
 
 
-def tell_plan(tasks: list[Task], ask: Ask, as_json: bool) -> None:
-    """Write the rows to standard output, with the preset, parameters and multiply-adds of those that train."""
+def tell_plan(tasks: list[Task], ask: Ask, as_json: bool, voice: Voice) -> None:
+    """Write the rows to standard output: of those that train, what with, how large they are and how long they take.
+
+    By a budget of images, a step of each is measured now; by one of seconds, the budget is the time.
+    """
     from fdtrain.comparison.plan import config_of
     from fdtrain.cost import size_of
 
-    rows = []
+    rows, all_s = [], 0.0
     for name in dict.fromkeys(task.name for task in tasks):
         own = [task for task in tasks if task.name == name]
         row: dict[str, Any] = {"row": name, "kind": own[0].kind, "what": Path(own[0].what).name, "seeds": len(own)}
@@ -214,12 +219,16 @@ def tell_plan(tasks: list[Task], ask: Ask, as_json: bool) -> None:
             config = config_of(ask, own[0], ask.images or 1)
             parameters, gmacs = size_of(config)
             row |= {"parameters": parameters, "gmacs": round(gmacs, 3), "batch": config.training.batch}
+            took_s = ask.seconds if ask.images is None else _seconds_of(config, name, voice)
+            row["seconds"] = None if took_s is None else round(took_s * len(own), 1)
+            all_s += (took_s or 0.0) * len(own)
         rows.append(row)
     budget = {"images": ask.images} if ask.images is not None else {"cpu_seconds": ask.seconds}
+    doubt(all_s, voice, "give a smaller budget, fewer --seeds, or use a GPU (--device)")
     if as_json:
-        emit_json({"budget": budget, "rows": rows})
+        emit_json({"budget": budget, "seconds": round(all_s, 1), "rows": rows})
         return
-    head = ("row", "kind", "preset or file", "trainings", "parameters M", "GMACs")
+    head = ("row", "kind", "preset or file", "trainings", "parameters M", "GMACs", "time of all")
     emit(f"budget of a training: {next(iter(budget.values())):,} {next(iter(budget)).replace('_', ' ')}")
     table = [
         (
@@ -229,8 +238,22 @@ def tell_plan(tasks: list[Task], ask: Ask, as_json: bool) -> None:
             str(row["seeds"] if row["kind"] == "trained" else "-"),
             f"{float(row['parameters']) / 1e6:.2f}" if "parameters" in row else "-",
             f"{float(row['gmacs']):.2f}" if "gmacs" in row else "-",
+            duration(row["seconds"]) if row.get("seconds") is not None else "-",
         )
         for row in rows
     ]
     for line in aligned([head, *table]):
         emit(line)
+    emit(f"training takes about {duration(all_s)} on this machine, measuring not counted")
+
+
+def _seconds_of(config: FitConfig, row: str, voice: Voice) -> float | None:
+    """Return how long a row trains, by a step measured now; None, said why, where it would not begin."""
+    from fdtrain.errors import PerceptualError
+    from fdtrain.training.duration import forecast
+
+    try:
+        return forecast(config, config.training.images or 1).seconds
+    except PerceptualError as error:
+        voice.say(f"warning: {row} would not train: {error.message}; {error.hint}")
+        return None

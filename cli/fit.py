@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .forecast import doubt
 from .output import Voice, aligned, counted, duration, emit, emit_json
 from .progress import Stages
 from .reporting import Interrupted
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Where the run goes.")
 @config_options
-@click.option("--dry-run", is_flag=True, help="Print every setting and what it costs, and train nothing.")
+@click.option("--dry-run", is_flag=True, help="Print every setting, what it costs and how long it takes.")
 @quiet_option
 @json_option
 def command(
@@ -57,7 +58,7 @@ def command(
     }
     config = resolve_config(preset, file, overrides, flags)
     if dry_run:
-        tell_plan(config, data, out, as_json)
+        tell_plan(config, data, out, as_json, Voice(quiet))
         return
     from fdtrain.loop import fit
 
@@ -166,17 +167,35 @@ def tell_summary(summary: RunSummary, voice: Voice) -> None:
     voice.say(f"sheet     {summary.sheet}")
 
 
-def tell_plan(config: FitConfig, data: str | Path, out: Path, as_json: bool) -> None:
-    """Write what a run would do to standard output."""
+def tell_plan(config: FitConfig, data: str | Path, out: Path, as_json: bool, voice: Voice) -> None:
+    """Write what a run would do to standard output, and how long it would take by a step that is measured now."""
     from fdgen.contract import Manifest
     from fdtrain.cost import cost_of
+    from fdtrain.errors import PerceptualError
+    from fdtrain.run import read_record
+    from fdtrain.training.duration import forecast
 
-    cost = cost_of(config)
     n_train = len(Manifest.load(data).samples("train"))
+    images = config.training.total_images(n_train)
+    speed: dict[str, float | None] = {"images_per_second": None, "seconds": None}
+    time = "not measured"
+    try:
+        found = forecast(config, images, read_record(out))
+    except PerceptualError as error:
+        voice.say(f"warning: this run would not begin: {error.message}; {error.hint}")
+    else:
+        config = found.config
+        speed = {"images_per_second": round(found.images_per_s, 3), "seconds": round(found.seconds, 1)}
+        time = f"about {duration(found.seconds)}, at {found.images_per_s:.1f} images/s in {config.training.precision}"
+        for note in found.notes:
+            voice.say(f"note: {note}")
+        doubt(found.seconds, voice, "train on fewer images (--set training.images=N), by a smaller preset, or on a GPU")
+    cost = cost_of(config)
     facts = {
         "out": str(out),
         "train_samples": n_train,
-        "images": config.training.total_images(n_train),
+        "images": images,
+        **speed,
         "parameters": cost.parameters,
         "gmacs": round(cost.gmacs, 3),
         "memory_bytes": cost.memory_bytes,
@@ -188,7 +207,8 @@ def tell_plan(config: FitConfig, data: str | Path, out: Path, as_json: bool) -> 
     rows = [
         ("out", str(out)),
         ("train split", counted(n_train, "sample")),
-        ("images", f"{facts['images']:,}"),
+        ("images", f"{images:,}"),
+        ("time", time),
         ("generators", f"{cost.parameters / 1e6:.1f} M parameters, {cost.gmacs:.2f} GMACs a picture"),
         ("memory", f"about {cost.memory_bytes / 1e9:.1f} GB"),
         ("checkpoint", f"{cost.checkpoint_bytes / 1e6:,.0f} MB"),

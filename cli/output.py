@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+DAYS_OF_A_YEAR = 365.25
+
 
 @dataclass(frozen=True)
 class Voice:
@@ -92,10 +94,16 @@ def by_count(counts: Mapping[str, int]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Return `8.2 s`, `3 min 05 s`, `2 h 10 min`, `5.3 days`, `1,200 years`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    days = seconds / 86_400
+    if days < 2 * DAYS_OF_A_YEAR:
+        return f"{days:.1f} days"
+    years = days / DAYS_OF_A_YEAR
+    return f"{years:.1f} years" if years < 10 else f"{years:,.0f} years"

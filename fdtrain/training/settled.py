@@ -9,7 +9,6 @@ import torch
 
 from fdtrain.config import FitConfig
 from fdtrain.distributed import Group
-from fdtrain.objectives.opening import open_perceptual
 from fdtrain.perceptual import PerceptualLoss, best_at_hand
 from fdtrain.training import precision
 from fdtrain.training.step_time import at_precision
@@ -44,15 +43,6 @@ def settle_precision(
     found = _by_the_first(group, lambda: precision.decide(config, device, perceptual, total))
     note(found.sentence())
     return at_precision(config, found.taken), {"training.precision": found.recorded()}
-
-
-def settle_alone(
-    config: FitConfig, device: torch.device, total: int, note: Callable[[str], None]
-) -> tuple[FitConfig, PerceptualLoss | None]:
-    """Return the config as a new run of one process would settle it, and its perceptual network."""
-    config, _ = settle_perceptual(config, Group(), note)
-    perceptual = open_perceptual(config)
-    return settle_precision(config, device, perceptual, total, Group(), note)[0], perceptual
 
 
 def _by_the_first(group: Group, decide: Callable[[], Decision]) -> Decision:

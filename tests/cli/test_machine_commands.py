@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from cli.output import duration as words
 from fdtrain.preset_costs import preset_costs
 from fdtrain.presets import PRESETS
 from fdtrain.runtime import bf16
-from fdtrain.training import step_time
+from fdtrain.training import duration, step_time
 from tests.cli.test_fdtrain_program import data, run, tiny  # noqa: F401 - a fixture among them
 from tests.fdtrain.clock import Clock
 from tests.golden.preset_costs import counted
@@ -92,3 +93,68 @@ def test_presets_are_listed_without_torch() -> None:
 def test_the_costs_that_are_listed_are_those_that_are_counted() -> None:
     """`python -m tests.golden.preset_costs` writes them anew."""
     assert preset_costs() == counted()
+
+
+def planned(clock: Clock, step_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a step take so long, in whatever precision."""
+    clock.step = (step_s, step_s)
+    monkeypatch.setattr(duration, "step_seconds", clock.of_step)
+
+
+def test_a_dry_run_tells_the_time_by_a_measured_step(
+    clock: Clock,
+    data: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planned(clock, 0.5, monkeypatch)  # for a batch of 4
+    arguments = [*tiny(data, tmp_path / "run", "training.images=9600", "training.precision=auto"), "--dry-run"]
+    facts = json.loads(run(*arguments, "--json").stdout)
+    assert (facts["images_per_second"], facts["seconds"]) == (8, 1200)
+    assert facts["config"]["training"]["precision"] == "fp32"
+    result = run(*arguments)
+    assert "about 20 min 00 s, at 8.0 images/s in fp32" in result.stdout
+    assert "note: training in fp32: a convolution takes" in result.stderr
+    assert "warning" not in result.stderr
+    absurd = run(*tiny(data, tmp_path / "run", "training.images=100000000000"), "--dry-run")
+    assert "warning: that takes about 396 years on this machine; train on fewer images" in absurd.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("no_weights", "clock")
+def test_a_dry_run_that_could_not_begin_says_why_and_prints_its_settings(data: Path, tmp_path: Path) -> None:  # noqa: F811
+    result = run("fit", "--data", data, "--out", tmp_path / "run", "--preset", "faithful-64", "--dry-run")
+    assert result.exit_code == 0
+    assert "not measured" in result.stdout
+    assert "training.lr_generator" in result.stdout
+    assert "warning: this run would not begin: the perceptual loss needs VGG-19's weights" in result.stderr
+
+
+def test_a_dry_comparison_adds_up_its_rows_and_doubts_years(
+    clock: Clock,
+    data: Path,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planned(clock, 1.6, monkeypatch)  # for a batch of 16: ten images a second
+    shared = ("--data", data, "--out", tmp_path / "out", "--size", "64", "--perceptual", "off", "--dry-run", "--json")
+    result = run("compare", *shared, "--methods", "telea,modern,glcm", "--images", "3600", "--seeds", "2")
+    plan = json.loads(result.stdout)
+    assert {row["row"]: row.get("seconds") for row in plan["rows"]} == {"telea": None, "modern": 720, "glcm": 720}
+    assert plan["seconds"] == 1440
+    assert "warning" not in result.stderr
+    table = ("ablate", *shared, "--table", "2", "--preset", "modern", "--seeds", "1")
+    result = run(*table, "--images", "100000000000")
+    assert "warning: that takes about 634 years on this machine" in result.stderr
+    assert json.loads(run(*table, "--seconds", "60").stdout)["seconds"] == 120
+
+
+def test_durations_are_told_in_what_people_count_in() -> None:
+    assert [words(s) for s in (8.2, 185, 7800, 86_400 * 5.26, 86_400 * 365.25 * 3.06, 86_400 * 365.25 * 1200)] == [
+        "8.2 s",
+        "3 min 05 s",
+        "2 h 10 min",
+        "5.3 days",
+        "3.1 years",
+        "1,200 years",
+    ]

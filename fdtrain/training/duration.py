@@ -1,0 +1,46 @@
+"""How long a training takes, from a step measured now: before anybody has waited for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fdtrain.config import FitConfig
+from fdtrain.device import computing, open_device, settled
+from fdtrain.distributed import Group
+from fdtrain.objectives.opening import open_perceptual
+from fdtrain.run import RunRecord, as_recorded
+from fdtrain.samples import settled_kinds
+from fdtrain.training.settled import settle_perceptual, settle_precision
+from fdtrain.training.step_time import step_seconds, timed_pictures
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would train with, `auto` settled and why in `notes`, and how fast: images a second, seconds in all.
+
+    Of a step of the last images, with all terms on: those before may be faster. The loader and validation, which take
+    little, are not counted.
+    """
+
+    config: FitConfig
+    notes: tuple[str, ...]
+    images_per_s: float
+    seconds: float
+
+
+def forecast(config: FitConfig, total: int, recorded: RunRecord | None = None) -> Forecast:
+    """Settle a config as a run of `total` images would on this machine, one that goes on where it is `recorded`.
+
+    Raises `DeviceError`, and `PerceptualError` where the weights that it needs are not at hand.
+    """
+    config, notes = as_recorded(config, recorded), list[str]()
+    device = open_device(config.machine.device)
+    config = settled_kinds(settled(config, device))
+    with computing(config, device):
+        config, _ = settle_perceptual(config, Group(), notes.append)
+        perceptual = open_perceptual(config)
+        config, _ = settle_precision(config, device, perceptual, total, Group(), notes.append)
+        precision = config.training.precision
+        step_s = step_seconds(config, device, perceptual, total, (precision,))[precision]
+    rate = timed_pictures(config) / step_s
+    return Forecast(config, tuple(notes), rate, total / rate)

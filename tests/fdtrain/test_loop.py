@@ -162,6 +162,7 @@ def test_the_seed_decides_everything(whole: Path, triplets: Path, tmp_path: Path
     assert not torch.equal(next(one.parameters()), next(other.parameters()))
 
 
+@pytest.mark.processor
 def test_losses_of_the_first_steps_are_those_of_the_golden(triplets: Path, tmp_path: Path) -> None:
     """20 steps of both stages, both adversaries on; `python -m tests.golden.losses` writes the file anew."""
     from tests.golden.losses import golden_losses

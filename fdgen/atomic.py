@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, FdError
 
 _CAUSES = {
     errno.ENOSPC: ("the disk is full", "free some space and run the same command again: finished shards are kept"),
@@ -28,13 +28,13 @@ _CAUSES = {
 
 
 @contextlib.contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of the block into a `DatasetError` that names `path`, the cause and the next step."""
+def naming(path: Path, *, error: type[FdError] = DatasetError) -> Iterator[None]:
+    """Turn an `OSError` of the block into an `error` that names `path`, the cause and the next step."""
     try:
         yield
-    except OSError as error:
-        cause, hint = _CAUSES.get(error.errno or 0, (error.strerror or str(error), "mend that and run it again"))
-        raise DatasetError(f"{path} cannot be written: {cause}", hint=hint) from error
+    except OSError as found:
+        cause, hint = _CAUSES.get(found.errno or 0, (found.strerror or str(found), "mend that and run it again"))
+        raise error(f"{path} cannot be written: {cause}", hint=hint) from found
 
 
 @contextlib.contextmanager

@@ -22,9 +22,9 @@ from fdgen.contract import Manifest
 from fdgen.croissant import croissant_json, manifest_sum
 from fdgen.errors import DatasetError, RecipeError
 from fdgen.folder import ADDED
+from fdgen.io.lock import folder_lock
 from fdgen.labels import check_label
 from fdgen.laws import Problem
-from fdgen.lock import folder_lock
 from fdgen.recipe import Recipe
 from fdgen.recipe_toml import write_recipe
 from fdgen.sums import SUMS, file_sha256, listed_sums, sum_problems, sums_text, write_sums

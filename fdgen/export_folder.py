@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 
 from fdgen.atomic import is_temporary, naming, whole_file, write_whole
 from fdgen.errors import DatasetError, MixingError
+from fdgen.io.lock import LOCK_NAME, folder_lock
 from fdgen.laws import Problem
-from fdgen.lock import LOCK_NAME, folder_lock
 from fdgen.sums import SUMS, file_sha256, listed_sums, sums_text
 
 CLAIM = "export.json"

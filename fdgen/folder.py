@@ -12,7 +12,7 @@ from typing import Any
 from fdgen.atomic import is_temporary, naming, write_whole
 from fdgen.contract import SCHEMA
 from fdgen.errors import DatasetError, MixingError
-from fdgen.lock import LOCK_NAME, folder_lock
+from fdgen.io.lock import LOCK_NAME, folder_lock
 from fdgen.shards import read_receipt
 from fdgen.sources import Source
 from fdgen.spec import differences, spec_id

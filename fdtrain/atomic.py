@@ -9,12 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from fdgen.io import lock
 from fdtrain.errors import RunError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+LOCK_NAME = ".lock"
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -61,39 +59,23 @@ def make_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run for the block; raise `RunError` where another process trains in the folder.
+    """Make a run's folder and hold its lock for the block; raise `RunError` where another process trains there.
 
-    It ends with its process, so that a kill leaves nothing to clean up. Systems without such locks go without.
+    It ends with its process, so that a kill leaves nothing to clean up.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a")
     except OSError as error:
         raise RunError(
             f"the run folder {folder} cannot be written: {error.strerror}", hint="name another folder with --out"
         ) from error
-    with file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunError(
-                    f"another process is training in {folder}", hint="wait until it ends, or name another --out"
-                ) from error
+    with lock.folder_lock(folder, name=LOCK_NAME, busy="another process is training in", error=RunError):
         yield
 
 
 def is_locked(folder: Path) -> bool:
     """Tell whether a process is training in the folder, as far as the system can say."""
-    path = folder / ".lock"
-    if fcntl is None or not path.exists():
-        return False
-    with path.open("r") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return lock.is_locked(folder, name=LOCK_NAME)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from fdtrain.atomic import folder_lock, is_locked
+from fdtrain.atomic import LOCK_NAME, folder_lock, is_locked
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's own folder in memory; what is made in it is private
 LEAST_BYTES = 512 * 2**20
@@ -56,7 +56,7 @@ def forget(folder: Path, older_than_s: float) -> None:
     limit_s = time.time() - older_than_s
     for file in folder.rglob("*"):
         with contextlib.suppress(OSError):  # gone meanwhile
-            if file.is_file() and file.name != ".lock" and file.stat().st_mtime < limit_s:
+            if file.is_file() and file.name != LOCK_NAME and file.stat().st_mtime < limit_s:
                 file.unlink()
 
 

@@ -12,12 +12,11 @@ from typing import Any
 import pytest
 
 import fdgen.folder
-import fdgen.lock
 import fdgen.spec
 from fdgen.build import Progress
 from fdgen.contract import ShardReceipt
 from fdgen.errors import DatasetError, MixingError
-from fdgen.lock import LOCK_NAME, folder_lock
+from fdgen.io.lock import LOCK_NAME, folder_lock
 from fdgen.verify import verify
 from fdgen.version import GENERATOR_VERSION
 from tests.fdgen.fake_build import (
@@ -163,18 +162,6 @@ def test_a_second_build_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     with folder_lock(out), pytest.raises(DatasetError, match="another build is writing to"):
         run(out, FACES, count=20)
     assert len(run(out, FACES, count=20)) == 20
-
-
-def test_locks_without_flock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fdgen.lock, "fcntl", None)
-    with (
-        folder_lock(tmp_path),
-        pytest.raises(DatasetError, match="or was killed there") as caught,
-        folder_lock(tmp_path),
-    ):
-        pass
-    assert f"delete {tmp_path / LOCK_NAME}" in caught.value.hint
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])

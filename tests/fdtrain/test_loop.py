@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +18,9 @@ import torch
 from torch import nn
 
 from fdgen.errors import DatasetError
+from fdgen.io import lock
 from fdtrain import loop, stage
+from fdtrain.atomic import folder_lock, is_locked
 from fdtrain.checkpoint import load_model, load_state, read_facts, receipts
 from fdtrain.config import FitConfig
 from fdtrain.distributed import Group
@@ -317,10 +321,23 @@ def test_a_checkpoint_of_another_architecture_is_refused(whole: Path, triplets: 
 
 
 def test_two_trainings_in_one_folder_are_refused(triplets: Path, tmp_path: Path) -> None:
-    from fdtrain.atomic import folder_lock
-
     with folder_lock(tmp_path / "run"), pytest.raises(RunError, match="another process is training"):
         fit(micro(triplets), tmp_path / "run")
+
+
+def test_a_file_system_without_locks_is_trained_on(
+    triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    run_dir = tmp_path / "run"
+    running: list[bool] = []
+    fit(micro(triplets, "training.images=16"), run_dir, on_progress=lambda progress: running.append(is_locked(run_dir)))
+    assert running
+    assert all(running)
+    assert not is_locked(run_dir)
 
 
 def test_numbers_that_stop_being_numbers_end_the_run_and_keep_the_checkpoints(

@@ -23,7 +23,7 @@ from fdtrain.checkpoint import load_state, receipts, save_model, save_state
 from fdtrain.config import FitConfig
 from fdtrain.config_toml import parsed
 from fdtrain.device import autocast, computing, lay_out, open_device, settled
-from fdtrain.distributed import Group, joined
+from fdtrain.distributed import Group, group_notes, joined
 from fdtrain.ema import averaged, ema_decay, follow
 from fdtrain.errors import CheckpointError, ConfigError, TrainingError
 from fdtrain.loading import Batches
@@ -126,7 +126,7 @@ def fit(
                 note(slow)
         if training.batch % group.world:
             raise ConfigError(f"training.batch must be a multiple of the {group.world} processes, got {training.batch}")
-        for sentence in (*check_data(train.root, train), *check_room(config, run_dir, device)):
+        for sentence in (*group_notes(), *check_data(train.root, train), *check_room(config, run_dir, device)):
             note(sentence)
         if group.is_first:
             write_record(run_dir, record)

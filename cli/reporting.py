@@ -20,6 +20,10 @@ DEBUG_VARIABLE = "FDGEN_DEBUG"
 FAILED, USAGE, PROBLEMS, INTERRUPTED = 1, 2, 3, 130
 
 
+_NO_MEMORY = ("can't allocate memory", "CUDA out of memory", "Insufficient memory")
+"""What torch on the CPU, torch on a GPU, and opencv say where memory runs out; numpy and Python raise `MemoryError`."""
+
+
 class Interrupted(Exception):  # noqa: N818 - it is no error
     """The user pressed Ctrl-C; the text says what is kept and how to go on."""
 
@@ -77,6 +81,12 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
             )
             return FAILED
         text = " ".join(str(error).split()) or "no message"
+        if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
+            complain(
+                "error: there is too little memory for this",
+                "close other programs, or ask for less at once: a smaller --size, --batch or number of --workers",
+            )
+            return FAILED
         complain(
             f"error: {self.program} failed unexpectedly: {type(error).__name__}: {text}",
             "rerun the command with --debug for the traceback, and report it as a bug",

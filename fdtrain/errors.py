@@ -27,5 +27,9 @@ class DeviceError(FdError):
     """The device that was asked for is not there, or has too little memory."""
 
 
+class LoaderError(FdError):
+    """Worker processes that read pictures ended, or there is no room for what they read."""
+
+
 class TrainingError(FdError):
     """Training itself went wrong: the numbers stopped being numbers."""

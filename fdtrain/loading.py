@@ -1,8 +1,16 @@
-"""Batches of triplets from worker processes, whose errors arrive as the sentences they were."""
+"""Batches of triplets from worker processes, whose errors arrive as sentences: ours, and the platform's.
+
+A batch made by a worker lies in shared memory, in /dev/shm, until it has been learnt from; containers have little.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import re
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,15 +18,27 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from fdgen.errors import DatasetError
+from fdtrain.errors import LoaderError
 from fdtrain.order import Draw
 from fdtrain.stored import StoredSamples
+
+SHARED = Path("/dev/shm")  # noqa: S108 - Linux's folder of shared memory; torch decides what is made in it
+AHEAD = 2
+"""Batches that each worker prepares ahead, and that lie in shared memory meanwhile."""
+
+PAGE_BYTES = 4096
+"""Each tensor in shared memory takes whole pages."""
+
+_NO_WORKERS = "read without workers (--set machine.workers=0)"
+_ROOM = f"give the container more (`docker run --shm-size=1g`), or {_NO_WORKERS}"
 
 
 class Batches:
     """Batches of items, stacked, as often as one iterates; an error of a worker arrives as the sentence it was.
 
     Without a sampler once through in order, the last batch maybe smaller. `start` is how workers are started: fork,
-    spawn, forkserver, or None for the platform's way.
+    spawn, forkserver, or None for the platform's way. Iterating raises `DatasetError`, and `LoaderError` where workers
+    end or find no memory.
     """
 
     def __init__(
@@ -38,6 +58,7 @@ class Batches:
             worker_init_fn=_start_worker,
             collate_fn=_collate,
             persistent_workers=workers > 0,
+            prefetch_factor=AHEAD if workers else None,
             multiprocessing_context=start if workers else None,
             # The loader draws a base seed for its workers: from a generator of its own, never from the global one.
             generator=torch.Generator().manual_seed(0),
@@ -48,10 +69,86 @@ class Batches:
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Any]:
-        for batch in self._loader:
-            if isinstance(batch, DatasetError):
-                raise batch
-            yield batch
+        with workers_told():
+            for batch in self._loader:
+                if isinstance(batch, DatasetError):
+                    raise batch
+                yield batch
+
+
+def check_shared_memory(dataset: StoredSamples[Any], *, batch: int, workers: int, processes: int = 1) -> None:
+    """Raise `LoaderError` where /dev/shm has no room for the batches that workers of `processes` loaders prepare."""
+    if not workers or not SHARED.is_dir():
+        return
+    needed = shared_bytes(dataset[0], batch=batch, workers=workers) * processes
+    free = shutil.disk_usage(SHARED).free
+    if free < needed:
+        raise LoaderError(
+            f"{SHARED} has {_mb(free)} free, and the batches that {workers} loader workers prepare need {_mb(needed)}",
+            hint=_ROOM,
+        )
+
+
+def shared_bytes(item: Any, *, batch: int, workers: int) -> int:
+    """Return the bytes of shared memory that batches of such items take: all that are ahead, and one being learnt from.
+
+    >>> shared_bytes({"mask": torch.zeros(1, 64, 64)}, batch=10, workers=2)
+    819200
+    """
+    tensors = [value if isinstance(value, torch.Tensor) else torch.tensor(value) for value in dict(item).values()]
+    of_one = sum(-(-one.nbytes * batch // PAGE_BYTES) * PAGE_BYTES for one in tensors)
+    return of_one * (AHEAD * workers + 1)
+
+
+@contextlib.contextmanager
+def workers_told() -> Iterator[None]:
+    """Turn what the platform does to loader workers into `LoaderError` with the cure.
+
+    Around all of a training, since torch raises the death of a worker from a signal, wherever the program is.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError, OSError) as error:
+        told = _told(error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _told(error: RuntimeError | MemoryError | OSError) -> LoaderError | None:
+    """Return what happened to the loader workers; None where the error is of something else."""
+    text = (
+        f"{error} {error.__cause__ or ''}"  # torch says that a worker has gone, and the signal in what that came from
+    )
+    if "shared memory" in text or "Bus error" in text:
+        return LoaderError(f"{SHARED} has no room for the batches of the loader workers", hint=_ROOM)
+    if "received 0 items of ancdata" in text or "Too many open files" in text:
+        return LoaderError(
+            "the loader workers need more open files than this shell allows",
+            hint=f"raise the limit (`ulimit -n 65536`), or {_NO_WORKERS}",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN):
+        return LoaderError(
+            f"the loader workers cannot be started: {error.strerror}", hint=f"use fewer, or {_NO_WORKERS}"
+        )
+    if "DataLoader worker" not in text:
+        return None
+    if isinstance(error, MemoryError) or "allocate memory" in text or "Insufficient memory" in text:
+        return LoaderError(
+            "a loader worker found no memory", hint=f"use a smaller batch, fewer workers, or {_NO_WORKERS}"
+        )
+    if "killed by signal" in text or "exited unexpectedly" in text:
+        by = re.search(r"by signal: ([\w ]+)", text)
+        cause = "was killed, most likely for want of memory" if by and by[1] == "Killed" else "ended before its time"
+        return LoaderError(
+            f"a loader worker {cause}",
+            hint=f"use fewer workers, or {_NO_WORKERS}; the same command goes on from the last checkpoint",
+        )
+    return None
+
+
+def _mb(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB"
 
 
 class _Telling(Dataset[Any]):

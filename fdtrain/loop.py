@@ -26,7 +26,7 @@ from fdtrain.device import autocast, computing, lay_out, open_device, settled
 from fdtrain.distributed import Group, group_notes, joined
 from fdtrain.ema import averaged, ema_decay, follow
 from fdtrain.errors import CheckpointError, ConfigError, TrainingError
-from fdtrain.loading import Batches
+from fdtrain.loading import Batches, check_shared_memory, workers_told
 from fdtrain.objectives.opening import open_objective, open_perceptual
 from fdtrain.order import EpochSampler
 from fdtrain.pictures import encode_png
@@ -71,7 +71,7 @@ def fit(
     machine with the same versions and number of processes.
 
     Raises `RunError` where the folder holds another run, `DatasetError` for the data, `PerceptualError`,
-    `CheckpointError`, `DeviceError`, and `TrainingError` where the numbers stop being finite.
+    `CheckpointError`, `DeviceError`, `LoaderError`, and `TrainingError` where the numbers stop being finite.
     """
     run_dir = Path(run_dir)
     recorded = read_record(run_dir)
@@ -84,6 +84,7 @@ def fit(
         _owned(run_dir, group),
         computing(config, device),
         own_randomness(config.seed, group, device),
+        workers_told(),
     ):
         note = on_note if on_note is not None and group.is_first else _ignore
 
@@ -128,6 +129,8 @@ def fit(
             raise ConfigError(f"training.batch must be a multiple of the {group.world} processes, got {training.batch}")
         for sentence in (*group_notes(), *check_data(train.root, train), *check_room(config, run_dir, device)):
             note(sentence)
+        own_batch, workers = training.batch // group.world, config.machine.workers
+        check_shared_memory(train, batch=own_batch, workers=workers, processes=group.world)
         if group.is_first:
             write_record(run_dir, record)
         group.wait()
@@ -164,9 +167,7 @@ def fit(
         log = Log(run_dir, images, tensorboard=output.tensorboard) if group.is_first else None
 
         batches: Iterator[Any] = iter(
-            Batches(train, sampler, batch=training.batch // group.world, workers=config.machine.workers)
-            if images < total
-            else ()
+            Batches(train, sampler, batch=own_batch, workers=workers) if images < total else ()
         )
         stretch = Stretch()
         stopped = False

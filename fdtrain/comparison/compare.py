@@ -165,7 +165,7 @@ def _awaited(
     if isinstance(error, BrokenProcessPool):
         return "its process was killed, perhaps for want of memory"
     if isinstance(error, FdError):
-        return error.message
+        return f"{error.message} ({error.hint})" if error.hint else error.message
     if not isinstance(error, Exception):
         raise error
     # Not foreseen: the row is lost, and whoever mends it wants to know where.

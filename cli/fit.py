@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import click
 
 from .forecast import doubt
 from .output import Voice, aligned, counted, duration, emit, emit_json
-from .progress import Stages
+from .progress import Meter, Stages
 from .reporting import Interrupted
 from .settings import DatasetType, json_option, quiet_option
 from .train_settings import config_options, resolve_config
@@ -20,7 +21,7 @@ from .train_settings import config_options, resolve_config
 if TYPE_CHECKING:
     from fdtrain.config import FitConfig
     from fdtrain.run import RunSummary
-    from fdtrain.stats import Progress
+    from fdtrain.stats import Progress, Step
 
 
 @click.command("fit")
@@ -60,12 +61,22 @@ def command(
     if dry_run:
         tell_plan(config, data, out, as_json, Voice(quiet))
         return
-    from fdtrain.loop import fit
-
     voice = Voice(quiet)
-    with asked_to_stop() as asked, Stages(voice) as stages:
-        watch = _Watch(stages, voice)
-        summary = fit(config, out, on_progress=watch.on_progress, on_note=watch.on_note, stop=lambda: bool(asked))
+    with Stages(voice) as stages:
+        stages.stage("starting torch", "")
+        from fdtrain.loop import fit
+
+        with asked_to_stop() as asked:
+            watch = _Watch(stages, voice)
+            summary = fit(
+                config,
+                out,
+                on_progress=watch.on_progress,
+                on_step=watch.on_step,
+                on_phase=watch.on_phase,
+                on_note=watch.on_note,
+                stop=lambda: bool(asked),
+            )
     if as_json:
         emit_json(as_facts(summary))
     if not summary.finished:
@@ -82,16 +93,25 @@ class _Watch:
     def __init__(self, stages: Stages, voice: Voice) -> None:
         self.stages, self.voice = stages, voice
 
+    def on_phase(self, title: str) -> None:
+        self.stages.stage(title, "")
+
+    def on_step(self, step: Step) -> None:
+        show_step(self.stages.stage("training", "images", step.total), step)
+
     def on_progress(self, progress: Progress) -> None:
-        meter = self.stages.stage("training", "images", progress.total)
-        if meter.done == 0:
-            # The bar counts the images of this run, whenever they were made.
-            meter.start_from(progress.images)
-        meter.update(progress.images)
-        meter.line(line_of(progress))
+        self.stages.stage("training", "images", progress.total).line(line_of(progress))
 
     def on_note(self, sentence: str) -> None:
         self.voice.say(f"note: {sentence}")
+
+
+def show_step(meter: Meter, step: Step) -> None:
+    """Show how far a run is: of all its images, whenever they were trained on."""
+    if step.images_per_s:
+        meter.update(step.images, timing=f"{step.images_per_s:.1f} images/s, {duration(step.left_s)} left")
+    else:
+        meter.start_from(step.images)
 
 
 def line_of(progress: Progress) -> str:
@@ -126,7 +146,7 @@ def asked_to_stop() -> Iterator[list[int]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        click.echo("\nstopping after this step; once more stops at once", err=True)
+        click.echo("\nstopping after this step; once more stops at once", file=sys.stderr, err=True)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,8 @@ class Voice:
     def say(self, text: str = "") -> None:
         """Write one line to standard error."""
         if not self.quiet:
-            click.echo(text, err=True)
+            # The stream by its name: under a bar it is rich's, which writes above the bar; click takes what is below.
+            click.echo(text, file=sys.stderr, err=True)
 
 
 def open_closed_streams() -> None:

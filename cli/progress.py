@@ -19,6 +19,18 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 10.0
 """Where there is no terminal: seconds between two lines of a long step that has no shards to tell of."""
 
+SILENT_S = 120.0
+"""And of one that has: so long nothing is heard of them before a line by the clock comes between."""
+
+BAR_WIDTH = 24
+"""Characters: with the count, the clock and the rate it fits 80."""
+
+REFRESHES_A_SECOND = 4
+"""Of a bar: it is drawn by a thread that shares the interpreter with the work."""
+
+LEAST_BETWEEN_S = 0.1
+"""Between two changes of a bar, each of which costs half a millisecond: steps on a GPU may take ten."""
+
 
 class Meter:
     """Counts what is done of one step. Without terminal it writes the lines it is given, or one every ten seconds."""
@@ -27,7 +39,9 @@ class Meter:
         self.voice, self.unit, self.total, self.bar = voice, unit, total, bar
         self.done = self.found = 0
         self.started_s = self.told_s = time.monotonic()
+        self.shown_s = -LEAST_BETWEEN_S
         self.told_by_lines = False
+        self.told_timing: str | None = None
 
     def start_from(self, done: int) -> None:
         """Count what an earlier run has left done: it shows in the bar, and not in the speed."""
@@ -35,14 +49,16 @@ class Meter:
         self.started_s = time.monotonic()
         self._show()
 
-    def update(self, done: int, total: int | None = None) -> None:
-        """Set how much is done, and of how much."""
-        self.done, self.total = done, total if total is not None else self.total
-        self._show()
+    def update(self, done: int, total: int | None = None, *, timing: str | None = None) -> None:
+        """Set how much is done, and of how much; `timing` says how fast, where the caller knows better than we."""
+        self.done, self.total, self.told_timing = done, total if total is not None else self.total, timing
+        if self.bar is None or done == self.total or time.monotonic() - self.shown_s >= LEAST_BETWEEN_S:
+            self._show()
 
     def line(self, text: str) -> None:
         """Tell of something finished, a shard for example; on a terminal the bar says it already."""
         self.told_by_lines = True
+        self.told_s = time.monotonic()
         if self.bar is None:
             self.voice.say(text)
 
@@ -58,6 +74,8 @@ class Meter:
 
     def timing(self) -> str:
         """Return `12.3 pairs/s, 40.1 s left`, or nothing before the first unit."""
+        if self.told_timing is not None:
+            return self.told_timing
         if self.done <= self.found:
             return ""
         missing = (self.total or 0) - self.done
@@ -67,8 +85,9 @@ class Meter:
     def _show(self) -> None:
         if self.bar is not None:
             progress, task = self.bar
+            self.shown_s = time.monotonic()
             progress.update(task, completed=self.done, total=self.total, timing=self.timing())
-        elif not self.told_by_lines and time.monotonic() - self.told_s >= LINE_EVERY_S:
+        elif time.monotonic() - self.told_s >= (SILENT_S if self.told_by_lines else LINE_EVERY_S):
             self.told_s = time.monotonic()
             of = f" of {self.total:,}" if self.total else ""
             timing = f", {self.timing()}" if self.timing() else ""
@@ -91,7 +110,15 @@ def metered(
         yield Meter(voice, unit, total, None)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, Task, TextColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+    )
     from rich.text import Text
 
     class Count(MofNCompleteColumn):
@@ -106,9 +133,15 @@ def metered(
         def render(self, task: Task) -> RenderableType:
             return Text(" ") if task.fields["over"] else self.spinner.render(task.get_time())
 
+    # The clock goes on where a single step takes long.
+    columns = (Sign(), TextColumn("{task.description}"), BarColumn(BAR_WIDTH), Count(), TimeElapsedColumn())
     timing = TextColumn("{task.fields[timing]}")
-    columns = (Sign(), TextColumn("{task.description}"), BarColumn(), Count(), timing)
-    with Progress(*columns, console=Console(stderr=True), transient=vanishing) as progress:
+    # What has no unit is only waited for, and leaves no bar behind.
+    transient = vanishing or not unit
+    console = Console(stderr=True)
+    with Progress(
+        *columns, timing, console=console, refresh_per_second=REFRESHES_A_SECOND, transient=transient
+    ) as progress:
         task = progress.add_task(title, total=total, timing="", over=False)
         try:
             yield Meter(voice, unit, total, (progress, task))

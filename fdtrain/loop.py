@@ -46,7 +46,7 @@ from fdtrain.run import (
     write_record,
 )
 from fdtrain.samples import open_samples, settled_kinds
-from fdtrain.stats import Log, Progress, Stretch, finite
+from fdtrain.stats import Log, Pace, Progress, Step, Stretch, finite
 from fdtrain.stored import StoredSamples
 from fdtrain.training.precision import slow_here
 from fdtrain.training.settled import settle_perceptual, settle_precision
@@ -60,13 +60,16 @@ def fit(
     run_dir: str | Path,
     *,
     on_progress: Callable[[Progress], None] | None = None,
+    on_step: Callable[[Step], None] | None = None,
+    on_phase: Callable[[str], None] | None = None,
     on_note: Callable[[str], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> RunSummary:
     """Train as `config` says in the folder `run_dir`, or go on where the last checkpoint there was written.
 
-    `config.data.root` names the dataset. `on_progress` is called every `output.stats_images`, `on_note` with sentences
-    that a user should know. When `stop` returns True, after a step, a checkpoint is written and the call returns.
+    `config.data.root` names the dataset. `on_phase` hears what is done before the first step, `on_step` is called
+    before that and after each, `on_progress` every `output.stats_images`, `on_note` with what a user should know.
+    When `stop` returns True, after a step, a checkpoint is written and the call returns.
     A run killed at any moment and called again ends with the weights, bit for bit, of one never stopped, on the same
     machine with the same versions and number of processes.
 
@@ -87,8 +90,10 @@ def fit(
         workers_told(),
     ):
         note = on_note if on_note is not None and group.is_first else _ignore
+        phase = on_phase if on_phase is not None and group.is_first else _ignore
 
         # The data.
+        phase("opening the data")
         training, output = config.training, config.output
         train = open_samples(config, "train")
         sampler = EpochSampler(len(train), seed=config.seed, rank=group.rank, world=group.world)
@@ -98,6 +103,7 @@ def fit(
         total = training.total_images(len(train))
 
         # Networks, the same in every process: all their first weights come from one generator.
+        phase("making the networks")
         rng = torch.Generator().manual_seed(config.seed)
         config, of_features = settle_perceptual(config, group, note)
         perceptual = open_perceptual(config)
@@ -127,6 +133,7 @@ def fit(
                 note(slow)
         if training.batch % group.world:
             raise ConfigError(f"training.batch must be a multiple of the {group.world} processes, got {training.batch}")
+        phase("checking the data")
         for sentence in (*group_notes(), *check_data(train.root, train), *check_room(config, run_dir, device)):
             note(sentence)
         own_batch, workers = training.batch // group.world, config.machine.workers
@@ -140,6 +147,7 @@ def fit(
         best: float | None = None
         found = receipts(run_dir / CHECKPOINTS)
         if found:
+            phase("reading the checkpoint")
             state = load_state(found[-1])
             try:
                 begun = FitConfig.from_dict(parsed(state["config"]))
@@ -169,7 +177,9 @@ def fit(
         batches: Iterator[Any] = iter(
             Batches(train, sampler, batch=own_batch, workers=workers) if images < total else ()
         )
-        stretch = Stretch()
+        stretch, pace = Stretch(), Pace(images, total)
+        if on_step is not None and group.is_first and images < total:
+            on_step(pace.step)
         stopped = False
         while images < total and not stopped:
             # Read.
@@ -241,6 +251,9 @@ def fit(
             before, images, step = images, images + training.batch, step + 1
             sampler.advance(training.batch)
             stretch.add(terms, training.batch)
+            pace.add(training.batch, time.perf_counter() - waiting_s)
+            if on_step is not None and group.is_first:
+                on_step(pace.step)
             stopped = group.any(stop is not None and stop())
             ends = images >= total or stopped
 
@@ -248,7 +261,7 @@ def fit(
             saves = ends or _due(output.checkpoint_images, before, images)
             if saves or _due(output.stats_images, before, images):
                 values = _means(stretch, group)
-                progress = _progress(images, total, begun_images, begun_s, stretch, values)
+                progress = pace.told(stretch, values)
                 if log is not None:
                     log.write(images, {**values, "images_per_s": stretch.images / stretch.seconds,
                                        "loader_share": progress.loader_share,
@@ -266,7 +279,7 @@ def fit(
                     log.write(images, found_values)
                     score = found_values[objective.score]
                     if on_progress is not None:
-                        on_progress(_progress(images, total, begun_images, begun_s, stretch, found_values))
+                        on_progress(pace.told(stretch, found_values))
                     if best is None or score > best:
                         best = score
                         facts = record.facts(images, objective.facts(found_values))
@@ -348,13 +361,6 @@ def _means(stretch: Stretch, group: Group) -> dict[str, float]:
     if group.world > 1:
         values = dict(zip(values, group.mean(torch.tensor(list(values.values()))).tolist(), strict=True))
     return values
-
-
-def _progress(
-    images: int, total: int, begun_images: int, begun_s: float, stretch: Stretch, values: dict[str, float]
-) -> Progress:
-    rate = (images - begun_images) / max(time.perf_counter() - begun_s, 1e-9)
-    return Progress(images, total, rate, (total - images) / rate, stretch.waited_s / stretch.seconds, values)
 
 
 def _ignore(sentence: str) -> None:

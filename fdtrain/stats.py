@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +17,69 @@ from torch import Tensor
 from fdtrain.atomic import write_text
 from fdtrain.run import STATS_FILE, TENSORBOARD
 
+RECENT_S, LEAST_STEPS = 10.0, 5
+"""The rate is that of the last so many seconds, and of so many steps where they take longer."""
+
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a run is. `loader_share` is the share of the time that was spent waiting for pictures."""
+class Step:
+    """How far a run is after a step, how fast its last steps were, and how long the rest takes; 0 before the first."""
 
     images: int
     total: int
     images_per_s: float
     left_s: float
+
+
+@dataclass(frozen=True)
+class Progress(Step):
+    """The same with the means of a stretch, or what a validation found.
+
+    `loader_share` is the share of the stretch's time that was spent waiting for pictures.
+    """
+
     loader_share: float
     values: Mapping[str, float]
+
+
+class Pace:
+    """How fast the last steps were, and how long the rest takes with all that happens between steps."""
+
+    def __init__(self, images: int, total: int) -> None:
+        self.images, self.total = images, total
+        self.n_steps = 0
+        self.stepped_s = self.recent_s = 0.0
+        self.recent: deque[tuple[int, float]] = deque()
+        self.started_s = time.perf_counter()
+
+    def add(self, images: int, seconds: float) -> None:
+        """Count one step of so many images."""
+        self.images += images
+        self.n_steps += 1
+        self.stepped_s += seconds
+        if self.n_steps == 2:  # the first one starts workers and chooses kernels: it says nothing of those to come
+            self.recent.clear()
+            self.recent_s = 0.0
+        self.recent.append((images, seconds))
+        self.recent_s += seconds
+        while len(self.recent) > LEAST_STEPS and self.recent_s - self.recent[0][1] > RECENT_S:
+            self.recent_s -= self.recent.popleft()[1]
+
+    @property
+    def step(self) -> Step:
+        """Where the run is now."""
+        if not self.recent:
+            return Step(self.images, self.total, 0.0, 0.0)
+        rate = sum(images for images, _ in self.recent) / max(self.recent_s, 1e-9)
+        between = max((time.perf_counter() - self.started_s) / max(self.stepped_s, 1e-9), 1.0)
+        return Step(self.images, self.total, rate, (self.total - self.images) / rate * between)
+
+    def told(self, stretch: Stretch, values: Mapping[str, float]) -> Progress:
+        """Return where the run is now, with these values of a stretch."""
+        return Progress(**vars(self.step), loader_share=stretch.waited_s / stretch.seconds, values=values)
 
 
 class Stretch:

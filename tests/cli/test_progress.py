@@ -8,8 +8,10 @@ import re
 import subprocess
 import sys
 import time
+from typing import ClassVar, cast
 
 import pytest
+from rich.progress import Progress, TaskID
 
 from cli import progress
 from cli.output import Voice, aligned, by_count, counted, duration
@@ -63,6 +65,48 @@ def test_lines_of_shards_take_the_place_of_lines_by_the_clock(
     assert capsys.readouterr().err.splitlines() == ["building ...", "train-00000  2 samples"]
 
 
+def test_lines_that_come_seldom_get_lines_by_the_clock_between(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with metered(Voice(), "training", "images", 1000) as meter:
+        for done in range(1, 7):
+            clock[0] += 50
+            meter.update(done, timing="told")
+            if done == 1:
+                meter.line("losses")
+    assert capsys.readouterr().err.splitlines() == [
+        "training ...",
+        "1 of 1,000 images, told",
+        "losses",
+        "4 of 1,000 images, told",
+    ]
+
+
+def test_a_bar_is_changed_ten_times_a_second_at_most_and_at_its_end(clock: list[float]) -> None:
+    class Bar:
+        shown: ClassVar[list[int]] = []
+
+        def update(self, task: int, *, completed: int, **_: object) -> None:
+            self.shown.append(completed)
+
+    meter = Meter(Voice(), "images", 10, (cast(Progress, Bar()), cast(TaskID, 0)))
+    for done in range(1, 11):
+        clock[0] += 0.04
+        meter.update(done)
+    assert Bar.shown == [1, 4, 7, 10]
+
+
+def test_what_is_said_under_a_bar_stands_above_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with Stages(Voice()) as stages:
+        stages.stage("training", "images", 4).update(1)
+        Voice().say("note: the disk is small")
+    assert re.search(r"(^|\n|\r|\x1b\[2K)note: the disk is small\n", capsys.readouterr().err)
+
+
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     with Stages(Voice(quiet=True)) as stages:
         stages.stage("building", "pairs", 4).line("train-00000  2 samples")
@@ -103,12 +147,12 @@ from cli.output import Voice
 from cli.progress import metered, starting
 
 with starting(Voice()):
-    time.sleep(0.5)
+    time.sleep(1.2)
 print("between", flush=True)
 with metered(Voice(), "waiting", "steps", 2) as meter:
-    time.sleep(0.5)
+    time.sleep(1.2)
     meter.update(2)
-    time.sleep(0.5)
+    time.sleep(1.2)
 """
 
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from fdgen.errors import DatasetError
 from fdgen.io import lock
-from fdtrain import loop, stage
+from fdtrain import loop, stage, stats
 from fdtrain.atomic import folder_lock, is_locked
 from fdtrain.checkpoint import load_model, load_state, read_facts, receipts
 from fdtrain.config import FitConfig
@@ -27,7 +27,7 @@ from fdtrain.distributed import Group
 from fdtrain.errors import CheckpointError, ConfigError, RunError, TrainingError
 from fdtrain.loop import fit
 from fdtrain.objectives import base, stacked
-from fdtrain.stats import Progress, read_stats
+from fdtrain.stats import Progress, Step, read_stats
 from tests.fdtrain.micro import micro
 from tests.fdtrain.sets import write_set
 
@@ -223,6 +223,50 @@ def test_progress_is_told(triplets: Path, tmp_path: Path) -> None:
     fit(micro(triplets, "training.images=32"), tmp_path / "run", on_progress=told.append)
     assert [progress.images for progress in told] == [16, 32, 32]  # the last one is of the validation
     assert all(progress.images_per_s > 0 and progress.total == 32 for progress in told)
+
+
+def test_every_step_is_told_from_before_the_first(triplets: Path, tmp_path: Path) -> None:
+    steps: list[Step] = []
+    told: list[str] = []
+    hear = {"on_step": steps.append, "on_phase": told.append}
+    fit(micro(triplets, "training.images=16"), tmp_path / "run", **hear)
+    assert [step.images for step in steps] == [0, 4, 8, 12, 16]
+    assert [step.images_per_s > 0 for step in steps] == [False, True, True, True, True]
+    assert steps[1].left_s > 0
+    assert steps[-1].left_s == 0
+    assert told == ["opening the data", "making the networks", "checking the data"]
+
+    steps.clear()
+    fit(micro(triplets, "training.images=24"), tmp_path / "run", **hear)
+    assert [step.images for step in steps] == [16, 20, 24]
+    assert told[-1] == "reading the checkpoint"
+
+
+def test_the_pace_is_that_of_the_last_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(stats.time, "perf_counter", lambda: now[0])
+    pace = stats.Pace(40, 1040)
+    assert pace.step == Step(40, 1040, 0.0, 0.0)
+
+    def step(seconds: float, pause: float = 0.0) -> Step:
+        now[0] += seconds + pause
+        pace.add(10, seconds)
+        return pace.step
+
+    assert step(8.0).images_per_s == pytest.approx(10 / 8)
+    assert step(1.0).images_per_s == pytest.approx(10)  # the first one chose kernels: it no longer counts
+    for _ in range(30):
+        told = step(1.0)
+    assert told.images_per_s == pytest.approx(10)
+    assert told.left_s == pytest.approx((1040 - told.images) / 10)
+    for _ in range(12):
+        told = step(2.0)  # an adversary has begun
+    assert told.images_per_s == pytest.approx(5)
+    before_s = told.left_s
+    told = step(2.0, pause=65.0)  # a validation: the steps are as fast, the rest takes longer
+    assert told.images_per_s == pytest.approx(5)
+    assert told.left_s == pytest.approx((1040 - told.images) / 5 * 2)
+    assert told.left_s > before_s
 
 
 def test_tensorboard_is_written_on_request(triplets: Path, tmp_path: Path) -> None:

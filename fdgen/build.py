@@ -28,6 +28,7 @@ from fdgen.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
 from fdgen.pool import POLL_SECONDS, WorkerPool, run_here, run_on
 from fdgen.recipe import Recipe
 from fdgen.resume import finished_shard
+from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.shards import receipt_path, shard_path
 from fdgen.sources import FaceSource, OnFile
 from fdgen.spec import make_spec, spec_id
@@ -72,7 +73,8 @@ def build(
     `count` is the number of samples, below or above that of the faces; None is one of each usable face. `name` and
     `version` are what it is called, and no part of its ids: None keeps what an earlier run was told (else the recipe
     gives the name), others rename the dataset. Work is done by `workers` processes of our own (1: in this one), or on
-    `executor`, where `workers` says for how many at once.
+    `executor`, where `workers` says for how many at once. Processes import the script that calls this, which must
+    therefore do so under `if __name__ == "__main__":`; with one worker too, for landmarks are found in a process.
     `cache` keeps landmarks and analyses between builds. `on_file`, `on_trial`, `on_face` are called as (done, of) while
     photographs are listed, occluders tried on for strata, and photographs looked at, `on_shard` with each receipt, made
     or kept.
@@ -80,6 +82,7 @@ def build(
     Raises `MixingError` where `out` holds another dataset, `DatasetError` where it cannot be written or no face gives a
     sample, `FacesError`, `RecipeError`, `AssetError`. Finished shards stay through any of these, Ctrl-C and kills.
     """
+    leave_importing_worker()
     check_arguments(count, workers)
     check_label(name, version)
     steps, out = steps or Steps.real(recipe.assets.packs), Path(out)

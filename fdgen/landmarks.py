@@ -27,6 +27,7 @@ from fdgen.errors import FdError, PictureError
 from fdgen.faces import Face, FaceSource, Source
 from fdgen.points import Landmarks
 from fdgen.processes import interrupts_held, last_words, settle_worker
+from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
 from fdgen.silence import STDERR_FD
 from fdgen.sources import PASSING_REASONS
 
@@ -75,6 +76,8 @@ def detect(
     never fork); results do not depend on how many. `on_face(done, of)` is called as they come. When this is
     interrupted or a worker dies, what was finished stays in the cache. Raises `FdError`.
     """
+    if workers:
+        leave_importing_worker()
     if not MIN_SIZE_PX <= size_px <= MAX_SIZE_PX:
         raise FdError(f"the size of a crop is {MIN_SIZE_PX} to {MAX_SIZE_PX} px, got {size_px}")
     if workers < 0:
@@ -139,7 +142,7 @@ _own_lock = threading.Lock()
 
 def _in_workers(faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int) -> Iterator[_Found]:
     """Yield chunks as they are finished, in any order; few are under way at once, so that stopping is quick."""
-    with tempfile.TemporaryDirectory(prefix="fdgen-landmarks-") as logs:
+    with tempfile.TemporaryDirectory(prefix="fdgen-landmarks-") as logs, MainGuard() as guard:
         executor = ProcessPoolExecutor(
             min(workers, len(chunks)),
             mp_context=multiprocessing.get_context("spawn"),  # a forked child hangs once FaceMesh was used
@@ -160,7 +163,9 @@ def _in_workers(faces: FaceSource, chunks: list[list[Source]], size_px: int, wor
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
-        except BrokenProcessPool as error:
+        except (BrokenProcessPool, BrokenPipeError) as error:
+            if (unguarded := guard.error()) is not None:
+                raise unguarded from error
             raise FdError(
                 f"a landmark worker died{last_words(Path(logs))}",
                 hint="run the same command again, with fewer workers: finished faces are kept in the cache",

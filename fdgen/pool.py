@@ -7,6 +7,7 @@ waits for in place of a task.
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import ctypes
 import dataclasses
 import faulthandler
@@ -21,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from fdgen.contract import ShardReceipt
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, FdError
 from fdgen.plan import Looked
 from fdgen.processes import interrupts_held, last_words, settle_worker
+from fdgen.runtime.main_guard import MainGuard
 from fdgen.silence import STDERR_FD
 from fdgen.sources import FaceSource, Source
 from fdgen.worker import ShardTask, make_shard
@@ -71,9 +73,11 @@ class WorkerPool:
         # No lock: a worker killed while holding one would hang us.
         self._counters = RawArray(ctypes.c_int64, len(self._slots) + 1)
         self._executor: concurrent.futures.ProcessPoolExecutor | None = None
+        self._guard = MainGuard()
         self._logs: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> WorkerPool:
+        self._guard.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -82,10 +86,11 @@ class WorkerPool:
             self._executor.shutdown(wait=True, cancel_futures=True)
         if self._logs is not None:
             self._logs.cleanup()
+        self._guard.__exit__()
 
     def look(self, detect: Detect, batch: Sequence[Source], size_px: int) -> Future[Looked]:
         """Find the landmarks of photographs in a worker."""
-        with interrupts_held():
+        with interrupts_held(), self._explained("landmarks were looked for"):
             return self._started().submit(_look, detect, batch, size_px)
 
     def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[ShardReceipt]:
@@ -98,18 +103,29 @@ class WorkerPool:
             if busy:
                 on_samples(sum(self._counters[slot] for slot in busy))
 
-        try:
+        with self._explained("a shard was made"):
             yield from _drain(self._started(), _count_shard, tasks, [*self._slots], on_tick)
-        except BrokenProcessPool as error:
-            raise self.broken("a shard was made", error) from error
 
-    def broken(self, when: str, error: BrokenProcessPool) -> DatasetError:
+    def broken(self, when: str) -> FdError:
         """Return the error of a worker that died while something was done."""
+        if (unguarded := self._guard.error()) is not None:
+            return unguarded
         words = "" if self._logs is None else last_words(Path(self._logs.name))
         return DatasetError(
             f"a worker process died while {when}{words}",
             hint="run the same command again, with fewer workers: finished shards are kept, and landmarks in the cache",
         )
+
+    @contextlib.contextmanager
+    def _explained(self, when: str) -> Iterator[None]:
+        try:
+            yield
+        except BrokenProcessPool as error:
+            raise self.broken(when) from error
+        except BrokenPipeError as error:  # it had gone before it was told what it is to be
+            if self._guard.error() is None:
+                raise
+            raise self.broken(when) from error
 
     def _started(self) -> concurrent.futures.ProcessPoolExecutor:
         if self._executor is None:

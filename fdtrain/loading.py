@@ -18,6 +18,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from fdgen.errors import DatasetError
+from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
 from fdtrain.errors import LoaderError
 from fdtrain.order import Draw
 from fdtrain.stored import StoredSamples
@@ -50,6 +51,8 @@ class Batches:
         workers: int = 0,
         start: str | None = None,
     ) -> None:
+        if workers:
+            leave_importing_worker()
         self._loader: DataLoader[Any] = DataLoader(
             _Telling(dataset),
             batch_size=batch,
@@ -106,13 +109,14 @@ def workers_told() -> Iterator[None]:
 
     Around all of a training, since torch raises the death of a worker from a signal, wherever the program is.
     """
-    try:
-        yield
-    except (RuntimeError, MemoryError, OSError) as error:
-        told = _told(error)
-        if told is None:
-            raise
-        raise told from error
+    with MainGuard() as guard:
+        try:
+            yield
+        except (RuntimeError, MemoryError, OSError) as error:
+            told = guard.error() or _told(error)
+            if told is None:
+                raise
+            raise told from error
 
 
 def _told(error: RuntimeError | MemoryError | OSError) -> LoaderError | None:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from fdgen.contract import Manifest
+from fdgen.runtime.main_guard import leave_importing_worker
 from fdtrain.atomic import folder_lock, write_bytes
 from fdtrain.checkpoint import load_state, receipts, save_model, save_state
 from fdtrain.config import FitConfig
@@ -76,6 +77,7 @@ def fit(
     Raises `RunError` where the folder holds another run, `DatasetError` for the data, `PerceptualError`,
     `CheckpointError`, `DeviceError`, `LoaderError`, and `TrainingError` where the numbers stop being finite.
     """
+    leave_importing_worker()
     run_dir = Path(run_dir)
     recorded = read_record(run_dir)
     keeps = recorded is not None and config.training.precision == "auto"

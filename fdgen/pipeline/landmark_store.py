@@ -75,7 +75,7 @@ class LandmarkStore:
         except BrokenProcessPool as error:
             if self._pool is None:
                 raise
-            raise self._pool.broken("landmarks were looked for", error) from error
+            raise self._pool.broken("landmarks were looked for") from error
         if self._pool is not None and self._cache is not None and found:
             version = self._steps.detector_version()
             new = [(source, found[source.sha256]) for source in batch if source.sha256 in found]

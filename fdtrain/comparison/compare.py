@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fdgen.errors import FdError
+from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
 from fdtrain.atomic import folder_lock, write_text
 from fdtrain.checkpoint import find_weights
 from fdtrain.comparison.auto import settled
@@ -66,6 +67,7 @@ def compare(
     known to be this comparison's. Raises `RunError` where the folder holds another
     comparison, and `DatasetError` where there is nothing to compare on.
     """
+    leave_importing_worker()
     dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)
     with folder_lock(out):
         ask = settled(ask, [task.what for task in tasks if task.kind == "trained"], out / ASK_FILE)
@@ -84,6 +86,8 @@ def compare(
                 watch.on_begin(task, n_done, len(tasks))
                 future = worker.submit(task, ask, out, stop_file)
                 reason = _awaited(future, task, out, stop_file, watch, asked_to_stop)
+                if (unguarded := worker.guard.error()) is not None:
+                    raise unguarded
                 if asked_to_stop():
                     break
                 if reason is None and not is_done(task, out):
@@ -181,9 +185,10 @@ class _Worker:
     """
 
     def __init__(self) -> None:
-        self.executor = self._new()
+        self.executor, self.guard = self._new(), MainGuard()
 
     def __enter__(self) -> _Worker:
+        self.guard.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
@@ -191,6 +196,7 @@ class _Worker:
             for process in multiprocessing.active_children():
                 process.kill()
         self.executor.shutdown(cancel_futures=True)
+        self.guard.__exit__()
 
     def submit(self, task: Task, ask: Ask, out: Path, stop_file: Path) -> Future[None]:
         """Begin a task."""

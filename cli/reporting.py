@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 import traceback
 from types import TracebackType
+from typing import Any
 
 import click
 
@@ -25,7 +28,7 @@ _NO_MEMORY = ("can't allocate memory", "CUDA out of memory", "Insufficient memor
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
-    """The user pressed Ctrl-C; the text says what is kept and how to go on."""
+    """The user pressed Ctrl-C, or the system asked the program to end; the text says what is kept and how to go on."""
 
 
 class reporting:  # noqa: N801 - used as `with reporting(...)`
@@ -36,13 +39,19 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
 
     def __init__(self, program: str) -> None:
         self.program = program
+        self._before: Any = None
 
     def __enter__(self) -> reporting:
+        """Let a request to end (SIGTERM) be as Ctrl-C is: workers end in order, and what is kept is said."""
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            self._before = signal.signal(signal.SIGTERM, _interrupt)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
         if error is None or isinstance(error, SystemExit):
             return
         if isinstance(error, click.exceptions.Exit):
@@ -92,6 +101,10 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
             "rerun the command with --debug for the traceback, and report it as a bug",
         )
         return FAILED
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def debugging() -> bool:

@@ -31,14 +31,15 @@ def _libraries() -> ThreadpoolController:
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C wait while a process is started: it must strike neither inside the executor nor the new process.
+    """Let Ctrl-C and requests to end wait while a process is started: they must not strike inside the executor.
 
-    A process inherits this, so that it prints no traceback even while it still imports.
+    A process inherits this, so that Ctrl-C prints no traceback there even while it still imports; `settle_worker` lets
+    it be ended again.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -51,6 +52,8 @@ def settle_worker() -> None:
     As many workers as cores are asked for; threads within would fight over them.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with contextlib.suppress(ImportError):
         import cv2

@@ -217,6 +217,35 @@ def test_a_read_only_out_is_refused(tmp_path: Path, cache: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sample
+@pytest.mark.parametrize("command", ["build", "landmarks"])
+def test_a_request_to_end_is_as_ctrl_c(command: str, tmp_path: Path) -> None:
+    """What `kill` and job schedulers send; the workers' semaphores must not be left to Python's resource tracker."""
+    words = {
+        "build": ["build", "--out", tmp_path / "set", "--count", "400", "--size", "64", "--set", "shards.samples=50"],
+        "landmarks": ["landmarks", "--faces", tmp_path / "faces"],
+    }[command]
+    (tmp_path / "faces").mkdir()
+    for number in range(400):
+        (tmp_path / "faces" / f"{number}.jpg").write_bytes(
+            (SAMPLES / "grace_hopper.jpg").read_bytes() + bytes(number + 1)
+        )
+    words = [*COMMAND, *map(str, words), "--cache", str(tmp_path / "cache"), "--workers", "2"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "cache").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.5)  # by now workers are starting, or at work
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "interrupted" in stderr
+    assert "run the same command again to go on" in stderr
+    assert "leaked" not in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.sample)])
 def test_ctrl_c_keeps_what_is_finished_and_the_next_run_goes_on(workers: int, cache: Path, tmp_path: Path) -> None:
     out = tmp_path / "set"

@@ -32,6 +32,9 @@ from fdgen.version_lock import LOCK, RECIPE, is_card, read_lock, write_lock
 
 NUMBERS = "numbers.json"
 
+MOST_SHOWN = 100
+"""Characters of a value; of a longer one, the part around the difference is shown."""
+
 MOST_TOLD = 20
 """Differences that are named of one file; the rest is counted."""
 
@@ -211,11 +214,13 @@ def _text_problems(name: str, found: str | None, wanted: str) -> list[Problem]:
 
 def _value_problems(name: str, found: Any, wanted: Any) -> list[Problem]:
     before, after = dict(_flat(found)), dict(_flat(wanted))
-    problems = [
-        Problem(name, None, "card", f"{key} is {_shown(before, key)}, and should be {_shown(after, key)}")
-        for key in [*after, *(before.keys() - after.keys())]
-        if key not in before or key not in after or before[key] != after[key]
-    ]
+    problems = []
+    for key in [*after, *(before.keys() - after.keys())]:
+        if key not in before or key not in after or before[key] != after[key]:
+            is_, to_be = _shown(before, key), _shown(after, key)
+            if max(len(is_), len(to_be)) > MOST_SHOWN:
+                is_, to_be = _where_they_differ(is_, to_be)
+            problems.append(Problem(name, None, "card", f"{key} is {is_}, and should be {to_be}"))
     return _few(name, problems or [Problem(name, None, "card", "it is not written as we write it")])
 
 
@@ -246,11 +251,7 @@ def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _shown(values: Mapping[str, Any], key: str) -> str:
-    return _cut(json.dumps(values[key], ensure_ascii=False)) if key in values else "missing"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 100 else f"{text[:97]}..."
+    return json.dumps(values[key], ensure_ascii=False) if key in values else "missing"
 
 
 def _once(problems: Sequence[Problem]) -> list[Problem]:

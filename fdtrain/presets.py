@@ -74,7 +74,7 @@ _TABLE: dict[str, tuple[dict[str, Any], Shape, str]] = {
                      "the paper at 64 px: three layers stride, half as wide"),
     "modern-64":    (_MODERN,   Shape(64,  _HALF,   (2, 2, 2, 1, 1), (1, 2, 4, 2),  32, 16, 160_000),
                      "a real result on a CPU in hours"),
-    "tiny":         (_MODERN,   Shape(64,  _NARROW, (2, 2, 2, 1, 1), (1, 2, 4),     32, 16, 12_000),
+    "tiny":         (_MODERN,   Shape(64,  _NARROW, (2, 2, 2, 1, 1), (1, 2, 4),     16, 16, 4_000),
                      "the modern recipe, narrow: minutes on two cores"),
 }  # fmt: skip
 
@@ -99,14 +99,14 @@ _OWN: dict[str, dict[str, Any]] = {
     "tiny": {
         "discriminator.most_width": 128,
         "loss.perceptual": "off",  # no weights need be there
-        "loss.adversarial_from_images": 6_000,
+        "loss.adversarial_from_images": 2_400,
         "training.lr_generator": 2e-3,
-        "training.warmup_images": 800,
-        "training.decay_from_images": 4_000,
-        "output.stats_images": 400,
-        "output.checkpoint_images": 4_000,
-        "output.validation_images": 4_000,
-        "output.sample_images": 4_000,
+        "training.warmup_images": 400,
+        "training.decay_from_images": 1_400,
+        "output.stats_images": 200,
+        "output.checkpoint_images": 2_000,
+        "output.validation_images": 2_000,
+        "output.sample_images": 2_000,
         "output.validation_limit": 100,
     },
 }

@@ -11,6 +11,7 @@ import click
 
 from .compare import settled_terms, tell_plan, worked
 from .output import Voice, emit, emit_json
+from .progress import Stages
 from .reporting import FAILED
 from .settings import json_option, quiet_option
 from .terms import ask_of, budget_options, places_options, terms_options
@@ -68,14 +69,18 @@ def command(
         raise click.UsageError("say what to change: one of --table, --axis and --unseen", context)
     if (images is None) == (seconds is None):
         raise click.UsageError("name one budget: --images N or --seconds S", context)
-    from fdtrain.comparison.ablation import record
-    from fdtrain.comparison.compare import ASK_FILE
-    from fdtrain.comparison.findings import Findings
-    from fdtrain.comparison.plan import preset_of
-
     voice = Voice(quiet)
-    ask = ask_of(data, images, seconds, **terms)
-    ask = settled_terms(ask, [preset_of(preset, ask.size_px)], out, voice)
+    with Stages(voice) as stages:
+        stages.wait("starting torch")
+        from fdtrain.comparison.ablation import record
+        from fdtrain.comparison.compare import ASK_FILE
+        from fdtrain.comparison.findings import Findings
+        from fdtrain.comparison.plan import preset_of
+
+        stages.wait("opening the data")
+        ask = ask_of(data, images, seconds, **terms)
+        stages.wait("measuring a step")
+        ask = settled_terms(ask, [preset_of(preset, ask.size_px)], out, voice)
     ablation = _opened(table, axis, unseen, preset, ask)
     tasks = ablation.tasks(seeds or (1 if axis is not None else SEEDS))
     if dry_run:

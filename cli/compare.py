@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from .evaluate import REFERENCES
-from .fit import asked_to_stop
+from .fit import asked_to_stop, show_step
 from .forecast import doubt
 from .output import Voice, aligned, counted, duration, emit, emit_json
 from .progress import Stages
@@ -22,6 +22,7 @@ from .terms import ask_of, budget_options, places_options, terms_options
 if TYPE_CHECKING:
     from fdtrain.comparison.compare import Done
     from fdtrain.comparison.plan import Ask, Task
+    from fdtrain.comparison.work import Moved
     from fdtrain.config import FitConfig
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -102,20 +103,25 @@ def command(
         raise click.UsageError("a budget is missing: --images N or --seconds S", context)
     if not methods and not weights:
         raise click.UsageError("there is nothing to compare: name --methods or --weights", context)
-    from fdtrain.comparison.compare import ASK_FILE
-    from fdtrain.comparison.photographs import read_photographs, restore_photographs
-    from fdtrain.comparison.plan import make_tasks
-    from fdtrain.comparison.tables import Tables
+    voice = Voice(quiet)
+    with Stages(voice) as stages:
+        stages.wait("starting torch")
+        from fdtrain.comparison.compare import ASK_FILE
+        from fdtrain.comparison.photographs import read_photographs, restore_photographs
+        from fdtrain.comparison.plan import make_tasks
+        from fdtrain.comparison.tables import Tables
 
-    ask = ask_of(data, images, seconds, **terms)
+        stages.wait("opening the data")
+        ask = ask_of(data, images, seconds, **terms)
     resolved = {name: path.resolve() for name, path in weights.items()}
     tasks = make_tasks(methods, resolved, seeds=seeds, size_px=ask.size_px)
     if against is not None and against not in {task.name for task in tasks}:
         raise click.UsageError(f"--against {against}: there is no such row", context)
     if real is not None:
         read_photographs(real)  # an hour later a wrong folder would cost an hour
-    voice = Voice(quiet)
-    ask = settled_terms(ask, [task.what for task in tasks if task.kind == "trained"], out, voice)
+    with Stages(voice) as stages:
+        stages.wait("measuring a step")
+        ask = settled_terms(ask, [task.what for task in tasks if task.kind == "trained"], out, voice)
     if dry_run:
         tell_plan(tasks, ask, as_json, voice)
         return
@@ -164,12 +170,12 @@ def worked(
 
     make_folder(out)
     with asked_to_stop() as asked, Stages(voice) as stages:
-        watch = Told(stages, voice, tasks, ask)
+        watch = Told(stages, voice)
         done = compare(
             tasks,
             ask,
             out,
-            watch=Watch(watch.on_begin, watch.on_images, watch.on_end),
+            watch=Watch(watch.on_begin, watch.on_moved, watch.on_end),
             asked_to_stop=lambda: bool(asked),
             on_folder=on_folder,
         )
@@ -184,23 +190,33 @@ def worked(
 class Told:
     """Tells how far a comparison is."""
 
-    def __init__(self, stages: Stages, voice: Voice, tasks: list[Task], ask: Ask) -> None:
-        self.stages, self.voice, self.ask = stages, voice, ask
+    def __init__(self, stages: Stages, voice: Voice) -> None:
+        self.stages, self.voice = stages, voice
 
     def on_begin(self, task: Task, n_done: int, n_tasks: int) -> None:
-        seed = "" if task.seed is None else f" seed {task.seed}"
-        self.voice.say(f"[{n_done + 1}/{n_tasks}] {task.name}{seed}")
+        self.stages.close()
+        self.voice.say(f"[{n_done + 1}/{n_tasks}] {called(task)}")
+        self.stages.wait("starting")
 
-    def on_images(self, task: Task, images: int) -> None:
-        title = f"training {task.name}" if task.seed is None else f"training {task.name} seed {task.seed}"
-        meter = self.stages.stage(title, "images", self.ask.images)
-        if meter.done == 0:
-            meter.start_from(images)
-        meter.update(images)
+    def on_moved(self, task: Task, moved: Moved) -> None:
+        if not moved.unit:
+            self.stages.wait(moved.part)
+            return
+        meter = self.stages.stage(f"{moved.part} {called(task)}", moved.unit, moved.total)
+        if moved.unit == "images":
+            show_step(meter, moved.done, moved.per_s, moved.left_s)
+        else:
+            meter.update(moved.done)
 
     def on_end(self, task: Task, reason: str | None) -> None:
+        self.stages.close()
         if reason is not None:
             self.voice.say(f"failed: {task.name}: {reason}")
+
+
+def called(task: Task) -> str:
+    """Return what a task is called: its row, and its seed where it trains."""
+    return task.name if task.seed is None else f"{task.name} seed {task.seed}"
 
 
 def tell_plan(tasks: list[Task], ask: Ask, as_json: bool, voice: Voice) -> None:

@@ -10,14 +10,16 @@ import click
 
 from .evaluate_masks import measure_masks, refuse_for_masks
 from .output import Voice, counted, emit, emit_json
-from .progress import metered
+from .progress import Stages
 from .settings import DatasetType, json_option, quiet_option
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from fdtrain.data import TripletDataset
+    from fdtrain.mask_results import MaskResults
     from fdtrain.methods import Method
+    from fdtrain.results import Results
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -144,10 +146,75 @@ def command(
         raise click.UsageError(
             "there is nothing to measure: name --weights or --references", click.get_current_context()
         )
+    voice = Voice(quiet)
+    with Stages(voice) as stages:
+        stages.wait("starting torch")
+        from fdtrain.mask_evaluation import holds_masknet
+
+        if any(holds_masknet(path) for path in weights):
+            refuse_for_masks(click.get_current_context(), ("references", "measures", "masker"))
+            found: MaskResults | Results = measure_masks(
+                data,
+                weights,
+                split,
+                size_px=size_px,
+                kinds=kinds,
+                limit=limit,
+                batch=batch,
+                device=device or "auto",
+                verify=verify,
+                rows=rows,
+                out=out,
+                stages=stages,
+            )
+        else:
+            found = measure_models(
+                data,
+                weights,
+                masker,
+                split,
+                size_px=size_px,
+                kinds=kinds,
+                limit=limit,
+                references=references,
+                measures=measures,
+                batch=batch,
+                device=device or "auto",
+                verify=verify,
+                rows=rows,
+                out=out,
+                stages=stages,
+            )
+    if as_json:
+        emit_json(found.json())
+    else:
+        emit(found.text().rstrip("\n"))
+    if out is not None:
+        voice.say(f"numbers and sheets in {out}")
+
+
+def measure_models(
+    data: str | Path,
+    weights: Sequence[Path],
+    masker: Path | None,
+    split: str,
+    *,
+    size_px: int | None,
+    kinds: Sequence[str],
+    limit: int | None,
+    references: Sequence[str],
+    measures: Sequence[str],
+    batch: int,
+    device: str,
+    verify: bool,
+    rows: int,
+    out: Path | None,
+    stages: Stages,
+) -> Results:
+    """Measure models and references on a split; with `out`, write numbers and sheets there."""
     from fdtrain.atomic import make_folder
     from fdtrain.data import TripletDataset
     from fdtrain.evaluate import compare_sets, evaluate
-    from fdtrain.mask_evaluation import holds_masknet
     from fdtrain.maskers import open_masker
     from fdtrain.metrics.suite import open_suite
     from fdtrain.models import Models
@@ -155,57 +222,35 @@ def command(
     from fdtrain.references import open_references, reference_notes
     from fdtrain.results import Results
 
-    voice = Voice(quiet)
-    if any(holds_masknet(path) for path in weights):
-        refuse_for_masks(click.get_current_context(), ("references", "measures", "masker"))
-        found = measure_masks(
-            data,
-            weights,
-            split,
-            size_px=size_px,
-            kinds=kinds,
-            limit=limit,
-            batch=batch,
-            device=device or "auto",
-            verify=verify,
-            rows=rows,
-            out=out,
-            voice=voice,
-        )
-        if as_json:
-            emit_json(found.json())
-        else:
-            emit(found.text().rstrip("\n"))
-        return
-    models = Models.open(weights, device=device or "auto")
+    stages.wait("opening models and data")
+    models = Models.open(weights, device=device)
     dataset = TripletDataset(
         data, split, size_px=size_px or models.size_px, kinds=kinds or None, limit=limit, verify=verify
     )
     learned = open_references(
         references,
         lambda: TripletDataset(data, "train", size_px=dataset.size_px, verify=verify),
-        on_stage=lambda text: voice.say(f"{text} ..."),
+        on_stage=lambda text: stages.stage(text, ""),
     )
     methods: list[Method] = [*learned, *models.methods]
     if masker is not None:
-        opened = open_masker(masker, device or "auto")
+        opened = open_masker(masker, device)
         methods += [ByPredictedMask(method, opened) for method in models.methods]
     if out is not None:
         make_folder(out)
+    stages.wait("opening the measures")
     suite = open_suite(dataset.size_px, measures, n_pictures=len(dataset))
-    with metered(voice, f"evaluating {counted(len(dataset), 'picture')}", "pictures", len(dataset)) as meter:
-        frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
+    meter = stages.stage(f"evaluating {counted(len(dataset), 'picture')}", "pictures", len(dataset))
+    frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
+    stages.wait("comparing the sets")
     sets = compare_sets(methods, dataset, suite, batch=batch)
     notes = [*reference_notes(learned), *models.notes(dataset)]
     results = Results.of(frame, dataset, suite, notes, sets=sets)
-    if as_json:
-        emit_json(results.json())
-    else:
-        emit(results.text().rstrip("\n"))
     if out is not None:
+        stages.wait("drawing the sheets")
         results.write(out)
         write_sheets(out, methods, dataset, frame, rows)
-        voice.say(f"numbers and sheets in {out}")
+    return results
 
 
 def write_sheets(out: Path, methods: Sequence[Method], dataset: TripletDataset, frame: pd.DataFrame, rows: int) -> None:

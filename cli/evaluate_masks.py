@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from .output import Voice, counted
-from .progress import metered
+from .output import counted
+from .progress import Stages
 
 if TYPE_CHECKING:
     from fdtrain.mask_results import MaskResults
@@ -36,7 +36,7 @@ def measure_masks(
     verify: bool,
     rows: int,
     out: Path | None,
-    voice: Voice,
+    stages: Stages,
 ) -> MaskResults:
     """Measure mask networks on a split; with `out`, write numbers and sheets there."""
     from fdgen.errors import FdError
@@ -51,18 +51,19 @@ def measure_masks(
             f"{others[0]} restores faces, the mask networks beside it find occluders: they have no measure in common",
             hint="evaluate mask networks by themselves",
         )
+    stages.wait("opening models and data")
     measured = open_measured(weights, device=device)
     dataset = SilhouetteDataset(
         data, split, size_px=size_px or measured[0].masker.size_px, kinds=kinds or None, limit=limit, verify=verify
     )
     if out is not None:
         make_folder(out)
-    with metered(voice, f"evaluating {counted(len(dataset), 'picture')}", "pictures", len(dataset)) as meter:
-        scores = evaluate_masks(measured, dataset, batch=batch, on_image=meter.update)
+    meter = stages.stage(f"evaluating {counted(len(dataset), 'picture')}", "pictures", len(dataset))
+    scores = evaluate_masks(measured, dataset, batch=batch, on_image=meter.update)
     results = MaskResults.of(scores, measured, dataset)
     if out is not None:
+        stages.wait("drawing the sheets")
         results.write(out)
         for name, keys in zip(("worst", "best"), extreme_masks(scores.frame, measured[-1].name, rows), strict=True):
             write_png(out / f"{name}.png", mask_gallery(measured, dataset, keys, scores.frame))
-        voice.say(f"numbers and sheets in {out}")
     return results

@@ -97,7 +97,8 @@ class _Watch:
         self.stages.stage(title, "")
 
     def on_step(self, step: Step) -> None:
-        show_step(self.stages.stage("training", "images", step.total), step)
+        meter = self.stages.stage("training", "images", step.total)
+        show_step(meter, step.images, step.images_per_s, step.left_s)
 
     def on_progress(self, progress: Progress) -> None:
         self.stages.stage("training", "images", progress.total).line(line_of(progress))
@@ -106,12 +107,12 @@ class _Watch:
         self.voice.say(f"note: {sentence}")
 
 
-def show_step(meter: Meter, step: Step) -> None:
+def show_step(meter: Meter, images: int, images_per_s: float, left_s: float) -> None:
     """Show how far a run is: of all its images, whenever they were trained on."""
-    if step.images_per_s:
-        meter.update(step.images, timing=f"{step.images_per_s:.1f} images/s, {duration(step.left_s)} left")
+    if images_per_s:
+        meter.update(images, timing=f"{images_per_s:.1f} images/s, {duration(left_s)} left")
     else:
-        meter.start_from(step.images)
+        meter.start_from(images)
 
 
 def line_of(progress: Progress) -> str:

@@ -181,6 +181,11 @@ class Stages:
             self._title, self._meter = title, self._open.enter_context(metered(self.voice, title, unit, total))
         return self._meter
 
+    def wait(self, title: str) -> None:
+        """Show on a terminal what is waited for, until the next step begins; elsewhere it is not worth a line."""
+        if on_terminal(self.voice):
+            self.stage(title, "")
+
     def close(self) -> None:
         """End the step that is under way: what is said next stands below its bar."""
         self._open.close()

@@ -42,7 +42,7 @@ def evaluate(
     Columns: `method`, `key`, `kind`, `coverage` and what else the manifest says of a sample, then the measures by view:
     `psnr_raw`, `psnr_composited`, `psnr_hole`, `ssim_raw` ...; beyond PSNR, SSIM and MSE they see whole pictures only.
     `methods` may be a model, which gives two rows a picture: both its stages. `on_image` hears how many pictures are
-    done of how many.
+    done of how many, the methods counted alike.
     """
     import pandas as pd
 
@@ -55,16 +55,15 @@ def evaluate(
         {str(column): value for column, value in row.items()} for row in dataset.table.to_dict("records")
     ]
     found: dict[str, list[dict[str, object]]] = {name: [] for name in names}
-    done = 0
     for indices, pictures in _batches(dataset, batch):
         pairs = [(one.occluded_HWC, one.mask_HW) for one in pictures]
-        for method in methods:
+        for place, method in enumerate(methods):
             for index, one, outputs in zip(indices, pictures, method.restore(pairs), strict=True):
                 for name, raw_HWC in zip(method.names, outputs, strict=True):
                     found[name].append({"method": name, **strata[index], **scores(raw_HWC, one, suite)})
-        done += len(indices)
-        if on_image is not None:
-            on_image(done, len(dataset))
+                if on_image is not None:
+                    measured = place * len(indices) + index - indices.start + 1
+                    on_image(indices.start + measured // len(methods), len(dataset))
     return pd.DataFrame([row for name in names for row in found[name]])
 
 

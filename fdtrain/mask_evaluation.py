@@ -89,7 +89,7 @@ def evaluate_masks(
         seen = [dataset.seen(index) for index in indices]
         bare = [dataset.bare_face(index) for index in indices]
         truths = [one.alpha_HW >= SOLID for one in seen]
-        for one in measured:
+        for place, one in enumerate(measured):
             guesses = one.masker.predict([picture.occluded_HWC for picture in seen])
             bare_guesses = one.masker.predict(bare)
             for index, guess, bare_guess, truth_HW in zip(indices, guesses, bare_guesses, truths, strict=True):
@@ -111,8 +111,9 @@ def evaluate_masks(
                 )
                 calibration[one.name].add(guess.occluder_HW, truth_HW)
                 uncooled[one.name].add(at_temperature_1(guess.occluder_HW, one.temperature), truth_HW)
-        if on_image is not None:
-            on_image(indices.stop, len(dataset))
+                if on_image is not None:
+                    done = place * len(indices) + index - start + 1
+                    on_image(start + done // len(measured), len(dataset))
     return MaskScores(pd.DataFrame([row for one in rows.values() for row in one]), calibration, uncooled)
 
 

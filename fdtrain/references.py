@@ -107,7 +107,7 @@ def membrane(picture_HWC: Vectors, mask_HW: Image) -> Vectors:
 
 
 def open_references(
-    names: Sequence[str], train: Callable[[], TripletDataset], *, on_stage: Callable[[str], None] | None = None
+    names: Sequence[str], train: Callable[[], TripletDataset], *, on_stage: Callable[[str], object] | None = None
 ) -> list[Method]:
     """Make the references of these names. `train` opens the training split, which only the faces need.
 
@@ -150,7 +150,9 @@ def reference_notes(methods: Sequence[Method]) -> list[str]:
     return notes
 
 
-def learn_faces(train: TripletDataset, *, n: int = N_FACES, on_stage: Callable[[str], None] | None = None) -> FaceSpace:
+def learn_faces(
+    train: TripletDataset, *, n: int = N_FACES, on_stage: Callable[[str], object] | None = None
+) -> FaceSpace:
     """Find the eigenfaces of a training split, and their ridge on a part of it that did not make them."""
     photographs = train.table["source"].drop_duplicates().tolist()
     n_tuning = min(N_TUNING, len(photographs) // 5)

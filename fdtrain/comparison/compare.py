@@ -9,11 +9,13 @@ import multiprocessing.connection
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +25,17 @@ from fdtrain.atomic import folder_lock, write_text
 from fdtrain.checkpoint import find_weights
 from fdtrain.comparison.auto import settled
 from fdtrain.comparison.plan import Ask, Task, split_sha256
-from fdtrain.comparison.work import RESULT_FILE, RUN, file_sha256, work
+from fdtrain.comparison.work import RESULT_FILE, Moved, file_sha256, work
 from fdtrain.data import TripletDataset
 from fdtrain.errors import RunError
-from fdtrain.stats import read_stats
 
 ASK_FILE, STOP_FILE, ERROR_FILE = "compare.json", ".stop", "error.txt"
 
-LOOKED_S = 1.0
+LOOKED_S = 0.1
 """How often a working process is looked after, in seconds."""
+
+TOLD_S = 0.25
+"""How often a working process tells how far it is, at most, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,10 @@ class Done:
 
 @dataclass(frozen=True)
 class Watch:
-    """Hears what goes on: a task begins (how many are done, of how many), its images, and it ends, with a reason."""
+    """Hears what goes on: a task begins (how many are done, of how many), moves on, and ends, with a reason."""
 
     on_begin: Callable[[Task, int, int], None]
-    on_images: Callable[[Task, int], None]
+    on_moved: Callable[[Task, Moved], None]
     on_end: Callable[[Task, str | None], None]
 
 
@@ -85,7 +89,7 @@ def compare(
                     break
                 watch.on_begin(task, n_done, len(tasks))
                 future = worker.submit(task, ask, out, stop_file)
-                reason = _awaited(future, task, out, stop_file, watch, asked_to_stop)
+                reason = _awaited(future, worker.heard, task, out, stop_file, watch, asked_to_stop)
                 if (unguarded := worker.guard.error()) is not None:
                     raise unguarded
                 if asked_to_stop():
@@ -146,23 +150,21 @@ def _record(ask: Ask, dataset: TripletDataset, out: Path) -> None:
 
 def _awaited(
     future: Future[None],
+    heard: Connection,
     task: Task,
     out: Path,
     stop_file: Path,
     watch: Watch,
     asked_to_stop: Callable[[], bool],
 ) -> str | None:
-    """Wait for a working process, telling of its images; return why it failed, None where it did not."""
-    told = 0
+    """Wait for a working process, telling how far it is; return why it failed, None where it did not."""
     while not future.done():
         with contextlib.suppress(TimeoutError):
             future.exception(timeout=LOOKED_S)
         if asked_to_stop() and not stop_file.exists():
             stop_file.touch()
-        images = max((line["images"] for line in read_stats(out / task.folder / RUN)), default=0)
-        if images > told:
-            told = images
-            watch.on_images(task, images)
+        while heard.poll():
+            watch.on_moved(task, heard.recv())
     error = future.exception()
     if error is None:
         return None
@@ -185,7 +187,8 @@ class _Worker:
     """
 
     def __init__(self) -> None:
-        self.executor, self.guard = self._new(), MainGuard()
+        self.guard = MainGuard()
+        self.executor, self.heard = self._new()
 
     def __enter__(self) -> _Worker:
         self.guard.__enter__()
@@ -203,20 +206,44 @@ class _Worker:
         try:
             return self.executor.submit(_work, task, ask, str(out), str(stop_file))
         except BrokenProcessPool:
-            self.executor = self._new()
+            self.executor, self.heard = self._new()
             return self.executor.submit(_work, task, ask, str(out), str(stop_file))
 
     @staticmethod
-    def _new() -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_settle)
+    def _new() -> tuple[ProcessPoolExecutor, Connection]:
+        """Return the process, and the end of a pipe at which one hears how far it is."""
+        heard, teller = multiprocessing.Pipe(duplex=False)
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(1, mp_context=context, initializer=_settle, initargs=(teller,)), heard
 
 
 _BUSY = threading.Lock()
 """Held by a working process while it works."""
 
 
-def _settle() -> None:
+_TELLERS: list[_Teller] = []
+"""In a working process: what tells its parent how far it is."""
+
+
+class _Teller:
+    """Tells the parent how far its working process is: each part when it begins, and not too often how far it is."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.part, self.told_s = "", 0.0
+
+    def __call__(self, moved: Moved) -> None:
+        now_s = time.monotonic()
+        if moved.part == self.part and now_s - self.told_s < TOLD_S:
+            return
+        self.part, self.told_s = moved.part, now_s
+        with contextlib.suppress(OSError):  # the parent has gone: what is being worked on is saved without it
+            self.pipe.send(moved)
+
+
+def _settle(pipe: Connection) -> None:
     """Prepare a working process: deaf to what its terminal sends to all (its parent asks it to stop), gone with it."""
+    _TELLERS.append(_Teller(pipe))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # whatever it imports, it opens no connection
@@ -224,7 +251,7 @@ def _settle() -> None:
 
 def _work(task: Task, ask: Ask, out: str, stop_file: str) -> None:
     with _BUSY:
-        work(task, ask, out, stop_file)
+        work(task, ask, out, stop_file, _TELLERS[0])
 
 
 def _leave_with_parent() -> None:

@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from fdtrain.loop import fit
 from fdtrain.methods import Method
 from fdtrain.metrics.suite import open_suite
 from fdtrain.references import open_references, reference_notes
-from fdtrain.stats import Progress
+from fdtrain.stats import Progress, Step
 from fdtrain.torch_engine import ModelMethod
 
 RUN, CPU_FILE, IMAGES_FILE, RESULT_FILE, BUDGET_FILE = "run", "cpu.jsonl", "images.csv", "result.json", "budget.json"
@@ -49,7 +50,22 @@ LOCK_WAIT_S = 120.0
 """A process whose comparison was killed notices within a step, saves and goes; so long the next one waits for it."""
 
 
-def work(task: Task, ask: Ask, out: str, stop_file: str) -> None:
+@dataclass(frozen=True)
+class Moved:
+    """How far a part of a task is, in units by their name; what has none is only waited for.
+
+    `per_s` and `left_s` are those of a training's last steps, 0 where only the clock can tell.
+    """
+
+    part: str
+    unit: str = ""
+    done: int = 0
+    total: int | None = None
+    per_s: float = 0.0
+    left_s: float = 0.0
+
+
+def work(task: Task, ask: Ask, out: str, stop_file: str, on_moved: Callable[[Moved], None]) -> None:
     """Do a task, or go on with it, in the folder `out`; return without a result where it was asked to stop.
 
     Stops are asked for by the file `stop_file`, or by the parent process being gone. Raises `FdError`.
@@ -65,10 +81,11 @@ def work(task: Task, ask: Ask, out: str, stop_file: str) -> None:
     if task.overrides:
         facts["overrides"] = list(task.overrides)
     if task.kind == "trained":
-        trained = _trained(task, ask, Path(out), stop)
+        trained = _trained(task, ask, Path(out), stop, on_moved)
         if trained is None:
             return
         facts |= trained
+    on_moved(Moved("opening"))
     method = open_method(task, ask, folder / RUN)
     if task.kind == "reference":
         facts["notes"] = reference_notes([method])
@@ -82,7 +99,9 @@ def work(task: Task, ask: Ask, out: str, stop_file: str) -> None:
 
     dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)
     suite = open_suite(ask.size_px, ask.measures)
-    frame = evaluate([method], dataset, suite=suite)
+    frame = evaluate(
+        [method], dataset, suite=suite, on_image=lambda done, of: on_moved(Moved("measuring", "pictures", done, of))
+    )
     facts["cpu_s_a_picture"] = _cpu_s_a_picture(method, dataset)
     facts |= {"protocols": dict(suite.protocols), "not_computed": dict(suite.not_computed)}
     write_text(folder / IMAGES_FILE, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
@@ -116,20 +135,20 @@ def file_sha256(path: Path) -> str:
         raise FdError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def images_for(task: Task, ask: Ask, out: Path) -> int:
+def images_for(task: Task, ask: Ask, out: Path, on_moved: Callable[[Moved], None] = lambda moved: None) -> int:
     """Return the images that a task trains on; a budget of seconds is turned into images once for all of its seeds."""
     if ask.images is not None:
         return ask.images
     path = out / task.folder.parent / BUDGET_FILE
     if not path.exists():
-        rate = _rate(task, ask)
+        rate = _rate(task, ask, on_moved)
         batch = config_of(ask, task, 1).training.batch
         images = max(round(rate * (ask.seconds or 0) / batch), 1) * batch
         write_text(path, json.dumps({"images": images, "images_a_cpu_second": round(rate, 4)}, indent=2) + "\n")
     return int(json.loads(path.read_text(encoding="utf-8"))["images"])
 
 
-def _rate(task: Task, ask: Ask) -> float:
+def _rate(task: Task, ask: Ask, on_moved: Callable[[Moved], None]) -> float:
     """Return the images that a CPU second trains on, of a run in small; raise `FdError` where it cannot train."""
     config = config_of(ask, task, 1)
     batch = config.training.batch
@@ -141,6 +160,7 @@ def _rate(task: Task, ask: Ask) -> float:
             config.model_copy(update={"output": output}),
             folder,
             on_progress=lambda progress: seen.append((progress.images, time.process_time())),
+            on_step=lambda step: on_moved(_of_step("timing", step)),
         )
     # The last line is told after everything is saved and validated: the one before it ends the training.
     steps = dict(reversed(seen))
@@ -148,7 +168,9 @@ def _rate(task: Task, ask: Ask) -> float:
     return (last - first) / max(steps[last] - steps[first], 1e-9)
 
 
-def _trained(task: Task, ask: Ask, out: Path, stop: Callable[[], bool]) -> dict[str, Any] | None:
+def _trained(
+    task: Task, ask: Ask, out: Path, stop: Callable[[], bool], on_moved: Callable[[Moved], None]
+) -> dict[str, Any] | None:
     """Train a task's run to its end, None where it was stopped before; return what the table tells of it."""
     folder = out / task.folder
     run_dir, cpu_file = folder / RUN, folder / CPU_FILE
@@ -156,7 +178,7 @@ def _trained(task: Task, ask: Ask, out: Path, stop: Callable[[], bool]) -> dict[
     while is_locked(run_dir) and waited_s < LOCK_WAIT_S:
         time.sleep(1.0)
         waited_s += 1.0
-    images = images_for(task, ask, out)
+    images = images_for(task, ask, out, on_moved)
     config = config_of(ask, task, images)
     folder.mkdir(parents=True, exist_ok=True)
     last_s = [time.process_time()]
@@ -168,11 +190,22 @@ def _trained(task: Task, ask: Ask, out: Path, stop: Callable[[], bool]) -> dict[
             file.write(json.dumps(line) + "\n")
         last_s[0] = now_s
 
-    summary = fit(config, run_dir, on_progress=count, stop=stop)
+    summary = fit(
+        config,
+        run_dir,
+        on_progress=count,
+        on_step=lambda step: on_moved(_of_step("training", step)),
+        on_phase=lambda title: on_moved(Moved(title)),
+        stop=stop,
+    )
     count(None)
     if not summary.finished:
         return None
     return {"images": summary.images, "cpu_s": cpu_spent_s(cpu_file), "val_hole_psnr_db": summary.score}
+
+
+def _of_step(part: str, step: Step) -> Moved:
+    return Moved(part, "images", step.images, step.total, step.images_per_s, step.left_s)
 
 
 def cpu_spent_s(path: Path) -> float:

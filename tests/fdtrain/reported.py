@@ -54,7 +54,7 @@ def write_ablation(data: Path, out: Path) -> tuple[Path, Ablation]:
 
 def begin(tasks: list[Task], ask: Ask, out: Path) -> None:
     """Do tasks as a comparison does them, but in this process: another takes seconds to import torch."""
-    quiet = Watch(lambda task, done, of: None, lambda task, images: None, lambda task, reason: None)
+    quiet = Watch(lambda task, done, of: None, lambda task, moved: None, lambda task, reason: None)
     compare([], ask, out, watch=quiet, asked_to_stop=lambda: False)
     for task in tasks:
         work(task, ask, str(out), str(out / ".stop"))

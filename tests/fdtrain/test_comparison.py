@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
+import fdtrain.comparison.compare as runner
 from fdgen.errors import FdError
 from fdtrain.comparison.compare import Done, Watch, compare
 from fdtrain.comparison.pairs import difference, differences, holm, mean_of
 from fdtrain.comparison.photographs import read_photographs, restore_photographs
 from fdtrain.comparison.plan import METHODS, PHASES, Ask, Task, config_of, make_tasks, preset_of, split_sha256
 from fdtrain.comparison.tables import FILES, Tables
-from fdtrain.comparison.work import cpu_spent_s, images_for
+from fdtrain.comparison.work import Moved, cpu_spent_s, images_for
 from fdtrain.config import FitConfig
 from fdtrain.data import TripletDataset
 from fdtrain.errors import ConfigError, RunError
@@ -37,13 +39,18 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def run(
-    tasks: Sequence[Task], ask: Ask, out: Path, *, stop_after: int | None = None
+    tasks: Sequence[Task],
+    ask: Ask,
+    out: Path,
+    *,
+    stop_after: int | None = None,
+    on_moved: Callable[[Task, Moved], None] = lambda task, moved: None,
 ) -> tuple[Done, list[tuple[str, str | None]]]:
     """Compare; return how it ended, and what was told of each row. Stops when so many rows have ended."""
     told: list[tuple[str, str | None]] = []
     watch = Watch(
         on_begin=lambda task, done, of: None,
-        on_images=lambda task, images: None,
+        on_moved=on_moved,
         on_end=lambda task, reason: told.append((task.name, reason)),
     )
     done = compare(
@@ -259,6 +266,38 @@ def test_a_comparison_that_is_stopped_goes_on(triplets: Path, tmp_path: Path) ->
     assert (done.stopped, len(done.results)) == (True, 1)
     done, told = run(tasks, ask_of(triplets), tmp_path / "out")
     assert (done.stopped, len(done.results), len(told)) == (False, 3, 2)
+
+
+def test_a_row_tells_how_far_it_is_from_its_beginning(triplets: Path, tmp_path: Path) -> None:
+    told: list[tuple[str, Moved]] = []
+    tasks = make_tasks(["telea", "tiny"], {}, seeds=1, size_px=32)
+    ask = ask_of(triplets, overrides=SMALL)
+    done, _ = run(tasks, ask, tmp_path / "out", on_moved=lambda task, moved: told.append((task.name, moved)))
+    assert not done.failed
+    parts = {name: list(dict.fromkeys(moved.part for of, moved in told if of == name)) for name in ("telea", "tiny")}
+    assert parts["telea"] == ["opening", "measuring"]
+    assert parts["tiny"][0] == "opening the data"
+    assert parts["tiny"][-3:] == ["training", "opening", "measuring"]
+    first = next(moved for _, moved in told if moved.part == "training")
+    assert (first.unit, first.done, first.total, first.per_s) == ("images", 0, 24, 0.0)
+
+
+def test_a_part_is_told_when_it_begins_and_then_not_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [10.0]
+    monkeypatch.setattr(runner.time, "monotonic", lambda: now[0])
+    heard, teller = multiprocessing.Pipe(duplex=False)
+    tell = runner._Teller(teller)
+    for done in range(6):
+        tell(Moved("training", "images", done, 6))
+        now[0] += 0.1
+    tell(Moved("measuring", "pictures", 0, 2))
+    teller.close()
+    tell(Moved("opening"))  # the parent has gone, and nothing is lost with it
+    told = []
+    with contextlib.suppress(EOFError):
+        while True:
+            told.append(heard.recv())
+    assert [(moved.part, moved.done) for moved in told] == [("training", 0), ("training", 3), ("measuring", 0)]
 
 
 def test_a_budget_of_seconds_becomes_images_once(triplets: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import errno
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,10 @@ def _collate(samples: list[Any]) -> Any:
 
 
 def _start_worker(worker: int) -> None:
+    # What a terminal, a scheduler or `timeout` sends to all processes is for the one that trains: it ends its step,
+    # for which it needs batches, saves, and ends its workers by itself.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     # A fork inherits cv2's pool of threads without the threads, and waits for them for ever.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -226,7 +226,7 @@ _TELLERS: list[_Teller] = []
 
 
 class _Teller:
-    """Tells the parent how far its working process is: each part when it begins, and not too often how far it is."""
+    """Tells the parent how far its working process is: when a part begins and ends, and between not too often."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
@@ -234,7 +234,7 @@ class _Teller:
 
     def __call__(self, moved: Moved) -> None:
         now_s = time.monotonic()
-        if moved.part == self.part and now_s - self.told_s < TOLD_S:
+        if moved.part == self.part and now_s - self.told_s < TOLD_S and moved.done != moved.total:
             return
         self.part, self.told_s = moved.part, now_s
         with contextlib.suppress(OSError):  # the parent has gone: what is being worked on is saved without it

@@ -99,6 +99,7 @@ def work(task: Task, ask: Ask, out: str, stop_file: str, on_moved: Callable[[Mov
 
     dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)
     suite = open_suite(ask.size_px, ask.measures)
+    on_moved(Moved("measuring", "pictures", 0, len(dataset)))
     frame = evaluate(
         [method], dataset, suite=suite, on_image=lambda done, of: on_moved(Moved("measuring", "pictures", done, of))
     )

@@ -287,7 +287,7 @@ def test_a_part_is_told_when_it_begins_and_then_not_too_often(monkeypatch: pytes
     monkeypatch.setattr(runner.time, "monotonic", lambda: now[0])
     heard, teller = multiprocessing.Pipe(duplex=False)
     tell = runner._Teller(teller)
-    for done in range(6):
+    for done in range(7):
         tell(Moved("training", "images", done, 6))
         now[0] += 0.1
     tell(Moved("measuring", "pictures", 0, 2))
@@ -297,7 +297,12 @@ def test_a_part_is_told_when_it_begins_and_then_not_too_often(monkeypatch: pytes
     with contextlib.suppress(EOFError):
         while True:
             told.append(heard.recv())
-    assert [(moved.part, moved.done) for moved in told] == [("training", 0), ("training", 3), ("measuring", 0)]
+    assert [(moved.part, moved.done) for moved in told] == [
+        ("training", 0),
+        ("training", 3),
+        ("training", 6),
+        ("measuring", 0),
+    ]
 
 
 def test_a_budget_of_seconds_becomes_images_once(triplets: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def raising(error: Exception) -> Callable[[], None]:
     ("act", "words", "cure"),
     [
         (killing(signal.SIGKILL), "a loader worker was killed, most likely for want of memory", "machine.workers=0"),
-        (killing(signal.SIGTERM), "a loader worker ended before its time", "machine.workers=0"),
+        (lambda: os._exit(3), "a loader worker ended before its time", "machine.workers=0"),
         (killing(signal.SIGBUS), "/dev/shm has no room for the batches of the loader workers", "--shm-size"),
         (
             raising(RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left on device")),
@@ -73,6 +73,12 @@ def test_what_befalls_a_worker_is_one_sentence_with_the_cure(act: Callable[[], N
         list(batches)
     assert "\n" not in raised.value.message
     assert cure in raised.value.hint
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_sent_to_all_processes_is_not_for_the_workers(number: int) -> None:
+    batches = Batches(cast(StoredSamples[Any], Doing(killing(number))), batch=2, workers=1, start="fork")
+    assert len(list(batches)) == 4
 
 
 def test_a_fork_that_the_system_refuses_is_told() -> None:

@@ -242,9 +242,13 @@ class _Teller:
 
 
 def _settle(pipe: Connection) -> None:
-    """Prepare a working process: deaf to what its terminal sends to all (its parent asks it to stop), gone with it."""
+    """Prepare a working process: deaf to what a terminal or a scheduler sends to all, gone with its parent.
+
+    Its parent asks it to stop, and kills it where it must.
+    """
     _TELLERS.append(_Teller(pipe))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # whatever it imports, it opens no connection
 

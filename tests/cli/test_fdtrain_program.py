@@ -153,21 +153,26 @@ def test_missing_weights_of_the_paper_s_network_name_three_ways_out(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
-def test_an_interrupt_keeps_what_is_done_and_says_so(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 0), (signal.SIGTERM, 1)])
+def test_an_interrupt_keeps_what_is_done_and_says_so(number: int, workers: int, data: Path, tmp_path: Path) -> None:
+    """A terminal sends it to all processes of a command, workers too, and so does a scheduler, or `timeout`."""
     out = tmp_path / "run"
     process = subprocess.Popen(
-        [*COMMAND, *tiny(data, out, "training.images=100000")],
+        [*COMMAND, *tiny(data, out, "training.images=100000", f"machine.workers={workers}")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     deadline_s = time.monotonic() + 60
     while not (out / "stats.jsonl").is_file() or (out / "stats.jsonl").stat().st_size < 500:
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, number)
     said, words = process.communicate(timeout=60)
     assert process.returncode == 130, words
     assert said == ""
     assert "run the same command again to go on" in words
+    assert "error" not in words
+    assert "leaked" not in words
     assert json.loads(run("status", out, "--json").stdout)["checkpoints"]

@@ -5,12 +5,16 @@ A batch made by a worker lies in shared memory, in /dev/shm, until it has been l
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
+import multiprocessing
 import re
 import shutil
 import signal
+import weakref
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +78,28 @@ class Batches:
 
     def __iter__(self) -> Iterator[Any]:
         with workers_told():
-            for batch in self._loader:
+            others = set(multiprocessing.active_children())
+            batches = iter(self._loader)
+            _WORKERS.update(set(multiprocessing.active_children()) - others)
+            for batch in batches:
                 if isinstance(batch, DatasetError):
                     raise batch
                 yield batch
+
+
+_WORKERS: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
+"""Workers of loaders that may still be open."""
+
+
+@atexit.register
+def _kill_workers() -> None:
+    """End what is left of them: a loader may be open at exit, since an error holds on to it.
+
+    Python would ask them to end, which they do not hear, and then wait for ever.
+    """
+    for worker in list(_WORKERS):
+        if worker.is_alive():
+            worker.kill()
 
 
 def check_shared_memory(dataset: StoredSamples[Any], *, batch: int, workers: int, processes: int = 1) -> None:

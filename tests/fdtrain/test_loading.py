@@ -6,6 +6,8 @@ import errno
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -79,6 +81,24 @@ def test_what_befalls_a_worker_is_one_sentence_with_the_cure(act: Callable[[], N
 def test_what_is_sent_to_all_processes_is_not_for_the_workers(number: int) -> None:
     batches = Batches(cast(StoredSamples[Any], Doing(killing(number))), batch=2, workers=1, start="fork")
     assert len(list(batches)) == 4
+
+
+@pytest.mark.slow
+@pytest.mark.sample
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_loader_that_is_open_at_exit_holds_nobody_up(start: str, triplets: Path) -> None:
+    """As an error does that is on its way to the user: its frames hold the loader."""
+    code = (
+        "if __name__ == '__main__':\n"
+        "    from fdtrain.data import TripletDataset\n"
+        "    from fdtrain.loading import Batches\n"
+        f"    dataset = TripletDataset({str(triplets)!r}, 'train', size_px=32)\n"
+        f"    held = iter(Batches(dataset, batch=2, workers=2, start={start!r}))\n"
+        "    next(held)\n"
+        "    raise RuntimeError('something else')\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stderr.strip().endswith("RuntimeError: something else")
 
 
 def test_a_fork_that_the_system_refuses_is_told() -> None:

@@ -55,8 +55,10 @@ def command(
         "loss.perceptual_weights": perceptual_weights,
     }
     config = resolve_config(preset, file, overrides, flags)
+    from fdgen.contract import open_place, read_finished
     from fdtrain.benchmark import measure
 
+    read_finished(open_place(config.data.root))  # what is no dataset is refused before a word of progress
     voice.say(f"{steps} steps of {config.training.batch} images at {config.data.size_px} px ...")
     facts = measure(config, steps=steps)
     if as_json:

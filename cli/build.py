@@ -14,6 +14,7 @@ from .progress import Stages, starting
 from .renderer import ready_renderer
 from .settings import (
     cache_options,
+    check_occluders,
     faces_option,
     json_option,
     open_cache,
@@ -71,15 +72,18 @@ def command(
     with starting(voice):
         from fdgen.build import build
         from fdgen.faces import open_faces
-        from fdgen.folder import read_dataset
+        from fdgen.folder import read_dataset, refuse_foreign
         from fdgen.forecast import plan_build
         from fdgen.labels import check_label
 
     check_label(name, version)
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
+    check_occluders(resolved)
+    refuse_foreign(out)
     with Stages(voice) as stages, open_cache(cache, no_cache) as opened:
         source = open_faces(faces, digests=opened)
         listing = Listing(stages, str(faces or "the sample faces"))
+        source.sources(listing.update)  # what is wrong there is said before the renderer is compiled
         if dry_run:
             ready_renderer(voice, resolved)
             on_trial = Trials(stages).update

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .output import Voice
-from .progress import metered
+from .progress import Stages
 from .settings import open_cache
+from .watching import Listing
 
 if TYPE_CHECKING:
     from fdgen.faces import FaceSource, Source
@@ -22,10 +23,9 @@ def list_faces(
     """
     from fdgen.faces import open_faces
 
-    with open_cache(cache, no_cache) as opened:
+    with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
         faces = open_faces(folder, digests=opened)
-        with metered(voice, f"reading {'the sample faces' if folder is None else folder}", "files") as meter:
-            photographs = faces.sources(meter.update)
+        photographs = faces.sources(Listing(stages, folder or "the sample faces").update)
     for note in faces.notes:
         voice.say(f"note: {note}")
     return faces, photographs

@@ -61,6 +61,9 @@ def command(
     if dry_run:
         tell_plan(config, data, out, as_json, Voice(quiet))
         return
+    from fdgen.contract import open_place, read_finished
+
+    read_finished(open_place(config.data.root))  # what is no dataset is refused before a word of progress
     voice = Voice(quiet)
     with Stages(voice) as stages:
         stages.stage("starting torch", "")

@@ -14,6 +14,7 @@ from .progress import Stages, starting
 from .renderer import ready_renderer
 from .settings import (
     cache_options,
+    check_occluders,
     faces_option,
     open_cache,
     quiet_option,
@@ -74,6 +75,7 @@ def command(
         only = [f"kinds.{name}={1.0 if name == kind else 0.0}" for name in names]
         only += ["several.two=0", "several.three=0"]
         resolved = resolve_recipe(recipe, [*overrides, *only], seed=seed, size_px=size_px, packs=packs)
+    check_occluders(resolved)
     source, photographs = list_faces(faces, voice, cache, no_cache)
     ready_renderer(voice)
     cell_px = min(resolved.size_px, CELL_PX)

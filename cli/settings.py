@@ -130,6 +130,13 @@ def default_workers() -> int:
     return min(cores, MOST_WORKERS)
 
 
+def check_occluders(recipe: Recipe) -> None:
+    """Refuse packs that are none, and names that no occluder has, before anything is read or compiled."""
+    from fdgen.packs import open_library
+
+    recipe.check_assets(open_library(recipe.assets.packs).digests().keys())
+
+
 @contextlib.contextmanager
 def open_cache(path: Path | None, no_cache: bool) -> Iterator[FaceCache | None]:
     """Open the cache that the options ask for; raise `FdError` where it cannot be used."""

@@ -87,10 +87,10 @@ def build(
     check_label(name, version)
     steps, out = steps or Steps.real(recipe.assets.packs), Path(out)
     refuse_foreign(out)
-    sources = faces.sources(on_file)
-    rule = split_rule(recipe.splits, sources)
     library = steps.load_library()
     recipe.check_assets(library.digests().keys())
+    sources = faces.sources(on_file)
+    rule = split_rule(recipe.splits, sources)
     targets = steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)
     spec = make_spec(recipe, count, sources, library.digests(), steps.detector_version())
     with claimed(out, spec, sources), _pool_of(workers, executor, faces) as pool:

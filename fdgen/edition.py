@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from fdgen.contract import read_finished
 from fdgen.errors import DatasetError
+from fdgen.io.folders import nothing_in
 from fdgen.laws import Problem
 from fdgen.lock_tables import DIGESTS, SOURCES, source_rows
 from fdgen.sums import file_sha256, listed_sums
@@ -47,11 +48,10 @@ class Edition:
             lock = read_lock(where)
             samples = lock.samples.select([*COMPARED, "landmarks_sha256", "placement_sha256"])
             return cls(where, lock.facts, lock.recipe, samples, False, lock.sources)
-        if not where.is_dir():
-            raise DatasetError(f"there is no folder {where}", hint="name a dataset, or the folder of a card")
         if not (where / "dataset.json").is_file():
             raise DatasetError(
-                f"{where} is neither a dataset nor a card: it has no dataset.json and no recipe.toml",
+                f"{where} is neither a dataset nor a card: "
+                f"{nothing_in(where) or 'it has no dataset.json and no recipe.toml'}",
                 hint="name a folder that `fdgen build` or `fdgen card` wrote",
             )
         dataset = read_finished(where)

@@ -49,6 +49,8 @@ FORMATS: dict[str, Callable[[Manifest, ExportFolder], Format]] = {
     "coco": Coco,
 }
 
+_MEND = "run `fdgen verify` on the dataset; the `fdgen build` that made it mends it"
+
 VERSION = 1
 """Of what an export writes: raised when its files change, so that an old one is not gone on with."""
 
@@ -87,6 +89,8 @@ def export(
         sizes = [f"{member.replace('.', '_')}_size" for member in writer.members]
         check_space(out, sum(int(shard.rows[sizes].sum().sum()) for shard in missing))
         for shard in missing:
+            _refuse_torn(manifest, shard)
+        for shard in missing:
             if on_progress is not None:
                 on_progress(done, len(manifest))
             writer.add(shard, _samples(manifest, shard, writer.members))
@@ -112,7 +116,6 @@ def _shards(manifest: Manifest) -> Iterator[Shard]:
 def _samples(manifest: Manifest, shard: Shard, members: tuple[str, ...]) -> Iterator[Sample]:
     """Read a shard from front to back, one read a sample; raise `DatasetError` where a byte is not as recorded."""
     path = manifest.root / "shards" / f"{shard.name}.tar"
-    hint = "run `fdgen verify` on the dataset; the `fdgen build` that made it mends it"
     for row in shard.records():
         places = {
             name: (int(row[f"{column}_offset"]), int(row[f"{column}_size"]), row[f"{column}_sha256"])
@@ -123,15 +126,29 @@ def _samples(manifest: Manifest, shard: Shard, members: tuple[str, ...]) -> Iter
         try:
             data = read_range(path, first, end - first)
         except OSError as error:
-            raise DatasetError(f"{path} cannot be read: {error.strerror or error}", hint=hint) from error
+            raise DatasetError(f"{path} cannot be read: {error.strerror or error}", hint=_MEND) from error
         found = {}
         for name, (offset, size, sha256) in places.items():
             found[name] = data[offset - first : offset - first + size]
             if hashlib.sha256(found[name]).hexdigest() != sha256:
                 raise DatasetError(
-                    f"{row['key']}.{name} in {path} is not what was written: its sha256 differs", hint=hint
+                    f"{row['key']}.{name} in {path} is not what was written: its sha256 differs", hint=_MEND
                 )
         yield Sample(str(row["key"]), columns_of(row), found, {name: place[2] for name, place in places.items()})
+
+
+def _refuse_torn(manifest: Manifest, shard: Shard) -> None:
+    """Find that a shard is missing or cut short before anything is written; that of a URL is found as it is read."""
+    path = manifest.root / "shards" / f"{shard.name}.tar"
+    if isinstance(path, Remote):
+        return
+    expected = next((row["bytes"] for row in manifest.dataset["shards"] if row["name"] == shard.name), 0)
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}", hint=_MEND) from error
+    if size < expected:
+        raise DatasetError(f"{path} is cut short: {size:,} of {expected:,} bytes", hint=_MEND)
 
 
 def _refuse_inside(out: Path, manifest: Manifest) -> None:

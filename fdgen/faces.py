@@ -51,6 +51,7 @@ class SampleFaces:
 
     def __init__(self) -> None:
         self._index = json.loads((SAMPLES / "index.json").read_text(encoding="utf-8"))
+        self._sources: list[Source] | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -60,18 +61,20 @@ class SampleFaces:
 
     def sources(self, on_file: OnFile | None = None) -> list[Source]:
         """List the portraits; their splits were chosen by hand."""
-        pictures, _ = list_pictures(SAMPLES, sorted(entry["file"] for entry in self._index), on_file)
-        entries = {entry["file"]: entry for entry in self._index}
-        return [
-            Source(
-                path,
-                sha256,
-                entries[path]["identity"],
-                entries[path]["split"],
-                tuple(entries[path]["attributes"]),
-            )
-            for path, sha256 in pictures
-        ]
+        if self._sources is None:
+            pictures, _ = list_pictures(SAMPLES, sorted(entry["file"] for entry in self._index), on_file)
+            entries = {entry["file"]: entry for entry in self._index}
+            self._sources = [
+                Source(
+                    path,
+                    sha256,
+                    entries[path]["identity"],
+                    entries[path]["split"],
+                    tuple(entries[path]["attributes"]),
+                )
+                for path, sha256 in pictures
+            ]
+        return list(self._sources)
 
     def rejects(self) -> list[Reject]:
         """Return nothing: the portraits are known to be good."""

@@ -67,11 +67,11 @@ def plan_build(
     steps = steps or Steps.real(recipe.assets.packs)
     if out is not None:
         refuse_foreign(Path(out))
-    sources = faces.sources(on_file)
-    rule = split_rule(recipe.splits, sources)
     library = steps.load_library()
     assets = library.digests()
     recipe.check_assets(assets.keys())
+    sources = faces.sources(on_file)
+    rule = split_rule(recipe.splits, sources)
     steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)
     spec = make_spec(recipe, count, sources, assets, steps.detector_version())
     nobody_rejected = AtOnce(lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS))

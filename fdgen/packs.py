@@ -14,6 +14,7 @@ from pathlib import Path
 from fdgen.assets import Asset, AssetLibrary, read_asset
 from fdgen.atomic import write_whole
 from fdgen.errors import AssetError
+from fdgen.io.folders import nothing_in
 from fdgen.occluders import OCCLUDERS
 from fdgen.occluders.imported_spec import ImportedSpec, is_imported
 
@@ -49,6 +50,10 @@ def read_pack(pack: Path, *, indexed: bool = True) -> AssetLibrary:
             f"there is no pack {pack}", hint="name the folder that `fdgen assets add --pack FOLDER` filled"
         )
     if indexed:
+        if (why := nothing_in(pack)) is not None:
+            raise AssetError(
+                f"{pack} is no pack: {why}", hint=f"`fdgen assets add PICTURE --pack {pack}` puts an occluder into it"
+            )
         if not (pack / INDEX).is_file():
             raise AssetError(
                 f"{pack} is no pack: it has no {INDEX}",

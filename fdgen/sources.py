@@ -13,6 +13,7 @@ from fdgen.contract import Image, Reject
 from fdgen.errors import FacesError, PictureError
 from fdgen.file_digests import DigestMemory, digest_files
 from fdgen.images import decode, picture_format
+from fdgen.io.folders import nothing_in
 
 PICTURE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif")
@@ -105,7 +106,7 @@ class ListedFolder(ABC):
     def sources(self, on_file: OnFile | None = None) -> list[Source]:
         """List the photographs; raise `FacesError` where there are none."""
         sources, rejects, _ = self._listed(on_file)
-        refuse_empty(str(self.root), sources, rejects)
+        refuse_empty(self.root, sources, rejects)
         return sources
 
     def rejects(self) -> list[Reject]:
@@ -162,19 +163,19 @@ def read_picture(root: Path, source: Source) -> Image:
     return decode(data, name=source.path)
 
 
-def refuse_empty(what: str, sources: list[Source], rejects: list[Reject]) -> None:
+def refuse_empty(root: Path, sources: list[Source], rejects: list[Reject]) -> None:
     """Raise `FacesError` where nothing is left to work with, telling why if something was there at all."""
     if sources:
         return
     if rejects:
         reasons = sorted({reject.reason for reject in rejects})
         raise FacesError(
-            f"no picture in {what} can be used: {len(rejects)} rejected ({', '.join(reasons)}); "
+            f"no picture in {root} can be used: {len(rejects)} rejected ({', '.join(reasons)}); "
             f"the first is {rejects[0].source}: {rejects[0].detail}",
             hint="name a folder with photographs of faces",
         )
     raise FacesError(
-        f"there is no picture in {what}",
+        f"there is no picture in {root}" + (f": {why}" if (why := nothing_in(root)) else ""),
         hint="name a folder with JPEG, PNG, WebP, TIFF, BMP or GIF pictures; leave --faces out for the sample faces",
     )
 

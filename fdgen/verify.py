@@ -19,6 +19,7 @@ from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.finish import shard_leaves, shard_row
 from fdgen.folder import WRITTEN, read_dataset
 from fdgen.images import decode_png
+from fdgen.io.folders import nothing_in
 from fdgen.laws import COVERAGE_STEP, Problem, hold_out_problems, pair_problems
 from fdgen.quality import check_gates
 from fdgen.recipe import Recipe
@@ -60,8 +61,8 @@ def verify(
         return _card_problems(root)
     if not (root / "dataset.json").is_file() and not any((root / "shards").glob("*.json")):
         raise DatasetError(
-            f"{root} is not a dataset: it has neither dataset.json nor receipts of shards",
-            hint="name a folder that `fdgen build` wrote",
+            f"{root} is not a dataset: {nothing_in(root) or 'it has neither dataset.json nor receipts of shards'}",
+            hint="name a folder that `fdgen build --out FOLDER` wrote",
         )
     check = _Check(root)
     dataset = check.dataset()

@@ -27,6 +27,7 @@ from fdgen.atomic import naming, write_whole
 from fdgen.contract import SCHEMA, Manifest
 from fdgen.errors import AssetError, DatasetError, RecipeError
 from fdgen.folder import WRITTEN
+from fdgen.io.folders import nothing_in
 from fdgen.labels import UNVERSIONED, check_label
 from fdgen.landmarks import detector_models, detector_version
 from fdgen.laws import Problem
@@ -225,7 +226,8 @@ def _no_lock(folder: Path) -> DatasetError:
             f"the card {folder} has no lock yet: nobody has built it",
             hint=f"build it with `fdgen build --recipe {folder / RECIPE}`, and write its card",
         )
-    return DatasetError(f"{folder} is not a card: it has no {LOCK}", hint="name a folder that `fdgen card` wrote")
+    hint = "name a folder that `fdgen card DATASET --out FOLDER` wrote"
+    return DatasetError(f"{folder} is not a card: {nothing_in(folder) or f'it has no {LOCK}'}", hint=hint)
 
 
 def _check_fields(facts: Any) -> None:

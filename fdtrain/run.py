@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fdgen.io.folders import nothing_in
 from fdgen.version import __version__
 from fdtrain.atomic import write_text
 from fdtrain.config import FitConfig, is_free
@@ -88,7 +89,8 @@ def require_run(run_dir: Path) -> RunRecord:
     """Return the record of a run; raise `RunError` where there is none."""
     record = read_record(run_dir)
     if record is None:
-        raise RunError(f"{run_dir} is not a run: it has no {RUN_FILE}", hint="name a folder that `fdtrain fit` wrote")
+        why = nothing_in(run_dir) or f"it has no {RUN_FILE}"
+        raise RunError(f"{run_dir} is not a run: {why}", hint="name a folder that `fdtrain fit --out FOLDER` wrote")
     return record
 
 

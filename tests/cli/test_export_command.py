@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,14 @@ def test_it_tells_what_it_wrote(built: Built, tmp_path: Path, to: str) -> None:
 def test_it_refuses_what_it_must(built: Built, tmp_path: Path) -> None:
     root, _ = built
     assert_refused(run("export", tmp_path, "--to", "coco", "--out", tmp_path / "out"), 1, "not a dataset")
+    torn = tmp_path / "torn"
+    shutil.copytree(root, torn)
+    shard = next((torn / "shards").glob("*.tar"))
+    for damage in (lambda: os.truncate(shard, 100), shard.unlink):
+        damage()
+        refused = run("export", torn, "--to", "coco", "--out", tmp_path / "torn-out")
+        assert_refused(refused, 1, str(shard), "fdgen verify")
+        assert "writing" not in refused.stderr
     assert_refused(run("export", root, "--to", "voc", "--out", tmp_path / "out"), 2, "voc")
     assert_refused(run("export", root, "--to", "coco", "--out", root / "coco"), 1, "lies within")
     assert_refused(run("export", "nonsense://x/y", "--to", "coco", "--out", tmp_path / "out"), 1, "nonsense://x/y")

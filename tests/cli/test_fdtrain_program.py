@@ -138,8 +138,8 @@ def test_wrong_options_are_refused(
 
 
 def test_no_dataset_is_refused(tmp_path: Path) -> None:
-    assert_refused(run(*tiny(tmp_path, tmp_path / "run")), 1, str(tmp_path), "dataset.json", "fdgen build")
-    assert_refused(run("status", tmp_path), 1, "run.json", "fdtrain fit")
+    assert_refused(run(*tiny(tmp_path, tmp_path / "run")), 1, str(tmp_path), "the folder is empty", "fdgen build")
+    assert_refused(run("status", tmp_path), 1, "is not a run: the folder is empty", "fdtrain fit")
 
 
 def test_missing_weights_of_the_paper_s_network_name_three_ways_out(

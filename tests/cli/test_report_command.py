@@ -58,7 +58,7 @@ def test_an_evaluation_becomes_a_page_and_tables(evaluated: tuple[Path, Path, Pa
 def test_what_cannot_be_reported_is_one_sentence(evaluated: tuple[Path, Path, Path], tmp_path: Path) -> None:
     data, _, folder = evaluated
     out = tmp_path / "page.html"
-    assert_refused(run("report", tmp_path / "none", "--out", out), 1, "there is no folder")
+    assert_refused(run("report", tmp_path / "none", "--out", out), 1, "there is no such folder")
     assert_refused(run("report", data, "--out", out), 1, "is neither a run nor an evaluation nor a comparison")
     assert_refused(run("report", folder, "--out", out, "--data", folder), 1, "fdgen build")
     assert_refused(run("report", folder, "--out", out, "--weights", "mine"), 2, "is not of the form NAME=FILE")

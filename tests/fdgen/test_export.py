@@ -233,7 +233,7 @@ def test_damaged_shards_are_not_exported(built: Path, tmp_path: Path, to: str) -
     assert "fdgen verify" in told.value.hint
     assert not (out / "SHA256SUMS").exists()
     tar.write_bytes(data[:2000])
-    with pytest.raises(DatasetError, match="its sha256 differs"):
+    with pytest.raises(DatasetError, match="is cut short"):
         export(manifest, to, out)
     tar.unlink()
     with pytest.raises(DatasetError, match="cannot be read"):

@@ -280,7 +280,7 @@ def test_an_edit_is_refused_until_it_is_indexed_and_then_another_asset(pack: Pat
 def test_packs_that_are_none_or_clash_are_refused(filled: Path, tmp_path: Path) -> None:
     with pytest.raises(AssetError, match="there is no pack"):
         open_library([tmp_path / "gone"])
-    with pytest.raises(AssetError, match=r"it has no index\.json"):
+    with pytest.raises(AssetError, match=r"is no pack: the folder is empty"):
         open_library([tmp_path])
     with pytest.raises(AssetError, match="another of that id"):
         open_library([filled, filled])

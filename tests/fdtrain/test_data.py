@@ -145,7 +145,7 @@ def test_what_cannot_be_selected_is_named(triplets: Path, options: dict[str, obj
 
 
 def test_no_dataset_and_an_empty_split(triplets: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"is not a dataset: it has no dataset\.json"):
+    with pytest.raises(DatasetError, match="is not a dataset: the folder is empty"):
         TripletDataset(tmp_path, "train", size_px=32)
     shutil.copytree(triplets, tmp_path / "set")
     table = Manifest.load(triplets).table

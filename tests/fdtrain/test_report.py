@@ -368,7 +368,7 @@ def test_what_is_damaged_is_named(harm: Callable[[Path], None], words: str, repo
 
 
 def test_other_folders_are_refused(tmp_path: Path, reported: Folders, triplets: Path) -> None:
-    with pytest.raises(RunError, match="there is no folder"):
+    with pytest.raises(RunError, match="there is no such folder"):
         read_sources([tmp_path / "nothing"])
     with pytest.raises(RunError, match="is neither a run nor an evaluation nor a comparison"):
         read_sources([triplets])

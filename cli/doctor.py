@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata, util
 from pathlib import Path
 
 import click
 
+from .opencv import REINSTALL, WHEELS, import_trouble, landed_last
 from .output import Voice, aligned, counted, emit, emit_json
 from .reporting import PROBLEMS
 from .settings import default_workers, json_option
 
 PACKAGES = ("numpy", "pandas", "pyarrow", "pillow", "mediapipe", "numba", "pydantic", "click", "rich")
-OPENCV_WHEELS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless")
 MODELS = (
     "modules/face_detection/face_detection_short_range.tflite",
     "modules/face_landmark/face_landmark_with_attention.tflite",
 )
 WORKER_BYTES = 600 * 2**20
 """What a worker may take at its peak."""
+
+LEAST_DISK_BYTES = 2 * 10**9
+"""A dataset of 10,000 pairs at 256 px, or the checkpoints of a run of `modern`."""
+
+SHARED = Path("/dev/shm")  # noqa: S108 - Linux's folder of shared memory: it is looked at, and nothing made in it
+LEAST_SHARED_BYTES = 256 * 2**20
+"""What four loader workers prepare ahead at 256 px, by the batch of `faithful`, takes two thirds of it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,22 @@ class Finding:
 @json_option
 def command(as_json: bool) -> None:
     """Check the installation: versions, models, assets, caches, memory. Exits with 3 where something is wrong."""
-    tell([finding for check in CHECKS for finding in check()], as_json)
+    tell(found_by(CHECKS), as_json)
+
+
+def found_by(checks: Sequence[Callable[[], Iterator[Finding]]]) -> list[Finding]:
+    """Look at everything; what cannot even be imported is a finding as well, and loses no other."""
+    return [finding for check in checks for finding in _found_by(check)]
+
+
+def _found_by(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    try:
+        return list(check())
+    except ImportError as error:
+        if import_trouble(error) is not None:
+            return []  # told of by `opencv`
+        what = check.__name__.replace("_", " ")
+        return [Finding(what, f"cannot be looked at: {error}", False, "install the package again")]
 
 
 def tell(findings: list[Finding], as_json: bool) -> None:
@@ -91,21 +114,22 @@ def versions() -> Iterator[Finding]:
 
 def opencv() -> Iterator[Finding]:
     """See that the wheels that share the folder `cv2` are one release: the last one installed is the code that runs."""
-    found = {name: installed(name) for name in OPENCV_WHEELS}
+    found = {name: installed(name) for name in WHEELS}
     text = ", ".join(f"{name} {version or 'missing'}" for name, version in found.items())
     agree = len(set(found.values())) == 1 and None not in found.values()
-    release = "4.11.0.86"
-    remedy = "run `pip install --force-reinstall --no-deps " + " ".join(f"{n}=={release}" for n in OPENCV_WHEELS) + "`"
-    yield Finding("opencv wheels", text, agree, remedy)
+    yield Finding("opencv wheels", text, agree, REINSTALL)
     try:
         import cv2
 
         running = cv2.__version__
     except (ImportError, AttributeError) as error:  # what an uninstall that stopped half-way leaves
-        yield Finding("opencv", f"cannot be imported: {error}", False, remedy)
+        trouble, remedy = import_trouble(error) or (f"cannot be imported: {error}", REINSTALL)
+        yield Finding("opencv", trouble.removeprefix("opencv "), False, remedy)
         return
     known = {version.rpartition(".")[0] for version in found.values() if version}
-    yield Finding("opencv", running, running in known, remedy)
+    last = landed_last()
+    landed = "" if last is None else f"; {last} landed last" + ("" if "headless" in last else ", which needs libGL")
+    yield Finding("opencv", f"{running}{landed}", running in known, REINSTALL)
 
 
 def models() -> Iterator[Finding]:
@@ -189,6 +213,26 @@ def machine() -> Iterator[Finding]:
     )
 
 
+def room() -> Iterator[Finding]:
+    """Look at the disk, and at the memory that processes share."""
+    free = shutil.disk_usage(Path.cwd()).free
+    yield Finding(
+        "disk",
+        f"{free / 1e9:.1f} GB free in {Path.cwd()}",
+        free >= LEAST_DISK_BYTES,
+        "free some space, or work in a folder on another disk",
+    )
+    if not SHARED.is_dir():
+        return  # no Linux
+    free = shutil.disk_usage(SHARED).free
+    yield Finding(
+        "shared memory",
+        f"{free / 1e6:,.0f} MB free in {SHARED}",
+        optional=free < LEAST_SHARED_BYTES,
+        remedy="for training with machine.workers above 0, start the container with `--shm-size=1g`",
+    )
+
+
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     versions,
     opencv,
@@ -198,6 +242,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     compiled_code,
     landmark_cache,
     machine,
+    room,
 )
 
 

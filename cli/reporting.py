@@ -18,6 +18,8 @@ import click
 
 from fdgen.errors import FdError
 
+from .opencv import import_trouble
+
 DEBUG_VARIABLE = "FDGEN_DEBUG"
 
 FAILED, USAGE, PROBLEMS, INTERRUPTED = 1, 2, 3, 130
@@ -89,7 +91,16 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
                 "set NUMBA_CACHE_DIR to a folder that you may write to",
             )
             return FAILED
+        if (trouble := import_trouble(error)) is not None:
+            complain(f"error: {trouble[0]}", trouble[1])
+            return FAILED
         text = " ".join(str(error).split()) or "no message"
+        if isinstance(error, ImportError) and (error.name or "").split(".")[0] not in ("", "fdgen", "fdtrain", "fdcli"):
+            complain(
+                f"error: {error.name} cannot be imported: {text}",
+                f"`{self.program} doctor` tells what is missing, and how to get it",
+            )
+            return FAILED
         if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
             complain(
                 "error: there is too little memory for this",

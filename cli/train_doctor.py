@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from .doctor import Finding, installed, opencv, tell
+from .doctor import Finding, found_by, installed, opencv, room, tell
 from .settings import json_option
 
 PACKAGES = ("torch", "torchvision", "albumentations", "safetensors", "tensorboard", "scikit-image", "numpy", "pydantic")
@@ -20,7 +20,7 @@ EXTRA = "run `pip install 'fd-stackgan[train]'`"
 @json_option
 def command(as_json: bool) -> None:
     """Check the installation for training: packages, devices, perceptual weights, memory. Exits with 3 on a problem."""
-    tell([finding for check in CHECKS for finding in check()], as_json)
+    tell(found_by(CHECKS), as_json)
 
 
 def versions() -> Iterator[Finding]:
@@ -81,7 +81,7 @@ def memory() -> Iterator[Finding]:
         yield Finding("memory", f"{total / 2**30:.1f} GiB", total > 3 * 2**30, "`tiny` needs about 2 GiB")
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (versions, opencv, devices, precision, perceptual, memory)
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (versions, opencv, devices, precision, perceptual, memory, room)
 
 
 def _weights_of(name: str) -> Finding:

@@ -128,9 +128,7 @@ def test_what_else_cannot_be_imported_names_the_doctor(capsys: pytest.CaptureFix
     assert "`fdtrain doctor`" in said
 
 
-@pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
-)
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
 def test_memory_that_runs_out_is_a_sentence(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended, reporting("fdtrain"):
         raise error

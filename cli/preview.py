@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import click
@@ -65,7 +64,7 @@ def command(
     with starting(voice):
         from fdgen.errors import FacesError
         from fdgen.images import resize
-        from fdgen.preview import contact_sheet
+        from fdgen.preview import TRIPLE, described, samples_sheet
         from fdgen.trial import trial
 
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
@@ -79,7 +78,7 @@ def command(
     source, photographs = list_faces(faces, voice, cache, no_cache)
     ready_renderer(voice)
     cell_px = min(resolved.size_px, CELL_PX)
-    samples = []
+    samples, texts = [], []
     with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
         triplets = trial(
             resolved,
@@ -96,11 +95,12 @@ def command(
             if not occluded_only:
                 pictures = [triplet.clean_HWC, triplet.occluded_HWC, triplet.mask_HW]
             samples.append([resize(picture, cell_px, cell_px) for picture in pictures])
+            record = triplet.record
+            texts.append(described(record.kinds, record.coverage, record.split))
             stages.stage("drawing", "pairs", count).update(len(samples))
     if not samples:
         raise FacesError(
             f"no face of {source.root} gave a sample", hint="widen the pose and coverage of the recipe with --set"
         )
-    rows = [list(itertools.chain(*samples[i : i + columns])) for i in range(0, len(samples), columns)]
-    write_sheet(out, contact_sheet(rows))
+    write_sheet(out, samples_sheet(samples, texts, columns, () if occluded_only else TRIPLE))
     voice.say(f"{counted(len(samples), 'sample')} drawn in {out}")

@@ -51,7 +51,8 @@ def command(key: str, dataset: Path, out: Path | None, packs: tuple[Path, ...], 
         rows = [[found.stored[name] for name in order], [now[name] for name in order]]
         if not any(one.pixels is None for one in found.pictures):
             rows.append([amplified(found.stored[name], now[name], AMPLIFIED) for name in order])
-        write_sheet(out, contact_sheet(rows))
+        texts = ("stored", "rendered now", f"their difference times {AMPLIFIED}")
+        write_sheet(out, contact_sheet(rows, headings=order, captions=[[text] for text in texts[: len(rows)]]))
         click.echo(f"drawn in {out}: stored, rendered now, their difference times {AMPLIFIED}", err=True)
     if as_json:
         emit_json(

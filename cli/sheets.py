@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fdgen.contract import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-LABEL_PX = 18
+TEXT_PX = 14
 
 
 def check_suffix(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -45,10 +45,7 @@ def write_sheet(path: Path, sheet_HWC: Image) -> None:
 def labelled(picture_HWC: Image, text: str) -> Image:
     """Return a picture with a line of text below it."""
     import numpy as np
-    import PIL.Image
-    import PIL.ImageDraw
 
-    strip = PIL.Image.new("RGB", (picture_HWC.shape[1], LABEL_PX), "white")
-    PIL.ImageDraw.Draw(strip).text((2, 2), text, "black")
-    label: Image = np.asarray(strip, np.uint8)
-    return np.concatenate([picture_HWC, label])
+    from fdgen.io.captions import text_line
+
+    return np.concatenate([picture_HWC, text_line(text, picture_HWC.shape[1], TEXT_PX)])

@@ -38,6 +38,7 @@ def command(key: str, dataset: str | Path, out: Path | None) -> None:
         from fdgen.images import decode_png
         from fdgen.preview import contact_sheet
 
-        write_sheet(out, contact_sheet([[decode_png(read_member(root, row, f"{name}.png")) for name in PICTURES]]))
+        pictures = [decode_png(read_member(root, row, f"{name}.png")) for name in PICTURES]
+        write_sheet(out, contact_sheet([pictures], headings=PICTURES))
         click.echo(f"drawn in {out}: {', '.join(PICTURES)}", err=True)
     emit_json({**asdict(record), "shard": row["shard"]})

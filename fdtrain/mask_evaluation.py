@@ -147,8 +147,8 @@ def mask_gallery(
         captions.append(
             [
                 f"{stratum['kind']} {stratum['coverage']:.0%}",
-                "silhouette",
-                *(f"{one.name} {scores.loc[(one.name, key)]:.3f}" for one in measured),
+                key,
+                *(f"IoU {scores.loc[(one.name, key)]:.3f}" for one in measured),
             ]
         )
-    return sheet(rows, captions)
+    return sheet(rows, captions, ["occluded", "silhouette", *(one.name for one in measured)])

@@ -98,8 +98,8 @@ def mask_sheet(model: nn.Module, samples: Sequence[Mapping[str, Any]], split: st
     logits = net(occluded).float()
     columns = (occluded, *((part * 2 - 1).expand(-1, 3, -1, -1) for part in (truth, torch.sigmoid(logits))))
     rows = list(zip(*(to_pictures(column) for column in columns), strict=True))
-    captions = [[f"{split} occluded", "silhouette", f"found, IoU {iou:.3f}"] for iou in iou_of(logits > 0, truth > 0)]
-    return sheet(rows, captions)
+    captions = [[split, "", f"IoU {iou:.3f}"] for iou in iou_of(logits > 0, truth > 0)]
+    return sheet(rows, captions, ["occluded", "silhouette", "found"])
 
 
 def _net(model: nn.Module) -> MaskNet:

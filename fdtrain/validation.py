@@ -72,8 +72,5 @@ def sample_sheet(model: nn.Module, samples: Sequence[Mapping[str, Any]], split: 
     made["stage II" if model.has_coarse else "result"] = restored.composited(occluded, mask)
     psnrs = [hole_psnr_db(rounded(pictures), rounded(clean), mask).tolist() for pictures in made.values()]
     rows = list(zip(*(to_pictures(column) for column in (occluded, *made.values(), clean)), strict=True))
-    captions = [
-        [f"{split} occluded", *(f"{name} {psnr:.1f} dB" for name, psnr in zip(made, found, strict=True)), "clean"]
-        for found in zip(*psnrs, strict=True)
-    ]
-    return sheet(rows, captions)
+    captions = [[split, *(f"{psnr:.1f} dB" for psnr in found), ""] for found in zip(*psnrs, strict=True)]
+    return sheet(rows, captions, ["occluded", *made, "clean"])

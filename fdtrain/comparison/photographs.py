@@ -104,8 +104,8 @@ def restore_photographs(
             reasons |= suite.not_computed
     first = [_seen(one, ask.size_px) for one in photographs]
     rows = [[*pair, *(columns[name][place] for name in names)] for place, pair in enumerate(first)]
-    captions = [[one.path.name[:20], "mask", *names] for one in photographs]
-    write_png(out / "real" / "sheet.png", sheet(rows, captions))
+    captions = [[one.path.name, *[""] * (1 + len(names))] for one in photographs]
+    write_png(out / "real" / "sheet.png", sheet(rows, captions, ["photograph", "mask", *names]))
     grid = [["method", *(f"{measure.upper()} {MEASURES[measure]}" for measure in UNPAIRED)]]
     for name in names:
         means = [mean_of(np.asarray([scores[name][measure]], np.float64)) for measure in UNPAIRED]

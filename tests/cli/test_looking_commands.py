@@ -151,7 +151,7 @@ def test_show_gives_the_record_and_four_pictures(built: Built, tmp_path: Path) -
     assert shard == manifest.row(key)["shard"]
     picture = pixels(sheet.read_bytes())
     clean = pixels(manifest.read_member(key, "clean.png"))
-    assert any((picture[top : top + 64, 4 : 4 + 64] == clean).all() for top in range(8))
+    assert any((picture[top : top + 64, 4 : 4 + 64] == clean).all() for top in range(32))
     assert picture.shape[1] > 4 * 64
 
 
@@ -200,7 +200,7 @@ def test_preview_writes_a_sheet_and_nothing_else(cache: Path, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [sheet]
     height, width = pixels(sheet.read_bytes()).shape[:2]
     assert 6 * 64 < width < 7 * 64
-    assert 3 * 64 < height < 4 * 64
+    assert 4 + 16 + 3 * (64 + 4 + 16) == height  # a line of text above the columns, and one under each row
 
 
 def test_preview_shows_what_a_build_would_make(built: Built, cache: Path, tmp_path: Path) -> None:

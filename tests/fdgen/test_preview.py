@@ -11,6 +11,7 @@ import PIL.Image
 import pytest
 
 from fdgen.contract import Manifest
+from fdgen.io.captions import line_px, text_line, text_px_for, wrapped
 from fdgen.preview import PAPER, contact_sheet, dataset_sheet, encode_jpeg, spread
 from tests.fdgen.fake_build import FakeFaces, run
 
@@ -33,6 +34,34 @@ def test_pictures_stand_in_their_places_and_nothing_between_them() -> None:
     assert np.array_equal(sheet, expected)
 
 
+def test_texts_keep_to_the_pictures_they_belong_to() -> None:
+    """Above a column and under as many pictures as there are headings, nothing reaches beyond them or lies on them."""
+    grey = np.full((40, 40), 128, np.uint8)
+    rows, headings = [[grey] * 4, [grey] * 2], ("first heading", "second")
+    long = "a text that is far too long for two small pictures, " * 5
+    captions = [["short", long], [long]]
+    sheet = contact_sheet(rows, headings=headings, captions=captions, gap_px=4)
+    bare = contact_sheet(rows, gap_px=4)
+    assert sheet.shape[1] == bare.shape[1]
+    line = line_px(text_px_for(40))
+    assert sheet.shape[0] == bare.shape[0] + line + 2 * 3 * line
+    for column in range(1, 5):  # between any two columns, over the headings
+        assert (sheet[: 4 + line, 44 * column : 44 * column + 4] == PAPER).all()
+    assert (sheet[:, 88:92] == PAPER).all()  # between two samples, from top to bottom
+    for top in (4 + line, 4 + line + 44 + 3 * line):
+        assert (sheet[top : top + 40, 4:44] == 128).all()
+    assert sheet[4 + line + 40 :, 92:][: 3 * line].min() < 100
+
+
+def test_a_text_that_is_too_long_is_cut() -> None:
+    assert "".join(wrapped("mask", 200, 12)) == "mask"
+    assert wrapped("mask + sunglasses, 30%, train", 64, 11) == ["mask +", "sunglasses,", "30%, train"]
+    narrow = text_line("a very long text indeed", 40, 14)
+    assert narrow.shape == (line_px(14), 40, 3)
+    assert narrow[:, -1].min() == PAPER
+    assert text_line("", 40, 14).min() == PAPER
+
+
 @pytest.mark.parametrize("rows", [[], [[]], [[], []]])
 def test_an_empty_sheet_is_refused(rows: list[list[np.ndarray]]) -> None:
     with pytest.raises(ValueError, match="at least one picture"):
@@ -53,8 +82,15 @@ def test_samples_are_spread_over_the_kinds(manifest: Manifest, n: int) -> None:
 
 def test_the_sheet_of_a_dataset_shows_clean_occluded_and_mask(manifest: Manifest) -> None:
     sheet = dataset_sheet(manifest, 4, 2, cell_px=32)
-    assert sheet.shape == (4 + 2 * 36, 4 + 6 * 36, 3)
-    cells = [sheet[4 + 36 * row :, 4 + 36 * column :][:32, :32] for row in range(2) for column in range(6)]
+    line = line_px(text_px_for(32))
+    below = (sheet.shape[0] - 4 - line - 2 * 36) // 2  # lines of text under a sample
+    assert below in (line, 2 * line, 3 * line)
+    assert sheet.shape == (4 + line + 2 * (36 + below), 4 + 6 * 36, 3)
+    tops = [4 + line + (36 + below) * row for row in range(2)]
+    cells = [sheet[top:, 4 + 36 * column :][:32, :32] for top in tops for column in range(6)]
+    for top in tops:
+        for left in (4, 4 + 3 * 36):
+            assert sheet[top + 32 : top + 32 + line, left : left + 104].min() < 100  # something is written
     for clean, occluded, mask in zip(cells[0::3], cells[1::3], cells[2::3], strict=True):
         assert (clean != occluded).any()
         far = np.s_[mask[..., 0] == 0]

@@ -14,6 +14,7 @@ from torch import nn
 
 from fdgen.contract import Image
 from fdgen.errors import FdError
+from fdgen.io.captions import line_px, text_px_for
 from fdtrain.checkpoint import load_model
 from fdtrain.data import TripletDataset
 from fdtrain.errors import DeviceError
@@ -233,7 +234,12 @@ def test_sheets(dataset: TripletDataset, frame: pd.DataFrame) -> None:
     assert scores[worst[0]] == scores.min()
     assert scores[best[0]] == scores.max()
     page = gallery([Inpainting("telea"), Painter()], dataset, worst, frame)
-    assert page.shape == (3 * (128 + 14 + 4) + 4, 4 * (128 + 4) + 4, 3)
+    line = line_px(text_px_for(128))
+    assert page.shape == (line + 3 * (128 + line + 4) + 4, 4 * (128 + 4) + 4, 3)
+    for column in range(4):  # a heading above each, dark on white
+        heading = page[4 : 4 + line, 4 + 132 * column :][:, :128]
+        assert heading.min() < 100
+        assert (heading[0] == 255).all()
     plain = sheet([[np.zeros((200, 200, 3), np.uint8), np.full((200, 200), 255, np.uint8)]])
     assert plain.shape == (208, 412, 3)
     assert plain[100, 100].tolist() == [0, 0, 0]

@@ -61,7 +61,7 @@ class AssetLibrary:
         root = resources.files("occlusion_assets") if root is None else root
         remedy = remedy or "reinstall the package, or run `make_index.py` if the change is meant"
         try:
-            index = json.loads(root.joinpath("index.json").read_text(encoding="utf-8"))
+            index = json.loads(root.joinpath("index.json").read_text(encoding="utf-8-sig"))
             entries = list(index["assets"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise AssetError(
@@ -169,7 +169,7 @@ def read_asset(root: Traversable, path: str, *, name: str = "") -> Asset:
         parts = [plain_name(part) for part in path.split("/")]
         folder = root.joinpath(*parts[:-1])
         table_bytes = folder.joinpath(parts[-1]).read_bytes()
-        table = tomllib.loads(table_bytes.decode("utf-8"))
+        table = tomllib.loads(table_bytes.decode("utf-8-sig"))
         names = [plain_name(name) for name in table.get("files", [])]
         files = {name: folder.joinpath(name).read_bytes() for name in names}
         shape = table.get("shape", {})

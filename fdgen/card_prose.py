@@ -119,7 +119,7 @@ def starting_text(kind: str, name: str, planned: Plan | None = None) -> str:
 def read_prose(path: Path) -> Prose:
     """Read a card.toml; raise `RecipeError` naming what is wrong in it."""
     try:
-        values = tomllib.loads(path.read_bytes().decode("utf-8"))
+        values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path} cannot be read: {error}", hint="mend it, or delete it to start anew") from error
     plan = values.pop("planned", None)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fdgen.celeba_lists import CelebAList
 from fdgen.errors import FacesError, PictureError
 from fdgen.file_digests import DigestMemory
 from fdgen.images import picture_size
@@ -23,9 +24,7 @@ IDENTITIES = "identity_CelebA.txt"
 PARTITION = "list_eval_partition.txt"
 ATTRIBUTES = "list_attr_celeba.txt"
 POINTS = "list_landmarks_align_celeba.txt"
-_SPLITS = {"0": "train", "1": "val", "2": "test"}
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_NAME = re.compile(r"\d{6}\.(jpg|png)")
+_NAME = re.compile(r"\d{6}\.(jpe?g|png|webp|bmp|tiff?)", re.IGNORECASE)
 
 _COSTS = {
     IDENTITIES: "one person may stand in two splits",
@@ -58,20 +57,20 @@ class CelebA(ListedFolder):
 
         Nothing is made from them; they are what a detector is measured against. Empty where the list is missing.
         """
-        points = {}
-        for number, row in self._table(POINTS)[1]:
-            if len(row) != 11 or not all(_NUMBER.fullmatch(cell) for cell in row[1:]):
-                raise self._malformed(POINTS, number, "expected an image and 10 numbers")
-            points[row[0]] = np.array(row[1:], np.float32).reshape(5, 2)
-        return points
+        if POINTS not in self._lists:
+            return {}
+        wanted = (name for name in _file_names(self.root) if _NAME.fullmatch(name))
+        points = CelebAList(self._lists[POINTS]).numbers(wanted, 10)
+        return {name: np.array(numbers, np.float32).reshape(5, 2) for name, numbers in points.items()}
 
     def _list(self, on_file: OnFile | None) -> Listing:
         paths = sorted(name for name in _file_names(self.root) if _NAME.fullmatch(name))
         pictures, rejects = list_pictures(self.root, paths, on_file, self._digests)
-        wanted = {path for path, _ in pictures}
-        identities = self._identities(wanted)
-        splits = self._splits(wanted)
-        attributes = self._attributes(wanted)
+        wanted = [path for path, _ in pictures]
+        lists = {name: CelebAList(path) for name, path in self._lists.items()}
+        identities = lists[IDENTITIES].identities(wanted) if IDENTITIES in lists else {}
+        splits = lists[PARTITION].splits(wanted) if PARTITION in lists else {}
+        attributes = lists[ATTRIBUTES].attributes(wanted) if ATTRIBUTES in lists else {}
         sources = [
             Source(path, sha256, identities.get(path), splits.get(path), attributes.get(path))
             for path, sha256 in pictures
@@ -94,68 +93,6 @@ class CelebA(ListedFolder):
         return (
             f"the images are {size[0]}x{size[1]}, not the official 178x218: "
             "what is sharper than that in a crop was drawn by us",
-        )
-
-    def _identities(self, wanted: set[str]) -> dict[str, str]:
-        """Read `000001.jpg 2880`: image, identity."""
-        return {name: person for _, (name, person) in self._pairs(IDENTITIES) if name in wanted}
-
-    def _splits(self, wanted: set[str]) -> dict[str, str]:
-        """Read `000001.jpg 0`: image, partition."""
-        splits = {}
-        for number, (name, code) in self._pairs(PARTITION):
-            if code not in _SPLITS:
-                raise self._malformed(PARTITION, number, f"the partition is 0, 1 or 2, not {code!r}")
-            if name in wanted:
-                splits[name] = _SPLITS[code]
-        return splits
-
-    def _attributes(self, wanted: set[str]) -> dict[str, tuple[str, ...]]:
-        """Read `000001.jpg -1 1 ...` under a row of names."""
-        names, rows = self._table(ATTRIBUTES)
-        attributes = {}
-        for number, row in rows:
-            if len(row) != len(names) + 1:
-                raise self._malformed(ATTRIBUTES, number, f"expected {len(names) + 1} columns, found {len(row)}")
-            if row[0] in wanted:
-                attributes[row[0]] = tuple(name for name, value in zip(names, row[1:], strict=True) if value == "1")
-        return attributes
-
-    def _pairs(self, name: str) -> Iterator[tuple[int, list[str]]]:
-        """Yield (line number, columns) of a list of two columns."""
-        lines = self._lines(name)
-        if self._lists.get(name, self.root).suffix == ".csv":
-            next(lines, None)  # the names of the columns
-        for number, row in lines:
-            if len(row) != 2:
-                raise self._malformed(name, number, f"expected 2 columns, found {len(row)}")
-            yield number, row
-
-    def _table(self, name: str) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-        """Return the names of a list's columns, without that of the image, and its rows."""
-        lines = self._lines(name)
-        names = next(lines, (1, []))[1]
-        if self._lists.get(name, self.root).suffix == ".csv":
-            return names[1:], lines
-        return next(lines, (2, []))[1], lines  # the first line was the number of images
-
-    def _lines(self, name: str) -> Iterator[tuple[int, list[str]]]:
-        """Yield (line number, columns) of a list, official or CSV; nothing where it is missing."""
-        if name not in self._lists:
-            return
-        path = self._lists[name]
-        separator = "," if path.suffix == ".csv" else None
-        try:
-            with path.open(encoding="utf-8") as lines:
-                for number, line in enumerate(lines, 1):
-                    if text := line.strip():
-                        yield number, text.split(separator)
-        except (OSError, UnicodeDecodeError) as error:
-            raise FacesError(f"{path} cannot be read: {error}", hint="download it again, or remove it") from error
-
-    def _malformed(self, name: str, number: int, why: str) -> FacesError:
-        return FacesError(
-            f"line {number} of {self._lists[name]} is malformed: {why}", hint="download it again, or remove it"
         )
 
 

@@ -88,6 +88,12 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def a_few(names: Sequence[str], most: int = 5) -> str:
+    """Return the first of many names, and how many more there are: `a.txt, b.txt and 12 more`."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def by_count(counts: Mapping[str, int]) -> str:
     """Return `sunglasses 12, mask 9`: the most frequent first."""
     return ", ".join(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .evaluate import device_option, engine_option, generator_option, masker_option
-from .output import Voice, counted, emit, emit_json
+from .output import Voice, a_few, counted, emit, emit_json
 from .reporting import FAILED, Interrupted
 from .restoring import Outcomes, names_of, refuse_overwriting
 from .settings import json_option, quiet_option
@@ -98,15 +98,17 @@ def command(
     context = click.get_current_context()
     if not (masks or masker or strokes):
         raise click.UsageError("name a mask for each photograph with --mask, or a mask network with --masker", context)
-    listed, n_other = list_photos(photos)
+    listed, passed_over = list_photos(photos)
     names = names_of(listed, out)
     extras = [suffix for suffix, wanted in ((".mask.png", save_masks), (".side.png", sides)) if wanted]
     paired = pair(listed, masks, "mask", needed=masker is None and not strokes)
     corrections = pair(listed, strokes, "stroke picture", needed=masker is None and not masks)
     refuse_overwriting(listed, names, out, extras=extras, drawn=[*paired, *corrections])
     voice = Voice(quiet)
-    if n_other:
-        voice.say(f"{counted(n_other, 'file')} in the folders passed over: no photograph by their names")
+    if passed_over:
+        files = counted(len(passed_over), "file")
+        few = a_few([path.name for path in passed_over])
+        voice.say(f"{files} in the folders passed over, no photograph by name: {few}")
     restorer = open_restorer(
         weights, masker, how, engine=engine, device=device or "auto", with_grain=not no_grain, voice=voice
     )
@@ -115,7 +117,7 @@ def command(
     from fdtrain.atomic import make_folder
 
     make_folder(out)
-    outcomes = Outcomes(out, voice, as_json, save_masks, sides, restorer.size_px)
+    outcomes = Outcomes(out, voice, as_json, save_masks, sides, restorer.size_px, passed_over=passed_over)
     try:
         for photo, name, mask, stroke in zip(listed, names, paired, corrections, strict=True):
             one = _restore_video if is_video(photo) else _restore_photo

@@ -41,6 +41,7 @@ class Outcomes:
     saves_masks: bool
     saves_sides: bool
     size_px: int
+    passed_over: Sequence[Path] = ()
     pictures: list[dict[str, Any]] = field(default_factory=list)
     rows: list[Sequence[Image]] = field(default_factory=list)
     captions: list[Sequence[str]] = field(default_factory=list)
@@ -147,7 +148,12 @@ class Outcomes:
     def document(self) -> dict[str, Any]:
         """Return all of it for a machine."""
         written = dict.fromkeys(picture["written"] for picture in self.pictures)  # frames of a video have one
-        return {"restored": list(written), "failed": self.n_failed, "pictures": self.pictures}
+        return {
+            "restored": list(written),
+            "failed": self.n_failed,
+            "passed_over": [str(path) for path in self.passed_over],
+            "pictures": self.pictures,
+        }
 
 
 def described(face: RestoredFace) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from fdgen.celeba_lists import CelebAList
 from fdgen.errors import FacesError, PictureError
 from fdgen.file_digests import DigestMemory
 from fdgen.images import picture_size
+from fdgen.io.picture_formats import PICTURE_SUFFIXES
 from fdgen.sources import ListedFolder, Listing, OnFile, Source, list_pictures
 
 IMAGE_FOLDERS = ("img_align_celeba", "img_align_celeba_png")
@@ -24,7 +25,7 @@ IDENTITIES = "identity_CelebA.txt"
 PARTITION = "list_eval_partition.txt"
 ATTRIBUTES = "list_attr_celeba.txt"
 POINTS = "list_landmarks_align_celeba.txt"
-_NAME = re.compile(r"\d{6}\.(jpe?g|png|webp|bmp|tiff?)", re.IGNORECASE)
+_NAME = re.compile(rf"\d{{6}}({'|'.join(map(re.escape, sorted(PICTURE_SUFFIXES)))})", re.IGNORECASE)
 
 _COSTS = {
     IDENTITIES: "one person may stand in two splits",

@@ -13,9 +13,8 @@ from fdgen.celeba import CelebA, find_images
 from fdgen.contract import Image, Reject
 from fdgen.errors import FacesError
 from fdgen.file_digests import DigestMemory
-from fdgen.images import picture_format
+from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_SUFFIXES, picture_format
 from fdgen.sources import (
-    PICTURE_SUFFIXES,
     FaceSource,
     ListedFolder,
     Listing,
@@ -182,14 +181,17 @@ class _Walk:
 
 
 def _is_picture(path: Path) -> bool:
-    """Tell whether a file is a picture by its first bytes, or claims to be one by its name."""
+    """Tell whether a file is a picture by its first bytes, or claims to be one by its name.
+
+    One that claims to be and is none is rejected, not ignored.
+    """
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return not path.exists() or path.is_file()  # a broken link is reported when it is read; a folder is no picture
     try:
         if not path.is_file():  # opening a pipe would wait for ever
             return False
         with path.open("rb") as file:
-            return picture_format(file.read(16)) is not None
+            return picture_format(file.read(HEAD_BYTES)) is not None
     except OSError:
         return False
 

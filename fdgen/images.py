@@ -1,6 +1,6 @@
 """Pictures to arrays and back: any photograph in, RGB uint8 HWC; PNG out.
 
-OpenCV's channel order, BGR, exists only in this module.
+OpenCV's channel order, BGR, exists only in this module. JPEG itself is read by `fdgen.io.jpeg`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ import PIL.Image
 
 from fdgen.contract import Image
 from fdgen.errors import PictureError
+from fdgen.io.jpeg import decode_jpeg
+from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format, pillow_formats, refuse_unreadable
 from fdgen.silence import native_stderr
 
 MAX_PIXELS = 120_000_000
 """More pixels than this are refused unread: a few kilobytes of file can unpack to gigabytes."""
-
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-"""Pillow's names of the formats we read. The rest stays closed: some of its readers start other programs."""
 
 BACKGROUND = 128
 """Grey level behind transparent pixels. Mid grey leaves neither a white halo nor a black hole around a cut-out face."""
@@ -70,14 +69,16 @@ def decode(data: bytes, *, name: str) -> Image:
         warnings.simplefilter("ignore")
         header = _read_header(data, name)
         if header.format not in ("JPEG", "MPO") or header.mode not in ("RGB", "L"):
+            if header.format in ("JPEG", "MPO"):
+                decode_jpeg(data, name=name, turned=False)  # Pillow converts the colours, and hides the damage
             with native_stderr():
                 return _decode_any(header, name)
         orientation = _orientation(header)
-    return _turn(_decode_jpeg(data, header.size, name), orientation)
+    return _turn(_decode_plain_jpeg(data, header.size, name), orientation)
 
 
 def decode_rgba(data: bytes, *, name: str) -> npt.NDArray[np.uint8]:
-    """Decode a cut-out to RGBA uint8 HWC: any format of `FORMATS` that keeps transparency, palettes and 16 bits too.
+    """Decode a cut-out to RGBA uint8 HWC: any format that keeps transparency, palettes and 16 bits too.
 
     Raises `PictureError` as `decode` does, and with reason `no-alpha` or `animated` where it is no cut-out.
     """
@@ -160,16 +161,17 @@ def resize(array: npt.NDArray[np.uint8], width_px: int, height_px: int) -> npt.N
 
 def _read_header(data: bytes, name: str) -> PIL.Image.Image:
     """Open the picture without decoding it; refuse what is none, and what would unpack to too much."""
+    refuse_unreadable(data, name)
     try:
-        header = PIL.Image.open(io.BytesIO(data), formats=FORMATS)
+        header = PIL.Image.open(io.BytesIO(data), formats=pillow_formats(data))
     except PIL.Image.DecompressionBombError as error:
         # Pillow refuses what is far over our limit before it tells us the size in any other way.
         found = re.search(r"\d+", str(error))
         raise _too_large(name, int(found[0]) if found else 2 * MAX_PIXELS) from error
     except PIL.UnidentifiedImageError as error:
-        if picture_format(data) is None:
+        if picture_format(data[:HEAD_BYTES]) is None:
             raise PictureError(
-                f"{name} is not a picture that can be read (JPEG, PNG, WebP, TIFF, BMP or GIF)",
+                f"{name} is not a picture that can be read ({TITLES})",
                 reason="not-a-picture",
                 hint="convert it to JPEG or PNG, or take it out of the folder",
             ) from error
@@ -182,36 +184,12 @@ def _read_header(data: bytes, name: str) -> PIL.Image.Image:
     return header
 
 
-def picture_format(head: bytes) -> str | None:
-    """Tell from the first 16 bytes of a file which of `FORMATS` it is in; None where it is in none of them."""
-    if head[:3] == b"\xff\xd8\xff":
-        return "JPEG"
-    if head[:8] == b"\x89PNG\r\n\x1a\n":
-        return "PNG"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "TIFF"
-    if head[:2] == b"BM" and head[6:10] == b"\0\0\0\0":
-        return "BMP"
-    if head[:6] in (b"GIF87a", b"GIF89a"):
-        return "GIF"
-    return None
-
-
-def _decode_jpeg(data: bytes, size: tuple[int, int], name: str) -> Image:
+def _decode_plain_jpeg(data: bytes, size: tuple[int, int], name: str) -> Image:
     """Decode an RGB or grey JPEG; OpenCV is twice as fast as Pillow and does not hide what libjpeg complains of."""
-    with native_stderr() as complaint:
-        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if decoded is None:
-        raise _corrupt(name, "its end is missing or its data is damaged")
-    # libjpeg fills what it cannot read with grey and carries on; the complaint is the only sign of it.
-    if "Corrupt JPEG data" in complaint.text or "Premature end" in complaint.text:
-        raise _corrupt(name, "part of its data is missing or damaged")
+    decoded = decode_jpeg(data, name=name, turned=False)
     if decoded.shape[1::-1] != size:
         raise _corrupt(name, "its header and its data disagree about the size")
-    return np.asarray(decoded, np.uint8)
+    return decoded
 
 
 def _decode_any(header: PIL.Image.Image, name: str) -> Image:

@@ -16,7 +16,8 @@ from fdgen.assets import Asset
 from fdgen.atomic import naming, write_whole
 from fdgen.errors import AssetError, PictureError
 from fdgen.glb import read_glb
-from fdgen.images import decode_rgba, picture_format, picture_size
+from fdgen.images import decode_rgba, picture_size
+from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_FORMATS, picture_format
 from fdgen.occluders import OCCLUDERS
 from fdgen.occluders.imported_spec import FORMS, form_of
 from fdgen.packs import INDEX, index_text, read_pack
@@ -25,7 +26,7 @@ MAX_CUTOUT_PIXELS = 25_000_000
 """Larger cut-outs only cost time: a crop shows a few hundred pixels of one."""
 MAX_BYTES = 100_000_000
 
-_SUFFIXES = {"PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "GIF": ".gif"}
+_SUFFIXES = {one.name: one.suffixes[0] for one in PICTURE_FORMATS}
 _TINTED = 0.12
 """Alpha from which a lens of sunglasses is there, as `least_alpha` has it."""
 
@@ -105,7 +106,7 @@ def _names(file: Path, wanted: Addition) -> tuple[str, str]:
 
 
 def _suffix(data: bytes) -> str:
-    return _SUFFIXES.get(picture_format(data[:16]) or "", ".png")
+    return _SUFFIXES.get(picture_format(data[:HEAD_BYTES]) or "", ".png")
 
 
 def _width(data: bytes, is_mesh: bool, name: str) -> int:

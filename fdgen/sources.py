@@ -12,13 +12,9 @@ from typing import Any, Protocol
 from fdgen.contract import Image, Reject
 from fdgen.errors import FacesError, PictureError
 from fdgen.file_digests import DigestMemory, digest_files
-from fdgen.images import decode, picture_format
+from fdgen.images import decode
 from fdgen.io.folders import nothing_in
-
-PICTURE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".avif")
-)
-"""A file with one of these names claims to be a picture: where it is none that we read, it is rejected, not ignored."""
+from fdgen.io.picture_formats import TITLES, picture_format, unreadable_detail, what_it_needs
 
 MAX_BYTES = 1_000_000_000
 """No photograph is larger than this; a file that is would fill the memory of whoever reads it."""
@@ -176,7 +172,7 @@ def refuse_empty(root: Path, sources: list[Source], rejects: list[Reject]) -> No
         )
     raise FacesError(
         f"there is no picture in {root}" + (f": {why}" if (why := nothing_in(root)) else ""),
-        hint="name a folder with JPEG, PNG, WebP, TIFF, BMP or GIF pictures; leave --faces out for the sample faces",
+        hint=f"name a folder with {TITLES} pictures; leave --faces out for the sample faces",
     )
 
 
@@ -189,8 +185,11 @@ def _unusable(path: str, head: bytes, sha256: str, twin: str | None) -> tuple[st
     """Return the (reason, detail) for which a file cannot be a source, None where it can."""
     if not head:
         return "empty-file", "the file is empty"
-    if picture_format(head) is None:
-        return "not-a-picture", "its content is not JPEG, PNG, WebP, TIFF, BMP or GIF, whatever its name says"
+    kind = picture_format(head)
+    if kind is None:
+        return "not-a-picture", f"its content is not {TITLES}, whatever its name says"
+    if what_it_needs(kind):
+        return "unsupported", unreadable_detail(kind)
     if not sha256:
         return "too-large", f"it is larger than {MAX_BYTES / 1e9:g} GB, which no photograph is"
     if printable(path) != path:

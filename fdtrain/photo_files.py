@@ -6,7 +6,6 @@ colour profile stays, since without it the same pixels would show other colours.
 
 from __future__ import annotations
 
-import io
 import struct
 import warnings
 import zlib
@@ -20,28 +19,21 @@ import PIL.Image
 
 from fdgen.contract import Image
 from fdgen.errors import PictureError
+from fdgen.io.picture_formats import PICTURE_SUFFIXES
 from fdtrain.atomic import write_bytes
 from fdtrain.photograph import SMALLEST_PHOTO_PX
-from fdtrain.pictures import WHAT_IS_READ, decode_rgb, encode_png, read_file
+from fdtrain.pictures import BY_PILLOW, DAMAGED, WHAT_IS_READ, decode_rgb, encode_png, open_header, read_file
 
 MAX_PIXELS = 120_000_000
 """More are refused before they are decoded: a few kilobytes of file can unpack to gigabytes."""
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
-"""What is taken from a folder; a file that is named by itself may be called anything."""
-
+# Of a folder what is called like a picture or a video is taken; a file that is named by itself may be called anything.
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 
 _ORIENTATION, _BITS = 0x0112, 258  # EXIF and TIFF tags
 _PNG_HEADER_BYTES = 33  # signature and IHDR, after which a profile may stand
 _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 """EXIF orientation to quarter turns anticlockwise, and whether the turned picture is mirrored left to right."""
-
-
-DAMAGED = (
-    OSError, SyntaxError, ValueError, struct.error, TypeError, KeyError, IndexError, EOFError, OverflowError,
-)  # fmt: skip
-"""What Pillow raises on damaged files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +46,7 @@ class PhotoFile:
 
 
 def read_photo_file(path: str | Path) -> PhotoFile:
-    """Read a photograph: JPEG, PNG, WebP, BMP or TIFF, of any depth and colour space, up to 120 megapixels.
+    """Read a photograph in any of `PICTURE_FORMATS`, of any depth and colour space, up to 120 megapixels.
 
     Raises `PictureError`: it is no picture, damaged, cut short, too large or too small.
     """
@@ -64,9 +56,6 @@ def read_photo_file(path: str | Path) -> PhotoFile:
         warnings.simplefilter("ignore")  # Pillow warns of large pictures, and of damage that does not hurt
         header = _header(data, name)
     notes = []
-    if data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-        # libjpeg fills what is missing with grey. The end marker follows the last scan, whatever stands after it.
-        raise PictureError(f"{name} is cut short", reason="corrupt", hint="copy it again from its source")
     picture_HWC = decode_rgb(data, name)
     if min(picture_HWC.shape[:2]) < SMALLEST_PHOTO_PX:
         high, wide = picture_HWC.shape[:2]
@@ -85,7 +74,7 @@ def read_photo_file(path: str | Path) -> PhotoFile:
         notes.append("16 bits a channel were reduced to 8")
     if header.mode in ("RGBA", "LA", "La", "RGBa", "PA") or "transparency" in header.info:
         notes.append("its transparency was dropped")
-    if header.format in ("PNG", "WEBP", "TIFF") and _n_pictures(header) > 1:
+    if header.format in ("PNG", "WEBP", "TIFF", *BY_PILLOW) and _n_pictures(header) > 1:
         notes.append("of several pictures in it the first was taken")
     profile = header.info.get("icc_profile")
     if header.mode == "CMYK":
@@ -101,14 +90,14 @@ def write_photo(path: Path, picture_HWC: Image, profile: bytes | None = None) ->
     write_bytes(path, data)
 
 
-def list_photos(paths: Iterable[Path]) -> tuple[list[Path], int]:
-    """Return the photographs and videos that paths name, and how many other files were passed over.
+def list_photos(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the photographs and videos that paths name, and which other files were passed over.
 
-    Of a folder what it holds is returned, by name; hidden files are passed over uncounted, folders within it are not
+    Of a folder what it holds is returned, by name; hidden files are passed over unnamed, folders within it are not
     entered. Raises `PictureError` where a folder cannot be read or holds none.
     """
     listed: list[Path] = []
-    n_other = 0
+    passed_over: list[Path] = []
     for path in paths:
         if not path.is_dir():
             listed.append(path)
@@ -119,12 +108,13 @@ def list_photos(paths: Iterable[Path]) -> tuple[list[Path], int]:
             raise PictureError(
                 f"the folder {path} cannot be read: {error.strerror}", reason="unreadable", hint="check its permissions"
             ) from error
-        found = [file for file in files if file.suffix.lower() in (*PICTURE_SUFFIXES, *VIDEO_SUFFIXES)]
+        known = {*PICTURE_SUFFIXES, *VIDEO_SUFFIXES}
+        found = [file for file in files if file.suffix.lower() in known]
         if not found:
             raise PictureError(f"{path} holds no photograph", reason="empty", hint=WHAT_IS_READ)
         listed += found
-        n_other += len(files) - len(found)
-    return listed, n_other
+        passed_over += [file for file in files if file.suffix.lower() not in known]
+    return listed, passed_over
 
 
 def is_video(path: Path) -> bool:
@@ -135,7 +125,7 @@ def is_video(path: Path) -> bool:
 def _header(data: bytes, name: str) -> PIL.Image.Image | None:
     """Read what the file says of itself; None where Pillow knows it not, which the decoder then judges."""
     try:
-        header = PIL.Image.open(io.BytesIO(data))
+        header = open_header(data, name)
     except PIL.Image.DecompressionBombError as error:
         raise _too_large(name) from error
     except DAMAGED:

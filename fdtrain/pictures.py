@@ -6,28 +6,54 @@ in this module only; torch does not (`fdtrain.tensors`).
 
 from __future__ import annotations
 
+import contextlib
+import io
+import struct
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
+import PIL.ImageOps
 
 from fdgen.contract import Image
 from fdgen.errors import PictureError
+from fdgen.io.jpeg import decode_jpeg
+from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format, pillow_formats, refuse_unreadable
 from fdtrain.atomic import write_whole
 
 Values = npt.NDArray[np.float32]
 
-WHAT_IS_READ = "give a whole JPEG, PNG, WebP, BMP or TIFF"
+WHAT_IS_READ = f"give a whole {TITLES}"
+
+BY_PILLOW = ("GIF", "AVIF", "HEIF")
+"""Formats that opencv does not read."""
+
+DAMAGED = (
+    OSError, SyntaxError, ValueError, struct.error, TypeError, KeyError, IndexError, EOFError, OverflowError,
+)  # fmt: skip
+"""What Pillow raises on damaged files."""
 
 
 def decode_rgb(data: bytes, name: str) -> Image:
     """Decode a picture to RGB, its EXIF rotation applied, alpha dropped; raise `PictureError` naming `name`."""
+    kind = picture_format(data[:HEAD_BYTES])
+    if kind == "JPEG":
+        return decode_jpeg(data, name=name, turned=True)
+    if kind in BY_PILLOW:
+        return _by_pillow(data, name, "RGB")
     return cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR, name), cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
 def decode_grey(data: bytes, name: str) -> Image:
     """Decode a picture of one channel; a coloured one becomes grey. Raises `PictureError` naming `name`."""
+    kind = picture_format(data[:HEAD_BYTES])
+    if kind == "JPEG":
+        return decode_jpeg(data, name=name, turned=True, grey=True)
+    if kind in BY_PILLOW:
+        return _by_pillow(data, name, "L")
     return _decode(data, cv2.IMREAD_GRAYSCALE, name)
 
 
@@ -42,6 +68,32 @@ def _decode(data: bytes, flags: int, name: str) -> Image:
     return decoded  # type: ignore[return-value]
 
 
+def open_header(data: bytes, name: str) -> PIL.Image.Image:
+    """Read what a picture says of itself, none of its pixels.
+
+    Raises `PictureError` where its format needs a reader that is not installed, one of `DAMAGED` where it is none of
+    Pillow's formats or its header is broken, Pillow's `DecompressionBombError` where it would unpack to far too much.
+    """
+    refuse_unreadable(data, name)
+    known = picture_format(data[:HEAD_BYTES]) is not None
+    return PIL.Image.open(io.BytesIO(data), formats=pillow_formats(data) if known else None)
+
+
+def _by_pillow(data: bytes, name: str, mode: str) -> Image:
+    """Decode the first picture of a file, upright."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of large pictures, and of damage that does not hurt
+        try:
+            picture = open_header(data, name)
+            picture.load()
+            converted = picture.convert(mode)
+        except DAMAGED as error:
+            raise PictureError(f"{name} is damaged: {error}", reason="corrupt", hint=WHAT_IS_READ) from error
+        with contextlib.suppress(*DAMAGED):  # damaged EXIF data are no damage of the picture
+            converted = PIL.ImageOps.exif_transpose(converted)
+    return np.array(converted, np.uint8)
+
+
 def _still(data: bytes) -> bytes:
     """Return a PNG without its animation; anything else as it is.
 
@@ -51,7 +103,7 @@ def _still(data: bytes) -> bytes:
     if not data.startswith(_PNG) or not any(kind in data for kind in _ANIMATION):
         return data
     kept, at = [_PNG], len(_PNG)
-    while at < len(data):
+    while at < len(data) and data[at - 8 : at - 4] != b"IEND":  # what stands behind the picture is none of it
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")  # length, kind, content, checksum
         if data[at + 4 : at + 8] not in _ANIMATION:
             kept.append(data[at:end])
@@ -71,7 +123,7 @@ def encode_png(picture_HWC: Image) -> bytes:
 def as_jpeg(picture_HWC: Image, quality: int) -> Image:
     """Return an RGB picture as it comes back from a JPEG of that quality, 1 to 100."""
     data = cv2.imencode(".jpg", cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return decode_rgb(data.tobytes(), "a JPEG of ours")
+    return cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]
 
 
 def write_png(path: Path, picture_HWC: Image) -> None:

@@ -5,7 +5,6 @@ The browser is shown a smaller picture, which is quick to send and to paint on; 
 
 from __future__ import annotations
 
-import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +18,9 @@ import PIL.Image
 
 from fdgen.contract import Image
 from fdgen.errors import PictureError
-from fdtrain.photo_files import DAMAGED, read_photo_file
+from fdtrain.photo_files import read_photo_file
 from fdtrain.photograph import RestoredPhotograph
-from fdtrain.pictures import WHAT_IS_READ, read_file
+from fdtrain.pictures import DAMAGED, WHAT_IS_READ, open_header, read_file
 
 MOST_PIXELS = 50_000_000
 """Larger photographs are refused unread: one takes a gigabyte while it is restored, and there may be many visitors."""
@@ -125,7 +124,7 @@ def _refuse_huge(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large pictures, which are about to be refused
         try:
-            with PIL.Image.open(io.BytesIO(read_file(path))) as header:
+            with open_header(read_file(path), path.name) as header:
                 width, height = header.size
         except PIL.Image.DecompressionBombError:
             width = height = MOST_PIXELS

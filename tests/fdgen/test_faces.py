@@ -88,7 +88,7 @@ def test_identical_files_count_once_and_broken_ones_are_listed(tmp_path: Path) -
     _write(tmp_path / "copy.jpg", _picture(1))
     _write(tmp_path / "empty.jpg", b"")
     _write(tmp_path / "text.png", b"<html>404</html>")
-    _write(tmp_path / "phone.heic", b"\0\0\0\x18ftypheic")
+    _write(tmp_path / "phone.heic", b"\0\0\0\x18ftypqt  ")
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
     source = FolderFaces(tmp_path)
     assert [one.path for one in source.sources()] == ["a.jpg"]

@@ -166,9 +166,9 @@ def test_folders_are_listed_by_name(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.png", "ünï.webp", "notes.txt", ".hidden.png", "clip.mp4"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "deeper.png").mkdir()
-    listed, n_other = list_photos([tmp_path, tmp_path / "notes.txt"])
+    listed, passed_over = list_photos([tmp_path, tmp_path / "notes.txt"])
     assert [path.name for path in listed] == ["a.png", "b.JPG", "clip.mp4", "ünï.webp", "notes.txt"]
-    assert n_other == 1
+    assert passed_over == [tmp_path / "notes.txt"]
     assert is_video(listed[2])
     (tmp_path / "empty").mkdir()
     with pytest.raises(PictureError, match="holds no photograph"):

@@ -31,6 +31,8 @@ class Frames:
             raise PictureError(
                 f"{path} is no video that can be read", reason="not-a-video", hint="convert it to MP4, or to pictures"
             )
+        # Phones store what they film lying, with the turn in the header; opencv 4.11 follows it only where told to.
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.rate = rate if math.isfinite(rate) and 0 < rate <= 1000 else _USUAL_RATE
 

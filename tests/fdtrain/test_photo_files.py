@@ -7,6 +7,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import PIL.Image
 import PIL.ImageCms
@@ -17,6 +18,7 @@ from fdtrain.photo_files import MAX_PIXELS, is_video, list_photos, read_photo_fi
 from fdtrain.photo_restorer import PhotoRestorer
 from fdtrain.photograph import RestoredPhotograph
 from fdtrain.pictures import encode_png
+from fdtrain.restore import read_mask
 from fdtrain.sides import LARGEST_PX, side_by_side
 from fdtrain.strokes import read_strokes
 from fdtrain.video import Frames, VideoFile
@@ -193,6 +195,41 @@ def test_a_video_comes_back_without_loss(tmp_path: Path) -> None:
         Frames(tmp_path / "none.mp4")
     with pytest.raises(FdError, match="cannot be written"):
         VideoFile(tmp_path / "nowhere" / "clip.mkv", 12.0).write(PHOTO)
+
+
+def phone_video(path: Path, upright_HWC: np.ndarray, turn: int) -> Path:
+    """Write an MP4 as a phone does: pixels as the sensor lies, the turn (degrees clockwise) in the track's header."""
+    stored = np.ascontiguousarray(np.rot90(upright_HWC, turn // 90))
+    high, wide = stored.shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (wide, high))
+    for _ in range(3):
+        writer.write(np.ascontiguousarray(stored[..., ::-1]))
+    writer.release()
+    data, one = bytearray(path.read_bytes()), 1 << 16
+    matrix = {
+        0: (one, 0, 0, 0, one, 0, 0, 0),
+        90: (0, one, 0, -one, 0, 0, high << 16, 0),
+        180: (-one, 0, 0, 0, -one, 0, wide << 16, high << 16),
+        270: (0, -one, 0, one, 0, 0, 0, wide << 16),
+    }[turn]
+    struct.pack_into(">9i", data, data.index(b"tkhd") + 44, *matrix, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_phones_video_is_upright(tmp_path: Path, turn: int) -> None:
+    upright = np.full((48, 80, 3), 128, np.uint8)
+    upright[:24, :40], upright[:24, 40:], upright[24:, :40] = (220, 30, 40), (20, 200, 60), (20, 60, 200)
+    frames = list(Frames(phone_video(tmp_path / "clip.mp4", upright, turn)))
+    assert len(frames) == 3
+    for frame in frames:
+        assert frame.shape == upright.shape
+        assert np.abs(frame.astype(int) - upright).mean() < 12
+    mask = np.zeros((48, 80), np.uint8)  # drawn on the video as players show it
+    mask[4:20, 4:30] = 255
+    PIL.Image.fromarray(mask).save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png", frames[0]), mask)
 
 
 def test_strokes_of_a_file(tmp_path: Path) -> None:

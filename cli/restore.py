@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE|FOLDER",
-    help="White where the occluder is; one for each PHOTO in their order, or a folder of masks with the photos' names.",
+    help="White where the occluder is; one a PHOTO in their order, or a folder of NAME.png, NAME_mask.png...",
 )
 @click.option("--threshold", type=click.IntRange(1, 255), metavar="N", help="Values of a grey mask that mean white.")
 @click.option(
@@ -225,19 +225,20 @@ def pair(photos: Sequence[Path], given: Sequence[Path], what: str, *, needed: bo
 
     Raises `UsageError` where there are too few, too many, or one is missing that is needed.
     """
-    from fdtrain.restore import mask_candidates
+    from fdtrain.mask_files import MaskFolder, looked_for
 
     context = click.get_current_context(silent=True)
     if not given:
         return [None] * len(photos)
     if len(given) == 1 and given[0].is_dir():
-        found: list[Path | None] = []
-        for photo in photos:
-            candidates = mask_candidates(photo, given[0])
-            there = next((path for path in candidates if path.is_file()), None)
-            if there is None and needed:
-                raise click.UsageError(f"{given[0]} holds no {what} for {photo}: {candidates[1].name}, say", context)
-            found.append(there)
+        folder = MaskFolder(given[0])
+        found = [folder.find(photo) for photo in photos]
+        if needed and None in found:
+            photo = photos[found.index(None)]
+            raise click.UsageError(
+                f"{given[0]} holds no {what} for {photo}: looked for {looked_for(photo)}, in any format that is read",
+                context,
+            )
         return found
     if len(given) != len(photos):
         raise click.UsageError(

@@ -89,15 +89,6 @@ def read_mask(path: str | Path, photo_HWC: Image, *, threshold: int | None = Non
     return mask_HW
 
 
-MASK_SUFFIXES = (".mask.png", ".png", ".jpg", ".jpeg", ".webp", ".bmp")
-
-
-def mask_candidates(photo: Path, folder: Path) -> list[Path]:
-    """Return where the mask of a photograph may lie in a folder of masks, by its name; the likeliest first."""
-    stem = photo.stem.removesuffix(".occluded")  # as the members of a shard are called
-    return [folder / f"{stem}{suffix}" for suffix in MASK_SUFFIXES]
-
-
 def find_crop(photo_HWC: Image, name: str) -> Crop:
     """Return the square that the network sees; raise `PictureError` where the picture is not aligned."""
     high, wide = photo_HWC.shape[:2]

@@ -10,16 +10,16 @@ import numpy as np
 
 from fdgen.contract import Image
 from fdgen.errors import FdError, PictureError
+from fdgen.io.picture_formats import PICTURE_SUFFIXES
 from fdtrain.comparison.compare import Done
 from fdtrain.comparison.pairs import mean_of
 from fdtrain.comparison.plan import Ask, Task
 from fdtrain.comparison.work import RUN, open_method
+from fdtrain.mask_files import MaskFolder, is_named_as_mask
 from fdtrain.metrics.suite import MEASURES, open_suite
 from fdtrain.pictures import pasted, resized, resized_mask, write_png
-from fdtrain.restore import find_crop, mask_candidates, read_mask, read_photo, restore_by
+from fdtrain.restore import find_crop, read_mask, read_photo, restore_by
 from fdtrain.sheets import sheet
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 UNPAIRED = ("niqe", "brisque")
 """Measures that need no clean picture."""
@@ -47,21 +47,24 @@ class OnPhotographs:
 def read_photographs(folder: Path, *, threshold: int | None = None) -> tuple[list[Photograph], dict[str, str]]:
     """Return the photographs of a folder with their masks, and why others cannot be used, by file name.
 
-    The mask of NAME.jpg is NAME.mask.png beside it, or NAME.png in the folder `masks` below. Raises `FdError` where
-    there is no photograph that has one.
+    The mask of NAME.jpg is NAME.mask.png or NAME_mask.png beside it, or NAME.png in the folder `masks` below, in any
+    format that is read. Raises `FdError` where there is no photograph that has one.
     """
     if not folder.is_dir():
         raise FdError(f"--real {folder} is not a folder", hint="name one that holds photographs and their masks")
     photographs, skipped = [], {}
+    beside = MaskFolder(folder)
+    below = MaskFolder(folder / "masks") if (folder / "masks").is_dir() else None
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.stem.endswith((".mask", ".clean", ".alpha")):
+        if path.suffix.lower() not in PICTURE_SUFFIXES or path.stem.endswith((".clean", ".alpha")):
             continue
-        candidates = [mask_candidates(path, folder)[0], *mask_candidates(path, folder / "masks")]
-        mask = next((candidate for candidate in candidates if candidate.is_file()), None)
-        if mask is None:
-            skipped[path.name] = f"there is no mask for it ({candidates[0].name}, say)"
+        if is_named_as_mask(path):
             continue
         try:
+            mask = beside.find(path, beside=True) or (below.find(path) if below else None)
+            if mask is None:
+                skipped[path.name] = f"there is no mask for it ({path.stem}.mask.png, say)"
+                continue
             photo_HWC = read_photo(path)
             photographs.append(Photograph(path, photo_HWC, read_mask(mask, photo_HWC, threshold=threshold)))
         except PictureError as error:

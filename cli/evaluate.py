@@ -215,6 +215,7 @@ def measure_models(
     from fdtrain.atomic import make_folder
     from fdtrain.data import TripletDataset
     from fdtrain.evaluate import compare_sets, evaluate
+    from fdtrain.inference.model_label import toy_note
     from fdtrain.maskers import open_masker
     from fdtrain.metrics.suite import open_suite
     from fdtrain.models import Models
@@ -233,9 +234,15 @@ def measure_models(
         on_stage=lambda text: stages.stage(text, ""),
     )
     methods: list[Method] = [*learned, *models.methods]
+    labels = list(models.labels)
     if masker is not None:
         opened = open_masker(masker, device)
         methods += [ByPredictedMask(method, opened) for method in models.methods]
+        labels += [opened.label] if opened.label else []
+    toys = [note] if (note := toy_note(labels)) else []
+    for note in toys:
+        stages.close()
+        stages.voice.say(f"note: {note}")
     if out is not None:
         make_folder(out)
     stages.wait("opening the measures")
@@ -244,8 +251,8 @@ def measure_models(
     frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
     stages.wait("comparing the sets")
     sets = compare_sets(methods, dataset, suite, batch=batch)
-    notes = [*reference_notes(learned), *models.notes(dataset)]
-    results = Results.of(frame, dataset, suite, notes, sets=sets)
+    notes = [*toys, *reference_notes(learned), *models.notes(dataset)]
+    results = Results.of(frame, dataset, suite, notes, sets=sets, labels=labels)
     if out is not None:
         stages.wait("drawing the sheets")
         results.write(out)

@@ -41,8 +41,9 @@ def measure_masks(
     """Measure mask networks on a split; with `out`, write numbers and sheets there."""
     from fdgen.errors import FdError
     from fdtrain.atomic import make_folder
+    from fdtrain.inference.model_label import toy_note
     from fdtrain.mask_evaluation import evaluate_masks, extreme_masks, holds_masknet, mask_gallery, open_measured
-    from fdtrain.mask_results import MaskResults
+    from fdtrain.mask_results import MaskResults, labels_of
     from fdtrain.pictures import write_png
     from fdtrain.silhouettes import SilhouetteDataset
 
@@ -53,6 +54,9 @@ def measure_masks(
         )
     stages.wait("opening models and data")
     measured = open_measured(weights, device=device)
+    if note := toy_note(labels_of(measured)):
+        stages.close()
+        stages.voice.say(f"note: {note}")
     dataset = SilhouetteDataset(
         data, split, size_px=size_px or measured[0].masker.size_px, kinds=kinds or None, limit=limit, verify=verify
     )

@@ -46,9 +46,14 @@ def command(weights: Path, form: str | None, out: Path, quiet: bool, as_json: bo
     require_torch(weights)
     make_folder(out.parent)  # before the work
 
+    from fdtrain.checkpoint import find_weights, read_facts
     from fdtrain.export import export
+    from fdtrain.inference.model_label import ModelLabel, toy_note
 
     voice = Voice(quiet)
+    label = ModelLabel.of_facts(weights, read_facts(find_weights(weights)))
+    if note := toy_note([label]):
+        voice.say(f"note: {note}")
     voice.say(f"writing {out} and comparing it with torch")
     done = export(weights, out, form=suffix)
     contract = done.contract
@@ -57,6 +62,7 @@ def command(weights: Path, form: str | None, out: Path, quiet: bool, as_json: bo
             {
                 "out": str(done.path),
                 "bytes": done.bytes,
+                "model": label.json(),
                 "task": contract.task,
                 "size_px": contract.size_px,
                 "inputs": dict(contract.inputs),

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     default=0.4,
     show_default=True,
     metavar="SHARE",
-    help="Leave a face whose predicted mask may expect less overlap (IoU) with the truth than this.",
+    help="Leave a face whose predicted mask has an expected IoU, by its own probabilities, below this.",
 )
 @click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: what was replaced.")
 @click.option("--side-by-side", "sides", is_flag=True, help="Write DIR/NAME.side.png too: before, mask, after.")
@@ -112,12 +112,14 @@ def command(
     restorer = open_restorer(
         weights, masker, how, engine=engine, device=device or "auto", with_grain=not no_grain, voice=voice
     )
-    restorer = replace(restorer, least_sure=sure)
+    restorer = replace(restorer, least_expected_iou=sure)
 
     from fdtrain.atomic import make_folder
 
     make_folder(out)
-    outcomes = Outcomes(out, voice, as_json, save_masks, sides, restorer.size_px, passed_over=passed_over)
+    outcomes = Outcomes(
+        out, voice, as_json, save_masks, sides, restorer.size_px, labels=restorer.labels, passed_over=passed_over
+    )
     try:
         for photo, name, mask, stroke in zip(listed, names, paired, corrections, strict=True):
             one = _restore_video if is_video(photo) else _restore_photo
@@ -142,18 +144,22 @@ def open_restorer(
 
     from fdgen.finder import find_faces
     from fdtrain.engines import open_generator
+    from fdtrain.inference.model_label import toy_note
     from fdtrain.photo_restorer import How, PhotoRestorer
-    from fdtrain.starter import NOTE, is_starter
 
-    if any(is_starter(path) for path in (weights, masker) if path is not None):
-        voice.say(f"note: {NOTE}")
     opened = open_generator(weights, engine=engine, device=device)
+    labels = [opened.label]
     finder = None
     if masker is not None:
         from fdtrain.maskers import open_masker
 
         finder = open_masker(masker, device)
-    return PhotoRestorer(opened.method, opened.size_px, find_faces, finder, cast(How, how), with_grain)
+        labels += [finder.label] if finder.label else []
+    if note := toy_note(labels):
+        voice.say(f"note: {note}")
+    return PhotoRestorer(
+        opened.method, opened.size_px, find_faces, finder, cast(How, how), with_grain, labels=tuple(labels)
+    )
 
 
 def _restore_photo(

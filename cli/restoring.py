@@ -16,6 +16,7 @@ from .reporting import complain
 
 if TYPE_CHECKING:
     from fdgen.contract import Image
+    from fdtrain.inference.model_label import ModelLabel
     from fdtrain.photograph import RestoredFace, RestoredPhotograph
 
 MOST_ROWS = 60
@@ -41,6 +42,7 @@ class Outcomes:
     saves_masks: bool
     saves_sides: bool
     size_px: int
+    labels: Sequence[ModelLabel] = ()
     passed_over: Sequence[Path] = ()
     pictures: list[dict[str, Any]] = field(default_factory=list)
     rows: list[Sequence[Image]] = field(default_factory=list)
@@ -152,6 +154,7 @@ class Outcomes:
             "restored": list(written),
             "failed": self.n_failed,
             "passed_over": [str(path) for path in self.passed_over],
+            "models": [label.json() for label in self.labels],
             "pictures": self.pictures,
         }
 
@@ -162,8 +165,8 @@ def described(face: RestoredFace) -> dict[str, Any]:
         "outcome": face.outcome,
         "corners": [[round(float(x), 1), round(float(y), 1)] for x, y in face.frame.corners_xy],
         "side_px": round(face.frame.side_px, 1),
-        "score": round(face.score, 4),
-        "confidence": round(face.confidence, 4),
+        "face_score": None if face.face_score is None else round(face.face_score, 4),
+        "expected_mask_iou": None if face.expected_mask_iou is None else round(face.expected_mask_iou, 4),
         "covered": round(face.covered, 4),
         "kinds": {kind: round(probability, 4) for kind, probability in face.kinds.items()},
         "seconds": {step: round(seconds, 4) for step, seconds in face.seconds.items()},
@@ -174,7 +177,7 @@ def lines_of(faces: Sequence[RestoredFace]) -> list[str]:
     """Return a table with a line a face."""
     from .output import aligned
 
-    rows: list[tuple[str, ...]] = [("where", "side", "score", "confidence", "covered", "seconds", "what")]
+    rows: list[tuple[str, ...]] = [("where", "side", "face score", "expected mask IoU", "covered", "seconds", "what")]
     for face in faces:
         x, y = face.frame.corners_xy.mean(axis=0)
         likely = [kind for kind, probability in face.kinds.items() if probability >= 0.5]
@@ -182,8 +185,8 @@ def lines_of(faces: Sequence[RestoredFace]) -> list[str]:
             (
                 f"{x:.0f},{y:.0f}",
                 f"{face.frame.side_px:.0f} px",
-                f"{face.score:.2f}",
-                f"{face.confidence:.2f}",
+                "-" if face.face_score is None else f"{face.face_score:.2f}",
+                "-" if face.expected_mask_iou is None else f"{face.expected_mask_iou:.2f}",
                 f"{face.covered:.0%}",
                 f"{sum(face.seconds.values()):.2f}",
                 face.outcome + (f" ({', '.join(likely)})" if likely else ""),

@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save
 
 from fdtrain.atomic import write_bytes
 from fdtrain.checkpoint import METADATA_KEY, find_weights, read_facts
-from fdtrain.starter import starter_file
+from fdtrain.inference.model_label import TOY_KEY
+from fdtrain.starter import TOY, starter_file
 
 PAIRS = ("--size", "96", "--count", "5000")
 SETTINGS = {
@@ -45,7 +46,8 @@ def main(folder: Path) -> None:
         run("fdtrain", "fit", "--data", pairs, "--out", str(folder / name), "--preset", preset, *settings)
         trained = find_weights(folder / name)
         tensors = {key: halved(value) for key, value in load_file(trained).items()}
-        write_bytes(starter_file(name), save(tensors, {METADATA_KEY: json.dumps(read_facts(trained), sort_keys=True)}))
+        facts = {**read_facts(trained), TOY_KEY: TOY}
+        write_bytes(starter_file(name), save(tensors, {METADATA_KEY: json.dumps(facts, sort_keys=True)}))
 
 
 def halved(value: torch.Tensor) -> torch.Tensor:

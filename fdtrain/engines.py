@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from fdgen.errors import FdError
 from fdtrain.errors import CheckpointError
+from fdtrain.inference.model_label import ModelLabel
 from fdtrain.methods import Method
 from fdtrain.onnx_engine import OnnxMethod
 
@@ -15,11 +16,12 @@ ENGINES = ("auto", "torch", "onnx")
 
 
 class Engine(NamedTuple):
-    """A generator, ready for pictures of `size_px`; `kind` is `torch` or `onnx`."""
+    """A generator, ready for pictures of `size_px`; `kind` is `torch` or `onnx`, `label` what is said of it."""
 
     method: Method
     size_px: int
     kind: str
+    label: ModelLabel
 
 
 def open_generator(path: str | Path, *, engine: str = "auto", device: str = "auto") -> Engine:
@@ -31,14 +33,14 @@ def open_generator(path: str | Path, *, engine: str = "auto", device: str = "aut
     kind = engine_of(path, engine)
     if kind == "onnx":
         method = OnnxMethod(path, device=device)
-        return Engine(method, method.size_px, kind)
+        return Engine(method, method.size_px, kind, ModelLabel.of_contract(path, method.network.contract))
     require_torch(path)
     from fdtrain.checkpoint import find_weights, load_model, read_facts
     from fdtrain.device import open_device
     from fdtrain.torch_engine import ModelMethod
 
-    size_px = int(read_facts(find_weights(path))["config"]["data"]["size_px"])
-    return Engine(ModelMethod(load_model(path), device=open_device(device)), size_px, kind)
+    label = ModelLabel.of_facts(path, read_facts(find_weights(path)))
+    return Engine(ModelMethod(load_model(path), device=open_device(device)), label.size_px, kind, label)
 
 
 def engine_of(path: Path, engine: str = "auto") -> str:

@@ -24,7 +24,7 @@ from fdtrain.errors import RunError
 from fdtrain.export_graphs import Run, open_source
 from fdtrain.onnx_engine import EXTRA, OnnxNetwork, inputs_of
 from fdtrain.pictures import Values
-from fdtrain.portable import TOLERANCE, Contract
+from fdtrain.portable import KEY, TOLERANCE, Contract
 from fdtrain.probes import BATCHES, probes
 
 FORMATS = ("onnx", "pt2")
@@ -114,8 +114,9 @@ def _onnx(program: torch.export.ExportedProgram, contract: Contract) -> bytes:
     del model.graph.value_info[:]  # named otherwise, and every reader infers it
     del model.metadata_props[:], model.graph.metadata_props[:]
     model.producer_name, model.producer_version = "fdtrain", metadata.version("fd-stackgan")
-    model.doc_string = f"{contract.preprocessing}\n\n{contract.use}"
-    onnx.helper.set_model_props(model, contract.metadata())
+    told = contract.metadata()
+    model.doc_string = "\n\n".join(words for key, words in told.items() if key != KEY)
+    onnx.helper.set_model_props(model, told)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from fdtrain.checkpoint import find_weights, load_masknet, load_model, read_facts
+from fdtrain.inference.model_label import TOY_KEY
 from fdtrain.networks.edgeconnect import EdgeConnect
 from fdtrain.networks.masknet import Guesser
 from fdtrain.networks.restorer import Restoration, Restorer
@@ -115,7 +116,7 @@ def masker_contract(guesser: Guesser, facts: Mapping[str, Any]) -> Contract:
 
 def trained(model: nn.Module, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the weights say of their training: preset, data, length, score."""
-    told = ("dataset", "content_id", "images", "val_hole_psnr_db", "val_iou", "temperature", "fdtrain")
+    told = ("dataset", "content_id", "images", "val_hole_psnr_db", "val_iou", "temperature", "fdtrain", TOY_KEY)
     config = facts["config"]
     return {
         "preset": config["preset"],

@@ -14,6 +14,7 @@ from fdgen.errors import FdError
 from fdtrain.checkpoint import find_weights, load_masknet, read_facts
 from fdtrain.device import open_device
 from fdtrain.evaluate import BATCH
+from fdtrain.inference.model_label import ModelLabel
 from fdtrain.maskers import Probabilities, TorchMasker
 from fdtrain.masking import decided
 from fdtrain.metrics.segmentation import EVEN, Calibration, boundary_f, iou
@@ -62,7 +63,11 @@ def open_measured(paths: Sequence[str | Path], *, device: str = "auto") -> list[
         guesser, facts = load_masknet(path)
         config = facts["config"]
         masker = TorchMasker(
-            guesser, size_px=config["data"]["size_px"], kinds=config["mask"]["kinds"] or (), device=where
+            guesser,
+            size_px=config["data"]["size_px"],
+            kinds=config["mask"]["kinds"] or (),
+            device=where,
+            label=ModelLabel.of_facts(path, facts),
         )
         found.append(Measured(name, masker, guesser.temperature, str(facts.get("content_id", ""))))
     if len({one.masker.size_px for one in found}) > 1:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from fdtrain.inference.model_label import ModelLabel, toy_note
 from fdtrain.mask_evaluation import MaskScores, Measured
 from fdtrain.metrics.segmentation import N_BINS, TOLERANCE
 from fdtrain.results import PACKAGES, Evaluation
@@ -38,6 +39,7 @@ class MaskResults(Evaluation):
             "dataset": {"content_id": dataset.content_id, "split": dataset.split, "pictures": len(dataset)},
             "size_px": dataset.size_px,
             "methods": [one.name for one in measured],
+            "models": [label.json() for label in labels_of(measured)],
             "calibration": {
                 one.name: {
                     "temperature": one.temperature,
@@ -102,11 +104,17 @@ def summarise_masks(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def labels_of(measured: Sequence[Measured]) -> list[ModelLabel]:
+    """Return the labels of the networks that have one."""
+    return [one.masker.label for one in measured if one.masker.label is not None]
+
+
 def notes_on(measured: Sequence[Measured], dataset: SilhouetteDataset) -> list[str]:
     """Return what a reader must know of these networks and this dataset."""
+    toys = [note] if (note := toy_note(labels_of(measured))) else []
     if dataset.split == "train":
-        return ["this is the train split: the networks have seen these pictures"]
-    return [
+        return [*toys, "this is the train split: the networks have seen these pictures"]
+    return toys + [
         f"{one.name} was trained on another dataset ({one.trained_on[:12]}), whose train split may hold these faces"
         for one in measured
         if one.trained_on and one.trained_on != dataset.content_id

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from fdgen.contract import Image
 from fdtrain.engines import engine_of, require_torch
+from fdtrain.inference.model_label import ModelLabel
 from fdtrain.onnx_engine import OnnxNetwork
 from fdtrain.pictures import resized, to_values
 
@@ -72,6 +73,7 @@ class OnnxMasker:
         """Open what `fdtrain export` wrote; raise as `OnnxNetwork` does."""
         self.network = OnnxNetwork(model, task="mask", device=device, threads=threads)
         self.size_px, self.kinds = self.network.contract.size_px, self.network.contract.kinds
+        self.label: ModelLabel | None = ModelLabel.of_contract(self.network.name, self.network.contract)
 
     def predict(self, crops: Sequence[Image]) -> list[MaskGuess]:
         """Look at all crops as one batch; raise `ValueError` where one is not square."""
@@ -92,9 +94,17 @@ class OnnxMasker:
 class TorchMasker:
     """A mask network of ours, by torch."""
 
-    def __init__(self, guesser: Guesser, *, size_px: int, kinds: Sequence[str] = (), device: str = "cpu") -> None:
+    def __init__(
+        self,
+        guesser: Guesser,
+        *,
+        size_px: int,
+        kinds: Sequence[str] = (),
+        device: str = "cpu",
+        label: ModelLabel | None = None,
+    ) -> None:
         self.guesser, self.device = guesser.to(device).eval(), device
-        self.size_px, self.kinds = size_px, tuple(kinds)
+        self.size_px, self.kinds, self.label = size_px, tuple(kinds), label
 
     def predict(self, crops: Sequence[Image]) -> list[MaskGuess]:
         """Look at all crops as one batch; raise `ValueError` where one is not square."""
@@ -116,7 +126,7 @@ class TorchMasker:
         ]
 
 
-def open_masker(path: str | Path, device: str = "auto") -> Masker:
+def open_masker(path: str | Path, device: str = "auto") -> TorchMasker | OnnxMasker:
     """Open a mask network: a file of weights or the folder of a run, by torch; an ONNX file, by onnxruntime.
 
     Raises `FdError`: the file is missing, damaged, not ours, or holds a network that restores; the device, or what runs
@@ -132,7 +142,11 @@ def open_masker(path: str | Path, device: str = "auto") -> Masker:
     guesser, facts = load_masknet(path)
     config = facts["config"]
     return TorchMasker(
-        guesser, size_px=config["data"]["size_px"], kinds=config["mask"]["kinds"] or (), device=str(where)
+        guesser,
+        size_px=config["data"]["size_px"],
+        kinds=config["mask"]["kinds"] or (),
+        device=str(where),
+        label=ModelLabel.of_facts(path, facts),
     )
 
 

@@ -49,14 +49,15 @@ def grown(mask_HW: Bools, by_px: float) -> Bools:
     )
 
 
-def sureness(probability_HW: Floats) -> float:
-    """Return the intersection over union that a mask may hope for, in [0, 1], by the probabilities it was made of.
+def expected_iou(probability_HW: Floats) -> float:
+    """Return the intersection over union to expect of a mask and the truth, in [0, 1], by the mask's probabilities.
 
     If they are right, a pixel is an occluder's with the probability p: the expected intersection of the mask with the
-    truth is the sum of p within it, the expected union the mask and the sum of p outside. 1 where all are sure.
+    truth is the sum of p within it, the expected union the mask and the sum of p outside. 1 where all are 0 or 1. Of a
+    network whose probabilities are wrong, a toy's or on a picture unlike all it has learned from, it says nothing.
     """
     likely_HW = probability_HW >= THRESHOLD
-    if not likely_HW.any():  # then what may hope is the rest
+    if not likely_HW.any():  # an empty mask: then that of what is bare
         return float(1 - probability_HW.mean())
     inside, outside = float(probability_HW[likely_HW].sum()), float(probability_HW[~likely_HW].sum())
     return inside / (float(likely_HW.sum()) + outside)

@@ -10,6 +10,7 @@ from fdgen.errors import FdError
 from fdtrain.checkpoint import find_weights, load_model, read_facts
 from fdtrain.data import TripletDataset
 from fdtrain.device import open_device
+from fdtrain.inference.model_label import ModelLabel, model_name
 from fdtrain.torch_engine import ModelMethod
 
 
@@ -20,21 +21,23 @@ class Models:
     methods: tuple[ModelMethod, ...]
     size_px: int | None
     trained_on: dict[str, str]
+    labels: tuple[ModelLabel, ...] = ()
 
     @classmethod
     def open(cls, paths: Sequence[str | Path], *, device: str = "auto") -> Models:
         """Load weights from files or run folders; raise `FdError` where one is none, or their sizes differ."""
         names = short_names([Path(path) for path in paths])
-        methods, sizes, trained_on = [], {}, {}
+        methods, sizes, trained_on, labels = [], {}, {}, []
         for name, path in zip(names, paths, strict=True):
             facts = read_facts(find_weights(path))
+            labels.append(ModelLabel.of_facts(path, facts))
             sizes[name] = int(facts["config"]["data"]["size_px"])
             trained_on[name] = str(facts.get("content_id", ""))
             methods.append(ModelMethod(load_model(path), name=name, device=open_device(device)))
         if len(set(sizes.values())) > 1:
             listed = ", ".join(f"{name} of {size} px" for name, size in sizes.items())
             raise FdError(f"the models are of different sizes: {listed}", hint="evaluate each size by itself")
-        return cls(tuple(methods), next(iter(sizes.values()), None), trained_on)
+        return cls(tuple(methods), next(iter(sizes.values()), None), trained_on, tuple(labels))
 
     def notes(self, dataset: TripletDataset) -> list[str]:
         """Return what a reader must know of these models and this dataset: whether they may have trained on it."""
@@ -49,8 +52,5 @@ class Models:
 
 def short_names(paths: Sequence[Path]) -> list[str]:
     """Return short names: of the run folder, or of the file; the whole path where two would be the same."""
-    short = []
-    for path in paths:
-        run = path.parent.parent if path.parent.name == "weights" else None
-        short.append(path.resolve().name if path.is_dir() else f"{run.name} {path.stem}" if run else path.stem)
+    short = [model_name(path) for path in paths]
     return [str(path) if short.count(name) > 1 else name for name, path in zip(short, paths, strict=True)]

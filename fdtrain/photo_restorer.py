@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from fdgen.contract import Image
 from fdtrain.alignment import FaceFrame
+from fdtrain.inference.model_label import ModelLabel
 from fdtrain.maskers import Masker
 from fdtrain.methods import Method
-from fdtrain.photograph import LEAST_SURE, Eyes, RestoredFace, RestoredPhotograph, restore_photograph
+from fdtrain.photograph import LEAST_EXPECTED_IOU, Eyes, RestoredFace, RestoredPhotograph, restore_photograph
 from fdtrain.restore import ALIGNED, find_crop, restore_by
 
 How = Literal["auto", "aligned", "find"]
@@ -28,7 +29,7 @@ class PhotoRestorer:
     """Restores photographs by `method`, at `size_px`.
 
     `find` returns the faces of a photograph. With `how` of `aligned` each picture is one aligned face, with `find` none
-    is; `auto` tells them apart by their size.
+    is; `auto` tells them apart by their size. `labels` say which models `method` and `masker` are.
     """
 
     method: Method
@@ -37,7 +38,8 @@ class PhotoRestorer:
     masker: Masker | None = None
     how: How = "auto"
     with_grain: bool = True
-    least_sure: float = LEAST_SURE
+    least_expected_iou: float = LEAST_EXPECTED_IOU
+    labels: tuple[ModelLabel, ...] = ()
 
     def restore(
         self, photo_HWC: Image, *, mask_HW: Image | None = None, strokes_HW: npt.NDArray[np.int8] | None = None
@@ -63,7 +65,7 @@ class PhotoRestorer:
             mask_HW=mask_HW,
             strokes_HW=strokes_HW,
             with_grain=self.with_grain,
-            least_sure=self.least_sure,
+            least_expected_iou=self.least_expected_iou,
         ), searched_s  # fmt: skip
 
     def _is_aligned(self, photo_HWC: Image) -> bool:
@@ -88,8 +90,8 @@ class PhotoRestorer:
         face = RestoredFace(
             _frame(photo_HWC),
             "restored",
-            1.0,
-            1.0,
+            None,
+            None,
             {},
             float((crop.of(mask_HW) > 0).mean()),
             done.input_HWC,

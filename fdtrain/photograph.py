@@ -20,7 +20,7 @@ from fdgen.contract import Image
 from fdgen.errors import PictureError
 from fdtrain.alignment import Box, FaceFrame
 from fdtrain.maskers import REACH, Masker
-from fdtrain.masking import decided, sureness
+from fdtrain.masking import decided, expected_iou
 from fdtrain.pasting import fill
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ MASKED_PX = 256
 _AROUND = 0.08
 """What is looked at around a hole for its levels and grain, as a share of the crop's side."""
 
-LEAST_SURE = 0.4
-"""A predicted mask that may hope for less overlap than this (`masking.sureness`) is left out: it is more likely wrong
+LEAST_EXPECTED_IOU = 0.4
+"""A predicted mask whose expected IoU (`masking.expected_iou`) is less than this is left out: it is more likely wrong
 than right, and would spoil a bare face. Of 75 real occluders that were tried none was found with less."""
 
 OUTCOMES = ("restored", "nothing to remove", "mask unsure", "too small")
@@ -65,15 +65,16 @@ class Eyes(Protocol):
 class RestoredFace:
     """One face: where it lies, what became of it, and the squares as the network saw and made them.
 
-    `confidence` is the finder's score times the overlap that the mask may hope for (`masking.sureness`); a given mask
-    counts as sure. `covered` is the share of the crop that is replaced. `seconds` has an entry a step. Of a face that
-    is not restored the mask is empty and `restored_HWC` None.
+    `face_score` is the face finder's, None where the face's place was given. `expected_mask_iou` is that of the mask as
+    it was predicted, by its own probabilities (`masking.expected_iou`); None where it was given. `covered` is the share
+    of the crop that is replaced. `seconds` has an entry a step. Of a face that is not restored the mask is empty and
+    `restored_HWC` None.
     """
 
     frame: FaceFrame
     outcome: str
-    score: float
-    confidence: float
+    face_score: float | None
+    expected_mask_iou: float | None
     kinds: Mapping[str, float]
     covered: float
     crop_HWC: Image
@@ -103,8 +104,8 @@ class _Open:
 
     frame: FaceFrame
     box: Box
-    score: float
-    sure: float = 1.0
+    face_score: float | None
+    expected_mask_iou: float | None = None
     small: bool = False
     unsure: bool = False
     kinds: Mapping[str, float] = field(default_factory=dict)
@@ -121,16 +122,16 @@ def restore_photograph(
     mask_HW: Image | None = None,
     strokes_HW: npt.NDArray[np.int8] | None = None,
     reach: float = REACH,
-    least_sure: float = LEAST_SURE,
+    least_expected_iou: float = LEAST_EXPECTED_IOU,
     with_grain: bool = True,
 ) -> RestoredPhotograph:
     """Remove occluders from every face of a photograph, RGB uint8 of any size from 8 px a side.
 
     `method` fills squares of `size_px`. The mask is `mask_HW` (0 or 255, taken as it is), or what `masker` finds in
-    each face where it is at least `least_sure`, widened by `reach` of the crop's side; then `strokes_HW` add to it (1)
-    and take from it (-1). A face may be given by its frame, where that is known. The same photograph gives the same
-    picture. Raises `PictureError` where sizes differ or the photograph is too small, `ValueError` where there is no
-    mask of any sort.
+    each face where its expected IoU is at least `least_expected_iou`, widened by `reach` of the crop's side; then
+    `strokes_HW` add to it (1) and take from it (-1). A face may be given by its frame, where that is known. The same
+    photograph gives the same picture. Raises `PictureError` where sizes differ or the photograph is too small,
+    `ValueError` where there is no mask of any sort.
     """
     height, width = photo_HWC.shape[:2]
     _check(photo_HWC, mask_HW, strokes_HW)
@@ -142,7 +143,7 @@ def restore_photograph(
     if predicts and masker is not None:
         for one in opened:
             if not one.small:
-                _predict(photo_HWC, one, masker, wanted_HW, reach, least_sure)
+                _predict(photo_HWC, one, masker, wanted_HW, reach, least_expected_iou)
     if strokes_HW is not None:
         wanted_HW |= strokes_HW > 0
         wanted_HW &= strokes_HW >= 0
@@ -181,22 +182,24 @@ def _check(photo_HWC: Image, mask_HW: Image | None, strokes_HW: npt.NDArray[np.i
 
 def _opened(photo_HWC: Image, face: Eyes | FaceFrame, *, small_counts: bool) -> _Open:
     frame = face if isinstance(face, FaceFrame) else FaceFrame.of_eyes(face.left_eye_xy, face.right_eye_xy)
-    score = 1.0 if isinstance(face, FaceFrame) else face.score
-    return _Open(frame, frame.box(photo_HWC), score, small=small_counts and frame.side_px < SMALLEST_SIDE_PX)
+    face_score = None if isinstance(face, FaceFrame) else face.score
+    return _Open(frame, frame.box(photo_HWC), face_score, small=small_counts and frame.side_px < SMALLEST_SIDE_PX)
 
 
-def _predict(photo_HWC: Image, face: _Open, masker: Masker, wanted_HW: Bools, reach: float, least_sure: float) -> None:
+def _predict(
+    photo_HWC: Image, face: _Open, masker: Masker, wanted_HW: Bools, reach: float, least_expected_iou: float
+) -> None:
     """Add what a masker finds in a face to the mask of the photograph."""
     start = time.perf_counter()
     crop_HWC = face.frame.cut(photo_HWC, max(MASKED_PX, masker.size_px))
     face.seconds["align"] = time.perf_counter() - start
     guess = masker.predict([crop_HWC])[0]
-    face.sure, face.kinds = sureness(guess.occluder_HW), guess.kinds
+    face.expected_mask_iou, face.kinds = expected_iou(guess.occluder_HW), guess.kinds
     probability_HW = np.asarray(face.frame.spread(guess.occluder_HW, face.box), np.float32)
     within_HW = face.frame.eccentricity(face.box) <= 1
     probability_HW[~within_HW] = 0
     found_HW = within_HW & decided(probability_HW, face.frame.side_px, reach=reach)
-    face.unsure = bool(found_HW.any()) and face.sure < least_sure
+    face.unsure = bool(found_HW.any()) and face.expected_mask_iou < least_expected_iou
     if not face.unsure:
         face.box.of(wanted_HW)[...] |= found_HW
     face.seconds["mask"] = time.perf_counter() - start - face.seconds["align"]
@@ -224,7 +227,7 @@ def _restored(
         outcome = "too small" if face.small else "mask unsure" if face.unsure else "nothing to remove"
         empty_HW = np.zeros((size_px, size_px), np.uint8)
         return RestoredFace(
-            frame, outcome, face.score, face.score * face.sure, face.kinds, 0.0,
+            frame, outcome, face.face_score, face.expected_mask_iou, face.kinds, 0.0,
             crop_HWC, empty_HW, None, None, face.seconds,
         )  # fmt: skip
     start = time.perf_counter()
@@ -252,8 +255,8 @@ def _restored(
     return RestoredFace(
         frame,
         "restored",
-        face.score,
-        face.score * face.sure,
+        face.face_score,
+        face.expected_mask_iou,
         face.kinds,
         float(hole_HW.sum()) / side_px**2,
         crop_HWC,

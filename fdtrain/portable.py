@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from fdtrain.errors import CheckpointError
+from fdtrain.inference.model_label import TOY_KEY, ModelLabel, toy_note
 from fdtrain.probes import BATCHES
 
 SCHEMA = 1
@@ -47,8 +48,8 @@ class Contract:
     """What a network takes and gives. `inputs` and `outputs` have a line of words for each name, in their order.
 
     `task` is `restore` or `mask`; `size_px` the side of every picture; the batch is free. `trained` tells preset, data
-    and length of training, `checked` how close the file came to torch. `edges_sigma_px` is the sigma of Canny's
-    detector, for networks that see edges.
+    and length of training, and of a toy why it is one; `checked` how close the file came to torch. `edges_sigma_px` is
+    the sigma of Canny's detector, for networks that see edges.
     """
 
     task: Literal["restore", "mask"]
@@ -65,7 +66,9 @@ class Contract:
 
     def metadata(self) -> dict[str, str]:
         """Return what is written into a file, by key."""
-        return {KEY: json.dumps(asdict(self)), "preprocessing": self.preprocessing, "use": self.use}
+        told = {KEY: json.dumps(asdict(self)), "preprocessing": self.preprocessing, "use": self.use}
+        note = toy_note([ModelLabel.of_contract("this network", self)])
+        return told if note is None else {**told, TOY_KEY: note}
 
     @classmethod
     def read(cls, metadata: Mapping[str, str], name: str) -> Contract:

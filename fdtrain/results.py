@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fdtrain.atomic import write_text
 from fdtrain.data import TripletDataset
+from fdtrain.inference.model_label import ModelLabel
 from fdtrain.metrics.suite import Suite
 from fdtrain.summary import BASELINE, HOLE_REPLACED, RAW_OUTPUT, main_table, strata_table, summarise
 
@@ -83,8 +84,11 @@ class Results(Evaluation):
         notes: Sequence[str] = (),
         *,
         sets: pd.DataFrame | None = None,
+        labels: Sequence[ModelLabel] = (),
     ) -> Results:
-        """Sum up what `evaluate`, and `compare_sets`, returned. `notes` are sentences that a reader must know."""
+        """Sum up what `evaluate`, and `compare_sets`, returned. `notes` are sentences that a reader must know; `labels`
+        those of the models that were measured.
+        """
         summary = summarise(images)
         if sets is not None and len(sets):
             summary = summary.merge(sets.assign(stratum="all"), how="left", on=["method", "stratum"])
@@ -98,6 +102,7 @@ class Results(Evaluation):
             "dataset": {"content_id": dataset.content_id, "split": dataset.split, "pictures": len(dataset)},
             "size_px": dataset.size_px,
             "methods": images["method"].drop_duplicates().tolist(),
+            "models": [label.json() for label in labels],
             "protocols": dict(suite.protocols),
             "not_computed": dict(suite.not_computed),
             "notes": [*notes, *exact],

@@ -31,6 +31,7 @@ from fdtrain.cost import size_of
 from fdtrain.data import TripletDataset
 from fdtrain.device import open_device
 from fdtrain.evaluate import evaluate
+from fdtrain.inference.model_label import ModelLabel, toy_note
 from fdtrain.loop import fit
 from fdtrain.methods import Method
 from fdtrain.metrics.suite import open_suite
@@ -221,6 +222,8 @@ def _as_given(name: str, path: Path, content_id: str) -> dict[str, Any]:
     images, trained_on = held.get("images"), str(held.get("content_id", ""))
     length = f", trained on {images:,} images" if images else ""
     notes = [f"the weights of {name} were given{length}: the budget is not theirs"]
+    if toy := toy_note([ModelLabel.of_facts(path, held)]):
+        notes.append(toy)
     if trained_on and trained_on != content_id:
         notes.append(
             f"{name} was trained on another dataset ({trained_on[:12]}), whose train split may hold these faces"

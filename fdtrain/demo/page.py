@@ -14,7 +14,7 @@ from fdgen.contract import Image
 from fdgen.errors import FdError, PictureError
 from fdtrain.demo.storage import KEPT_S
 from fdtrain.demo.visit import CANVAS_PX, RED, SEEN_THROUGH, Visit, read_upload
-from fdtrain.demo.words import CSS, FINDS, HEAD, PAINTS, TITLE, USE, told
+from fdtrain.demo.words import CSS, FINDS, PAINTS, TITLE, header, told
 from fdtrain.photo_files import write_photo
 from fdtrain.photo_restorer import PhotoRestorer
 
@@ -42,7 +42,7 @@ def build_page(restorer: PhotoRestorer, folder: Path) -> gr.Blocks:
     page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with page:
         visit = gr.State(None, time_to_live=KEPT_S)
-        gr.HTML(HEAD.format(title=TITLE, use=USE), padding=False)
+        gr.HTML(header(restorer.labels), padding=False)
         with gr.Row(equal_height=False):
             with gr.Column(elem_id="given"):
                 gr.Markdown("### 1 · Photograph")

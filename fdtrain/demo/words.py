@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from fdtrain.photograph import RestoredPhotograph
+import html
+from collections.abc import Sequence
+
+from fdtrain.inference.model_label import ModelLabel, toy_note
+from fdtrain.photograph import RestoredFace, RestoredPhotograph
 from fdtrain.portable import INVENTED
 
 TITLE = "Remove what covers a face"
@@ -12,7 +16,9 @@ USE = (
     "computer that runs this page for ten minutes at most."
 )
 
-HEAD = '<header><h1>{title}</h1><p role="note"><strong>Invented, not revealed.</strong> {use}</p></header>'
+HEAD = '<h1>{title}</h1><p role="note"><strong>Invented, not revealed.</strong> {use}</p>'
+TOY = '<p role="note" class="toy"><strong>Toy weights.</strong> {note}.</p>'
+MODELS = '<p class="models">{models}</p>'
 
 FINDS = (
     "Give a photograph: what covers its faces is found and replaced at once. Correct the red mask where it is wrong."
@@ -27,11 +33,26 @@ header h1 { margin: 0.2em 0 0.3em; font-size: 1.7em; font-weight: 650; }
 header p, header p strong { color: #451a03; }
 header p { margin: 0 0 0.4em; padding: 0.7em 1em; border-left: 4px solid #b45309; background: #fef3c7;
            border-radius: 4px; }
+header p.toy, header p.toy * { color: #450a0a; }
+header p.toy { border-left-color: #b91c1c; background: #fee2e2; }
+header p.toy code { display: inline-block; background: #fecaca; padding: 0 0.2em; border-radius: 3px; }
+header p.models, header p.models * { color: inherit; }
+header p.models { padding: 0; border: 0; background: none; font-size: 0.9em; opacity: 0.8; }
 #status { min-height: 3em; }
 #status p:last-child:not(:first-child) { font-size: 0.85em; opacity: 0.75; font-variant-numeric: tabular-nums; }
 #file a { pointer-events: none; color: inherit; }  /* the upload goes while its name still stands here */
 footer { display: none !important; }
 """
+
+
+def header(labels: Sequence[ModelLabel]) -> str:
+    """Return the top of the page, as HTML: what this is, which models it runs, and which of them are toys."""
+    parts = [HEAD.format(title=TITLE, use=USE)]
+    if note := toy_note(labels):
+        parts.append(TOY.format(note=_html(note)))
+    if labels:
+        parts.append(MODELS.format(models=_html("; ".join(map(_named, labels)))))
+    return f"<header>{''.join(parts)}</header>"
 
 
 def told(done: RestoredPhotograph, searched_s: float, whole_s: float) -> str:
@@ -48,10 +69,31 @@ def told(done: RestoredPhotograph, searched_s: float, whole_s: float) -> str:
     for step in STEPS:
         if any(step in face.seconds for face in done.faces):
             seconds[step] = sum(face.seconds.get(step, 0.0) for face in done.faces)
-    sure = [f"{face.confidence:.0%}" for face in restored]
-    if sure:
-        lines.append(f"How sure face and mask are: {', '.join(sure)}. Of what is behind nothing is known.")
+    if measured := _measured(restored):
+        lines.append(f"{measured} Of what is behind a mask nothing is known.")
     return "\n\n".join([*lines, " · ".join(f"{step} {taken_s:.2f} s" for step, taken_s in seconds.items())])
+
+
+def _measured(faces: Sequence[RestoredFace]) -> str:
+    """Return what the finder and the mask network say of themselves; nothing where neither was asked."""
+    scores = [f"{face.face_score:.2f}" for face in faces if face.face_score is not None]
+    ious = [f"{face.expected_mask_iou:.2f}" for face in faces if face.expected_mask_iou is not None]
+    parts = [f"Score of the face finder: {', '.join(scores)}."] if scores else []
+    if ious:
+        parts.append(f"Overlap (IoU) of mask and occluder, expected by the mask network's own word: {', '.join(ious)}.")
+    return " ".join(parts)
+
+
+def _named(label: ModelLabel) -> str:
+    what = "Faces are restored by" if label.task == "restore" else "masks are found by"
+    preset = f"preset {label.preset}, " if label.preset else ""
+    return f"{what} {label.name} ({preset}{label.size_px} px)"
+
+
+def _html(text: str) -> str:
+    """Return plain text as HTML; what stands between backquotes is code."""
+    parts = html.escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
 
 
 def _faces(number: int) -> str:

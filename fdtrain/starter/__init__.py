@@ -10,7 +10,8 @@ from pathlib import Path
 STARTERS = ("starter", "starter-mask")
 """Names by which they are asked for, wherever a file of weights is; a file or folder of that name comes first."""
 
-NOTE = "the starter weights have seen three faces: they show how it works, and their results are none to judge it by"
+TOY = "learned from three faces alone"
+"""What their files say of them, as `docs/make_starter.py` writes it: see `fdtrain.inference.model_label`."""
 
 
 def starter_file(name: str) -> Path:

@@ -71,7 +71,13 @@ def test_a_folder_with_all_sorts_of_things(known: tuple[str | Path, ...], tmp_pa
     assert [Path(path).name for path in told["restored"]] == ["a.jpg.png", "a.png.png", "nobody.png"]
     face = told["pictures"][1]["faces"][0]
     assert face["outcome"] == "restored"
-    assert face["confidence"] == pytest.approx(0.72, abs=0.001)
+    assert face["face_score"] == 0.8
+    assert face["expected_mask_iou"] == pytest.approx(0.9, abs=0.001)
+    assert "confidence" not in face
+    assert told["models"] == [
+        {"name": "small", "task": "restore", "preset": told["models"][0]["preset"], "size_px": 32, "toy": None}
+    ]
+    assert "toy" not in result.stderr
     assert face["kinds"] == {"cloth": 0.97}
     assert set(face["seconds"]) == {"align", "mask", "restore", "paste"}
     names = sorted(path.name for path in out.iterdir())

@@ -17,10 +17,11 @@ import pytest
 import torch
 
 from fdgen.errors import FdError
-from fdtrain.checkpoint import load_model, save_model
+from fdtrain.checkpoint import load_model, read_facts, save_model
 from fdtrain.config import FitConfig
 from fdtrain.engines import open_generator
 from fdtrain.errors import CheckpointError, DeviceError, RunError
+from fdtrain.inference.model_label import ModelLabel
 from fdtrain.maskers import open_masker
 from fdtrain.networks.build import build_model
 from fdtrain.pictures import from_values, mask_to_values, to_values, write_png
@@ -81,6 +82,31 @@ def test_onnx_equals_torch_on_fifty_pictures(folder: Path, name: str) -> None:
     most, n_pictures = compare(lambda *both: network.run(*both[:n_inputs]), source.truth, 32, FIFTY)
     assert n_pictures == 50
     assert most <= TOLERANCE
+
+
+@pytest.mark.parametrize("form", ["onnx", "pt2"])
+def test_a_toy_says_so_in_what_is_exported_from_it(tmp_path: Path, form: str) -> None:
+    weights, out = write_weights(tmp_path / "face.safetensors", toy="saw nobody"), tmp_path / f"face.{form}"
+    contract = export(weights, out, form=form).contract
+    assert contract.trained["toy"] == "saw nobody"
+    if form == "pt2":
+        extra = dict.fromkeys(("fdtrain", "toy"), "")
+        torch.export.load(out, extra_files=extra)
+        held = {key: value if isinstance(value, str) else value.decode() for key, value in extra.items()}
+    else:
+        network = OnnxNetwork(out, task="restore")
+        held = network.session.get_modelmeta().custom_metadata_map
+        assert held["toy"] in network.session.get_modelmeta().description
+        assert open_generator(out).label == ModelLabel.of_facts(out, read_facts(weights))
+    assert held["toy"].startswith("this network is a toy that saw nobody: ")
+    assert Contract.read(held, "face").trained == contract.trained
+
+
+def test_what_is_no_toy_does_not_say_so(folder: Path) -> None:
+    for name, task in (("face", "restore"), ("masks", "mask")):
+        meta = OnnxNetwork(folder / f"{name}.onnx", task=task).session.get_modelmeta()
+        assert set(meta.custom_metadata_map) == {"fdtrain", "preprocessing", "use"}
+        assert "toy" not in meta.description
 
 
 def test_a_difference_is_found() -> None:

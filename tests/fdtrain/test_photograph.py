@@ -19,7 +19,7 @@ from fdgen.errors import PictureError
 from fdtrain import grain
 from fdtrain.alignment import Box, FaceFrame
 from fdtrain.maskers import MaskGuess
-from fdtrain.masking import decided, grown, sureness
+from fdtrain.masking import decided, expected_iou, grown
 from fdtrain.pasting import fill, offsets, toned
 from fdtrain.photograph import restore_photograph
 from fdtrain.strokes import strokes_of
@@ -61,7 +61,7 @@ class Copy(Paint):
 class Lower:
     """Says that the lower middle of every crop is covered, by a cloth."""
 
-    size_px, kinds = 48, ("cloth",)
+    size_px, kinds, label = 48, ("cloth",), None
 
     def __init__(self, probability: float = 0.9) -> None:
         self.probability = probability
@@ -100,11 +100,10 @@ def test_predicted_masks_of_two_faces() -> None:
     assert [face.outcome for face in done.faces] == ["restored", "restored"]
     assert done.beyond == 0
     first, second = done.faces
-    assert first.score == 0.8
+    assert (first.face_score, second.face_score) == (0.8, 0.6)
     assert first.kinds == {"cloth": 0.97}
-    # Half the crop's side by a quarter of it, at 0.9 each: the mask may hope for an overlap of 0.9.
-    assert first.confidence == pytest.approx(0.8 * 0.9, abs=1e-6)
-    assert second.confidence == pytest.approx(0.6 * 0.9, abs=1e-6)
+    # Half the crop's side by a quarter of it, at 0.9 each: an overlap of 0.9 is to be expected.
+    assert [face.expected_mask_iou for face in done.faces] == pytest.approx([0.9, 0.9], abs=1e-6)
     assert 0.14 < first.covered < 0.23  # an eighth, and what is widened around it
     assert {"align", "mask", "restore", "paste"} <= set(first.seconds)
     assert [crop.shape for crop, _ in method.seen] == [(32, 32, 3)] * 2
@@ -135,7 +134,7 @@ def test_a_given_mask_is_taken_as_it_is_and_what_no_face_reaches_is_left() -> No
     np.testing.assert_array_equal(done.mask_HW, expected)
     assert done.beyond == pytest.approx(200 / 800)
     assert [face.outcome for face in done.faces] == ["restored", "nothing to remove"]
-    assert done.faces[0].confidence == 0.8  # a given mask is sure
+    assert (done.faces[0].face_score, done.faces[0].expected_mask_iou) == (0.8, None)  # no network was asked for it
 
 
 def test_strokes_add_and_take() -> None:
@@ -183,9 +182,12 @@ def test_a_mask_that_is_unsure_is_left_out_unless_strokes_ask() -> None:
     masker = Lower(0.35)
     done = restore_photograph(photo, face, Paint(), 32, masker=masker)
     assert done.faces[0].outcome == "mask unsure"
-    assert done.faces[0].confidence == pytest.approx(0.8 * 0.35, abs=1e-6)
+    assert done.faces[0].expected_mask_iou == pytest.approx(0.35, abs=1e-6)
     np.testing.assert_array_equal(done.picture_HWC, photo)
-    assert restore_photograph(photo, face, Paint(), 32, masker=masker, least_sure=0.3).faces[0].outcome == "restored"
+    assert (
+        restore_photograph(photo, face, Paint(), 32, masker=masker, least_expected_iou=0.3).faces[0].outcome
+        == "restored"
+    )
     strokes = np.zeros((120, 160), np.int8)
     strokes[70:75, 70:80] = 1
     asked = restore_photograph(photo, face, Paint(), 32, masker=masker, strokes_HW=strokes)
@@ -351,8 +353,8 @@ def test_masks_are_decided_of_probabilities() -> None:
     assert not mask[73, 100]
     assert not mask[:40, :40].any()
     assert not decided(probability * 0.3, 200).any()
-    assert sureness(probability) == pytest.approx((1600 * 0.8 + 4) / 1604, abs=1e-5)
-    assert sureness(np.full((10, 10), 0.2, np.float32)) == pytest.approx(0.8)
+    assert expected_iou(probability) == pytest.approx((1600 * 0.8 + 4) / 1604, abs=1e-5)
+    assert expected_iou(np.full((10, 10), 0.2, np.float32)) == pytest.approx(0.8)
 
 
 def test_neither_torch_nor_mediapipe_is_imported() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,15 @@ import pytest
 
 from fdgen.contract import Image
 from fdtrain.checkpoint import find_weights, read_facts
+from fdtrain.engines import open_generator
+from fdtrain.inference.model_label import ModelLabel
 from fdtrain.maskers import open_masker
 from fdtrain.metrics.segmentation import EVEN, iou
 from fdtrain.models import Models
 from fdtrain.pictures import decode_grey, decode_rgb
 from fdtrain.restore import restore_by
 from fdtrain.silhouettes import SOLID
-from fdtrain.starter import STARTERS, is_starter, starter_file
+from fdtrain.starter import STARTERS, TOY, is_starter, starter_file
 from tests.fdtrain.weights import write_weights
 
 TESTS = Path(__file__).parents[1]
@@ -49,6 +53,20 @@ def test_the_card_tells_what_they_are() -> None:
         assert f"{facts['images']:,}" in card
         assert facts["content_id"][:12] in card
     assert "must not be used to identify" in card
+
+
+def test_their_files_say_that_they_are_toys_whatever_they_are_called(tmp_path: Path) -> None:
+    labels = [ModelLabel.of_facts(name, read_facts(starter_file(name))) for name in STARTERS]
+    assert [(label.name, label.task, label.preset, label.size_px) for label in labels] == [
+        ("starter", "restore", "tiny", 64),
+        ("starter-mask", "mask", "mask-96", 96),
+    ]
+    assert [label.toy for label in labels] == [TOY, TOY]
+    copy = tmp_path / "mine.safetensors"
+    shutil.copy(starter_file("starter"), copy)
+    assert ModelLabel.of_facts(copy, read_facts(copy)) == replace(labels[0], name="mine")
+    assert [open_generator("starter", device="cpu").label, open_masker("starter-mask", "cpu").label] == labels
+    assert Models.open(["starter"], device="cpu").labels == (labels[0],)
 
 
 def test_the_generator_fills_holes_and_touches_nothing_else() -> None:

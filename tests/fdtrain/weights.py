@@ -13,12 +13,12 @@ from fdtrain.networks.fdstack import StackedGAN, initialise
 from tests.fdtrain.micro import micro
 
 
-def write_weights(path: Path, *, seed: int = 0, content_id: str = "", size_px: int = 32) -> Path:
-    """Write a model small enough to run in no time; every seed gives another."""
+def write_weights(path: Path, *, seed: int = 0, content_id: str = "", size_px: int = 32, **facts: object) -> Path:
+    """Write a model small enough to run in no time, `facts` beside it; every seed gives another."""
     config = micro(Path(), f"data.size_px={size_px}")
     model = StackedGAN(config.network)
     initialise(model, torch.Generator().manual_seed(seed))
-    save_model(path, model, {"config": config.as_dict(), "content_id": content_id})
+    save_model(path, model, {"config": config.as_dict(), "content_id": content_id, **facts})
     return path
 
 

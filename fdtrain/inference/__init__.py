@@ -1,0 +1,1 @@
+"""A trained model used: by torch or onnxruntime, on crops of faces, and exported."""

@@ -12,6 +12,7 @@ import gradio as gr
 
 from fdgen.contract import Image
 from fdgen.errors import FdError, PictureError
+from fdtrain.demo.quota import Quota, RefusedError
 from fdtrain.demo.storage import KEPT_S
 from fdtrain.demo.visit import CANVAS_PX, RED, SEEN_THROUGH, Visit, read_upload
 from fdtrain.demo.words import CSS, FINDS, PAINTS, TITLE, header, told
@@ -20,9 +21,6 @@ from fdtrain.photo_restorer import PhotoRestorer
 
 AT_ONCE = 1
 """Photographs restored at the same time: one uses all cores, and faces are found by one detector."""
-
-WAITING = 32
-"""Visitors who may wait; the next one is told that the page is busy."""
 
 
 class Layers(TypedDict):
@@ -33,8 +31,8 @@ class Layers(TypedDict):
     composite: Image | None
 
 
-def build_page(restorer: PhotoRestorer, folder: Path) -> gr.Blocks:
-    """Return the page; files for visitors are written into `folder`."""
+def build_page(restorer: PhotoRestorer, folder: Path, quota: Quota) -> gr.Blocks:
+    """Return the page; files for visitors are written into `folder`, and counted for them by `quota`."""
     finds = restorer.masker is not None
     brush = gr.Brush(
         default_size=32, colors=[f"rgba({RED[0]}, {RED[1]}, {RED[2]}, {SEEN_THROUGH / 255:.2f})"], color_mode="fixed"
@@ -81,7 +79,7 @@ def build_page(restorer: PhotoRestorer, folder: Path) -> gr.Blocks:
                     buttons=["fullscreen"], elem_id="slider",
                 )  # fmt: skip
                 saved = gr.DownloadButton("Save at full size", interactive=False, elem_id="save")
-        steps = _Steps(restorer, folder)
+        steps = _Steps(restorer, folder, quota)
         shown = [visit, editor, slider, saved, again, status]
         one_by_one: dict[str, Any] = {
             "concurrency_limit": AT_ONCE,
@@ -91,42 +89,53 @@ def build_page(restorer: PhotoRestorer, folder: Path) -> gr.Blocks:
         given.upload(steps.from_file, [given], shown, **one_by_one)
         camera.input(steps.from_camera, [camera], shown, **one_by_one)
         again.click(steps.again, [visit, editor], shown, **one_by_one)
-    page.queue(max_size=WAITING, api_open=False)
+    page.queue(max_size=quota.limits.all_waiting, api_open=False)
     return page
 
 
 class _Steps:
     """What happens at an upload and at a press of the button. Each step returns the values of all that is shown."""
 
-    def __init__(self, restorer: PhotoRestorer, folder: Path) -> None:
-        self.restorer, self.folder = restorer, folder
+    def __init__(self, restorer: PhotoRestorer, folder: Path, quota: Quota) -> None:
+        self.restorer, self.folder, self.quota = restorer, folder, quota
 
-    def from_file(self, path: str | None) -> tuple[Any, ...]:
+    def from_file(self, path: str | None, request: gr.Request) -> tuple[Any, ...]:
         """Take a file that was sent. It stays until it is old: gradio keeps one for all who send the same bytes."""
-        if path is None:
-            return _unchanged("")
-        file = Path(path)
 
-        return self._told(lambda: self._begun(Visit.of(read_upload(file), file.stem)))
+        def begun(visitor: str) -> tuple[Any, ...]:
+            if path is None:
+                return _unchanged("")
+            return self._begun(Visit.of(read_upload(Path(path)), Path(path).stem), visitor)
 
-    def from_camera(self, picture_HWC: Image | None) -> tuple[Any, ...]:
+        return self._told(begun, request)
+
+    def from_camera(self, picture_HWC: Image | None, request: gr.Request) -> tuple[Any, ...]:
         """Take a picture of the webcam."""
-        if picture_HWC is None:
-            return _unchanged("")
-        return self._told(lambda: self._begun(Visit.of(picture_HWC, "webcam")))
 
-    def again(self, visit: Visit | None, painted: Layers | None) -> tuple[Any, ...]:
+        def begun(visitor: str) -> tuple[Any, ...]:
+            if picture_HWC is None:
+                return _unchanged("")
+            return self._begun(Visit.of(picture_HWC, "webcam"), visitor)
+
+        return self._told(begun, request)
+
+    def again(self, visit: Visit | None, painted: Layers | None, request: gr.Request) -> tuple[Any, ...]:
         """Restore what is red now."""
-        if visit is None or painted is None or painted["background"] is None:
-            return _unchanged("There is no photograph any more. Please give it again.")
-        return self._told(lambda: self._restored(visit, visit.strokes(painted["layers"])))
 
-    def _begun(self, visit: Visit) -> tuple[Any, ...]:
+        def restored(visitor: str) -> tuple[Any, ...]:
+            if visit is None or painted is None or painted["background"] is None:
+                return _unchanged("There is no photograph any more. Please give it again.")
+            return self._restored(visit, visit.strokes(painted["layers"]), visitor)
+
+        return self._told(restored, request)
+
+    def _begun(self, visit: Visit, visitor: str) -> tuple[Any, ...]:
+        self.quota.charge(visitor, visit.photo_HWC.nbytes)  # it is kept in memory until the visitor's next one
         if self.restorer.masker is None:
             return _shown(visit, None, None, PAINTS)
-        return self._restored(visit, None)
+        return self._restored(visit, None, visitor)
 
-    def _restored(self, visit: Visit, strokes_HW: Any) -> tuple[Any, ...]:
+    def _restored(self, visit: Visit, strokes_HW: Any, visitor: str) -> tuple[Any, ...]:
         if strokes_HW is not None and not strokes_HW.any() and self.restorer.masker is None:
             return _unchanged("Nothing is red yet: paint over what is to be replaced.")
         started_s = time.perf_counter()
@@ -138,17 +147,23 @@ class _Steps:
             return _shown(visit, None, None, words, fresh=strokes_HW is None)
         file = Path(tempfile.mkdtemp(dir=self.folder)) / f"{visit.name}.restored.png"
         write_photo(file, done.picture_HWC)
-        return _shown(visit, visit.before_and_after(done), file, words, fresh=strokes_HW is None)
+        sides = visit.before_and_after(done)
+        self.quota.charge(visitor, file.stat().st_size + sum(side.nbytes for side in sides), enforce=False)
+        return _shown(visit, sides, file, words, fresh=strokes_HW is None)
 
-    @staticmethod
-    def _told(step: Callable[[], tuple[Any, ...]]) -> tuple[Any, ...]:
-        """Return what a step shows, or the sentence of what is wrong."""
+    def _told(self, step: Callable[[str], tuple[Any, ...]], request: gr.Request) -> tuple[Any, ...]:
+        """Return what a step shows for a visitor, or the sentence of what is wrong; the visitor is out of the line."""
+        visitor = str(request.client.host)
         try:
-            return step()
+            return step(visitor)
+        except RefusedError as refused:
+            words = refused.sentence
         except PictureError as error:
             words = f"{error.message[:1].upper()}{error.message[1:]}: {error.hint}."
         except FdError as error:
             words = f"It cannot be restored: {error.message}."
+        finally:
+            self.quota.leave(visitor)
         gr.Warning(words, title="This cannot be used")
         return _unchanged(words)
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fdgen.errors import FdError
+from fdtrain.demo.gate import EVERY_ADDRESS, Gate, hosts_of
+from fdtrain.demo.quota import MB, Limits, Quota
 from fdtrain.demo.storage import private_folder
 from fdtrain.photo_restorer import PhotoRestorer
 
-EXTRA = "run `pip install 'fd-stackgan[demo]'`"
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
-MOST_BYTES = 80 * 2**20
-"""Larger files are refused while they are sent."""
+EXTRA = "run `pip install 'fd-stackgan[demo]'`"
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
@@ -28,6 +32,15 @@ POLICY = (
     "connect-src 'self' blob: data:; frame-ancestors 'none'"
 )
 """Tells browsers to fetch nothing from elsewhere, whatever gradio's page asks for."""
+
+SESSIONS = 64
+"""Visitors whose photographs are kept in memory; the oldest goes."""
+
+CONNECTIONS = 512
+"""Connections at once; more are answered with 503."""
+
+STARTED_S, ENDED_S = 60.0, 10.0
+"""How long a server may take to start and to end, in seconds."""
 
 Message = MutableMapping[str, Any]
 
@@ -42,13 +55,17 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(restorer: PhotoRestorer, *, host: str, port: int) -> Iterator[Served]:
+def serving(
+    restorer: PhotoRestorer, *, host: str, port: int, also: Iterable[str] = (), limits: Limits | None = None
+) -> Iterator[Served]:
     """Serve the page for the block; port 0 is any free one. Raises `FdError` where that cannot be.
 
-    gradio is imported here, since it reads its settings from the environment as it is imported.
+    `also` are further values of the Host header to be served, those of a proxy say. gradio is imported here, since it
+    reads its settings from the environment as it is imported.
     """
     require_gradio()
-    with private_folder() as (folder, in_memory):
+    limits = limits or Limits()
+    with private_folder() as (folder, in_memory), _listening(host, port) as listener:
         os.environ.update(
             GRADIO_TEMP_DIR=str(folder),
             GRADIO_ANALYTICS_ENABLED="False",
@@ -57,62 +74,139 @@ def serving(restorer: PhotoRestorer, *, host: str, port: int) -> Iterator[Served
             HF_HUB_OFFLINE="1",
             HF_HUB_DISABLE_TELEMETRY="1",
         )
-        import gradio as gr
+        from fdtrain.demo.page import build_page
 
-        from fdtrain.demo.page import CSS, build_page
-
-        page = build_page(restorer, folder)
-        try:
-            _, url, _ = page.launch(
-                server_name=host,
-                server_port=port or _free_port(host),
-                share=False,
-                inbrowser=False,
-                quiet=True,
-                prevent_thread_lock=True,
-                show_error=False,
-                ssr_mode=False,
-                run_history=False,
-                enable_monitoring=False,
-                mcp_server=False,
-                pwa=False,
-                footer_links=[],
-                max_file_size=MOST_BYTES,
-                state_session_capacity=64,
-                theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-                css=CSS,
-                app_kwargs={"middleware": [_middleware()]},
-            )
-        except OSError as error:
-            raise FdError(
-                f"the page cannot be served on {host}, port {port}: it is taken, or not this machine's",
-                hint="name another --port, or --host",
-            ) from error
-        try:
-            yield Served(url, folder, in_memory)
-        finally:
-            page.close(verbose=False)
+        port = int(listener.getsockname()[1])
+        quota = Quota(limits, folder)
+        page = build_page(restorer, folder, quota)
+        app = application(
+            page,
+            most_bytes=limits.upload_mb * MB,
+            gate={
+                "hosts": hosts_of(host, port, also),
+                "quota": quota,
+                "folder": folder,
+                "by_address": host in EVERY_ADDRESS,
+            },
+        )
+        with _running(app, listener):
+            name = "localhost" if host in EVERY_ADDRESS else f"[{host}]" if ":" in host else host
+            try:
+                yield Served(f"http://{name}:{port}/", folder, in_memory)
+            finally:
+                page.close(verbose=False)
 
 
-def wait() -> None:
-    """Return when the process is asked to end (SIGTERM); Ctrl-C raises `KeyboardInterrupt`, as always."""
+def application(page: Any, *, most_bytes: int, gate: dict[str, Any]) -> FastAPI:
+    """Return the application: the page behind the gate, all that is answered under the policy."""
+    import gradio as gr
+    from fastapi import FastAPI
+    from fastapi.middleware import Middleware
+    from fastapi.middleware.cors import CORSMiddleware
+
+    from fdtrain.demo.page import CSS
+
+    app = FastAPI(
+        openapi_url=None,
+        # From outside to inside. The last allows no other origin anything; without it gradio allows all of loopback.
+        middleware=[Middleware(_Policy), Middleware(Gate, **gate), Middleware(CORSMiddleware)],
+    )
+    page.state_session_capacity = SESSIONS
+    gr.mount_gradio_app(
+        app,
+        page,
+        path="/",
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        max_file_size=most_bytes,
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        css=CSS,
+    )
+    # As `launch` does: without it gradio takes what visitors say of files for what the page itself says, opens any path
+    # that they name, and ends no stream.
+    page.server_app = page.app = app.routes[-1].app  # type: ignore[attr-defined]
+    page.has_launched = page.is_running = True
+    return app
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Take the port for the block; raise `FdError` where it is taken, or the address is not this machine's."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        with contextlib.ExitStack() as undo:
+            undo.callback(listener.close)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen()
+            undo.pop_all()
+    except OSError as error:
+        raise FdError(
+            f"the page cannot be served on {host}, port {port}: it is taken, or not this machine's",
+            hint="name another --port, or --host",
+        ) from error
+    with contextlib.closing(listener):
+        yield listener
+
+
+@contextlib.contextmanager
+def _running(app: FastAPI, listener: socket.socket) -> Iterator[None]:
+    """Run the application in a thread for the block; raise `FdError` where it does not start."""
+    import uvicorn
+
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            proxy_headers=False,  # whoever asks could name any address as its own
+            server_header=False,
+            ws="none",
+            limit_concurrency=CONNECTIONS,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    end_s = time.monotonic() + STARTED_S
+    while not server.started and thread.is_alive() and time.monotonic() < end_s:
+        time.sleep(0.02)
+    if not server.started:
+        raise FdError("the page does not start", hint="run it again with --debug")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(ENDED_S)
+
+
+@contextlib.contextmanager
+def until_asked_to_end() -> Iterator[Callable[[], None]]:
+    """Yield what waits until the process is asked to end (SIGTERM); Ctrl-C raises `KeyboardInterrupt`, as always.
+
+    In the whole block SIGTERM only asks: outside of it, it ends the process at once, and files stay.
+    """
     asked = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.set()
 
-    before = signal.signal(signal.SIGTERM, ask)
-    try:
+    def wait() -> None:
         while not asked.wait(1.0):
             pass
+
+    before = signal.signal(signal.SIGTERM, ask)
+    try:
+        yield wait
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _middleware() -> Any:
-    from starlette.middleware import Middleware
-
-    return Middleware(_Policy)
 
 
 class _Policy:
@@ -129,6 +223,7 @@ class _Policy:
                     (b"content-security-policy", POLICY.encode()),
                     (b"referrer-policy", b"no-referrer"),
                     (b"x-content-type-options", b"nosniff"),
+                    (b"cross-origin-resource-policy", b"same-origin"),
                 ]
             await send(message)
 
@@ -139,11 +234,3 @@ def require_gradio() -> None:
     """Raise `FdError` where gradio is not there. Does not import it."""
     if util.find_spec("gradio") is None:
         raise FdError("the page needs gradio, which is not installed", hint=EXTRA)
-
-
-def _free_port(host: str) -> int:
-    import socket
-
-    with socket.socket() as free:
-        free.bind((host, 0))
-        return int(free.getsockname()[1])

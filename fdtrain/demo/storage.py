@@ -36,8 +36,9 @@ def private_folder() -> Iterator[tuple[Path, bool]]:
     """Make the folder, and delete it at the end of the block; also yield whether it is in memory."""
     parent = folder_in_memory()
     in_memory = parent is not None
+    for place in {IN_MEMORY, Path(tempfile.gettempdir())}:  # the one before may have found more room, or less
+        sweep(place)
     parent = parent or Path(tempfile.gettempdir())
-    sweep(parent)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))  # 0700
     ended = threading.Event()
     ageing = threading.Thread(target=_age, args=(folder, ended), daemon=True)

@@ -7,12 +7,15 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.demo import LIMITS
 from cli.fdtrain_main import program
+from fdtrain.demo.quota import Limits
 from tests.cli.running import assert_refused
 from tests.cli.test_fdtrain_program import COMMAND
 from tests.fdtrain.weights import write_weights
@@ -43,6 +46,24 @@ def test_it_refuses(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_refused(run("demo", "--weights", weights, "--port", "70000"), 2, "70000")
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert_refused(run("demo", "--weights", weights, "-q"), 1, "the page needs gradio", "fd-stackgan[demo]")
+
+
+def test_limits_are_those_of_the_library() -> None:
+    assert asdict(Limits()) == LIMITS
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("visitor_gb=1", "there is no limit 'visitor_gb'; did you mean visitor_mb?"),
+        ("visitor_mb", "is not of the form visitor_mb=N"),
+        ("visitor_mb=0", "with N of 1 or more"),
+        ("visitor_mb=-1", "with N of 1 or more"),
+        ("visitor_mb=1.5", "with N of 1 or more"),
+    ],
+)
+def test_limits_that_are_none(weights: Path, limit: str, words: str) -> None:
+    assert_refused(run("demo", "--weights", weights, "--limit", limit), 2, words)
 
 
 @pytest.mark.slow

@@ -1,4 +1,6 @@
-"""The page with a model that anyone can see through, as a program: `python -m tests.fdtrain.demo_server [no-masker]`.
+"""The page with a model that anyone can see through: `python -m tests.fdtrain.demo_server [no-masker] [KEY=N ...]`.
+
+KEY is a limit of the page, `host` or `also`.
 
 One face in the middle of every photograph; a masker that finds the lower half of it; a method that paints stripes.
 Prints the address and the folder, and serves until it is asked to end.
@@ -7,13 +9,15 @@ Prints the address and the folder, and serves until it is asked to end.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from fdgen.contract import Image
-from fdtrain.demo.server import serving, wait
+from fdtrain.demo.quota import Limits
+from fdtrain.demo.server import serving, until_asked_to_end
 from fdtrain.maskers import MaskGuess
 from fdtrain.photo_restorer import PhotoRestorer
 
@@ -59,11 +63,26 @@ class PaintStripes:
         ]
 
 
+class Slow(PaintStripes):
+    """Does so when a while has passed."""
+
+    def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
+        time.sleep(3)
+        return super().restore(pairs)
+
+
 def main() -> None:
     """Serve until SIGTERM."""
+    given = dict(word.split("=") for word in sys.argv[1:] if "=" in word)
+    host, also = given.pop("host", "127.0.0.1"), given.pop("also", None)
+    limits = Limits(**{name: int(value) for name, value in given.items()})
     masker = None if "no-masker" in sys.argv else LowerHalf()
-    restorer = PhotoRestorer(PaintStripes(), 32, in_the_middle, masker, "find", with_grain=False)
-    with serving(restorer, host="127.0.0.1", port=0) as served:
+    method = Slow() if "slow" in sys.argv else PaintStripes()
+    restorer = PhotoRestorer(method, 32, in_the_middle, masker, "find", with_grain=False)
+    with (
+        until_asked_to_end() as wait,
+        serving(restorer, host=host, port=0, also=[also] if also else [], limits=limits) as served,
+    ):
         sys.stdout.write(f"{served.url}\n{served.folder}\n")
         sys.stdout.flush()
         wait()

@@ -200,7 +200,7 @@ def test_preview_writes_a_sheet_and_nothing_else(cache: Path, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [sheet]
     height, width = pixels(sheet.read_bytes()).shape[:2]
     assert 6 * 64 < width < 7 * 64
-    assert 4 + 16 + 3 * (64 + 4 + 16) == height  # a line of text above the columns, and one under each row
+    assert height == 4 + 16 + 3 * (64 + 4 + 16)  # a line of text above the columns, and one under each row
 
 
 def test_preview_shows_what_a_build_would_make(built: Built, cache: Path, tmp_path: Path) -> None:

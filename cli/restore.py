@@ -94,8 +94,12 @@ def command(
     What is filled in is invented. It is no evidence of how a person looks, and must not be used to identify anybody.
     """
     from fdtrain.photo_files import is_video, list_photos
+    from fdtrain.weight_files import refuse_missing
 
     context = click.get_current_context()
+    for path in (weights, masker):
+        if path is not None:
+            refuse_missing(path)
     if not (masks or masker or strokes):
         raise click.UsageError("name a mask for each photograph with --mask, or a mask network with --masker", context)
     listed, passed_over = list_photos(photos)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -201,11 +202,9 @@ def names_of(photos: Sequence[Path], out: Path) -> list[str]:
     That is its stem, or its whole name where stems are the same. Raises `UsageError` where two would still be called
     the same.
     """
-    stems = [photo.stem for photo in photos]
-    names = [
-        photo.name if stems.count(photo.stem) > 1 or photo.stem == "sheet" else photo.stem for photo in photos
-    ]  # fmt: skip
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    stems = Counter(photo.stem for photo in photos)
+    names = [photo.name if stems[photo.stem] > 1 or photo.stem == "sheet" else photo.stem for photo in photos]
+    if twice := next((name for name, n in Counter(names).items() if n > 1), None):
         raise click.UsageError(
             f"two pictures would be called {Path(twice).stem}.png in {out}", click.get_current_context(silent=True)
         )

@@ -29,7 +29,7 @@ from fdtrain.errors import CheckpointError, ConfigError
 from fdtrain.networks.build import build_masknet, build_model
 from fdtrain.networks.masknet import Guesser
 from fdtrain.networks.restorer import Restorer
-from fdtrain.starter import is_starter, starter_file
+from fdtrain.weight_files import find_weights as find_weights  # asked for here as well
 
 SCHEMA = 1
 """Version of the state's layout; a reader refuses any other."""
@@ -142,21 +142,6 @@ def _filled(model: Model, path: Path) -> Model:
             hint="take the file as `fdtrain fit` wrote it",
         ) from error
     return model.eval().requires_grad_(False)
-
-
-def find_weights(path: str | Path) -> Path:
-    """Return the file of weights that a path, or a name of `STARTERS`, means; raise `CheckpointError` where none is."""
-    if is_starter(path):
-        return starter_file(str(path))
-    path = Path(path)
-    if path.is_dir():
-        for name in ("best", "last"):
-            if (file := path / "weights" / f"{name}.safetensors").is_file():
-                return file
-        raise CheckpointError(f"{path} holds no weights yet", hint="name a run folder in which `fdtrain fit` has saved")
-    if not path.is_file():
-        raise CheckpointError(f"there is no file of weights {path}", hint="name a .safetensors file or a run folder")
-    return path
 
 
 def read_facts(path: Path) -> dict[str, Any]:

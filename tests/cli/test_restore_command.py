@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.fdtrain_main import program
+from cli.restoring import names_of
 from fdgen import finder
 from fdgen.finder import FoundFace
 from fdtrain import maskers
@@ -40,7 +41,7 @@ def known(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tup
     """Options of a generator and a mask network; every picture wider than 100 px shows two faces."""
     monkeypatch.setattr(finder, "find_faces", lambda photo_HWC: FACES if photo_HWC.shape[1] > 100 else [])
     monkeypatch.setattr(maskers, "open_masker", lambda path, device: Lower())
-    return ("--weights", weights, "--masker", "any", "--out", tmp_path / "out")
+    return ("--weights", weights, "--masker", "starter-mask", "--out", tmp_path / "out")
 
 
 def photo_in(path: Path, seed: int = 1) -> Path:
@@ -222,3 +223,41 @@ def test_help_says_that_it_is_invented() -> None:
     said = " ".join(run("restore", "--help").stdout.split())
     assert "is invented" in said
     assert "no evidence of how a person looks, and must not be used to identify anybody" in said
+
+
+def test_misspelt_weights_have_the_first_word(tmp_path: Path, weights: Path) -> None:
+    photo, out = photo_in(tmp_path / "a.png"), tmp_path / "out"
+    for wrong, guess in (
+        ("startr", "did you mean starter?"),
+        (weights.with_name("smal.safetensors"), f"did you mean {weights}?"),
+        (tmp_path / "nothing.onnx", "there is no file of weights"),
+    ):
+        assert_refused(run("restore", photo, "--weights", wrong, "--out", out), 1, str(wrong), guess)
+    assert_refused(
+        run("restore", photo, "--weights", weights, "--masker", "starter-msk", "--out", out), 1, "mean starter-mask?"
+    )
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "dataset.json").write_text("{}")
+    assert_refused(run("restore", photo, "--weights", tmp_path / "set", "--out", out), 1, "is a dataset, and weights")
+    assert not out.exists()
+
+
+def test_names_of_many_photographs_are_found_in_time_that_grows_as_they_do(tmp_path: Path) -> None:
+    """Counted are the comparisons of names, not seconds: each of 4,000 is compared with a few, not with all."""
+
+    class Name(str):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Name.compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    class Photo:
+        def __init__(self, stem: str) -> None:
+            self.stem, self.name = Name(stem), Name(f"{stem}.jpg")
+
+    photos = [Photo(f"{number:06d}") for number in range(4000)]
+    assert names_of(photos, tmp_path)[-1] == "003999"  # type: ignore[arg-type]
+    assert Name.compared < 10 * len(photos)

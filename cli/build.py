@@ -84,6 +84,7 @@ def command(
         source = open_faces(faces, digests=opened)
         listing = Listing(stages, str(faces or "the sample faces"))
         source.sources(listing.update)  # what is wrong there is said before the renderer is compiled
+        stages.close()
         if dry_run:
             ready_renderer(voice, resolved)
             on_trial = Trials(stages).update

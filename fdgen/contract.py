@@ -22,7 +22,7 @@ from fdgen.digests import canonical_json as canonical_json
 from fdgen.digests import digest_json as digest_json
 from fdgen.digests import merkle_root as merkle_root
 from fdgen.errors import DatasetError
-from fdgen.io.folders import nothing_in
+from fdgen.io.folders import mistaken
 from fdgen.storage import Place as Place  # fdtrain reads by these too, and of fdgen it knows this module alone
 from fdgen.storage import Remote as Remote
 from fdgen.storage import open_place as open_place
@@ -277,10 +277,9 @@ def read_finished(root: Place) -> dict[str, Any]:
     """Return dataset.json of the finished dataset in `root`; raise `DatasetError` where there is none of ours."""
     path = root / "dataset.json"
     if isinstance(path, Path) and not path.is_file():
-        why = nothing_in(path.parent) or "it has no dataset.json"
-        raise DatasetError(
-            f"{root} is not a dataset: {why}", hint="name a folder that `fdgen build --out FOLDER` wrote"
-        )
+        hint = "name a folder that `fdgen build --out FOLDER` wrote"
+        sentence, hint = mistaken(path.parent, "is not a dataset", "it has no dataset.json", hint)
+        raise DatasetError(sentence, hint=hint)
     try:
         dataset = json.loads(path.read_bytes().decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from fdgen.contract import read_finished
 from fdgen.errors import DatasetError
-from fdgen.io.folders import nothing_in
+from fdgen.io.folders import mistaken
 from fdgen.laws import Problem
 from fdgen.lock_tables import DIGESTS, SOURCES, source_rows
 from fdgen.sums import file_sha256, listed_sums
@@ -49,11 +49,13 @@ class Edition:
             samples = lock.samples.select([*COMPARED, "landmarks_sha256", "placement_sha256"])
             return cls(where, lock.facts, lock.recipe, samples, False, lock.sources)
         if not (where / "dataset.json").is_file():
-            raise DatasetError(
-                f"{where} is neither a dataset nor a card: "
-                f"{nothing_in(where) or 'it has no dataset.json and no recipe.toml'}",
-                hint="name a folder that `fdgen build` or `fdgen card` wrote",
+            sentence, hint = mistaken(
+                where,
+                "is neither a dataset nor a card",
+                "it has no dataset.json and no recipe.toml",
+                "name a folder that `fdgen build` or `fdgen card` wrote",
             )
+            raise DatasetError(sentence, hint=hint)
         dataset = read_finished(where)
         problems: list[Problem] = []
         listed = listed_sums(where, problems)

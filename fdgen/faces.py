@@ -13,6 +13,7 @@ from fdgen.celeba import CelebA, find_images
 from fdgen.contract import Image, Reject
 from fdgen.errors import FacesError
 from fdgen.file_digests import DigestMemory
+from fdgen.io.folders import recognised
 from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_SUFFIXES, picture_format
 from fdgen.sources import (
     FaceSource,
@@ -122,6 +123,8 @@ def open_faces(path: str | Path | None, *, digests: DigestMemory | None = None) 
             f"{folder} is a dataset that fdgen wrote, not a folder of faces",
             hint=f"name the folder of photographs it was made from; `fdgen info {folder}` tells about it",
         )
+    if (known := recognised(folder)) is not None and known[0] in ("a run of `fdtrain fit`", "an evaluation"):
+        raise FacesError(f"{folder} is {known[0]}, not a folder of faces", hint=f"name photographs; {known[1]}")
     if find_images(folder) is not None:
         return CelebA(folder, digests)
     return FolderFaces(folder, digests)

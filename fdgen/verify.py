@@ -19,7 +19,7 @@ from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.finish import shard_leaves, shard_row
 from fdgen.folder import WRITTEN, read_dataset
 from fdgen.images import decode_png
-from fdgen.io.folders import nothing_in
+from fdgen.io.folders import mistaken
 from fdgen.laws import COVERAGE_STEP, Problem, hold_out_problems, pair_problems
 from fdgen.quality import check_gates
 from fdgen.recipe import Recipe
@@ -60,10 +60,12 @@ def verify(
     if is_card(root):
         return _card_problems(root)
     if not (root / "dataset.json").is_file() and not any((root / "shards").glob("*.json")):
-        raise DatasetError(
-            f"{root} is not a dataset: {nothing_in(root) or 'it has neither dataset.json nor receipts of shards'}",
-            hint="name a folder that `fdgen build --out FOLDER` wrote",
+        lacks, hint = (
+            "it has neither dataset.json nor receipts of shards",
+            "name a folder that `fdgen build --out FOLDER` wrote",
         )
+        sentence, hint = mistaken(root, "is not a dataset", lacks, hint)
+        raise DatasetError(sentence, hint=hint)
     check = _Check(root)
     dataset = check.dataset()
     receipts = check.receipts(dataset)

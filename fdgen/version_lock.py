@@ -27,7 +27,7 @@ from fdgen.atomic import naming, write_whole
 from fdgen.contract import SCHEMA, Manifest
 from fdgen.errors import AssetError, DatasetError, RecipeError
 from fdgen.folder import WRITTEN
-from fdgen.io.folders import nothing_in
+from fdgen.io.folders import mistaken
 from fdgen.labels import UNVERSIONED, check_label
 from fdgen.landmarks import detector_models, detector_version
 from fdgen.laws import Problem
@@ -227,7 +227,8 @@ def _no_lock(folder: Path) -> DatasetError:
             hint=f"build it with `fdgen build --recipe {folder / RECIPE}`, and write its card",
         )
     hint = "name a folder that `fdgen card DATASET --out FOLDER` wrote"
-    return DatasetError(f"{folder} is not a card: {nothing_in(folder) or f'it has no {LOCK}'}", hint=hint)
+    sentence, hint = mistaken(folder, "is not a card", f"it has no {LOCK}", hint)
+    return DatasetError(sentence, hint=hint)
 
 
 def _check_fields(facts: Any) -> None:

@@ -46,7 +46,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder for results, before any is worked out; raise `RunError` where that cannot be."""
+    """Make the folder for results, before any is worked out; raise `RunError` where that cannot, or must not, be."""
+    if (folder / "dataset.json").is_file():
+        raise RunError(
+            f"{folder} is a dataset, and results would be mixed into it", hint="name a new folder with --out"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -43,6 +43,7 @@ from fdtrain.run import (
     RunSummary,
     as_recorded,
     read_record,
+    refuse_occupied,
     refuse_other,
     write_record,
 )
@@ -80,6 +81,8 @@ def fit(
     leave_importing_worker()
     run_dir = Path(run_dir)
     recorded = read_record(run_dir)
+    if recorded is None:
+        refuse_occupied(run_dir, "a run of `fdtrain fit`")
     keeps = recorded is not None and config.training.precision == "auto"
     config = as_recorded(config, recorded)
     device = open_device(config.machine.device)

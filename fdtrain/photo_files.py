@@ -19,6 +19,7 @@ import PIL.Image
 
 from fdgen.contract import Image
 from fdgen.errors import PictureError
+from fdgen.io.folders import recognised
 from fdgen.io.picture_formats import PICTURE_SUFFIXES
 from fdtrain.atomic import write_bytes
 from fdtrain.photograph import SMALLEST_PHOTO_PX
@@ -102,6 +103,12 @@ def list_photos(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
         if not path.is_dir():
             listed.append(path)
             continue
+        if (known := recognised(path)) is not None and known[0] in ("a dataset", "a run of `fdtrain fit`"):
+            raise PictureError(
+                f"{path} is {known[0]}, not a folder of photographs",
+                reason="no-photographs",
+                hint=f"name photographs, or a folder of them; {known[1]}",
+            )
         try:
             files = sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
         except OSError as error:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fdgen.io.folders import nothing_in
+from fdgen.io.folders import mistaken, recognised
 from fdgen.version import __version__
 from fdtrain.atomic import write_text
 from fdtrain.config import FitConfig, is_free
@@ -89,9 +89,18 @@ def require_run(run_dir: Path) -> RunRecord:
     """Return the record of a run; raise `RunError` where there is none."""
     record = read_record(run_dir)
     if record is None:
-        why = nothing_in(run_dir) or f"it has no {RUN_FILE}"
-        raise RunError(f"{run_dir} is not a run: {why}", hint="name a folder that `fdtrain fit --out FOLDER` wrote")
+        hint = "name a folder that `fdtrain fit --out FOLDER` wrote"
+        sentence, hint = mistaken(run_dir, "is not a run", f"it has no {RUN_FILE}", hint)
+        raise RunError(sentence, hint=hint)
     return record
+
+
+def refuse_occupied(folder: Path, wanted: str) -> None:
+    """Raise `RunError` where a new run, or what else is `wanted`, would be mixed into something that is there."""
+    if (known := recognised(folder)) is not None and known[0] != wanted:
+        raise RunError(
+            f"{folder} is {known[0]}, and {wanted} would be mixed into it", hint="name a new folder with --out"
+        )
 
 
 def write_record(run_dir: Path, record: RunRecord) -> None:

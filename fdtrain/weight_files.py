@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from fdgen.io.folders import mistaken
 from fdtrain.errors import CheckpointError
 from fdtrain.starter import STARTERS, is_starter, starter_file
 
@@ -18,12 +19,12 @@ def find_weights(path: str | Path) -> Path:
         for name in ("best", "last"):
             if (file := path / "weights" / f"{name}.safetensors").is_file():
                 return file
-        if (path / "dataset.json").is_file():
-            raise CheckpointError(
-                f"{path} is a dataset, and weights are wanted here",
-                hint="name a .safetensors file or the run folder of `fdtrain fit`",
-            )
-        raise CheckpointError(f"{path} holds no weights yet", hint="name a run folder in which `fdtrain fit` has saved")
+        hint = "name a run folder in which `fdtrain fit` has saved"
+        if (path / "run.json").is_file():
+            raise CheckpointError(f"{path} holds no weights yet", hint=hint)
+        lacks, hint = "it has no weights/last.safetensors", f"{hint}, or a .safetensors file"
+        sentence, hint = mistaken(path, "is not a run with weights", lacks, hint)
+        raise CheckpointError(sentence, hint=hint)
     if not path.is_file():
         raise CheckpointError(
             f"there is no file of weights {path}{_near(path)}", hint="name a .safetensors file, a run folder or starter"

@@ -28,6 +28,7 @@ from fdtrain.comparison.plan import Ask, Task, split_sha256
 from fdtrain.comparison.work import RESULT_FILE, Moved, file_sha256, work
 from fdtrain.data import TripletDataset
 from fdtrain.errors import RunError
+from fdtrain.run import refuse_occupied
 
 ASK_FILE, STOP_FILE, ERROR_FILE = "compare.json", ".stop", "error.txt"
 
@@ -128,6 +129,7 @@ def _record(ask: Ask, dataset: TripletDataset, out: Path) -> None:
     wanted = {**ask.recorded(), "content_id": dataset.content_id, "test_sha256": split_sha256(dataset)}
     path = out / ASK_FILE
     if not path.exists():
+        refuse_occupied(out, "a comparison")
         write_text(path, json.dumps(wanted, indent=2) + "\n")
         return
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fdgen.io.folders import nothing_in
+from fdgen.io.folders import mistaken
 from fdtrain.comparison.compare import ASK_FILE
 from fdtrain.comparison.work import CPU_FILE, cpu_spent_s
 from fdtrain.errors import RunError
@@ -123,11 +123,13 @@ def read_source(folder: Path, name: str) -> Source:
             if (folder / task.folder / "run" / RUN_FILE).is_file()
         )
         return Source(name, measured.kind, folder, measured.content_id, trainings, measured)
-    raise RunError(
-        f"{folder} is neither a run nor an evaluation nor a comparison: "
-        f"{nothing_in(folder) or f'it has no {RUN_FILE}, {EVALUATION_FILE} or {ASK_FILE}'}",
-        hint="name a folder that `fdtrain fit`, `eval --out`, `compare` or `ablate` wrote",
+    sentence, hint = mistaken(
+        folder,
+        "is neither a run nor an evaluation nor a comparison",
+        f"it has no {RUN_FILE}, {EVALUATION_FILE} or {ASK_FILE}",
+        "name a folder that `fdtrain fit`, `eval --out`, `compare` or `ablate` wrote",
     )
+    raise RunError(sentence, hint=hint)
 
 
 def _training(row: str, seed: int | None, folder: Path, cpu_file: Path | None) -> Training:

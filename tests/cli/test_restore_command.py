@@ -238,7 +238,7 @@ def test_misspelt_weights_have_the_first_word(tmp_path: Path, weights: Path) -> 
     )
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "dataset.json").write_text("{}")
-    assert_refused(run("restore", photo, "--weights", tmp_path / "set", "--out", out), 1, "is a dataset, and weights")
+    assert_refused(run("restore", photo, "--weights", tmp_path / "set", "--out", out), 1, "it is a dataset", "--data")
     assert not out.exists()
 
 

@@ -147,7 +147,7 @@ def test_what_is_no_mask_network_is_refused_in_a_sentence(tmp_path: Path) -> Non
     for path, words in (
         (tmp_path / "broken.safetensors", "is not a whole safetensors file"),
         (tmp_path / "nowhere", "there is no file of weights"),
-        (tmp_path / "run", "holds no weights yet"),
+        (tmp_path / "run", "is not a run with weights: the folder is empty"),
         (faces, "holds generators, which restore faces and find no occluders"),
     ):
         with pytest.raises(CheckpointError, match=words) as caught:

@@ -14,8 +14,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, PictureError
 from fdtrain import preflight
+from fdtrain.atomic import make_folder
 from fdtrain.checkpoint import find_weights, load_model, read_facts, save_model
 from fdtrain.config import FitConfig
 from fdtrain.cost import cost_of
@@ -25,6 +26,8 @@ from fdtrain.errors import CheckpointError, DeviceError, PerceptualError, RunErr
 from fdtrain.loop import fit
 from fdtrain.networks.fdstack import StackedGAN
 from fdtrain.perceptual import TRUNKS, PerceptualLoss, load_perceptual
+from fdtrain.photo_files import list_photos
+from fdtrain.run import refuse_occupied, require_run
 from tests.fdtrain.micro import micro
 
 
@@ -198,9 +201,36 @@ def test_weights_that_are_not_ours_are_refused(triplets: Path, tmp_path: Path) -
             load_model(tmp_path / f"{name}.safetensors")
         assert name in raised.value.message
         assert raised.value.hint
+    with pytest.raises(CheckpointError, match=r"is not a run with weights: it has no weights/last"):
+        find_weights(tmp_path)
+    (tmp_path / "run.json").touch()
     with pytest.raises(CheckpointError, match="holds no weights yet"):
         find_weights(tmp_path)
+    with pytest.raises(CheckpointError, match="is not a run with weights: it is a dataset") as raised:
+        find_weights(triplets)
+    assert "--data" in raised.value.hint
     assert json.dumps(read_facts(path))
+
+
+def test_a_run_is_not_mixed_into_something_else(triplets: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(triplets, tmp_path / "set"))
+    before = sorted(path.name for path in root.iterdir())
+    with pytest.raises(RunError, match="set is a dataset, and a run of `fdtrain fit` would be mixed into it"):
+        fit(micro(triplets), root)
+    with pytest.raises(RunError, match="set is a dataset, and results would be mixed into it"):
+        make_folder(root)
+    assert sorted(path.name for path in root.iterdir()) == before
+    (tmp_path / "compare.json").touch()
+    with pytest.raises(RunError, match="is a comparison, and a run"):
+        fit(micro(triplets), tmp_path)
+    refuse_occupied(tmp_path, "a comparison")
+    with pytest.raises(RunError, match=r"is not a run: it is a dataset"):
+        require_run(root)
+    with pytest.raises(RunError, match=r"is not a run: there is no such folder"):
+        require_run(tmp_path / "nowhere")
+    for given in (root, Path(fit(micro(triplets, "training.images=4"), tmp_path / "run").run_dir)):
+        with pytest.raises(PictureError, match=r"not a folder of photographs"):
+            list_photos([given])
 
 
 # The perceptual network.

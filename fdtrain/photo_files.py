@@ -115,12 +115,12 @@ def list_photos(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
             raise PictureError(
                 f"the folder {path} cannot be read: {error.strerror}", reason="unreadable", hint="check its permissions"
             ) from error
-        known = {*PICTURE_SUFFIXES, *VIDEO_SUFFIXES}
-        found = [file for file in files if file.suffix.lower() in known]
+        suffixes = {*PICTURE_SUFFIXES, *VIDEO_SUFFIXES}
+        found = [file for file in files if file.suffix.lower() in suffixes]
         if not found:
             raise PictureError(f"{path} holds no photograph", reason="empty", hint=WHAT_IS_READ)
         listed += found
-        passed_over += [file for file in files if file.suffix.lower() not in known]
+        passed_over += [file for file in files if file.suffix.lower() not in suffixes]
     return listed, passed_over
 
 

@@ -22,6 +22,7 @@ from fdgen.errors import DatasetError
 from fdgen.finish import finish
 from fdgen.folder import check_space, claimed, read_dataset, refuse_foreign, remove, write_dataset
 from fdgen.forecast import BuildPlan, check_arguments, disk_bytes, plan_build
+from fdgen.identities import with_people
 from fdgen.labels import Label, check_label, label_of
 from fdgen.pipeline.landmark_store import LandmarkStore
 from fdgen.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
@@ -89,6 +90,7 @@ def build(
     refuse_foreign(out)
     library = steps.load_library()
     recipe.check_assets(library.digests().keys())
+    faces = with_people(recipe.faces.identity, faces)
     sources = faces.sources(on_file)
     rule = split_rule(recipe.splits, sources)
     targets = steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)

@@ -13,6 +13,7 @@ from fdgen.celeba import CelebA, find_images
 from fdgen.contract import Image, Reject
 from fdgen.errors import FacesError
 from fdgen.file_digests import DigestMemory
+from fdgen.identities import IDENTITIES_CSV, read_identities
 from fdgen.io.folders import recognised
 from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_SUFFIXES, picture_format
 from fdgen.sources import (
@@ -88,7 +89,8 @@ class SampleFaces:
 class FolderFaces(ListedFolder):
     """Any folder of photographs, read recursively. Links are followed, each real folder once.
 
-    Left out and counted in `notes`: files that are no pictures, hidden files and folders, datasets of ours.
+    Left out and counted in `notes`: files that are no pictures, hidden files and folders, datasets of ours. Who is on a
+    photograph is known where an `identities.csv` in the folder tells (`fdgen.identities`).
     """
 
     kind = "folder"
@@ -101,8 +103,8 @@ class FolderFaces(ListedFolder):
     def _list(self, on_file: OnFile | None) -> Listing:
         walk = _Walk(self.root)
         pictures, rejects = list_pictures(self.root, sorted(walk.pictures(), key=printable), on_file, self._digests)
-        notes = (*walk.notes(), "nobody is known by name: the same person may stand in two splits")
-        return [Source(path, sha256) for path, sha256 in pictures], rejects, notes
+        people, notes = read_identities(self.root, (path for path, _ in pictures))
+        return [Source(path, sha256, people.get(path)) for path, sha256 in pictures], rejects, (*walk.notes(), *notes)
 
 
 def open_faces(path: str | Path | None, *, digests: DigestMemory | None = None) -> FaceSource:
@@ -160,7 +162,7 @@ class _Walk:
                 if not name.startswith("."):
                     if _is_picture(where / name):
                         yield self._relative(where / name)
-                    else:
+                    elif where != self._root or name != IDENTITIES_CSV:
                         self._n_other += 1
 
     def notes(self) -> list[str]:

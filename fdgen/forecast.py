@@ -12,6 +12,7 @@ from fdgen.cache import FaceCache
 from fdgen.contract import SPLITS
 from fdgen.errors import RecipeError
 from fdgen.folder import refuse_foreign, refuse_other_spec
+from fdgen.identities import with_people
 from fdgen.outfit import label
 from fdgen.plan import AtOnce, FaceQueue, Planner, ShardPlan, split_rule
 from fdgen.recipe import Recipe
@@ -70,6 +71,7 @@ def plan_build(
     library = steps.load_library()
     assets = library.digests()
     recipe.check_assets(assets.keys())
+    faces = with_people(recipe.faces.identity, faces)
     sources = faces.sources(on_file)
     rule = split_rule(recipe.splits, sources)
     steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)

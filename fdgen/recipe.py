@@ -79,13 +79,17 @@ class Coverage(Section):
 
 
 class FaceChoice(Section):
-    """What is done with faces that wear something already.
+    """What is done with faces that wear something already, and who is on a photograph.
 
     `avoid` puts nothing where something is, and rejects a face that leaves no kind; `exclude` rejects them all;
     `ignore` takes them as bare. Whatever is done, the record says what they wear.
+
+    `identity` is `auto` (CelebA's list, or an `identities.csv` beside the photographs) or `folder`: the folder that a
+    photograph is in is the person on it.
     """
 
     worn: Literal["avoid", "exclude", "ignore"]
+    identity: Literal["auto", "folder"] = "auto"
 
 
 class Pose(Section):
@@ -247,9 +251,13 @@ class Recipe(Section):
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them.
 
-        Without `assets.packs`: a dataset names its assets by their digests, and no folder of any machine.
+        Without `assets.packs`: a dataset names its assets by their digests, and no folder of any machine. Without
+        `faces.identity` where it is `auto`: recipes are what they were before there was a choice.
         """
-        return self.model_dump(mode="json", exclude={"assets": {"packs"}})
+        values = self.model_dump(mode="json", exclude={"assets": {"packs"}})
+        if values["faces"]["identity"] == "auto":
+            del values["faces"]["identity"]
+        return values
 
     def digest(self) -> str:
         """Return the sha256 of all that decides pixels and layout: everything but `name` and `description`."""

@@ -19,6 +19,7 @@ from fdgen.diff import Difference, SampleChange, diff
 from fdgen.edition import Edition
 from fdgen.errors import DatasetError
 from fdgen.findings import Finding, findings_of
+from fdgen.identities import with_people
 from fdgen.images import decode_png
 from fdgen.pixels import PictureDifference, differences, within_a_level
 from fdgen.points import Landmarks
@@ -89,7 +90,7 @@ def reproduce(
         named = functools.partial(str, lock.facts["landmarks"])
         steps = replace(steps, detect=_Given(given, steps.detect, cache), detector_version=named)
         cache = None  # it keeps analyses by the detector's version: those of landmarks from a file are none of its own
-    sources = faces.sources(on_file)
+    sources = with_people(recipe.faces.identity, faces).sources(on_file)
     digests, detector = steps.load_library().digests(), steps.detector_version()
     findings = findings_of(lock, recipe, sources, digests, detector, given=landmarks is not None)
     if any(one.asked for one in findings) and not anyway:

@@ -10,6 +10,7 @@ from fdgen.contract import Image, Reject, Triplet
 from fdgen.errors import FacesError, PictureError
 from fdgen.faces import Face, FaceSource, Source
 from fdgen.generate import generate, render_placements
+from fdgen.identities import name_people
 from fdgen.landmarks import FaceCache, Landmarks, detect, load_face
 from fdgen.occluders import occluder_of
 from fdgen.offer import find_targets
@@ -41,6 +42,7 @@ def trial(
     """
     library = open_library(recipe.assets.packs)
     targets = find_targets(recipe, library, cache=cache, on_trial=on_trial)
+    sources = name_people(recipe.faces.identity, sources)
     rule = split_rule(recipe.splits, sources)
     known: dict[str, Landmarks] = {}
 

@@ -57,4 +57,4 @@ def begin(tasks: list[Task], ask: Ask, out: Path) -> None:
     quiet = Watch(lambda task, done, of: None, lambda task, moved: None, lambda task, reason: None)
     compare([], ask, out, watch=quiet, asked_to_stop=lambda: False)
     for task in tasks:
-        work(task, ask, str(out), str(out / ".stop"))
+        work(task, ask, str(out), str(out / ".stop"), lambda moved: None)

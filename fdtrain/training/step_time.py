@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from fdtrain.config import FitConfig
 from fdtrain.device import autocast, lay_out
+from fdtrain.objectives.base import Objective
 from fdtrain.objectives.opening import open_objective
 from fdtrain.perceptual import PerceptualLoss
 from fdtrain.runtime.bf16 import PRECISIONS, in_turns
@@ -60,8 +59,11 @@ def at_precision(config: FitConfig, precision: str) -> FitConfig:
     return config.model_copy(update={"training": config.training.model_copy(update={"precision": precision})})
 
 
-def _step(config: FitConfig, objective: Any, sample: dict[str, Tensor], device: torch.device, images: int) -> None:
+def _step(
+    config: FitConfig, objective: Objective, sample: dict[str, Tensor], device: torch.device, images: int
+) -> None:
     """Do what the loop does in a step, but for the optimisers: what they take is small, and the same for both."""
+    objective.config = config  # true features are computed by the objective, in the precision of its own config
     batch = objective.begin(sample, device, images, step=-1)  # a multiple of any, less one: no generator rests
     with autocast(config, device):
         outputs = objective.outputs(batch)
@@ -72,7 +74,7 @@ def _step(config: FitConfig, objective: Any, sample: dict[str, Tensor], device: 
             term = objective.discriminator_term(stage, batch, outputs)
         if term is not None:
             stage.discriminator.zero_grad(set_to_none=True)
-            term.backward()
+            term.backward()  # type: ignore[no-untyped-call]
         stage.discriminator.requires_grad_(False)
     totals = []
     for stage in objective.stages:

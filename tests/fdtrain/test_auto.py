@@ -18,7 +18,8 @@ from fdtrain.config import FitConfig
 from fdtrain.device import autocast
 from fdtrain.errors import PerceptualError, RunError
 from fdtrain.loop import fit
-from fdtrain.perceptual import best_at_hand
+from fdtrain.objectives.opening import open_perceptual
+from fdtrain.perceptual import PerceptualLoss, best_at_hand
 from fdtrain.presets import PRESETS
 from fdtrain.run import read_record
 from fdtrain.runtime import bf16
@@ -192,6 +193,29 @@ def test_a_step_of_every_network_can_be_timed_and_leaves_no_trace(
     assert set(seconds) == {"fp32", "bf16"}
     assert all(s > 0 for s in seconds.values())
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", ["modern-64", "faithful-64", "edgeconnect-64", "din-64"])
+def test_a_step_that_compares_features_is_timed_with_them(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step_time, "ROUNDS", 1)
+    seen: list[int] = []
+    monkeypatch.setattr(PerceptualLoss, "distance", lambda self, image, clean: seen.append(1) or image.mean())
+    torch.save(vgg_state("vgg16-stlpips", "net.slice1."), tmp_path / "vgg16.pth")
+    config = FitConfig.load(
+        name,
+        overrides=[
+            "training.batch=2",
+            "loss.perceptual=vgg16-stlpips",
+            "loss.perceptual_layers=['relu1_1']",
+            ("loss.perceptual_weights", str(tmp_path / "vgg16.pth")),
+        ],
+    )
+    assert config.training.precision == "auto"
+    seconds = step_seconds(config, CPU, open_perceptual(config), config.training.total_images(1000))
+    assert set(seconds) == {"fp32", "bf16"}
+    assert seen or name == "edgeconnect-64"  # whose distances are its own
 
 
 def test_a_step_is_timed_at_the_batch_or_at_as_much_of_it_as_is_quick() -> None:

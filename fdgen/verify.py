@@ -60,10 +60,8 @@ def verify(
     if is_card(root):
         return _card_problems(root)
     if not (root / "dataset.json").is_file() and not any((root / "shards").glob("*.json")):
-        lacks, hint = (
-            "it has neither dataset.json nor receipts of shards",
-            "name a folder that `fdgen build --out FOLDER` wrote",
-        )
+        hint = "name a folder that `fdgen build --out FOLDER` wrote"
+        lacks = "it has neither dataset.json nor receipts of shards"
         sentence, hint = mistaken(root, "is not a dataset", lacks, hint)
         raise DatasetError(sentence, hint=hint)
     check = _Check(root)

@@ -102,7 +102,6 @@ def test_a_system_without_libgl_is_told_by_the_doctor(program: str, without_libg
         ("fdgen", ["build", "--out", "OUT", "--count", "2"]),
         ("fdgen", ["preview", "--out", "OUT/sheet.png"]),
         ("fdtrain", ["eval", "--data", "OUT"]),
-        ("fdtrain", ["fit", "--data", "OUT", "--out", "OUT/run", "--preset", "tiny"]),
         ("fdtrain", ["restore", "OUT", "--weights", "starter", "--masker", "starter-mask", "--out", "OUT/restored"]),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else value,

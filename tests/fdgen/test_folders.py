@@ -59,13 +59,10 @@ def test_a_sentence_says_what_there_is(tmp_path: Path) -> None:
         (tmp_path / "last.safetensors", "it is a file of weights"),
         (tmp_path, "it has no dataset.json"),
     ):
-        assert (
-            mistaken(path, "is not a dataset", "it has no dataset.json", "hint")[0]
-            == f"{path} is not a dataset: {words}"
-        )
-    assert mistaken(run, "is not a dataset", "it has no dataset.json", "name a dataset")[1].startswith(
-        "name a dataset; a run goes to"
-    )
+        sentence, _ = mistaken(path, "is not a dataset", "it has no dataset.json", "")
+        assert sentence == f"{path} is not a dataset: {words}"
+    _, hint = mistaken(run, "is not a dataset", "it has no dataset.json", "name a dataset")
+    assert hint.startswith("name a dataset; a run goes to --weights")
 
 
 @pytest.mark.parametrize("read", [read_finished, verify, read_lock, Edition.open], ids=lambda read: read.__name__)

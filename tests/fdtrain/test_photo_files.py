@@ -272,13 +272,13 @@ def test_which_way_a_photograph_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert restored(64, 64, masked=False, how="aligned").faces[0].frame.side_px == pytest.approx(64)
     assert restored(30, 30, masked=False, how="aligned").faces[0].outcome == "too small"
     assert restored(100, 100, masked=False).faces[0].frame.side_px != pytest.approx(100)
-    assert restored(600, 600, masked=True).faces[0].score == 0.8
+    assert restored(600, 600, masked=True).faces[0].face_score == 0.8
     assert asked == [(600, 600, 3)]
     assert restored(60, 70, masked=True).faces == ()
     monkeypatch.setattr("fdtrain.photo_restorer.LARGEST_CROP_PX", 50)
     assert restored(64, 64, masked=True).faces[0].frame.side_px == pytest.approx(64)  # looked for, not found
     assert asked == [(64, 64, 3)]
-    assert restored(218, 178, masked=True, how="find").faces[0].score == 0.8
+    assert restored(218, 178, masked=True, how="find").faces[0].face_score == 0.8
     with pytest.raises(PictureError, match="not aligned"):
         restored(60, 70, masked=True, how="aligned")
 

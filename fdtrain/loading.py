@@ -12,6 +12,7 @@ import multiprocessing
 import re
 import shutil
 import signal
+import threading
 import weakref
 from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
@@ -97,9 +98,11 @@ def _kill_workers() -> None:
 
     Python would ask them to end, which they do not hear, and then wait for ever.
     """
-    for worker in list(_WORKERS):
-        if worker.is_alive():
-            worker.kill()
+    left = [worker for worker in _WORKERS if worker.is_alive()]
+    if left and hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would tell of each as of one that died
+    for worker in left:
+        worker.kill()
 
 
 def check_shared_memory(dataset: StoredSamples[Any], *, batch: int, workers: int, processes: int = 1) -> None:

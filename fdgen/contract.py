@@ -42,6 +42,9 @@ MEMBERS = ("alpha.png", "clean.png", "json", "mask.png", "occluded.png")
 KEY_PATTERN = re.compile(r"^[a-z][a-z0-9_-]*$")
 """A key of digits only is read as a number by Croissant; a dot splits differently in Hugging Face and webdataset."""
 
+SPLIT_PATTERN = re.compile("|".join(SPLITS))
+SHARD_PATTERN = re.compile(rf"({'|'.join(SPLITS)})-[0-9]{{5,}}")
+
 Image = npt.NDArray[np.uint8]
 
 CROP_PX, EYES_PX = 178, ((69.5, 91.5), (108.5, 91.5))
@@ -324,6 +327,8 @@ class Manifest:
             raise DatasetError(f"{path} cannot be read: {error}", hint=_look_at(root)) from error
         if missing := sorted(_columns() - set(table.columns)):
             raise DatasetError(f"{path} is no manifest of ours: it has no column {missing[0]!r}", hint=_look_at(root))
+        if (odd := _odd_name(table)) is not None:
+            raise DatasetError(f"{path} has been altered: {odd}", hint=_look_at(root))
         return cls(root, dataset, table)
 
     def samples(self, split: str | None = None) -> pd.DataFrame:
@@ -360,6 +365,18 @@ class Manifest:
 
     def __len__(self) -> int:
         return len(self.table)
+
+
+def _odd_name(table: pd.DataFrame) -> str | None:
+    """Say which name in a manifest is none that we write; None where all are.
+
+    Names become paths, of shards that are read and of files that an export writes, and a dataset may be a stranger's.
+    """
+    for column, pattern in (("key", KEY_PATTERN), ("shard", SHARD_PATTERN), ("split", SPLIT_PATTERN)):
+        for name in table[column].unique():
+            if not isinstance(name, str) or pattern.fullmatch(name) is None:
+                return f"{str(name)[:80]!r} is no {column}"
+    return None
 
 
 def _look_at(root: Place) -> str:

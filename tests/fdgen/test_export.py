@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,3 +251,32 @@ def test_a_dataset_behind_a_url_is_exported(built: Path, tmp_path: Path) -> None
         export(Manifest.load(served.url), "parquet", tmp_path / "there")
     export(Manifest.load(built), "parquet", tmp_path / "here")
     assert digests(tmp_path / "there") == digests(tmp_path / "here")
+
+
+@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("key", "../../../OUTSIDE"),
+        ("key", "/tmp/OUTSIDE"),
+        ("key", "f0-0\n"),
+        ("shard", "../../outside"),
+        ("shard", "train-00000\n"),
+        ("split", "../train"),
+        ("split", "all"),
+    ],
+)
+def test_a_manifest_with_names_of_an_attacker_is_refused_and_nothing_is_written(
+    built: Path, tmp_path: Path, to: str, column: str, value: str
+) -> None:
+    """Names become paths: an export of such a dataset wrote outside of its folder, or nothing at all and said done."""
+    hostile = tmp_path / "deep" / "down" / "set"
+    shutil.copytree(built, hostile)
+    path = hostile / "manifest.parquet"
+    table = pd.read_parquet(path)
+    table.loc[table.index[0], column] = value
+    table.to_parquet(path)
+    before = digests(tmp_path)
+    with pytest.raises(DatasetError, match=f"manifest.parquet has been altered: .* is no {column}"):
+        export(Manifest.load(hostile), to, tmp_path / "out")
+    assert digests(tmp_path) == before

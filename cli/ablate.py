@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +72,7 @@ def command(
     with Stages(voice) as stages:
         stages.wait("starting torch")
         from fdtrain.comparison.ablation import record
-        from fdtrain.comparison.compare import ASK_FILE
+        from fdtrain.comparison.compare import read_asked
         from fdtrain.comparison.findings import Findings
         from fdtrain.comparison.plan import preset_of
 
@@ -87,7 +86,7 @@ def command(
         tell_plan(tasks, ask, as_json, voice)
         return
     done = worked(tasks, ask, out, voice, lambda folder: record(ablation, folder))
-    found = Findings.over(ablation, tasks, done, ask, json.loads((out / ASK_FILE).read_text(encoding="utf-8")))
+    found = Findings.over(ablation, tasks, done, ask, read_asked(out))
     found.write(out)
     if as_json:
         emit_json(found.json())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -106,7 +105,7 @@ def command(
     voice = Voice(quiet)
     with Stages(voice) as stages:
         stages.wait("starting torch")
-        from fdtrain.comparison.compare import ASK_FILE
+        from fdtrain.comparison.compare import read_asked
         from fdtrain.comparison.photographs import read_photographs, restore_photographs
         from fdtrain.comparison.plan import make_tasks
         from fdtrain.comparison.tables import Tables
@@ -126,7 +125,7 @@ def command(
         tell_plan(tasks, ask, as_json, voice)
         return
     done = worked(tasks, ask, out, voice)
-    tables = Tables.of(tasks, done, ask, json.loads((out / ASK_FILE).read_text(encoding="utf-8")), against)
+    tables = Tables.of(tasks, done, ask, read_asked(out), against)
     tables.write(out)
     if as_json:
         emit_json(tables.json())

@@ -37,7 +37,8 @@ def command(dataset: str | Path, as_json: bool) -> None:
     from fdgen.sample_columns import read_columns
 
     root = open_place(dataset)
-    facts = gather(str(root), read_finished(root), read_columns(root, COLUMNS))
+    dataset_json = read_finished(root)
+    facts = gather(str(root), dataset_json, read_columns(root, dataset_json, COLUMNS))
     if as_json:
         emit_json(facts)
     else:

@@ -64,12 +64,13 @@ def command(
     exits with 3; with 0 only where both ids are equal. Running it again resumes.
     """
     from fdgen.faces import open_faces
+    from fdgen.io.inside import inside
     from fdgen.reproduce import reproduce
     from fdgen.version_lock import read_lock
 
     voice = Voice(quiet)
     facts = read_lock(card).facts
-    folder = out or Path(f"{facts['name']}-{facts['version']}")
+    folder = out or inside(Path(), f"{facts['name']}-{facts['version']}")
     source = open_faces(faces)
     with Stages(voice) as stages:
         listing = Listing(stages, str(faces or "the sample faces"))

@@ -206,7 +206,7 @@ def _restore_video(
     from fdtrain.video import SUFFIX, Frames, VideoFile
 
     frames = Frames(video)
-    written = VideoFile(outcomes.out / f"{name}{SUFFIX}", frames.rate)
+    written = VideoFile(outcomes.place(f"{name}{SUFFIX}"), frames.rate)
     mask_HW: Image | None = None
     strokes_HW: Strokes | None = None
     whole = False

@@ -64,6 +64,16 @@ class Outcomes:
             complain(f"error: {error.message}", error.hint)
             self.n_failed += 1
 
+    def place(self, name: str) -> Path:
+        """Return where a result goes; raise `PictureError` where its photograph's name leads out of the folder."""
+        from fdgen.errors import DatasetError, PictureError
+        from fdgen.io.inside import inside
+
+        try:
+            return inside(self.out, name)
+        except DatasetError as error:
+            raise PictureError(error.message, reason="name", hint=error.hint) from error
+
     def keep(
         self,
         name: str,
@@ -78,7 +88,7 @@ class Outcomes:
         """Write all that is asked for of a photograph, and tell of it."""
         from fdtrain.photo_files import write_photo
 
-        path = self.out / f"{name}.png"
+        path = self.place(f"{name}.png")
         write_photo(path, done.picture_HWC, profile)
         self.keep_extras(name, photo_HWC, done)
         self.tell(source, str(path), done, searched_s=searched_s, notes=notes)
@@ -91,9 +101,9 @@ class Outcomes:
         from fdtrain.sides import cells, side_by_side
 
         if self.saves_masks:
-            write_png(self.out / f"{name}.mask.png", done.mask_HW)
+            write_png(self.place(f"{name}.mask.png"), done.mask_HW)
         if self.saves_sides:
-            write_png(self.out / f"{name}.side.png", side_by_side(photo_HWC, done))
+            write_png(self.place(f"{name}.side.png"), side_by_side(photo_HWC, done))
         for row, captions in cells(done, self.size_px)[: MOST_ROWS - len(self.rows)]:
             self.rows.append(row)
             self.captions.append([name, *captions])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,9 +30,8 @@ def command(key: str, dataset: str | Path, out: Path | None) -> None:
     from fdgen.sample_columns import read_member, read_row
 
     root = open_place(dataset)
-    read_finished(root)
-    row = read_row(root, key)
-    record = SampleRecord.from_mapping(json.loads(read_member(root, row, "json")))
+    row = read_row(root, read_finished(root), key)
+    record = SampleRecord.from_json(read_member(root, row, "json"))
     if out is not None:
         from fdgen.images import decode_png
         from fdgen.preview import contact_sheet

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import json
+import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from fdgen.digests import digest_json
 from fdgen.errors import AssetError
+from fdgen.io.json_file import parse_json, why
+from fdgen.io.regular_file import read_regular
+from fdgen.io.toml_file import parse_toml
 
 if sys.version_info >= (3, 11):
     from importlib.resources.abc import Traversable
-
-    import tomllib
 else:
     from importlib.abc import Traversable
 
-    import tomli as tomllib
+MOST_BYTES = 100_000_000
+"""Of one file of an asset, as `fdgen assets add` takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +61,17 @@ class AssetLibrary:
         `root` is a folder with an `index.json`; None is the one that is installed with the package. `remedy` is what to
         do where one is altered.
         """
+        within = root if isinstance(root, Path) else None  # our own may be links of a package manager
         root = resources.files("occlusion_assets") if root is None else root
         remedy = remedy or "reinstall the package, or run `make_index.py` if the change is meant"
         try:
-            index = json.loads(root.joinpath("index.json").read_text(encoding="utf-8-sig"))
-            entries = list(index["assets"])
+            index = parse_json(_bytes(root.joinpath("index.json"), within))
+            entries = index["assets"]
+            if not isinstance(entries, list):
+                raise ValueError("its assets are no list")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise AssetError(
-                f"the asset index cannot be read: {error}",
-                hint=remedy,
-            ) from error
-        return cls({asset.id: asset for asset in (_load(root, entry, remedy) for entry in entries)})
+            raise AssetError(f"the asset index cannot be read: {_missing(error)}", hint=remedy) from error
+        return cls({asset.id: asset for asset in (_load(root, entry, remedy, within) for entry in entries)})
 
     def __getitem__(self, asset_id: str) -> Asset:
         try:
@@ -148,42 +151,53 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
-def _load(root: Traversable, entry: Mapping[str, Any], remedy: str) -> Asset:
+def _load(root: Traversable, entry: Mapping[str, Any], remedy: str, within: Path | None) -> Asset:
     """Read one asset and check it against its entry in the index."""
     try:
         path, sha256, asset_id = str(entry["path"]), entry["sha256"], entry["id"]
     except (KeyError, TypeError) as error:
         raise AssetError(f"the asset index has an entry that is none: {entry!r}", hint=remedy) from error
-    asset = read_asset(root, path, name=str(asset_id))
+    asset = read_asset(root, path, name=str(asset_id), within=within)
     if asset.sha256 != sha256 or asset.id != asset_id:
         raise AssetError(f"the asset {asset.id} differs from the index: it has been altered", hint=remedy)
     return asset
 
 
-def read_asset(root: Traversable, path: str, *, name: str = "") -> Asset:
+def read_asset(root: Traversable, path: str, *, name: str = "", within: Path | None = None) -> Asset:
     """Read one asset from its table at `path` (`KIND/NAME.toml`) below `root`, and the files that it names.
 
-    Raises `AssetError` where something is missing or malformed, saying so of `name` or the path.
+    Raises `AssetError` where something is missing or malformed, saying so of `name` or the path; where a link leads out
+    of the folder `within`, of a pack that may be a stranger's.
     """
     try:
         parts = [plain_name(part) for part in path.split("/")]
         folder = root.joinpath(*parts[:-1])
-        table_bytes = folder.joinpath(parts[-1]).read_bytes()
-        table = tomllib.loads(table_bytes.decode("utf-8-sig"))
+        table_bytes = _bytes(folder.joinpath(parts[-1]), within)
+        table = parse_toml(table_bytes)
         names = [plain_name(name) for name in table.get("files", [])]
-        files = {name: folder.joinpath(name).read_bytes() for name in names}
+        files = {name: _bytes(folder.joinpath(name), within) for name in names}
         shape = table.get("shape", {})
         texts = {key: table[key] for key in ("id", "kind", "title", "licence", "origin")}
         if not isinstance(shape, dict) or not all(isinstance(text, str) for text in texts.values()):
             raise ValueError("id, kind, title, licence and origin are texts, and shape is a table")
+        if not 0 <= (weight := float(table.get("weight", 1.0))) < math.inf:
+            raise ValueError(f"its weight is {weight}")
         return Asset(
             **texts,
             held_out=bool(table.get("held_out", False)),
-            weight=float(table.get("weight", 1.0)),
+            weight=weight,
             sha256=asset_digest([(parts[-1], table_bytes), *files.items()]),
             shape=shape,
             files=files,
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        raise AssetError(f"the asset {name or path} cannot be read: {why}") from error
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise AssetError(f"the asset {name or path} cannot be read: {_missing(error)}") from error
+
+
+def _bytes(place: Traversable, within: Path | None) -> bytes:
+    """Return a file of assets, which may lie in an archive; of a folder, through the gate."""
+    return read_regular(place, most_bytes=MOST_BYTES, within=within) if isinstance(place, Path) else place.read_bytes()
+
+
+def _missing(error: Exception) -> str:
+    return f"it has no {error}" if isinstance(error, KeyError) else why(error)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import sys
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,12 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from fdgen.errors import RecipeError
+from fdgen.io.json_file import why
+from fdgen.io.toml_file import parse_toml, read_toml
 from fdgen.licences import terms_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 CARD = "card.toml"
 
@@ -119,9 +115,9 @@ def starting_text(kind: str, name: str, planned: Plan | None = None) -> str:
 def read_prose(path: Path) -> Prose:
     """Read a card.toml; raise `RecipeError` naming what is wrong in it."""
     try:
-        values = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecipeError(f"{path} cannot be read: {error}", hint="mend it, or delete it to start anew") from error
+        values = read_toml(path, within=path.parent)
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path} cannot be read: {why(error)}", hint="mend it, or delete it to start anew") from error
     plan = values.pop("planned", None)
     for key in values:
         if key not in EXPLAINED:
@@ -155,7 +151,7 @@ def _plan(path: Path, values: Any) -> Plan:
 
 
 def _words(name: str) -> dict[str, str]:
-    return tomllib.loads(WORDS.joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+    return parse_toml(WORDS.joinpath(f"{name}.toml").read_bytes())
 
 
 def _toml(value: Any) -> str:

@@ -22,7 +22,10 @@ from fdgen.contract import Manifest
 from fdgen.croissant import croissant_json, manifest_sum
 from fdgen.errors import DatasetError, RecipeError
 from fdgen.folder import ADDED
+from fdgen.io.inside import inside
+from fdgen.io.json_file import read_json, why
 from fdgen.io.lock import folder_lock
+from fdgen.io.regular_file import read_regular
 from fdgen.labels import check_label
 from fdgen.laws import Problem
 from fdgen.recipe import Recipe
@@ -32,11 +35,17 @@ from fdgen.version_lock import LOCK, RECIPE, is_card, read_lock, write_lock
 
 NUMBERS = "numbers.json"
 
+MOST_BYTES = 2_000_000
+"""Of a text in the folder of a card: comparing two takes time with the square of their lines."""
+
 MOST_SHOWN = 100
 """Characters of a value; of a longer one, the part around the difference is shown."""
 
 MOST_TOLD = 20
 """Differences that are named of one file; the rest is counted."""
+
+_ODD = (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, ZeroDivisionError)
+"""All that telling of numbers can raise which are of other types than ours."""
 
 OnFace = Callable[[int, int], None]
 
@@ -56,7 +65,7 @@ def is_planned(folder: Path) -> bool:
 
 def default_out(dataset: Mapping[str, Any]) -> Path:
     """Return the folder of a version's card: `data_cards/NAME-VERSION`."""
-    return Path("data_cards") / f"{dataset['name']}-{dataset['version']}"
+    return inside(Path("data_cards"), f"{dataset['name']}-{dataset['version']}")
 
 
 def write_card(
@@ -86,7 +95,7 @@ def write_card(
         prose = read_prose(out / CARD)
     files = _files(numbers, prose, manifest.dataset["shards"], root)
     for name, data in files.items():
-        write_whole(out / name, data)
+        write_whole(inside(out, name), data)
     write_sums(out)
     _add_to_dataset(root, {name: files[name] for name in ADDED})
     return out
@@ -129,10 +138,9 @@ def check(
     files = _files(numbers, read_prose(out / CARD), manifest.dataset["shards"], folder)
     problems = [*_lock_problems(out, manifest.dataset), *_file_problems(out, files), *sum_problems(out)]
     for name in ADDED:
-        if (folder / name).exists() and (folder / name).read_bytes() != files[name]:
-            problems.append(
-                Problem(str(folder / name), None, "card", "it is not that of the card: write the card again")
-            )
+        path = inside(folder, name)
+        if path.exists() and _bytes(path) != files[name]:
+            problems.append(Problem(str(path), None, "card", "it is not that of the card: write the card again"))
     return Checked(tuple(_once(problems)))
 
 
@@ -171,8 +179,8 @@ def _own_problems(folder: Path) -> list[Problem]:
     sha256 = manifest_sum(_json(folder / "croissant.json"))
     try:
         made = _made(true, read_prose(folder / CARD), lock.facts["shards"], sha256)
-    except (KeyError, TypeError, AttributeError) as error:
-        return _once([*problems, Problem(NUMBERS, None, "card", f"it lacks what a card tells: {error}")])
+    except _ODD as error:
+        return _once([*problems, Problem(NUMBERS, None, "card", f"it lacks what a card tells: {why(error)}")])
     return _once([*_file_problems(folder, made), *problems])
 
 
@@ -190,13 +198,14 @@ def _lock_problems(out: Path, dataset: Mapping[str, Any]) -> Iterator[Problem]:
 def _file_problems(out: Path, files: Mapping[str, bytes]) -> Iterator[Problem]:
     """Name what differs between the files of a card and what they are to be."""
     for name, data in files.items():
-        found, wanted = _text(out / name), data.decode()
+        path, wanted = inside(out, name), data.decode()
+        found = _text(path)
         if found is None:
             yield Problem(name, None, "card", "it is missing or no text")
         elif name.endswith(".md"):
             yield from _text_problems(name, found, wanted)
         elif found != wanted:
-            yield from _value_problems(name, _json(out / name), json.loads(wanted))
+            yield from _value_problems(name, _json(path), json.loads(wanted))
 
 
 def _text_problems(name: str, found: str | None, wanted: str) -> list[Problem]:
@@ -278,8 +287,9 @@ def _add_to_dataset(root: Path, files: Mapping[str, bytes]) -> None:
         if problems:
             raise DatasetError(f"{root / SUMS}: {problems[0].message}", hint=f"run `fdgen verify {root}`")
         for name, data in files.items():
-            write_whole(root / name, data)
-            sums[name] = str(file_sha256(root / name))
+            path = inside(root, name)
+            write_whole(path, data)
+            sums[name] = str(file_sha256(path))
         write_whole(root / SUMS, sums_text(sums))
 
 
@@ -299,15 +309,23 @@ def _refuse_within(out: Path, root: Path) -> None:
         raise DatasetError(f"{out} lies within the dataset {root}", hint="name a folder outside of it")
 
 
-def _text(path: Path) -> str | None:
+def _bytes(path: Path) -> bytes | None:
     try:
-        return path.read_bytes().decode("utf-8")
-    except (OSError, ValueError):
+        return read_regular(path, most_bytes=MOST_BYTES, within=path.parent)
+    except OSError:
+        return None
+
+
+def _text(path: Path) -> str | None:
+    data = _bytes(path)
+    try:
+        return None if data is None else data.decode("utf-8")
+    except ValueError:
         return None
 
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(path, within=path.parent)
+    except DatasetError:
         return None

@@ -15,9 +15,11 @@ import pyarrow as pa
 from fdgen.contract import read_finished
 from fdgen.errors import DatasetError
 from fdgen.io.folders import mistaken
+from fdgen.io.json_file import why
+from fdgen.io.regular_file import read_regular
 from fdgen.laws import Problem
 from fdgen.lock_tables import DIGESTS, SOURCES, source_rows
-from fdgen.sums import file_sha256, listed_sums
+from fdgen.sums import MOST_BYTES, file_sha256, listed_sums
 from fdgen.tables import read_columns, read_landmark_digests, read_sources
 from fdgen.version_lock import is_card, read_lock
 
@@ -60,7 +62,7 @@ class Edition:
         problems: list[Problem] = []
         listed = listed_sums(where, problems)
         for name in ("dataset.json", "manifest.parquet"):
-            if problems or listed.get(name) != file_sha256(where / name):
+            if problems or listed.get(name) != file_sha256(where / name, within=where):
                 raise DatasetError(f"{where / name} is damaged", hint=f"run `fdgen verify {where}`")
         samples = read_columns(where / "manifest.parquet", COMPARED)
         return cls(where, dataset, dataset["recipe"], samples, True, _sums=listed)
@@ -104,10 +106,10 @@ class Edition:
         if not self.is_dataset:
             return {}
         try:
-            text = (self.where / "rejects.csv").read_bytes().decode("utf-8")
+            text = read_regular(self.where / "rejects.csv", most_bytes=MOST_BYTES, within=self.where).decode("utf-8")
             rows = csv.DictReader(io.StringIO(text, newline=""))
             return {(row["sha256"], int(row["variant"])): row["reason"] for row in rows}
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise DatasetError(
-                f"{self.where / 'rejects.csv'} cannot be read: {error}", hint=f"run `fdgen verify {self.where}`"
+                f"{self.where / 'rejects.csv'} cannot be read: {why(error)}", hint=f"run `fdgen verify {self.where}`"
             ) from error

@@ -6,26 +6,45 @@ escapes is a bug of ours and keeps its traceback.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
+
+MOST_CHARACTERS = 2_000
+"""Of a message: what stands in it may be a stranger's, and a terminal is no place for a megabyte."""
+
+_BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
 
 class FdError(Exception):
     """Base of every error we raise on purpose.
 
-    `message` is one sentence naming the file or option at fault; `hint` is the next command or change to try.
+    `message` is one sentence naming the file or option at fault; `hint` is the next command or change to try. Both are
+    one line, whatever stood in the file that they speak of.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
+        message = one_line(message)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = one_line(hint)
 
     def __reduce__(self) -> tuple[Callable[..., FdError], tuple[type[FdError], dict[str, Any]]]:
         """Pickle with the keyword arguments, so that a worker's error reaches the parent as it was raised."""
         return _unpickle, (type(self), vars(self))
+
+
+def one_line(text: str) -> str:
+    r"""Return text without line breaks and control characters, cut where it is very long.
+
+    >>> one_line("half\n  a \x1b[31mword")
+    'half a \\x1b[31mword'
+    """
+    text = _CONTROLS.sub(lambda odd: ascii(odd[0])[1:-1], _BREAKS.sub(" ", text).strip())
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} ..."
 
 
 def _unpickle(kind: type[FdError], arguments: dict[str, Any]) -> FdError:

@@ -100,7 +100,7 @@ def export(
         folder.finish()
     if on_progress is not None:
         on_progress(done, len(manifest))
-    files = {name: (out / name).stat().st_size for name in folder.sums}
+    files = {name: folder.path(name).stat().st_size for name in folder.sums}
     return {**claim, "made_now": done - kept, "files": len(files), "bytes": sum(files.values())}
 
 
@@ -115,7 +115,7 @@ def _shards(manifest: Manifest) -> Iterator[Shard]:
 
 def _samples(manifest: Manifest, shard: Shard, members: tuple[str, ...]) -> Iterator[Sample]:
     """Read a shard from front to back, one read a sample; raise `DatasetError` where a byte is not as recorded."""
-    path = manifest.root / "shards" / f"{shard.name}.tar"
+    path = manifest.shard(shard.name)
     for row in shard.records():
         places = {
             name: (int(row[f"{column}_offset"]), int(row[f"{column}_size"]), row[f"{column}_sha256"])
@@ -139,7 +139,7 @@ def _samples(manifest: Manifest, shard: Shard, members: tuple[str, ...]) -> Iter
 
 def _refuse_torn(manifest: Manifest, shard: Shard) -> None:
     """Find that a shard is missing or cut short before anything is written; that of a URL is found as it is read."""
-    path = manifest.root / "shards" / f"{shard.name}.tar"
+    path = manifest.shard(shard.name)
     if isinstance(path, Remote):
         return
     expected = next((row["bytes"] for row in manifest.dataset["shards"] if row["name"] == shard.name), 0)

@@ -21,6 +21,7 @@ from fdgen.contract import SPLITS, Manifest
 from fdgen.export_folder import ExportFolder
 from fdgen.export_rows import Sample, Shard
 from fdgen.images import decode_png
+from fdgen.io.regular_file import open_regular
 from fdgen.licences import terms_of
 from fdgen.recipe import Kinds
 
@@ -95,7 +96,7 @@ class Coco:
         file.write(b'\n], "annotations": [\n')
         between = b""
         for shard in shards:
-            with (self.folder.root / _fragment(name, shard)).open("rb") as fragment:
+            with open_regular(self.folder.path(_fragment(name, shard))) as fragment:
                 for line in fragment:
                     file.write(between + line.rstrip(b"\n"))
                     between = b",\n"

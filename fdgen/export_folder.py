@@ -18,9 +18,12 @@ from typing import Any, BinaryIO
 
 from fdgen.atomic import is_temporary, naming, whole_file, write_whole
 from fdgen.errors import DatasetError, MixingError
+from fdgen.io.inside import inside
+from fdgen.io.json_file import read_json
 from fdgen.io.lock import LOCK_NAME, folder_lock
+from fdgen.io.regular_file import is_regular, read_regular
 from fdgen.laws import Problem
-from fdgen.sums import SUMS, file_sha256, listed_sums, sums_text
+from fdgen.sums import MOST_BYTES, SUMS, file_sha256, listed_sums, sums_text
 
 CLAIM = "export.json"
 FINISHED = ".finished.txt"
@@ -37,29 +40,36 @@ class ExportFolder:
         """Sums of what this run has made, or has found whole."""
         self._untold: dict[str, str] = {}
 
+    def path(self, name: str) -> Path:
+        """Return where a file of the export lies; raise `DatasetError` where that is not in its folder."""
+        return inside(self.root, name)
+
     def holds(self, name: str, sha256: str | None = None) -> bool:
         """Tell whether a file is there and whole: of this sum, or of that which an earlier run wrote down."""
         wanted = sha256 or self.found.get(name)
-        path = self.root / name
-        if wanted is None or not path.is_file() or file_sha256(path) != wanted:
+        path = self.path(name)
+        if wanted is None or not is_regular(path) or file_sha256(path) != wanted:
             return False
         self._add(name, wanted)
         return True
 
     def put(self, name: str, data: bytes, sha256: str) -> None:
         """Write a file whose sum is known. It is not synced by itself: `finish` does that for all."""
-        path = self.root / name
-        temporary = path.with_name(f".{path.name}.tmp")
+        path = self.path(name)
+        folder, _, last = name.rpartition("/")
+        temporary = inside(self.root, f"{folder}/.{last}.tmp".lstrip("/"))
         with naming(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(data)
+            temporary.unlink(missing_ok=True)
+            with temporary.open("xb") as file:
+                file.write(data)
             temporary.replace(path)
         self._add(name, sha256)
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[BinaryIO]:
         """Open a file that appears when the block ends, and not if it raises; its sum is written down."""
-        path = self.root / name
+        path = self.path(name)
         with naming(path):
             path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file, naming(path):
@@ -71,14 +81,14 @@ class ExportFolder:
 
     def note(self) -> None:
         """Write down the sums so far, for a run that goes on after this one was stopped."""
-        path = self.root / FINISHED
+        path = self.path(FINISHED)
         with naming(path), path.open("a", encoding="utf-8") as file:
             file.writelines(f"{sha256}  {name}\n" for name, sha256 in self._untold.items())
         self._untold.clear()
 
     def drop(self, name: str) -> None:
         """Remove a file that was needed on the way alone, and its folder if that is empty."""
-        path = self.root / name
+        path = self.path(name)
         with naming(path):
             path.unlink(missing_ok=True)
             if path.parent.is_dir() and not any(path.parent.iterdir()):
@@ -125,8 +135,8 @@ def _refuse_other(root: Path, claim: Mapping[str, Any]) -> None:
             raise DatasetError(f"{root} is a file, not a folder", hint="name a new or empty folder as the output")
         names = sorted(path.name for path in root.iterdir() if path.name != LOCK_NAME and not is_temporary(path))
     try:
-        found = json.loads((root / CLAIM).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        found = read_json(root / CLAIM, within=root)
+    except DatasetError:
         found = None
     if not isinstance(found, dict):
         if names:
@@ -152,7 +162,7 @@ def _refuse_other(root: Path, claim: Mapping[str, Any]) -> None:
 def _sums(path: Path) -> dict[str, str]:
     """Read a list of sums as far as it is whole: the last line of a killed run may be torn."""
     try:
-        lines = path.read_bytes().decode("utf-8", "replace").split("\n")[:-1]
+        lines = read_regular(path, most_bytes=MOST_BYTES).decode("utf-8", "replace").split("\n")[:-1]
     except OSError:
         return {}
     return {name: sha256 for sha256, separator, name in (line.partition("  ") for line in lines) if separator}

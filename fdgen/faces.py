@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from fdgen.celeba import CelebA, find_images
 from fdgen.contract import Image, Reject
-from fdgen.errors import FacesError
+from fdgen.errors import DatasetError, FacesError
 from fdgen.file_digests import DigestMemory
 from fdgen.identities import IDENTITIES_CSV, read_identities
 from fdgen.io.folders import recognised
+from fdgen.io.json_file import read_object
 from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_SUFFIXES, picture_format
+from fdgen.io.regular_file import is_regular
 from fdgen.sources import (
     FaceSource,
     ListedFolder,
@@ -204,10 +206,9 @@ def _is_picture(path: Path) -> bool:
 def _is_dataset(folder: Path) -> bool:
     path = folder / "dataset.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (OSError, ValueError):
+        return is_regular(path) and "spec_id" in read_object(path)
+    except DatasetError:
         return False
-    return isinstance(values, dict) and "spec_id" in values
 
 
 def _refuse_unreadable(folder: Path) -> None:

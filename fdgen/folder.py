@@ -12,6 +12,7 @@ from typing import Any
 from fdgen.atomic import is_temporary, naming, write_whole
 from fdgen.contract import SCHEMA
 from fdgen.errors import DatasetError, MixingError
+from fdgen.io.json_file import read_object
 from fdgen.io.lock import LOCK_NAME, folder_lock
 from fdgen.shards import read_receipt
 from fdgen.sources import Source
@@ -102,10 +103,10 @@ def _back_to(assets: Mapping[str, str], wanted: Mapping[str, str]) -> str:
 def read_dataset(out: Path) -> dict[str, Any] | None:
     """Return a dataset.json that is whole in itself, finished or not; None where there is none or it is damaged."""
     try:
-        dataset = json.loads((out / "dataset.json").read_bytes())
+        dataset = read_object(out / "dataset.json", within=out)
         if dataset["schema"] == SCHEMA and dataset["spec_id"] == spec_id(dataset):
-            return dict(dataset)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return dataset
+    except (DatasetError, ValueError, KeyError, TypeError, AttributeError):
         pass
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +14,15 @@ import numpy.typing as npt
 from fdgen.errors import AssetError, PictureError
 from fdgen.geometry import Floats, Ints, vertex_normals
 from fdgen.images import decode
+from fdgen.io.json_file import parse_json
 from fdgen.lighting import to_linear
 
 F32 = npt.NDArray[np.float32]
 
 MAX_TRIANGLES = 200_000
 """More than a face of a few hundred pixels can show, or a renderer draw in time."""
+
+MAX_NODES = 10_000
 
 _COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
@@ -68,7 +70,7 @@ def _chunks(data: bytes) -> tuple[Mapping[str, Any], bytes]:
         raise ValueError(f"its version is {version}, not 2")
     if length > len(data) or 20 + json_length > len(data):
         raise ValueError("its end is missing")
-    document = json.loads(data[20 : 20 + json_length].decode("utf-8"))
+    document = parse_json(data[20 : 20 + json_length])
     rest = data[20 + json_length : length]
     if len(rest) < 8:
         return document, b""
@@ -90,6 +92,7 @@ class _Reader:
             raise ValueError("its data lies in another file")
         self.parts: list[tuple[Floats, Floats, Ints, F32, F32]] = []
         self.texture: int | None = None
+        self.visits = self.triangles = 0
 
     def mesh(self) -> GlbMesh:
         nodes = self.document.get("nodes", [])
@@ -110,6 +113,9 @@ class _Reader:
     def _walk(self, nodes: list[Any], index: int, above: Floats, depth: int) -> None:
         if depth > 64:
             raise ValueError("its nodes are nested too deeply")
+        self.visits += 1
+        if self.visits > MAX_NODES:  # a node may stand in several places: a few can make a tree without end
+            raise ValueError(f"its scene has more than {MAX_NODES:,} nodes")
         node = nodes[index]
         world = above @ _transform(node)
         if "mesh" in node:
@@ -126,8 +132,11 @@ class _Reader:
         count = len(local)
         indices = primitive.get("indices")
         faces = np.arange(count) if indices is None else self._accessor(indices).ravel()
-        if len(faces) % 3 or (len(faces) and int(faces.max()) >= count):
+        if len(faces) % 3 or faces.dtype.kind not in "iu" or not 0 <= faces.min() <= faces.max() < count:
             raise ValueError("its triangles name vertices that are not there")
+        self.triangles += len(faces) // 3
+        if max(self.triangles, count // 3) > MAX_TRIANGLES:
+            raise ValueError(f"it has more than {MAX_TRIANGLES:,} triangles: the limit")
         faces = faces.reshape(-1, 3).astype(np.int32)
         vertices = local @ world[:3, :3].T + world[:3, 3]
         if np.linalg.det(world[:3, :3]) < 0:
@@ -138,6 +147,9 @@ class _Reader:
         else:
             normals = vertex_normals(vertices, faces)
         albedo, uv = self._material(primitive, attributes, count)
+        for values in (normals, albedo, uv):  # the renderer, which is compiled, looks up what they say unchecked
+            if len(values) != count or not np.isfinite(values).all():
+                raise ValueError("its normals, colours or texture coordinates are not one for each vertex")
         self.parts.append((vertices, normals, faces, albedo, uv))
 
     def _material(

@@ -20,10 +20,12 @@ MOST_CHARACTERS = 64
 UNVERSIONED = "0.0.0+"
 """A dataset that was given no version has this one, with the first digits of its content_id."""
 
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+NAME_PATTERN = r"[a-z][a-z0-9]*(-[a-z0-9]+)*"
 _NUMBER, _PART = r"(0|[1-9][0-9]*)", r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_PART}(\.{_PART})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
+VERSION_PATTERN = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-{_PART}(\.{_PART})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?"
 """As semver.org defines it."""
+
+_NAME, _VERSION = re.compile(NAME_PATTERN), re.compile(VERSION_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from fdgen.contract import Image, SampleRecord, ShardReceipt
+from fdgen.errors import one_line
 
 COVERAGE_STEP = 1e-6
 """Coverage is recorded to six digits, so a recomputed one may differ by this much."""
@@ -25,6 +26,11 @@ class Problem:
     key: str | None
     law: str
     message: str
+
+    def __post_init__(self) -> None:
+        """Keep what is told to one line, whatever stood in the file."""
+        object.__setattr__(self, "file", one_line(self.file))
+        object.__setattr__(self, "message", one_line(self.message))
 
 
 def pair_problems(

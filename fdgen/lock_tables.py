@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from fdgen.atomic import write_whole
 from fdgen.contract import MEMBERS, canonical_json, digest_json, merkle_root
 from fdgen.errors import DatasetError
+from fdgen.io.parquet_file import open_parquet, read_all
 from fdgen.sources import Source
 
 DIGESTS = tuple(f"{member.replace('.', '_')}_sha256" for member in MEMBERS)
@@ -97,11 +98,8 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     """Read one of the tables; raise `DatasetError` where it is another file, or has gaps."""
-    try:
-        with pq.ParquetFile(path) as file:  # `pq.read_table` imports pandas, which takes longer than reading
-            table = file.read()
-    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}") from error
+    with open_parquet(path, name=str(path), within=path.parent) as file:
+        table = read_all(file)
     if not table.schema.equals(schema):
         raise DatasetError(f"{path} has other columns than expected")
     if any(column.null_count for column in table.columns):

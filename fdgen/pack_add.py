@@ -12,19 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from fdgen.anchors import guess_in_mesh, guess_in_picture
-from fdgen.assets import Asset
+from fdgen.assets import MOST_BYTES, Asset
 from fdgen.atomic import naming, write_whole
 from fdgen.errors import AssetError, PictureError
 from fdgen.glb import read_glb
 from fdgen.images import decode_rgba, picture_size
+from fdgen.io.inside import inside
 from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_FORMATS, picture_format
+from fdgen.io.regular_file import check_regular, read_regular
 from fdgen.occluders import OCCLUDERS
 from fdgen.occluders.imported_spec import FORMS, form_of
 from fdgen.packs import INDEX, index_text, read_pack
 
 MAX_CUTOUT_PIXELS = 25_000_000
 """Larger cut-outs only cost time: a crop shows a few hundred pixels of one."""
-MAX_BYTES = 100_000_000
 
 _SUFFIXES = {one.name: one.suffixes[0] for one in PICTURE_FORMATS}
 _TINTED = 0.12
@@ -52,11 +53,9 @@ def add_asset(pack: Path, file: Path, wanted: Addition) -> Asset:
     """
     asset_id, stem = _names(file, wanted)
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise AssetError(
-                f"{file} has {file.stat().st_size / 1e6:,.0f} MB", hint=f"the limit is {MAX_BYTES / 1e6:,.0f}"
-            )
-        data = file.read_bytes()
+        if (size := check_regular(file)) > MOST_BYTES:
+            raise AssetError(f"{file} has {size / 1e6:,.0f} MB", hint=f"the limit is {MOST_BYTES / 1e6:,.0f}")
+        data = read_regular(file, most_bytes=MOST_BYTES)
     except OSError as error:
         raise AssetError(f"{file} cannot be read: {error.strerror}", hint="name a picture or a .glb file") from error
     form = wanted.form or form_of(wanted.kind)
@@ -66,11 +65,11 @@ def add_asset(pack: Path, file: Path, wanted: Addition) -> Asset:
         name, anchors = f"{stem}.glb", guess_in_mesh(read_glb(data, str(file)).vertices, form)
     else:
         name, anchors = f"{stem}{_suffix(data)}", _anchors_of_picture(data, file, wanted.kind, form)
-    folder = pack / wanted.kind
+    folder, table = inside(pack, wanted.kind), inside(pack, f"{wanted.kind}/{stem}.toml")
     if pack.exists():
-        _refuse_taken(pack, asset_id, folder / f"{stem}.toml", data)
+        _refuse_taken(pack, asset_id, table, data)
     text = _table(asset_id, wanted, name, form, anchors, is_mesh=is_mesh, width_px=_width(data, is_mesh, str(file)))
-    written = [(folder / name, data), (folder / f"{stem}.toml", text.encode())]
+    written = [(inside(pack, f"{wanted.kind}/{name}"), data), (table, text.encode())]
     fresh = [path for path in (pack, folder) if not path.exists()]
     with naming(pack):
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.anchors import arrangement_problems, stray_anchors
-from fdgen.assets import Asset, read_asset
-from fdgen.errors import AssetError, PictureError
+from fdgen.assets import MOST_BYTES, Asset, read_asset
+from fdgen.errors import AssetError, PictureError, one_line
 from fdgen.glb import read_glb
 from fdgen.images import decode_rgba
+from fdgen.io.regular_file import read_regular
 from fdgen.occluders.imported_spec import ImportedSpec, is_imported
 from fdgen.packs import INDEX, index_text, refuse_unfit, tables
 
@@ -38,6 +39,11 @@ class Finding:
     problem: str
     remedy: str
 
+    def __post_init__(self) -> None:
+        """Keep what is told to one line, whatever stood in the pack."""
+        for name in ("where", "problem", "remedy"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))
+
 
 def check_pack(pack: Path) -> list[Finding]:
     """Return what is to be mended in a pack, nothing if all is well; raise `AssetError` where there is no pack."""
@@ -51,7 +57,7 @@ def check_pack(pack: Path) -> list[Finding]:
     pictures: dict[str, Rgba] = {}
     for path in paths:
         try:
-            asset = read_asset(pack, path)
+            asset = read_asset(pack, path, within=pack)
             refuse_unfit(asset)
         except AssetError as error:
             findings.append(Finding(path, error.message, error.hint or "mend that file"))
@@ -170,7 +176,7 @@ def _index(pack: Path) -> Iterator[Finding]:
     """Compare the index with the folder."""
     path = pack / INDEX
     try:
-        same = path.read_text(encoding="utf-8") == index_text(pack)
+        same = read_regular(path, most_bytes=MOST_BYTES, within=pack).decode() == index_text(pack)
     except (OSError, ValueError):
         same = False
     except AssetError:  # of one id twice: told already

@@ -15,6 +15,7 @@ from fdgen.assets import Asset, AssetLibrary, read_asset
 from fdgen.atomic import write_whole
 from fdgen.errors import AssetError
 from fdgen.io.folders import nothing_in
+from fdgen.io.regular_file import is_regular
 from fdgen.occluders import OCCLUDERS
 from fdgen.occluders.imported_spec import ImportedSpec, is_imported
 
@@ -54,7 +55,7 @@ def read_pack(pack: Path, *, indexed: bool = True) -> AssetLibrary:
             raise AssetError(
                 f"{pack} is no pack: {why}", hint=f"`fdgen assets add PICTURE --pack {pack}` puts an occluder into it"
             )
-        if not (pack / INDEX).is_file():
+        if not is_regular(pack / INDEX):
             raise AssetError(
                 f"{pack} is no pack: it has no {INDEX}",
                 hint=f"`fdgen assets index {pack}` writes one, of what is there",
@@ -62,7 +63,7 @@ def read_pack(pack: Path, *, indexed: bool = True) -> AssetLibrary:
         remedy = f"if the change is meant, run `fdgen assets index {pack}`; else take the unaltered pack"
         library = AssetLibrary.load(pack, remedy=remedy)
     else:
-        library = _by_id(pack, [read_asset(pack, path) for path in tables(pack)])
+        library = _by_id(pack, [read_asset(pack, path, within=pack) for path in tables(pack)])
     for asset in library.assets.values():
         refuse_unfit(asset)
     return library
@@ -90,7 +91,7 @@ def tables(pack: Path) -> list[str]:
 
 def index_text(pack: Path) -> str:
     """Return the index of what is in a pack now; raise `AssetError` where a table or a file cannot be read."""
-    assets = [(path, read_asset(pack, path)) for path in tables(pack)]
+    assets = [(path, read_asset(pack, path, within=pack)) for path in tables(pack)]
     _by_id(pack, [asset for _, asset in assets])
     names = ("id", "kind", "title", "licence", "held_out")
     entries = [

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fdgen.errors import RecipeError
+from fdgen.io.toml_file import read_toml
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -87,16 +88,13 @@ def _find(path_or_name: str | Path) -> Path:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return read_toml(path)
     except OSError as error:
         raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from error
-    except RecursionError as error:
-        raise RecipeError(f"the recipe {path} is nested too deeply", hint="no value of a recipe is") from error
     except ValueError as error:  # not UTF-8, or not TOML
         raise RecipeError(
             f"the recipe {path} is not valid TOML: {error}", hint="mend that place in the file"
         ) from error
-    return values
 
 
 def _find_packs(values: Mapping[str, Any], folder: Path) -> None:

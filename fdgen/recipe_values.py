@@ -12,7 +12,7 @@ def within(low: float, high: float) -> AfterValidator:
 
     def check(value: float) -> float:
         if not low <= value <= high:
-            raise ValueError(f"must be in [{low:g}, {high:g}], got {value:g}")
+            raise ValueError(f"must be in [{low:g}, {high:g}], got {min(max(value, -1.7e308), 1.7e308):g}")
         return value + 0  # -0.0 and 0.0 are one value, and must have one digest
 
     return AfterValidator(check)
@@ -23,7 +23,7 @@ def at_least(low: int) -> AfterValidator:
 
     def check(value: int) -> int:
         if value < low:
-            raise ValueError(f"must be {low} or more, got {value}")
+            raise ValueError(f"must be {low} or more, got {min(max(value, -1.7e308), 1.7e308):g}")
         return value
 
     return AfterValidator(check)
@@ -32,7 +32,7 @@ def at_least(low: int) -> AfterValidator:
 def above_zero(value: float) -> float:
     """Refuse 0 and less."""
     if value <= 0:
-        raise ValueError(f"must be greater than 0, got {value:g}")
+        raise ValueError(f"must be greater than 0, got {min(max(value, -1.7e308), 1.7e308):g}")
     return value
 
 
@@ -41,9 +41,9 @@ MOST_WEIGHT = 1e6  # only ratios count, and sums of weights must stay finite
 
 def _weight(value: float) -> float:
     if value < 0:
-        raise ValueError(f"must be 0 or more, got {value:g}")
+        raise ValueError(f"must be 0 or more, got {min(max(value, -1.7e308), 1.7e308):g}")
     if value > MOST_WEIGHT:
-        raise ValueError(f"must be {MOST_WEIGHT:,.0f} or less, got {value:g}")
+        raise ValueError(f"must be {MOST_WEIGHT:,.0f} or less, got {min(max(value, -1.7e308), 1.7e308):g}")
     return value + 0
 
 

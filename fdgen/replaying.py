@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +113,7 @@ def replay_sample(manifest: Manifest, key: str, packs: Sequence[str | Path] = ()
     for name, data in members.items():
         if hashlib.sha256(data).hexdigest() != row[f"{name.replace('.', '_')}_sha256"]:
             raise DatasetError(f"{key}.{name} in {root} has been altered", hint=f"run `fdgen verify {root}`")
-    record = SampleRecord.from_mapping(json.loads(members["json"]))
+    record = SampleRecord.from_json(members["json"])
     assets = manifest.dataset["assets"]
     worn = {asset_id: assets[asset_id] for asset_id in record.asset_ids if asset_id in assets}
     replayer = Replayer.of(root, worn, packs, only=record.source_sha256)

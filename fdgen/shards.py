@@ -15,7 +15,6 @@ from fdgen.atomic import naming, whole_file, write_whole
 from fdgen.contract import (
     KEY_PATTERN,
     MEMBERS,
-    SPLITS,
     MemberEntry,
     Reject,
     SampleEntry,
@@ -25,11 +24,17 @@ from fdgen.contract import (
 )
 from fdgen.errors import DatasetError
 from fdgen.images import encode_png
+from fdgen.io.json_file import why
+from fdgen.io.regular_file import open_regular, read_regular
 from fdgen.laws import Problem, pair_problems
+from fdgen.records import SHARD_PATTERN
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
 """Two empty blocks close a tar file."""
+
+MOST_RECEIPT_BYTES = 512_000_000
+"""3 kB a sample, and a shard holds what its recipe says."""
 
 
 def shard_path(root: Path, name: str) -> Path:
@@ -111,14 +116,14 @@ def write_shard(
 def read_receipt(path: Path) -> ShardReceipt:
     """Read a receipt and check all that can be checked without its tar; raise `DatasetError` naming what is wrong."""
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = read_regular(path, most_bytes=MOST_RECEIPT_BYTES, within=path.parent.parent).decode("utf-8")
         receipt = ShardReceipt.from_json(text)
         canonical = receipt.to_json() + "\n" == text
-    except (OSError, ValueError, RecursionError, DatasetError) as error:
-        raise DatasetError(f"{path.name} cannot be read: {error}") from error
+    except (OSError, ValueError, DatasetError) as error:
+        raise DatasetError(f"{path.name} cannot be read: {why(error)}") from error
     if not canonical:
         raise DatasetError(f"{path.name} has been altered: it is not written as we write receipts")
-    if receipt.name != path.stem or receipt.split not in SPLITS:
+    if receipt.name != path.stem or not _named_for(receipt):
         raise DatasetError(f"{path.name} says it is {receipt.name!r} of the split {receipt.split!r}")
     _check_layout(receipt, path.name)
     return receipt
@@ -143,7 +148,7 @@ def read_samples(
             complain(None, "count", "the receipt knows no samples, but the tar is there")
         return
     try:
-        with path.open("rb") as file:
+        with open_regular(path, within=root) as file:
             size = file.seek(0, 2)
             file.seek(0)
             if size != receipt.bytes:
@@ -222,6 +227,10 @@ def _packed_size(entry: SampleEntry) -> int:
     return sum(BLOCK + member.size + padding(member.size) for member in entry.members.values())
 
 
+def _named_for(receipt: ShardReceipt) -> bool:
+    return SHARD_PATTERN.match(receipt.name) is not None and receipt.name.partition("-")[0] == receipt.split
+
+
 def _check_layout(receipt: ShardReceipt, file_name: str) -> None:
     """Refuse a receipt whose members do not follow each other without gap, or whose keys do not fit."""
     offset, keys = 0, set()
@@ -229,14 +238,14 @@ def _check_layout(receipt: ShardReceipt, file_name: str) -> None:
         record = entry.record
         if set(entry.members) != set(MEMBERS):
             raise DatasetError(f"{file_name} knows other members of {record.key!r} than a sample has")
-        if not isinstance(record.source_sha256, str) or record.key != sample_key(record.source_sha256, record.variant):
+        if record.key != sample_key(record.source_sha256, record.variant):
             raise DatasetError(f"{file_name} has a sample under the wrong key {record.key!r}")
         if record.key in keys or not KEY_PATTERN.match(record.key) or record.split != receipt.split:
             raise DatasetError(f"{file_name} has {record.key!r} twice, or of another split")
         keys.add(record.key)
         for name in MEMBERS:
             member = entry.members[name]
-            if type(member.size) is not int or member.size < 0 or member.offset != offset + BLOCK:
+            if member.offset != offset + BLOCK:
                 raise DatasetError(f"{file_name} has {record.key}.{name} at a place that does not fit")
             offset += BLOCK + member.size + padding(member.size)
     if receipt.bytes != (offset + len(END) if receipt.samples else 0):

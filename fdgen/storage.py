@@ -7,6 +7,7 @@ of bytes: nothing is downloaded but what is asked for.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -39,9 +40,19 @@ class Remote:
         """The last part of the path."""
         return self.url.rstrip("/").rpartition("/")[2]
 
-    def read_bytes(self) -> bytes:
-        """Return the whole file; raise `FileNotFoundError` where it is not there, `DatasetError` where it fails."""
-        return self._read(None, None)
+    def read_bytes(self, most_bytes: int) -> bytes:
+        """Return the whole file.
+
+        Raises `FileNotFoundError` where it is not there, `DatasetError` where it fails or has more than `most_bytes`.
+        """
+        size = self._size()
+        data = self._read(None, None) if size is None or size <= most_bytes else b""
+        if max(size or 0, len(data)) > most_bytes:
+            raise DatasetError(
+                f"{self} has {max(size or 0, len(data)):,} bytes, and no such file has more than {most_bytes:,}",
+                hint="check the URL: this is no dataset of ours",
+            )
+        return data
 
     def read_range(self, start: int, size: int) -> bytes:
         """Return `size` bytes from `start` on, fewer at the end of the file; raise as `read_bytes` does.
@@ -56,6 +67,14 @@ class Remote:
                 hint="copy the dataset to this machine, or serve it by one that answers range requests",
             )
         return data
+
+    def _size(self) -> int | None:
+        """Return how many bytes the file has, None where its server does not say."""
+        system, path = _open(self.url)
+        with contextlib.suppress(OSError, *_dropped()):  # reading says what is wrong, and tries again
+            size = system.size(path)
+            return None if size is None else int(size)
+        return None
 
     def _read(self, start: int | None, end: int | None) -> bytes:
         system, path = _open(self.url)
@@ -90,8 +109,11 @@ def read_range(file: Place, start: int, size: int) -> bytes:
     if isinstance(file, Remote):
         return file.read_range(start, size)
     with file.open("rb", buffering=0) as opened:  # no handle is kept: an open takes 2 us
+        there = os.fstat(opened.fileno()).st_size - start  # what is asked for is made room for at once
+        if size < 0 or there <= 0:
+            return b""
         opened.seek(start)
-        return opened.read(size)
+        return opened.read(min(size, there))
 
 
 def _open(url: str) -> tuple[Any, str]:

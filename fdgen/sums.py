@@ -8,9 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fdgen.atomic import is_temporary, naming, write_whole
+from fdgen.io.json_file import why
+from fdgen.io.regular_file import open_regular, read_regular
 from fdgen.laws import Problem
 
 SUMS = "SHA256SUMS"
+
+MOST_BYTES = 256_000_000
+"""Of a list; an export of a million pictures has 100 MB."""
 
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
@@ -27,29 +32,29 @@ def write_sums(folder: Path) -> None:
     """
     with naming(folder / SUMS):
         lasting = [name for name in present(folder) if not is_temporary(folder / name)]
-        sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in lasting}
+        sums = {name: _digest(folder / name, folder) for name in lasting}
     write_whole(folder / SUMS, sums_text(sums))
 
 
 def present(folder: Path) -> list[str]:
     """Return the files below `folder` that a list of sums is to name, sorted: all but the list itself."""
-    paths = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
+    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     return sorted(name for path in paths if (name := path.relative_to(folder).as_posix()) != SUMS)
 
 
 def listed_sums(folder: Path, problems: list[Problem]) -> dict[str, str]:
     """Return the sha256 of each file by its name, as listed; what is wrong with the list goes to `problems`."""
     try:
-        text = (folder / SUMS).read_bytes().decode("utf-8")
+        text = read_regular(folder / SUMS, most_bytes=MOST_BYTES, within=folder).decode("utf-8")
     except FileNotFoundError:
         problems.append(Problem(SUMS, None, "missing", "there is no list of sums"))
         return {}
     except (OSError, ValueError) as error:
-        problems.append(Problem(SUMS, None, "sha256", f"the list of sums cannot be read: {error}"))
+        problems.append(Problem(SUMS, None, "sha256", f"the list of sums cannot be read: {why(error)}"))
         return {}
     listed = {}
     for number, line in enumerate(text.split("\n")[:-1], 1):
-        if match := _LINE.fullmatch(line):
+        if (match := _LINE.fullmatch(line)) and plain_path(match[2]):
             listed[match[2]] = match[1]
         else:
             problems.append(Problem(SUMS, None, "sha256", f"line {number} is not a sum"))
@@ -69,14 +74,14 @@ def sum_problems(folder: Path) -> list[Problem]:
     for name, sha256 in listed.items():
         if name not in there:
             problems.append(Problem(name, None, "missing", f"{SUMS} lists this file, but it is not there"))
-        elif file_sha256(folder / name) != sha256:
+        elif file_sha256(folder / name, within=folder) != sha256:
             problems.append(Problem(name, None, "sha256", altered()))
     return problems
 
 
 def is_listed(folder: Path, name: str) -> bool:
     """Tell whether a file is the one that the list of sums vouches for."""
-    return listed_sums(folder, []).get(name, "") == file_sha256(folder / name)
+    return listed_sums(folder, []).get(name, "") == file_sha256(folder / name, within=folder)
 
 
 def altered() -> str:
@@ -84,13 +89,22 @@ def altered() -> str:
     return f"the file has been altered: its sha256 differs from {SUMS}"
 
 
-def file_sha256(path: Path) -> str | None:
-    """Return the sha256 of a file, None where it cannot be read."""
-    digest = hashlib.sha256()
+def file_sha256(path: Path, *, within: Path | None = None) -> str | None:
+    """Return the sha256 of a file; None where it cannot be read, is no file, or a link leads to it out of `within`."""
     try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
+        return _digest(path, within)
     except OSError:
         return None
+
+
+def plain_path(name: str) -> bool:
+    """Tell whether a name leads to a file below the folder that it is listed in."""
+    return "\\" not in name and not any(part in ("", ".", "..") for part in name.split("/"))
+
+
+def _digest(path: Path, within: Path | None) -> str:
+    digest = hashlib.sha256()
+    with open_regular(path, within=within) as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
     return digest.hexdigest()

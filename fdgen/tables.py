@@ -20,24 +20,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fdgen.atomic import write_whole
-from fdgen.contract import ADDED, MEMBERS, Reject, SampleEntry, SampleRecord, ShardReceipt, canonical_json
+from fdgen.contract import ADDED, Reject, SampleEntry, SampleRecord, ShardReceipt, canonical_json
+from fdgen.dataset_gate import manifest_schema, odd_values
 from fdgen.errors import DatasetError
+from fdgen.io.parquet_file import open_parquet, read_all, read_batches
 from fdgen.points import N_POINTS, STEP_PX, Landmarks, landmarks_digest
+from fdgen.records import DIGEST_PATTERN
 from fdgen.sources import Source
 
-_TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
-_TYPES = {"str": _TEXT, "str | None": _TEXT, "int": _WHOLE, "float": _REAL, "bool": pa.bool_()}
+_TEXT, _REAL = pa.string(), pa.float64()
 
-MANIFEST = pa.schema(
-    # Lists and objects are JSON text: every reader has that, and none agree on nested columns.
-    [(f.name, _TYPES.get(str(f.type), _TEXT)) for f in dataclasses.fields(SampleRecord)]
-    + [("shard", _TEXT)]
-    + [
-        (f"{member.replace('.', '_')}_{what}", kind)
-        for member in MEMBERS
-        for what, kind in (("sha256", _TEXT), ("offset", _WHOLE), ("size", _WHOLE))
-    ]
-)
+MANIFEST = manifest_schema()
 
 LANDMARKS = pa.schema(
     [
@@ -59,6 +52,12 @@ SOURCES = pa.schema(
     ]
 )
 
+_PLAIN = ("str", "str | None", "int", "float", "bool")
+"""Types of fields that stand in the manifest as they are; others as JSON text."""
+
+_MAY_BE_EMPTY = ("identity", "split", "attributes")
+"""Of photographs, where nothing is known."""
+
 REJECT_COLUMNS = ("source", "sha256", "variant", "reason", "detail")
 
 _ROWS = 2048
@@ -76,8 +75,8 @@ def write_manifest(path: Path, receipts: Iterable[ShardReceipt]) -> None:
 
 def read_manifest(path: Path) -> pa.Table:
     """Read manifest.parquet; raise `DatasetError` where the file is not one of these."""
-    with _named(path):
-        table = pq.read_table(path)
+    with _opened(path) as file:
+        table = read_all(file)
     missing = [name for name in ADDED if name not in table.schema.names]
     for name in missing:  # written before there were such fields
         table = table.append_column(MANIFEST.field(name), pa.nulls(len(table), MANIFEST.field(name).type))
@@ -85,17 +84,17 @@ def read_manifest(path: Path) -> pa.Table:
         table = table.select(MANIFEST.names)
     if not table.schema.equals(MANIFEST):
         raise DatasetError(f"{path.name} has other columns than expected")
-    return table
+    return _checked(path, table)
 
 
 def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
     """Read some columns of manifest.parquet; raise `DatasetError` where the file is not one of these."""
-    with _named(path), pq.ParquetFile(path) as file:  # `pq.read_table` imports pandas, which takes longer than reading
-        table = file.read(columns=list(names))
+    with _opened(path) as file:
+        table = read_all(file, names)
     for name in names:
         if name not in table.schema.names or table.schema.field(name).type != MANIFEST.field(name).type:
             raise DatasetError(f"{path.name} has other columns than expected")
-    return table.select(names)
+    return _checked(path, table.select(names))
 
 
 def write_landmarks(path: Path, used: Iterable[tuple[Source, Landmarks]]) -> None:
@@ -129,10 +128,11 @@ def read_landmark_digests(path: Path, only: Collection[str] | None = None) -> di
     No landmarks are made, so it is many times faster. Raises `DatasetError` where this is another file.
     """
     found = {}
-    with _named(path), pq.ParquetFile(path) as file:
+    with _opened(path) as file:
         if not file.schema_arrow.equals(LANDMARKS):
             raise DatasetError(f"{path.name} has other columns than expected")
-        for batch in file.iter_batches(_ROWS):
+        for batch in read_batches(file, rows=_ROWS):
+            _refuse_gaps(path, batch)
             points, frames = _plain(batch["points"], "<i2"), _plain(batch["frame"], "<f8")
             names, sizes = batch["source_sha256"].to_pylist(), batch["size_px"].to_pylist()
             for sha256, size_px, frame, steps in zip(names, sizes, frames, points, strict=True):
@@ -183,7 +183,7 @@ def rejects_csv(rejects: Iterable[Reject]) -> bytes:
 def _manifest_row(shard: str, entry: SampleEntry) -> dict[str, Any]:
     row = dataclasses.asdict(entry.record)
     for f in dataclasses.fields(SampleRecord):
-        if str(f.type) not in _TYPES and row[f.name] is not None:
+        if str(f.type) not in _PLAIN and row[f.name] is not None:
             row[f.name] = canonical_json(row[f.name])
     row["shard"] = shard
     for name, member in entry.members.items():
@@ -214,10 +214,11 @@ def _write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBat
 
 def _read_rows(path: Path, schema: pa.Schema, only: str | None = None) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table, or `only` those of the photograph with this sha256."""
-    with _named(path), pq.ParquetFile(path) as file:
+    with _opened(path) as file:
         if not file.schema_arrow.equals(schema):
             raise DatasetError(f"{path.name} has other columns than expected")
-        for batch in file.iter_batches(_ROWS):
+        for batch in read_batches(file, rows=_ROWS):
+            _refuse_gaps(path, batch)
             if only is not None:
                 batch = batch.filter(pc.equal(batch["source_sha256"], only))
             yield from batch.to_pylist()
@@ -230,10 +231,26 @@ def _plain(lists: pa.FixedSizeListArray, dtype: str) -> Any:
     return flat.reshape(len(lists), -1)
 
 
-@contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Turn what reading a damaged file raises into one sentence."""
-    try:
-        yield
-    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-        raise DatasetError(f"{path.name} cannot be read: {error}") from error
+def _opened(path: Path) -> contextlib.AbstractContextManager[pq.ParquetFile]:
+    """Open a table of a dataset, which is named by its file alone: the folder is known to whoever asked."""
+    return open_parquet(path, name=path.name, within=path.parent)
+
+
+def _checked(path: Path, table: pa.Table) -> pa.Table:
+    if (wrong := odd_values(table)) is not None:
+        raise DatasetError(f"{path.name} has been altered: {wrong}")
+    return table
+
+
+def _refuse_gaps(path: Path, batch: pa.RecordBatch) -> None:
+    """Raise `DatasetError` where something is missing that is always known, or is no digest or finite number."""
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        if field.name in _MAY_BE_EMPTY:
+            continue
+        values = column.flatten() if pa.types.is_fixed_size_list(field.type) else column
+        if column.null_count or values.null_count:
+            raise DatasetError(f"{path.name} has gaps in {field.name!r}")
+        if pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values)).as_py():
+            raise DatasetError(f"{path.name} has what is no finite number in {field.name!r}")
+        if field.name == "source_sha256" and not all(map(DIGEST_PATTERN.match, column.to_pylist())):
+            raise DatasetError(f"{path.name} has what is no digest in {field.name!r}")

@@ -13,8 +13,11 @@ import PIL.Image
 
 from fdgen.contract import ShardReceipt
 from fdgen.errors import DatasetError
+from fdgen.io.json_file import why
+from fdgen.io.regular_file import read_regular
 from fdgen.laws import Problem
 from fdgen.spec import sources_digest
+from fdgen.sums import MOST_BYTES
 from fdgen.tables import REJECT_COLUMNS, manifest_batch, read_landmarks, read_manifest, read_sources
 
 
@@ -86,9 +89,13 @@ def _sources(path: Path, told: Mapping[str, Any]) -> _Found:
 
 def _rejects(path: Path, receipts: Sequence[ShardReceipt], told: Mapping[str, int]) -> _Found:
     try:
-        rows = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8"), newline="")))
+        rows = list(
+            csv.reader(
+                io.StringIO(read_regular(path, most_bytes=MOST_BYTES, within=path.parent).decode("utf-8"), newline="")
+            )
+        )
     except (OSError, ValueError, csv.Error) as error:
-        return [(None, f"it cannot be read: {error}")]
+        return [(None, f"it cannot be read: {why(error)}")]
     if not rows or tuple(rows[0]) != REJECT_COLUMNS or any(len(row) != len(REJECT_COLUMNS) for row in rows):
         return [(None, "it has other columns than expected")]
     found: _Found = []

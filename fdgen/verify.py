@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fdgen.contract import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt, merkle_root, misshapen
+from fdgen.contract import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt, merkle_root
+from fdgen.dataset_gate import misshapen
 from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.finish import shard_leaves, shard_row
 from fdgen.folder import WRITTEN, read_dataset

@@ -14,7 +14,6 @@ changed without the others. It holds no picture, no landmark, no absolute path, 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,9 +24,13 @@ import pyarrow as pa
 from fdgen.assets import AssetLibrary
 from fdgen.atomic import naming, write_whole
 from fdgen.contract import SCHEMA, Manifest
+from fdgen.dataset_facts import AskedRecipe, LockFacts
+from fdgen.dataset_gate import odd_shards, odd_values
 from fdgen.errors import AssetError, DatasetError, RecipeError
 from fdgen.folder import WRITTEN
 from fdgen.io.folders import mistaken
+from fdgen.io.json_file import fits, read_json, why
+from fdgen.io.toml_file import read_toml
 from fdgen.labels import UNVERSIONED, check_label
 from fdgen.landmarks import detector_models, detector_version
 from fdgen.laws import Problem
@@ -37,11 +40,6 @@ from fdgen.spec import spec_id
 from fdgen.sums import SUMS, file_sha256, listed_sums, write_sums
 from fdgen.tables import read_landmark_digests, read_manifest, read_sources
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 FORMAT = 1
 """Version of the layout of a lock; a reader refuses any other."""
 
@@ -49,11 +47,6 @@ LOCK = "lock.json"
 RECIPE = "recipe.toml"
 TABLES = ("samples.parquet", "sources.parquet")
 
-_FIELDS: Mapping[str, Any] = {
-    "lock": int, "name": str, "version": str, "spec_id": str, "content_id": str, "schema": int, "generator": int,
-    "release": str, "made": int, "sources": dict, "assets": dict, "landmarks": str, "environment": dict,
-    "splits": dict, "kinds": dict, "rejects": dict, "shards": list, "files": dict, "command": str,
-}  # fmt: skip
 _COPIED = ("name", "version", "spec_id", "content_id", "schema", "generator", "count", "made", "sources", "assets")
 _COPIED_TOO = ("landmarks", "splits", "kinds", "rejects", "shards", "notes", "warnings", "environment")
 
@@ -135,23 +128,27 @@ def read_lock(folder: str | Path) -> Lock:
     problems: list[Problem] = []
     listed = listed_sums(folder, problems)
     for name in (RECIPE, *TABLES, LOCK):
-        if not problems and listed.get(name) != file_sha256(folder / name):
+        if not problems and listed.get(name) != file_sha256(folder / name, within=folder):
             raise DatasetError(f"{folder / name} is missing or was altered: it is not what {SUMS} lists", hint=hint)
     if problems:
         raise DatasetError(f"{folder / SUMS}: {problems[0].message}", hint=hint)
     try:
-        facts = json.loads((folder / LOCK).read_bytes())
-        recipe = tomllib.loads((folder / RECIPE).read_bytes().decode("utf-8"))
+        facts = read_json(folder / LOCK, within=folder, hint=hint)
+        recipe = read_toml(folder / RECIPE, within=folder)
         _check_fields(facts)
         asked = spec_id({**facts, "recipe": recipe})
         digests = {name: file_sha256(folder / name) for name in (RECIPE, *TABLES)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DatasetError(f"{folder / LOCK} is no lock of ours: {error}", hint=hint) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{folder / LOCK} is no lock of ours: {why(error)}", hint=hint) from error
     if facts["files"] != digests:
         raise DatasetError(f"{folder / LOCK} is the lock of other tables than those beside it", hint=hint)
+    if (wrong := fits(AskedRecipe, recipe)) is not None:
+        raise DatasetError(f"{folder / RECIPE} is not one that we write: {wrong}", hint=hint)
     if facts["spec_id"] != asked:
         raise DatasetError(f"the spec_id of {folder / LOCK} is not that of its recipe, sources and assets", hint=hint)
     samples, sources = (read_table(folder / name, schema) for name, schema in zip(TABLES, _SCHEMAS, strict=True))
+    if (wrong := odd_values(samples)) is not None:
+        raise DatasetError(f"{folder / TABLES[0]} is not one that we write: {wrong}", hint=hint)
     if content_of(facts["shards"], samples) != facts["content_id"]:
         raise DatasetError(f"the content_id of {folder / LOCK} is not that of its samples and shards", hint=hint)
     if (len(samples), len(sources)) != (facts["made"], facts["sources"]["count"]):
@@ -195,7 +192,9 @@ def _refuse_damaged(root: Path, shards: Sequence[Mapping[str, Any]]) -> None:
     listed = listed_sums(root, problems)
     sums = {f"shards/{row['name']}.tar": row["sha256"] for row in shards if row["samples"]}
     names = {*listed, *WRITTEN, *sums}
-    damaged = sorted(name for name in names if (sums.get(name) or file_sha256(root / name)) != listed.get(name))
+    damaged = sorted(
+        name for name in names if (sums.get(name) or file_sha256(root / name, within=root)) != listed.get(name)
+    )
     if problems or damaged:
         raise DatasetError(
             f"{root / (SUMS if problems else damaged[0])} is damaged, so no lock can vouch for it",
@@ -209,15 +208,15 @@ def _refuse_other(out: Path, dataset: Mapping[str, Any]) -> None:
     lock, recipe = out / LOCK, out / RECIPE
     try:
         if lock.is_file():
-            found = json.loads(lock.read_bytes())["content_id"]
+            found = read_json(lock, within=out)["content_id"]
             if found != dataset["content_id"]:
                 raise DatasetError(f"{out} holds the lock of another content ({str(found)[:12]})", hint=hint)
         elif recipe.is_file():
-            values = tomllib.loads(recipe.read_bytes().decode("utf-8"))
+            values = read_toml(recipe, within=out)
             if spec_id({**dataset, "recipe": values}) != dataset["spec_id"]:
                 raise DatasetError(f"{recipe} is not the recipe that the dataset was made by", hint=hint)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError) as error:
-        raise DatasetError(f"{out} holds a damaged card: {error}", hint="remove what is in the way") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{out} holds a damaged card: {why(error)}", hint="remove what is in the way") from error
 
 
 def _no_lock(folder: Path) -> DatasetError:
@@ -235,13 +234,8 @@ def _check_fields(facts: Any) -> None:
     """Raise `ValueError` where a field is missing or of another type than we write."""
     if not isinstance(facts, dict) or facts.get("lock") != FORMAT or facts.get("schema") != SCHEMA:
         raise ValueError(f"it is not of format {FORMAT} and schema {SCHEMA}, which this version reads")
-    for name, kind in _FIELDS.items():
-        if not isinstance(facts.get(name), kind):
-            raise ValueError(f"its field {name!r} is missing or no {kind.__name__}")
-    if not all(isinstance(row, dict) and isinstance(row.get("sha256"), str) for row in facts["shards"]):
-        raise ValueError("a row of its shards is not one that we write")
-    if not isinstance(facts.get("landmark_models"), dict | None):
-        raise ValueError("its field 'landmark_models' is no dict")
+    if (wrong := fits(LockFacts, facts) or odd_shards(facts["shards"])) is not None:
+        raise ValueError(wrong)
     try:  # both become the name of a folder, and the card may be a stranger's
         check_label(facts["name"], facts["version"])
     except RecipeError as error:

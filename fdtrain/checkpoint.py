@@ -12,21 +12,27 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import pickle
+import struct
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
+from fdgen.io.json_file import fits, parse_json, read_object, why
+from fdgen.io.regular_file import check_regular, open_regular
 from fdtrain.atomic import write_bytes, write_text, write_whole
 from fdtrain.config import FitConfig
 from fdtrain.errors import CheckpointError, ConfigError
-from fdtrain.networks.build import build_masknet, build_model
+from fdtrain.networks.build import build_masknet, build_model, build_network
 from fdtrain.networks.masknet import Guesser
 from fdtrain.networks.restorer import Restorer
 from fdtrain.weight_files import find_weights as find_weights  # asked for here as well
@@ -35,6 +41,13 @@ SCHEMA = 1
 """Version of the state's layout; a reader refuses any other."""
 
 METADATA_KEY = "fdtrain"
+
+DAMAGED_WEIGHTS = (
+    RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OverflowError,
+    MemoryError, OSError, ImportError, pickle.UnpicklingError, struct.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""All that reading a damaged or forged file of torch can raise: its unpickler trusts what it reads. RecursionError and
+UnicodeDecodeError are among them."""
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -47,6 +60,17 @@ class Receipt:
     images: int
     bytes: int
     sha256: str
+    score: float | None
+
+
+class _Receipt(BaseModel):
+    """A receipt as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    images: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     score: float | None
 
 
@@ -70,17 +94,19 @@ def load_state(receipt: Receipt) -> dict[str, Any]:
     """Read a state back, on the CPU; raise `CheckpointError` where it is not, byte for byte, what was written."""
     path = receipt.path
     try:
-        intact = path.stat().st_size == receipt.bytes and _sha256(path) == receipt.sha256
+        size = check_regular(path, within=_run_of(path))
+        intact = size == receipt.bytes and _sha256(path) == receipt.sha256
     except OSError as error:
         raise CheckpointError(f"the checkpoint {path} cannot be read: {error.strerror}", hint=_go_back(path)) from error
     if not intact:
-        size = path.stat().st_size
         how = f"cut to {size} of {receipt.bytes} bytes" if size < receipt.bytes else "altered: its sha256 is another"
         raise CheckpointError(f"the checkpoint {path} is {how}", hint=_go_back(path))
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except DAMAGED_WEIGHTS as error:  # by a stranger: the receipt beside it fits
         raise CheckpointError(f"the checkpoint {path} is not one of ours", hint=_go_back(path)) from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"the checkpoint {path} is not one of ours", hint=_go_back(path))
     if state.get("schema") != SCHEMA:
         raise CheckpointError(
             f"the checkpoint {path} has schema {state.get('schema')}, this version reads {SCHEMA}",
@@ -109,6 +135,7 @@ def load_model(path: str | Path) -> Restorer:
             f"{path} holds a mask network, which finds occluders and restores nothing",
             hint="name weights of a generator here: those of any preset that `fdtrain presets` does not call mask",
         )
+    _refuse_larger(path, config)
     with torch.random.fork_rng(devices=[]):
         model = build_model(config)
     return _filled(model, path)
@@ -127,41 +154,65 @@ def load_masknet(path: str | Path) -> tuple[Guesser, dict[str, Any]]:
             f"{path} holds generators, which restore faces and find no occluders",
             hint="name weights that `fdtrain fit --preset mask` wrote",
         )
+    _refuse_larger(path, config)
     with torch.random.fork_rng(devices=[]):
         net = build_masknet(config)
     temperature = facts.get("temperature") or 1.0
     return Guesser(_filled(net, path), float(temperature)).eval(), facts
 
 
+def _refuse_larger(path: Path, config: FitConfig) -> None:
+    """Raise `CheckpointError` where a config means far more weights than the file has, before memory is taken for them.
+
+    Who writes a config of a terabyte beside no weights gets a sentence and not the terabyte. Whether names and shapes
+    are the same is for loading to tell: what stands for a network without memory lacks what spectral norms add.
+    """
+    try:
+        with torch.device("meta"), torch.random.fork_rng(devices=[]):
+            meant = sum(value.numel() for value in build_network(config).state_dict().values())
+        with safe_open(path, "pt") as file:
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 - it is no dict
+    except (RuntimeError, ValueError, TypeError, OverflowError, SafetensorError, OSError) as error:
+        raise _other_architecture(path) from error
+    if meant > 2 * sum(map(math.prod, shapes)):
+        raise _other_architecture(path)
+
+
+def _other_architecture(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path} holds weights of another architecture than its config says",
+        hint="take the file as `fdtrain fit` wrote it",
+    )
+
+
 def _filled(model: Model, path: Path) -> Model:
     try:
         model.load_state_dict(load_file(path))
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{path} holds weights of another architecture than its config says",
-            hint="take the file as `fdtrain fit` wrote it",
-        ) from error
+    except (RuntimeError, SafetensorError, ValueError) as error:
+        raise _other_architecture(path) from error
     return model.eval().requires_grad_(False)
 
 
 def read_facts(path: Path) -> dict[str, Any]:
     """Return what stands beside the weights in a safetensors file: config, content_id, images, score and more."""
     try:
+        check_regular(path)
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         if path.suffix.lower() in (".onnx", ".pt2"):
             raise CheckpointError(
                 f"{path} is an exported network, and weights are wanted here",
                 hint="name the run or the .safetensors file that it was made from",
             ) from error
         raise CheckpointError(
-            f"{path} is not a whole safetensors file: {error}", hint="copy it again, or name another of the run"
+            f"{path} is not a whole safetensors file: {why(error)}", hint="copy it again, or name another of the run"
         ) from error
     try:
-        facts: dict[str, Any] = json.loads(metadata[METADATA_KEY])
+        facts: dict[str, Any] = parse_json(metadata[METADATA_KEY])
         FitConfig.from_dict(facts["config"])
-    except (KeyError, TypeError, ValueError) as error:
+        _refuse_odd(facts)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointError(
             f"{path} was not written by fdtrain: it has no config inside", hint="name weights that `fdtrain fit` wrote"
         ) from error
@@ -175,9 +226,12 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 def _read_receipt(path: Path) -> Receipt:
     try:
-        return Receipt(path.with_suffix(".pt"), **json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"the receipt {path} cannot be read", hint=_go_back(path)) from error
+        values = read_object(path, within=_run_of(path), error=CheckpointError)
+    except CheckpointError as error:
+        raise CheckpointError(f"the receipt {error.message}", hint=_go_back(path)) from error
+    if (wrong := fits(_Receipt, values)) is not None:
+        raise CheckpointError(f"the receipt {path} is not one that we write: {wrong}", hint=_go_back(path))
+    return Receipt(path.with_suffix(".pt"), **values)
 
 
 def _prune(folder: Path, keep: int) -> None:
@@ -194,13 +248,27 @@ def _prune(folder: Path, keep: int) -> None:
             stray.unlink()
 
 
+def _run_of(path: Path) -> Path:
+    """Return the folder of the run whose checkpoint or receipt this is."""
+    return path.parent.parent
+
+
+def _refuse_odd(facts: Mapping[str, Any]) -> None:
+    """Raise `ValueError` where a fact beside weights is of another type than we write."""
+    kinds: Mapping[str, tuple[type, ...]] = {
+        "content_id": (str,), "dataset": (str,), "images": (int,), "temperature": (int, float, type(None)),
+    }  # fmt: skip
+    if odd := [name for name, kind in kinds.items() if name in facts and type(facts[name]) not in kind]:
+        raise ValueError(f"{odd[0]} is of another type than we write")
+
+
 def _go_back(path: Path) -> str:
     return f"delete {path.with_suffix('.json')} to go on from the checkpoint before it"
 
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fdgen.io.toml_file import read_toml
 from fdtrain.errors import ConfigError
 
 tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -94,7 +95,7 @@ def write_settings(values: Mapping[str, Any]) -> str:
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        values = read_toml(path)
     except OSError as error:
         raise ConfigError(f"the config {path} cannot be read: {error.strerror}", hint="name a TOML file") from error
     except ValueError as error:  # not UTF-8, or not TOML

@@ -13,7 +13,7 @@ def within(low: float, high: float) -> AfterValidator:
 
     def check(value: float) -> float:
         if not low <= value <= high:
-            raise ValueError(f"must be in [{low:g}, {high:g}], got {value:g}")
+            raise ValueError(f"must be in [{low:g}, {high:g}], got {min(max(value, -1.7e308), 1.7e308):g}")
         return value + 0  # -0.0 and 0.0 are one value, and must have one digest
 
     return AfterValidator(check)
@@ -27,7 +27,7 @@ def at_least(low: float) -> AfterValidator:
 def above_zero(value: float) -> float:
     """Refuse what is not positive."""
     if value <= 0:
-        raise ValueError(f"must be greater than 0, got {value:g}")
+        raise ValueError(f"must be greater than 0, got {min(max(value, -1.7e308), 1.7e308):g}")
     return value
 
 
@@ -58,7 +58,7 @@ Weight = Annotated[Number, at_least(0)]
 Count = Annotated[int, at_least(1)]
 Positive = Annotated[Number, AfterValidator(above_zero)]
 Betas = Annotated[tuple[Annotated[Number, within(0, 0.9999)], ...], BeforeValidator(listed), of_length(2, "two values")]
-Rates = Annotated[tuple[Count, ...], BeforeValidator(listed)]
+Rates = Annotated[tuple[Count, ...], BeforeValidator(listed), Field(max_length=64)]
 Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 
 

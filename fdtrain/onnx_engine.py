@@ -11,10 +11,14 @@ import numpy as np
 
 from fdgen.contract import Image
 from fdgen.errors import FdError
+from fdgen.io.regular_file import read_regular
 from fdtrain.edges import GREY, known_edges
 from fdtrain.errors import CheckpointError, DeviceError
 from fdtrain.pictures import Values, from_values, mask_to_values, to_values
 from fdtrain.portable import EDGES, MASK, OCCLUDED, PICTURE, Contract
+
+MOST_BYTES = 2_000_000_000
+"""Of a file: what protobuf, which ONNX is written in, can hold."""
 
 EXTRA = "run `pip install 'fd-stackgan[export]'`"
 
@@ -44,17 +48,19 @@ class OnnxNetwork:
         self.failures: tuple[type[Exception], ...] = tuple(
             getattr(ort.capi.onnxruntime_pybind11_state, failure) for failure in _FAILURES
         )
+        broken: tuple[type[Exception], ...] = (*self.failures, RuntimeError, ValueError)  # names that are not UTF-8
         if not isinstance(model, bytes):
             model = _read(Path(model))
         options = ort.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, _FATAL
         try:
             self.session = ort.InferenceSession(model, options, providers=_providers(ort, device))
-        except self.failures as error:
+            metadata = self.session.get_modelmeta().custom_metadata_map
+        except broken as error:
             raise CheckpointError(
                 f"{self.name} is not a whole ONNX file", hint="copy it again, or write it anew with `fdtrain export`"
             ) from error
-        self.contract = Contract.read(self.session.get_modelmeta().custom_metadata_map, self.name)
+        self.contract = Contract.read(metadata, self.name)
         if self.contract.task != task:
             raise CheckpointError(
                 f"{self.name} holds a network for the task {self.contract.task!r}, here one for {task!r} is wanted",
@@ -129,7 +135,7 @@ def runtime() -> Any:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path, most_bytes=MOST_BYTES)
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be read: {error.strerror}", hint="name a file that `fdtrain export --format onnx` wrote"

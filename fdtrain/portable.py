@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from fdgen.io.json_file import fits, parse_json
 from fdtrain.errors import CheckpointError
 from fdtrain.inference.model_label import TOY_KEY, ModelLabel, toy_note
 from fdtrain.probes import BATCHES
@@ -19,6 +20,9 @@ SCHEMA = 1
 """Version of the contract; a reader refuses any other."""
 
 KEY = "fdtrain"
+
+MOST_PX = 4_096
+"""Side of the pictures of any network of ours, and more: a side is room for pictures."""
 
 OCCLUDED, MASK, EDGES, PICTURE = "occluded", "mask", "edges", "picture"
 COARSE, RESTORED, OCCLUDER, KINDS = "coarse", "restored", "occluder", "kinds"
@@ -74,8 +78,12 @@ class Contract:
     def read(cls, metadata: Mapping[str, str], name: str) -> Contract:
         """Return the contract in a file's metadata; raise `CheckpointError` naming the file where there is none."""
         try:
-            values = json.loads(metadata[KEY])
+            values = parse_json(metadata[KEY])
             if values["schema"] == SCHEMA:
+                if (wrong := fits(cls, values)) is not None:
+                    raise ValueError(wrong)
+                if not 0 < values["size_px"] <= MOST_PX:
+                    raise ValueError(f"its side is {values['size_px']} px")
                 return cls(**{**values, "kinds": tuple(values["kinds"])})
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(

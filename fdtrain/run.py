@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fdgen.io.folders import mistaken, recognised
+from fdgen.io.json_file import fits, read_object
 from fdgen.version import __version__
 from fdtrain.atomic import write_text
 from fdtrain.config import FitConfig, is_free
@@ -73,16 +74,15 @@ class RunSummary:
 
 def read_record(run_dir: Path) -> RunRecord | None:
     """Return the record of a run, None where none has begun; raise `RunError` where it cannot be read."""
-    path = run_dir / RUN_FILE
+    path, hint = run_dir / RUN_FILE, "name another folder with --out"
     if not path.exists():
         return None
-    try:
-        record = RunRecord(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{path} is not the record of a run: {error}", hint="name another folder with --out") from error
-    if record.schema != SCHEMA:
-        raise RunError(f"{path} has schema {record.schema}, this version reads {SCHEMA}")
-    return record
+    values = read_object(path, within=run_dir, error=RunError, hint=hint)
+    if (schema := values.get("schema", SCHEMA)) != SCHEMA:
+        raise RunError(f"{path} has schema {schema}, this version reads {SCHEMA}")
+    if (wrong := fits(RunRecord, values)) is not None:
+        raise RunError(f"{path} is not the record of a run: {wrong}", hint=hint)
+    return RunRecord(**values)
 
 
 def require_run(run_dir: Path) -> RunRecord:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from fdgen.io.json_file import read_lines
 from fdtrain.atomic import write_text
+from fdtrain.errors import RunError
 from fdtrain.run import STATS_FILE, TENSORBOARD
 
 RECENT_S, LEAST_STEPS = 10.0, 5
@@ -143,10 +145,24 @@ class Log:
 
 
 def read_stats(run_dir: Path) -> list[dict[str, Any]]:
-    """Return the lines of a run's log; one that a kill cut short is left out."""
+    """Return the lines of a run's log; one that a kill cut short is left out.
+
+    Raises `RunError` where one is not `images` and numbers.
+    """
     path = run_dir / STATS_FILE
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("}\n")]
+    if not path.exists():
+        return []
+    hint = "delete the odd line"
+    lines = read_lines(path, within=run_dir, error=RunError, hint=hint)
+    for line in lines:
+        images = line.get("images")
+        if type(images) is not int or images < 0 or not all(_is_value(value) for value in line.values()):
+            raise RunError(f"{path} is damaged: a line is not images and numbers", hint=hint)
+    return lines
+
+
+def _is_value(value: Any) -> bool:
+    return value is None or type(value) in (int, float)
 
 
 def finite(values: list[Tensor]) -> bool:

@@ -1,1 +1,1 @@
-"""Files as they lie on disk, shared by both programs: written whole or not at all, and by one writer at a time."""
+"""Files as they lie on disk: read through one gate, written whole and in their folder, by one writer at a time."""

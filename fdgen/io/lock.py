@@ -19,6 +19,7 @@ from typing import Any
 
 from fdgen.atomic import naming
 from fdgen.errors import DatasetError, FdError
+from fdgen.io.json_file import read_object
 
 try:
     import fcntl
@@ -28,6 +29,9 @@ except ImportError:  # Windows
 LOCK_NAME = ".fdgen.lock"
 
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0)
+"""A FIFO under the name of a lock file, in a stranger's folder, would be waited on for ever."""
 
 _HELD: set[int] = set()
 """Descriptors of locks that this process holds."""
@@ -75,7 +79,7 @@ def is_locked(folder: Path, *, name: str = LOCK_NAME) -> bool:
     """Tell whether a process holds the lock of `folder`, as far as the system can say."""
     path = folder / name
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | _NO_WAITING)
     except OSError:  # nobody holds what is not there; what may not be read is not ours to judge
         return False
     try:
@@ -100,7 +104,7 @@ def _acquire(path: Path) -> int:
             descriptor, is_new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644), True
         except FileExistsError:
             try:
-                descriptor, is_new = os.open(path, os.O_RDWR), False
+                descriptor, is_new = os.open(path, os.O_RDWR | _NO_WAITING), False
             except FileNotFoundError:
                 continue
         try:
@@ -185,10 +189,10 @@ def _us() -> dict[str, Any]:
 def _holder(path: Path) -> dict[str, Any] | None:
     """Return what a lock file says of its process; None where it says nothing."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = read_object(path, within=path.parent)
+    except FdError:
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("pid"), int) else None
+    return found if isinstance(found.get("pid"), int) else None
 
 
 def _let_go() -> None:

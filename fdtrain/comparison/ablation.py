@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fdgen.contract import Manifest
 from fdgen.errors import FdError
+from fdgen.io.json_file import read_json
 from fdtrain.atomic import write_text
 from fdtrain.comparison.plan import Ask, Task, config_of, preset_of
 from fdtrain.config import LEAST_BOTTLENECK_PX, N_LAYERS, FitConfig, NetworkConfig
@@ -63,7 +64,7 @@ class Ablation:
 def record(ablation: Ablation, out: Path) -> None:
     """Write down in the folder what is changed; raise `RunError` where it is of another ablation."""
     path, text = out / ABLATION_FILE, json.dumps(asdict(ablation), indent=2, ensure_ascii=False) + "\n"
-    if path.is_file() and path.read_text(encoding="utf-8") != text:
+    if path.exists() and read_json(path, error=RunError, hint="name another folder with --out") != json.loads(text):
         raise RunError(f"{out} is of another ablation, or of other data for it", hint="name another folder with --out")
     write_text(path, text)
 

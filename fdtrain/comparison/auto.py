@@ -6,11 +6,11 @@ precision is that in which this machine convolves faster: the rows are different
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from fdgen.io.json_file import fits, read_object
 from fdtrain.comparison.plan import Ask, Auto, Task, config_of
 from fdtrain.config import FitConfig
 from fdtrain.device import computing, open_device
@@ -46,13 +46,14 @@ def _held(record: Path) -> Auto | None:
     """Return what a comparison began with; None where it has not begun, or none of its rows has needed it yet."""
     if not record.is_file():
         return None
-    try:
-        held = json.loads(record.read_text(encoding="utf-8"))
-        if "auto" not in held:  # begun before there was any: its rows have the precisions of then
-            return Auto("former", "vgg19")
-        return Auto(**{**held["auto"], "why": tuple(held["auto"]["why"])}) if held["auto"] is not None else None
-    except (ValueError, TypeError, KeyError) as error:
-        raise RunError(f"{record} is not the record of a comparison: {error}", hint="name another --out") from error
+    held = read_object(record, error=RunError, hint="name another --out")
+    if "auto" not in held:  # begun before there was any: its rows have the precisions of then
+        return Auto("former", "vgg19")
+    if (auto := held["auto"]) is None:
+        return None
+    if (wrong := fits(Auto, auto)) is not None:
+        raise RunError(f"{record} is not the record of a comparison: {wrong}", hint="name another --out")
+    return Auto(**{**auto, "why": tuple(auto["why"])})
 
 
 def _decided(ask: Ask, open_configs: list[FitConfig]) -> Auto:

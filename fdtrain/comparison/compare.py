@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from fdgen.errors import FdError
+from fdgen.io.json_file import read_object
 from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
 from fdtrain.atomic import folder_lock, write_text
 from fdtrain.checkpoint import find_weights
@@ -101,19 +102,16 @@ def compare(
                     failed[task] = reason
                 watch.on_end(task, reason)
         stop_file.unlink(missing_ok=True)
-        results = {task: out / task.folder for task in tasks if is_done(task, out)}
+        results = {task: task.place(out) for task in tasks if is_done(task, out)}
         return Done(results, failed, stopped=asked_to_stop() and len(results) + len(failed) < len(tasks))
 
 
 def is_done(task: Task, out: Path) -> bool:
     """Tell whether a task has its result; that of other weights than the file holds now is none."""
-    path = out / task.folder / RESULT_FILE
+    path = task.place(out) / RESULT_FILE
     if not path.is_file():
         return False
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}", hint="delete it: that row is then measured again") from error
+    facts = read_object(path, error=RunError, hint="delete it: that row is then measured again")
     if facts.get("what") != task.what and task.kind != "weights":
         raise RunError(f"{path} is of {facts.get('what')}, not of {task.what}", hint="name another folder with --out")
     if facts.get("overrides", []) != list(task.overrides):
@@ -121,7 +119,7 @@ def is_done(task: Task, out: Path) -> bool:
             f"{path} was trained with {facts.get('overrides') or 'no changes'}, not with {list(task.overrides)}",
             hint="name another folder with --out",
         )
-    return task.kind != "weights" or bool(facts["weights_sha256"] == file_sha256(find_weights(task.what)))
+    return task.kind != "weights" or bool(facts.get("weights_sha256") == file_sha256(find_weights(task.what)))
 
 
 def _record(ask: Ask, dataset: TripletDataset, out: Path) -> None:
@@ -132,10 +130,7 @@ def _record(ask: Ask, dataset: TripletDataset, out: Path) -> None:
         refuse_occupied(out, "a comparison")
         write_text(path, json.dumps(wanted, indent=2) + "\n")
         return
-    try:
-        recorded = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError(f"{path} is not the record of a comparison: {error}", hint="name another --out") from error
+    recorded = read_object(path, error=RunError, hint="name another --out")
     changed = [
         f"{name} was {recorded.get(name)}, now it is {value}"
         for name, value in wanted.items()
@@ -177,7 +172,7 @@ def _awaited(
     if not isinstance(error, Exception):
         raise error
     # Not foreseen: the row is lost, and whoever mends it wants to know where.
-    path = out / task.folder / ERROR_FILE
+    path = task.place(out) / ERROR_FILE
     write_text(path, "".join(traceback.format_exception(error)))
     return f"{type(error).__name__}: {error} (see {path})"
 
@@ -271,5 +266,9 @@ def _leave_with_parent() -> None:
 
 def read_result(folder: Path) -> dict[str, Any]:
     """Return the facts of a task that is done."""
-    facts: dict[str, Any] = json.loads((folder / RESULT_FILE).read_text(encoding="utf-8"))
-    return facts
+    return read_object(folder / RESULT_FILE, error=RunError, hint="delete it: that row is then measured again")
+
+
+def read_asked(out: Path) -> dict[str, Any]:
+    """Return what a comparison's folder records of what was asked."""
+    return read_object(out / ASK_FILE, error=RunError, hint="write it again by the same command")

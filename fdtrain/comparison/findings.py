@@ -14,6 +14,7 @@ import pandas as pd
 
 from fdtrain.comparison.ablation import MEASURED_THERE, Ablation
 from fdtrain.comparison.compare import Done
+from fdtrain.comparison.image_table import read_images
 from fdtrain.comparison.layout import interval
 from fdtrain.comparison.pairs import Difference, Values, holm, mean_of, paired
 from fdtrain.comparison.plan import Ask, Task
@@ -57,7 +58,7 @@ class Frames:
     def __init__(self, done: Done) -> None:
         self.frames: dict[str, dict[int | None, pd.DataFrame]] = {}
         for task, folder in done.results.items():
-            frame = pd.read_csv(folder / IMAGES_FILE, float_precision="round_trip").set_index("key")
+            frame = read_images(folder / IMAGES_FILE, ("key",)).set_index("key")
             self.frames.setdefault(task.name, {})[task.seed] = frame
 
     def seeds(self, name: str) -> dict[int | None, pd.DataFrame]:

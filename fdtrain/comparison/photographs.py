@@ -10,11 +10,13 @@ import numpy as np
 
 from fdgen.contract import Image
 from fdgen.errors import FdError, PictureError
+from fdgen.io.inside import inside
 from fdgen.io.picture_formats import PICTURE_SUFFIXES
 from fdtrain.comparison.compare import Done
 from fdtrain.comparison.pairs import mean_of
 from fdtrain.comparison.plan import Ask, Task
 from fdtrain.comparison.work import RUN, open_method
+from fdtrain.errors import RunError
 from fdtrain.mask_files import MaskFolder, is_named_as_mask
 from fdtrain.metrics.suite import MEASURES, open_suite
 from fdtrain.pictures import pasted, resized, resized_mask, write_png
@@ -97,7 +99,7 @@ def restore_photographs(
         columns[name], scores[name] = [], {measure: [] for measure in UNPAIRED}
         for one in photographs:
             made = restore_by(method, one.photo_HWC, one.mask_HW, size_px=ask.size_px)
-            write_png(out / "real" / name / f"{one.path.stem}.png", made.picture_HWC)
+            write_png(inside(out, f"real/{name}/{one.path.stem}.png", error=RunError), made.picture_HWC)
             columns[name].append(pasted(made.refined_HWC, made.input_HWC, made.mask_HW))
             crop_HWC = find_crop(made.picture_HWC, one.path.name).of(made.picture_HWC)
             suite = open_suite(crop_HWC.shape[0], UNPAIRED)

@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from fdgen.contract import Manifest
 from fdgen.errors import FdError
+from fdgen.io.inside import inside
 from fdtrain.config import FitConfig
 from fdtrain.data import TripletDataset
-from fdtrain.errors import ConfigError
+from fdtrain.errors import ConfigError, RunError
 from fdtrain.mask_config import MASK_PRESETS
 from fdtrain.presets import PRESETS
 from fdtrain.references import REFERENCES
@@ -126,6 +127,10 @@ class Task:
     def folder(self) -> Path:
         """Where its result goes, below that of the comparison."""
         return Path("rows", self.name, f"seed-{self.seed}" if self.seed is not None else "once")
+
+    def place(self, out: Path) -> Path:
+        """Return that folder in the one of a comparison; raise `RunError` where its name leads elsewhere."""
+        return inside(out, self.folder.as_posix(), error=RunError)
 
 
 def make_tasks(methods: Sequence[str], weights: Mapping[str, Path], *, seeds: int, size_px: int) -> list[Task]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from fdtrain.atomic import write_text
 from fdtrain.comparison.compare import Done, read_result
+from fdtrain.comparison.image_table import read_images
 from fdtrain.comparison.layout import aligned, interval, latex_table, markdown_table, mean_cell, number, p_value
 from fdtrain.comparison.pairs import Difference, Mean, Values, differences, mean_of
 from fdtrain.comparison.plan import LEARNED, Ask, Task
@@ -250,7 +251,7 @@ class Tables:
 def _values(name: str, done: Done) -> dict[str, Values]:
     """Return the values of a method by measure: seeds by pictures, in the order of keys."""
     seeds = [folder for task, folder in done.results.items() if task.name == name]
-    frames = [pd.read_csv(folder / IMAGES_FILE, float_precision="round_trip").set_index("key") for folder in seeds]
+    frames = [read_images(folder / IMAGES_FILE, ("key",)).set_index("key") for folder in seeds]
     if not frames:
         return {}
     keys = frames[0].index

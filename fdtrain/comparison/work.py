@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from fdgen.errors import FdError
+from fdgen.io.json_file import read_lines, read_object
 from fdtrain.atomic import is_locked, write_text
 from fdtrain.checkpoint import find_weights, load_model, read_facts
 from fdtrain.comparison.plan import Ask, Task, config_of
@@ -30,6 +31,7 @@ from fdtrain.config import FitConfig
 from fdtrain.cost import size_of
 from fdtrain.data import TripletDataset
 from fdtrain.device import open_device
+from fdtrain.errors import RunError
 from fdtrain.evaluate import evaluate
 from fdtrain.inference.model_label import ModelLabel, toy_note
 from fdtrain.loop import fit
@@ -72,7 +74,7 @@ def work(task: Task, ask: Ask, out: str, stop_file: str, on_moved: Callable[[Mov
     Stops are asked for by the file `stop_file`, or by the parent process being gone. Raises `FdError`.
     """
     torch.set_num_threads(ask.threads)
-    parent, folder = os.getppid(), Path(out) / task.folder
+    parent, folder = os.getppid(), task.place(Path(out))
 
     def stop() -> bool:
         return os.getppid() != parent or Path(stop_file).exists()
@@ -141,13 +143,16 @@ def images_for(task: Task, ask: Ask, out: Path, on_moved: Callable[[Moved], None
     """Return the images that a task trains on; a budget of seconds is turned into images once for all of its seeds."""
     if ask.images is not None:
         return ask.images
-    path = out / task.folder.parent / BUDGET_FILE
+    path = task.place(out).parent / BUDGET_FILE
     if not path.exists():
         rate = _rate(task, ask, on_moved)
         batch = config_of(ask, task, 1).training.batch
         images = max(round(rate * (ask.seconds or 0) / batch), 1) * batch
         write_text(path, json.dumps({"images": images, "images_a_cpu_second": round(rate, 4)}, indent=2) + "\n")
-    return int(json.loads(path.read_text(encoding="utf-8"))["images"])
+    told = read_object(path, error=RunError, hint="delete it: it is measured again").get("images")
+    if type(told) is not int or told < 1:
+        raise RunError(f"{path} is damaged: it has no number of images", hint="delete it: it is measured again")
+    return told
 
 
 def _rate(task: Task, ask: Ask, on_moved: Callable[[Moved], None]) -> float:
@@ -174,7 +179,7 @@ def _trained(
     task: Task, ask: Ask, out: Path, stop: Callable[[], bool], on_moved: Callable[[Moved], None]
 ) -> dict[str, Any] | None:
     """Train a task's run to its end, None where it was stopped before; return what the table tells of it."""
-    folder = out / task.folder
+    folder = task.place(out)
     run_dir, cpu_file = folder / RUN, folder / CPU_FILE
     waited_s = 0.0
     while is_locked(run_dir) and waited_s < LOCK_WAIT_S:
@@ -212,8 +217,11 @@ def _of_step(part: str, step: Step) -> Moved:
 
 def cpu_spent_s(path: Path) -> float:
     """Return the CPU seconds that a task's training has taken, work that a kill undid included."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return round(sum(float(json.loads(line)["cpu_s"]) for line in lines if line.endswith("}\n")), 3)
+    hint = "delete the odd line"
+    spent = [line.get("cpu_s") for line in read_lines(path, error=RunError, hint=hint)] if path.exists() else []
+    if not all(isinstance(one, int | float) for one in spent):
+        raise RunError(f"{path} is damaged: a line tells no CPU seconds", hint=hint)
+    return round(sum(float(one or 0) for one in spent), 3)
 
 
 def _as_given(name: str, path: Path, content_id: str) -> dict[str, Any]:

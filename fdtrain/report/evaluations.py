@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from fdtrain.comparison.image_table import read_images
 from fdtrain.comparison.layout import interval, p_value
 from fdtrain.comparison.pairs import Difference, Values, differences
 from fdtrain.comparison.tables import TESTED, Tables, with_capital
@@ -16,7 +17,7 @@ from fdtrain.comparison.work import IMAGES_FILE
 from fdtrain.errors import RunError
 from fdtrain.mask_results import MaskResults
 from fdtrain.report.measured import DIGITS, TITLES, Given, Grid, Measured, strata_grids, values_of
-from fdtrain.report.records import EVALUATION_FILE, read_images, read_json
+from fdtrain.report.records import EVALUATION_FILE, read_json
 from fdtrain.results import Evaluation, Results
 
 
@@ -61,7 +62,7 @@ def read_evaluation(folder: Path) -> Measured:
         )
         content_id, split = str(dataset["content_id"]), str(dataset["split"])
         calibration = {name: _shares(facts["calibration"][name]) for name in methods} if sort is FINDS else {}
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise RunError(f"{path} is damaged: {error!r}", hint="measure again") from error
     frames = {name: images[images["method"] == name].set_index("key") for name in methods}
     values = values_of({name: [frame] for name, frame in frames.items()})

@@ -12,6 +12,7 @@ import pandas as pd
 
 from fdtrain.comparison.compare import Done, read_result
 from fdtrain.comparison.findings import Findings
+from fdtrain.comparison.image_table import read_images
 from fdtrain.comparison.layout import mean_cell
 from fdtrain.comparison.pairs import Difference, Values, mean_of
 from fdtrain.comparison.plan import Ask, Task
@@ -26,7 +27,6 @@ from fdtrain.report.records import (
     read_against,
     read_ask,
     read_done,
-    read_images,
     read_versions,
 )
 from fdtrain.summary import strata

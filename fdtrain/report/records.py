@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -10,9 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from fdtrain.comparison.ablation import ABLATION_FILE, Ablation, Variant
+from fdgen.io.json_file import MOST_BYTES, fits
+from fdgen.io.json_file import read_json as read_file
+from fdgen.io.regular_file import read_regular
+from fdtrain.comparison.ablation import ABLATION_FILE, MEASURED_THERE, Ablation, Variant
 from fdtrain.comparison.compare import ASK_FILE, ERROR_FILE, Done
-from fdtrain.comparison.plan import LEARNED, Ask, Kind, Task
+from fdtrain.comparison.image_table import read_images
+from fdtrain.comparison.plan import LEARNED, Ask, Auto, Kind, Task
 from fdtrain.comparison.work import IMAGES_FILE, RESULT_FILE, RUN
 from fdtrain.errors import RunError
 from fdtrain.references import REFERENCES
@@ -20,42 +23,24 @@ from fdtrain.run import RUN_FILE, require_run
 
 EVALUATION_FILE, TABLE_FILE, ROWS = "eval.json", "table.json", "rows"
 
-NEEDED = ("key", "kind", "coverage", "psnr_hole", "mse_hole")
-"""Columns without which a table of pictures is none."""
-
 RESULT_KEYS = {"kind": str, "what": str, "notes": list, "protocols": dict, "not_computed": dict}
 
 
 def read_json(path: Path, needed: Mapping[str, type]) -> dict[str, Any]:
     """Return a JSON object that has these keys; raise `RunError` where it cannot be read or lacks one."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}", hint="write it again by the command that made it") from error
+    found = read_file(path, error=RunError, hint="write it again by the command that made it")
     odd = next(
         (k for k, kind in needed.items() if not isinstance(found, dict) or not isinstance(found.get(k), kind)), ""
     )
     if odd:
         raise RunError(f"{path} is damaged: {odd} is missing or odd", hint="write it again by the command that made it")
+    for name in needed.keys() & {"notes", "protocols", "not_computed"}:
+        texts = found[name].values() if isinstance(found[name], dict) else found[name]
+        if not all(isinstance(text, str) for text in texts):
+            raise RunError(
+                f"{path} is damaged: {name} holds what is no text", hint="write it again by the command that made it"
+            )
     return dict(found)
-
-
-def read_images(path: Path, needed: tuple[str, ...] = NEEDED) -> pd.DataFrame:
-    """Return a table of pictures; raise `RunError` where it cannot be read, or lacks columns or rows."""
-    try:
-        frame = pd.read_csv(path, float_precision="round_trip", dtype={"key": str, "kind": str})
-    except (OSError, ValueError) as error:  # those of the parser are ValueErrors
-        raise RunError(f"{path} cannot be read: {' '.join(str(error).split())}", hint="measure again") from error
-    if missing := [name for name in needed if name not in frame.columns]:
-        raise RunError(f"{path} is no table of pictures: it has no column {missing[0]}", hint="measure again")
-    if frame.empty:
-        raise RunError(f"{path} is empty", hint="measure again")
-    numbers = ["coverage", *(name for name in frame.columns if name.startswith(("psnr_", "mse_", "ssim_")))]
-    if odd := [name for name in numbers if not pd.api.types.is_numeric_dtype(frame[name])]:
-        raise RunError(f"{path} is damaged: {odd[0]} holds what is no number", hint="measure again")
-    if frame["kind"].isna().any() or frame["key"].isna().any():
-        raise RunError(f"{path} is damaged: a picture has no key or kind", hint="measure again")
-    return frame
 
 
 def read_ask(folder: Path) -> tuple[Ask, dict[str, Any]]:
@@ -67,10 +52,13 @@ def read_ask(folder: Path) -> tuple[Ask, dict[str, Any]]:
     names = {field.name for field in fields(Ask)} - {"data", "perceptual_weights", "auto"}
     if lacking := sorted(names - set(asked)):
         raise RunError(f"{path} is damaged: {lacking[0]} is missing", hint="write it again by the same command")
-    terms: dict[str, Any] = {
-        name: tuple(asked[name]) if isinstance(asked[name], list) else asked[name] for name in names
-    }
-    return Ask(data="", perceptual_weights="", **terms), asked
+    values = {**{name: asked[name] for name in names}, "data": "", "perceptual_weights": ""}
+    if (wrong := fits(Ask, values)) is not None:
+        raise RunError(f"{path} is damaged: {wrong}", hint="write it again by the same command")
+    if asked.get("auto") is not None and (wrong := fits(Auto, asked["auto"])) is not None:
+        raise RunError(f"{path} is damaged: {wrong}", hint="write it again by the same command")
+    terms: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return Ask(**terms), asked
 
 
 def read_ablation(folder: Path) -> Ablation | None:
@@ -81,12 +69,18 @@ def read_ablation(folder: Path) -> Ablation | None:
     held = read_json(
         path, {"title": str, "preset": str, "variants": list, "against": str, "beside": list, "notes": list}
     )
-    try:
-        variants = tuple(Variant(one["name"], tuple(one["overrides"]), dict(one["paper"])) for one in held["variants"])
-        lists = {name: tuple(held[name]) for name in ("beside", "notes")}
-        return Ablation(**{**held, **lists, "variants": variants})
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} is damaged: {error}", hint="run the same `fdtrain ablate` again") from error
+    hint = "run the same `fdtrain ablate` again"
+    if (wrong := fits(Ablation, held)) is not None:
+        raise RunError(f"{path} is damaged: {wrong}", hint=hint)
+    if lacking := next((key for one in held["variants"] for key in ("overrides", "paper") if key not in one), None):
+        raise RunError(f"{path} is damaged: {lacking!r} is missing", hint=hint)
+    variants = tuple(Variant(one["name"], tuple(one["overrides"]), dict(one["paper"])) for one in held["variants"])
+    if any(one.paper and set(MEASURED_THERE) - set(one.paper) for one in variants):
+        raise RunError(f"{path} is damaged: the paper's figures of a row are not {MEASURED_THERE}", hint=hint)
+    if held.get("unseen") is not None and (len(variants) != 2 or not held["beside"]):
+        raise RunError(f"{path} is damaged: it has other rows than one on an unseen kind", hint=hint)
+    lists = {name: tuple(held[name]) for name in ("beside", "notes")}
+    return Ablation(**{**held, **lists, "variants": variants})
 
 
 def found_tasks(folder: Path) -> list[Task]:
@@ -104,7 +98,7 @@ def found_tasks(folder: Path) -> list[Task]:
 
 def read_done(folder: Path, tasks: list[Task]) -> Done:
     """Return which tasks have results, each checked, and why others failed, as far as that is told."""
-    results = {task: folder / task.folder for task in tasks if (folder / task.folder / RESULT_FILE).is_file()}
+    results = {task: task.place(folder) for task in tasks if (task.place(folder) / RESULT_FILE).is_file()}
     for task, place in results.items():
         needed = {**RESULT_KEYS, "cpu_s_a_picture": float}
         if task.kind == "trained":
@@ -113,9 +107,9 @@ def read_done(folder: Path, tasks: list[Task]) -> Done:
     _require_same_pictures(results)
     failed = {}
     for task in tasks:
-        path = folder / task.folder / ERROR_FILE
+        path = task.place(folder) / ERROR_FILE
         if task not in results and path.is_file():
-            lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            lines = read_regular(path, most_bytes=MOST_BYTES).decode("utf-8", "replace").strip().splitlines()
             failed[task] = lines[-1] if lines else "for a reason that is not told"
     told = _told_failures(folder)
     failed |= {task: told[task.name] for task in tasks if task not in results and task.name in told}

@@ -15,7 +15,7 @@ from fdtrain.errors import RunError
 from fdtrain.report.evaluations import read_evaluation
 from fdtrain.report.measured import Measured, read_comparison
 from fdtrain.report.records import EVALUATION_FILE, found_tasks
-from fdtrain.run import RUN_FILE, STATS_FILE, RunRecord, require_run
+from fdtrain.run import RUN_FILE, RunRecord, require_run
 from fdtrain.stats import read_stats
 from fdtrain.validation import MASK_SCORE, SCORE
 
@@ -118,9 +118,9 @@ def read_source(folder: Path, name: str) -> Source:
     if (folder / ASK_FILE).is_file():
         measured = read_comparison(folder)
         trainings = tuple(
-            _training(task.name, task.seed, folder / task.folder / "run", folder / task.folder / CPU_FILE)
+            _training(task.name, task.seed, task.place(folder) / "run", task.place(folder) / CPU_FILE)
             for task in found_tasks(folder)
-            if (folder / task.folder / "run" / RUN_FILE).is_file()
+            if (task.place(folder) / "run" / RUN_FILE).is_file()
         )
         return Source(name, measured.kind, folder, measured.content_id, trainings, measured)
     sentence, hint = mistaken(
@@ -136,17 +136,5 @@ def _training(row: str, seed: int | None, folder: Path, cpu_file: Path | None) -
     record = require_run(folder)
     if not (isinstance(record.config, dict) and {"preset", "machine", "training", "data"} <= set(record.config)):
         raise RunError(f"{folder / RUN_FILE} is not the record of a run: its config is not one of ours")
-    try:
-        lines = tuple(read_stats(folder))
-        cpu_s = cpu_spent_s(cpu_file) if cpu_file is not None and cpu_file.is_file() else None
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"the log of {folder} is damaged: {error}", hint=f"delete the odd line of {STATS_FILE} or {CPU_FILE}"
-        ) from error
-    for line in lines:
-        values = [value for value in line.values() if value is not None] if isinstance(line, dict) else [""]
-        if not all(isinstance(value, int | float) for value in values) or "images" not in line:
-            raise RunError(
-                f"{folder / STATS_FILE} is damaged: a line is not images and numbers", hint="delete the odd line"
-            )
-    return Training(row, seed, folder, record, lines, cpu_s or None)
+    cpu_s = cpu_spent_s(cpu_file) if cpu_file is not None else None
+    return Training(row, seed, folder, record, tuple(read_stats(folder)), cpu_s or None)

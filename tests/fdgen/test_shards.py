@@ -49,9 +49,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+IDS = {"spec_id": "5" * 64, "plan_sha256": "b" * 64}
+
+
 def write(root: Path, count: int = 3, name: str = "train-00000") -> ShardReceipt:
     results = [make_triplet(0), REJECT, *(make_triplet(number) for number in range(1, count))]
-    return write_shard(root, name=name, split="train", spec_id="s" * 64, plan_sha256="p" * 64, results=results)
+    return write_shard(root, name=name, split="train", **IDS, results=results)
 
 
 def problems_of(root: Path, receipt: ShardReceipt) -> list[Problem]:
@@ -115,9 +118,7 @@ def test_equal_samples_give_equal_bytes(root: Path, tmp_path: Path) -> None:
 
 
 def test_a_shard_of_rejects_has_a_receipt_and_no_tar(root: Path) -> None:
-    receipt = write_shard(
-        root, name="val-00000", split="val", spec_id="s", plan_sha256="p", results=[REJECT, replace(REJECT, variant=1)]
-    )
+    receipt = write_shard(root, name="val-00000", split="val", **IDS, results=[REJECT, replace(REJECT, variant=1)])
     assert not shard_path(root, "val-00000").exists()
     assert (receipt.samples, receipt.bytes, len(receipt.rejects)) == ((), 0, 2)
     assert read_receipt(receipt_path(root, "val-00000")) == receipt
@@ -130,7 +131,7 @@ def test_an_interrupted_shard_leaves_nothing(root: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_shard(root, name="train-00000", split="train", spec_id="s", plan_sha256="p", results=stop())
+        write_shard(root, name="train-00000", split="train", **IDS, results=stop())
     assert list((root / "shards").iterdir()) == []
 
 
@@ -176,7 +177,7 @@ def test_the_writer_refuses_what_breaks_a_law(root: Path) -> None:
     }
     for message, triplet in wrong.items():
         with pytest.raises(DatasetError, match=message):
-            write_shard(root, name="train-00000", split="train", spec_id="s", plan_sha256="p", results=[triplet])
+            write_shard(root, name="train-00000", split="train", **IDS, results=[triplet])
     assert list((root / "shards").iterdir()) == []
 
 
@@ -216,8 +217,8 @@ def test_every_altered_byte_of_a_receipt_is_found_against_its_tar(root: Path) ->
             REJECT.source,
             REJECT.source_sha256,
             '"variant":0}',
-            "p" * 64,
-            "s" * 64,
+            IDS["plan_sha256"],
+            IDS["spec_id"],
         )
         for span in [(data.find(text.encode()), data.find(text.encode()) + len(text.encode()))]
     ]

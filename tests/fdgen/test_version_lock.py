@@ -152,7 +152,7 @@ def forge_facts(card: Path, change: Callable[[dict[str, Any]], None]) -> None:
         (lambda facts: facts.update(name="../../elsewhere"), "name of a dataset"),
         (lambda facts: facts.update(version="1/../.."), "a version is"),
         (lambda facts: facts.update(landmark_models=5), "landmark_models"),
-        (lambda facts: facts.update(count=10**400), "spec_id"),
+        (lambda facts: facts.update(count=10**400), "hundreds of digits"),
         (lambda facts: facts.update(sources=[]), "'sources'"),
     ],
 )

@@ -109,7 +109,7 @@ def test_a_comparison_of_before_there_was_any_goes_on_as_it_was(
     assert precisions(at_256, "faithful", "glcm", "pix2pix") == {"fp32"}
     assert precisions(at_256, "modern") == {"bf16"}
     path.write_text("{")
-    with pytest.raises(RunError, match="is not the record of a comparison"):
+    with pytest.raises(RunError, match=r"compare\.json cannot be read"):
         settled(ask, ["modern-64"], path)
 
 

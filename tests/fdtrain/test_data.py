@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import pickle
 import random
 import shutil
@@ -149,7 +150,10 @@ def test_no_dataset_and_an_empty_split(triplets: Path, tmp_path: Path) -> None:
         TripletDataset(tmp_path, "train", size_px=32)
     shutil.copytree(triplets, tmp_path / "set")
     table = Manifest.load(triplets).table
-    table[table["split"] != "val"].to_parquet(tmp_path / "set" / "manifest.parquet")
+    rest = table[table["split"] != "val"]
+    rest.to_parquet(tmp_path / "set" / "manifest.parquet")
+    path = tmp_path / "set" / "dataset.json"
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "made": len(rest)}), encoding="utf-8")
     with pytest.raises(DatasetError, match=r"the val split of .* is empty \(it holds train \d+, test \d+\)"):
         TripletDataset(tmp_path / "set", "val", size_px=32)
 

@@ -354,7 +354,7 @@ def odd_log(folder: Path) -> None:
         (empty_images, r"images\.csv cannot be read"),
         (words_for_numbers, "psnr_hole holds what is no number"),
         (fewer_pictures, "is of other pictures than the rows beside it"),
-        (damage_log, "the log of .* is damaged"),
+        (damage_log, r"stats\.jsonl cannot be read: line \d+"),
         (odd_log, "a line is not images and numbers"),
     ],
 )

@@ -1,0 +1,133 @@
+"""Makes the whole files that fuzzing damages: small datasets, a card, a pack, an export, runs, comparisons, weights."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from fdgen.contract import Manifest
+from fdgen.export import export
+from fdgen.pack_add import Addition, add_asset
+from fdgen.recipe_toml import recipe_text
+from tests.fdgen.cutouts import bowl, cloth_mask, mug, png, sunglasses
+from tests.fuzz.formats import FORMATS
+
+ROOT = Path(__file__).parent.parent.parent
+
+TRAINED = ("run", "comparison", "ablation", "evaluation", "weights", "onnx")
+"""Folders that need torch, and a few seconds."""
+
+
+def make_seeds(folder: Path, names: list[str]) -> Path:
+    """Fill a folder with what the formats of these names need: their folders, and `files/FORMAT/` to be mutated."""
+    wanted = {FORMATS[name].folder for name in names}
+    makers = {"card": _card, "pack": _pack, "recipe": _recipe, "run": _run, "weights": _weights, "onnx": _onnx}
+    if wanted & {"dataset", "export"}:
+        _dataset(folder)
+    for name, make in makers.items():
+        if name in wanted:
+            make(folder)
+    if wanted & {"comparison", "ablation", "evaluation"}:
+        _compared(folder)
+    for name in names:
+        one = FORMATS[name]
+        place = folder / "files" / name
+        place.mkdir(parents=True)
+        for number, path in enumerate(sorted((folder / one.folder).glob(one.seeds or one.file))):
+            shutil.copyfile(path, place / f"{number}.bin")
+    return folder
+
+
+def _dataset(folder: Path) -> None:
+    from tests.fdgen.fake_build import FakeFaces, run
+
+    run(folder / "dataset", FakeFaces.of(8), count=4)
+    export(Manifest.load(folder / "dataset"), "coco", folder / "export" / "out")
+    shutil.copytree(folder / "dataset", folder / "export" / "dataset")
+
+
+def _card(folder: Path) -> None:
+    shutil.copytree(ROOT / "data_cards" / "faces-demo-1.0.0", folder / "card")
+
+
+def _pack(folder: Path) -> None:
+    pictures = {"mask": png(cloth_mask()), "sunglasses": png(sunglasses()), "hand": png(mug())}
+    (folder / "pictures").mkdir(parents=True)
+    licence = {"licence": "CC0-1.0", "origin": "painted"}
+    for kind, data in pictures.items():
+        path = folder / "pictures" / f"{kind}-one.png"
+        path.write_bytes(data)
+        add_asset(folder / "pack", path, Addition(kind, **licence))
+    path = folder / "pictures" / "bowl.glb"
+    path.write_bytes(bowl())
+    add_asset(folder / "pack", path, Addition("hand", **licence))
+
+
+def _recipe(folder: Path) -> None:
+    (folder / "recipe").mkdir(parents=True)
+    (folder / "recipe" / "recipe.toml").write_text(recipe_text("default"), encoding="utf-8")
+    from fdtrain.config import FitConfig
+
+    (folder / "recipe" / "config.toml").write_text(FitConfig.load("tiny").to_toml(), encoding="utf-8")
+
+
+def _triplets(folder: Path) -> Path:
+    from tests.fdtrain.sets import write_set
+
+    return folder / "triplets" if (folder / "triplets").is_dir() else write_set(folder / "triplets", 24)
+
+
+def _run(folder: Path) -> None:
+    from fdtrain.loop import fit
+    from tests.fdtrain.micro import micro
+
+    fit(micro(_triplets(folder), "training.images=32"), folder / "run")
+
+
+def _weights(folder: Path) -> None:
+    from tests.fdtrain.weights import write_mask_weights, write_weights
+
+    (folder / "weights").mkdir(parents=True)
+    write_weights(folder / "weights" / "weights.safetensors")
+    write_mask_weights(folder / "weights" / "mask.safetensors")
+
+
+def _onnx(folder: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    from fdtrain.portable import Contract
+
+    sides = {"occluded": 3, "mask": 1, "restored": 3}
+    *inputs, output = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", n, 16, 16]) for name, n in sides.items()
+    )
+    nodes = [helper.make_node("Mul", ["occluded", "mask"], ["restored"])]
+    model = helper.make_model(
+        helper.make_graph(nodes, "one", inputs, [output]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+    words = {"occluded": "a picture", "mask": "a mask"}
+    contract = Contract("restore", 16, words, {"restored": "a picture"}, {"preset": "tiny"})
+    helper.set_model_props(model, contract.metadata())
+    (folder / "onnx").mkdir(parents=True)
+    onnx.save(model, str(folder / "onnx" / "model.onnx"))
+    (folder / "onnx" / "contract.json").write_text(contract.metadata()["fdtrain"], encoding="utf-8")
+
+
+def _compared(folder: Path) -> None:
+    from fdtrain.data import TripletDataset
+    from fdtrain.evaluate import evaluate
+    from fdtrain.metrics.suite import open_suite
+    from fdtrain.references import open_references
+    from fdtrain.results import Results
+    from tests.fdtrain.reported import write_ablation, write_comparison
+
+    data = _triplets(folder)
+    write_comparison(data, folder / "comparison")
+    write_ablation(data, folder / "ablation")
+    dataset = TripletDataset(data, "test", size_px=32, limit=4)
+    train = TripletDataset(data, "train", size_px=32)
+    methods = open_references(["copy", "telea"], lambda: train)
+    suite = open_suite(32, (), n_pictures=len(dataset))
+    (folder / "evaluation").mkdir(parents=True)
+    Results.of(evaluate(methods, dataset, suite=suite), dataset, suite).write(folder / "evaluation")

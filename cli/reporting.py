@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from fdgen.errors import FdError
+from fdgen.errors import FdError, in_words
 
 from .opencv import import_trouble
 
@@ -83,7 +83,7 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
             return FAILED
         if isinstance(error, OSError) and error.strerror:
             where = "" if error.filename is None else f"{error.filename}: "
-            complain(f"error: {where}{error.strerror}", "mend that, or name another file, and run it again")
+            complain(f"error: {where}{in_words(error)}", "mend that, or name another file, and run it again")
             return FAILED
         if isinstance(error, RuntimeError) and "no locator available" in str(error):  # numba's, as it is imported
             complain(
@@ -93,6 +93,9 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
             return FAILED
         if (trouble := import_trouble(error)) is not None:
             complain(f"error: {trouble[0]}", trouble[1])
+            return FAILED
+        if isinstance(error, RuntimeError) and (loop := str(error)).startswith("Symlink loop from "):  # Path.resolve's
+            complain(f"error: {loop.removeprefix('Symlink loop from ')} is a link that leads to itself", "name another")
             return FAILED
         text = " ".join(str(error).split()) or "no message"
         if isinstance(error, ImportError) and (error.name or "").split(".")[0] not in ("", "fdgen", "fdtrain", "fdcli"):

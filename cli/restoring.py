@@ -238,15 +238,15 @@ def refuse_overwriting(
     from fdtrain.video import SUFFIX
 
     context = click.get_current_context(silent=True)
-    taken = {photo.resolve(): "a photograph to restore" for photo in photos}
-    taken |= {path.resolve(): "a mask or strokes to read" for path in drawn if path is not None}
-    among_photos = out.resolve() in {path.parent for path in taken}
+    taken = {Path(os.path.realpath(photo)): "a photograph to restore" for photo in photos}
+    taken |= {Path(os.path.realpath(path)): "a mask or strokes to read" for path in drawn if path is not None}
+    among_photos = Path(os.path.realpath(out)) in {path.parent for path in taken}
     written: set[Path] = set()
 
     def refuse(path: Path) -> None:
         if len(os.fsencode(path.name)) > LONGEST_NAME:
             raise click.UsageError(f"{path.name} is too long for the name of a file: rename its photograph", context)
-        if what := taken.get(path.resolve()):
+        if what := taken.get(Path(os.path.realpath(path))):
             raise click.UsageError(f"{path} is {what}, and a result would take its place: name another --out", context)
         if among_photos and path.exists():
             raise click.UsageError(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fdgen.contract import Reject
-from fdgen.errors import FdError
+from fdgen.errors import FdError, in_words
 from fdgen.file_digests import FileDigest, FileState
 from fdgen.places import cache_folder
 from fdgen.points import Landmarks
@@ -214,7 +214,7 @@ class FaceCache:
         try:
             yield
         except (sqlite3.OperationalError, OSError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
+            why = in_words(error) if isinstance(error, OSError) else str(error)
             raise FdError(
                 f"the cache {self.path} cannot be used: {why}",
                 hint="name a file that can be written with --cache or FDGEN_CACHE",

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.celeba_lists import CelebAList
-from fdgen.errors import FacesError, PictureError
+from fdgen.errors import FacesError, PictureError, in_words
 from fdgen.file_digests import DigestMemory
 from fdgen.images import picture_size
 from fdgen.io.picture_formats import PICTURE_SUFFIXES
@@ -125,7 +125,7 @@ def _file_names(folder: Path) -> Iterator[str]:
         for entry in folder.iterdir():
             yield entry.name
     except OSError as error:
-        raise FacesError(f"{folder} cannot be read: {error.strerror}") from error
+        raise FacesError(f"{folder} cannot be read: {in_words(error)}") from error
 
 
 def _note(name: str, n_images: int, n_known: int, is_there: bool) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from fdgen.errors import FacesError
+from fdgen.errors import FacesError, in_words
 
 Value = TypeVar("Value")
 
@@ -119,7 +119,9 @@ class CelebAList:
                 for number, line in enumerate(lines, 1):
                     if text := line.strip():
                         yield number, _cells(text, commas=self._in_csv)
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
+            raise FacesError(f"{self.path} cannot be read: {in_words(error)}", hint=_AGAIN) from error
+        except UnicodeDecodeError as error:
             raise FacesError(f"{self.path} cannot be read: {error}", hint=_AGAIN) from error
 
 

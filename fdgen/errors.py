@@ -6,6 +6,7 @@ escapes is a bug of ours and keeps its traceback.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable
 from typing import Any
@@ -45,6 +46,26 @@ def one_line(text: str) -> str:
     """
     text = _CONTROLS.sub(lambda odd: ascii(odd[0])[1:-1], _BREAKS.sub(" ", text).strip())
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} ..."
+
+
+_WORDS = {
+    errno.ENOENT: "there is no such file",
+    errno.EISDIR: "it is a folder",
+    errno.ENOTDIR: "a part of its path is a file",
+    errno.ELOOP: "it is a link that leads to itself",
+    errno.EACCES: "its permissions do not allow it",
+    errno.EPERM: "its permissions do not allow it",
+    errno.ENAMETOOLONG: "its name is too long",
+}
+
+
+def in_words(error: OSError) -> str:
+    """Return why the system refused a file, as it stands after a colon: in words of ours where the cause is a path.
+
+    >>> in_words(IsADirectoryError(errno.EISDIR, "Is a directory", "photos"))
+    'it is a folder'
+    """
+    return _WORDS.get(error.errno or 0) or error.strerror or str(error)
 
 
 def _unpickle(kind: type[FdError], arguments: dict[str, Any]) -> FdError:

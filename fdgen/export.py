@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fdgen.contract import SPLITS, Manifest, Remote, read_range
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, in_words
 from fdgen.export_coco import Coco
 from fdgen.export_folder import ExportFolder, claimed
 from fdgen.export_imagefolder import ImageFolder
@@ -126,7 +126,7 @@ def _samples(manifest: Manifest, shard: Shard, members: tuple[str, ...]) -> Iter
         try:
             data = read_range(path, first, end - first)
         except OSError as error:
-            raise DatasetError(f"{path} cannot be read: {error.strerror or error}", hint=_MEND) from error
+            raise DatasetError(f"{path} cannot be read: {in_words(error)}", hint=_MEND) from error
         found = {}
         for name, (offset, size, sha256) in places.items():
             found[name] = data[offset - first : offset - first + size]
@@ -146,7 +146,7 @@ def _refuse_torn(manifest: Manifest, shard: Shard) -> None:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}", hint=_MEND) from error
+        raise DatasetError(f"{path} cannot be read: {in_words(error)}", hint=_MEND) from error
     if size < expected:
         raise DatasetError(f"{path} is cut short: {size:,} of {expected:,} bytes", hint=_MEND)
 

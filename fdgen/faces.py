@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fdgen.celeba import CelebA, find_images
 from fdgen.contract import Image, Reject
-from fdgen.errors import DatasetError, FacesError
+from fdgen.errors import DatasetError, FacesError, in_words
 from fdgen.file_digests import DigestMemory
 from fdgen.identities import IDENTITIES_CSV, read_identities
 from fdgen.io.folders import recognised
@@ -224,4 +224,4 @@ def _refuse_unreadable(folder: Path) -> None:
     try:
         next(folder.iterdir(), None)
     except OSError as error:
-        raise FacesError(f"the folder {folder} cannot be read: {error.strerror}", hint="check its rights") from error
+        raise FacesError(f"the folder {folder} cannot be read: {in_words(error)}", hint="check its rights") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from fdgen.contract import Image, Reject
-from fdgen.errors import FacesError
+from fdgen.errors import FacesError, in_words
 from fdgen.sources import FaceSource, OnFile, Source
 
 IDENTITIES_CSV = "identities.csv"
@@ -129,7 +129,9 @@ def _rows(path: Path) -> Iterable[tuple[int, list[str]]]:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, skipinitialspace=True)
             yield from ((reader.line_num, row) for row in reader if any(cell.strip() for cell in row))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise FacesError(f"{path} cannot be read: {in_words(error)}", hint=_HINT) from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise FacesError(f"{path} cannot be read: {error}", hint=_HINT) from error
 
 

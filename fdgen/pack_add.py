@@ -14,7 +14,7 @@ import numpy as np
 from fdgen.anchors import guess_in_mesh, guess_in_picture
 from fdgen.assets import MOST_BYTES, Asset
 from fdgen.atomic import naming, write_whole
-from fdgen.errors import AssetError, PictureError
+from fdgen.errors import AssetError, PictureError, in_words
 from fdgen.glb import read_glb
 from fdgen.images import decode_rgba, picture_size
 from fdgen.io.inside import inside
@@ -57,7 +57,7 @@ def add_asset(pack: Path, file: Path, wanted: Addition) -> Asset:
             raise AssetError(f"{file} has {size / 1e6:,.0f} MB", hint=f"the limit is {MOST_BYTES / 1e6:,.0f}")
         data = read_regular(file, most_bytes=MOST_BYTES)
     except OSError as error:
-        raise AssetError(f"{file} cannot be read: {error.strerror}", hint="name a picture or a .glb file") from error
+        raise AssetError(f"{file} cannot be read: {in_words(error)}", hint="name a picture or a .glb file") from error
     form = wanted.form or form_of(wanted.kind)
     anchors: Mapping[str, tuple[float, ...]]
     is_mesh = data[:4] == b"glTF" or file.suffix.lower() in (".glb", ".gltf")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fdgen.errors import RecipeError
+from fdgen.errors import RecipeError, in_words
 from fdgen.io.toml_file import read_toml
 
 if sys.version_info >= (3, 11):
@@ -90,7 +90,7 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         return read_toml(path)
     except OSError as error:
-        raise RecipeError(f"the recipe {path} cannot be read: {error.strerror}") from error
+        raise RecipeError(f"the recipe {path} cannot be read: {in_words(error)}") from error
     except ValueError as error:  # not UTF-8, or not TOML
         raise RecipeError(
             f"the recipe {path} is not valid TOML: {error}", hint="mend that place in the file"

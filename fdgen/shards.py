@@ -22,7 +22,7 @@ from fdgen.contract import (
     Triplet,
     sample_key,
 )
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, in_words
 from fdgen.images import encode_png
 from fdgen.io.json_file import why
 from fdgen.io.regular_file import open_regular, read_regular
@@ -186,7 +186,7 @@ def read_samples(
     except FileNotFoundError:
         complain(None, "missing", "the tar is missing")
     except OSError as error:
-        complain(None, "tar", f"the tar cannot be read: {error.strerror}")
+        complain(None, "tar", f"the tar cannot be read: {in_words(error)}")
 
 
 def _next_triplet(stream: Iterator[Triplet | Reject], rejects: list[Reject]) -> Triplet | None:

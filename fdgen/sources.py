@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from fdgen.contract import Image, Reject
-from fdgen.errors import FacesError, PictureError
+from fdgen.errors import FacesError, PictureError, in_words
 from fdgen.file_digests import DigestMemory, digest_files
 from fdgen.images import decode
 from fdgen.io.folders import nothing_in
@@ -148,7 +148,7 @@ def read_picture(root: Path, source: Source) -> Image:
         data = (root / source.path).read_bytes()
     except OSError as error:
         raise PictureError(
-            f"{source.path} cannot be read: {error.strerror}", reason="unreadable", hint="check that the disk is there"
+            f"{source.path} cannot be read: {in_words(error)}", reason="unreadable", hint="check that the disk is there"
         ) from error
     if hashlib.sha256(data).hexdigest() != source.sha256:
         raise PictureError(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from fdgen.errors import in_words
 from fdgen.io import lock
 from fdtrain.errors import RunError
 
@@ -30,7 +31,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise RunError(
-            f"{path} cannot be written: {error.strerror or error}",
+            f"{path} cannot be written: {in_words(error)}",
             hint="mend that (is the disk full?) and run the same command again: checkpoints so far are kept",
         ) from error
 
@@ -57,7 +58,7 @@ def make_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise RunError(
-            f"{folder} cannot be written: {error.strerror}", hint="name another folder with --out"
+            f"{folder} cannot be written: {in_words(error)}", hint="name another folder with --out"
         ) from error
 
 
@@ -71,7 +72,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(
-            f"the run folder {folder} cannot be written: {error.strerror}", hint="name another folder with --out"
+            f"the run folder {folder} cannot be written: {in_words(error)}", hint="name another folder with --out"
         ) from error
     with lock.folder_lock(folder, name=LOCK_NAME, busy="another process is training in", error=RunError):
         yield

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from fdgen.errors import in_words
 from fdtrain.errors import ConfigError
 
 LEAST_SPREAD_DB, MOST_SPREAD_DB = 1.0, 6.0
@@ -85,7 +86,7 @@ def read_table(path: Path) -> list[Reported]:
     try:
         return parse(path.read_text(encoding="utf-8-sig").splitlines(), path.name)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}", hint="name a CSV file") from error
+        raise ConfigError(f"{path} cannot be read: {in_words(error)}", hint="name a CSV file") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is no text in UTF-8", hint="save the table as CSV") from error
 

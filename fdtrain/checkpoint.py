@@ -27,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
+from fdgen.errors import in_words
 from fdgen.io.json_file import fits, parse_json, read_object, why
 from fdgen.io.regular_file import check_regular, open_regular
 from fdtrain.atomic import write_bytes, write_text, write_whole
@@ -97,7 +98,9 @@ def load_state(receipt: Receipt) -> dict[str, Any]:
         size = check_regular(path, within=_run_of(path))
         intact = size == receipt.bytes and _sha256(path) == receipt.sha256
     except OSError as error:
-        raise CheckpointError(f"the checkpoint {path} cannot be read: {error.strerror}", hint=_go_back(path)) from error
+        raise CheckpointError(
+            f"the checkpoint {path} cannot be read: {in_words(error)}", hint=_go_back(path)
+        ) from error
     if not intact:
         how = f"cut to {size} of {receipt.bytes} bytes" if size < receipt.bytes else "altered: its sha256 is another"
         raise CheckpointError(f"the checkpoint {path} is {how}", hint=_go_back(path))

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fdgen.errors import in_words
 from fdgen.io.toml_file import read_toml
 from fdtrain.errors import ConfigError
 
@@ -97,7 +98,7 @@ def _parse(path: Path) -> dict[str, Any]:
     try:
         values = read_toml(path)
     except OSError as error:
-        raise ConfigError(f"the config {path} cannot be read: {error.strerror}", hint="name a TOML file") from error
+        raise ConfigError(f"the config {path} cannot be read: {in_words(error)}", hint="name a TOML file") from error
     except ValueError as error:  # not UTF-8, or not TOML
         raise ConfigError(f"the config {path} is not valid TOML: {error}", hint="mend that place in it") from error
     values.pop("preset", None)  # as `to_toml` writes it; the preset is chosen before the file is read

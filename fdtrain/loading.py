@@ -23,7 +23,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, in_words
 from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
 from fdtrain.errors import LoaderError
 from fdtrain.order import Draw
@@ -159,7 +159,7 @@ def _told(error: RuntimeError | MemoryError | OSError) -> LoaderError | None:
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN):
         return LoaderError(
-            f"the loader workers cannot be started: {error.strerror}", hint=f"use fewer, or {_NO_WORKERS}"
+            f"the loader workers cannot be started: {in_words(error)}", hint=f"use fewer, or {_NO_WORKERS}"
         )
     if "DataLoader worker" not in text:
         return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from fdgen.errors import PictureError
+from fdgen.errors import PictureError, in_words
 from fdgen.io.picture_formats import PICTURE_SUFFIXES
 
 _NUMBERED = re.compile(r"_mask\d+$")
@@ -23,7 +24,7 @@ class MaskFolder:
             files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
         except OSError as error:
             raise PictureError(
-                f"the folder {folder} cannot be read: {error.strerror}",
+                f"the folder {folder} cannot be read: {in_words(error)}",
                 reason="unreadable",
                 hint="check its permissions",
             ) from error
@@ -39,7 +40,7 @@ class MaskFolder:
         """
         for group in _names(photo, beside=beside):
             found = [path for name in group for path in self._by_stem.get(_key(name), ())]
-            found = [path for path in dict.fromkeys(found) if path.resolve() != photo.resolve()]
+            found = [path for path in dict.fromkeys(found) if os.path.realpath(path) != os.path.realpath(photo)]
             exact = [
                 path for path in found if any(_key(name, fold=False) == _key(path.stem, fold=False) for name in group)
             ]

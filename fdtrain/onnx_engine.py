@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fdgen.contract import Image
-from fdgen.errors import FdError
+from fdgen.errors import FdError, in_words
 from fdgen.io.regular_file import read_regular
 from fdtrain.edges import GREY, known_edges
 from fdtrain.errors import CheckpointError, DeviceError
@@ -138,7 +138,7 @@ def _read(path: Path) -> bytes:
         return read_regular(path, most_bytes=MOST_BYTES)
     except OSError as error:
         raise CheckpointError(
-            f"{path} cannot be read: {error.strerror}", hint="name a file that `fdtrain export --format onnx` wrote"
+            f"{path} cannot be read: {in_words(error)}", hint="name a file that `fdtrain export --format onnx` wrote"
         ) from error
 
 

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor, nn
 
+from fdgen.errors import in_words
 from fdtrain.errors import PerceptualError
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -176,7 +177,9 @@ def _read(path: Path, name: str) -> tuple[object, str]:
         data = path.read_bytes()
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise PerceptualError(f"--perceptual-weights {path}: {error.strerror}", hint=_ways_out(name)) from error
+        raise PerceptualError(
+            f"--perceptual-weights {path} cannot be read: {in_words(error)}", hint=_ways_out(name)
+        ) from error
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise PerceptualError(f"{path} is not a whole file of torch weights", hint=_ways_out(name)) from error
     return state, hashlib.sha256(data).hexdigest()

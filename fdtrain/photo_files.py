@@ -18,7 +18,7 @@ import numpy as np
 import PIL.Image
 
 from fdgen.contract import Image
-from fdgen.errors import PictureError
+from fdgen.errors import PictureError, in_words
 from fdgen.io.folders import recognised
 from fdgen.io.picture_formats import PICTURE_SUFFIXES
 from fdtrain.atomic import write_bytes
@@ -113,7 +113,9 @@ def list_photos(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
             files = sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
         except OSError as error:
             raise PictureError(
-                f"the folder {path} cannot be read: {error.strerror}", reason="unreadable", hint="check its permissions"
+                f"the folder {path} cannot be read: {in_words(error)}",
+                reason="unreadable",
+                hint="check its permissions",
             ) from error
         suffixes = {*PICTURE_SUFFIXES, *VIDEO_SUFFIXES}
         found = [file for file in files if file.suffix.lower() in suffixes]

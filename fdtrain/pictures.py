@@ -19,7 +19,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from fdgen.contract import Image
-from fdgen.errors import PictureError
+from fdgen.errors import PictureError, in_words
 from fdgen.io.jpeg import decode_jpeg
 from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format, pillow_formats, refuse_unreadable
 from fdtrain.atomic import write_whole
@@ -138,7 +138,7 @@ def read_file(path: Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise PictureError(
-            f"{path} cannot be read: {error.strerror}", reason="unreadable", hint="check its name and permissions"
+            f"{path} cannot be read: {in_words(error)}", reason="unreadable", hint="check its name and permissions"
         ) from error
     if not data:
         raise PictureError(f"{path} is empty: it has zero bytes", reason="empty", hint=WHAT_IS_READ)

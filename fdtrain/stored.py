@@ -16,7 +16,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from fdgen.contract import Image, Manifest, Place, Remote, read_range
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,7 @@ class StoredSamples(Dataset[Item], ABC):
         try:
             data = read_range(path, first, end - first)
         except OSError as error:
-            raise DatasetError(f"{path} cannot be read: {error.strerror or error}", hint=self._next_step()) from error
+            raise DatasetError(f"{path} cannot be read: {in_words(error)}", hint=self._next_step()) from error
         if len(data) < end - first:
             raise DatasetError(f"{path} is cut short: {self.keys[index]} lies beyond its end", hint=self._next_step())
         members = [data[start - first : start - first + size] for start, size in zip(starts, sizes, strict=True)]

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from fdgen.errors import FdError
+from fdgen.errors import FdError, in_words
 from fdgen.io.json_file import read_lines, read_object
 from fdtrain.atomic import is_locked, write_text
 from fdtrain.checkpoint import find_weights, load_model, read_facts
@@ -136,7 +136,7 @@ def file_sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise FdError(f"{path} cannot be read: {error.strerror}") from error
+        raise FdError(f"{path} cannot be read: {in_words(error)}") from error
 
 
 def images_for(task: Task, ask: Ask, out: Path, on_moved: Callable[[Moved], None] = lambda moved: None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -96,7 +97,7 @@ class Source:
 
 def read_sources(folders: Sequence[Path]) -> list[Source]:
     """Read folders, each with a name of its own; raise `RunError` where one is none of ours, or damaged."""
-    resolved = [folder.resolve() for folder in folders]
+    resolved = [Path(os.path.realpath(folder)) for folder in folders]
     if twice := next((folder for folder in resolved if resolved.count(folder) > 1), None):
         raise RunError(f"{twice.name} is named twice", hint="name each folder once")
     short = [folder.name for folder in resolved]

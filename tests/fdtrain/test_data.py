@@ -214,7 +214,7 @@ def test_a_truncated_shard_and_a_missing_one(damaged: tuple[Path, Path, int, int
     with pytest.raises(DatasetError, match="is cut short"):
         dataset[0]
     shard.unlink()
-    with pytest.raises(DatasetError, match=r"\.tar cannot be read: No such file"):
+    with pytest.raises(DatasetError, match=r"\.tar cannot be read: there is no such file"):
         dataset[0]
 
 

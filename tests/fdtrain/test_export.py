@@ -225,7 +225,7 @@ def test_files_that_are_no_networks(folder: Path, tmp_path: Path) -> None:
         with pytest.raises(CheckpointError, match=rf"{name}\.onnx is not a whole ONNX file") as caught:
             OnnxMethod(tmp_path / f"{name}.onnx")
         assert caught.value.hint
-    with pytest.raises(CheckpointError, match=r"missing\.onnx cannot be read: No such file"):
+    with pytest.raises(CheckpointError, match=r"missing\.onnx cannot be read: there is no such file"):
         OnnxMethod(tmp_path / "missing.onnx")
 
 

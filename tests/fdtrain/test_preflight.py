@@ -315,7 +315,7 @@ def test_missing_or_wrong_perceptual_weights_name_three_ways_out(
         ("vgg19", "", "VGG-19's weights"),
         ("vgg19", str(tmp_path / "vgg16.pth"), "does not hold the weights of vgg19"),
         ("vgg19", str(tmp_path / "broken.pth"), "is not a whole file of torch weights"),
-        ("vgg19", str(tmp_path / "missing.pth"), "No such file"),
+        ("vgg19", str(tmp_path / "missing.pth"), "there is no such file"),
     ):
         with pytest.raises(PerceptualError, match=words) as raised:
             load_perceptual(name, file, ("relu1_1",))

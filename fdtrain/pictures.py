@@ -88,7 +88,9 @@ def _by_pillow(data: bytes, name: str, mode: str) -> Image:
             picture.load()
             converted = picture.convert(mode)
         except DAMAGED as error:
-            raise PictureError(f"{name} is damaged: {error}", reason="corrupt", hint=WHAT_IS_READ) from error
+            raise PictureError(
+                f"{name} is damaged: a part of it is missing or broken", reason="corrupt", hint=WHAT_IS_READ
+            ) from error
         with contextlib.suppress(*DAMAGED):  # damaged EXIF data are no damage of the picture
             converted = PIL.ImageOps.exif_transpose(converted)
     return np.array(converted, np.uint8)

@@ -72,8 +72,9 @@ def test_half_a_file_is_no_picture(tmp_path: Path, name: str, share: float) -> N
     (tmp_path / "a.x").write_bytes(data[: int(share * len(data))])
     with pytest.raises(PictureError):
         images.decode((tmp_path / "a.x").read_bytes(), name="a.x")
-    with pytest.raises(PictureError):
+    with pytest.raises(PictureError, match=r"a\.x (is damaged|is not a picture)") as caught:
         read_photo_file(tmp_path / "a.x")
+    assert " object at 0x" not in caught.value.message  # as Pillow calls a file that it was given as bytes
 
 
 @pytest.mark.parametrize("name", ["AVIF", "HEIF"])
@@ -116,6 +117,14 @@ def test_what_nothing_here_reads_is_refused_with_the_cure(tmp_path: Path, brand:
     rejects = FolderFaces(tmp_path).rejects()
     assert [(one.source, one.reason) for one in rejects] == [(path.name, "unsupported")]
     assert cure in rejects[0].detail
+
+
+def test_a_heic_of_rubbish_is_damaged(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_heif")
+    (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(range(64)))
+    assert refused_by_both(tmp_path / "photo.heic") == "corrupt"
+    with pytest.raises(PictureError, match="is damaged: a part of it is missing or broken"):
+        read_photo_file(tmp_path / "photo.heic")
 
 
 def test_suffixes_are_small_and_belong_to_one_format() -> None:

@@ -76,17 +76,16 @@ def command(
         from fdgen.forecast import plan_build
         from fdgen.labels import check_label
 
-    check_label(name, version)
-    resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
-    check_occluders(resolved)
-    refuse_foreign(out)
+        check_label(name, version)
+        resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
+        check_occluders(resolved)
+        refuse_foreign(out)
     with Stages(voice) as stages, open_cache(cache, no_cache) as opened:
         source = open_faces(faces, digests=opened)
         listing = Listing(stages, str(faces or "the sample faces"))
         source.sources(listing.update)  # what is wrong there is said before the renderer is compiled
-        stages.close()
         if dry_run:
-            ready_renderer(voice, resolved)
+            ready_renderer(voice, resolved, stages)
             on_trial = Trials(stages).update
             plan = plan_build(
                 resolved, source, out, count=count, cache=opened, on_file=listing.update, on_trial=on_trial
@@ -94,7 +93,7 @@ def command(
             stages.close()
             tell_plan(plan, resolved, out, as_json)
             return
-        ready_renderer(voice)
+        ready_renderer(voice, stages=stages)
         watch = Watch(stages)
         before = read_dataset(out)
         started_s = time.monotonic()

@@ -14,11 +14,11 @@ from pathlib import Path
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 
-from fdgen.build import build  # noqa: E402
-from fdgen.cards import write_card  # noqa: E402
-from fdgen.contract import Manifest  # noqa: E402
-from fdgen.faces import SampleFaces  # noqa: E402
-from fdgen.recipe import Recipe  # noqa: E402
+from fdgen.cards.card import write_card  # noqa: E402
+from fdgen.contract.manifest import Manifest  # noqa: E402
+from fdgen.faces.folders import SampleFaces  # noqa: E402
+from fdgen.pipeline.builder import build  # noqa: E402
+from fdgen.recipe.schema import Recipe  # noqa: E402
 
 NAME, VERSION, COUNT = "faces-demo", "1.0.0", 64
 CARD = Path(__file__).parent / f"{NAME}-{VERSION}"

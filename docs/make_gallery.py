@@ -13,19 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
+from fdgen.analysis.lighting import FaceLight
+from fdgen.arrays import Image
 from fdgen.assets import AssetLibrary
-from fdgen.composite import composite, match_sensor
-from fdgen.contract import Image, Reject, Triplet
-from fdgen.faces import Face, SampleFaces
-from fdgen.generate import generate
-from fdgen.images import resize
-from fdgen.landmarks import Landmarks, detect, load_face
-from fdgen.lighting import FaceLight
+from fdgen.contract.records import Reject, Triplet
+from fdgen.faces.detection import Landmarks, detect, load_face
+from fdgen.faces.face import Face
+from fdgen.faces.folders import SampleFaces
+from fdgen.io.contact_sheet import contact_sheet, encode_jpeg
+from fdgen.io.images import resize
 from fdgen.occluders import OCCLUDERS, Placement
-from fdgen.preview import contact_sheet, encode_jpeg
-from fdgen.recipe import Recipe
-from fdgen.render import Layer
-from fdgen.scene import Scene
+from fdgen.recipe.schema import Recipe
+from fdgen.render.composite import composite, match_sensor
+from fdgen.render.draw import Layer
+from fdgen.render.scene import Scene
+from fdgen.synthesis.generator import generate
 
 GALLERY = Path(__file__).parent / "gallery"
 CELL_PX, COLUMNS, ROWS = 160, 6, 2

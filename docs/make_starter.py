@@ -15,10 +15,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save
 
-from fdtrain.atomic import write_bytes
-from fdtrain.checkpoint import METADATA_KEY, find_weights, read_facts
+from fdtrain.config.atomic import write_bytes
 from fdtrain.inference.model_label import TOY_KEY
-from fdtrain.starter import TOY, starter_file
+from fdtrain.training.checkpoint import METADATA_KEY, read_facts
+from fdtrain.training.starter import TOY, starter_file
+from fdtrain.training.weight_files import find_weights
 
 PAIRS = ("--size", "96", "--count", "5000")
 SETTINGS = {

@@ -1,7 +1,7 @@
 """fdgen: photographs of faces in, exact triplets (clean, occluded, mask) out.
 
-The names below are imported when they are first used, so that `import fdgen` costs nothing. A function that is called
-as its module is (`build`, `verify`, `generate`) is imported from there: `from fdgen.build import build`.
+`fdgen.build(...)` makes a dataset, `fdgen.verify(...)` checks one, `fdgen.generate(...)` makes one triplet. The names
+below are imported when they are first used, so that `import fdgen` costs nothing.
 """
 
 from __future__ import annotations
@@ -13,32 +13,48 @@ from fdgen.version import __version__
 
 if TYPE_CHECKING:
     from fdgen.assets import Asset, AssetLibrary
-    from fdgen.contract import Manifest, Reject, SampleRecord, Triplet
+    from fdgen.contract.manifest import Manifest
+    from fdgen.contract.records import Reject, SampleRecord, Triplet
     from fdgen.errors import FdError
-    from fdgen.faces import CelebA, Face, FolderFaces, SampleFaces, Source, open_faces
-    from fdgen.generate import replay
-    from fdgen.landmarks import Landmarks, detect, load_face
-    from fdgen.recipe import Recipe
+    from fdgen.exporters.exporter import export
+    from fdgen.faces.celeba import CelebA
+    from fdgen.faces.detection import detect, load_face
+    from fdgen.faces.face import Face
+    from fdgen.faces.folders import FolderFaces, SampleFaces, open_faces
+    from fdgen.faces.landmarks import Landmarks
+    from fdgen.faces.sources import Source
+    from fdgen.pipeline.builder import build
+    from fdgen.recipe.schema import Recipe
+    from fdgen.synthesis.generator import generate, replay
+    from fdgen.verification.verifier import verify
+    from fdgen.versions.difference import diff
+    from fdgen.versions.reproduction import reproduce
 
 _HOMES = {
     "Asset": "assets",
     "AssetLibrary": "assets",
-    "CelebA": "faces",
-    "Face": "faces",
+    "CelebA": "faces.celeba",
+    "Face": "faces.face",
     "FdError": "errors",
-    "FolderFaces": "faces",
-    "Landmarks": "landmarks",
-    "Manifest": "contract",
-    "Recipe": "recipe",
-    "Reject": "contract",
-    "SampleFaces": "faces",
-    "SampleRecord": "contract",
-    "Source": "faces",
-    "Triplet": "contract",
-    "detect": "landmarks",
-    "load_face": "landmarks",
-    "open_faces": "faces",
-    "replay": "generate",
+    "FolderFaces": "faces.folders",
+    "Landmarks": "faces.landmarks",
+    "Manifest": "contract.manifest",
+    "Recipe": "recipe.schema",
+    "Reject": "contract.records",
+    "SampleFaces": "faces.folders",
+    "SampleRecord": "contract.records",
+    "Source": "faces.sources",
+    "Triplet": "contract.records",
+    "build": "pipeline.builder",
+    "detect": "faces.detection",
+    "diff": "versions.difference",
+    "export": "exporters.exporter",
+    "generate": "synthesis.generator",
+    "load_face": "faces.detection",
+    "open_faces": "faces.folders",
+    "replay": "synthesis.generator",
+    "reproduce": "versions.reproduction",
+    "verify": "verification.verifier",
 }
 
 __all__ = [
@@ -57,17 +73,23 @@ __all__ = [
     "Source",
     "Triplet",
     "__version__",
+    "build",
     "detect",
+    "diff",
+    "export",
+    "generate",
     "load_face",
     "open_faces",
     "replay",
+    "reproduce",
+    "verify",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"fdgen.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from fdgen.digests import digest_json
+from fdgen.contract.digests import digest_json
 from fdgen.errors import AssetError
 from fdgen.io.json_file import parse_json, why
 from fdgen.io.regular_file import read_regular

@@ -1,7 +1,7 @@
 """fdtrain: the stacked GAN that removes occluders from faces; trained, measured and used on what fdgen makes.
 
-The names below are imported when they are first used, so that `import fdtrain` costs nothing. A function that is called
-as its module is (`evaluate`, `restore`) is imported from there: `from fdtrain.evaluate import evaluate`.
+`fdtrain.fit(...)` trains, `fdtrain.evaluate(...)` measures, `fdtrain.restore_photograph(...)` restores. The names below
+are imported when they are first used, so that `import fdtrain` costs nothing.
 """
 
 from __future__ import annotations
@@ -12,25 +12,36 @@ from typing import TYPE_CHECKING, Any
 from fdgen.version import __version__
 
 if TYPE_CHECKING:
-    from fdtrain.augment import PairAugment
-    from fdtrain.checkpoint import load_model
-    from fdtrain.config import FitConfig
-    from fdtrain.data import EpochSampler, TripletDataset
-    from fdtrain.loading import Batches
-    from fdtrain.loop import fit
+    from fdtrain.config.schema import FitConfig
+    from fdtrain.data.augment_pairs import PairAugment
+    from fdtrain.data.loader import Batches
+    from fdtrain.data.sampler import EpochSampler
+    from fdtrain.data.triplets import TripletDataset
+    from fdtrain.evaluation.evaluator import evaluate
+    from fdtrain.inference.exporter import export
+    from fdtrain.inference.maskers import open_masker
+    from fdtrain.inference.open_generator import open_generator
     from fdtrain.networks.fdstack import StackedGAN
     from fdtrain.networks.restorer import Restoration
+    from fdtrain.restoration.photograph import restore_photograph
+    from fdtrain.training.checkpoint import load_model
+    from fdtrain.training.loop import fit
 
 _HOMES = {
-    "Batches": "loading",
-    "EpochSampler": "data",
-    "FitConfig": "config",
-    "PairAugment": "augment",
+    "Batches": "data.loader",
+    "EpochSampler": "data.sampler",
+    "FitConfig": "config.schema",
+    "PairAugment": "data.augment_pairs",
     "Restoration": "networks.restorer",
     "StackedGAN": "networks.fdstack",
-    "TripletDataset": "data",
-    "fit": "loop",
-    "load_model": "checkpoint",
+    "TripletDataset": "data.triplets",
+    "evaluate": "evaluation.evaluator",
+    "export": "inference.exporter",
+    "fit": "training.loop",
+    "load_model": "training.checkpoint",
+    "open_generator": "inference.open_generator",
+    "open_masker": "inference.maskers",
+    "restore_photograph": "restoration.photograph",
 }
 
 __all__ = [
@@ -42,15 +53,20 @@ __all__ = [
     "StackedGAN",
     "TripletDataset",
     "__version__",
+    "evaluate",
+    "export",
     "fit",
     "load_model",
+    "open_generator",
+    "open_masker",
+    "restore_photograph",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"fdtrain.{_HOMES[name]}"), name)
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

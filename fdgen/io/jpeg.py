@@ -10,12 +10,10 @@ import re
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from fdgen.arrays import Image
 from fdgen.errors import PictureError
-from fdgen.silence import native_stderr
-
-Picture = npt.NDArray[np.uint8]
+from fdgen.runtime.native_stderr import native_stderr
 
 _BEFORE_END = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
 _END = b"\xff\xd9"
@@ -23,7 +21,7 @@ _AHEAD = 8  # bytes: a register of 64 bits
 _PADDING = frozenset(b"\0\t\n\r ")
 
 
-def decode_jpeg(data: bytes, *, name: str, turned: bool, grey: bool = False) -> Picture:
+def decode_jpeg(data: bytes, *, name: str, turned: bool, grey: bool = False) -> Image:
     """Decode a JPEG of any colour space to RGB uint8 HWC, or grey HW; with `turned` as its EXIF orientation says.
 
     Raises `PictureError` (`corrupt`) where a part of the picture is missing or damaged. Bytes that a camera left
@@ -43,14 +41,14 @@ def decode_jpeg(data: bytes, *, name: str, turned: bool, grey: bool = False) -> 
     return picture_HWC
 
 
-def _decoded(data: bytes, flags: int) -> tuple[Picture | None, str]:
+def _decoded(data: bytes, flags: int) -> tuple[Image | None, str]:
     """Return the picture, None where there is none, and what libjpeg said."""
     with native_stderr() as complaint:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     return None if picture is None else np.asarray(picture, np.uint8), complaint.text
 
 
-def _ends_before(data: bytes, n_left: int, picture_HWC: Picture, flags: int) -> bool:
+def _ends_before(data: bytes, n_left: int, picture_HWC: Image, flags: int) -> bool:
     """Tell whether a picture truly ends before the bytes that are left of it, so that these are none of it.
 
     They are not where they are padding. Else the last byte of the picture decides: an encoder fills the bits that it
@@ -79,7 +77,7 @@ def _ends_before(data: bytes, n_left: int, picture_HWC: Picture, flags: int) -> 
     return False
 
 
-def _counts(data: bytes, at: int, bit: int, picture_HWC: Picture, flags: int) -> bool:
+def _counts(data: bytes, at: int, bit: int, picture_HWC: Image, flags: int) -> bool:
     """Tell whether a bit of a scan is read: turned over, alone or with some below it, it changes the picture."""
     for below in (0, 0xFF, 0x55, 0xAA):
         other_HWC, _ = _decoded(_turned_over(data, at, 1 << bit | below & ((1 << bit) - 1)), flags)

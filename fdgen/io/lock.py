@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fdgen.atomic import naming
 from fdgen.errors import DatasetError, FdError
+from fdgen.io.atomic import naming
 from fdgen.io.json_file import read_object
 
 try:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 from fdgen.assets import Asset
 from fdgen.occluders.base import Occluder, Placement
-from fdgen.occluders.cup import Cup
-from fdgen.occluders.eyeglasses import Eyeglasses
-from fdgen.occluders.eyewear import Sunglasses
-from fdgen.occluders.hand import Hand
-from fdgen.occluders.hat import Hat
-from fdgen.occluders.imported import Imported
-from fdgen.occluders.imported_spec import is_imported
-from fdgen.occluders.mask import Mask
-from fdgen.occluders.microphone import Microphone
-from fdgen.occluders.phone import Phone
-from fdgen.occluders.shape import Shape
+from fdgen.occluders.eyewear.eyeglasses import Eyeglasses
+from fdgen.occluders.eyewear.sunglasses import Sunglasses
+from fdgen.occluders.hands.hand import Hand
+from fdgen.occluders.imported.occluder import Imported
+from fdgen.occluders.imported.spec import is_imported
+from fdgen.occluders.masks.mask import Mask
+from fdgen.occluders.props.cup import Cup
+from fdgen.occluders.props.hat import Hat
+from fdgen.occluders.props.microphone import Microphone
+from fdgen.occluders.props.phone import Phone
+from fdgen.occluders.props.shape import Shape
 
 __all__ = ["OCCLUDERS", "Occluder", "Placement", "occluder_of"]
 

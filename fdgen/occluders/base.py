@@ -10,8 +10,8 @@ import numpy as np
 
 from fdgen.assets import Asset
 from fdgen.errors import DatasetError
-from fdgen.render import Layer
-from fdgen.scene import Scene
+from fdgen.render.draw import Layer
+from fdgen.render.scene import Scene
 
 
 @dataclass(frozen=True, slots=True)

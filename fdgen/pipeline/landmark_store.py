@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
-from fdgen.cache import FaceCache
-from fdgen.contract import Reject
-from fdgen.landmarks import remember
-from fdgen.plan import MOST_AT_ONCE, Looked
-from fdgen.points import Landmarks
-from fdgen.pool import WorkerPool
-from fdgen.sources import PASSING_REASONS, FaceSource, Source
-from fdgen.worker import Steps, went_missing
+from fdgen.contract.records import Reject
+from fdgen.faces.cache import FaceCache
+from fdgen.faces.detection import remember
+from fdgen.faces.landmarks import Landmarks
+from fdgen.faces.sources import PASSING_REASONS, FaceSource, Source
+from fdgen.pipeline.executors import WorkerPool
+from fdgen.pipeline.plan import MOST_AT_ONCE, Looked
+from fdgen.pipeline.worker import Steps, went_missing
 
 BATCH = 16
 """Photographs that a worker looks at in one go: a tenth of a second, so that shards do not wait behind many."""

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from fdgen.contract import Manifest
+from fdgen.contract.manifest import Manifest
 from fdgen.errors import FdError
 from fdgen.io.json_file import read_json
-from fdtrain.atomic import write_text
 from fdtrain.comparison.plan import Ask, Task, config_of, preset_of
-from fdtrain.config import LEAST_BOTTLENECK_PX, N_LAYERS, FitConfig, NetworkConfig
+from fdtrain.config.atomic import write_text
+from fdtrain.config.schema import LEAST_BOTTLENECK_PX, N_LAYERS, FitConfig, NetworkConfig
+from fdtrain.data.stored_samples import kinds_of
 from fdtrain.errors import ConfigError, RunError
-from fdtrain.stored import kinds_of
 
 ABLATION_FILE = "ablation.json"
 

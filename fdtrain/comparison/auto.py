@@ -12,10 +12,10 @@ from pathlib import Path
 
 from fdgen.io.json_file import fits, read_object
 from fdtrain.comparison.plan import Ask, Auto, Task, config_of
-from fdtrain.config import FitConfig
-from fdtrain.device import computing, open_device
+from fdtrain.config.schema import FitConfig
 from fdtrain.errors import ConfigError, RunError
-from fdtrain.perceptual import best_at_hand
+from fdtrain.objectives.perceptual import best_at_hand
+from fdtrain.runtime.device import computing, open_device
 from fdtrain.training.precision import decide_by_convolution
 
 

@@ -9,15 +9,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from fdgen.contract import Manifest
+from fdgen.contract.manifest import Manifest
 from fdgen.errors import FdError
 from fdgen.io.inside import inside
-from fdtrain.config import FitConfig
-from fdtrain.data import TripletDataset
+from fdtrain.config.mask import MASK_PRESETS
+from fdtrain.config.presets import PRESETS
+from fdtrain.config.schema import FitConfig
+from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import ConfigError, RunError
-from fdtrain.mask_config import MASK_PRESETS
-from fdtrain.presets import PRESETS
-from fdtrain.references import REFERENCES
+from fdtrain.evaluation.references import REFERENCES
 
 LEARNED = ("faithful", "modern", "glcm", "gca", "edgeconnect", "context-encoder", "pix2pix", "din")
 """Methods that train, by the name that their presets begin with."""

@@ -13,16 +13,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from fdtrain.atomic import write_text
-from fdtrain.comparison.compare import Done, read_result
 from fdtrain.comparison.image_table import read_images
-from fdtrain.comparison.layout import aligned, interval, latex_table, markdown_table, mean_cell, number, p_value
-from fdtrain.comparison.pairs import Difference, Mean, Values, differences, mean_of
+from fdtrain.comparison.markup import aligned, interval, latex_table, markdown_table, mean_cell, number, p_value
 from fdtrain.comparison.plan import LEARNED, Ask, Task
-from fdtrain.comparison.work import IMAGES_FILE
+from fdtrain.comparison.runner import Done, read_result
+from fdtrain.comparison.statistics import Difference, Mean, Values, differences, mean_of
+from fdtrain.comparison.task import IMAGES_FILE
+from fdtrain.config.atomic import write_text
+from fdtrain.evaluation.references import REFERENCES
+from fdtrain.evaluation.results import PACKAGES
 from fdtrain.metrics.suite import MEASURES
-from fdtrain.references import REFERENCES
-from fdtrain.results import PACKAGES
 
 MEASURED: tuple[tuple[str, str, int], ...] = (
     ("psnr_hole", "PSNR, hole", 2),

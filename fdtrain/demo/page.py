@@ -10,14 +10,14 @@ from typing import Any, TypedDict
 
 import gradio as gr
 
-from fdgen.contract import Image
+from fdgen.arrays import Image
 from fdgen.errors import FdError, PictureError
 from fdtrain.demo.quota import Quota, RefusedError
 from fdtrain.demo.storage import KEPT_S
 from fdtrain.demo.visit import CANVAS_PX, RED, SEEN_THROUGH, Visit, read_upload
 from fdtrain.demo.words import CSS, FINDS, PAINTS, TITLE, header, told
-from fdtrain.photo_files import write_photo
-from fdtrain.photo_restorer import PhotoRestorer
+from fdtrain.restoration.files import write_photo
+from fdtrain.restoration.photo_restorer import PhotoRestorer
 
 AT_ONCE = 1
 """Photographs restored at the same time: one uses all cores, and faces are found by one detector."""

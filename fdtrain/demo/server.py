@@ -19,7 +19,7 @@ from fdgen.errors import FdError
 from fdtrain.demo.gate import EVERY_ADDRESS, Gate, hosts_of
 from fdtrain.demo.quota import MB, Limits, Quota
 from fdtrain.demo.storage import private_folder
-from fdtrain.photo_restorer import PhotoRestorer
+from fdtrain.restoration.photo_restorer import PhotoRestorer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

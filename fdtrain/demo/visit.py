@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import PIL.Image
 
-from fdgen.contract import Image
+from fdgen.arrays import Image
 from fdgen.errors import PictureError
-from fdtrain.photo_files import read_photo_file
-from fdtrain.photograph import RestoredPhotograph
-from fdtrain.pictures import DAMAGED, WHAT_IS_READ, open_header, read_file
+from fdtrain.data.pictures import DAMAGED, WHAT_IS_READ, open_header, read_file
+from fdtrain.restoration.files import read_photo_file
+from fdtrain.restoration.photograph import RestoredPhotograph
 
 MOST_PIXELS = 50_000_000
 """Larger photographs are refused unread: one takes a gigabyte while it is restored, and there may be many visitors."""

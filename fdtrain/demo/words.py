@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from fdtrain.inference.metadata import INVENTED
 from fdtrain.inference.model_label import ModelLabel, toy_note
-from fdtrain.photograph import RestoredFace, RestoredPhotograph
-from fdtrain.portable import INVENTED
+from fdtrain.restoration.photograph import RestoredFace, RestoredPhotograph
 
 TITLE = "Remove what covers a face"
 

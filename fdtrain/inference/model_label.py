@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from fdtrain.portable import Contract
+    from fdtrain.inference.metadata import Contract
 
 TOY_KEY = "toy"
 """Where a file says that it is a toy: a few words that go on from "a toy that", in what stands beside the weights."""

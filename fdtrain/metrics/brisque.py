@@ -9,8 +9,8 @@ import warnings
 from importlib import metadata
 from typing import Any
 
-from fdgen.contract import Image
-from fdtrain.metrics.errors import NotComputed
+from fdgen.arrays import Image
+from fdtrain.metrics.not_computed import NotComputed
 
 LEAST_PX = 128
 """Moving a portrait by 5 pixels changes its score by 2 points at 256 px, by 3 at 128 and by 7 at 64 px."""

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fdgen.contract import Image
-from fdtrain.metrics.errors import NotComputed
-from fdtrain.tensors import to_tensor
+from fdgen.arrays import Image
+from fdtrain.data.tensors import to_tensor
+from fdtrain.metrics.not_computed import NotComputed
 
 N_FEATURES = 2048
 

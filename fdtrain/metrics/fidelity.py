@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.contract import Image
+from fdgen.arrays import Image
 
 PROTOCOL = (
     "RGB uint8, no border crop, one value a picture, then the mean; PSNR of 255; SSIM with a Gaussian window of 11 "

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.contract import Image
-from fdtrain.metrics.errors import NotComputed
-from fdtrain.metrics.recent import Recent
+from fdgen.arrays import Image
+from fdtrain.metrics.memo import Recent
+from fdtrain.metrics.not_computed import NotComputed
 
 PROTOCOL = "distance of dlib's face descriptors from the clean picture's, at that one's landmarks"
 

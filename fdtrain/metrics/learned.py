@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
-from fdgen.contract import Image
-from fdtrain.metrics.errors import NotComputed
-from fdtrain.metrics.recent import Recent
-from fdtrain.tensors import to_tensor
+from fdgen.arrays import Image
+from fdtrain.data.tensors import to_tensor
+from fdtrain.metrics.memo import Recent
+from fdtrain.metrics.not_computed import NotComputed
 
 LEAST_PX = 64
 """The patches on which people judged, and the weights were learned."""

@@ -13,18 +13,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from fdgen.contract import Image
-from fdtrain.metrics.errors import NotComputed
+from fdgen.arrays import F64, Image
+from fdtrain.metrics.not_computed import NotComputed
 
 BLOCK_PX = 96
 LEAST_PX = 2 * BLOCK_PX
 """Under four blocks their covariance says nothing; at 256 px there are just four."""
 
 PROTOCOL = "NIQE with the original parameters, luma of ITU-R BT.601, blocks of 96 pixels; not MATLAB's model"
-
-Array = npt.NDArray[np.float64]
 
 
 class Niqe:
@@ -63,7 +60,7 @@ class Niqe:
         inverse = np.linalg.pinv((self.covariance + np.cov(known, rowvar=False)) / 2)
         return float(np.sqrt(difference @ inverse @ difference))
 
-    def _features(self, luma_HW: Array, block_px: int) -> Array:
+    def _features(self, luma_HW: F64, block_px: int) -> F64:
         """Return 18 features of each block."""
         mean = self._blur(luma_HW)
         deviation = np.sqrt(np.abs(self._blur(luma_HW * luma_HW) - mean * mean))
@@ -72,7 +69,7 @@ class Niqe:
         blocks = normalised.reshape(high, block_px, wide, block_px).swapaxes(1, 2).reshape(-1, block_px, block_px)
         return np.array([_block_features(block) for block in blocks])
 
-    def _blur(self, picture_HW: Array) -> Array:
+    def _blur(self, picture_HW: F64) -> F64:
         return cv2.sepFilter2D(picture_HW, -1, self.window, self.window, borderType=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
@@ -80,7 +77,7 @@ def _places(package: object) -> list[str]:
     return list(getattr(package, "submodule_search_locations", None) or ())
 
 
-def _block_features(block: Array) -> list[float]:
+def _block_features(block: F64) -> list[float]:
     """Return the shape and width of a block's values, and the fit of its products with four neighbours (eq. 7, 8)."""
     alpha, left, right = _fit(block)
     features = [alpha, (left + right) / 2]
@@ -91,7 +88,7 @@ def _block_features(block: Array) -> list[float]:
     return features
 
 
-def _fit(values: Array) -> tuple[float, float, float]:
+def _fit(values: F64) -> tuple[float, float, float]:
     """Fit an asymmetric generalised Gaussian: its shape, and its left and right scale; NaN where one side is empty."""
     left, right = (_spread(values[side]) for side in (values < 0, values > 0))
     ratio = left / right if right else np.nan
@@ -105,19 +102,19 @@ def _fit(values: Array) -> tuple[float, float, float]:
     return alpha, left * scale, right * scale
 
 
-def _spread(values: Array) -> float:
+def _spread(values: F64) -> float:
     return float(np.sqrt((values * values).mean())) if values.size else np.nan
 
 
 @functools.cache
-def _curve() -> tuple[Array, Array]:
+def _curve() -> tuple[F64, F64]:
     """Return shapes from 0.2 to 10, and E|x|^2 / E[x^2] of a generalised Gaussian of each."""
     shapes = np.arange(0.2, 10.001, 0.001)
     curve = [math.gamma(2 / a) ** 2 / (math.gamma(1 / a) * math.gamma(3 / a)) for a in shapes]
     return shapes, np.array(curve)
 
 
-def _halved(picture_HW: Array) -> Array:
+def _halved(picture_HW: F64) -> F64:
     """Halve a picture as MATLAB's `imresize` does: bicubic, stretched to twice its width against aliasing."""
     place = np.abs(np.arange(-3.5, 4)) / 2
     near = 1.5 * place**3 - 2.5 * place**2 + 1
@@ -127,5 +124,5 @@ def _halved(picture_HW: Array) -> Array:
     padded = np.pad(picture_HW, (3, 4), mode="symmetric")
     rows, columns = picture_HW.shape
     half = np.sum([w * padded[k : k + rows : 2] for k, w in enumerate(weights)], axis=0)
-    result: Array = np.sum([w * half[:, k : k + columns : 2] for k, w in enumerate(weights)], axis=0)
+    result: F64 = np.sum([w * half[:, k : k + columns : 2] for k, w in enumerate(weights)], axis=0)
     return result

@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
+from fdgen.arrays import F32, Bools
 
 EVEN = 0.5
 """Where a pixel is as likely an occluder's as not: regions and boundaries are those of what is likelier."""
@@ -77,7 +76,7 @@ class Calibration:
     predicted: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(N_BINS))
     true: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(N_BINS))
 
-    def add(self, probability_HW: Floats, truth_HW: Bools) -> None:
+    def add(self, probability_HW: F32, truth_HW: Bools) -> None:
         """Count the pixels of a picture."""
         probability = probability_HW.ravel().astype(np.float64)
         places = np.minimum((probability * N_BINS).astype(np.int64), N_BINS - 1)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from fdgen.contract import Image
+from fdgen.arrays import Image
 from fdgen.errors import FdError
 from fdtrain.metrics import brisque, distribution, fidelity, identity, learned, niqe
-from fdtrain.metrics.errors import NotComputed
+from fdtrain.metrics.not_computed import NotComputed
 
 
 class Unpaired(Protocol):

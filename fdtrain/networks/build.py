@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fdtrain.baseline_config import (
+from fdtrain.config.baselines import (
     ContextEncoderConfig,
     DinConfig,
     EdgeConnectConfig,
@@ -13,7 +13,7 @@ from fdtrain.baseline_config import (
     GlcmConfig,
     Pix2pixConfig,
 )
-from fdtrain.config import FitConfig
+from fdtrain.config.schema import FitConfig
 from fdtrain.networks.context_encoder import ContextEncoder
 from fdtrain.networks.din import Din
 from fdtrain.networks.edgeconnect import EdgeConnect

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from fdtrain.baseline_config import ContextEncoderConfig
+from fdtrain.config.baselines import ContextEncoderConfig
 from fdtrain.networks.restorer import Restoration, Restorer, blanked
 
 LAST_PX = 4

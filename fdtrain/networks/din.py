@@ -13,8 +13,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from fdtrain.baseline_config import DinConfig
-from fdtrain.config import DiscriminatorConfig
+from fdtrain.config.baselines import DinConfig
+from fdtrain.config.schema import DiscriminatorConfig
 from fdtrain.networks.blocks import SqueezeExcitation, normalisation
 from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.networks.restorer import Restoration, Restorer

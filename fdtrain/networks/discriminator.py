@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from fdtrain.config import DiscriminatorConfig
+from fdtrain.config.schema import DiscriminatorConfig
 from fdtrain.networks.blocks import normalisation
 from fdtrain.networks.fdstack import INPUT_CHANNELS
 from fdtrain.networks.restorer import INITIAL_SPREAD

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
-from fdtrain.baseline_config import EdgeConnectConfig
-from fdtrain.edges import GREY, known_edges
+from fdtrain.config.baselines import EdgeConnectConfig
+from fdtrain.networks.canny import GREY, known_edges
 from fdtrain.networks.restorer import Restoration, Restorer, blanked
 
 DILATION = 2

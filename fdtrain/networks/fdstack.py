@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fdtrain.config import NetworkConfig
+from fdtrain.config.schema import NetworkConfig
 from fdtrain.networks.blocks import Activation, DilatedBlock, down, up, upsampling
 from fdtrain.networks.restorer import INITIAL_SPREAD, Restoration, Restorer, composite
 

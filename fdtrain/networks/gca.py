@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor, nn
 
-from fdtrain.baseline_config import GcaConfig
+from fdtrain.config.baselines import GcaConfig
 from fdtrain.networks.attention import ContextualAttention
-from fdtrain.networks.hole import window_at
+from fdtrain.networks.hole_window import window_at
 from fdtrain.networks.restorer import Restoration, Restorer, blanked, composite
 
 HOLE = 1.0

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fdtrain.baseline_config import GlcmConfig
-from fdtrain.networks.hole import window_at
+from fdtrain.config.baselines import GlcmConfig
+from fdtrain.networks.hole_window import window_at
 from fdtrain.networks.restorer import Restoration, Restorer, blanked
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fdtrain.baseline_config import Pix2pixConfig
+from fdtrain.config.baselines import Pix2pixConfig
 from fdtrain.networks.restorer import Restoration, Restorer
 
 WIDEST = 8

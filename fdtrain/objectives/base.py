@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from fdgen.contract import Image
-from fdtrain.config import FitConfig
-from fdtrain.stage import Stage
-from fdtrain.validation import SCORE, sample_sheet, validate
+from fdgen.arrays import Image
+from fdtrain.config.schema import FitConfig
+from fdtrain.objectives.stage import Stage
+from fdtrain.objectives.validation import SCORE, sample_sheet, validate
 
 
 @dataclass(frozen=True)

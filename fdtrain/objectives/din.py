@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from fdtrain.baseline_config import DinConfig
-from fdtrain.config import FitConfig
-from fdtrain.losses import Verdicts, discriminator_loss, generator_loss, l1, pixel_weights, ssim_loss
+from fdtrain.config.baselines import DinConfig
+from fdtrain.config.schema import FitConfig
 from fdtrain.networks.din import Din, TwoDiscriminators
 from fdtrain.objectives.base import Example, Objective, adversaries, example
-from fdtrain.perceptual import PerceptualLoss
-from fdtrain.stage import Stage
+from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss, l1, pixel_weights, ssim_loss
+from fdtrain.objectives.perceptual import PerceptualLoss
+from fdtrain.objectives.stage import Stage
 
 
 class _Step(NamedTuple):

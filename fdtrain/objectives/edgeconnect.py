@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from fdtrain.baseline_config import EdgeConnectConfig
-from fdtrain.config import FitConfig
-from fdtrain.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.config.baselines import EdgeConnectConfig
+from fdtrain.config.schema import FitConfig
 from fdtrain.networks.edgeconnect import EdgeConnect, FeatureDiscriminator, canny_edges, grey, joined_edges
 from fdtrain.objectives.base import Example, Objective, adversaries, example, in_hole
-from fdtrain.perceptual import PerceptualLoss
-from fdtrain.stage import Stage
+from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.objectives.perceptual import PerceptualLoss
+from fdtrain.objectives.stage import Stage
 
 STYLE_LAYERS = {
     "vgg19": ("relu2_2", "relu3_4", "relu4_4", "relu5_2"),

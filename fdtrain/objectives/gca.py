@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fdtrain.baseline_config import GcaConfig
-from fdtrain.config import FitConfig
-from fdtrain.losses import full_precision
+from fdtrain.config.baselines import GcaConfig
+from fdtrain.config.schema import FitConfig
 from fdtrain.networks.gca import Critics, Gca
-from fdtrain.networks.hole import depths_px
+from fdtrain.networks.hole_window import depths_px
 from fdtrain.networks.restorer import Restoration, composite
 from fdtrain.objectives.base import Example, Objective, adversaries, in_hole
-from fdtrain.stage import Stage
+from fdtrain.objectives.losses import full_precision
+from fdtrain.objectives.stage import Stage
 
 
 class GcaObjective(Objective):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fdtrain.baseline_config import GlcmConfig
-from fdtrain.config import FitConfig
-from fdtrain.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.config.baselines import GlcmConfig
+from fdtrain.config.schema import FitConfig
 from fdtrain.networks.glcm import ContextDiscriminator, Glcm
 from fdtrain.networks.restorer import composite
 from fdtrain.objectives.base import Example, Objective, adversaries, in_hole
-from fdtrain.stage import Stage
+from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.objectives.stage import Stage
 
 
 class GlcmObjective(Objective):

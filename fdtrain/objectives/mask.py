@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from fdgen.contract import Image
-from fdtrain.config import FitConfig
-from fdtrain.mask_config import MaskConfig
-from fdtrain.mask_validation import TEMPERATURE, mask_sheet, validate_masks
+from fdgen.arrays import Image
+from fdtrain.config.mask import MaskConfig
+from fdtrain.config.schema import FitConfig
 from fdtrain.networks.build import build_masknet
 from fdtrain.networks.masknet import Found, MaskNet
 from fdtrain.objectives.base import Objective
-from fdtrain.stage import Stage
-from fdtrain.validation import MASK_SCORE
+from fdtrain.objectives.mask_validation import TEMPERATURE, mask_sheet, validate_masks
+from fdtrain.objectives.stage import Stage
+from fdtrain.objectives.validation import MASK_SCORE
 
 
 class _Step(NamedTuple):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fdtrain.baseline_config import Pix2pixConfig
-from fdtrain.config import DiscriminatorConfig, FitConfig
-from fdtrain.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.config.baselines import Pix2pixConfig
+from fdtrain.config.schema import DiscriminatorConfig, FitConfig
 from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.networks.pix2pix import Pix2pix
 from fdtrain.objectives.base import Example, Objective, adversaries
-from fdtrain.stage import Stage
+from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.objectives.stage import Stage
 
 
 class Pix2pixObjective(Objective):

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from fdtrain.config import FitConfig
+from fdtrain.config.schema import FitConfig
 from fdtrain.networks.fdstack import BaseNet, StackedGAN, initialise
 from fdtrain.objectives.base import Objective
-from fdtrain.perceptual import PerceptualLoss
-from fdtrain.stage import Batch, Stage, discriminator_term, generator_terms, make_batch, make_stages
+from fdtrain.objectives.perceptual import PerceptualLoss
+from fdtrain.objectives.stage import Batch, Stage, discriminator_term, generator_terms, make_batch, make_stages
 
 
 class _Step(NamedTuple):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from fdtrain.objectives.validation import COARSE_SCORE, MASK_SCORE, SCORE
 from fdtrain.report.charts import Line, legend_sample, line_chart
 from fdtrain.report.sources import Training
-from fdtrain.validation import COARSE_SCORE, MASK_SCORE, SCORE
 
 VALIDATED: Mapping[str, str] = {
     SCORE: "PSNR in the hole, dB",

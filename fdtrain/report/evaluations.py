@@ -10,15 +10,15 @@ from typing import Any
 import pandas as pd
 
 from fdtrain.comparison.image_table import read_images
-from fdtrain.comparison.layout import interval, p_value
-from fdtrain.comparison.pairs import Difference, Values, differences
+from fdtrain.comparison.markup import interval, p_value
+from fdtrain.comparison.statistics import Difference, Values, differences
 from fdtrain.comparison.tables import TESTED, Tables, with_capital
-from fdtrain.comparison.work import IMAGES_FILE
+from fdtrain.comparison.task import IMAGES_FILE
 from fdtrain.errors import RunError
-from fdtrain.mask_results import MaskResults
-from fdtrain.report.measured import DIGITS, TITLES, Given, Grid, Measured, strata_grids, values_of
+from fdtrain.evaluation.mask_results import MaskResults
+from fdtrain.evaluation.results import Evaluation, Results
+from fdtrain.report.measurements import DIGITS, TITLES, Given, Grid, Measured, strata_grids, values_of
 from fdtrain.report.records import EVALUATION_FILE, read_json
-from fdtrain.results import Evaluation, Results
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,22 @@ import numpy as np
 import PIL.Image
 import torch
 
-from fdgen.contract import Image, Manifest
-from fdtrain.checkpoint import find_weights, load_model, read_facts
-from fdtrain.comparison.work import RUN, file_sha256
-from fdtrain.data import Pictures, TripletDataset
+from fdgen.arrays import Image
+from fdgen.contract.manifest import Manifest
+from fdtrain.comparison.task import RUN, file_sha256
+from fdtrain.data.pictures import pasted
+from fdtrain.data.stored_samples import StoredSamples
+from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.errors import RunError
-from fdtrain.methods import Method
+from fdtrain.evaluation.references import open_references
+from fdtrain.inference.method import Method
+from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.metrics.fidelity import hole_fidelity
-from fdtrain.pictures import pasted
-from fdtrain.references import open_references
-from fdtrain.report.cases import Case
-from fdtrain.report.measured import Given, Measured
+from fdtrain.report.examples import Case
+from fdtrain.report.measurements import Given, Measured
 from fdtrain.report.sources import Source
-from fdtrain.stored import StoredSamples
-from fdtrain.torch_engine import ModelMethod
+from fdtrain.training.checkpoint import load_model, read_facts
+from fdtrain.training.weight_files import find_weights
 
 EVALUATED = {
     "Telea": "telea",

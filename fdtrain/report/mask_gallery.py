@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fdtrain.data.silhouettes import SOLID, Seen, SilhouetteDataset
 from fdtrain.errors import RunError
-from fdtrain.mask_evaluation import Measured as Network
-from fdtrain.mask_evaluation import open_measured
+from fdtrain.evaluation.masks import Measured as Network
+from fdtrain.evaluation.masks import open_measured
 from fdtrain.metrics.segmentation import EVEN, iou
-from fdtrain.report.cases import Case
+from fdtrain.report.examples import Case
 from fdtrain.report.gallery import Exhibit, Gallery, Result, Words, data_uri, exhibited, farthest, notes_on, sample_of
-from fdtrain.report.measured import Measured
+from fdtrain.report.measurements import Measured
 from fdtrain.report.sources import Source
-from fdtrain.sides import marked
-from fdtrain.silhouettes import SOLID, Seen, SilhouetteDataset
+from fdtrain.restoration.before_after import marked
 
 FOUND = Words(
     "found", "silhouette", "What was found to be an occluder by", "The true silhouette of the occluder", "IoU",

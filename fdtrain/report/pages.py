@@ -11,17 +11,17 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-from fdgen.contract import Manifest
-from fdtrain.comparison.layout import latex_table, markdown_table
+from fdgen.contract.manifest import Manifest
+from fdtrain.comparison.markup import latex_table, markdown_table
 from fdtrain.comparison.tables import with_capital
 from fdtrain.errors import RunError
 from fdtrain.report import mask_gallery
-from fdtrain.report.cases import case_grid, cases_of
 from fdtrain.report.charts import Interval, Line, interval_chart, legend_sample, line_chart
 from fdtrain.report.curves import Curves, Panel, curves_of
-from fdtrain.report.facts import NOT_MEASURED, cost_grid, data_facts, environment_grid, settings_grids
+from fdtrain.report.examples import case_grid, cases_of
 from fdtrain.report.gallery import Gallery, require_same_data, restored, sampled
-from fdtrain.report.measured import TITLES, Grid, Measured
+from fdtrain.report.measurements import TITLES, Grid, Measured
+from fdtrain.report.provenance import NOT_MEASURED, cost_grid, data_facts, environment_grid, settings_grids
 from fdtrain.report.sources import Source
 
 N_PICTURES = 4

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fdgen.io.folders import mistaken
-from fdtrain.comparison.compare import ASK_FILE
-from fdtrain.comparison.work import CPU_FILE, cpu_spent_s
+from fdtrain.comparison.runner import ASK_FILE
+from fdtrain.comparison.task import CPU_FILE, cpu_spent_s
 from fdtrain.errors import RunError
+from fdtrain.objectives.validation import MASK_SCORE, SCORE
 from fdtrain.report.evaluations import read_evaluation
-from fdtrain.report.measured import Measured, read_comparison
+from fdtrain.report.measurements import Measured, read_comparison
 from fdtrain.report.records import EVALUATION_FILE, found_tasks
-from fdtrain.run import RUN_FILE, RunRecord, require_run
-from fdtrain.stats import read_stats
-from fdtrain.validation import MASK_SCORE, SCORE
+from fdtrain.training.run import RUN_FILE, RunRecord, require_run
+from fdtrain.training.stats import read_stats
 
 Kind = Literal["run", "evaluation", "comparison", "ablation"]
 

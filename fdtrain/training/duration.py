@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fdtrain.config import FitConfig
-from fdtrain.device import computing, open_device, settled
-from fdtrain.distributed import Group
-from fdtrain.objectives.opening import open_perceptual
-from fdtrain.run import RunRecord, as_recorded
-from fdtrain.samples import settled_kinds
+from fdtrain.config.schema import FitConfig
+from fdtrain.data.open_samples import settled_kinds
+from fdtrain.objectives.open_objective import open_perceptual
+from fdtrain.runtime.device import computing, open_device, settled
+from fdtrain.runtime.distributed import Group
+from fdtrain.training.run import RunRecord, as_recorded
 from fdtrain.training.settled import settle_perceptual, settle_precision
 from fdtrain.training.step_time import step_seconds, timed_pictures
 

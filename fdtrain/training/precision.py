@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from fdtrain.config import FitConfig
-from fdtrain.perceptual import PerceptualLoss
+from fdtrain.config.schema import FitConfig
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.runtime import bf16
 from fdtrain.training import step_time
 

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import torch
 
-from fdtrain.config import FitConfig
-from fdtrain.distributed import Group
-from fdtrain.perceptual import PerceptualLoss, best_at_hand
+from fdtrain.config.schema import FitConfig
+from fdtrain.objectives.perceptual import PerceptualLoss, best_at_hand
+from fdtrain.runtime.distributed import Group
 from fdtrain.training import precision
 from fdtrain.training.step_time import at_precision
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fdtrain.config import FitConfig
-from fdtrain.device import autocast, lay_out
+from fdtrain.config.schema import FitConfig
 from fdtrain.objectives.base import Objective
-from fdtrain.objectives.opening import open_objective
-from fdtrain.perceptual import PerceptualLoss
+from fdtrain.objectives.open_objective import open_objective
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.runtime.bf16 import PRECISIONS, in_turns
+from fdtrain.runtime.device import autocast, lay_out
 
 MOST_PIXELS = 2 * 256 * 256
 """A step is timed on no more than these, 32 pictures of 64 px: at 256 px a whole batch may take minutes."""

@@ -28,7 +28,7 @@ from typing import Any
 def cpu_s(*words: str) -> float:
     """Run fdgen, and return the CPU seconds of it and its workers; what it says is shown where it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-c", "from fdcli.fdgen_main import main; main()", *words, "--quiet"]
+    command = [sys.executable, "-c", "from fdcli.fdgen.main import main; main()", *words, "--quiet"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"fdgen {' '.join(words)}\n{done.stderr}")

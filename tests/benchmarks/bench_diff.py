@@ -25,17 +25,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fdgen.contract import MEMBERS, canonical_json, sample_key
-from fdgen.finish import environment
-from fdgen.folder import write_dataset
-from fdgen.lock_tables import content_of
-from fdgen.points import N_POINTS
-from fdgen.recipe import Recipe
-from fdgen.sources import Source
-from fdgen.spec import make_spec, spec_id
-from fdgen.sums import write_sums
-from fdgen.tables import LANDMARKS, MANIFEST, write_sources
-from fdgen.version_lock import write_lock
+from fdgen.contract.digests import canonical_json
+from fdgen.contract.records import MEMBERS, sample_key
+from fdgen.dataset.checksums import write_sums
+from fdgen.dataset.folder import write_dataset
+from fdgen.dataset.spec import make_spec, spec_id
+from fdgen.dataset.tables import LANDMARKS, MANIFEST, write_sources
+from fdgen.faces.landmarks import N_POINTS
+from fdgen.faces.sources import Source
+from fdgen.pipeline.finish import environment
+from fdgen.recipe.schema import Recipe
+from fdgen.versions.lock import write_lock
+from fdgen.versions.lock_tables import content_of
 
 MOST_S, MOST_MB = 2.0, 500
 """What a diff of 20,000 samples may take at most."""
@@ -114,7 +115,7 @@ def simulate(
     (root / "SHA256SUMS").write_text("".join(f"{line}\n" for line in sorted(sums, key=lambda line: line[66:])))
 
 
-PROGRAM = "from fdcli.fdgen_main import main; main()"
+PROGRAM = "from fdcli.fdgen.main import main; main()"
 MEASURED = f"""
 import resource, subprocess, sys, time
 started = time.perf_counter()

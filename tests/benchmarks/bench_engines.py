@@ -19,14 +19,14 @@ from typing import Any
 
 import torch
 
-from fdtrain.checkpoint import load_model, save_model
-from fdtrain.config import FitConfig
-from fdtrain.export import export
+from fdtrain.config.schema import FitConfig
+from fdtrain.data.pictures import from_values
+from fdtrain.inference.exporter import export
+from fdtrain.inference.onnx_method import OnnxMethod
+from fdtrain.inference.probes import probes
+from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.networks.build import build_model
-from fdtrain.onnx_engine import OnnxMethod
-from fdtrain.pictures import from_values
-from fdtrain.probes import probes
-from fdtrain.torch_engine import ModelMethod
+from fdtrain.training.checkpoint import load_model, save_model
 
 WARM_UP = 2
 """Repeats that choose kernels and are not counted."""

@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from fdgen.contract import Manifest
-from fdgen.finder import FoundFace, find_faces
-from fdgen.images import decode
+from fdgen.contract.manifest import Manifest
+from fdgen.faces.face_finder import FoundFace, find_faces
+from fdgen.io.images import decode
 from tests.benchmarks.face_pages import Picture, Placed, pages
 
 SIZES_PX = (40.0, 300.0)
@@ -47,7 +47,7 @@ def pictures_of(folder: Path) -> list[Picture]:
 
 
 def _occluded(root: Path) -> Iterator[Picture]:
-    from fdtrain.data import TripletDataset
+    from fdtrain.data.triplets import TripletDataset
 
     manifest = Manifest.load(root)
     for split in ("train", "val", "test"):

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fdtrain.config import FitConfig
+from fdtrain.config.schema import FitConfig
 from fdtrain.networks.fdstack import StackedGAN
 
 SIDE_PX, THREADS, REPEATS = 256, 2, 15

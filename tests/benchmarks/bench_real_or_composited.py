@@ -42,18 +42,19 @@ import torch
 from outline_patches import PATCH_PX, Patches, cut, near_outline
 from patch_net import Scored, auc, cross_fit
 
-from fdgen.alignment import CELEBA_TOP_PX, CELEBA_WIDTH_PX
+from fdgen.analysis.geometry import region_mask
 from fdgen.assets import AssetLibrary
-from fdgen.cache import FaceCache, default_cache_path
-from fdgen.contract import Triplet
-from fdgen.faces import Face, open_faces
-from fdgen.generate import generate
-from fdgen.geometry import region_mask
-from fdgen.images import decode, resize
-from fdgen.landmarks import Landmarks, detect, load_face
+from fdgen.contract.frame import CELEBA_TOP_PX, CELEBA_WIDTH_PX
+from fdgen.contract.records import Triplet
+from fdgen.faces.cache import FaceCache, default_cache_path
+from fdgen.faces.detection import Landmarks, detect, load_face
+from fdgen.faces.face import Face
+from fdgen.faces.folders import open_faces
+from fdgen.io.images import decode, resize
 from fdgen.occluders import OCCLUDERS, Placement
-from fdgen.recipe import Recipe
-from fdgen.scene import Scene
+from fdgen.recipe.schema import Recipe
+from fdgen.render.scene import Scene
+from fdgen.synthesis.generator import generate
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]

@@ -5,9 +5,9 @@
 
 Prints JSON. The figures:
 
-- halo: share of outline pixels brighter or darker than everything near them (`fdgen.gates.halo`); `of_photograph` is
-  the same measure along the same outlines on the clean pictures, where no outline is.
-- noise_ratio: noise on the occluder against the noise on the face, at flat spots of both (`fdgen.flat_noise`);
+- halo: share of outline pixels brighter or darker than everything near them (`fdgen.synthesis.realism.halo`);
+  `of_photograph` is the same measure along the same outlines on the clean pictures, where no outline is.
+- noise_ratio: noise on the occluder against the noise on the face, at flat spots of both (`fdgen.analysis.noise`);
   `face_halves` is that of the left half of each face against its right one: how well real pictures do.
 - light_deg: the occluder is rendered again as white matte cloth (reflectance 0.6, or bright photographs would clip it),
   put through blur, noise and rounding, and the lamp that its pixels show is compared with the lamp on the face, where a
@@ -36,20 +36,21 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import cv2
 import numpy as np
 
-from fdgen import gates, generate, render
+from fdgen.analysis.directional_light import Lamp, fit_lamp
+from fdgen.analysis.lighting import luminance, outlined_skin, to_linear
+from fdgen.analysis.noise import luma, noise_levels
 from fdgen.assets import AssetLibrary
-from fdgen.composite import match_sensor
-from fdgen.contract import Reject
-from fdgen.faces import open_faces
-from fdgen.flat_noise import luma, noise_levels
-from fdgen.lamp import Lamp, fit_lamp
-from fdgen.landmarks import Landmarks, detect, load_face
-from fdgen.lighting import luminance, outlined_skin, to_linear
-from fdgen.mesh import PLAIN, Mesh
+from fdgen.contract.records import Reject
+from fdgen.faces.detection import Landmarks, detect, load_face
+from fdgen.faces.folders import open_faces
 from fdgen.occluders import Placement, occluder_of
-from fdgen.raster import rasterise
-from fdgen.recipe import Recipe
-from fdgen.scene import FAR, SUPERSAMPLE, Scene, sample_points
+from fdgen.recipe.schema import Recipe
+from fdgen.render import draw as render
+from fdgen.render.composite import match_sensor
+from fdgen.render.kernels import rasterise
+from fdgen.render.mesh import PLAIN, Mesh
+from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
+from fdgen.synthesis import generator, realism
 
 WHITE = 0.6
 DIRECTIONAL = 0.35
@@ -135,7 +136,7 @@ def lamp_of_pixels(picture_HWC: Any, alpha_HW: Any, normals_HW3: Any, hit_HW: An
 
 def off_deg(lamp: Lamp, direction: Any) -> float:
     """Return by how much a lamp misses a direction: 180 where it explains nothing."""
-    return gates.angle_deg(lamp.direction, direction) if lamp.explained >= EXPLAINED else 180.0
+    return realism.angle_deg(lamp.direction, direction) if lamp.explained >= EXPLAINED else 180.0
 
 
 def under_known_lamp(scene: Scene, rng: np.random.Generator) -> Scene:
@@ -173,7 +174,7 @@ def face_halves(scene: Scene) -> float | None:
 
 def measure_pair(face: Any, recipe: Recipe, library: AssetLibrary, variant: int, analysis: Any) -> dict[str, Any]:
     """Make one pair and its plain paste, and measure both; the reason alone where the face is rejected."""
-    triplet = generate.generate(face, recipe, library, variant, analysis=analysis)
+    triplet = generator.generate(face, recipe, library, variant, analysis=analysis)
     if isinstance(triplet, Reject):
         return {"reject": triplet.reason}
     scene, record = Scene.of(face, analysis), triplet.record
@@ -187,14 +188,14 @@ def measure_pair(face: Any, recipe: Recipe, library: AssetLibrary, variant: int,
 
     def lamp_on_white(lit: Scene) -> Lamp | None:
         white = [match_sensor(render.draw(lit, white_matte(mesh), style), optics, seed) for mesh, style in drawn]
-        picture, _, alpha = generate.lay(lit, white)
+        picture, _, alpha = generator.lay(lit, white)
         return lamp_of_pixels(picture, alpha, normals, hit)
 
     found: dict[str, Any] = {"kind": "+".join(record.kinds), "attempt": record.attempt}
     found |= {f"gate_{name}": value for name, value in record.gates.items()}
     plain = plain_paste(face.clean_HWC, triplet.occluded_HWC, triplet.alpha_HW)
-    flat = gates.measure(scene, [], plain, triplet.alpha_HW)
-    natural = gates.halo(luma(face.clean_HWC), triplet.alpha_HW, optics.noise_levels)
+    flat = realism.measure(scene, [], plain, triplet.alpha_HW)
+    natural = realism.halo(luma(face.clean_HWC), triplet.alpha_HW, optics.noise_levels)
     found |= {f"plain_{name}": flat[name] for name in ("halo", "noise_ratio") if name in flat}
     found |= {"natural_halo": natural, "directional": scene.light.directional}
     if scene.light.directional >= DIRECTIONAL and (lamp := lamp_on_white(scene)) is not None:
@@ -241,7 +242,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "plain": within(values("plain_light_deg"), 0, LIMIT_DEG),
             "estimator": within(values("estimator_deg"), 0, LIMIT_DEG),
         },
-        "gates": {name: quartiles(values(f"gate_{name}")) for name in gates.GATES},
+        "gates": {name: quartiles(values(f"gate_{name}")) for name in realism.GATES},
     }
 
 

@@ -25,16 +25,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fdgen.faces import SampleFaces
-from fdgen.finder import find_faces
-from fdtrain.alignment import FaceFrame
-from fdtrain.config import FitConfig
-from fdtrain.maskers import MaskGuess, TorchMasker
+from fdgen.faces.face_finder import find_faces
+from fdgen.faces.folders import SampleFaces
+from fdtrain.config.schema import FitConfig
+from fdtrain.inference.maskers import MaskGuess, TorchMasker
+from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.networks.build import build_masknet, build_model
 from fdtrain.networks.masknet import Guesser
-from fdtrain.photo_files import read_photo_file, write_photo
-from fdtrain.photograph import restore_photograph
-from fdtrain.torch_engine import ModelMethod
+from fdtrain.restoration.face_frame import FaceFrame
+from fdtrain.restoration.files import read_photo_file, write_photo
+from fdtrain.restoration.photograph import restore_photograph
 
 WIDTH_PX, HEIGHT_PX = 1920, 1080
 

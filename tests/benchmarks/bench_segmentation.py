@@ -39,15 +39,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fdgen.contract import Manifest
-from fdtrain.augment_photograph import PhotographAugment
-from fdtrain.maskers import Masker, TorchMasker, open_masker
+from fdgen.contract.manifest import Manifest
+from fdtrain.data.augment_silhouettes import PhotographAugment
+from fdtrain.data.pictures import decode_grey, decode_rgb, write_png
+from fdtrain.data.silhouettes import SOLID, Seen
+from fdtrain.data.tensors import to_tensor
+from fdtrain.inference.maskers import Masker, TorchMasker, open_masker
 from fdtrain.metrics.segmentation import EVEN
 from fdtrain.networks.masknet import Guesser, MaskNet
 from fdtrain.objectives.mask import soft_dice_loss
-from fdtrain.pictures import decode_grey, decode_rgb, write_png
-from fdtrain.silhouettes import SOLID, Seen
-from fdtrain.tensors import to_tensor
 from tests.benchmarks import outlines
 
 Levels = npt.NDArray[np.uint8]

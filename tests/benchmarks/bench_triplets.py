@@ -31,8 +31,8 @@ WARM_UP = 6
 
 def find_faces(faces_dir: str | None, count: int, size_px: int) -> list[tuple[Any, Any]]:
     """Return the first photographs with their landmarks."""
-    from fdgen.faces import open_faces
-    from fdgen.landmarks import Landmarks, detect
+    from fdgen.faces.detection import Landmarks, detect
+    from fdgen.faces.folders import open_faces
 
     faces = open_faces(faces_dir)
     sources = faces.sources()[:count]
@@ -48,14 +48,14 @@ def measure(
     import numpy as np
 
     from fdgen.assets import AssetLibrary
-    from fdgen.contract import Triplet
-    from fdgen.faces import open_faces
-    from fdgen.generate import generate
-    from fdgen.images import encode_png, resize
-    from fdgen.landmarks import load_face
-    from fdgen.recipe import Recipe
-    from fdgen.scene import Analysis, Scene
-    from fdgen.shards import write_shard
+    from fdgen.contract.records import Triplet
+    from fdgen.dataset.shards import write_shard
+    from fdgen.faces.detection import load_face
+    from fdgen.faces.folders import open_faces
+    from fdgen.io.images import encode_png, resize
+    from fdgen.recipe.schema import Recipe
+    from fdgen.render.scene import Analysis, Scene
+    from fdgen.synthesis.generator import generate
 
     cv2.setNumThreads(1)
     overrides: list[str | tuple[str, Any]] = [f"size_px={size_px}"]

@@ -4,7 +4,7 @@
 
 The mask network learns silhouettes, and a restorer must also replace what the occluder changed around them: contact
 shadows, blurred edges, what was compressed with it. The dataset's `mask` marks all of that. For each threshold and
-reach of `fdtrain.masking.decided`, over the pictures of a split:
+reach of `fdtrain.inference.mask_decision.decided`, over the pictures of a split:
 
     covered   share of the pixels of `mask` that the widened guess masks: the mean, and the 5th percentile of pictures
     residue   what stays: the difference in levels of occluded and clean where `mask` is not covered, summed, by the
@@ -25,10 +25,10 @@ import cv2
 import numpy as np
 import torch
 
-from fdtrain.data import TripletDataset
-from fdtrain.maskers import open_masker
-from fdtrain.masking import decided
-from fdtrain.silhouettes import SOLID, SilhouetteDataset
+from fdtrain.data.silhouettes import SOLID, SilhouetteDataset
+from fdtrain.data.triplets import TripletDataset
+from fdtrain.inference.mask_decision import decided
+from fdtrain.inference.maskers import open_masker
 
 THRESHOLDS = (0.3, 0.5)
 REACHES = (0.0, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1)

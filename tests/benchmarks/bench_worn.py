@@ -25,9 +25,9 @@ SIZE_PX = 256
 
 def seen_in(folder: Path, names: set[str] | None) -> tuple[dict[str, tuple[str, ...]], float]:
     """Return what is seen in each photograph of a folder that shows a face, and the CPU milliseconds a look takes."""
-    from fdgen.faces import FolderFaces
-    from fdgen.landmarks import Landmarks, detect, load_face
-    from fdgen.worn import find_worn
+    from fdgen.analysis.worn_already import find_worn
+    from fdgen.faces.detection import Landmarks, detect, load_face
+    from fdgen.faces.folders import FolderFaces
 
     faces = FolderFaces(folder)
     sources = [source for source in faces.sources() if names is None or source.path in names]
@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faces", type=Path, required=True, help="folder with celeba/, portraits/, real-occluded/")
     arguments = parser.parse_args()
-    from fdgen.worn import WORN
+    from fdgen.analysis.worn_already import WORN
 
     result: dict[str, Any] = {}
     for name, labels in json.loads(LABELS.read_text())["test"].items():

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.contract import CROP_PX, EYES_PX
+from fdgen.contract.frame import CROP_PX, EYES_PX
 
 Picture = npt.NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""Trains the classifier that notices what a face wears already, and writes `fdgen/models/worn.npz`.
+"""Trains the classifier that notices what a face wears already, and writes `fdgen/analysis/models/worn.npz`.
 
     python tests/benchmarks/train_worn.py --celeba DIR
 
@@ -21,11 +21,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.contract import Image
-from fdgen.worn import SIZE_PX, WORN, features, looked_at
+from fdgen.analysis.worn_already import SIZE_PX, WORN, features, looked_at
+from fdgen.arrays import Image
 
 LABELS = Path(__file__).with_name("worn_labels.json")
-MODEL = Path(__file__).parents[2] / "fdgen" / "models" / "worn.npz"
+MODEL = Path(__file__).parents[2] / "fdgen" / "analysis" / "models" / "worn.npz"
 DRAWN = ("sunglasses", "eyeglasses", "eyeglasses", "mask", "hand")
 CLASS_OF_KIND = {"sunglasses": "eyewear", "eyeglasses": "eyewear", "mask": "mask", "hand": "hand"}
 """Hands are no class of the classifier; they are there so that it does not take them for masks."""
@@ -41,12 +41,12 @@ OFFSETS = {"eyewear": 0.15, "mask": 0.45, "hat": 0.20}
 def composites(celeba: Path, first: int, count: int) -> Iterator[tuple[str, Image]]:
     """Yield a class and a picture with something of it put on, for each face from number `first` on."""
     from fdgen.assets import AssetLibrary
-    from fdgen.faces import open_faces
-    from fdgen.generate import render_placements
-    from fdgen.landmarks import FaceCache, Landmarks, default_cache_path, detect, load_face
+    from fdgen.faces.detection import FaceCache, Landmarks, default_cache_path, detect, load_face
+    from fdgen.faces.folders import open_faces
     from fdgen.occluders import OCCLUDERS
-    from fdgen.rng import sample_rng
-    from fdgen.scene import Scene
+    from fdgen.render.scene import Scene
+    from fdgen.runtime.rng import sample_rng
+    from fdgen.synthesis.generator import render_placements
 
     faces, library = open_faces(celeba), AssetLibrary.load()
     sources = [source for source in faces.sources() if int(source.path[:6]) >= first][:count]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import run_process
+from tests.support.running import run_process
 
 
 @pytest.fixture(scope="session")

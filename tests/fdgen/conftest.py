@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fdgen.fake_build import COUNT, FACES, run
+from tests.support.fake_build import COUNT, FACES, run
 
 
 @pytest.fixture(scope="session")

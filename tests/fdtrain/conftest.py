@@ -10,9 +10,9 @@ import torch
 
 from fdtrain.runtime import bf16
 from fdtrain.training import step_time
-from tests.fdtrain.clock import Clock
-from tests.fdtrain.reported import write_ablation, write_comparison, write_run
-from tests.fdtrain.sets import write_set
+from tests.support.clock import Clock
+from tests.support.reported import write_ablation, write_comparison, write_run
+from tests.support.sets import write_set
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -88,7 +88,7 @@ def receive_again(home: Path, path: Path) -> None:
 
 def index_again(home: Path, path: Path) -> None:
     """Write an index that fits a pack, where that can be."""
-    from fdgen.packs import INDEX, index_text
+    from fdgen.packs.library import INDEX, index_text
 
     try:
         text = index_text(home)
@@ -116,8 +116,9 @@ def _refuses(step: Callable[[], object]) -> bool:
 
 def dataset(home: Path, path: Path, out: Path) -> bool:
     """Load it, read all members, export it, compare it as an edition, verify it."""
-    from fdgen.contract import MEMBERS, Manifest
-    from fdgen.export import export
+    from fdgen.contract.manifest import Manifest
+    from fdgen.contract.records import MEMBERS
+    from fdgen.exporters.exporter import export
 
     def members() -> None:
         manifest = Manifest.load(home)
@@ -133,8 +134,8 @@ def dataset(home: Path, path: Path, out: Path) -> bool:
 
 def beside(home: Path, path: Path, out: Path) -> bool:
     """Compare a dataset as an edition, and verify it: what opens the files beside manifest and shards."""
-    from fdgen.edition import Edition
-    from fdgen.verify import verify
+    from fdgen.verification.verifier import verify
+    from fdgen.versions.snapshot import Edition
 
     def edition() -> None:
         opened = Edition.open(home)
@@ -156,20 +157,20 @@ def one_line(messages: object) -> bool:
 
 def receipt(home: Path, path: Path, out: Path) -> bool:
     """Read it, and verify its dataset."""
-    from fdgen.shards import read_receipt
-    from fdgen.verify import verify
+    from fdgen.dataset.shards import read_receipt
+    from fdgen.verification.verifier import verify
 
     return each(lambda: read_receipt(path) and None, lambda: one_line(p.message for p in verify(home, workers=1)))
 
 
 def card(home: Path, path: Path, out: Path) -> bool:
     """Read its lock, open it as an edition, check it, verify it."""
-    from fdgen.card_prose import read_prose
-    from fdgen.cards import check
-    from fdgen.edition import Edition
-    from fdgen.recipe import Recipe
-    from fdgen.verify import verify
-    from fdgen.version_lock import read_lock
+    from fdgen.cards.card import check
+    from fdgen.cards.prose import read_prose
+    from fdgen.recipe.schema import Recipe
+    from fdgen.verification.verifier import verify
+    from fdgen.versions.lock import read_lock
+    from fdgen.versions.snapshot import Edition
 
     return each(
         lambda: read_lock(home) and None,
@@ -183,8 +184,8 @@ def card(home: Path, path: Path, out: Path) -> bool:
 
 def pack(home: Path, path: Path, out: Path) -> bool:
     """Read it, indexed and not, and check it."""
-    from fdgen.pack_check import check_pack
-    from fdgen.packs import read_pack
+    from fdgen.packs.check import check_pack
+    from fdgen.packs.library import read_pack
 
     return each(
         lambda: read_pack(home) and None,
@@ -195,8 +196,8 @@ def pack(home: Path, path: Path, out: Path) -> bool:
 
 def exported(home: Path, path: Path, out: Path) -> bool:
     """Go on with an export."""
-    from fdgen.contract import Manifest
-    from fdgen.export import export
+    from fdgen.contract.manifest import Manifest
+    from fdgen.exporters.exporter import export
 
     shutil.copytree(home / "out", out)
     export(Manifest.load(home / "dataset"), "coco", out)
@@ -205,7 +206,7 @@ def exported(home: Path, path: Path, out: Path) -> bool:
 
 def recipe(home: Path, path: Path, out: Path) -> bool:
     """Load a recipe."""
-    from fdgen.recipe import Recipe
+    from fdgen.recipe.schema import Recipe
 
     Recipe.load(path)
     return False
@@ -213,7 +214,7 @@ def recipe(home: Path, path: Path, out: Path) -> bool:
 
 def config(home: Path, path: Path, out: Path) -> bool:
     """Load the settings of a training."""
-    from fdtrain.config import FitConfig
+    from fdtrain.config.schema import FitConfig
 
     FitConfig.load("tiny", path)
     return False
@@ -229,9 +230,10 @@ def report(home: Path, path: Path, out: Path) -> bool:
 
 def run(home: Path, path: Path, out: Path) -> bool:
     """Read a run's record, log, states and weights."""
-    from fdtrain.checkpoint import find_weights, read_facts, receipts
-    from fdtrain.run import CHECKPOINTS, read_record
-    from fdtrain.stats import read_stats
+    from fdtrain.training.checkpoint import read_facts, receipts
+    from fdtrain.training.run import CHECKPOINTS, read_record
+    from fdtrain.training.stats import read_stats
+    from fdtrain.training.weight_files import find_weights
 
     return each(
         lambda: read_record(home) and None,
@@ -244,7 +246,7 @@ def run(home: Path, path: Path, out: Path) -> bool:
 
 def checkpoint(home: Path, path: Path, out: Path) -> bool:
     """Load the newest state."""
-    from fdtrain.checkpoint import load_state, receipts
+    from fdtrain.training.checkpoint import load_state, receipts
 
     load_state(receipts(path.parent)[-1])
     return False
@@ -252,14 +254,14 @@ def checkpoint(home: Path, path: Path, out: Path) -> bool:
 
 def weights(home: Path, path: Path, out: Path) -> bool:
     """Load the weights of a generator, and of a mask network."""
-    from fdtrain.checkpoint import load_masknet, load_model
+    from fdtrain.training.checkpoint import load_masknet, load_model
 
     return each(lambda: load_model(path) and None, lambda: load_masknet(path) and None)
 
 
 def generator(home: Path, path: Path, out: Path) -> bool:
     """Load the weights of a generator."""
-    from fdtrain.checkpoint import load_model
+    from fdtrain.training.checkpoint import load_model
 
     load_model(path)
     return False
@@ -267,7 +269,7 @@ def generator(home: Path, path: Path, out: Path) -> bool:
 
 def masknet(home: Path, path: Path, out: Path) -> bool:
     """Load the weights of a mask network."""
-    from fdtrain.checkpoint import load_masknet
+    from fdtrain.training.checkpoint import load_masknet
 
     load_masknet(path)
     return False
@@ -275,7 +277,7 @@ def masknet(home: Path, path: Path, out: Path) -> bool:
 
 def contract(home: Path, path: Path, out: Path) -> bool:
     """Read what an exported network says of itself."""
-    from fdtrain.portable import KEY, Contract
+    from fdtrain.inference.metadata import KEY, Contract
 
     Contract.read({KEY: path.read_bytes().decode("utf-8", "replace")}, "model.onnx")
     return False
@@ -283,7 +285,7 @@ def contract(home: Path, path: Path, out: Path) -> bool:
 
 def onnx(home: Path, path: Path, out: Path) -> bool:
     """Open an exported network."""
-    from fdtrain.onnx_engine import OnnxNetwork
+    from fdtrain.inference.onnx_method import OnnxNetwork
 
     OnnxNetwork(path, task="restore", device="cpu", threads=1)
     return False

@@ -18,13 +18,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.paths import ROOT
+
 MOST_S = 10.0
 """An input that takes longer has hung."""
 
 MOST_GROWTH_MB = 1_000
 """Of the largest memory that the process ever had, by one input."""
 
-ROOT = Path(__file__).parent.parent.parent
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from fdgen.contract import Manifest
-from fdgen.export import export
-from fdgen.pack_add import Addition, add_asset
-from fdgen.recipe_toml import recipe_text
-from tests.fdgen.cutouts import bowl, cloth_mask, mug, png, sunglasses
+from fdgen.contract.manifest import Manifest
+from fdgen.exporters.exporter import export
+from fdgen.packs.add import Addition, add_asset
+from fdgen.recipe.files import recipe_text
 from tests.fuzz.formats import FORMATS
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.support.cutouts import bowl, cloth_mask, mug, png, sunglasses
+from tests.support.paths import ROOT
 
 TRAINED = ("run", "comparison", "ablation", "evaluation", "weights", "onnx")
 """Folders that need torch, and a few seconds."""
@@ -39,7 +38,7 @@ def make_seeds(folder: Path, names: list[str]) -> Path:
 
 
 def _dataset(folder: Path) -> None:
-    from tests.fdgen.fake_build import FakeFaces, run
+    from tests.support.fake_build import FakeFaces, run
 
     run(folder / "dataset", FakeFaces.of(8), count=4)
     export(Manifest.load(folder / "dataset"), "coco", folder / "export" / "out")
@@ -66,26 +65,26 @@ def _pack(folder: Path) -> None:
 def _recipe(folder: Path) -> None:
     (folder / "recipe").mkdir(parents=True)
     (folder / "recipe" / "recipe.toml").write_text(recipe_text("default"), encoding="utf-8")
-    from fdtrain.config import FitConfig
+    from fdtrain.config.schema import FitConfig
 
     (folder / "recipe" / "config.toml").write_text(FitConfig.load("tiny").to_toml(), encoding="utf-8")
 
 
 def _triplets(folder: Path) -> Path:
-    from tests.fdtrain.sets import write_set
+    from tests.support.sets import write_set
 
     return folder / "triplets" if (folder / "triplets").is_dir() else write_set(folder / "triplets", 24)
 
 
 def _run(folder: Path) -> None:
-    from fdtrain.loop import fit
-    from tests.fdtrain.micro import micro
+    from fdtrain.training.loop import fit
+    from tests.support.micro import micro
 
     fit(micro(_triplets(folder), "training.images=32"), folder / "run")
 
 
 def _weights(folder: Path) -> None:
-    from tests.fdtrain.weights import write_mask_weights, write_weights
+    from tests.support.weights import write_mask_weights, write_weights
 
     (folder / "weights").mkdir(parents=True)
     write_weights(folder / "weights" / "weights.safetensors")
@@ -96,7 +95,7 @@ def _onnx(folder: Path) -> None:
     import onnx
     from onnx import TensorProto, helper
 
-    from fdtrain.portable import Contract
+    from fdtrain.inference.metadata import Contract
 
     sides = {"occluded": 3, "mask": 1, "restored": 3}
     *inputs, output = (
@@ -115,12 +114,12 @@ def _onnx(folder: Path) -> None:
 
 
 def _compared(folder: Path) -> None:
-    from fdtrain.data import TripletDataset
-    from fdtrain.evaluate import evaluate
+    from fdtrain.data.triplets import TripletDataset
+    from fdtrain.evaluation.evaluator import evaluate
+    from fdtrain.evaluation.references import open_references
+    from fdtrain.evaluation.results import Results
     from fdtrain.metrics.suite import open_suite
-    from fdtrain.references import open_references
-    from fdtrain.results import Results
-    from tests.fdtrain.reported import write_ablation, write_comparison
+    from tests.support.reported import write_ablation, write_comparison
 
     data = _triplets(folder)
     write_comparison(data, folder / "comparison")

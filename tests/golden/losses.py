@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from fdtrain.config import FitConfig
-from fdtrain.loop import fit
-from fdtrain.stats import read_stats
-from tests.fdtrain.micro import MICRO
-from tests.fdtrain.sets import write_set
+from fdtrain.config.schema import FitConfig
+from fdtrain.training.loop import fit
+from fdtrain.training.stats import read_stats
+from tests.support.micro import MICRO
+from tests.support.sets import write_set
 
 SETTINGS = (
     "loss.perceptual=off",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from fdtrain.config import FitConfig
-from fdtrain.cost import cost_of
-from fdtrain.preset_costs import FILE
-from fdtrain.presets import PRESETS
+from fdtrain.config.preset_costs import FILE
+from fdtrain.config.presets import PRESETS
+from fdtrain.config.schema import FitConfig
+from fdtrain.training.cost import cost_of
+from tests.support.paths import ROOT
 
 
 def counted() -> dict[str, dict[str, Any]]:
@@ -21,5 +21,5 @@ def counted() -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    path = Path(__file__).parent.parent.parent / "fdtrain" / FILE
+    path = ROOT / "fdtrain" / "config" / FILE
     path.write_text(json.dumps(counted(), indent=1) + "\n", encoding="utf-8")

@@ -15,13 +15,13 @@ import mediapipe
 import numpy as np
 
 from fdgen.assets import AssetLibrary
-from fdgen.contract import Triplet
-from fdgen.faces import SampleFaces
-from fdgen.generate import generate
-from fdgen.images import encode_png
-from fdgen.landmarks import Landmarks, detect, load_face
+from fdgen.contract.records import Triplet
+from fdgen.faces.detection import Landmarks, detect, load_face
+from fdgen.faces.folders import SampleFaces
+from fdgen.io.images import encode_png
 from fdgen.occluders import OCCLUDERS
-from fdgen.recipe import Recipe
+from fdgen.recipe.schema import Recipe
+from fdgen.synthesis.generator import generate
 from fdgen.version import GENERATOR_VERSION
 
 HERE = Path(__file__).parent

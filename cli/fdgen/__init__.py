@@ -1,0 +1,1 @@
+"""The commands of `fdgen`, a module each. No command imports another."""

@@ -1,0 +1,204 @@
+"""`fdgen build`: make a dataset, or go on with one that was stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..shared.build_progress import Listing, Trials, Watch
+from ..shared.fdgen_options import (
+    cache_options,
+    check_occluders,
+    faces_option,
+    json_option,
+    open_cache,
+    quiet_option,
+    recipe_options,
+    resolve_recipe,
+    workers_option,
+)
+from ..shared.output import Voice, aligned, by_count, counted, duration, emit, emit_json
+from ..shared.progress import Stages, starting
+from ..shared.renderer import ready_renderer
+
+if TYPE_CHECKING:
+    from fdgen.contract.manifest import Manifest
+    from fdgen.pipeline.dry_run import BuildPlan
+    from fdgen.recipe.schema import Recipe
+
+
+@click.command("build")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Where the dataset goes.")
+@faces_option
+@click.option(
+    "--count", type=click.IntRange(min=1), metavar="N", help="Samples to make.  [default: one of each usable face]"
+)
+@recipe_options
+@click.option("--name", metavar="NAME", help="What to call the dataset.  [default: as before, else as the recipe]")
+@click.option("--version", metavar="X.Y.Z", help="Its version, as semver.org has it.  [default: as before, else none]")
+@workers_option
+@cache_options
+@click.option("--dry-run", is_flag=True, help="Print what would be made, and write nothing.")
+@quiet_option
+@json_option
+def command(
+    out: Path,
+    faces: str | None,
+    count: int | None,
+    recipe: str,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    size_px: int | None,
+    packs: tuple[Path, ...],
+    name: str | None,
+    version: str | None,
+    workers: int,
+    cache: Path | None,
+    no_cache: bool,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Make a dataset of occluded faces in FOLDER, or go on with one that was stopped.
+
+    Running the same command again resumes: finished shards are checked and kept. Other settings in the same folder are
+    refused; another --name or --version renames it. The result is the same bytes for any number of workers.
+    """
+    voice = Voice(quiet)
+    with starting(voice):
+        from fdgen.dataset.folder import read_dataset, refuse_foreign
+        from fdgen.dataset.naming import check_label
+        from fdgen.faces.folders import open_faces
+        from fdgen.pipeline.builder import build
+        from fdgen.pipeline.dry_run import plan_build
+
+        check_label(name, version)
+        resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
+        check_occluders(resolved)
+        refuse_foreign(out)
+    with Stages(voice) as stages, open_cache(cache, no_cache) as opened:
+        source = open_faces(faces, digests=opened)
+        listing = Listing(stages, str(faces or "the sample faces"))
+        source.sources(listing.update)  # what is wrong there is said before the renderer is compiled
+        if dry_run:
+            ready_renderer(voice, resolved, stages)
+            on_trial = Trials(stages).update
+            plan = plan_build(
+                resolved, source, out, count=count, cache=opened, on_file=listing.update, on_trial=on_trial
+            )
+            stages.close()
+            tell_plan(plan, resolved, out, as_json)
+            return
+        ready_renderer(voice, stages=stages)
+        watch = Watch(stages)
+        before = read_dataset(out)
+        started_s = time.monotonic()
+        with watch.telling_what_is_kept(out, landmarks_too=opened is not None):
+            manifest = build(
+                resolved,
+                source,
+                out,
+                count=count,
+                name=name,
+                version=version,
+                workers=workers,
+                cache=opened,
+                on_file=listing.update,
+                **watch.hooks(),
+            )
+    summary = summarise(manifest, watch, time.monotonic() - started_s)
+    if as_json:
+        emit_json(summary)
+    tell_summary(summary, voice)
+    if before is not None and before["spec_id"] == summary["spec_id"] and "content_id" in before:
+        old, new = title(before), title(manifest.dataset)
+        if old != new:
+            voice.say(f"note: it was called {old} before, and is called {new} now")
+
+
+def title(dataset: Mapping[str, Any]) -> str:
+    """Return what a dataset is called: name and version."""
+    return f"{dataset.get('name')} {dataset.get('version')}"
+
+
+def summarise(manifest: Manifest, watch: Watch, elapsed_s: float) -> dict[str, Any]:
+    """Return what a build has to tell when it is done, as JSON holds it."""
+    from fdgen.dataset.small_splits import remarks
+
+    dataset = manifest.dataset
+    notes, warnings = remarks(dataset)
+    pairs_s = time.monotonic() - watch.began_s if watch.began_s is not None and watch.made else None
+    return {
+        "dataset": str(manifest.root),
+        "name": dataset["name"],
+        "version": dataset["version"],
+        "samples": len(manifest),
+        "made_now": watch.made,
+        "splits": {name: number for name, number in dataset["splits"].items() if name != "basis"},
+        "kinds": dict(dataset["kinds"]),
+        "rejects": dict(dataset["rejects"]),
+        "warnings": warnings,
+        "notes": notes,
+        "seconds": round(elapsed_s, 2),
+        "pairs_per_second": round(watch.made / pairs_s, 2) if pairs_s else None,
+        "sheet": str(manifest.root / "preview.jpg"),
+        "spec_id": dataset["spec_id"],
+        "content_id": dataset["content_id"],
+    }
+
+
+def tell_summary(summary: dict[str, Any], voice: Voice) -> None:
+    """Say how a build ended."""
+    voice.say(f"{counted(summary['samples'], 'sample')} in {summary['dataset']}: {by_count(summary['kinds'])}")
+    voice.say(f"splits      {by_count(summary['splits'])}")
+    rejects = summary["rejects"]
+    voice.say(f"rejects     {by_count(rejects)} (see rejects.csv)" if rejects else "rejects     none")
+    if summary["made_now"]:
+        rate = f", {summary['pairs_per_second']:.1f} pairs/s" if summary["pairs_per_second"] else ""
+        voice.say(f"made        {summary['made_now']:,} in {duration(summary['seconds'])}{rate}")
+    else:
+        voice.say("made        nothing: all of it was there")
+    voice.say(f"called      {title(summary)}")
+    voice.say(f"sheet       {summary['sheet']}")
+    voice.say(f"spec_id     {summary['spec_id']}")
+    voice.say(f"content_id  {summary['content_id']}")
+    for name in ("notes", "warnings"):
+        for text in summary[name]:
+            voice.say(f"{name[:-1]}: {text}")
+
+
+def tell_plan(plan: BuildPlan, recipe: Recipe, out: Path, as_json: bool) -> None:
+    """Write what a build would do to standard output."""
+    facts = {
+        "out": str(out),
+        "photographs": plan.photographs,
+        "count": plan.count,
+        "samples": plan.samples,
+        "shards": plan.shards,
+        "shards_done": plan.shards_done,
+        "kinds": plan.kinds,
+        "size_px": plan.size_px,
+        "bytes": plan.bytes,
+        "spec_id": plan.spec_id,
+        "notes": list(plan.notes),
+    }
+    if as_json:
+        emit_json({**facts, "recipe": recipe.as_dict()})
+        return
+    rows = [
+        ("out", f"{out}, {counted(plan.shards_done, 'shard')} done"),
+        ("photographs", f"{plan.photographs:,}"),
+        ("samples", f"{plan.count:,}: {by_count(plan.samples)}"),
+        ("shards", by_count(plan.shards)),
+        ("kinds", ", ".join(f"{kind} {share:.1%}" for kind, share in plan.kinds.items())),
+        ("disk", f"about {plan.bytes / 1e6:,.0f} MB"),
+        ("spec_id", plan.spec_id),
+        *(("note", note) for note in plan.notes),
+        *((f"recipe.{key}", value) for key, value in recipe.flat().items()),
+    ]
+    for line in aligned(rows):
+        emit(line)

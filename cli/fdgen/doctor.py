@@ -1,0 +1,141 @@
+"""`fdgen doctor`: is this installation fit to build datasets?"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from importlib import util
+from pathlib import Path
+
+import click
+
+from ..shared.doctor_checks import WORKER_BYTES, Finding, found_by, installed, opencv, room, tell, writable
+from ..shared.fdgen_options import default_workers, json_option
+from ..shared.output import counted
+
+PACKAGES = ("numpy", "pandas", "pyarrow", "pillow", "mediapipe", "numba", "pydantic", "click", "rich")
+MODELS = (
+    "modules/face_detection/face_detection_short_range.tflite",
+    "modules/face_landmark/face_landmark_with_attention.tflite",
+)
+
+
+@click.command("doctor")
+@json_option
+def command(as_json: bool) -> None:
+    """Check the installation: versions, models, assets, caches, memory. Exits with 3 where something is wrong."""
+    tell(found_by(CHECKS), as_json)
+
+
+def versions() -> Iterator[Finding]:
+    """Look at what is installed."""
+    from fdgen.version import GENERATOR_VERSION, __version__
+
+    yield Finding("fd-stackgan", f"{__version__}, generator {GENERATOR_VERSION}")
+    fits = (3, 10) <= sys.version_info[:2] <= (3, 12)
+    yield Finding(
+        "python",
+        platform.python_version(),
+        fits,
+        "mediapipe 0.10.21 runs on Python 3.10 to 3.12: make a new environment",
+    )
+    yield Finding("platform", f"{platform.system()} {platform.machine()}")
+    for name in PACKAGES:
+        version = installed(name)
+        yield Finding(name, version or "missing", bool(version), "run `pip install fd-stackgan` again")
+
+
+def models() -> Iterator[Finding]:
+    """See that mediapipe has its models with it, without importing it."""
+    spec = util.find_spec("mediapipe")
+    if spec is None or spec.origin is None:
+        return  # told of among the versions
+    folder = Path(spec.origin).parent
+    missing = [name.rpartition("/")[2] for name in MODELS if not (folder / name).is_file()]
+    text = f"missing: {', '.join(missing)}" if missing else counted(len(MODELS), "model") + " present"
+    yield Finding(
+        "landmark models", text, not missing, "run `pip install --force-reinstall --no-deps mediapipe==0.10.21`"
+    )
+
+
+def assets() -> Iterator[Finding]:
+    """Read every occluder, and compare it with its digest."""
+    from fdgen.assets import AssetLibrary
+    from fdgen.errors import AssetError
+
+    try:
+        library = AssetLibrary.load()
+    except AssetError as error:
+        yield Finding("occluders", error.message, False, error.hint or "reinstall the package")
+        return
+    kinds = sorted({asset.kind for asset in library.assets.values()})
+    yield Finding("occluders", f"{len(library.assets)} of {counted(len(kinds), 'kind')}, all as published")
+
+
+def faces() -> Iterator[Finding]:
+    """Read the faces that come with the package."""
+    from fdgen.errors import FdError
+    from fdgen.faces.folders import SampleFaces
+
+    try:
+        samples = SampleFaces()
+        n_faces = len([samples.read(source) for source in samples.sources()])
+    except (FdError, OSError) as error:
+        yield Finding("sample faces", str(error), False, "reinstall the package")
+        return
+    yield Finding("sample faces", f"{n_faces} readable")
+
+
+def compiled_code() -> Iterator[Finding]:
+    """See that numba can keep what it compiles: where it cannot, the renderer cannot even be imported."""
+    from fdgen.runtime.jit import compiled_folder
+
+    folder = compiled_folder()
+    kept = writable(folder)
+    yield Finding(
+        "compiled code",
+        f"kept in {folder}" if kept else f"cannot be kept in {folder}",
+        kept,
+        "set NUMBA_CACHE_DIR to a folder that you may write to",
+    )
+
+
+def landmark_cache() -> Iterator[Finding]:
+    """See that landmarks can be kept."""
+    from fdgen.faces.cache import default_cache_path
+
+    path = default_cache_path()
+    size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "empty"
+    yield Finding(
+        "landmark cache", f"{path} ({size})", writable(path.parent), "name another with --cache, or use --no-cache"
+    )
+
+
+def machine() -> Iterator[Finding]:
+    """Look at cores and memory."""
+    workers = default_workers()
+    yield Finding("cores", f"{os.cpu_count()}; {counted(workers, 'worker')} by default")
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    yield Finding(
+        "memory",
+        f"{memory / 2**30:.1f} GiB",
+        memory >= workers * WORKER_BYTES,
+        f"use fewer --workers: each may take {WORKER_BYTES // 2**20} MiB",
+    )
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    versions,
+    opencv,
+    models,
+    assets,
+    faces,
+    compiled_code,
+    landmark_cache,
+    machine,
+    room,
+)

@@ -1,0 +1,48 @@
+"""`fdgen export`: a dataset in the formats of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..shared.errors import Interrupted
+from ..shared.fdgen_options import DatasetType, json_option, quiet_option
+from ..shared.output import Voice, counted, emit_json
+from ..shared.progress import Stages
+
+FORMATS = ("imagefolder", "parquet", "coco")
+
+
+@click.command("export")
+@click.argument("dataset", type=DatasetType())
+@click.option("--to", type=click.Choice(FORMATS), required=True, help="Format.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Where it goes.")
+@quiet_option
+@json_option
+def command(dataset: str | Path, to: str, out: Path, quiet: bool, as_json: bool) -> None:
+    """Write DATASET, a folder or a URL, in the format of others.
+
+    imagefolder and parquet are read by Hugging Face datasets, with the occluded picture as `image` and `clean`, `mask`
+    and `alpha` beside it; coco has the occluded pictures, and masks and silhouettes as run lengths. Every picture is
+    compared with its digest. Running the same command again goes on, and keeps what is whole.
+    """
+    from fdgen.contract.manifest import Manifest
+    from fdgen.exporters.exporter import export
+
+    voice = Voice(quiet)
+    manifest = Manifest.load(dataset)
+    try:
+        with Stages(voice) as stages:
+            done = export(
+                manifest,
+                to,
+                out,
+                on_progress=lambda at, total: stages.stage(f"writing {to}", "samples", total).update(at),
+            )
+    except KeyboardInterrupt:
+        raise Interrupted(f"finished shards are kept in {out}; run the same command again to go on") from None
+    if as_json:
+        emit_json({"out": str(out), **done})
+    made = counted(done["made_now"], "sample") if done["made_now"] else "nothing: all of it was there"
+    voice.say(f"{counted(done['files'], 'file')} in {out}, {done['bytes'] / 1e6:,.1f} MB; written now: {made}")

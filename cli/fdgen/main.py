@@ -1,0 +1,59 @@
+"""The program `fdgen`."""
+
+from __future__ import annotations
+
+import os
+
+# Before numpy is imported: the sums of a threaded BLAS depend on how many threads it has, and pixels would with them.
+# Workers inherit this; they are many already, one thread each is also the fastest. Whatever stands there is replaced:
+# job schedulers set these without anybody's asking, and the same command must give the same bytes.
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_variable] = "1"
+
+import click  # noqa: E402
+
+from fdgen.version import __version__  # noqa: E402
+
+from ..shared.lazy_group import Program, debug_option  # noqa: E402
+from ..shared.output import open_closed_streams  # noqa: E402
+
+MODULES = {
+    "build": ("build", "Make a dataset, or go on with one that was stopped."),
+    "preview": ("preview", "Draw a contact sheet, and write nothing else."),
+    "verify": ("verify", "Check a dataset: every byte, pixel and count."),
+    "info": ("info", "Tell what a dataset holds and where it comes from."),
+    "show": ("show", "Show one sample: its record, and its four pictures."),
+    "card": ("card", "Write or check the data card of a dataset."),
+    "export": ("export", "Write a dataset as imagefolder, parquet or COCO."),
+    "diff": ("diff", "Tell what changed from one version of a dataset to the next."),
+    "replay": ("replay", "Render one sample again from its record, and compare."),
+    "reproduce": ("reproduce", "Build a published version again, and compare its ids."),
+    "landmarks": ("landmarks", "Find the landmarks of faces once, and cache them."),
+    "recipe": ("recipe", "List, show, check or start a recipe."),
+    "assets": ("assets", "List or draw the occluders, or add your own."),
+    "doctor": ("doctor", "Check the installation."),
+    "completion": ("completion", "Print a completion script for your shell."),
+}
+
+
+@click.group(
+    "fdgen",
+    cls=Program,
+    modules=MODULES,
+    package=__package__,
+    params=[debug_option()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="fdgen")
+def program() -> None:
+    """Turn photographs of faces into exact triplets: clean, occluded, mask.
+
+    `fdgen build --out demo` makes a dataset of the faces that come with the package; `--faces FOLDER` names your own.
+    Data goes to standard output, progress and words to standard error.
+    """
+
+
+def main() -> None:
+    """Run the program; the console script calls this."""
+    open_closed_streams()
+    program(prog_name="fdgen")

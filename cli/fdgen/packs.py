@@ -1,0 +1,95 @@
+"""`fdgen assets add`, `index`, `check`: occluders of the user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..shared.errors import PROBLEMS
+from ..shared.fdgen_options import json_option
+from ..shared.lazy_group import refuse_unknown
+from ..shared.output import counted, emit, emit_json
+
+DEFAULT_PACK = Path("my-occluders")
+_folder = click.Path(path_type=Path, file_okay=False)
+pack_argument = click.argument("pack", type=_folder, default=DEFAULT_PACK, metavar="[PACK]")
+
+
+@click.command("add")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="PICTURE")
+@click.option("--kind", required=True, metavar="KIND", help="What it is: mask, sunglasses, hand, and so on.")
+@click.option(
+    "--pack", type=_folder, default=DEFAULT_PACK, show_default=True, metavar="FOLDER", help="Where it is put."
+)
+@click.option("--id", "asset_id", metavar="ID", help="Its name in recipes.  [default: KIND and the file's name]")
+@click.option("--title", metavar="TEXT", help="What people call it.")
+@click.option("--licence", default="", metavar="TEXT", help="Under which licence it may be used.")
+@click.option("--origin", default="", metavar="TEXT", help="Who made it, or where it comes from.")
+@click.option("--form", metavar="FORM", help="How it is worn: drape, plate, card.  [default: as its kind]")
+@click.option("--held-out", is_flag=True, help="Let the test split alone wear it.")
+def add(
+    file: Path,
+    kind: str,
+    pack: Path,
+    asset_id: str | None,
+    title: str | None,
+    licence: str,
+    origin: str,
+    form: str | None,
+    held_out: bool,
+) -> None:
+    """Add a cut-out PICTURE (PNG with transparency) or a GLB mesh to a pack, which is made if need be.
+
+    Anchor points are guessed from its outline; they stand in a TOML file beside the copy, to be edited.
+    """
+    from fdgen.occluders import OCCLUDERS
+    from fdgen.occluders.imported.spec import FORMS
+    from fdgen.packs.add import Addition, add_asset
+    from fdgen.packs.check import check_pack
+
+    refuse_unknown("--kind", [kind], list(OCCLUDERS))
+    refuse_unknown("--form", [form] if form else [], FORMS)
+    asset = add_asset(pack, file, Addition(kind, asset_id, title, licence, origin, form, held_out))
+    emit(asset.id)
+    table = pack / kind / f"{asset.id.removeprefix(kind + '-')}.toml"
+    click.echo(f"added; its anchors stand in {table}", err=True)
+    for one in check_pack(pack):
+        if one.where == asset.id:
+            click.echo(f"note: {one.problem}: {one.remedy}", err=True)
+    click.echo(f"look at it: fdgen assets preview {asset.id} --pack {pack} --out sheet.png", err=True)
+
+
+@click.command("index")
+@pack_argument
+def index(pack: Path) -> None:
+    """Write the index of PACK anew, after edits that are meant: datasets name occluders by what it says."""
+    from fdgen.packs.library import write_index
+
+    library = write_index(pack)
+    click.echo(f"{pack} holds {counted(len(library.assets), 'occluder')}, all in its index now", err=True)
+
+
+@click.command("check")
+@pack_argument
+@json_option
+def check(pack: Path, as_json: bool) -> None:
+    """Check PACK: transparency, anchors, size, licence and origin, duplicates, index.
+
+    What is to be mended is listed on standard output: where, what is wrong, what to do. Exits with 3 where there is
+    anything.
+    """
+    from dataclasses import asdict
+
+    from fdgen.packs.check import check_pack
+
+    findings = check_pack(pack)
+    if as_json:
+        emit_json({"pack": str(pack), "ok": not findings, "findings": [asdict(one) for one in findings]})
+    else:
+        for one in findings:
+            emit(f"{one.where}\t{one.problem}\t{one.remedy}")
+    if findings:
+        click.echo(f"{counted(len(findings), 'thing')} to mend in {pack}", err=True)
+        raise SystemExit(PROBLEMS)
+    click.echo(f"{pack} is in order", err=True)

@@ -1,0 +1,106 @@
+"""`fdgen preview`: a contact sheet without a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..shared.build_progress import Trials
+from ..shared.fdgen_options import (
+    cache_options,
+    check_occluders,
+    faces_option,
+    open_cache,
+    quiet_option,
+    recipe_options,
+    resolve_recipe,
+    workers_option,
+)
+from ..shared.lazy_group import refuse_unknown
+from ..shared.list_faces import list_faces
+from ..shared.output import Voice, counted
+from ..shared.progress import Stages, starting
+from ..shared.renderer import ready_renderer
+from ..shared.sheets import sheet_option, write_sheet
+
+CELL_PX = 192
+
+
+@click.command("preview")
+@sheet_option
+@faces_option
+@recipe_options
+@click.option("--kind", metavar="KIND", help="Only this kind, such as mask; `fdgen assets list` names them.")
+@click.option(
+    "--count", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Samples to draw."
+)
+@click.option(
+    "--columns", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Samples side by side."
+)
+@click.option("--occluded-only", is_flag=True, help="Leave out the clean pictures and the masks.")
+@workers_option
+@cache_options
+@quiet_option
+def command(
+    out: Path,
+    faces: str | None,
+    recipe: str,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    size_px: int | None,
+    packs: tuple[Path, ...],
+    kind: str | None,
+    count: int,
+    columns: int,
+    occluded_only: bool,
+    workers: int,
+    cache: Path | None,
+    no_cache: bool,
+    quiet: bool,
+) -> None:
+    """Draw a contact sheet of what a build would make, and write nothing else: clean, occluded, mask."""
+    voice = Voice(quiet)
+    with starting(voice):
+        from fdgen.dataset.contact_sheet import TRIPLE, described, samples_sheet
+        from fdgen.errors import FacesError
+        from fdgen.io.images import resize
+        from fdgen.pipeline.preview import trial
+
+    resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
+    if kind is not None:
+        names = [name for name, _ in resolved.kinds]
+        refuse_unknown("--kind", [kind], names)
+        only = [f"kinds.{name}={1.0 if name == kind else 0.0}" for name in names]
+        only += ["several.two=0", "several.three=0"]
+        resolved = resolve_recipe(recipe, [*overrides, *only], seed=seed, size_px=size_px, packs=packs)
+    check_occluders(resolved)
+    source, photographs = list_faces(faces, voice, cache, no_cache)
+    ready_renderer(voice)
+    cell_px = min(resolved.size_px, CELL_PX)
+    samples, texts = [], []
+    with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
+        triplets = trial(
+            resolved,
+            source,
+            photographs,
+            count,
+            cache=opened,
+            workers=workers,
+            on_trial=Trials(stages).update,
+            on_face=lambda done, total: stages.stage("landmarks", "photographs", total).update(done, total),
+        )
+        for triplet in triplets:
+            pictures = [triplet.occluded_HWC]
+            if not occluded_only:
+                pictures = [triplet.clean_HWC, triplet.occluded_HWC, triplet.mask_HW]
+            samples.append([resize(picture, cell_px, cell_px) for picture in pictures])
+            record = triplet.record
+            texts.append(described(record.kinds, record.coverage, record.split))
+            stages.stage("drawing", "pairs", count).update(len(samples))
+    if not samples:
+        raise FacesError(
+            f"no face of {source.root} gave a sample", hint="widen the pose and coverage of the recipe with --set"
+        )
+    write_sheet(out, samples_sheet(samples, texts, columns, () if occluded_only else TRIPLE))
+    voice.say(f"{counted(len(samples), 'sample')} drawn in {out}")

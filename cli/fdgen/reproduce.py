@@ -1,0 +1,175 @@
+"""`fdgen reproduce`: build a published version again, and tell whether it is the same."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..shared.build_progress import Listing, Watch
+from ..shared.errors import PROBLEMS
+from ..shared.fdgen_options import (
+    cache_options,
+    faces_option,
+    json_option,
+    open_cache,
+    pack_option,
+    quiet_option,
+    workers_option,
+)
+from ..shared.output import Voice, counted, emit, emit_json
+from ..shared.progress import Stages
+from ..shared.renderer import ready_renderer
+
+if TYPE_CHECKING:
+    from fdgen.versions.reproduction import Reproduction
+
+
+@click.command("reproduce")
+@click.argument("card", type=click.Path(path_type=Path))
+@faces_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where it is built.  [default: NAME-VERSION]"
+)
+@click.option(
+    "--landmarks",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The version's landmarks.parquet: needs no detector.",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DATASET",
+    help="The version itself: compare pictures too, in grey levels.",
+)
+@click.option("--anyway", is_flag=True, help="Build even where what was asked for differs, so that ids must differ.")
+@pack_option
+@workers_option
+@cache_options
+@quiet_option
+@json_option
+def command(
+    card: Path,
+    faces: str | None,
+    out: Path | None,
+    landmarks: Path | None,
+    against: Path | None,
+    anyway: bool,
+    packs: tuple[Path, ...],
+    workers: int,
+    cache: Path | None,
+    no_cache: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Build the version of CARD again from the photographs in --faces, and compare its ids.
+
+    CARD is a folder that `fdgen card` wrote. Where something differs it says what, and which sample differs first, and
+    exits with 3; with 0 only where both ids are equal. Running it again resumes.
+    """
+    from fdgen.faces.folders import open_faces
+    from fdgen.io.inside import inside
+    from fdgen.versions.lock import read_lock
+    from fdgen.versions.reproduction import reproduce
+
+    voice = Voice(quiet)
+    facts = read_lock(card).facts
+    folder = out or inside(Path(), f"{facts['name']}-{facts['version']}")
+    source = open_faces(faces)
+    with Stages(voice) as stages:
+        listing = Listing(stages, str(faces or "the sample faces"))
+        ready_renderer(voice)
+        watch = Watch(stages)
+        with (
+            open_cache(cache, no_cache) as opened,
+            watch.telling_what_is_kept(folder, landmarks_too=opened is not None),
+        ):
+            found = reproduce(
+                card,
+                source,
+                folder,
+                landmarks=landmarks,
+                against=against,
+                packs=packs,
+                anyway=anyway,
+                workers=workers,
+                cache=opened,
+                on_file=listing.update,
+                **watch.hooks(),
+            )
+    if as_json:
+        emit_json(as_dict(found))
+    else:
+        for line in report(found):
+            emit(line)
+    if found.same:
+        voice.say(f"{found.lock.title} was rebuilt in {folder}, byte by byte")
+        return
+    if found.difference is None:
+        voice.say("nothing was built: --anyway builds what there is, and tells which samples differ")
+    else:
+        voice.say(
+            f"{found.lock.title} was not reproduced: `fdgen diff {card} {folder} --details` tells of every sample"
+        )
+    sys.exit(PROBLEMS)
+
+
+def as_dict(found: Reproduction) -> dict[str, Any]:
+    """Return what came of it, as JSON holds it."""
+    from fdgen.versions.reproduction import beyond_a_level
+
+    facts, built = found.lock.facts, found.difference
+    ids = {
+        name: {"card": facts[name], "rebuilt": None if built is None else built.after.facts[name]}
+        for name in ("spec_id", "content_id")
+    }
+    return {
+        "name": facts["name"],
+        "version": facts["version"],
+        "same": found.same,
+        **ids,
+        "findings": [asdict(one) for one in found.findings],
+        "counts": None if built is None else built.counts(),
+        "why": None if built is None else built.why(),
+        "first": None if found.first is None else asdict(found.first),
+        "compared": len(found.apart),
+        "beyond_one_grey_level": beyond_a_level(found.apart),
+        "pictures": {key: [asdict(one) for one in apart] for key, apart in found.apart.items()},
+    }
+
+
+def report(found: Reproduction) -> list[str]:
+    """Return what came of it for a person, a line each."""
+    from fdgen.versions.reproduction import beyond_a_level
+
+    facts, built = found.lock.facts, found.difference
+    lines = [f"{found.lock.title}, {counted(facts['made'], 'sample')}"]
+    lines += [f"{one.what:<10} {one.message}" for one in found.findings]
+    if built is None:
+        return lines
+    for name in ("spec_id", "content_id"):
+        here = built.after.facts[name]
+        lines.append(f"{name:<10} {facts[name]}{' is equal' if here == facts[name] else f' in the card, {here} here'}")
+    if found.first is None:
+        return lines
+    counts = built.counts()
+    lines.append("samples    " + ", ".join(f"{counts[name]:,} {name}" for name in counts if counts[name]))
+    for change, reasons in built.why().items():
+        lines += [f"{change:<10} {number:,}: {reason}" for reason, number in reasons.items()]
+    first = found.first
+    lines.append(
+        f"first      {first.key} {first.change} ({' + '.join(first.reasons)}): {', '.join(first.members) or '-'}"
+    )
+    if not found.apart:
+        lines.append("pixels     a card holds no pictures: --against DATASET tells by how many grey levels they differ")
+        return lines
+    beyond = beyond_a_level(found.apart)
+    within = len(found.apart) - len(beyond)
+    lines.append(f"pixels     {counted(within, 'sample')} within one grey level, {len(beyond):,} beyond")
+    shown = beyond[0] if beyond else next(iter(found.apart))
+    lines.append(f"           {shown}: " + (", ".join(map(str, found.apart[shown])) or "the record alone"))
+    return lines

@@ -1,0 +1,44 @@
+"""`fdgen show`: one sample of a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ..shared.fdgen_options import DatasetType
+from ..shared.output import emit_json
+from ..shared.sheets import check_suffix, write_sheet
+
+PICTURES = ("clean", "occluded", "mask", "alpha")
+
+
+@click.command("show")
+@click.argument("key")
+@click.option("--dataset", type=DatasetType(), required=True, metavar="FOLDER|URL", help="Where it is.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=check_suffix,
+    metavar="FILE",
+    help="Draw clean, occluded, mask and alpha into this .png or .jpg.",
+)
+def command(key: str, dataset: str | Path, out: Path | None) -> None:
+    """Show the sample KEY: its record on standard output, and its four pictures with --out."""
+    from fdgen.contract.manifest import read_finished
+    from fdgen.contract.records import SampleRecord
+    from fdgen.contract.sample_columns import read_member, read_row
+    from fdgen.io.storage import open_place
+
+    root = open_place(dataset)
+    row = read_row(root, read_finished(root), key)
+    record = SampleRecord.from_json(read_member(root, row, "json"))
+    if out is not None:
+        from fdgen.io.contact_sheet import contact_sheet
+        from fdgen.io.images import decode_png
+
+        pictures = [decode_png(read_member(root, row, f"{name}.png")) for name in PICTURES]
+        write_sheet(out, contact_sheet([pictures], headings=PICTURES))
+        click.echo(f"drawn in {out}: {', '.join(PICTURES)}", err=True)
+    emit_json({**asdict(record), "shard": row["shard"]})

@@ -1,0 +1,74 @@
+"""`fdgen verify`: check a dataset."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ..shared.errors import PROBLEMS
+from ..shared.fdgen_options import json_option, pack_option, quiet_option, workers_option
+from ..shared.output import Voice, by_count, counted, emit, emit_json
+from ..shared.progress import Stages
+
+
+@click.command("verify")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--deep", is_flag=True, help="Render every sample again from its record, and compare. Slow.")
+@click.option(
+    "--deep-share",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    metavar="SHARE",
+    help="Render only this share again, chosen by chance: 0.05 is one in twenty.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which ones --deep-share chooses.")
+@pack_option
+@workers_option
+@quiet_option
+@json_option
+def command(
+    dataset: Path,
+    deep: bool,
+    deep_share: float | None,
+    seed: int,
+    packs: tuple[Path, ...],
+    workers: int,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Check DATASET, or the folder of a card: every byte, pixel and count.
+
+    Problems are listed on standard output: law, file, sample, what is wrong. Exits with 3 where there is one.
+    """
+    from fdgen.verification.verifier import verify
+    from fdgen.versions.lock import is_card
+
+    voice = Voice(quiet)
+    with Stages(voice) as stages:
+        problems = verify(
+            dataset,
+            deep=deep or deep_share is not None,
+            share=1.0 if deep_share is None else deep_share,
+            seed=seed,
+            packs=packs,
+            workers=workers,
+            on_progress=lambda done, total: stages.stage("checking", "samples", total).update(done),
+        )
+    if as_json:
+        emit_json({"dataset": str(dataset), "ok": not problems, "problems": [asdict(one) for one in problems]})
+    else:
+        for one in problems:
+            emit(f"{one.law}\t{one.file}\t{one.key or '-'}\t{one.message}")
+    if not problems:
+        voice.say(f"{dataset} is whole: nothing wrong was found")
+        return
+    laws = by_count(Counter(one.law for one in problems))
+    voice.say(f"{counted(len(problems), 'problem')} in {dataset}: {laws}")
+    if is_card(dataset):
+        voice.say("  take the card again from where it was published, or write it anew from the dataset")
+    else:
+        voice.say("  running the same `fdgen build` again makes what is damaged anew, and keeps the rest")
+    sys.exit(PROBLEMS)

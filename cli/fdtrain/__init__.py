@@ -1,0 +1,1 @@
+"""The commands of `fdtrain`, a module each. No command imports another."""

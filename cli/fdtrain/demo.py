@@ -1,0 +1,100 @@
+"""`fdtrain demo`: a page in the browser on which anyone can try a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fdgen.settings.suggestion import did_you_mean
+
+from ..shared.fdgen_options import quiet_option
+from ..shared.model_options import device_option, engine_option, generator_option, masker_option
+from ..shared.output import Voice, emit
+
+LIMITS = {"upload_mb": 80, "visitor_mb": 512, "all_mb": 2048, "visitor_waiting": 4, "all_waiting": 32}
+"""As the library has them: the help must not import it."""
+
+
+def _limits(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, int]:
+    found = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        if name not in LIMITS:
+            raise click.BadParameter(
+                f"there is no limit {name!r}{did_you_mean(name, LIMITS)}; there are {', '.join(LIMITS)}",
+                ctx,
+                parameter,
+            )
+        if not number.isdecimal() or int(number) < 1:
+            raise click.BadParameter(f"{text!r} is not of the form {name}=N, with N of 1 or more", ctx, parameter)
+        found[name] = int(number)
+    return found
+
+
+@click.command("demo")
+@generator_option
+@masker_option(", which finds what covers each face (`starter-mask` comes along); else visitors paint it.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where it is served.")
+@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0 is any free one.")
+@click.option(
+    "--allow-host",
+    "also",
+    multiple=True,
+    metavar="NAME[:PORT]",
+    help="Serve the page by this name too, of a proxy say, as it stands in the browser; may be repeated.",
+)
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    callback=_limits,
+    metavar="NAME=N",
+    help=f"Change what visitors may do: {', '.join(f'{name}={most}' for name, most in LIMITS.items())}.",
+)
+@engine_option
+@device_option
+@quiet_option
+def command(
+    weights: Path,
+    masker: Path | None,
+    host: str,
+    port: int,
+    also: tuple[str, ...],
+    limits: dict[str, int],
+    engine: str,
+    device: str | None,
+    quiet: bool,
+) -> None:
+    """Serve a page: photograph or webcam in, the mask to correct with a brush, before and after with a slider.
+
+    Until Ctrl-C. On this machine alone unless --host says otherwise (0.0.0.0 is everybody who can reach it; webcams
+    work on this machine or behind https only). Nothing is fetched from the internet. What visitors send is kept for
+    ten minutes at most, in a private folder, in memory where the system has such a place, which goes with the server.
+    Only this page itself can send something to its server, and of each visitor, and of all, --limit says how much: in
+    one request (upload_mb), lying there or in memory within ten minutes (visitor_mb, all_mb), and requests in line
+    (visitor_waiting, all_waiting). MB are 2^20 bytes; a visitor is an address.
+
+    What is filled in is invented. It is no evidence of how a person looks, and must not be used to identify anybody.
+    """
+    from fdtrain.demo.quota import Limits
+    from fdtrain.demo.server import require_gradio, serving, until_asked_to_end
+
+    from ..shared.open_restorer import open_restorer
+
+    require_gradio()
+    voice = Voice(quiet)
+    restorer = open_restorer(
+        weights, masker, "auto", engine=engine, device=device or "auto", with_grain=True, voice=voice
+    )
+    with (
+        until_asked_to_end() as wait,
+        serving(restorer, host=host, port=port, also=also, limits=Limits(**limits)) as served,
+    ):
+        emit(served.url)
+        where = "in memory" if served.in_memory else "in a private folder on the disk"
+        voice.say(f"serving until Ctrl-C; what visitors send is kept {where}, ten minutes at most")
+        try:
+            wait()
+        except KeyboardInterrupt:
+            voice.say("stopped; nothing that visitors sent is left")

@@ -1,0 +1,210 @@
+"""`fdtrain eval`: measure models, and what needs no training, on a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..shared.fdgen_options import DatasetType, json_option, quiet_option
+from ..shared.model_options import MEASURES, REFERENCES, _references, device_option, masker_option, measures_option
+from ..shared.output import Voice, counted, emit, emit_json
+from ..shared.progress import Stages
+from .evaluate_masks import measure_masks, refuse_for_masks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fdtrain.data.triplets import TripletDataset
+    from fdtrain.evaluation.mask_results import MaskResults
+    from fdtrain.evaluation.results import Results
+    from fdtrain.inference.method import Method
+
+
+@click.command("eval")
+@click.option(
+    "--data", type=DatasetType(), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL."
+)
+@click.option(
+    "--weights",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    help="A .safetensors file, or a run's folder (its best weights); may be repeated, or left out.",
+)
+@masker_option(": measure each model also by the masks that it predicts, as on photographs without one.")
+@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@click.option("--size", "size_px", type=int, metavar="PX", help="[default: the models', else the dataset's]")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind of occluder; may be repeated.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pictures.")
+@click.option(
+    "--references",
+    callback=_references,
+    default="all",
+    show_default=True,
+    metavar="NAME,...",
+    help=f"What to compare with: all, none, or some of {', '.join(REFERENCES)}.",
+)
+@measures_option(MEASURES)
+@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, metavar="N", help="Of the models.")
+@device_option
+@click.option("--verify", is_flag=True, help="Compare every byte read with the dataset's digests.")
+@click.option("--rows", type=click.IntRange(min=1), default=8, show_default=True, metavar="N", help="Of the sheets.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write numbers and sheets here.")
+@quiet_option
+@json_option
+def command(
+    data: str | Path,
+    weights: tuple[Path, ...],
+    masker: Path | None,
+    split: str,
+    size_px: int | None,
+    kinds: tuple[str, ...],
+    limit: int | None,
+    references: tuple[str, ...],
+    measures: tuple[str, ...],
+    batch: int,
+    device: str | None,
+    verify: bool,
+    rows: int,
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Measure models, and what needs no training, on a split of DATASET.
+
+    PSNR, SSIM, MSE, and where it can be computed NIQE, BRISQUE, LPIPS, ST-LPIPS, identity, FID and KID: of all that a
+    method puts out, of the picture with its hole replaced, and of the hole alone; by kind of occluder and by coverage.
+    Of mask networks, which find occluders: IoU, boundary F and calibration of the silhouettes.
+    The tables go to standard output. With --out every number is kept, as CSV and JSON, beside sheets of the worst and
+    the best pictures.
+    """
+    if not weights and not references:
+        raise click.UsageError(
+            "there is nothing to measure: name --weights or --references", click.get_current_context()
+        )
+    voice = Voice(quiet)
+    with Stages(voice) as stages:
+        stages.wait("starting torch")
+        from fdtrain.evaluation.masks import holds_masknet
+
+        if any(holds_masknet(path) for path in weights):
+            refuse_for_masks(click.get_current_context(), ("references", "measures", "masker"))
+            found: MaskResults | Results = measure_masks(
+                data,
+                weights,
+                split,
+                size_px=size_px,
+                kinds=kinds,
+                limit=limit,
+                batch=batch,
+                device=device or "auto",
+                verify=verify,
+                rows=rows,
+                out=out,
+                stages=stages,
+            )
+        else:
+            found = measure_models(
+                data,
+                weights,
+                masker,
+                split,
+                size_px=size_px,
+                kinds=kinds,
+                limit=limit,
+                references=references,
+                measures=measures,
+                batch=batch,
+                device=device or "auto",
+                verify=verify,
+                rows=rows,
+                out=out,
+                stages=stages,
+            )
+    if as_json:
+        emit_json(found.json())
+    else:
+        emit(found.text().rstrip("\n"))
+    if out is not None:
+        voice.say(f"numbers and sheets in {out}")
+
+
+def measure_models(
+    data: str | Path,
+    weights: Sequence[Path],
+    masker: Path | None,
+    split: str,
+    *,
+    size_px: int | None,
+    kinds: Sequence[str],
+    limit: int | None,
+    references: Sequence[str],
+    measures: Sequence[str],
+    batch: int,
+    device: str,
+    verify: bool,
+    rows: int,
+    out: Path | None,
+    stages: Stages,
+) -> Results:
+    """Measure models and references on a split; with `out`, write numbers and sheets there."""
+    from fdtrain.config.atomic import make_folder
+    from fdtrain.data.triplets import TripletDataset
+    from fdtrain.evaluation.evaluator import compare_sets, evaluate
+    from fdtrain.evaluation.references import open_references, reference_notes
+    from fdtrain.evaluation.results import Results
+    from fdtrain.inference.maskers import open_masker
+    from fdtrain.inference.model_label import toy_note
+    from fdtrain.inference.models import Models
+    from fdtrain.inference.predicted_mask import ByPredictedMask
+    from fdtrain.metrics.suite import open_suite
+
+    stages.wait("opening models and data")
+    models = Models.open(weights, device=device)
+    dataset = TripletDataset(
+        data, split, size_px=size_px or models.size_px, kinds=kinds or None, limit=limit, verify=verify
+    )
+    learned = open_references(
+        references,
+        lambda: TripletDataset(data, "train", size_px=dataset.size_px, verify=verify),
+        on_stage=lambda text: stages.stage(text, ""),
+    )
+    methods: list[Method] = [*learned, *models.methods]
+    labels = list(models.labels)
+    if masker is not None:
+        opened = open_masker(masker, device)
+        methods += [ByPredictedMask(method, opened) for method in models.methods]
+        labels += [opened.label] if opened.label else []
+    toys = [note] if (note := toy_note(labels)) else []
+    for note in toys:
+        stages.close()
+        stages.voice.say(f"note: {note}")
+    if out is not None:
+        make_folder(out)
+    stages.wait("opening the measures")
+    suite = open_suite(dataset.size_px, measures, n_pictures=len(dataset))
+    meter = stages.stage(f"evaluating {counted(len(dataset), 'picture')}", "pictures", len(dataset))
+    frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
+    stages.wait("comparing the sets")
+    sets = compare_sets(methods, dataset, suite, batch=batch)
+    notes = [*toys, *reference_notes(learned), *models.notes(dataset)]
+    results = Results.of(frame, dataset, suite, notes, sets=sets, labels=labels)
+    if out is not None:
+        stages.wait("drawing the sheets")
+        results.write(out)
+        write_sheets(out, methods, dataset, frame, rows)
+    return results
+
+
+def write_sheets(out: Path, methods: Sequence[Method], dataset: TripletDataset, frame: pd.DataFrame, rows: int) -> None:
+    """Write worst.png and best.png: of the last method, which is the last model where there is one."""
+    from fdtrain.data.pictures import write_png
+    from fdtrain.evaluation.gallery import extremes, gallery
+    from fdtrain.evaluation.references import Copy
+
+    shown = [method for method in methods if not isinstance(method, Copy)]  # the input stands in the sheet anyway
+    for name, keys in zip(("worst", "best"), extremes(frame, methods[-1].names[-1], rows), strict=True):
+        write_png(out / f"{name}.png", gallery(shown, dataset, keys, frame))

@@ -1,0 +1,81 @@
+"""`fdtrain export`: a trained network as a file that runs without fdtrain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..shared.fdgen_options import json_option, quiet_option
+from ..shared.output import Voice, counted, emit, emit_json
+
+FORMATS = ("onnx", "pt2")
+"""As the library has them: the help must not import it."""
+
+
+@click.command("export")
+@click.argument("weights", type=click.Path(path_type=Path), metavar="RUN|FILE")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    help="onnx for onnxruntime, pt2 for torch.export.  [default: the suffix of --out]",
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The file.")
+@quiet_option
+@json_option
+def command(weights: Path, form: str | None, out: Path, quiet: bool, as_json: bool) -> None:
+    """Write a trained generator or mask network as ONNX, or in torch.export's format.
+
+    RUN|FILE is a run's folder (its best weights) or a .safetensors file. The batch is left open, the size of the
+    pictures is fixed. The file is compared with torch, on 12 pictures in batches of 1, 3 and 8, before it gets its
+    name; one that differs by more than 0.001 anywhere is not left. What goes in, what comes out, and what the network
+    must not be used for stand in its metadata.
+    """
+    context = click.get_current_context()
+    suffix = out.suffix.removeprefix(".")
+    wanted = f".{form}" if form else ".onnx or .pt2"
+    if suffix not in FORMATS:
+        raise click.UsageError(f"--out must end in {wanted}, got {out}", context)
+    if form not in (None, suffix):
+        raise click.UsageError(f"--format {form} and a file called {out.name} do not go together", context)
+
+    from fdtrain.config.atomic import make_folder
+    from fdtrain.inference.open_generator import require_torch
+
+    require_torch(weights)
+    make_folder(out.parent)  # before the work
+
+    from fdtrain.inference.exporter import export
+    from fdtrain.inference.model_label import ModelLabel, toy_note
+    from fdtrain.training.checkpoint import read_facts
+    from fdtrain.training.weight_files import find_weights
+
+    voice = Voice(quiet)
+    label = ModelLabel.of_facts(weights, read_facts(find_weights(weights)))
+    if note := toy_note([label]):
+        voice.say(f"note: {note}")
+    voice.say(f"writing {out} and comparing it with torch")
+    done = export(weights, out, form=suffix)
+    contract = done.contract
+    if as_json:
+        emit_json(
+            {
+                "out": str(done.path),
+                "bytes": done.bytes,
+                "model": label.json(),
+                "task": contract.task,
+                "size_px": contract.size_px,
+                "inputs": dict(contract.inputs),
+                "outputs": dict(contract.outputs),
+                "most_difference": done.most,
+                "pictures": done.pictures,
+            }
+        )
+    else:
+        emit(str(done.path))
+    voice.say(
+        f"{done.bytes / 1e6:,.1f} MB, {contract.size_px} px, {', '.join(contract.inputs)} -> "
+        f"{', '.join(contract.outputs)}; on {counted(done.pictures, 'picture')} it differs from "
+        f"torch by {done.most:.1g} at most"
+    )

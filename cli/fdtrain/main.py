@@ -1,0 +1,51 @@
+"""The program `fdtrain`."""
+
+from __future__ import annotations
+
+import click
+
+from fdgen.version import __version__
+
+from ..shared.lazy_group import Program, debug_option
+
+MODULES = {
+    "fit": ("fit", "Train, or go on with a run that was stopped."),
+    "status": ("status", "Tell how far a run is, how fast, and how good."),
+    "eval": ("evaluate", "Measure models and references, by kind and coverage."),
+    "compare": ("compare", "Train and measure many methods alike: the paper's Table 1."),
+    "ablate": ("ablate", "Train with parts left out: the paper's Tables 2 and 3."),
+    "audit": ("audit", "Tell whether reported numbers can be true."),
+    "report": ("report", "Make one page of runs and their results."),
+    "restore": ("restore", "Remove occluders from any photograph, or a video."),
+    "export": ("export", "Write a network as ONNX or torch.export, checked."),
+    "demo": ("demo", "Serve a page in the browser on which to try a model."),
+    "presets": ("presets", "List the presets with parameters and cost."),
+    "bench": ("bench", "Measure images a second, memory, and the loader's share."),
+    "doctor": ("doctor", "Check the installation for training."),
+}
+
+
+@click.group(
+    "fdtrain",
+    cls=Program,
+    modules=MODULES,
+    package=__package__,
+    params=[debug_option()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="fdtrain")
+def program() -> None:
+    """Train the two-stage stacked GAN that removes occluders from faces.
+
+    `fdtrain fit --data DATASET --out RUN` trains on a dataset that `fdgen build` made. Data goes to standard output,
+    progress and words to standard error.
+    """
+
+
+def main() -> None:
+    """Run the program; the console script calls this."""
+    program(prog_name="fdtrain")
+
+
+if __name__ == "__main__":  # `torchrun -m fdcli.fdtrain.main fit ...` starts several processes
+    main()

@@ -1,0 +1,87 @@
+"""`fdtrain status`: how far a run is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..shared.fdgen_options import json_option
+from ..shared.output import aligned, duration, emit, emit_json
+
+
+@click.command("status")
+@click.argument("run", type=click.Path(path_type=Path))
+@json_option
+def command(run: Path, as_json: bool) -> None:
+    """Tell how far the run in folder RUN is, how fast it goes, and how good it is."""
+    facts = gather(run)
+    if as_json:
+        emit_json(facts)
+        return
+    for line in aligned(report(facts)):
+        emit(line)
+
+
+def gather(run: Path) -> dict[str, Any]:
+    """Return what there is to tell of a run, as JSON holds it."""
+    from fdtrain.config.atomic import is_locked
+    from fdtrain.objectives.validation import MASK_SCORE, SCORE
+    from fdtrain.training.checkpoint import receipts
+    from fdtrain.training.run import CHECKPOINTS, require_run
+    from fdtrain.training.stats import read_stats
+
+    record = require_run(run)
+    lines = read_stats(run)
+    training: dict[str, Any] = next((line for line in reversed(lines) if "images_per_s" in line), {})
+    score = MASK_SCORE if record.config.get("mask") else SCORE
+    validations = [line for line in lines if line.get(score) is not None]
+    best = max(validations, key=lambda line: line[score], default=None)
+    images = max((line["images"] for line in lines), default=0)
+    rate = training.get("images_per_s")
+    return {
+        "run": str(run),
+        "running": is_locked(run),
+        "preset": record.config["preset"],
+        "dataset": record.dataset,
+        "content_id": record.content_id,
+        "images": images,
+        "total_images": record.total_images,
+        "epochs": round(images / record.n_train, 2),
+        "images_per_s": rate,
+        "left_s": (record.total_images - images) / rate if rate else None,
+        "loader_share": training.get("loader_share"),
+        "terms": {name: value for name, value in training.items() if name.startswith("stage")},
+        "last_validation": validations[-1] if validations else None,
+        "best_validation": best,
+        "checkpoints": [receipt.images for receipt in receipts(run / CHECKPOINTS)],
+    }
+
+
+def report(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the rows for a person."""
+    done = facts["images"] >= facts["total_images"]
+    share = facts["images"] / facts["total_images"]
+    rows = [
+        ("run", f"{facts['run']}: {'finished' if done else 'running' if facts['running'] else 'not running'}"),
+        ("preset", f"{facts['preset']} on {facts['dataset']} ({facts['content_id'][:16]})"),
+        ("images", f"{facts['images']:,} of {facts['total_images']:,} ({share:.1%}), {facts['epochs']} epochs"),
+    ]
+    if facts["images_per_s"]:
+        left = "" if done else f", {duration(facts['left_s'])} left"
+        rows.append(("speed", f"{facts['images_per_s']:.1f} images/s{left}, loader {facts['loader_share']:.0%}"))
+    for name, value in facts["terms"].items():
+        rows.append((name, "not finite" if value is None else f"{value:.4g}"))
+    named = ((name, facts[f"{name}_validation"]) for name in ("last", "best"))
+    rows.extend((f"{name} validation", validation_of(line)) for name, line in named if line)
+    rows.append(("checkpoints", ", ".join(f"{images:,}" for images in facts["checkpoints"]) or "none yet"))
+    return rows
+
+
+def validation_of(line: dict[str, Any]) -> str:
+    """Return what one validation found, in words."""
+    if "val/iou" in line:
+        return f"IoU {line['val/iou']:.4f}, after {line['images']:,} images"
+    psnr_db, ssim = line["val/hole_psnr_db"], line["val/ssim"]
+    return f"{psnr_db:.2f} dB in the hole, SSIM {ssim:.4f}, after {line['images']:,} images"

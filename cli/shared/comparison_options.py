@@ -1,0 +1,109 @@
+"""The terms of a comparison as options: what is measured, with which settings, on which machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .model_options import device_option, measures_option
+
+if TYPE_CHECKING:
+    from fdtrain.comparison.plan import Ask
+
+PICTURE_MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity")
+"""As the library has them: the help must not import it."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def places_options(function: Function) -> Function:
+    """Add `--data` and `--out`."""
+    data = click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        required=True,
+        metavar="DATASET",
+        help="Folder that `fdgen build` wrote.",
+    )
+    out = click.option(
+        "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where all of it goes."
+    )
+    return data(out(function))
+
+
+def budget_options(function: Function) -> Function:
+    """Add `--images` and `--seconds`."""
+    images = click.option(
+        "--images", type=click.IntRange(min=1), metavar="N", help="Budget: train each row on so many images."
+    )
+    seconds = click.option(
+        "--seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="S",
+        help="Or on as many as S CPU seconds allow.",
+    )
+    return images(seconds(function))
+
+
+def terms_options(function: Function) -> Function:
+    """Add `--size`, `--limit`, `--measures`, the perceptual network's, `--set`, `--threads` and `--device`."""
+    options: tuple[Callable[[Function], Function], ...] = (
+        click.option("--size", "size_px", type=int, metavar="PX", help="[default: the dataset's]"),
+        click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N test pictures."),
+        measures_option(PICTURE_MEASURES),
+        click.option(
+            "--perceptual",
+            type=click.Choice(["auto", "vgg19", "vgg16-stlpips", "off"]),
+            help="Perceptual network of the methods that have one.  [default: each preset's]",
+        ),
+        click.option(
+            "--perceptual-weights", default="", metavar="FILE", help="Its weights.  [default: torchvision's cache]"
+        ),
+        click.option(
+            "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of all that train."
+        ),
+        click.option(
+            "--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Of torch."
+        ),
+        device_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def ask_of(
+    data: Path,
+    images: int | None,
+    seconds: float | None,
+    *,
+    size_px: int | None,
+    limit: int | None,
+    measures: tuple[str, ...],
+    perceptual: str | None,
+    perceptual_weights: str,
+    overrides: tuple[str, ...],
+    threads: int,
+    device: str | None,
+) -> Ask:
+    """Return what these options ask for on a dataset; raise `FdError` where it has no test split."""
+    from fdtrain.comparison.plan import Ask
+    from fdtrain.data.triplets import TripletDataset
+
+    dataset = TripletDataset(data, "test", size_px=size_px, limit=limit)
+    return Ask(
+        data=str(data.resolve()),
+        size_px=dataset.size_px,
+        images=images,
+        seconds=seconds,
+        limit=limit,
+        measures=measures,
+        perceptual=perceptual,
+        perceptual_weights=perceptual_weights and str(Path(perceptual_weights).resolve()),
+        overrides=overrides,
+        threads=threads,
+        device=device or "auto",
+    )

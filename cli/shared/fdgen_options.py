@@ -1,0 +1,174 @@
+"""Options that several commands share, and the recipe that they add up to.
+
+Settings come from the defaults, then `--recipe`, then `--set`, then an option of their own such as `--seed`: the later
+wins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from fdgen.faces.cache import FaceCache
+    from fdgen.recipe.schema import Recipe
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+MOST_WORKERS = 8
+"""Default limit: more are seldom free on a shared machine, and each takes memory. `--workers` names more."""
+
+
+class DatasetType(click.Path):
+    """A folder that `fdgen build` wrote, as a `Path`; or its URL as it was typed, of which a path loses a slash."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave what has a scheme as it is."""
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
+
+
+def _complete_recipe(ctx: click.Context, parameter: click.Parameter, text: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from fdgen.recipe.files import recipe_names
+
+    names = [CompletionItem(name) for name in recipe_names() if name.startswith(text)]
+    return [*names, CompletionItem(text, type="file")]
+
+
+pack_option = click.option(
+    "--pack",
+    "packs",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    metavar="FOLDER",
+    help="Occluders of your own, beside those of fdgen; may be repeated.",
+)
+
+
+def recipe_options(function: Function) -> Function:
+    """Add what decides the recipe: `--recipe`, `--set`, `--seed`, `--size` and `--pack`."""
+    options = (
+        click.option(
+            "--recipe",
+            default="default",
+            show_default=True,
+            metavar="NAME|FILE",
+            shell_complete=_complete_recipe,
+            help="Built-in recipe, or a TOML file of yours.",
+        ),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Change one value of the recipe, as in `--set coverage.max=0.4`; may be repeated.",
+        ),
+        click.option("--seed", type=int, metavar="N", help="Seed of all that is random.  [default: the recipe's]"),
+        click.option(
+            "--size", "size_px", type=int, metavar="PX", help="Side of the square pictures.  [default: the recipe's]"
+        ),
+        pack_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+faces_option = click.option(
+    "--faces",
+    metavar="FOLDER",
+    shell_complete=lambda ctx, parameter, text: click.Path(file_okay=False).shell_complete(ctx, parameter, text),
+    # Text and not a path: `samples` means the faces that come with fdgen, `./samples` a folder of that name.
+    help="Folder of photographs, or of CelebA.  [default: samples, the faces that come with fdgen]",
+)
+
+cache_option = click.option(
+    "--cache",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where landmarks are kept between runs.  [default: `fdgen doctor` tells]",
+)
+
+
+def cache_options(function: Function) -> Function:
+    """Add `--cache` and `--no-cache`."""
+    return cache_option(
+        click.option("--no-cache", is_flag=True, help="Find landmarks anew, and keep none after this run.")(function)
+    )
+
+
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+
+
+def workers_option(function: Function) -> Function:
+    """Add `--workers`."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=default_workers,
+        metavar="N",
+        help=f"How many work at once; any number gives the same.  [default: one a core, at most {MOST_WORKERS}]",
+    )(function)
+
+
+def default_workers() -> int:
+    """Return how many processes to use: one for each core that we may run on, up to a limit."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
+
+
+def check_occluders(recipe: Recipe) -> None:
+    """Refuse packs that are none, and names that no occluder has, before anything is read or compiled."""
+    from fdgen.packs.library import open_library
+
+    recipe.check_assets(open_library(recipe.assets.packs).digests().keys())
+
+
+@contextlib.contextmanager
+def open_cache(path: Path | None, no_cache: bool) -> Iterator[FaceCache | None]:
+    """Open the cache that the options ask for; raise `FdError` where it cannot be used."""
+    if no_cache:
+        if path is not None:
+            raise click.UsageError("--cache and --no-cache exclude each other", click.get_current_context())
+        yield None
+        return
+    from fdgen.faces.cache import FaceCache, default_cache_path
+
+    with FaceCache(path or default_cache_path()) as cache:
+        yield cache
+
+
+def resolve_recipe(
+    recipe: str,
+    overrides: Sequence[str] = (),
+    *,
+    seed: int | None = None,
+    size_px: int | None = None,
+    packs: Sequence[Path] = (),
+) -> Recipe:
+    """Load the recipe that the options ask for; raise `RecipeError`, naming the option or file at fault."""
+    from fdgen.recipe.schema import Recipe
+
+    flags: list[tuple[str, Any]] = []
+    if seed is not None:
+        flags.append(("seed", seed))
+    if size_px is not None:
+        flags.append(("size_px", size_px))
+    found = Recipe.load(recipe, [*overrides, *flags])
+    if not packs:
+        return found
+    named = [*found.assets.packs, *map(str, packs)]
+    return Recipe.load(recipe, [*overrides, *flags, ("assets.packs", list(dict.fromkeys(named)))])

@@ -1,0 +1,74 @@
+"""Options that commands of fdtrain share, and the config that they add up to.
+
+Settings come from the preset, then `--config`, then `--set`, then an option of their own such as `--seed`: the later
+wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from fdtrain.config.schema import FitConfig
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+DEFAULT_PRESET = "modern"
+
+
+def _complete_preset(ctx: click.Context, parameter: click.Parameter, text: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    from fdtrain.config.presets import PRESETS
+
+    return [CompletionItem(name) for name in PRESETS if name.startswith(text)]
+
+
+def config_options(function: Function) -> Function:
+    """Add what decides the config: `--preset`, `--config`, `--set`, `--seed`, `--device`, `--perceptual-weights`."""
+    options = (
+        click.option(
+            "--preset",
+            default=DEFAULT_PRESET,
+            show_default=True,
+            metavar="NAME",
+            shell_complete=_complete_preset,
+            help="All settings at once; `fdtrain presets` lists them.",
+        ),
+        click.option(
+            "--config", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="TOML over it."
+        ),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Change one setting, as in `--set training.batch=8`; may be repeated.",
+        ),
+        click.option("--seed", type=int, metavar="N", help="Seed of all that is random.  [default: the preset's]"),
+        click.option("--device", metavar="NAME", help="cpu, cuda, cuda:N or mps.  [default: a GPU if there is one]"),
+        click.option(
+            "--perceptual-weights",
+            metavar="FILE",
+            help="Weights of the perceptual network.  [default: torchvision's cache]",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def resolve_config(
+    preset: str, file: Path | None, overrides: Sequence[str], flags: Mapping[str, Any] | None = None
+) -> FitConfig:
+    """Return the config that the options ask for; raise `ConfigError`, naming the option or file at fault."""
+    from fdtrain.config.schema import FitConfig
+
+    given = [(key, value) for key, value in (flags or {}).items() if value is not None]
+    return FitConfig.load(preset, file, [*overrides, *given])

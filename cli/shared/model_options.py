@@ -1,0 +1,75 @@
+"""Options of commands that open trained models, and choose what is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    pass
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+REFERENCES = ("copy", "telea", "navier-stokes", "biharmonic", "patchmatch", "mean-face", "eigenfaces")
+
+MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity", "fid", "kid")
+"""Both as the library has them: the help must not import it."""
+
+device_option = click.option(
+    "--device", metavar="NAME", help="cpu, cuda, cuda:N or mps.  [default: a GPU if there is one]"
+)
+
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["auto", "torch", "onnx"]),
+    default="auto",
+    show_default=True,
+    help="What runs the weights: torch, or onnxruntime (an .onnx file; torch need not be there).",
+)
+
+generator_option = click.option(
+    "--weights",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE|RUN",
+    help="A .safetensors file, a run's folder (its best weights), an ONNX file, or `starter`, to try it with.",
+)
+
+
+def masker_option(words: str) -> Callable[[Function], Function]:
+    """Return the option `--masker`, with what a mask network is for here."""
+    return click.option("--masker", type=click.Path(path_type=Path), metavar="FILE|RUN", help=f"A mask network{words}")
+
+
+def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    return _chosen(ctx, parameter, text, REFERENCES)
+
+
+def _chosen(ctx: click.Context, parameter: click.Parameter, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Read a list of names, or all, or none."""
+    if text in ("all", "none"):
+        return known if text == "all" else ()
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if unknown := [name for name in names if name not in known]:
+        there = ", ".join(("all", "none", *known))
+        raise click.BadParameter(f"there is no {unknown[0]!r}; there are {there}", ctx, parameter)
+    return names
+
+
+def measures_option(known: tuple[str, ...]) -> Callable[[Function], Function]:
+    """Return the option `--measures`, for some of these."""
+
+    def read(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
+        return _chosen(ctx, parameter, text, known)
+
+    return click.option(
+        "--measures",
+        callback=read,
+        default="all",
+        show_default=True,
+        metavar="NAME,...",
+        help=f"What to compute beyond PSNR, SSIM and MSE: all, none, or some of {', '.join(known)}.",
+    )

@@ -1,0 +1,37 @@
+"""Opening all that restores photographs, for restore and demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..shared.output import Voice
+
+if TYPE_CHECKING:
+    from fdtrain.restoration.photo_restorer import PhotoRestorer
+
+
+def open_restorer(
+    weights: Path, masker: Path | None, how: str, *, engine: str, device: str, with_grain: bool, voice: Voice
+) -> PhotoRestorer:
+    """Open all that restores photographs: the weights, the mask network, and the finder of faces."""
+    from typing import cast
+
+    from fdgen.faces.face_finder import find_faces
+    from fdtrain.inference.model_label import toy_note
+    from fdtrain.inference.open_generator import open_generator
+    from fdtrain.restoration.photo_restorer import How, PhotoRestorer
+
+    opened = open_generator(weights, engine=engine, device=device)
+    labels = [opened.label]
+    finder = None
+    if masker is not None:
+        from fdtrain.inference.maskers import open_masker
+
+        finder = open_masker(masker, device)
+        labels += [finder.label] if finder.label else []
+    if note := toy_note(labels):
+        voice.say(f"note: {note}")
+    return PhotoRestorer(
+        opened.method, opened.size_px, find_faces, finder, cast(How, how), with_grain, labels=tuple(labels)
+    )

@@ -1,0 +1,51 @@
+"""Sheets of pictures that commands write: PNG or JPEG by the name of the file, labels under pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fdgen.arrays import Image
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+TEXT_PX = 14
+
+
+def check_suffix(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file that is no PNG or JPEG by its name, or has no folder to lie in, before any work is done."""
+    if path is not None and path.suffix.lower() not in SUFFIXES:
+        raise click.BadParameter(f"{path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}", ctx, parameter)
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {path.parent}", ctx, parameter)
+    return path
+
+
+sheet_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=check_suffix,
+    required=True,
+    metavar="FILE",
+    help="The sheet: a .png or .jpg.",
+)
+
+
+def write_sheet(path: Path, sheet_HWC: Image) -> None:
+    """Write a sheet; raise `DatasetError` where the file cannot be written."""
+    from fdgen.io.atomic import write_whole
+    from fdgen.io.contact_sheet import encode_jpeg
+    from fdgen.io.images import encode_png
+
+    write_whole(path, encode_png(sheet_HWC) if path.suffix.lower() == ".png" else encode_jpeg(sheet_HWC))
+
+
+def labelled(picture_HWC: Image, text: str) -> Image:
+    """Return a picture with a line of text below it."""
+    import numpy as np
+
+    from fdgen.io.captions import text_line
+
+    return np.concatenate([picture_HWC, text_line(text, picture_HWC.shape[1], TEXT_PX)])

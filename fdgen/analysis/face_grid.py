@@ -1,0 +1,79 @@
+"""A coarse grid over the crop, and where the parts of the face lie on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.analysis.geometry import OVAL, HeadPose, fill_polygon
+from fdgen.arrays import F32, F64, Bools
+
+GRID_PX = 128
+"""Side of the grid; photographs are hardly finer (CelebA's crop is 178 px, the halved one 89)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceGrid:
+    """Where things are on the grid: `right_cm`, `up_cm` (H, W) from the middle of the eyes along the head's own axes.
+
+    `oval` is the face, `near` what lies within a centimetre of it, `middle` its middle below the eyes, where hair
+    never hangs and beards grow.
+    """
+
+    points_px: F64
+    right_cm: F32
+    up_cm: F32
+    oval: Bools
+    near: Bools
+    px_per_cm: float
+    up_px: F64
+
+    @classmethod
+    def of(cls, points_px: npt.NDArray[np.floating[Any]], pose: HeadPose, scale: float) -> FaceGrid:
+        """Lay out a face by its landmarks (N, 2) in px of the grid; `scale` is that of the grid against the pose's."""
+        points = points_px.astype(np.float64)
+        px_per_cm = pose.scale_px * scale
+        right, up = px_per_cm * pose.rotation[:2, :2].T * (1.0, -1.0)
+        offset = np.mgrid[:GRID_PX, :GRID_PX][::-1] - points[[33, 133, 263, 362]].mean(0)[:, None, None]
+        area = right[0] * up[1] - right[1] * up[0]
+        oval = _filled(points[list(OVAL)])
+        reach = 2 * round(px_per_cm) + 1
+        return cls(
+            points_px=points,
+            right_cm=((offset[0] * up[1] - offset[1] * up[0]) / area).astype(np.float32),
+            up_cm=((offset[1] * right[0] - offset[0] * right[1]) / area).astype(np.float32),
+            oval=oval,
+            near=cv2.dilate(oval.view(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool),
+            px_per_cm=px_per_cm,
+            up_px=up,
+        )
+
+    @property
+    def middle(self) -> Bools:
+        """The middle of the face below the eyes."""
+        found: Bools = (np.abs(self.right_cm) < 4.0) & (self.up_cm < -0.8)
+        return found
+
+    def grown(self, polygons: Sequence[tuple[int, ...]], factor: float) -> Bools:
+        """Return polygons of landmarks, each scaled about its centre."""
+        mask = np.zeros((GRID_PX, GRID_PX), bool)
+        for polygon in polygons:
+            corners = self.points_px[list(polygon)]
+            mask |= _filled(corners.mean(0) + factor * (corners - corners.mean(0)))
+        return mask
+
+    def share_above(self, polygon: tuple[int, ...], what: Bools) -> float:
+        """Return how much of the strip of skin above a brow is `what`."""
+        above = _filled(self.points_px[list(polygon)] + 0.9 * self.up_px) & ~self.grown((polygon,), 1.2)
+        return float(what[above].mean()) if above.any() else 0.0
+
+
+def _filled(points_px: npt.NDArray[np.floating[Any]]) -> Bools:
+    mask = np.zeros((GRID_PX, GRID_PX), np.uint8)
+    fill_polygon(mask, points_px, 1)
+    return mask.astype(bool)

@@ -1,0 +1,240 @@
+"""Where a head is and how it is turned: rigid pose, personal face mesh, region polygons.
+
+Frames. *Crop*: pixels, x right, y down, z away from the viewer (as the landmarks). *Screen*: pixels, x right, y down,
+z towards the viewer. *Head*: centimetres, x to the viewer's right on a frontal face, y up, z out of the face;
+MediaPipe's canonical face lies in it. The camera is weakly perspective: one scale for the whole head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.arrays import F64, I32, Image
+
+N_FACE = 468
+"""Vertices of the canonical face; landmarks 468 to 477 are the irises."""
+
+# Polygons of landmark indices, in order round the region.
+_RIGHT_EYE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
+_LEFT_EYE = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
+_RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
+_LEFT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
+_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+_NOSE = (168, 122, 174, 198, 49, 48, 64, 98, 97, 2, 326, 327, 294, 278, 279, 420, 399, 351)
+_NOSTRILS = (129, 98, 97, 2, 326, 327, 358, 4)
+_OVAL = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
+
+REGIONS: Mapping[str, tuple[tuple[int, ...], ...]] = {
+    "face": (_OVAL,),
+    "eyes": (_RIGHT_EYE, _LEFT_EYE),
+    "nose": (_NOSE,),
+    "mouth": (_LIPS,),
+}
+"""Polygons of landmark indices by region; what `coverage_eyes` and its like are shares of."""
+
+OVAL = _OVAL
+EYES = (_RIGHT_EYE, _LEFT_EYE)
+BROWS = (_RIGHT_BROW, _LEFT_BROW)
+
+NOT_SKIN = (_RIGHT_EYE, _LEFT_EYE, _RIGHT_BROW, _LEFT_BROW, _LIPS, _NOSTRILS)
+"""Polygons to leave out of any statistics of skin."""
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalFace:
+    """MediaPipe's canonical face: vertices in cm (468, 3), triangles (898, 3), rigidity weights (468,) summing to 1."""
+
+    vertices_cm: F64
+    triangles: I32
+    weights: F64
+
+
+@cache
+def canonical_face() -> CanonicalFace:
+    """Load the canonical face from the asset package, once a process."""
+    with resources.files("occlusion_assets").joinpath("face/canonical.npz").open("rb") as file, np.load(file) as data:
+        weights = data["w"].astype(np.float64)
+        return CanonicalFace(
+            data["xyz"].astype(np.float64), np.ascontiguousarray(data["tri"], np.int32), weights / weights.sum()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HeadPose:
+    """Rigid pose of a head: screen = scale_px · rotation · head + shift_px, with y up before it is flipped.
+
+    `residual_px` is the root mean square distance of the rigid landmarks (brow, nose bridge, cheekbones) from the
+    posed canonical face: large where the detector was wrong or the face is extreme. `depth_slope` maps landmark z
+    (towards the viewer) to head depth in px.
+    """
+
+    scale_px: float
+    rotation: F64
+    shift_px: F64
+    residual_px: float
+    depth_slope: tuple[float, float]
+
+    @property
+    def yaw_deg(self) -> float:
+        """Turn about the vertical axis; positive when the face turns to the viewer's right."""
+        forward = self.rotation[:, 2]
+        return float(np.degrees(np.arctan2(forward[0], forward[2])))
+
+    @property
+    def pitch_deg(self) -> float:
+        """Nod; positive when the face looks up."""
+        return float(np.degrees(np.arcsin(np.clip(self.rotation[1, 2], -1.0, 1.0))))
+
+    @property
+    def roll_deg(self) -> float:
+        """Tilt about the viewing axis; positive when the head tilts clockwise as seen."""
+        forward = self.rotation[:, 2]
+        right = np.array([forward[2], 0.0, -forward[0]])
+        right /= np.linalg.norm(right)
+        up = np.cross(forward, right)
+        across = self.rotation[:, 0]
+        return float(np.degrees(-np.arctan2(across @ up, across @ right)))
+
+    def to_screen(self, points_cm: F64) -> F64:
+        """Project head points (N, 3) in cm to the screen (N, 3) in px."""
+        turned = self.scale_px * (points_cm @ self.rotation.T)
+        turned[:, 0] += self.shift_px[0]
+        turned[:, 1] = -(turned[:, 1] + self.shift_px[1])
+        return turned
+
+    def to_head(self, points_px: F64) -> F64:
+        """Lift screen points (N, 3) in px back to head coordinates in cm."""
+        lifted = np.column_stack(
+            [points_px[:, 0] - self.shift_px[0], -points_px[:, 1] - self.shift_px[1], points_px[:, 2]]
+        )
+        result: F64 = (lifted / self.scale_px) @ self.rotation
+        return result
+
+    def to_view(self, directions: F64) -> F64:
+        """Turn head directions (N, 3), normals say, into the camera's frame: x right, y up, z to the viewer."""
+        result: F64 = directions @ self.rotation.T
+        return result
+
+
+def fit_pose(landmarks_px: npt.NDArray[np.floating[Any]]) -> HeadPose:
+    """Fit the canonical face to landmarks (468 or more, 3) in px of the crop.
+
+    A Procrustes fit in three dimensions starts it; Gauss-Newton steps on x and y alone finish it, since a landmark's z
+    errs by several pixels and more so as the head turns.
+    """
+    face = canonical_face()
+    seen = landmarks_px[:N_FACE].astype(np.float64) * (1.0, -1.0, -1.0)
+    w = face.weights
+    model_mean, seen_mean = w @ face.vertices_cm, w @ seen
+    model, target = face.vertices_cm - model_mean, seen - seen_mean
+    u, _, vt = np.linalg.svd(target.T @ (w[:, None] * model))
+    rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+    scale = float(np.sum(w[:, None] * (target @ rotation) * model) / np.sum(w[:, None] * model**2))
+    shift = (seen_mean - scale * (rotation @ model_mean))[:2]
+
+    trust = w + 0.1 / N_FACE  # mostly the rigid basis, a little of everything
+    for _ in range(8):
+        turned = face.vertices_cm @ rotation.T
+        error = seen[:, :2] - scale * turned[:, :2] - shift
+        jacobian = np.zeros((N_FACE, 2, 6))  # three small rotations, scale, two shifts
+        jacobian[:, 0, 1], jacobian[:, 0, 2] = scale * turned[:, 2], -scale * turned[:, 1]
+        jacobian[:, 1, 0], jacobian[:, 1, 2] = -scale * turned[:, 2], scale * turned[:, 0]
+        jacobian[:, :, 3] = turned[:, :2]
+        jacobian[:, 0, 4] = jacobian[:, 1, 5] = 1.0
+        rows = jacobian.reshape(-1, 6)
+        weighted = rows * np.repeat(trust, 2)[:, None]
+        # Not matrix products: those may round differently with another number of threads.
+        step = np.linalg.solve(np.einsum("ni,nj->ij", weighted, rows), np.einsum("ni,n->i", weighted, error.ravel()))
+        rotation = rotation_matrix(step[:3]) @ rotation
+        scale += float(step[3])
+        shift = shift + step[4:]
+        if np.abs(step).max() < 1e-9:
+            break
+    turned = scale * (face.vertices_cm @ rotation.T)
+    distance = np.linalg.norm(seen[:, :2] - turned[:, :2] - shift, axis=1)
+    rigid = w > 0
+    slope, offset = np.polyfit(seen[:, 2], turned[:, 2], 1)
+    return HeadPose(
+        scale_px=scale,
+        rotation=rotation,
+        shift_px=shift,
+        residual_px=float(np.sqrt(np.mean(distance[rigid] ** 2))),
+        depth_slope=(float(slope), float(offset)),
+    )
+
+
+def rotation_matrix(vector_rad: npt.ArrayLike) -> F64:
+    """Return the rotation by the length of `vector_rad` about its direction."""
+    return np.asarray(cv2.Rodrigues(np.asarray(vector_rad, np.float64))[0], np.float64)
+
+
+def personal_face(landmarks_px: npt.NDArray[np.floating[Any]], pose: HeadPose) -> F64:
+    """Return this person's face (468, 3) in head cm: x and y exactly under the landmarks.
+
+    Depth blends the rigid canonical face with the landmarks' own z, which errs by 2 to 4 px but knows the person.
+    """
+    points = landmarks_px[:N_FACE].astype(np.float64)
+    rigid_z = pose.scale_px * (canonical_face().vertices_cm @ pose.rotation.T)[:, 2]
+    slope, offset = pose.depth_slope
+    own_z = slope * -points[:, 2] + offset
+    return pose.to_head(np.column_stack([points[:, 0], points[:, 1], 0.6 * rigid_z + 0.4 * own_z]))
+
+
+def region_mask(landmarks_px: npt.NDArray[np.floating[Any]], region: str, size_px: int) -> Image:
+    """Draw a region of `REGIONS` as a mask (size_px, size_px) of 0 and 1."""
+    mask = np.zeros((size_px, size_px), np.uint8)
+    for polygon in REGIONS[region]:
+        fill_polygon(mask, landmarks_px[list(polygon), :2], 1)
+    return mask
+
+
+def fill_polygon(mask_HW: Image, points_px: npt.NDArray[np.floating[Any]], value: int) -> None:
+    """Fill a polygon (N, 2) in px into `mask_HW`, in place, at a 1/16 px."""
+    fixed = np.round(points_px * 16.0).astype(np.int32)
+    cv2.fillPoly(mask_HW, [fixed], (value,), shift=4)
+
+
+def cross(first: F64, second: F64) -> F64:
+    """Return the cross products (..., 3) of two equally shaped arrays: as `np.cross`, in a third of its time."""
+    a0, a1, a2 = first[..., 0], first[..., 1], first[..., 2]
+    b0, b1, b2 = second[..., 0], second[..., 1], second[..., 2]
+    product = np.empty_like(first)
+    product[..., 0] = a1 * b2 - a2 * b1
+    product[..., 1] = a2 * b0 - a0 * b2
+    product[..., 2] = a0 * b1 - a1 * b0
+    return product
+
+
+def vertex_normals(vertices: F64, faces: I32) -> F64:
+    """Return unit normals (N, 3), each the area-weighted mean of its triangles' normals."""
+    a, b, c = vertices[faces[:, 0]], vertices[faces[:, 1]], vertices[faces[:, 2]]
+    flat = cross(b - a, c - a)
+    normals = np.empty_like(vertices)
+    index = faces.ravel()
+    for axis in range(3):
+        normals[:, axis] = np.bincount(index, np.repeat(flat[:, axis], 3), len(vertices))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    return normals
+
+
+@cache
+def grid_faces(rows: int, columns: int, *, wrap: bool = False) -> I32:
+    """Return the triangles of a (rows, columns) grid of vertices; `wrap` joins the last column to the first."""
+    i, j = np.mgrid[: rows - 1, : columns if wrap else columns - 1]
+    a, b = i * columns + j, i * columns + (j + 1) % columns
+    c, d = a + columns, b + columns
+    first, second = np.stack([a, c, b], -1), np.stack([b, c, d], -1)
+    faces: I32 = np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)]).astype(np.int32)
+    faces.flags.writeable = False
+    return faces

@@ -1,0 +1,197 @@
+"""The numbers of a card, all of them counted from a dataset: none is typed.
+
+`numbers.json` holds them. What a lock shows as well can be counted again without the dataset: `of_facts`, `of_samples`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fdgen.analysis.skin_tone import BINS, ita_deg, tone
+from fdgen.assets import AssetLibrary
+from fdgen.contract.manifest import Manifest
+from fdgen.contract.members import read_members
+from fdgen.contract.records import SPLITS, MemberEntry
+from fdgen.dataset.tables import read_landmarks
+from fdgen.errors import DatasetError, PictureError, RecipeError
+from fdgen.io.images import decode_png
+from fdgen.io.storage import local_folder
+from fdgen.packs.library import open_library
+from fdgen.recipe.combinations import label
+from fdgen.recipe.quotas import tally
+from fdgen.recipe.schema import Recipe
+from fdgen.versions.lock import command_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COVERAGE_STEP = 0.05
+ANGLE_STEP_DEG = 10
+
+Numbers = dict[str, Any]
+
+
+def gather(
+    manifest: Manifest, packs: Sequence[str | Path] = (), on_face: Callable[[int, int], None] | None = None
+) -> Numbers:
+    """Count all that a card tells of a dataset in a folder; raise `DatasetError` where its files are damaged.
+
+    `packs` are the occluders of its maker's, whose licences are told. `on_face` is called as (done, of) while one clean
+    picture of each photograph is looked at for its skin.
+    """
+    library = open_library(packs)
+    return {
+        **of_facts(manifest.dataset, manifest.dataset["recipe"]),
+        "command": command_of(manifest.dataset),
+        **of_samples(manifest.table),
+        "occluders": _occluders(manifest, library),
+        **_of_records(manifest.table),
+        "skin_tone": _skin_tone(manifest, on_face),
+        "asked": _asked(manifest),
+    }
+
+
+def of_facts(facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> Numbers:
+    """Return what stands in a dataset.json, and in the lock.json made from it beside the recipe."""
+    return {
+        **{name: facts[name] for name in ("name", "version", "spec_id", "content_id", "generator", "made", "count")},
+        "photographs": {name: facts["sources"][name] for name in ("kind", "count", "digest")},
+        "recipe": recipe["name"],
+        "seed": recipe["seed"],
+        "size_px": recipe["size_px"],
+        "split_by": facts["splits"]["basis"],
+        "rejects": dict(facts["rejects"]),
+        "shards": sum(1 for shard in facts["shards"] if shard["samples"]),
+        "bytes": sum(shard["bytes"] for shard in facts["shards"]),
+        "landmarks": facts["landmarks"],
+        "notes": list(facts["notes"]),
+        "warnings": list(facts["warnings"]),
+        "environment": dict(facts["environment"]),
+    }
+
+
+def of_samples(table: pd.DataFrame) -> Numbers:
+    """Count the samples of a manifest, or of a lock's table."""
+    kinds = table["kinds"].map(lambda text: label(json.loads(text)))
+    photographs = table["source_sha256"].nunique()
+    return {
+        "splits": {
+            split: {"samples": len(rows), "photographs": int(rows["source_sha256"].nunique())}
+            for split in SPLITS
+            for rows in (table[table["split"] == split],)
+        },
+        "photographs_used": int(photographs),
+        "kinds": {
+            str(kind): {split: int((table["split"][kinds == kind] == split).sum()) for split in SPLITS}
+            for kind in kinds.value_counts().index
+        },
+        "assets": dict(sorted(Counter(one for text in table["asset_ids"] for one in json.loads(text)).items())),
+        "coverage": _histogram(table["coverage"], COVERAGE_STEP),
+        "coverage_face": _histogram(table["coverage_face"], 2 * COVERAGE_STEP),
+        "coverage_of_kind": {str(kind): _spread(rows) for kind, rows in table["coverage"].groupby(kinds)},
+        "yaw_deg": _histogram(table["yaw_deg"], ANGLE_STEP_DEG),
+        "pitch_deg": _histogram(table["pitch_deg"], ANGLE_STEP_DEG),
+        "roll_deg": _histogram(table["roll_deg"], ANGLE_STEP_DEG),
+    }
+
+
+def _of_records(table: pd.DataFrame) -> Numbers:
+    """Count what the manifest has and the lock has not."""
+    worn = (
+        Counter(kind for text in table["worn"].dropna() for kind in json.loads(text) or ("nothing",))
+        if "worn" in table
+        else Counter[str]()
+    )
+    return {
+        "identities": int(table["identity"].nunique()),
+        "held_out": int(table["held_out"].sum()),
+        "worn": dict(sorted(worn.items())),
+        "hair": _counts(table["hair"].dropna()) if "hair" in table else {},
+        "regions": {name: int((table[f"coverage_{name}"] >= 0.5).sum()) for name in ("eyes", "nose", "mouth")},
+    }
+
+
+def _occluders(manifest: Manifest, library: AssetLibrary) -> dict[str, Any]:
+    """Return the licence of each occluder that is worn, and where it comes from; None where its pack was not named."""
+    worn = {one for text in manifest.table["asset_ids"] for one in json.loads(text)}
+    digests = manifest.dataset["assets"]
+    found: dict[str, Any] = {}
+    for one in sorted(worn):
+        asset = library.assets.get(one)
+        same = asset is not None and asset.sha256 == digests.get(one)
+        found[one] = (
+            {"kind": asset.kind, "title": asset.title, "licence": asset.licence, "origin": asset.origin}
+            if asset is not None and same
+            else {"kind": one.partition("-")[0], "title": one, "licence": None, "origin": None}
+        )
+    return found
+
+
+def _skin_tone(manifest: Manifest, on_face: Callable[[int, int], None] | None) -> dict[str, int]:
+    """Count photographs by the tone of the skin that they show, `not seen` where they show hardly any."""
+    root = local_folder(manifest.root)
+    hint = f"run `fdgen verify {root}`"
+    columns = ("key", "shard", "clean_png_offset", "clean_png_size", "clean_png_sha256")
+    first = manifest.table.drop_duplicates("source_sha256").set_index("source_sha256")[list(columns)]
+    waiting = {str(source): row for source, row in zip(first.index, first.to_numpy().tolist(), strict=True)}
+    counts = dict.fromkeys([name for name, _ in BINS], 0)
+    for source, landmarks in read_landmarks(root / "landmarks.parquet"):  # one by one: all would fill the memory
+        if (row := waiting.pop(source, None)) is None:
+            continue
+        if on_face is not None:
+            on_face(len(first) - len(waiting), len(first))
+        key, shard, entry = row[0], root / "shards" / f"{row[1]}.tar", MemberEntry(*row[2:])
+        clean = read_members(shard, key, {"clean.png": entry}, verify=True, hint=hint)
+        try:
+            angle = ita_deg(decode_png(clean["clean.png"], intact=True), landmarks.points_px)
+        except PictureError as error:
+            raise DatasetError(f"{key} of {root} cannot be read: {error}", hint=hint) from error
+        name = "not seen" if angle is None else tone(angle)
+        counts[name] = counts.get(name, 0) + 1
+    if waiting:
+        raise DatasetError(f"landmarks.parquet of {root} has no row for {len(waiting)} photographs", hint=hint)
+    return counts
+
+
+def _asked(manifest: Manifest) -> list[dict[str, Any]]:
+    """Return what the recipe asked of the samples beside what they are; nothing where it is of another version."""
+    try:
+        recipe = Recipe.from_dict(manifest.dataset["recipe"])
+    except RecipeError:
+        return []
+    return [
+        {
+            "what": one.asked.what,
+            "of": one.asked.of,
+            "stratum": one.asked.stratum,
+            "asked": round(one.asked.share, 6),
+            "samples": one.got,
+            "among": one.samples,
+        }
+        for one in tally(recipe, manifest.table)
+    ]
+
+
+def _histogram(column: pd.Series[float], step: float) -> dict[str, int]:
+    """Count by bins of one width, from the first to the last that is not empty; a bin's name is where it begins."""
+    places = [math.floor(value / step + 1e-9) for value in column]
+    counts = Counter(places)
+    digits = 2 if step < 1 else 0
+    return {
+        f"{place * step:.{digits}f}".replace("-0.00", "0.00"): counts[place]
+        for place in (range(min(places), max(places) + 1) if places else ())
+    }
+
+
+def _spread(column: pd.Series[float]) -> dict[str, float]:
+    low, middle, high = (round(float(column.quantile(q)), 4) for q in (0.05, 0.5, 0.95))
+    return {"p05": low, "median": middle, "p95": high}
+
+
+def _counts(column: pd.Series[Any]) -> dict[str, int]:
+    return {str(value): int(number) for value, number in sorted(column.value_counts().items())}

@@ -1,0 +1,158 @@
+"""The output folder of a build: taken only if it is empty or already ours, and for the same dataset."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fdgen.contract.records import SCHEMA
+from fdgen.dataset.shards import read_receipt
+from fdgen.dataset.spec import differences, spec_id
+from fdgen.dataset.tables import read_sources
+from fdgen.errors import DatasetError, MixingError
+from fdgen.faces.sources import Source
+from fdgen.io.atomic import is_temporary, naming, write_whole
+from fdgen.io.json_file import read_object
+from fdgen.io.lock import LOCK_NAME, folder_lock
+
+WRITTEN = ("manifest.parquet", "landmarks.parquet", "sources.parquet", "rejects.csv", "preview.jpg", "dataset.json")
+"""What a build writes beside the shards, without the list of sums."""
+
+ADDED = ("README.md", "croissant.json")
+"""What other commands may add to a dataset."""
+
+
+def refuse_foreign(out: Path) -> None:
+    """Raise `DatasetError` where `out` is a file, or a folder that holds anything but a dataset of ours."""
+    with naming(out):
+        if not out.exists():
+            return
+        if not out.is_dir():
+            raise DatasetError(f"{out} is a file, not a folder", hint="name a new or empty folder as the output")
+        names = sorted(path.name for path in out.iterdir() if not _is_ours_in_passing(path))
+    if names and "dataset.json" not in names and not _receipt_ids(out):
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        raise DatasetError(
+            f"{out} already holds something else ({shown}) and no dataset of ours",
+            hint="name a new or empty folder as the output",
+        )
+
+
+@contextlib.contextmanager
+def claimed(out: Path, spec: Mapping[str, Any], sources: Sequence[Source]) -> Iterator[None]:
+    """Make `out` where it is not there, and hold it for one build of `spec`.
+
+    Raises `MixingError` where it holds a dataset of another spec, naming each field that differs; `DatasetError` where
+    it is not ours, cannot be written, or another build holds it.
+    """
+    refuse_foreign(out)
+    refuse_other_spec(out, spec, sources)  # before anything is written
+    with naming(out):
+        (out / "shards").mkdir(parents=True, exist_ok=True)
+    with folder_lock(out):
+        refuse_other_spec(out, spec, sources)
+        for folder in (out, out / "shards"):
+            for path in folder.iterdir():
+                if is_temporary(path):
+                    remove(path)
+        yield
+
+
+def refuse_other_spec(out: Path, spec: Mapping[str, Any], sources: Sequence[Source]) -> None:
+    """Raise `MixingError` where `out` holds samples of another spec; a damaged dataset.json is left to receipts.
+
+    What a build left that never made a shard (no face was found, the disk was too small) keeps nobody from asking again
+    with other settings: there is nothing to mix with.
+    """
+    wanted = spec_id(spec)
+    dataset = read_dataset(out)
+    if dataset is None:
+        ids = _receipt_ids(out)
+        if ids - {wanted} or ((out / "dataset.json").exists() and not ids):
+            raise DatasetError(
+                f"{out / 'dataset.json'} is damaged or was not written by this version of fdgen, "
+                "and no shard shows that it belongs to the same dataset",
+                hint="name a new or empty folder as the output",
+            )
+        return
+    if dataset["spec_id"] == wanted or _is_barren(out, dataset):
+        return
+    try:
+        old_sources = read_sources(out / "sources.parquet")
+    except DatasetError:
+        old_sources = None
+    lines = differences(dataset, spec, old_sources, sources)
+    raise MixingError(
+        f"{out} holds another dataset, and the two must not be mixed: " + "; ".join(lines),
+        differences=lines,
+        hint=_back_to(dataset["assets"], spec["assets"]),
+    )
+
+
+def _back_to(assets: Mapping[str, str], wanted: Mapping[str, str]) -> str:
+    """Say how to go on with a dataset of these assets."""
+    if assets.keys() - wanted.keys():
+        return "name its packs again with --pack to go on with it, or name another output folder"
+    return "name another output folder, or go back to the settings of this one"
+
+
+def read_dataset(out: Path) -> dict[str, Any] | None:
+    """Return a dataset.json that is whole in itself, finished or not; None where there is none or it is damaged."""
+    try:
+        dataset = read_object(out / "dataset.json", within=out)
+        if dataset["schema"] == SCHEMA and dataset["spec_id"] == spec_id(dataset):
+            return dataset
+    except (DatasetError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return None
+
+
+def write_dataset(out: Path, values: Mapping[str, Any]) -> None:
+    """Write dataset.json."""
+    write_whole(out / "dataset.json", dataset_text(values))
+
+
+def dataset_text(values: Mapping[str, Any]) -> bytes:
+    """Return the bytes of dataset.json: for people too, so indented, in the order given."""
+    return (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def check_space(out: Path, needed: int) -> None:
+    """Raise `DatasetError` where the disk has less room than `needed` bytes."""
+    with naming(out):
+        free = shutil.disk_usage(out).free
+    if free < needed:
+        raise DatasetError(
+            f"{out} has room for {free / 1e9:.1f} GB, the samples still to be made need about {needed / 1e9:.1f} GB",
+            hint="free some space, name another output folder, or ask for a smaller --count",
+        )
+
+
+def remove(path: Path) -> None:
+    """Remove a file if it is there."""
+    with naming(path):
+        path.unlink(missing_ok=True)
+
+
+def _is_ours_in_passing(path: Path) -> bool:
+    """Tell whether a build that was killed at its very start may have left this."""
+    empty_shards = path.name == "shards" and path.is_dir() and not any(path.iterdir())
+    return path.name == LOCK_NAME or is_temporary(path) or empty_shards
+
+
+def _is_barren(out: Path, dataset: Mapping[str, Any]) -> bool:
+    """Tell whether an unfinished dataset has no shard, not even one without its receipt."""
+    return "content_id" not in dataset and not any((out / "shards").glob("*.tar"))
+
+
+def _receipt_ids(out: Path) -> set[str]:
+    """Return the spec_id of every readable receipt in the folder."""
+    found = set()
+    for path in sorted((out / "shards").glob("*.json")):
+        with contextlib.suppress(DatasetError):
+            found.add(read_receipt(path).spec_id)
+    return found

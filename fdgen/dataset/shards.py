@@ -1,0 +1,252 @@
+"""Shards: uncompressed tar files whose bytes depend on their samples alone, each with a receipt written last.
+
+The headers are built here, byte by byte, because `tarfile` fills some fields otherwise from one Python version to the
+next. Offsets and sizes are bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from fdgen.contract.records import (
+    KEY_PATTERN,
+    MEMBERS,
+    SHARD_PATTERN,
+    MemberEntry,
+    Reject,
+    SampleEntry,
+    ShardReceipt,
+    Triplet,
+    sample_key,
+)
+from fdgen.dataset.invariants import Problem, pair_problems
+from fdgen.errors import DatasetError, in_words
+from fdgen.io.atomic import naming, whole_file, write_whole
+from fdgen.io.images import encode_png
+from fdgen.io.json_file import why
+from fdgen.io.regular_file import open_regular, read_regular
+
+BLOCK = 512
+END = bytes(2 * BLOCK)
+"""Two empty blocks close a tar file."""
+
+MOST_RECEIPT_BYTES = 512_000_000
+"""3 kB a sample, and a shard holds what its recipe says."""
+
+
+def shard_path(root: Path, name: str) -> Path:
+    """Return where the tar of a shard lies."""
+    return root / "shards" / f"{name}.tar"
+
+
+def receipt_path(root: Path, name: str) -> Path:
+    """Return where the receipt of a shard lies."""
+    return root / "shards" / f"{name}.json"
+
+
+def tar_header(name: str, size: int) -> bytes:
+    """Return the USTAR header of a regular file: mode 0644, no owner, no time.
+
+    >>> len(tar_header("f0-0.json", 12))
+    512
+    """
+    raw_name = name.encode("ascii")
+    if len(raw_name) > 100 or size >= 8**11:
+        raise ValueError(f"a USTAR member has a name of 100 bytes and 8 GB at most, got {name!r} of {size} bytes")
+    head = raw_name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size + b"00000000000\0"
+    tail = b"0" + bytes(100) + b"ustar\x0000" + bytes(64) + b"0000000\0" * 2 + bytes(155 + 12)
+    checksum = sum(head) + sum(tail) + 8 * ord(" ")  # the field itself counts as spaces
+    return head + b"%06o\0 " % checksum + tail
+
+
+def padding(size: int) -> int:
+    """Return how many zero bytes follow data of this size."""
+    return -size % BLOCK
+
+
+def write_shard(
+    root: Path, *, name: str, split: str, spec_id: str, plan_sha256: str, results: Iterable[Triplet | Reject]
+) -> ShardReceipt:
+    """Write a shard and its receipt, each whole or not at all; return the receipt.
+
+    Samples stand in the order of `results`, which is drawn one at a time. Where all are rejects there is a receipt but
+    no tar. Raises `DatasetError` where the disk refuses, or a triplet breaks the laws of a pair.
+    """
+    path = shard_path(root, name)
+    stream = iter(results)
+    rejects: list[Reject] = []
+    first = _next_triplet(stream, rejects)
+    digest, offset, entries = hashlib.sha256(), 0, []
+    if first is None:
+        with naming(path):
+            path.unlink(missing_ok=True)
+    else:
+        with whole_file(path) as file:
+            for result in itertools.chain([first], stream):
+                if isinstance(result, Reject):
+                    rejects.append(result)
+                    continue
+                data, entry = _pack(result, split, offset)
+                with naming(path):
+                    file.write(data)
+                digest.update(data)
+                offset += len(data)
+                entries.append(entry)
+            with naming(path):
+                file.write(END)
+            digest.update(END)
+            offset += len(END)
+    receipt = ShardReceipt(
+        name=name,
+        split=split,
+        spec_id=spec_id,
+        plan_sha256=plan_sha256,
+        sha256=digest.hexdigest(),
+        bytes=offset,
+        samples=tuple(entries),
+        rejects=tuple(rejects),
+    )
+    write_whole(receipt_path(root, name), (receipt.to_json() + "\n").encode())
+    return receipt
+
+
+def read_receipt(path: Path) -> ShardReceipt:
+    """Read a receipt and check all that can be checked without its tar; raise `DatasetError` naming what is wrong."""
+    try:
+        text = read_regular(path, most_bytes=MOST_RECEIPT_BYTES, within=path.parent.parent).decode("utf-8")
+        receipt = ShardReceipt.from_json(text)
+        canonical = receipt.to_json() + "\n" == text
+    except (OSError, ValueError, DatasetError) as error:
+        raise DatasetError(f"{path.name} cannot be read: {why(error)}") from error
+    if not canonical:
+        raise DatasetError(f"{path.name} has been altered: it is not written as we write receipts")
+    if receipt.name != path.stem or not _named_for(receipt):
+        raise DatasetError(f"{path.name} says it is {receipt.name!r} of the split {receipt.split!r}")
+    _check_layout(receipt, path.name)
+    return receipt
+
+
+def read_samples(
+    root: Path, receipt: ShardReceipt, problems: list[Problem]
+) -> Iterator[tuple[SampleEntry, dict[str, bytes]]]:
+    """Walk a shard as its receipt describes it: each sample with those members whose bytes are as recorded.
+
+    Every byte of the tar is compared. What differs is appended to `problems`; a sample whose headers do not stand
+    where they should ends the walk. The receipt is one that `read_receipt` accepted.
+    """
+    path = shard_path(root, receipt.name)
+    file_name = f"shards/{path.name}"
+
+    def complain(key: str | None, law: str, message: str) -> None:
+        problems.append(Problem(file_name, key, law, message))
+
+    if not receipt.samples:
+        if path.exists():
+            complain(None, "count", "the receipt knows no samples, but the tar is there")
+        return
+    try:
+        with open_regular(path, within=root) as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if size != receipt.bytes:
+                word = "truncated" if size < receipt.bytes else "too long"
+                complain(None, "tar", f"the tar is {word}: {size} bytes, the receipt says {receipt.bytes}")
+            digest = hashlib.sha256()
+            for entry in receipt.samples:
+                key = entry.record.key
+                chunk = file.read(min(_packed_size(entry), size))
+                digest.update(chunk)
+                members, place = {}, 0
+                for name in MEMBERS:
+                    member = entry.members[name]
+                    data = chunk[place + BLOCK : place + BLOCK + member.size]
+                    after = place + BLOCK + member.size + padding(member.size)
+                    if chunk[place : place + BLOCK] != tar_header(f"{key}.{name}", member.size):
+                        complain(key, "tar", f"{key}.{name} does not stand where the receipt says, or not alone")
+                        return
+                    if hashlib.sha256(data).hexdigest() != member.sha256:
+                        complain(key, "member", f"{key}.{name} is not the file that was written: its sha256 differs")
+                    elif name == "json" and data != entry.record.to_json().encode():
+                        complain(key, "record", f"{key}.json differs from the record in the receipt")
+                    else:
+                        members[name] = data
+                    if any(chunk[place + BLOCK + member.size : after]):
+                        complain(key, "tar", f"there are stray bytes after {key}.{name}")
+                    place = after
+                yield entry, members
+            end = file.read(len(END) + 1)
+            digest.update(end)
+            if end != END:
+                complain(None, "tar", "the tar does not end where the receipt says")
+            elif digest.hexdigest() != receipt.sha256:
+                complain(None, "sha256", "the tar's sha256 differs from the receipt's")
+    except FileNotFoundError:
+        complain(None, "missing", "the tar is missing")
+    except OSError as error:
+        complain(None, "tar", f"the tar cannot be read: {in_words(error)}")
+
+
+def _next_triplet(stream: Iterator[Triplet | Reject], rejects: list[Reject]) -> Triplet | None:
+    for result in stream:
+        if isinstance(result, Triplet):
+            return result
+        rejects.append(result)
+    return None
+
+
+def _pack(triplet: Triplet, split: str, offset: int) -> tuple[bytes, SampleEntry]:
+    """Return the bytes of a sample as they stand in the tar, and its entry; `offset` is where they will stand."""
+    record = triplet.record
+    problems = pair_problems(triplet.clean_HWC, triplet.occluded_HWC, triplet.mask_HW, triplet.alpha_HW, record)
+    named = record.key == sample_key(record.source_sha256, record.variant) and record.split == split
+    if not named or not KEY_PATTERN.match(record.key):
+        problems.append(Problem("", record.key, "record", "the record has another key or split than was asked"))
+    if problems:
+        laws = "; ".join(problem.message for problem in problems)
+        raise DatasetError(f"the generator broke a law in {record.key}: {laws}", hint="this is a bug of an occluder")
+    contents = {
+        "alpha.png": encode_png(triplet.alpha_HW),
+        "clean.png": encode_png(triplet.clean_HWC),
+        "json": record.to_json().encode(),
+        "mask.png": encode_png(triplet.mask_HW),
+        "occluded.png": encode_png(triplet.occluded_HWC),
+    }
+    parts, members = [], {}
+    for name in MEMBERS:
+        data = contents[name]
+        members[name] = MemberEntry(offset + BLOCK, len(data), hashlib.sha256(data).hexdigest())
+        parts += [tar_header(f"{record.key}.{name}", len(data)), data, bytes(padding(len(data)))]
+        offset += BLOCK + len(data) + padding(len(data))
+    return b"".join(parts), SampleEntry(record, members)
+
+
+def _packed_size(entry: SampleEntry) -> int:
+    return sum(BLOCK + member.size + padding(member.size) for member in entry.members.values())
+
+
+def _named_for(receipt: ShardReceipt) -> bool:
+    return SHARD_PATTERN.match(receipt.name) is not None and receipt.name.partition("-")[0] == receipt.split
+
+
+def _check_layout(receipt: ShardReceipt, file_name: str) -> None:
+    """Refuse a receipt whose members do not follow each other without gap, or whose keys do not fit."""
+    offset, keys = 0, set()
+    for entry in receipt.samples:
+        record = entry.record
+        if set(entry.members) != set(MEMBERS):
+            raise DatasetError(f"{file_name} knows other members of {record.key!r} than a sample has")
+        if record.key != sample_key(record.source_sha256, record.variant):
+            raise DatasetError(f"{file_name} has a sample under the wrong key {record.key!r}")
+        if record.key in keys or not KEY_PATTERN.match(record.key) or record.split != receipt.split:
+            raise DatasetError(f"{file_name} has {record.key!r} twice, or of another split")
+        keys.add(record.key)
+        for name in MEMBERS:
+            member = entry.members[name]
+            if member.offset != offset + BLOCK:
+                raise DatasetError(f"{file_name} has {record.key}.{name} at a place that does not fit")
+            offset += BLOCK + member.size + padding(member.size)
+    if receipt.bytes != (offset + len(END) if receipt.samples else 0):
+        raise DatasetError(f"{file_name} gives a length that does not fit its members")

@@ -1,0 +1,256 @@
+"""The tables beside the shards: manifest, landmarks and sources as Parquet, rejects as CSV.
+
+They are functions of the receipts and the plan, written row group by row group so that a large set needs little memory,
+and have equal bytes for equal content and versions of pyarrow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fdgen.contract.dataset_gate import manifest_schema, odd_values
+from fdgen.contract.digests import canonical_json
+from fdgen.contract.records import ADDED, DIGEST_PATTERN, Reject, SampleEntry, SampleRecord, ShardReceipt
+from fdgen.errors import DatasetError
+from fdgen.faces.landmarks import N_POINTS, STEP_PX, Landmarks, landmarks_digest
+from fdgen.faces.sources import Source
+from fdgen.io.atomic import write_whole
+from fdgen.io.parquet_file import open_parquet, read_all, read_batches
+
+_TEXT, _REAL = pa.string(), pa.float64()
+
+MANIFEST = manifest_schema()
+
+LANDMARKS = pa.schema(
+    [
+        ("source", _TEXT),
+        ("source_sha256", _TEXT),
+        ("size_px", pa.int32()),
+        ("frame", pa.list_(_REAL, 6)),  # the affine map from pixels of the photograph to pixels of the crop, by rows
+        ("points", pa.list_(pa.int16(), 3 * N_POINTS)),  # x, y, z of each point in sixteenths of a pixel
+    ]
+)
+
+SOURCES = pa.schema(
+    [
+        ("source", _TEXT),
+        ("source_sha256", _TEXT),
+        ("identity", _TEXT),
+        ("split", _TEXT),
+        ("attributes", pa.list_(_TEXT)),
+    ]
+)
+
+_PLAIN = ("str", "str | None", "int", "float", "bool")
+"""Types of fields that stand in the manifest as they are; others as JSON text."""
+
+_MAY_BE_EMPTY = ("identity", "split", "attributes")
+"""Of photographs, where nothing is known."""
+
+REJECT_COLUMNS = ("source", "sha256", "variant", "reason", "detail")
+
+_ROWS = 2048
+
+
+def manifest_batch(receipt: ShardReceipt) -> pa.RecordBatch:
+    """Return the rows of one shard."""
+    return pa.RecordBatch.from_pylist([_manifest_row(receipt.name, entry) for entry in receipt.samples], MANIFEST)
+
+
+def write_manifest(path: Path, receipts: Iterable[ShardReceipt]) -> None:
+    """Write manifest.parquet: a row group a shard, in the order given."""
+    _write_parquet(path, MANIFEST, (manifest_batch(receipt) for receipt in receipts if receipt.samples))
+
+
+def read_manifest(path: Path) -> pa.Table:
+    """Read manifest.parquet; raise `DatasetError` where the file is not one of these."""
+    with _opened(path) as file:
+        table = read_all(file)
+    missing = [name for name in ADDED if name not in table.schema.names]
+    for name in missing:  # written before there were such fields
+        table = table.append_column(MANIFEST.field(name), pa.nulls(len(table), MANIFEST.field(name).type))
+    if missing and set(table.schema.names) == set(MANIFEST.names):
+        table = table.select(MANIFEST.names)
+    if not table.schema.equals(MANIFEST):
+        raise DatasetError(f"{path.name} has other columns than expected")
+    return _checked(path, table)
+
+
+def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+    """Read some columns of manifest.parquet; raise `DatasetError` where the file is not one of these."""
+    with _opened(path) as file:
+        table = read_all(file, names)
+    for name in names:
+        if name not in table.schema.names or table.schema.field(name).type != MANIFEST.field(name).type:
+            raise DatasetError(f"{path.name} has other columns than expected")
+    return _checked(path, table.select(names))
+
+
+def write_landmarks(path: Path, used: Iterable[tuple[Source, Landmarks]]) -> None:
+    """Write landmarks.parquet: a row a photograph, in the order given."""
+    rows = (
+        {
+            "source": source.path,
+            "source_sha256": source.sha256,
+            "size_px": landmarks.size_px,
+            "frame": landmarks.frame.ravel().tolist(),
+            "points": np.round(landmarks.points_px / STEP_PX).astype(np.int16).ravel(),
+        }
+        for source, landmarks in used
+    )
+    _write_parquet(path, LANDMARKS, _batches(rows, LANDMARKS))
+
+
+def read_landmarks(path: Path, only: str | None = None) -> Iterator[tuple[str, Landmarks]]:
+    """Yield the sha256 of each photograph (of `only` this one) and its landmarks.
+
+    Raises `DatasetError` where this is another file.
+    """
+    for row in _read_rows(path, LANDMARKS, only):
+        points = np.array(row["points"], np.float32).reshape(N_POINTS, 3) * np.float32(STEP_PX)
+        yield row["source_sha256"], Landmarks(points, np.array(row["frame"]).reshape(2, 3), row["size_px"])
+
+
+def read_landmark_digests(path: Path, only: Collection[str] | None = None) -> dict[str, str]:
+    """Return what `Landmarks.digest` gives of each photograph (of `only` these), by its sha256.
+
+    No landmarks are made, so it is many times faster. Raises `DatasetError` where this is another file.
+    """
+    found = {}
+    with _opened(path) as file:
+        if not file.schema_arrow.equals(LANDMARKS):
+            raise DatasetError(f"{path.name} has other columns than expected")
+        for batch in read_batches(file, rows=_ROWS):
+            _refuse_gaps(path, batch)
+            points, frames = _plain(batch["points"], "<i2"), _plain(batch["frame"], "<f8")
+            names, sizes = batch["source_sha256"].to_pylist(), batch["size_px"].to_pylist()
+            for sha256, size_px, frame, steps in zip(names, sizes, frames, points, strict=True):
+                if only is None or sha256 in only:
+                    found[sha256] = landmarks_digest(size_px, frame, steps.tobytes())
+    return found
+
+
+def write_sources(path: Path, sources: Iterable[Source]) -> None:
+    """Write sources.parquet: all photographs that the build chose from, whether used or not, in the order given."""
+    rows = (
+        {
+            "source": source.path,
+            "source_sha256": source.sha256,
+            "identity": source.identity,
+            "split": source.split,
+            "attributes": source.attributes,
+        }
+        for source in sources
+    )
+    _write_parquet(path, SOURCES, _batches(rows, SOURCES))
+
+
+def read_sources(path: Path) -> list[Source]:
+    """Read sources.parquet back; raise `DatasetError` where the file is not one of these."""
+    return [
+        Source(
+            row["source"],
+            row["source_sha256"],
+            row["identity"],
+            row["split"],
+            None if row["attributes"] is None else tuple(row["attributes"]),
+        )
+        for row in _read_rows(path, SOURCES)
+    ]
+
+
+def rejects_csv(rejects: Iterable[Reject]) -> bytes:
+    """Return rejects.csv: a line each under a header, by source and variant."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(REJECT_COLUMNS)
+    for reject in sorted(rejects, key=lambda r: (r.source, r.source_sha256, r.variant, r.reason, r.detail)):
+        writer.writerow([reject.source, reject.source_sha256, reject.variant, reject.reason, reject.detail])
+    return text.getvalue().encode()
+
+
+def _manifest_row(shard: str, entry: SampleEntry) -> dict[str, Any]:
+    row = dataclasses.asdict(entry.record)
+    for f in dataclasses.fields(SampleRecord):
+        if str(f.type) not in _PLAIN and row[f.name] is not None:
+            row[f.name] = canonical_json(row[f.name])
+    row["shard"] = shard
+    for name, member in entry.members.items():
+        column = name.replace(".", "_")
+        row |= {f"{column}_{what}": value for what, value in dataclasses.asdict(member).items()}
+    return row
+
+
+def _batches(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    waiting: list[dict[str, Any]] = []
+    for row in rows:
+        waiting.append(row)
+        if len(waiting) == _ROWS:
+            yield pa.RecordBatch.from_pylist(waiting, schema)
+            waiting = []
+    if waiting:
+        yield pa.RecordBatch.from_pylist(waiting, schema)
+
+
+def _write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write through memory, so that a file that already holds just this stays untouched."""
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    write_whole(path, buffer.getvalue())
+
+
+def _read_rows(path: Path, schema: pa.Schema, only: str | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table, or `only` those of the photograph with this sha256."""
+    with _opened(path) as file:
+        if not file.schema_arrow.equals(schema):
+            raise DatasetError(f"{path.name} has other columns than expected")
+        for batch in read_batches(file, rows=_ROWS):
+            _refuse_gaps(path, batch)
+            if only is not None:
+                batch = batch.filter(pc.equal(batch["source_sha256"], only))
+            yield from batch.to_pylist()
+
+
+def _plain(lists: pa.FixedSizeListArray, dtype: str) -> Any:
+    """Return lists of numbers, none of them missing, as an array with a row a list; `to_numpy` would import pandas."""
+    values = lists.flatten()
+    flat = np.frombuffer(values.buffers()[1], dtype)[values.offset : values.offset + len(values)]
+    return flat.reshape(len(lists), -1)
+
+
+def _opened(path: Path) -> contextlib.AbstractContextManager[pq.ParquetFile]:
+    """Open a table of a dataset, which is named by its file alone: the folder is known to whoever asked."""
+    return open_parquet(path, name=path.name, within=path.parent)
+
+
+def _checked(path: Path, table: pa.Table) -> pa.Table:
+    if (wrong := odd_values(table)) is not None:
+        raise DatasetError(f"{path.name} has been altered: {wrong}")
+    return table
+
+
+def _refuse_gaps(path: Path, batch: pa.RecordBatch) -> None:
+    """Raise `DatasetError` where something is missing that is always known, or is no digest or finite number."""
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        if field.name in _MAY_BE_EMPTY:
+            continue
+        values = column.flatten() if pa.types.is_fixed_size_list(field.type) else column
+        if column.null_count or values.null_count:
+            raise DatasetError(f"{path.name} has gaps in {field.name!r}")
+        if pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values)).as_py():
+            raise DatasetError(f"{path.name} has what is no finite number in {field.name!r}")
+        if field.name == "source_sha256" and not all(map(DIGEST_PATTERN.match, column.to_pylist())):
+            raise DatasetError(f"{path.name} has what is no digest in {field.name!r}")

@@ -1,0 +1,213 @@
+"""Landmarks of many photographs: from the cache where they are known, else detected in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import multiprocessing
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from fdgen.contract.frame import crop
+from fdgen.contract.records import Reject
+from fdgen.errors import FdError, PictureError
+from fdgen.faces.cache import FaceCache, default_cache_path
+from fdgen.faces.face import Face
+from fdgen.faces.folders import FaceSource, Source
+from fdgen.faces.landmarks import Landmarks
+from fdgen.faces.sources import PASSING_REASONS
+from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
+from fdgen.runtime.native_stderr import STDERR_FD
+from fdgen.runtime.processes import interrupts_held, last_words, settle_worker
+
+if TYPE_CHECKING:
+    from fdgen.faces.detector import Detector
+
+__all__ = ["FaceCache", "Landmarks", "default_cache_path", "detect", "detector_version", "load_face"]
+
+MIN_SIZE_PX, MAX_SIZE_PX = 32, 1024
+
+_REVISION = 1
+"""Of our own part (alignment, attempts, rounding). Raise it with every change that moves a landmark or a crop."""
+
+_CHUNK = 16  # photographs a task: a tenth of a second, so that an interrupt loses little
+
+_MODELS = ("face_detection", "face_landmark")  # folders of mediapipe's networks that `Detector` uses
+
+_Found = list[tuple[Source, Landmarks | Reject]]
+
+
+def detector_version() -> str:
+    """Name all that landmarks depend on beside the photograph: they are cached under it, and datasets record it."""
+    return f"mediapipe {_installed('mediapipe')}, opencv {cv2.__version__}, alignment {_REVISION}"
+
+
+def detector_models() -> dict[str, str]:
+    """Return the sha256 of each network that finds landmarks, by its file's name; none where mediapipe is missing."""
+    found = importlib.util.find_spec("mediapipe")  # not imported: that takes a second
+    folders = [] if found is None else [Path(folder) for folder in found.submodule_search_locations or ()]
+    paths = [path for folder in folders for part in _MODELS for path in folder.glob(f"modules/{part}/*.tflite")]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
+
+
+def detect(
+    faces: FaceSource,
+    wanted: Sequence[Source],
+    *,
+    size_px: int,
+    cache: FaceCache | None,
+    workers: int = 1,
+    on_face: Callable[[int, int], None] | None = None,
+) -> dict[str, Landmarks | Reject]:
+    """Find the landmarks of photographs: return them, or why there are none, by the photograph's sha256.
+
+    What the cache knows is not detected again. The rest is done by `workers` processes (0: in this one, which may then
+    never fork); results do not depend on how many. `on_face(done, of)` is called as they come. When this is
+    interrupted or a worker dies, what was finished stays in the cache. Raises `FdError`.
+    """
+    if workers:
+        leave_importing_worker()
+    if not MIN_SIZE_PX <= size_px <= MAX_SIZE_PX:
+        raise FdError(f"the size of a crop is {MIN_SIZE_PX} to {MAX_SIZE_PX} px, got {size_px}")
+    if workers < 0:
+        raise FdError(f"workers must be 0 or more, got {workers}")
+    unique = list({source.sha256: source for source in wanted}.values())
+    version = detector_version()
+    known = {} if cache is None else cache.get_many(unique, detector=version, size_px=size_px)
+    missing = [source for source in unique if source.sha256 not in known]
+    if on_face is not None and known:
+        on_face(len(known), len(unique))
+    chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
+    with contextlib.closing(_detected(faces, chunks, size_px, workers)) as arriving:  # an interrupt ends the workers
+        for found in arriving:
+            if cache is not None:
+                remember(cache, found, detector=version, size_px=size_px)
+            known.update((source.sha256, one) for source, one in found)
+            if on_face is not None:
+                on_face(len(known), len(unique))
+    return {source.sha256: known[source.sha256] for source in unique}
+
+
+def remember(
+    cache: FaceCache, found: Iterable[tuple[Source, Landmarks | Reject]], *, detector: str, size_px: int
+) -> None:
+    """Put what was found into the cache, but what a mended disk or a photograph that is back would change."""
+    lasting = [pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in PASSING_REASONS)]
+    cache.put_many(lasting, detector=detector, size_px=size_px)
+
+
+def load_face(faces: FaceSource, source: Source, landmarks: Landmarks) -> Face:
+    """Decode a photograph and cut the crop its landmarks were found on; no detector is needed.
+
+    Raises `PictureError`.
+    """
+    return Face(source, crop(faces.read(source), landmarks.frame, landmarks.size_px), landmarks)
+
+
+def _detected(
+    faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int
+) -> Generator[_Found, None, None]:
+    if not chunks:
+        return
+    if workers:
+        yield from _in_workers(faces, chunks, size_px, workers)
+        return
+    for chunk in chunks:
+        with _own_lock:
+            yield [(source, _look(_own_detector(), faces, source, size_px)) for source in chunk]
+
+
+@functools.cache
+def _own_detector() -> Detector:
+    """Return the detector of this process, made when it is first asked for: that takes half a second."""
+    from fdgen.faces.detector import Detector
+
+    return Detector()
+
+
+_own_lock = threading.Lock()
+"""Of the detector, which must not be used by two threads at once."""
+
+
+def _in_workers(faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int) -> Iterator[_Found]:
+    """Yield chunks as they are finished, in any order; few are under way at once, so that stopping is quick."""
+    with tempfile.TemporaryDirectory(prefix="fdgen-landmarks-") as logs, MainGuard() as guard:
+        executor = ProcessPoolExecutor(
+            min(workers, len(chunks)),
+            mp_context=multiprocessing.get_context("spawn"),  # a forked child hangs once FaceMesh was used
+            initializer=_start_worker,
+            initargs=(faces, logs),
+        )
+        try:
+            waiting = iter(chunks)
+            running: set[Future[_Found]] = set()
+            while True:
+                for chunk in waiting:
+                    with interrupts_held():
+                        running.add(executor.submit(_look_at_chunk, chunk, size_px))
+                    if len(running) >= 2 * workers:
+                        break
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        except (BrokenProcessPool, BrokenPipeError) as error:
+            if (unguarded := guard.error()) is not None:
+                raise unguarded from error
+            raise FdError(
+                f"a landmark worker died{last_words(Path(logs))}",
+                hint="run the same command again, with fewer workers: finished faces are kept in the cache",
+            ) from error
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+class _Worker:
+    """What a worker process keeps between tasks."""
+
+    faces: FaceSource
+
+
+_worker = _Worker()
+
+
+def _start_worker(faces: FaceSource, logs: str) -> None:
+    """Prepare a worker, whose standard error goes to a file."""
+    log = os.open(Path(logs) / f"{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, STDERR_FD)
+    faulthandler.enable(log)
+    settle_worker()
+    _worker.faces = faces
+
+
+def _look_at_chunk(chunk: list[Source], size_px: int) -> _Found:
+    # The detector is made here, not in the initializer, whose errors nobody would see.
+    return [(source, _look(_own_detector(), _worker.faces, source, size_px)) for source in chunk]
+
+
+def _look(detector: Detector, faces: FaceSource, source: Source, size_px: int) -> Landmarks | Reject:
+    try:
+        return detector.find(faces.read(source), size_px, name=source.path)
+    except PictureError as error:
+        return Reject(source.path, source.sha256, 0, error.reason, error.message)
+
+
+@functools.cache
+def _installed(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"

@@ -1,0 +1,200 @@
+"""Where photographs come from: what a source of faces is, and how files are listed by their content."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from fdgen.arrays import Image
+from fdgen.contract.records import Reject
+from fdgen.errors import FacesError, PictureError, in_words
+from fdgen.faces.file_digests import DigestMemory, digest_files
+from fdgen.io.folders import nothing_in
+from fdgen.io.images import decode
+from fdgen.io.picture_formats import TITLES, picture_format, unreadable_detail, what_it_needs
+
+MAX_BYTES = 1_000_000_000
+"""No photograph is larger than this; a file that is would fill the memory of whoever reads it."""
+
+PASSING_REASONS = frozenset({"unreadable", "changed"})
+"""Rejects that lie with the disk or the moment, not with the photograph: recorded, they would make two runs differ."""
+
+OnFile = Callable[[int, int], None]
+"""Called with (files done, files in all) while a source is listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One photograph. `path` is POSIX, relative to the faces root; the rest is None where it is not known.
+
+    `split` is an official partition (`train`, `val`, `test`); `attributes` are the names of CelebA's attributes that
+    the photograph has.
+    """
+
+    path: str
+    sha256: str
+    identity: str | None = None
+    split: str | None = None
+    attributes: tuple[str, ...] | None = None
+
+
+class FaceSource(Protocol):
+    """A set of photographs. Picklable: workers read from their own copy, and only `read` is called there."""
+
+    @property
+    def kind(self) -> str:
+        """`samples`, `celeba` or `folder`."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that `Source.path` is relative to."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is missing or was left out, and what that costs: one sentence each."""
+
+    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+        """List the photographs, sorted by path, byte-identical ones once; raise `FacesError` where there are none."""
+
+    def rejects(self) -> list[Reject]:
+        """List the files found unusable before decoding: duplicates, empty, unreadable, not a picture."""
+
+    def read(self, source: Source) -> Image:
+        """Decode one photograph to RGB uint8 HWC; raise `PictureError` where that cannot be done."""
+
+
+Listing = tuple[list[Source], list[Reject], tuple[str, ...]]
+"""Photographs, rejects and notes of a folder."""
+
+
+class ListedFolder(ABC):
+    """A folder of photographs that is listed once, when it is first asked; a `FaceSource` but for its `kind`.
+
+    With `digests`, photographs that have not changed since an earlier listing are not read again for it.
+    """
+
+    def __init__(self, root: Path, digests: DigestMemory | None = None) -> None:
+        self.root = root
+        self._digests = digests
+        self._listing: Listing | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # 200,000 sources need not travel to every worker, which lists nothing
+        return {**self.__dict__, "_listing": None, "_digests": None}
+
+    @abstractmethod
+    def _list(self, on_file: OnFile | None) -> Listing:
+        """Look into the folder."""
+
+    def _listed(self, on_file: OnFile | None = None) -> Listing:
+        if self._listing is None:
+            self._listing = self._list(on_file)
+        return self._listing
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say what is missing or was left out, and what that costs."""
+        return self._listed()[2]
+
+    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+        """List the photographs; raise `FacesError` where there are none."""
+        sources, rejects, _ = self._listed(on_file)
+        refuse_empty(self.root, sources, rejects)
+        return sources
+
+    def rejects(self) -> list[Reject]:
+        """List duplicates, empty and unreadable files, and files that only claim to be pictures."""
+        return self._listed()[1]
+
+    def read(self, source: Source) -> Image:
+        """Decode one photograph, turned upright as its EXIF data says."""
+        return read_picture(self.root, source)
+
+
+def list_pictures(
+    root: Path, paths: Iterable[str], on_file: OnFile | None = None, digests: DigestMemory | None = None
+) -> tuple[list[tuple[str, str]], list[Reject]]:
+    """Digest files: return (path, sha256) of the usable ones in the order given, and rejects for the others.
+
+    Of byte-identical files the first is kept. Pictures are told by their first bytes alone; nothing is decoded.
+    """
+    paths = list(paths)
+    first_with: dict[str, str] = {}
+    rejects = []
+    results = digest_files([root / path for path in paths], digests, most_bytes=MAX_BYTES)
+    for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
+        if isinstance(result, OSError):
+            rejects.append(Reject(printable(path), "", 0, "unreadable", f"it cannot be read: {result.strerror}"))
+        else:
+            unusable = _unusable(path, result.head, result.sha256, first_with.get(result.sha256))
+            if unusable is None:
+                first_with[result.sha256] = path
+            else:
+                rejects.append(Reject(printable(path), result.sha256, 0, *unusable))
+        if on_file is not None:
+            on_file(done, len(paths))
+    return [(path, sha256) for sha256, path in first_with.items()], rejects
+
+
+def read_picture(root: Path, source: Source) -> Image:
+    """Read and decode one photograph; raise `PictureError` also where the file is gone or is no longer what was listed.
+
+    Samples are derived from the digest, so a file that changed since would silently give another sample.
+    """
+    try:
+        data = (root / source.path).read_bytes()
+    except OSError as error:
+        raise PictureError(
+            f"{source.path} cannot be read: {in_words(error)}", reason="unreadable", hint="check that the disk is there"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != source.sha256:
+        raise PictureError(
+            f"{source.path} has changed since it was listed",
+            reason="changed",
+            hint="run the same command again; with --no-cache, should its size and time be those of before",
+        )
+    return decode(data, name=source.path)
+
+
+def refuse_empty(root: Path, sources: list[Source], rejects: list[Reject]) -> None:
+    """Raise `FacesError` where nothing is left to work with, telling why if something was there at all."""
+    if sources:
+        return
+    if rejects:
+        reasons = sorted({reject.reason for reject in rejects})
+        raise FacesError(
+            f"no picture in {root} can be used: {len(rejects)} rejected ({', '.join(reasons)}); "
+            f"the first is {rejects[0].source}: {rejects[0].detail}",
+            hint="name a folder with photographs of faces",
+        )
+    raise FacesError(
+        f"there is no picture in {root}" + (f": {why}" if (why := nothing_in(root)) else ""),
+        hint=f"name a folder with {TITLES} pictures; leave --faces out for the sample faces",
+    )
+
+
+def printable(path: str) -> str:
+    """Return a path that any file can hold: bytes of a name that is not UTF-8 are written as escapes."""
+    return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def _unusable(path: str, head: bytes, sha256: str, twin: str | None) -> tuple[str, str] | None:
+    """Return the (reason, detail) for which a file cannot be a source, None where it can."""
+    if not head:
+        return "empty-file", "the file is empty"
+    kind = picture_format(head)
+    if kind is None:
+        return "not-a-picture", f"its content is not {TITLES}, whatever its name says"
+    if what_it_needs(kind):
+        return "unsupported", unreadable_detail(kind)
+    if not sha256:
+        return "too-large", f"it is larger than {MAX_BYTES / 1e9:g} GB, which no photograph is"
+    if printable(path) != path:
+        return "bad-name", "its name is not valid UTF-8, so no manifest could hold it: rename it"
+    if twin is not None:
+        return "duplicate", f"it is byte-identical to {twin}"
+    return None

@@ -1,0 +1,148 @@
+"""Cloth: colours in natural proportions and patterns drawn from parameters, at their real scale in centimetres."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fdgen.analysis.lighting import to_linear
+from fdgen.arrays import F32
+from fdgen.occluders.cloth.patterns import PATTERNS, UPRIGHT, Colour, to_levels
+from fdgen.occluders.cloth.relief import noise
+
+WHITEST, BLACKEST = 0.75, 0.008
+"""Albedo of the whitest and the blackest cloth, linear."""
+
+_SOIL = np.array([0.075, 0.055, 0.038], np.float32)
+"""Linear albedo of what cloth is soiled with."""
+
+_MEDICAL = (  # sRGB in percent, weight
+    ((62, 79, 90), 30),
+    ((70, 85, 92), 16),
+    ((87, 89, 90), 20),
+    ((60, 80, 75), 9),
+    ((72, 86, 80), 5),
+    ((91, 72, 77), 6),
+    ((9, 9, 10), 8),
+    ((74, 68, 83), 3),
+    ((90, 87, 68), 3),
+)
+_RESPIRATOR = (((89, 90, 90), 62), ((83, 84, 84), 10), ((10, 10, 11), 14), ((38, 40, 42), 4), ((70, 78, 86), 3))
+_SPONGE = (((6, 6, 7), 62), ((28, 29, 31), 10), ((60, 60, 61), 6), ((88, 74, 76), 4), ((16, 21, 34), 6))
+_CLOTH = (
+    ((6, 6, 7), 20),
+    ((86, 86, 85), 8),
+    ((13, 17, 30), 7),
+    ((32, 33, 35), 5),
+    ((55, 55, 56), 4),
+    ((62, 12, 14), 4),
+    ((82, 76, 66), 4),
+)
+_PALETTES: Mapping[str, tuple[Sequence[tuple[Colour, int]], float]] = {
+    # colours, and the share that takes any hue instead
+    "medical": (_MEDICAL, 0.3),
+    "respirator": (_RESPIRATOR, 0.3),
+    "sponge": (_SPONGE, 0.45),
+    "cloth": (_CLOTH, 0.6),
+}
+PALETTES = frozenset(_PALETTES)
+
+
+def dress(rng: np.random.Generator, palette: str, patterns: Mapping[str, float]) -> dict[str, Any]:
+    """Draw colours, a pattern with its scale and angle, and wear: JSON values for `paint`."""
+    names = sorted(patterns)
+    weights = np.array([patterns[name] for name in names], np.float64)
+    pattern = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    base = _base_colour(rng, palette)
+    colours = [base] + [_companion(rng, base) for _ in range(4)]
+    return {
+        "pattern": pattern,
+        "colours": [[round(float(c), 5) for c in colour] for colour in colours],
+        "scale": round(float(rng.uniform(0.0, 1.0)), 5),
+        "angle_deg": round(float(rng.choice([0.0, 90.0, 45.0, 135.0]) + rng.normal(0, 4)), 3),
+        "pattern_seed": int(rng.integers(2**31)),
+        "wear": round(float(rng.beta(1.2, 5.0)), 5),
+        "moist": round(float(rng.beta(1.0, 7.0)), 5),
+        "fade": round(float(rng.normal(0.0, 0.5)), 5),
+        "dirt": round(float(max(0.0, rng.normal(-0.25, 0.35))), 5),
+    }
+
+
+def any_colour(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Draw an sRGB colour in [0, 1] of any hue, from pale to deep."""
+    return colorsys.hsv_to_rgb(rng.random(), 0.97 * rng.beta(1.2, 1.2), rng.beta(1.5, 1.15) * 0.9 + 0.03)
+
+
+def _base_colour(rng: np.random.Generator, palette: str) -> tuple[float, float, float]:
+    listed, free = _PALETTES[palette]
+    if rng.random() < free:
+        return any_colour(rng)
+    weights = np.array([w for _, w in listed], np.float64)
+    colour = listed[int(rng.choice(len(listed), p=weights / weights.sum()))][0]
+    varied = np.clip(np.array(colour) / 100 + rng.normal(0, 0.022, 3) + rng.normal(0, 0.03), 0.02, 0.94)
+    return (float(varied[0]), float(varied[1]), float(varied[2]))
+
+
+def _companion(rng: np.random.Generator, base: Sequence[float]) -> tuple[float, float, float]:
+    """Draw a colour that someone would print on `base`: often black or white, else any with contrast."""
+    light = float(np.mean(base))
+    draw = rng.random()
+    if draw < 0.22:
+        value = 0.9 if light < 0.5 else 0.06
+        return (value, value, value)
+    hue, saturation, value = colorsys.rgb_to_hsv(*base)
+    if draw < 0.5:
+        shifted = value + (0.35 if value < 0.55 else -0.35) * rng.uniform(0.6, 1.3)
+        return colorsys.hsv_to_rgb(
+            (hue + rng.normal(0, 0.06)) % 1, np.clip(saturation * 1.1, 0, 1), np.clip(shifted, 0.04, 0.94)
+        )
+    return any_colour(rng)
+
+
+def paint(across: F32, down: F32, values: Mapping[str, Any]) -> F32:
+    """Return the albedo (h, w, 3), linear, of cloth whose texels lie at `across`, `down` cm; `values` from `dress`."""
+    colours = [to_levels(c) for c in values["colours"]]
+    rng = np.random.default_rng(values["pattern_seed"])
+    draw = PATTERNS[values["pattern"]]
+    canvas, tile_cm = draw(colours, float(values["scale"]), rng)
+    if len(canvas) == 1:
+        albedo = np.empty((*across.shape, 3), np.float32)
+        albedo[:] = to_linear(canvas)[0, 0]
+    else:
+        angle = 0.0 if values["pattern"] in UPRIGHT else np.radians(values["angle_deg"])
+        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        per_cm = np.float32(len(canvas) / tile_cm)
+        centre = np.float32(len(canvas) / 2)
+        y = down - np.float32(7.0)
+        map_x = (c * across + s * y) * per_cm + centre
+        map_y = (c * y - s * across) * per_cm + centre
+        side = np.float32(len(canvas))
+        sampled = cv2.remap(canvas, map_x % side, map_y % side, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        albedo = to_linear(np.asarray(sampled, np.uint8))
+    _wear(albedo, across, down, values)
+    return np.clip(albedo, BLACKEST, WHITEST)
+
+
+def _wear(albedo: F32, across: F32, down: F32, values: Mapping[str, Any]) -> None:
+    """Uneven dye, pilling, dirt, and breath that darkens the cloth before the mouth; in place."""
+    h, w = across.shape
+    coarse_across, coarse_down = np.ascontiguousarray(across[::4, ::4]), np.ascontiguousarray(down[::4, ::4])
+    seed = values["pattern_seed"] % 997 / 997.0
+    cloudy = noise(coarse_across * np.float32(0.35), coarse_down * np.float32(0.35), seed, 1)
+    worn = np.float32(values["wear"])
+    tone = 1 + (np.float32(0.012) + np.float32(0.09) * worn) * cloudy
+    tone *= 1 + np.float32(0.04 * values["fade"]) * (coarse_down - np.float32(7)) / np.float32(7)
+    if values["moist"] > 0.02:
+        below = (coarse_down - np.float32(8.0)) / np.float32(2.0)
+        wet = np.exp(-((coarse_across / np.float32(2.6)) ** 2) - below**2)
+        tone *= 1 - np.float32(0.35 * values["moist"]) * np.clip(wet + np.float32(0.15) * cloudy * wet, 0, 1)
+    albedo *= cv2.resize(tone, (w, h), interpolation=cv2.INTER_LINEAR)[..., None]
+    if values["dirt"] > 0:
+        spots = noise(coarse_across * np.float32(0.8), coarse_down * np.float32(0.8), seed + 0.41, 2)
+        soiled = np.float32(values["dirt"]) * np.clip(spots + np.float32(0.6) * cloudy - np.float32(0.3), 0, 1)
+        share = np.minimum(cv2.resize(soiled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32(0.8))
+        albedo += share[..., None] * (_SOIL - albedo)

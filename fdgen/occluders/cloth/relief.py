@@ -1,0 +1,217 @@
+"""The fine relief of a mask: pleats, seams, welds, folds and fabric, as a height in cm at each texel of the cloth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fdgen.arrays import F32
+from fdgen.runtime.jit import compiled
+
+_TILE = 256
+_GRAIN = 16.0
+"""Texels of the noise tile in one unit of noise coordinates: its bumps are about one unit wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Texels:
+    """Where each texel (h, w) of a cloth lies. `s` (1, w) runs from -1 to 1 across, `t` (h, 1) from 0 to 1 down;
+    `across`, `down`, `up` (h, w) are cm from the middle, from the top edge and from the bottom edge, `inside` cm from
+    the nearer side. `texel_cm` is the mean size of a texel.
+    """
+
+    s: F32
+    t: F32
+    across: F32
+    down: F32
+    up: F32
+    inside: F32
+    texel_cm: float
+
+    @property
+    def rim(self) -> F32:
+        """Cm from the nearest edge."""
+        return np.minimum(np.minimum(self.down, self.up), self.inside)
+
+
+@cache
+def _noise_tile(kind: int) -> F32:
+    """Make a tile of smooth periodic noise of unit variance; the same in every process."""
+    rng = np.random.default_rng([2061, kind])
+    white = np.fft.rfft2(rng.standard_normal((_TILE, _TILE)))
+    fy, fx = np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None]
+    f = np.hypot(fx, fy) * _GRAIN
+    tile = np.fft.irfft2(white * np.exp(-((f / 0.75) ** 2)), (_TILE, _TILE))
+    return np.ascontiguousarray(tile / tile.std(), np.float32)
+
+
+def noise(x: F32, y: F32, offset: float, kind: int = 0) -> F32:
+    """Sample smooth noise of unit variance and bumps one unit wide at coordinates (h, w)."""
+    found: F32 = _sample_tile(_noise_tile(kind), x, y, np.float32(offset * _TILE))
+    return found
+
+
+@compiled
+def _sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
+    rows, columns = x.shape
+    out = np.empty((rows, columns), np.float32)
+    for i in range(rows):
+        for j in range(columns):
+            u = x[i, j] * np.float32(16.0) + shift
+            v = y[i, j] * np.float32(16.0) + shift * np.float32(1.618)
+            fu, fv = np.floor(u), np.floor(v)
+            a, b = int(fu) & 255, int(fv) & 255
+            u, v = u - fu, v - fv
+            near = tile[b, a] + u * (tile[b, (a + 1) & 255] - tile[b, a])
+            c = (b + 1) & 255
+            far = tile[c, a] + u * (tile[c, (a + 1) & 255] - tile[c, a])
+            out[i, j] = near + v * (far - near)
+    return out
+
+
+def relief(cut: str, fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
+    """Return the height (h, w) in cm of everything finer than the drape."""
+    height = _folds(cut, texels, fit)
+    if cut == "pleated":
+        height += _pleats(texels, fit)
+    if cut == "cup":  # stiffening ribs pressed into the dome
+        inner = np.clip((texels.rim - np.float32(1.3)) / np.float32(0.8), 0, 1)
+        wave = np.sin((texels.t * np.float32(fit["ribs"]) + np.float32(0.12) * texels.s**2) * np.float32(2 * np.pi))
+        height += np.float32(fit["rib_deep_cm"]) * inner * np.clip(np.float32(2.2) * wave, -1, 1)
+    if cut == "panel":
+        height += _panel_edges(texels, fit)
+    if fit["seam_cm"] > 0:
+        height += np.float32(fit["seam_cm"]) * np.exp(-((texels.across / 0.16) ** 2))
+    if fit["wire_cm"] > 0:
+        bar = np.exp(-(((texels.down - 0.55) / 0.22) ** 4)) * (np.abs(texels.across) < fit["wire_length"] / 2)
+        height += np.float32(fit["wire_cm"]) * bar
+    height += _hem(cut, texels, fit)
+    height += _fabric(fabric, texels, fit)
+    return height
+
+
+def _half(field: F32) -> F32:
+    h, w = field.shape
+    return np.asarray(cv2.resize(field, (w // 2, h // 2), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _folds(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
+    """Tension folds from the corners, creases of slack, gathers under the chin; smooth, so at half the texels."""
+    across, down, up, inside = (_half(a) for a in (texels.across, texels.down, texels.up, texels.inside))
+    h, w = across.shape
+    seed = float(fit["fold_seed"])
+    side = np.where(across > 0, np.float32(7.3), np.float32(0))
+    height = np.zeros((h, w), np.float32)
+    for pull, vertical, k in ((fit["tension"], down, 0.0), (0.8 * fit["tension"], up, 3.1)):
+        if pull <= 0:
+            continue
+        reach = np.hypot(inside, vertical)
+        angle = np.arctan2(vertical, inside + np.float32(1e-3))
+        spokes = noise(angle * np.float32(2.6) + side, reach * np.float32(0.14) + np.float32(k), seed)
+        envelope = reach / (reach + np.float32(0.8)) * np.exp(-((reach / np.float32(fit["tension_reach"])) ** 2))
+        height += np.float32(pull) * spokes * envelope
+    slack = np.float32(fit["slack"])
+    aside = across - np.float32(fit["bow_shift_cm"])
+    bow = np.sqrt(aside * aside + np.float32(6.0)) * np.float32(fit["lean"])
+    sag = down + bow + np.float32(0.03) * aside * aside  # folds hang in bows between the sides
+    broad = noise(across * np.float32(0.24), sag * np.float32(0.36), seed + 0.37, 1)
+    crossed = noise(across * np.float32(0.28), (down - bow) * np.float32(0.5), seed + 0.71, 2)
+    # Folds are round on top and sharp at their foot.
+    folds = np.minimum(np.abs(crossed), 1.2) + np.minimum(np.abs(broad), 1.2)
+    height += slack * (np.float32(0.045) * broad + np.float32(0.085) * (folds - np.float32(1.2)))
+    if fit["rolls_cm"] > 0:  # thick cloth wound round: a few broad rolls, one over the other
+        wound = noise(across * np.float32(0.05), (sag - np.float32(0.1) * across) * np.float32(0.3), seed + 0.9, 0)
+        height += np.float32(fit["rolls_cm"]) * (np.float32(1.2) - np.minimum(np.abs(wound) * 1.5, 2.0))
+    gather = noise(across * np.float32(0.75), up * np.float32(0.16), seed + 0.13, 3)
+    height += np.float32(fit["gather"]) * gather * np.exp(-((up / np.float32(fit["gather_reach"])) ** 2))
+    edge = np.minimum(np.minimum(down, up), inside)
+    height *= np.clip(edge / np.float32(0.5), 0.25, 1.0)
+    return np.asarray(cv2.resize(height, texels.across.shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def _pleats(texels: Texels, fit: Mapping[str, Any]) -> F32:
+    """Overlapping pleats: each layer rises to an edge and drops to the next, deepest in the middle."""
+    count = int(fit["pleats"])
+    wobble = noise(texels.across * np.float32(0.12), texels.down * np.float32(0.05), float(fit["fold_seed"]) + 0.5, 1)
+    t = texels.t + np.float32(0.008) * wobble
+    s2 = texels.s**2
+    depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2) * (1 + np.float32(0.2) * wobble)
+    length = np.float32(max(float(texels.down.max()), 1.0))
+    height = np.zeros(texels.across.shape, np.float32)
+    nose = np.exp(-((texels.s / np.float32(0.3)) ** 2)) * np.float32(fit["peak_cm"] / float(length))
+    for k in range(count):
+        at = 0.5 + (k - (count - 1) / 2) * fit["pleat_step"] + fit["pleat_shift"]
+        # The top edge climbs over the nose, the pleats hardly; they open most in the middle.
+        line = np.float32(at) + np.float32((at - 0.4) * 0.16) * (1 - s2) + np.float32(0.8 * (1 - at)) * nose
+        past = (t - line) * length  # cm below the edge of the pleat
+        rise = np.exp(np.minimum(past, 0) / np.float32(0.75))
+        height += depth * np.where(past < 0, rise, np.clip(1 - past / np.float32(0.16), 0, 1))
+    side = np.clip(1 - texels.inside / np.float32(0.9), 0, 1)  # stitched down in a stack at the sides
+    height += np.float32(0.025) * side * np.sin(texels.t * np.float32(2 * np.pi * 13) + wobble)
+    return height
+
+
+def _panel_edges(texels: Texels, fit: Mapping[str, Any]) -> F32:
+    """The two edges at which three panels meet: the middle one overlaps the others, with a weld beside each edge."""
+    s2 = texels.s**2
+    length = np.float32(max(float(texels.down.max()), 1.0))
+    height = np.zeros(texels.across.shape, np.float32)
+    for at, sense in ((fit["apex"] - 0.2, 1.0), (fit["apex"] + 0.22, -1.0)):
+        line = np.float32(at) + np.float32(0.06 * sense) * s2
+        into = (texels.t - line) * length * np.float32(sense)  # cm inside the middle panel
+        height += (
+            np.float32(0.09) * np.clip(into / np.float32(0.12), 0, 1) * np.exp(-np.maximum(into, 0) / np.float32(1.6))
+        )
+        height -= np.float32(0.025) * np.exp(-(((into - np.float32(0.45)) / np.float32(0.1)) ** 2))
+    return height
+
+
+def _hem(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
+    """The edge: it rolls off to its own thickness, with the band of a hem or weld and its groove."""
+    rim = texels.rim
+    thick, band = np.float32(fit["thick_cm"]), np.float32(fit["hem_cm"])
+    roll = thick * (np.sqrt(np.clip(rim / np.float32(0.1 + fit["thick_cm"]), 0, 1)) - 1)
+    if cut == "pleated" and fit["hem_dashes"] > 0.5:  # a weld of short bars instead of a seam
+        bars = np.sin((texels.across + texels.down) * np.float32(2 * np.pi / 0.36))
+        roll = roll - np.float32(0.03) * np.clip(bars, 0, 1) * np.exp(-(((rim - 0.5 * band) / np.float32(0.14)) ** 4))
+    groove = -np.float32(fit["groove_cm"]) * np.exp(-(((rim - band) / np.float32(0.09)) ** 2))
+    return np.asarray(roll + groove, np.float32)
+
+
+def _fabric(fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
+    """The surface of the cloth itself."""
+    offset = float(fit["fold_seed"]) * 1.7
+    across, down = texels.across, texels.down
+    strength = np.float32(fit["weave_cm"])
+    if fabric == "knit":
+        pitch = np.float32(2 * np.pi / fit["rib_cm"])
+        ribs = np.sin(pitch * across) * (np.float32(0.7) + np.float32(0.3) * np.sin(pitch * down))
+        return np.asarray(strength * ribs, np.float32)
+    if fabric in ("woven", "fleece"):
+        grain = noise(across * np.float32(5.5), down * np.float32(2.2), offset) + noise(
+            across * np.float32(2.2), down * np.float32(5.5), offset + 0.3
+        )
+        return np.asarray(strength * np.float32(0.7) * grain, np.float32)
+    if fabric == "nonwoven":
+        dimples = np.cos(across * np.float32(2 * np.pi / 0.34)) * np.cos(down * np.float32(2 * np.pi / 0.34))
+        return np.asarray(
+            strength * (np.float32(0.6) * dimples + noise(across * np.float32(3.4), down * np.float32(3.4), offset)),
+            np.float32,
+        )
+    return strength * noise(across * np.float32(4.2), down * np.float32(4.2), offset)
+
+
+def shading(height: F32, texel_cm: float) -> F32:
+    """Return the light (h, w) that reaches into the relief from all round: hollows darker, crests a little lighter."""
+    light = np.ones_like(height)
+    for radius_cm, weight in ((0.18, 0.9), (0.6, 0.55)):
+        sigma = radius_cm / texel_cm
+        size = int(2 * sigma) | 1
+        around = cv2.blur(cv2.blur(height, (size, size)), (size, size))
+        light -= np.float32(weight) * np.clip((around - height) / np.float32(radius_cm), -0.15, 0.8)
+    return np.clip(light, 0.35, 1.12)

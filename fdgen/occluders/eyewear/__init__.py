@@ -1,0 +1,1 @@
+"""Sunglasses and eyeglasses."""

@@ -1,0 +1,309 @@
+"""The geometry of eyewear: lens outlines, rims, bridges and temples, built from a frame's drawn parameters.
+
+Two frames of reference beside the head's. *Sheet*: the front unrolled flat, cm, x from the bridge to the viewer's
+right, y up from the middle of the lenses. *Front*: the sheet bent and curved, z forward, before it is put on the nose.
+What there is two of is built for the right of the sheet and mirrored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.analysis.geometry import cross, grid_faces, rotation_matrix
+from fdgen.arrays import F64, I32
+from fdgen.occluders.eyewear.spec import FrameSpec
+from fdgen.render.mesh import spline, tube
+
+POINTS = 72
+"""Points round a lens; at 256 px they lie some two pixels apart."""
+
+TEMPLE_RINGS = 20
+TEMPLE_RING = 8
+
+_LENS_RINGS = 5
+_OVERLAP_CM = 0.12
+"""The halves of a shield overlap by this much, or the picture would show between them."""
+_THINNEST_CM = 0.06
+"""A rim thinner than this is none: at 256 px it would be drawn as a row of dots."""
+_CORNER_STEPS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A piece of geometry: vertices and unit normals (N, 3), triangles (M, 3), sheet coordinates (N, 2) in cm."""
+
+    vertices: F64
+    normals: F64
+    faces: I32
+    sheet: F64
+
+    def mirrored(self) -> Surface:
+        """Return its twin on the other side of the nose."""
+        flip = np.array([-1.0, 1.0, 1.0])
+        return Surface(self.vertices * flip, self.normals * flip, self.faces, self.sheet * flip[:2])
+
+
+@dataclass(frozen=True)
+class Front:
+    """A front of the given shape, drawn on its sheet.
+
+    `lens` and `outer` (POINTS, 2) are the outlines of the right lens and of its rim, `outward` the normals between
+    them, `thickness` and `angle_deg` the rim's width and the polar angle at each point. `centre_x` is the middle of the
+    lens.
+    """
+
+    shape: Mapping[str, float]
+    construction: str
+    lens: F64
+    outer: F64
+    outward: F64
+    thickness: F64
+    angle_deg: F64
+    centre_x: float
+
+    @classmethod
+    def draw(cls, spec: FrameSpec, shape: Mapping[str, float], rim_cm: npt.ArrayLike, wobble_seed: int) -> Front:
+        """Draw the front: `shape` holds a value for every range of the spec, `rim_cm` one for every row of its rim."""
+        width, height = shape["lens_width_cm"], shape["lens_height_cm"]
+        control = np.array(spec.outline)
+        half = np.array([width, height]) / 2
+        shift = np.random.default_rng(wobble_seed).normal(0.0, shape["wobble"], (len(control), 2))
+        x, y = control[:, 0], control[:, 1]
+        unit = np.column_stack([x * (1 - shape["taper"] * (0.5 - 0.5 * y)), y + shape["lift"] * (0.5 + 0.5 * x) ** 2])
+        roundness = np.clip(control[:, 2] + shape["roundness"], 0.05, 1.0)
+        corners = unit * half + shift
+        if spec.construction == "shield":
+            corners[x <= -1.0, 0] = -half[0]  # one lens: its two halves meet on the middle line
+            roundness[x <= -1.0] = 0.01
+        outline = _rounded_polygon(corners, roundness)
+        outline -= 0.5 * (outline.max(0) + outline.min(0))
+        if spec.construction == "shield":
+            outline[:, 0] -= outline[:, 0].min() + _OVERLAP_CM
+            centre_x = 0.5 * float(np.ptp(outline[:, 0]))
+        else:
+            centre_x = 0.5 * (shape["bridge_cm"] + float(np.ptp(outline[:, 0])))
+            outline[:, 0] += centre_x
+        ahead = np.roll(outline, -1, 0) - np.roll(outline, 1, 0)
+        ahead /= np.linalg.norm(ahead, axis=1, keepdims=True) + 1e-9
+        outward = np.column_stack([ahead[:, 1], -ahead[:, 0]])
+        angle = np.degrees(np.arctan2(outline[:, 1], outline[:, 0] - centre_x))
+        knots = np.array(spec.rim)[:, 0]
+        thickness = np.interp(angle, knots, np.asarray(rim_cm, np.float64), period=360.0)
+        for _ in range(3):
+            thickness = 0.25 * np.roll(thickness, 1) + 0.5 * thickness + 0.25 * np.roll(thickness, -1)
+        thickness[thickness < _THINNEST_CM] = 0.0
+        if spec.construction == "shield":  # no rim where the halves meet; above and below, it runs on across
+            seam = outline[:, 0] < 0.2
+            thickness[seam & (np.abs(outward[:, 1]) < 0.3)] = 0.0
+            outward[seam] = np.column_stack([np.zeros(seam.sum()), np.sign(outward[seam, 1])])
+        outer = outline + outward * thickness[:, None]
+        return cls(shape, spec.construction, outline, outer, outward, thickness, angle, centre_x)
+
+    def index_at(self, angle_deg: float) -> int:
+        """Return the point of the outline nearest to a polar angle."""
+        return int(np.argmin(np.abs((self.angle_deg - angle_deg + 180.0) % 360.0 - 180.0)))
+
+    def bend(self, sheet: F64, depth: npt.ArrayLike = 0.0) -> tuple[F64, F64, F64]:
+        """Bend sheet points (N, 2), raised by `depth`, to the front: points (N, 3), normals and directions of x.
+
+        The whole front lies on a cylinder about the head; each lens is curved besides, as ground glass is.
+        """
+        radius, own = self.shape["face_curve_cm"], self.shape["lens_curve_cm"]
+        x, y = sheet[:, 0], sheet[:, 1]
+        turn = x / radius
+        cos, sin, zero = np.cos(turn), np.sin(turn), np.zeros_like(x)
+        if self.construction == "shield":
+            across = zero
+        else:
+            half = 0.5 * self.shape["lens_width_cm"]
+            across = np.clip(np.abs(x) - self.centre_x, -half, half) * np.sign(x)
+        raised = np.asarray(depth) - across**2 / (2 * own) - y**2 / (2 * own)
+        out, sideways = np.column_stack([sin, zero, cos]), np.column_stack([cos, zero, -sin])
+        points = np.column_stack([radius * sin, y, radius * (cos - 1)]) + out * raised[:, None]
+        normals = out + sideways * (across / own)[:, None]
+        normals[:, 1] += y / own
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        return points, normals, sideways
+
+    def lens_mesh(self) -> Surface:
+        """Build the right lens."""
+        shares = np.linspace(0.0, 1.0, _LENS_RINGS + 1)[1:] ** 0.8
+        middle = np.array([self.centre_x, 0.0])
+        rings = [middle + share * (self.lens - middle) for share in shares]
+        sheet = np.concatenate([middle[None], *rings])
+        depth = 0.0 if self.construction in ("wire", "rimless") else -0.3 * self.shape["rim_depth_cm"]
+        points, normals, _ = self.bend(sheet, depth)
+        return Surface(points, normals, _disc_faces(_LENS_RINGS, POINTS), sheet)
+
+    def rim_mesh(self) -> Surface:
+        """Build the right rim, cut from sheet: a flat front with bevelled edges, gone where the profile is 0."""
+        t = self.thickness
+        there = np.clip(t / 0.10, 0.0, 1.0)
+        bevel = np.minimum(0.11, 0.32 * t)
+        deep = self.shape["rim_depth_cm"] * there
+        zero = np.zeros_like(t)
+        rows = (  # across the rim, depth, normal across, normal forward
+            (-0.04 * there, -deep, -0.70, 0.71),
+            (-0.04 * there, -0.8 * bevel, -0.75, 0.66),
+            (0.6 * bevel, zero, -0.22, 0.975),
+            (t - bevel, zero, 0.22, 0.975),
+            (t, -0.8 * bevel, 0.8, 0.6),
+            (t, -deep, 0.92, 0.39),
+        )
+        sheet = np.concatenate([self.lens + self.outward * across[:, None] for across, *_ in rows])
+        depth = np.concatenate([d for _, d, _, _ in rows])
+        slope = np.repeat([n for _, _, n, _ in rows], POINTS)
+        forward = np.repeat([n for _, _, _, n in rows], POINTS)
+        outward = np.tile(self.outward, (len(rows), 1))
+        points, facing, sideways = self.bend(sheet, depth)
+        normals = facing * forward[:, None] + sideways * (slope * outward[:, 0])[:, None]
+        normals[:, 1] += slope * outward[:, 1]
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+        return Surface(points, normals, _grid(len(rows), POINTS, wrap=True), sheet)
+
+    def wire_mesh(self, radius_cm: float) -> Surface:
+        """Build a rim of round wire about the right lens."""
+        sheet = self.lens + self.outward * (0.6 * radius_cm)
+        behind = np.where(self.thickness > 0, -2.0 * radius_cm, 0.0)  # under a brow it runs in a groove
+        path, facing, _ = self.bend(sheet, behind)
+        return _rod(path, facing, radius_cm, sheet, closed=True)
+
+    def bridge_mesh(self, kind: str) -> Surface:
+        """Build a bridge cut from sheet between the rims: its lower edge an arch (saddle) or a keyhole."""
+        top, low = self.outer[self.index_at(128.0)], self.outer[self.index_at(174.0 if kind == "saddle" else 182.0)]
+        reach = np.array([max(top[0], 0.12), max(low[0], 0.12)]) + 0.06
+        w = np.linspace(-1.0, 1.0, 17)
+        upper = top[1] + self.shape["bridge_sag"] * (1 - w**2)
+        crest = float(top[1] + self.shape["bridge_sag"] - self.shape["bridge_height_cm"])
+        power = 0.62 if kind == "saddle" else 0.4
+        lower = low[1] + max(crest - low[1], 0.05) * np.maximum(1 - w**2, 0.0) ** power
+        lower = np.minimum(lower, upper - 0.08)
+        deep = self.shape["rim_depth_cm"]
+        bevel = np.minimum(0.1, 0.3 * (upper - lower))
+        flat = np.full_like(w, -0.02)
+        rows = (  # x, y, depth, normal up, normal forward
+            (w * reach[1], lower, flat - deep, -0.80, 0.60),
+            (w * reach[1], lower, flat - bevel, -0.75, 0.66),
+            (w * reach[1], lower + bevel, flat, -0.2, 0.98),
+            (w * reach[0], upper - bevel, flat, 0.2, 0.98),
+            (w * reach[0], upper, flat - bevel, 0.75, 0.66),
+            (w * reach[0], upper, flat - deep, 0.92, 0.39),
+        )
+        sheet = np.concatenate([np.column_stack([x, y]) for x, y, *_ in rows])
+        points, facing, _ = self.bend(sheet, np.concatenate([d for _, _, d, _, _ in rows]))
+        normals = facing * np.repeat([n for *_, n in rows], len(w))[:, None]
+        normals[:, 1] += np.repeat([n for _, _, _, n, _ in rows], len(w))
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+        return Surface(points, normals, _grid(len(rows), len(w)), sheet)
+
+    def bar_mesh(self, angle_deg: float, rise_cm: float, radius_cm: float) -> Surface:
+        """Build a wire from rim to rim that leaves both at a polar angle and rises in an arch."""
+        x, y = self.lens[self.index_at(angle_deg)]
+        w = np.linspace(-1.0, 1.0, 13)
+        sheet = np.column_stack([w * (x + 0.04), y + rise_cm * (1 - np.abs(w) ** 2.4)])
+        path, facing, _ = self.bend(sheet, 0.12 * (1 - w**2))
+        return _rod(path, facing, radius_cm, sheet)
+
+    def disc_mesh(self, angle_deg: float, inset_cm: float, radius_cm: float, depth_cm: float) -> Surface:
+        """Build a small domed disc on the front: a rivet, the screw of a rimless lens, a nose pad."""
+        index = self.index_at(angle_deg)
+        spot = self.outer[index] - self.outward[index] * inset_cm
+        around = np.arange(8) * (np.pi / 4)
+        ring = np.column_stack([np.cos(around), np.sin(around)])
+        sheet = np.concatenate([[spot], spot + 0.6 * radius_cm * ring, spot + radius_cm * ring])
+        lift = np.repeat([0.05, 0.04, 0.0], (1, 8, 8))
+        points, normals, _ = self.bend(sheet, depth_cm + lift * radius_cm / 0.1)
+        tilt = np.concatenate([[[0.0, 0.0]], 0.5 * ring, 1.2 * ring])
+        normals[:, :2] += tilt
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        return Surface(points, normals, _disc_faces(2, 8), sheet)
+
+
+def _rounded_polygon(corners: F64, roundness: F64) -> F64:
+    """Round the corners of a polygon (K, 2) with parabolas and walk round it: (POINTS, 2), evenly spaced."""
+    before, after = np.roll(corners, 1, 0), np.roll(corners, -1, 0)
+    cut = 0.5 * roundness[:, None]
+    start, end = corners + (before - corners) * cut, corners + (after - corners) * cut
+    t = np.linspace(0.0, 1.0, _CORNER_STEPS)[:, None, None]
+    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * corners + t**2 * end
+    path = curve.transpose(1, 0, 2).reshape(-1, 2)
+    path = np.concatenate([path, path[:1]])
+    step = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    run = np.concatenate([[0.0], np.cumsum(step)])
+    at = np.arange(POINTS) * (run[-1] / POINTS)
+    return np.column_stack([np.interp(at, run, path[:, 0]), np.interp(at, run, path[:, 1])])
+
+
+def _rod(path: F64, facing: F64, radius_cm: float, sheet: F64, *, closed: bool = False) -> Surface:
+    """Build a round wire along a path.
+
+    Its normals lean towards `facing`: a wire is about a pixel wide, and the full range of a cylinder's normals would be
+    sampled so sparsely that its reflections break into dots.
+    """
+    sides = 6
+    vertices, faces = tube(path, radius_cm, sides=sides, closed=closed)
+    if closed:
+        path, facing, sheet = (np.concatenate([a, a[:1]]) for a in (path, facing, sheet))
+    round_about = (vertices - np.repeat(path, sides, 0)) / radius_cm
+    normals = 0.12 * round_about + 0.99 * np.repeat(facing, sides, 0)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+    return Surface(vertices, normals, faces, np.repeat(sheet, sides, 0))
+
+
+def temple_mesh(
+    knots: npt.ArrayLike, half_height_cm: npt.ArrayLike, half_thickness_cm: float, *, side: int, slim: bool
+) -> Surface:
+    """Build a temple through knots (K, 3) in head cm, as `TEMPLE_RINGS` rings of `TEMPLE_RING` vertices.
+
+    `half_height_cm` has a value at each knot. The cross-section is a rounded plank, flat outside; a slim one is shaded
+    as if all of it looked outwards, towards `side`, for it is too thin to show its edges.
+    """
+    path = spline(knots, TEMPLE_RINGS)
+    along = np.linspace(0.0, 1.0, TEMPLE_RINGS)
+    heights = np.asarray(half_height_cm, np.float64)
+    tall = np.interp(along, np.linspace(0.0, 1.0, len(heights)), heights)[:, None, None]
+    tangent = np.gradient(path, axis=0)
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    up = np.array([0.0, 1.0, 0.0]) - tangent * tangent[:, 1:2]
+    up /= np.linalg.norm(up, axis=1, keepdims=True) + 1e-9
+    out = cross(tangent, up) * side
+    # Two points on each flat side, with normals that lean a little, and two on each edge.
+    height = np.array([-0.72, 0.72, 1.0, 1.0, 0.72, -0.72, -1.0, -1.0])[None, :, None]
+    width = np.array([1.0, 1.0, 0.55, -0.55, -1.0, -1.0, -0.55, 0.55])[None, :, None]
+    lean = np.array([-0.3, 0.3, 0.85, 0.85, 0.3, -0.3, -0.85, -0.85])[None, :, None]
+    face = np.array([0.95, 0.95, 0.5, -0.5, -0.95, -0.95, -0.5, 0.5])[None, :, None]
+    if slim:
+        lean, face = 0.2 * lean, np.full_like(face, 0.98)
+    vertices = path[:, None] + up[:, None] * height * tall + out[:, None] * width * half_thickness_cm
+    normals = up[:, None] * lean + out[:, None] * face
+    normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+    sheet = np.stack([vertices[..., 2], vertices[..., 1]], -1)
+    faces = _grid(TEMPLE_RINGS, TEMPLE_RING, wrap=True)
+    return Surface(vertices.reshape(-1, 3), normals.reshape(-1, 3), faces, sheet.reshape(-1, 2))
+
+
+def turn_matrix(tilt_deg: float, roll_deg: float, yaw_deg: float) -> F64:
+    """Return the rotation of a front: first the tilt of its lower edge towards the cheeks, then roll, then yaw."""
+    tilt = rotation_matrix((np.radians(tilt_deg), 0.0, 0.0))
+    roll, yaw = rotation_matrix((0.0, 0.0, np.radians(roll_deg))), rotation_matrix((0.0, np.radians(yaw_deg), 0.0))
+    result: F64 = yaw @ roll @ tilt
+    return result
+
+
+@cache
+def _grid(rows: int, columns: int, *, wrap: bool = False) -> I32:
+    return grid_faces(rows, columns, wrap=wrap)
+
+
+@cache
+def _disc_faces(rings: int, columns: int) -> I32:
+    """Triangles of a disc: a middle vertex, then rings about it."""
+    first = 1 + np.arange(columns)
+    fan = np.column_stack([np.zeros(columns, int), first, np.roll(first, -1)])
+    faces: I32 = np.concatenate([fan, 1 + grid_faces(rings, columns, wrap=True)]).astype(np.int32)
+    return faces

@@ -1,0 +1,228 @@
+"""Sunglasses: rigid frames fitted to the nose, eyes and ears of a face, with lenses that tint, fade and reflect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fdgen.analysis.lighting import to_linear
+from fdgen.assets import Asset
+from fdgen.occluders.base import Placement
+from fdgen.occluders.environment import draw_surroundings, surroundings
+from fdgen.occluders.eyewear.fit import SIDES, Fit, behind_ear, bulge, fit_front
+from fdgen.occluders.eyewear.frame_mesh import TEMPLE_RING, TEMPLE_RINGS, Front, Surface, temple_mesh
+from fdgen.occluders.eyewear.materials import (
+    draw_finish,
+    draw_lens,
+    frame_material,
+    lens_material,
+    pattern,
+    temple_finish,
+)
+from fdgen.occluders.eyewear.spec import FrameSpec
+from fdgen.render.draw import Layer, Style, draw
+from fdgen.render.mesh import Mesh, join, part
+from fdgen.render.scene import Scene
+
+_ALWAYS_SHOWN = 6
+"""Rings of a temple that no hair hides."""
+_WIRE_CORNER = np.array([[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]])
+_PLATE_CORNER = np.array([[0.0, 0.0, 0.0], [0.03, 0.0, -0.40]])
+"""How a temple turns the corner behind its hinge, in cm outwards, up and forward."""
+_BIAS_CM = 0.12
+"""Skin and hair give way this much where the frame presses on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sunglasses:
+    """The occluder of kind `sunglasses`; its assets are frame shapes."""
+
+    kind: str = "sunglasses"
+
+    def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
+        """Draw the frame's proportions, how it is worn, its materials, its lenses and what they reflect."""
+        spec = FrameSpec.of(asset)
+        shape = {name: round(float(rng.uniform(*limits)), 5) for name, limits in spec.ranges.items()}
+        heavy = rng.random()
+        rim = [
+            round(low + (high - low) * float(np.clip(heavy + rng.normal(0, 0.12), 0, 1)), 5)
+            for _, low, high in spec.rim
+        ]
+        low = rng.random() < 0.14
+        wear = {
+            "slip_cm": float(rng.uniform(0.3, 0.85) if low else abs(rng.normal(0.0, 0.10))),
+            "stand_cm": float(rng.uniform(0.03, 0.12)),
+            "tilt_deg": float(rng.normal(0.0, 1.0)),
+            "roll_deg": float(np.clip(rng.normal(0.0, 0.9), -2.2, 2.2)),
+            "yaw_deg": float(np.clip(rng.normal(0.0, 0.7), -1.8, 1.8)),
+            "shift_cm": float(np.clip(rng.normal(0.0, 0.05), -0.12, 0.12)),
+            "ear_up_cm": float(rng.normal(0.0, 0.12)),
+            "ear_out_cm": float(rng.uniform(0.05, 0.25)),
+        }
+        finish = draw_finish(rng, spec.finishes)
+        values = {
+            "shape": shape,
+            "rim_cm": rim,
+            "wobble_seed": int(rng.integers(2**31)),
+            "wear": {name: round(value, 5) for name, value in wear.items()},
+            "finish": finish,
+            "temples": temple_finish(rng, spec, finish),
+            "trim": draw_finish(rng, {"metal": 1.0}),
+            "rivets": bool(rng.random() < 0.4),
+            "lens": draw_lens(rng, spec.lenses),
+            "surroundings": draw_surroundings(rng),
+        }
+        return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
+
+    def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
+        """Draw the glasses over the scene. Pure."""
+        values = placement.values
+        spec, front, fit = fitted(scene, values, asset)
+        mesh = build_mesh(scene, front, fit, spec, values)
+        layer = draw(scene, mesh, Style(bias_cm=_BIAS_CM), environment=surroundings(scene, values["surroundings"]))
+        return _tint(scene, layer, front, fit, values)
+
+
+def fitted(scene: Scene, values: Mapping[str, Any], asset: Asset) -> tuple[FrameSpec, Front, Fit]:
+    """Return a placement's frame: what its asset says, its front, and where that sits on the face."""
+    spec = FrameSpec.of(asset)
+    front = Front.draw(spec, values["shape"], values["rim_cm"], values["wobble_seed"])
+    return spec, front, fit_front(scene.mesh_cm, front, spec, values["wear"])
+
+
+def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Mapping[str, Any]) -> Mesh:
+    """Build the whole pair of glasses in head cm."""
+    shape, finish, trim = front.shape, values["finish"], values["trim"]
+    own = finish if finish["kind"] == "metal" else trim
+
+    def put(surface: Surface, finish: Mapping[str, Any]) -> Mesh:
+        material, uv = frame_material(finish, surface.sheet)
+        normals = surface.normals @ fit.rotation.T
+        return part(fit.to_head(surface.vertices), surface.faces, material, normals=normals, uv_N2=uv)
+
+    pairs: list[tuple[Surface, Mapping[str, Any]]] = []
+    if spec.construction in ("acetate", "browline", "shield") and front.thickness.max() > 0:
+        pairs.append((front.rim_mesh(), finish))
+    if spec.construction in ("wire", "browline"):
+        pairs.append((front.wire_mesh(shape["wire_cm"]), own))
+    if spec.construction == "rimless":
+        pairs += [(front.disc_mesh(angle, 0.22, 0.09, 0.02), own) for angle in (168.0, shape["hinge_deg"])]
+    if values["rivets"] and spec.construction in ("acetate", "browline"):
+        pairs.append((front.disc_mesh(shape["hinge_deg"], 0.22, 0.07, 0.0), trim))
+    if spec.bridge in ("wire", "double"):
+        pairs.append((front.disc_mesh(196.0, -0.22, 0.2, -0.45), own))  # the nose pads
+
+    parts = [put(twin, made_of) for surface, made_of in pairs for twin in (surface, surface.mirrored())]
+    parts += [put(surface, own if wired else finish) for surface, wired in _bridge(front, spec)]
+    lens = front.lens_mesh()
+    glass = lens_material(values["lens"], lens.sheet[:, 1] - values["lens"]["shift"], shape["lens_height_cm"])
+    parts += [
+        part(fit.to_head(twin.vertices), twin.faces, glass, normals=twin.normals @ fit.rotation.T)
+        for twin in (lens, lens.mirrored())
+    ]
+    parts += [_temple(scene, front, fit, spec, values, side, vertex) for side, vertex, _ in SIDES]
+    texture = pattern(finish)
+    return join(parts, texture=texture if texture is not None else pattern(values["temples"]))
+
+
+def _bridge(front: Front, spec: FrameSpec) -> list[tuple[Surface, bool]]:
+    """Build the bridge; each piece with whether it is of wire."""
+    if spec.bridge == "none":
+        return []
+    if spec.bridge in ("keyhole", "saddle"):
+        return [(front.bridge_mesh(spec.bridge), False)]
+    radius, sag = 1.15 * front.shape["wire_cm"], front.shape["bridge_sag"]
+    bars = [(front.bar_mesh(160.0, 0.18 + sag, radius), True)]
+    if spec.bridge == "double":
+        bars.append((front.bar_mesh(112.0, sag, radius), True))
+    return bars
+
+
+def _temple(
+    scene: Scene,
+    front: Front,
+    fit: Fit,
+    spec: FrameSpec,
+    values: Mapping[str, Any],
+    side: int,
+    temple_vertex: int,
+) -> Mesh:
+    """Build a temple from its hinge to behind the ear's root."""
+    shape, wear, mesh_cm = front.shape, values["wear"], scene.mesh_cm
+    index = front.index_at(shape["hinge_deg"])
+    half_height = 0.5 * shape["temple_height_cm"] * fit.scale
+    half_thick = 0.5 * shape["temple_thickness_cm"]
+    wired = spec.construction in ("wire", "rimless")
+    inset = -0.02 if wired else half_thick + 0.03
+    spot = (front.outer[index] - front.outward[index] * (inset, 0.0)) * (side, 1.0)
+    local, _, _ = front.bend(spot[None], 0.0 if wired else -0.55 * shape["rim_depth_cm"])
+    hinge = fit.to_head(local)[0]
+
+    half_width = 0.5 * (mesh_cm[356, 0] - mesh_cm[127, 0])
+    middle = 0.5 * (mesh_cm[356] + mesh_cm[127])
+    ear = 0.5 * (mesh_cm[temple_vertex] + middle)
+    ear = np.array(
+        [
+            middle[0] + side * (half_width + wear["ear_out_cm"] + half_thick),
+            ear[1] + 0.75 + wear["ear_up_cm"] - 0.5 * wear["slip_cm"] * 0.3,
+            middle[2] - 1.65,
+        ]
+    )
+    ear[0] += side * bulge(mesh_cm, hinge, ear, side)
+    end, bare = behind_ear(scene, ear, side)
+    outwards = np.array([side, 1.0, 1.0])
+    corner = hinge + outwards * (_WIRE_CORNER if wired else _PLATE_CORNER)
+    start = corner[-1]
+    rest = [
+        start + 0.35 * (ear - start) + outwards * np.array([0.08, 0.0, 0.0]),
+        start + 0.7 * (ear - start),
+        ear,
+        end + outwards * np.array([0.0, -0.1, -0.45]),
+    ]
+    knots = np.concatenate([corner, rest])
+    slim = half_height * shape["temple_taper"]
+    first = min(half_height, 0.12) if wired else half_height
+    heights = [first] * (len(corner) - 1) + [half_height, 0.6 * half_height + 0.4 * slim, slim, slim, slim]
+    surface = temple_mesh(knots, heights, half_thick, side=side, slim=wired)
+    material, uv = frame_material(values["temples"], surface.sheet)
+    strand = (TEMPLE_RINGS, TEMPLE_RING, TEMPLE_RINGS if bare else _ALWAYS_SHOWN)
+    return part(surface.vertices, surface.faces, material, normals=surface.normals, uv_N2=uv, strand=strand)
+
+
+def _tint(scene: Scene, layer: Layer, front: Front, fit: Fit, values: Mapping[str, Any]) -> Layer:
+    """Let more of some colours through coloured lenses and crystal frames: glass multiplies what lies behind it.
+
+    A layer has one opacity for all channels, that of the darkest; what the others let through besides is added here
+    from the photograph itself.
+    """
+    tint = np.maximum(np.array(values["lens"]["tint"], np.float32) - 1, 0)
+    frame = np.zeros(3, np.float32)
+    if values["finish"]["kind"] == "crystal":
+        rgb = np.array(values["finish"]["rgb"], np.float32)
+        frame = np.minimum(rgb / rgb.min() - 1, 0.8)
+    if not tint.any() and not frame.any():
+        return layer
+    passed = layer.silhouette_HW - layer.opacity_HW
+    seen = passed > 1e-3
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    if len(rows) == 0:
+        return layer
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    lens_HW = np.zeros(passed.shape, np.uint8)
+    for side in (-1, 1):
+        points, _, _ = front.bend(front.lens * (side, 1.0))
+        outline = scene.pose.to_screen(fit.to_head(points))[:, :2]
+        cv2.fillPoly(lens_HW, [np.round(outline * 16.0).astype(np.int32)], (255,), cv2.LINE_AA, 4)
+    lens = (lens_HW[box] * np.float32(1 / 255))[..., None]
+    passed = passed[box][..., None]
+    extra = passed * (lens * tint + (1 - lens) * frame)
+    extra = np.minimum(extra, np.maximum(0.97 * layer.silhouette_HW[box][..., None] - passed, 0))
+    behind = to_linear(np.ascontiguousarray(scene.face.clean_HWC[box]))
+    behind *= 1 - layer.shadow_HW[box][..., None] * layer.shadow_rgb
+    colour = layer.colour_HWC.copy()
+    colour[box] += extra * behind
+    return replace(layer, colour_HWC=colour)

@@ -1,0 +1,1 @@
+"""Hands with forearm, sleeve, jewellery."""

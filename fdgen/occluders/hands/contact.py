@@ -1,0 +1,290 @@
+"""Laying a hand on a face: the surface it may touch, and how far the hand and its fingers are from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.analysis.geometry import canonical_face, vertex_normals
+from fdgen.arrays import F64
+from fdgen.occluders.hands.skeleton import DIGITS, HandModel, digit_joints
+from fdgen.render.scene import skull
+from fdgen.runtime.jit import compiled
+
+_JAW = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
+"""The face's lower rim from ear to ear, whence the surface turns under the chin."""
+
+_BLEND_CM = 0.45
+"""Within this distance beyond the nearest, points of the surface share in the distance."""
+
+_STEPS = 7
+"""Bisections of an angle: 60 degrees to half a degree, 0.7 mm at a fingertip."""
+
+
+_FINGER_PLAN = np.array([[0.0, 28.0, 40.0], [1.0, 22.0, 50.0], [2.0, 12.0, 40.0]])
+_THUMB_PLAN = np.array([[1.0, 20.0, 35.0], [2.0, 20.0, 30.0], [3.0, 15.0, 30.0]])
+"""Columns of a digit's angles, from the knuckle out, and how far each may open and close from where the pose has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What can be touched of a head: points (P, 3) in head cm with outward normals (P, 3)."""
+
+    points_cm: F64
+    normals: F64
+
+    def distance(self, points_cm: F64) -> F64:
+        """Return the signed distances (N,) in cm of points (N, 3): negative inside the head."""
+        result: F64 = _distance(np.ascontiguousarray(points_cm), self.points_cm, self.normals)
+        return result
+
+    def near(self, points_cm: F64, reach_cm: float) -> Surface:
+        """Return the part of it within `reach_cm` of the box round some points, or all where that is empty."""
+        low, high = points_cm.min(0) - reach_cm, points_cm.max(0) + reach_cm
+        inside = ((self.points_cm > low) & (self.points_cm < high)).all(1)
+        if inside.sum() < 8:
+            return self
+        return Surface(self.points_cm[inside], self.normals[inside])
+
+
+def touchable(mesh_cm: F64, *, mirrored: bool = False) -> Surface:
+    """Return the surface of a personal face (468, 3) with forehead, temples and the underside of the jaw.
+
+    `mirrored` reflects it, for a left hand that is placed as a right one.
+    """
+    triangles = canonical_face().triangles
+    normals = vertex_normals(mesh_cm, triangles)
+    skull_cm, _ = skull(mesh_cm)
+    centre = 0.5 * (mesh_cm[234] + mesh_cm[454])
+    half = 0.5 * (mesh_cm[454, 0] - mesh_cm[234, 0])
+    below_top = skull_cm[:, 1] < mesh_cm[10, 1] + 0.3
+    under_face = below_top & (np.abs(skull_cm[:, 0] - centre[0]) < half * 1.05) & (skull_cm[:, 2] > centre[2] + 0.5)
+    low = skull_cm[:, 1] < mesh_cm[152, 1] + 4.0
+    keep = ~(under_face | low)
+    jaw = mesh_cm[list(_JAW)]
+    inward = np.column_stack([centre[0] - jaw[:, 0], np.zeros(len(jaw)), np.zeros(len(jaw))]) * 0.10
+    rows = [jaw + inward * t + np.array([0.0, 0.12 * t, -1.0 * t]) for t in (0.8, 1.8, 3.0, 4.5)]
+    under = np.concatenate(rows)
+    sideways = np.tile((jaw[:, :1] - centre[0]) / half, (4, 1)) ** 3
+    down = np.column_stack([sideways[:, 0], -1.0 + 0.6 * np.abs(sideways[:, 0]), np.full(len(under), 0.25)])
+    points = np.concatenate([mesh_cm, skull_cm[keep], under])
+    outward = np.concatenate(
+        [
+            normals,
+            _ellipsoid_normals(skull_cm)[keep],
+            down / np.linalg.norm(down, axis=1, keepdims=True),
+        ]
+    )
+    if mirrored:
+        points, outward = points * (-1.0, 1.0, 1.0), outward * (-1.0, 1.0, 1.0)
+    return Surface(np.ascontiguousarray(points), np.ascontiguousarray(outward))
+
+
+def _ellipsoid_normals(vertices: F64) -> F64:
+    """Return the outward normals of an ellipsoid along the axes from points all over it."""
+    low, high = vertices.min(0), vertices.max(0)
+    normals = (vertices - 0.5 * (low + high)) / (high - low) ** 2
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    result: F64 = normals
+    return result
+
+
+def settle(surface: Surface, points_cm: F64, approach: F64, press_cm: float) -> float:
+    """Return how far to move points (N, 3) along `approach` until the first of them is `press_cm` deep in the surface.
+
+    They are first drawn back until clear. Distance to a surface bounds the step that is safe, as in sphere tracing.
+    """
+    moved, step = -8.0, 0.0
+    for _ in range(24):
+        gap = float(surface.distance(points_cm + moved * approach).min()) + press_cm
+        if gap < 0.0:
+            break
+        step = max(gap, 0.3)  # a surface seen edge-on seems nearer than it is
+        moved += step
+        if moved > 6.0:
+            return 0.0  # passes by: leave it where the pose puts it
+    low, high = moved - step, moved
+    for _ in range(5):
+        middle = 0.5 * (low + high)
+        if float(surface.distance(points_cm + middle * approach).min()) + press_cm < 0.0:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def rest_digits(
+    model: HandModel,
+    angles_deg: F64,
+    digits: tuple[str, ...],
+    rotation: F64,
+    origin_cm: F64,
+    scale: float,
+    surface: Surface,
+    press_cm: float,
+    girth: float,
+) -> F64:
+    """Bend digits until they rest on the surface; return the new posture (5, 4) in degrees.
+
+    Joint after joint, from the knuckle out, each turns as far as what it carries lets it; one that meets nothing stays
+    about where the pose has it. `rotation`, `origin_cm` and
+    `scale` carry the hand's frame to the head's.
+    """
+    angles = np.array(angles_deg, np.float64)
+    for digit in digits:
+        row = DIGITS.index(digit)
+        chain = digit_joints(digit)
+        points, bones = _feelers(model, digit, girth)
+        to_head = rotation * scale  # wrist and metacarpals do not bend
+        local = surface.near(points @ to_head.T + origin_cm, 5.0)
+        joints = list(chain[:3])
+        angles[row] = _close(
+            angles[row],
+            _THUMB_PLAN if digit == "thumb" else _FINGER_PLAN,
+            digit == "thumb",
+            0.0 if digit == "thumb" else model.rest_spread[row - 1],
+            model.frames[joints],
+            model.joints_cm[joints],
+            points,
+            bones,
+            to_head,
+            origin_cm,
+            local.points_cm,
+            local.normals,
+            press_cm,
+        )
+    return angles
+
+
+def _feelers(model: HandModel, digit: str, girth: float) -> tuple[F64, npt.NDArray[np.int64]]:
+    """Return some points of a digit's palm side (N, 3) at rest and the segment, 0 to 2 from the knuckle, of each."""
+    chain = digit_joints(digit)
+    bone = np.minimum(model.bone - chain[0], 2)
+    of_digit = (model.bone >= chain[0]) & (model.bone <= chain[-1])
+    front = -np.einsum("nc,nc->n", model.cage_normals, model.frames[np.clip(model.bone, 0, 24), :, 1])
+    chosen = np.flatnonzero(of_digit & (front > 0.35))[::2]
+    points = model.cage_cm[chosen] + (girth - 1.0) * model.radial[chosen]
+    return points, bone[chosen]
+
+
+@compiled
+def _turned(angle: float, axis: int, frame: F64) -> F64:
+    """Return the rotation about an axis of a joint's frame."""
+    c, s = np.cos(angle), np.sin(angle)
+    x, y, z = frame[0, axis], frame[1, axis], frame[2, axis]
+    k = 1.0 - c
+    out = np.empty((3, 3))
+    out[0, 0], out[0, 1], out[0, 2] = c + x * x * k, x * y * k - z * s, x * z * k + y * s
+    out[1, 0], out[1, 1], out[1, 2] = y * x * k + z * s, c + y * y * k, y * z * k - x * s
+    out[2, 0], out[2, 1], out[2, 2] = z * x * k - y * s, z * y * k + x * s, c + z * z * k
+    return out
+
+
+@compiled
+def _clearance(
+    angles_deg: F64,
+    thumb: bool,
+    rest_spread: float,
+    frames: F64,
+    pivots: F64,
+    points: F64,
+    bones: npt.NDArray[np.int64],
+    first_bone: int,
+    to_head: F64,
+    at_head: F64,
+    surface: F64,
+    normals: F64,
+) -> float:
+    """Return the least distance to the surface of a digit's points from segment `first_bone` on, bent by `angles_deg`.
+
+    The angles are those of `skeleton.digit_rotations`; each point is carried by one bone.
+    """
+    a = np.radians(angles_deg)
+    turn, shift = np.eye(3), np.zeros(3)
+    least = 1e9
+    moved = np.empty((1, 3))
+    for segment in range(3):
+        if thumb:
+            local = _turned(-a[segment + 1], 0, frames[segment])
+            if segment == 0:
+                local = _turned(a[0], 1, frames[0]) @ local
+        else:
+            local = _turned(-a[segment], 0, frames[segment])
+            if segment == 0:
+                local = _turned(a[3] - rest_spread, 1, frames[0]) @ local
+        pivot = pivots[segment]
+        shift = turn @ (pivot - local @ pivot) + shift
+        turn = turn @ local
+        if segment < first_bone:
+            continue
+        whole, offset = to_head @ turn, to_head @ shift + at_head
+        for n in range(points.shape[0]):
+            if bones[n] == segment:
+                moved[0] = whole @ points[n] + offset
+                least = min(least, _distance(moved, surface, normals)[0])
+    return least
+
+
+@compiled
+def _close(
+    angles_deg: F64,
+    plan: F64,
+    thumb: bool,
+    rest_spread: float,
+    frames: F64,
+    pivots: F64,
+    points: F64,
+    bones: npt.NDArray[np.int64],
+    to_head: F64,
+    at_head: F64,
+    surface: F64,
+    normals: F64,
+    press_cm: float,
+) -> F64:
+    """Bend one digit, joint after joint, until what each carries is `press_cm` deep in the surface."""
+    angles = angles_deg.copy()
+    for stage in range(plan.shape[0]):
+        column = int(plan[stage, 0])
+        start = angles[column]
+        low, high = start - plan[stage, 1], start + plan[stage, 2]
+        for _ in range(_STEPS):
+            angles[column] = 0.5 * (low + high)
+            gap = _clearance(
+                angles, thumb, rest_spread, frames, pivots, points, bones, stage, to_head, at_head, surface, normals
+            )
+            if gap < -press_cm:
+                high = angles[column]
+            else:
+                low = angles[column]
+        untouched = low > start + 0.97 * plan[stage, 2]
+        angles[column] = start + 0.2 * plan[stage, 2] if untouched else low
+    return angles
+
+
+@compiled
+def _distance(points: F64, surface: F64, normals: F64) -> F64:
+    """Signed distance to a cloud of points with normals: planes through the nearest, blended smoothly."""
+    out = np.empty(points.shape[0])
+    squared = np.empty(surface.shape[0])
+    for n in range(points.shape[0]):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        least = 1e30
+        for k in range(surface.shape[0]):
+            dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
+            squared[k] = dx * dx + dy * dy + dz * dz
+            if squared[k] < least:
+                least = squared[k]
+        nearest = np.sqrt(least)
+        limit = (nearest + _BLEND_CM) ** 2
+        total, weight = 0.0, 0.0
+        for k in range(surface.shape[0]):
+            if squared[k] < limit:
+                w = 1.0 - (np.sqrt(squared[k]) - nearest) / _BLEND_CM
+                w = w * w
+                dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
+                total += w * (dx * normals[k, 0] + dy * normals[k, 1] + dz * normals[k, 2])
+                weight += w
+        out[n] = total / weight
+    return out

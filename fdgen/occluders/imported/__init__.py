@@ -1,0 +1,1 @@
+"""Occluders of the user's own, a module a form."""

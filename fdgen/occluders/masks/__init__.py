@@ -1,0 +1,1 @@
+"""Face masks and scarves."""

@@ -1,0 +1,186 @@
+"""Face masks: cloth, surgical, respirators, scarves, draped on the personal face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+
+from fdgen.analysis.geometry import cross, grid_faces
+from fdgen.arrays import F32, F64, I32
+from fdgen.assets import Asset
+from fdgen.occluders.base import Placement
+from fdgen.occluders.cloth.drape import bake_relief, head_map, shade_texture, upsample
+from fdgen.occluders.cloth.fabric import any_colour, dress, paint
+from fdgen.occluders.cloth.relief import Texels, relief, shading
+from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
+from fdgen.occluders.masks.spec import RANGES, range_of, validated
+from fdgen.occluders.masks.straps import rows_for, straps
+from fdgen.occluders.masks.trim import draw_trim, trim
+from fdgen.occluders.masks.valve import valves
+from fdgen.render.draw import Layer, Style, draw
+from fdgen.render.kernels import sh_irradiance
+from fdgen.render.mesh import Material, Mesh, join, part
+from fdgen.render.scene import Scene
+
+_TEXELS = (144, 204)
+_KNEE = 0.5
+"""Linear level above which highlights are held back."""
+_WHITE_ROWS = 4
+"""Rows of white above the cloth's texture, on which untextured parts sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Anything worn over nose and mouth that is made of cloth or moulded."""
+
+    kind: str = "mask"
+
+    def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
+        """Draw how a mask is worn: where its top edge lies, how slack it hangs, its colours and folds."""
+        shape = validated(asset)
+        fit: dict[str, Any] = {key: round(float(rng.uniform(*range_of(asset, key))), 5) for key in sorted(RANGES)}
+        fit["pleats"] = round(fit["pleats"])
+        fit["tilt_deg"] = round(float(np.clip(rng.standard_t(4) * 1.6, -7, 7)), 4)
+        fit["shift_deg"] = round(float(np.clip(rng.standard_t(4) * 1.3, -5, 5)), 4)
+        fit["fold_seed"] = round(float(rng.random()), 6)
+        fit["over_hair"] = round(float(rng.random()), 5)
+        fit["strap_rows"] = list(rows_for(shape["straps"]))
+        fit["valve_side"] = float(rng.choice([-1.0, 1.0]))
+        _wear_low(rng, fit, shape)
+        fit |= dress(rng, shape["palette"], shape.get("patterns", {"plain": 1.0}))
+        fit |= draw_trim(rng, shape, fit["colours"][0])
+        matching = rng.random() < float(shape.get("straps_match", 0.0))
+        fit["strap_colour"] = _strap_colour(rng, fit["colours"][0], matching=matching)
+        fit["valve_colour"] = _valve_colour(rng, fit["colours"][0])
+        return Placement(self.kind, asset.id, int(rng.integers(2**31)), fit)
+
+    def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
+        """Drape the mask on the face and draw it."""
+        return draw(scene, build(scene, placement.values, asset), Style(bias_cm=0.45, occlusion=0.7))
+
+
+def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
+    """Build the mesh of a placement in head cm."""
+    shape = asset.shape
+    head = head_map(scene.mesh_cm)
+    sheet = drape(head, scene.mesh_cm, shape["cut"], fit)
+    texels = _texels(sheet)
+    height = relief(shape["cut"], shape["fabric"], texels, fit)
+    vertices = sheet.points_cm.reshape(-1, 3)
+    normals = _grid_normals(sheet.points_cm)
+    coarse = cv2.resize(cv2.blur(height, (3, 3)), (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR)
+    coarse = np.maximum(coarse, -0.8 * sheet.clearance_cm)  # folds stop at the skin
+    vertices = vertices + normals * coarse.reshape(-1, 1)
+    texture = paint(texels.across, texels.down, fit)
+    trim(texture, texels, fit)
+    _light(scene, sheet, normals, height, texels, fit["softness"], texture)
+    texture = np.concatenate([np.ones((_WHITE_ROWS, texture.shape[1], 3), np.float32), texture])
+    cloth = part(
+        vertices,
+        _faces(),
+        Material(albedo=(1.0, 1.0, 1.0), specular=fit["specular"], gloss=fit["gloss"], two_sided=True),
+        normals=normals,
+        uv_N2=_uv(texture.shape[0], texture.shape[1]),
+    )
+    worn = replace(sheet, points_cm=vertices.reshape(ROWS, COLUMNS, 3))
+    parts = straps(scene, head, worn, shape["straps"], fit)
+    if "valve" in shape:
+        parts += valves(worn, shape["valve"], fit)
+    return join([cloth, *(_plain(p, len(texture)) for p in parts)], texture=texture)
+
+
+@cache
+def _faces() -> I32:
+    return grid_faces(ROWS, COLUMNS)
+
+
+def _grid_normals(points: F64) -> F64:
+    """Return unit normals (ROWS · COLUMNS, 3) of a grid of points: across its central differences."""
+    padded = np.pad(points, ((1, 1), (1, 1), (0, 0)), "reflect", reflect_type="odd")
+    right, up = padded[1:-1, 2:] - padded[1:-1, :-2], padded[:-2, 1:-1] - padded[2:, 1:-1]
+    normals = cross(right, up).reshape(-1, 3)
+    normals /= np.sqrt(np.einsum("ij,ij->i", normals, normals))[:, None] + 1e-12
+    return normals
+
+
+def _texels(sheet: Sheet) -> Texels:
+    """Spread the sheet's own distances over the texels."""
+    stack = np.dstack([sheet.across_cm, sheet.down_cm, sheet.length_cm - sheet.down_cm]).astype(np.float32)
+    across, down, up = upsample(stack, *_TEXELS)
+    edge = np.where(across < 0, across[:, :1], across[:, -1:])
+    return Texels(
+        s=np.linspace(-1, 1, _TEXELS[1], dtype=np.float32)[None],
+        t=np.linspace(0, 1, _TEXELS[0], dtype=np.float32)[:, None],
+        across=across,
+        down=down,
+        up=up,
+        inside=np.abs(edge - across),
+        texel_cm=float(sheet.length_cm.mean() / _TEXELS[0]),
+    )
+
+
+def _light(
+    scene: Scene, sheet: Sheet, normals: F64, height: F32, texels: Texels, softness: float, texture: F32
+) -> None:
+    """Put what the relief does to the light into the texture, in place: the renderer lights the smooth sheet alone."""
+    light, shape = scene.light, (ROWS, COLUMNS)
+    view = scene.pose.to_view(sheet.points_cm.reshape(-1, 3)).astype(np.float32)
+    lit = sh_irradiance(scene.pose.to_view(normals).astype(np.float32), light.harmonics, light.floor)
+    lamp = np.append(light.direction, np.clip(light.directional, 0.35, 0.9)).astype(np.float32)
+    ratio, smooth_lit = bake_relief(view.reshape(*shape, 3), lit.reshape(shape), height, lamp, 0.45)
+    ratio = np.asarray(cv2.GaussianBlur(ratio, (3, 3), 0.7), np.float32)  # finer lines would break up into dots
+    shade_texture(texture, ratio, shading(height, texels.texel_cm), smooth_lit, softness, _KNEE)
+
+
+def _uv(rows: int, columns: int) -> F32:
+    """Return texture coordinates of the sheet's vertices: texel centres, below the white rows."""
+    v = (_WHITE_ROWS + 0.5 + np.linspace(0, rows - _WHITE_ROWS - 1, ROWS)) / rows
+    u = (0.5 + np.linspace(0, columns - 1, COLUMNS)) / columns
+    grid: F32 = np.stack(np.broadcast_arrays(u[None], v[:, None]), -1).reshape(-1, 2).astype(np.float32)
+    return grid
+
+
+def _plain(mesh: Mesh, rows: int) -> Mesh:
+    """Put an untextured part on the white rows."""
+    mesh.uv_N2[:] = (0.5, _WHITE_ROWS / 2 / rows)
+    return mesh
+
+
+def _wear_low(rng: np.random.Generator, fit: dict[str, Any], shape: Mapping[str, Any]) -> None:
+    """Now and then a mask is worn under the nose, rarely pulled down under the chin."""
+    draw, low = rng.random(), rng.random()
+    under_nose, under_chin = float(shape.get("under_nose", 0.0)), float(shape.get("under_chin", 0.0))
+    if draw < under_nose:
+        fit["top"] = round(6.9 + 1.2 * low, 5)
+        fit["peak_cm"] = round(0.3 * fit["peak_cm"], 5)
+        fit["corner_top"] = round(fit["corner_top"] - 0.12, 5)
+    elif draw < under_nose + under_chin:
+        fit["top"] = round(11.4 + 1.2 * low, 5)
+        fit["peak_cm"] = round(-0.2 * fit["peak_cm"], 5)
+        fit["corner_top"] = round(0.35 + 0.1 * low, 5)
+        fit["corner_bottom"] = round(-0.05 + 0.1 * low, 5)
+        fit["wrap_deg"] = round(16.0 + 12.0 * low, 5)
+        fit["slack"] = round(1.5 * fit["slack"] + 0.5, 5)
+
+
+def _strap_colour(rng: np.random.Generator, base: list[float], *, matching: bool) -> list[float]:
+    draw = rng.random()
+    colour = (0.9, 0.9, 0.89) if draw < 0.5 else (0.07, 0.07, 0.075) if draw < 0.6 else tuple(base)
+    if draw > 0.95:
+        colour = any_colour(rng)
+    if matching or (max(base) < 0.25 and draw < 0.75):
+        colour = (base[0], base[1], base[2])
+    return [round(float(min(0.6, max(0.01, c**2.2))), 5) for c in colour]
+
+
+def _valve_colour(rng: np.random.Generator, base: list[float]) -> list[float]:
+    draw = rng.random()
+    colour = (0.9, 0.9, 0.9) if draw < 0.3 else (0.1, 0.1, 0.11) if draw < 0.55 else tuple(base)
+    if draw > 0.9:
+        colour = any_colour(rng)
+    return [round(float(min(0.72, max(0.012, c**2.2))), 5) for c in colour]

@@ -1,0 +1,1 @@
+"""Cup, microphone, phone, hat, shape, and the grip that holds them."""

@@ -1,0 +1,1 @@
+"""Folders of occluders of the user's own: opening, adding to, checking."""

@@ -1,0 +1,290 @@
+"""Builds a dataset: rounds of shards until the count is made, then the tables beside them.
+
+Running the same build again resumes it: a shard whose receipt and tar account for every byte is kept, anything else is
+made anew. The result is the same bytes whatever was killed, and however many workers there were.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import itertools
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fdgen.contract.manifest import Manifest
+from fdgen.contract.records import SPLITS, Reject, ShardReceipt, sample_key
+from fdgen.dataset.checksums import is_listed
+from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, remove, write_dataset
+from fdgen.dataset.naming import Label, check_label, label_of
+from fdgen.dataset.shards import receipt_path, shard_path
+from fdgen.dataset.spec import make_spec, spec_id
+from fdgen.dataset.tables import write_sources
+from fdgen.errors import DatasetError
+from fdgen.faces.cache import FaceCache
+from fdgen.faces.identities import with_people
+from fdgen.faces.sources import FaceSource, OnFile
+from fdgen.pipeline.dry_run import BuildPlan, check_arguments, disk_bytes, plan_build
+from fdgen.pipeline.executors import POLL_SECONDS, WorkerPool, run_here, run_on
+from fdgen.pipeline.finish import finish
+from fdgen.pipeline.landmark_store import LandmarkStore
+from fdgen.pipeline.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
+from fdgen.pipeline.resume import finished_shard
+from fdgen.pipeline.worker import ShardTask, Steps, tools_digest
+from fdgen.recipe.schema import Recipe
+from fdgen.recipe.strata import PASSED_OVER
+from fdgen.runtime.main_guard import leave_importing_worker
+
+__all__ = ["BuildPlan", "Progress", "build", "plan_build"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is. `done` counts samples, those of unfinished shards too; `kept` of them were there before."""
+
+    done: int
+    total: int
+    kept: int
+    rejected: int
+
+
+def build(
+    recipe: Recipe,
+    faces: FaceSource,
+    out: str | Path,
+    *,
+    count: int | None = None,
+    name: str | None = None,
+    version: str | None = None,
+    workers: int = 1,
+    executor: concurrent.futures.Executor | None = None,
+    cache: FaceCache | None = None,
+    steps: Steps | None = None,
+    on_file: OnFile | None = None,
+    on_trial: Callable[[int, int], None] | None = None,
+    on_face: Callable[[int, int], None] | None = None,
+    on_shard: Callable[[ShardReceipt], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Manifest:
+    """Make the dataset that a recipe asks for in the folder `out`, or finish one begun there; return it, opened.
+
+    `count` is the number of samples, below or above that of the faces; None is one of each usable face. `name` and
+    `version` are what it is called, and no part of its ids: None keeps what an earlier run was told (else the recipe
+    gives the name), others rename the dataset. Work is done by `workers` processes of our own (1: in this one), or on
+    `executor`, where `workers` says for how many at once. Processes import the script that calls this, which must
+    therefore do so under `if __name__ == "__main__":`; with one worker too, for landmarks are found in a process.
+    `cache` keeps landmarks and analyses between builds. `on_file`, `on_trial`, `on_face` are called as (done, of) while
+    photographs are listed, occluders tried on for strata, and photographs looked at, `on_shard` with each receipt, made
+    or kept.
+
+    Raises `MixingError` where `out` holds another dataset, `DatasetError` where it cannot be written or no face gives a
+    sample, `FacesError`, `RecipeError`, `AssetError`. Finished shards stay through any of these, Ctrl-C and kills.
+    """
+    leave_importing_worker()
+    check_arguments(count, workers)
+    check_label(name, version)
+    steps, out = steps or Steps.real(recipe.assets.packs), Path(out)
+    refuse_foreign(out)
+    library = steps.load_library()
+    recipe.check_assets(library.digests().keys())
+    faces = with_people(recipe.faces.identity, faces)
+    sources = faces.sources(on_file)
+    rule = split_rule(recipe.splits, sources)
+    targets = steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)
+    spec = make_spec(recipe, count, sources, library.digests(), steps.detector_version())
+    with claimed(out, spec, sources), _pool_of(workers, executor, faces) as pool:
+        found = read_dataset(out)
+        if found is None or found["spec_id"] != spec_id(spec):  # another's, which made nothing
+            found = None
+        trusted = found if "content_id" not in (found or {}) or is_listed(out, "dataset.json") else None
+        label = label_of(recipe.name, trusted, name=name, version=version)
+        if "content_id" not in (found or {}):
+            write_dataset(out, _unfinished(label, spec))
+        write_sources(out / "sources.parquet", sources)
+        landmarks = LandmarkStore(faces, recipe.size_px, cache, workers, steps, pool, on_face)
+        planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks), rule, count)
+        job = _Job(
+            recipe, label, faces, out, spec, steps, tools_digest(library), targets, landmarks, cache, workers, executor,
+            pool,
+        )  # fmt: skip
+        tally = _Tally(planner, on_shard, on_progress)
+        while planner.wants_more():
+            with contextlib.closing(job.make(_told(planner, on_face), tally)) as receipts:
+                for receipt in receipts:
+                    tally.add(receipt, kept=False)
+            planner.record(*tally.end_round())
+        rejects = [*faces.rejects(), *planner.passed_over()]
+        if not planner.made:
+            raise _nothing_made(faces, rejects + tally.rejects)
+        finish(
+            out,
+            head=_unfinished(label, spec),
+            label=label,
+            kind=faces.kind,
+            names=sorted(job.names, key=lambda name: (SPLITS.index(name.partition("-")[0]), name)),
+            sources=sources,
+            landmarks=landmarks.unpacked,
+            rejects=rejects,
+            basis=rule.basis,
+            notes=(rule.note, *faces.notes),
+            asked=planner.target,
+        )
+        return Manifest.load(out)
+
+
+@dataclass
+class _Tally:
+    """Counts what is there, and tells whoever listens."""
+
+    planner: Planner
+    on_shard: Callable[[ShardReceipt], None] | None
+    on_progress: Callable[[Progress], None] | None
+    done: int = 0
+    kept: int = 0
+    shown: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    _made: set[str] = field(default_factory=set)
+    _passed_over: set[str] = field(default_factory=set)
+
+    def add(self, receipt: ShardReceipt, *, kept: bool) -> None:
+        self.done += len(receipt.samples)
+        self.kept += len(receipt.samples) if kept else 0
+        self.rejects += receipt.rejects
+        self._made |= {entry.record.key for entry in receipt.samples}
+        passed_over = [reject for reject in receipt.rejects if reject.reason == PASSED_OVER]
+        self._passed_over |= {sample_key(reject.source_sha256, reject.variant) for reject in passed_over}
+        if self.on_shard is not None:
+            self.on_shard(receipt)
+        self.tick(0)
+
+    def tick(self, unfinished: int) -> None:
+        self.shown = max(self.shown, self.done + unfinished)  # what was told once is never taken back
+        if self.on_progress is not None:
+            self.on_progress(Progress(self.shown, self.planner.target, self.kept, len(self.rejects)))
+
+    def end_round(self) -> tuple[set[str], set[str]]:
+        """Return the keys of the samples of a round, and of those that were passed over for their pose."""
+        outcome = self._made, self._passed_over
+        self._made, self._passed_over = set(), set()
+        return outcome
+
+
+@dataclass
+class _Job:
+    """What stays the same through the rounds of a build."""
+
+    recipe: Recipe
+    label: Label
+    faces: FaceSource
+    out: Path
+    spec: dict[str, Any]
+    steps: Steps
+    tools: str
+    targets: Any
+    landmarks: LandmarkStore
+    cache: FaceCache | None
+    workers: int
+    executor: concurrent.futures.Executor | None
+    pool: WorkerPool | None
+    names: list[str] = field(default_factory=list)
+    """Of the shards planned so far."""
+    _begun: bool = False
+
+    def make(self, plans: Iterator[ShardPlan | Future[Looked]], tally: _Tally) -> Generator[ShardReceipt]:
+        """Yield the receipts of the shards of a round that are made; those that are there go to the tally."""
+        tasks = self._tasks(plans, tally)
+        if self.executor is not None:
+            yield from run_on(self.executor, tasks, 2 * self.workers)
+            return
+        if self.pool is not None:
+            head = list(itertools.islice(_without_waiting(tasks), 2))
+            if len(head) == 2:
+                yield from self.pool.run(itertools.chain(head, tasks), tally.tick)
+                return
+            tasks = iter(head)  # one shard alone is made sooner here
+        yield from run_here(tasks, tally.tick)
+
+    def _tasks(
+        self, plans: Iterator[ShardPlan | Future[Looked]], tally: _Tally
+    ) -> Iterator[ShardTask | Future[Looked]]:
+        for plan in plans:
+            if isinstance(plan, Future):
+                yield plan
+                continue
+            self.names.append(plan.name)
+            receipt = finished_shard(self.out, plan, spec_id(self.spec))
+            if receipt is not None:
+                tally.add(receipt, kept=True)
+                continue
+            self._begin(tally.planner.target, len(plan.candidates))
+            remove(receipt_path(self.out, plan.name))  # the receipt first: while there is one, there is a whole shard
+            remove(shard_path(self.out, plan.name))
+            yield self._task(plan)
+
+    def _begin(self, target: int, least: int) -> None:
+        """Before the first shard is made: see that there is room, and that the dataset is not taken for finished."""
+        if self._begun:
+            return
+        there = sum(1 for _ in (self.out / "shards").glob("*.json")) * self.recipe.shards.samples
+        check_space(self.out, disk_bytes(self.recipe, max(target - there, least)))
+        write_dataset(self.out, _unfinished(self.label, self.spec))
+        self._begun = True
+
+    def _task(self, plan: ShardPlan) -> ShardTask:
+        return ShardTask(
+            root=self.out.absolute(),
+            plan=plan,
+            spec_id=spec_id(self.spec),
+            recipe=self.recipe,
+            tools=self.tools,
+            detector=self.spec["landmarks"],
+            faces=self.faces,
+            landmarks=self.landmarks.packed([candidate.source for candidate in plan.candidates]),
+            cache_path=None if self.cache is None else self.cache.path,
+            steps=self.steps,
+            targets=self.targets,
+        )
+
+
+def _pool_of(
+    workers: int, executor: concurrent.futures.Executor | None, faces: FaceSource
+) -> contextlib.AbstractContextManager[WorkerPool | None]:
+    """Return the workers of a build: none where one process, or an executor of the caller's, does the work."""
+    return WorkerPool(workers, faces) if workers > 1 and executor is None else contextlib.nullcontext()
+
+
+def _told(planner: Planner, on_face: Callable[[int, int], None] | None) -> Iterator[ShardPlan | Future[Looked]]:
+    """Yield what the planner does, and tell how many photographs have been looked at."""
+    told = planner.looked_at
+    for plan in planner.next_round():
+        if on_face is not None and (planner.looked_at > told or isinstance(plan, Future)):
+            told = planner.looked_at
+            on_face(told, planner.to_look_at)
+        yield plan
+
+
+def _without_waiting(tasks: Iterator[ShardTask | Future[Looked]]) -> Iterator[ShardTask]:
+    """Yield the tasks alone: where the next one must wait, so does this."""
+    for task in tasks:
+        if isinstance(task, Future):
+            concurrent.futures.wait([task], POLL_SECONDS)
+        else:
+            yield task
+
+
+def _unfinished(label: Label, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return what dataset.json says from the start: without a content_id, a dataset is not finished."""
+    return {"name": label.name, "version": label.version, "spec_id": spec_id(spec), **spec}
+
+
+def _nothing_made(faces: FaceSource, rejects: Sequence[Reject]) -> DatasetError:
+    reasons = Counter(reject.reason for reject in rejects)
+    told = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()))
+    return DatasetError(
+        f"no face of {faces.root} gave a sample ({told})",
+        hint="`fdgen landmarks` tells which faces are found; the limits of pose and coverage stand in the recipe",
+    )

@@ -1,0 +1,126 @@
+"""What a build would do, told before it does it: the dry run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fdgen.contract.records import SPLITS
+from fdgen.dataset.folder import refuse_foreign, refuse_other_spec
+from fdgen.dataset.small_splits import remarks
+from fdgen.dataset.spec import make_spec, spec_id
+from fdgen.errors import RecipeError
+from fdgen.faces.cache import FaceCache
+from fdgen.faces.identities import with_people
+from fdgen.faces.sources import FaceSource, OnFile
+from fdgen.pipeline.plan import AtOnce, FaceQueue, Planner, ShardPlan, split_rule
+from fdgen.pipeline.resume import planned_receipt
+from fdgen.pipeline.worker import Steps
+from fdgen.recipe.combinations import label
+from fdgen.recipe.schema import Recipe
+
+SAMPLE_BYTES = 270_000
+"""What a sample takes on the disk at 256 px, at most: soft portraits take 210 kB. It grows with the crop's area."""
+
+
+MOST_SAMPLES = 10_000_000
+"""More than anybody trains on; the plan of a build is in memory, about 300 bytes a sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """What a build would do, as far as it can be told without looking into the photographs."""
+
+    spec_id: str
+    count: int
+    photographs: int
+    samples: dict[str, int]
+    """By split, if no face is rejected."""
+    shards: dict[str, int]
+    kinds: dict[str, float]
+    size_px: int
+    bytes: int
+    shards_done: int
+    notes: tuple[str, ...]
+
+
+def plan_build(
+    recipe: Recipe,
+    faces: FaceSource,
+    out: str | Path | None = None,
+    *,
+    count: int | None = None,
+    cache: FaceCache | None = None,
+    steps: Steps | None = None,
+    on_file: OnFile | None = None,
+    on_trial: Callable[[int, int], None] | None = None,
+) -> BuildPlan:
+    """Return what `build` would do with the same arguments; nothing is written and no photograph is looked into.
+
+    `cache` keeps trials of occluders, where the recipe asks for strata: `on_trial` is called as (done, of) during them.
+
+    Raises what `build` would raise at its start, `MixingError` included.
+    """
+    check_arguments(count, 1)
+    steps = steps or Steps.real(recipe.assets.packs)
+    if out is not None:
+        refuse_foreign(Path(out))
+    library = steps.load_library()
+    assets = library.digests()
+    recipe.check_assets(assets.keys())
+    faces = with_people(recipe.faces.identity, faces)
+    sources = faces.sources(on_file)
+    rule = split_rule(recipe.splits, sources)
+    steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)
+    spec = make_spec(recipe, count, sources, assets, steps.detector_version())
+    nobody_rejected = AtOnce(lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS))
+    planner = Planner(recipe, FaceQueue(sources, recipe.seed, nobody_rejected), rule, count)
+    plans = [plan for plan in planner.next_round() if isinstance(plan, ShardPlan)]
+    done = 0
+    if out is not None:
+        refuse_other_spec(Path(out), spec, sources)
+        done = sum(planned_receipt(Path(out), plan, spec_id(spec)) is not None for plan in plans)
+    notes = [rule.note, *faces.notes]
+    if rejects := faces.rejects():
+        notes.append(f"{len(rejects)} files cannot be used and would be listed in rejects.csv")
+    samples = {split: sum(len(p.candidates) for p in plans if p.split == split) for split in SPLITS}
+    planned = {
+        "splits": {"basis": rule.basis, **samples},
+        "recipe": recipe.as_dict(),
+        "sources": {"kind": faces.kind},
+        "notes": notes,
+    }
+    return BuildPlan(
+        spec_id=spec_id(spec),
+        count=planner.target,
+        photographs=len(sources),
+        samples=samples,
+        shards={split: sum(plan.split == split for plan in plans) for split in SPLITS},
+        kinds={label(outfit): share for outfit, share in recipe.outfits().items()},
+        size_px=recipe.size_px,
+        bytes=disk_bytes(recipe, planner.target),
+        shards_done=done,
+        notes=tuple(itertools.chain(*remarks(planned))),
+    )
+
+
+def check_arguments(count: int | None, workers: int) -> None:
+    """Raise `RecipeError` where one is out of range."""
+    if count is not None and count > MOST_SAMPLES:
+        raise RecipeError(
+            f"count must be {MOST_SAMPLES:,} or less, got {count:,}", hint="make several datasets, with other seeds"
+        )
+    for name, value in (("count", count), ("workers", workers)):
+        if value is not None and value < 1:
+            raise RecipeError(f"{name} must be 1 or more, got {value}")
+
+
+def disk_bytes(recipe: Recipe, samples: int) -> int:
+    """Return about how much room samples of a recipe take on the disk, rather too much than too little."""
+    return int(samples * SAMPLE_BYTES * (recipe.size_px / 256) ** 2)
+
+
+_NO_POINTS: Any = object()  # stands for landmarks where nobody looks at them

@@ -1,0 +1,37 @@
+"""What a former run of the same build left: which of its shards can be kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from fdgen.contract.records import ShardReceipt
+from fdgen.dataset.invariants import Problem
+from fdgen.dataset.shards import read_receipt, read_samples, receipt_path
+from fdgen.errors import DatasetError
+from fdgen.pipeline.plan import ShardPlan
+
+
+def planned_receipt(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
+    """Return the receipt of a shard if it is of this plan and this dataset; the tar is not looked at."""
+    try:
+        receipt = read_receipt(receipt_path(out, plan.name))
+    except DatasetError:
+        return None
+    tried = Counter((c.source.sha256, c.variant) for c in plan.candidates)
+    told = Counter((e.record.source_sha256, e.record.variant) for e in receipt.samples)
+    told.update((reject.source_sha256, reject.variant) for reject in receipt.rejects)
+    same = (receipt.spec_id, receipt.plan_sha256) == (dataset_id, plan.digest())
+    return receipt if same and tried == told else None
+
+
+def finished_shard(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
+    """Return the receipt of a shard that is there and whole, to the last byte."""
+    receipt = planned_receipt(out, plan, dataset_id)
+    if receipt is None:
+        return None
+    problems: list[Problem] = []
+    for _ in read_samples(out, receipt, problems):
+        if problems:
+            break
+    return None if problems else receipt

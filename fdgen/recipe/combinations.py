@@ -1,0 +1,113 @@
+"""What is worn together: how many occluders a face gets, which kinds go together, and which lies over which."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator, model_validator
+
+from fdgen.settings.values import Names, Section, Share
+
+Outfit = tuple[str, ...]
+"""The kinds that one face wears, the lowest layer first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Worn:
+    """Where a kind is worn, and how high: two kinds of one place exclude each other, a higher one lies over a lower."""
+
+    places: frozenset[str]
+    height: int
+
+
+_WORN = {
+    kind: _Worn(frozenset(places.split()), height)
+    for kind, places, height in (
+        ("mask", "mouth", 1),
+        ("scarf", "mouth", 2),
+        ("eyeglasses", "eyes", 3),  # temples run over the loops of a mask, the bridge over its upper edge
+        ("sunglasses", "eyes", 3),
+        ("hat", "crown", 4),
+        ("phone", "held", 5),
+        ("microphone", "held", 5),
+        ("cup", "held mouth", 5),  # nobody drinks through a mask
+        ("hand", "held", 6),
+        ("shape", "", 7),
+    )
+}
+_OTHER_HEIGHT = 4
+
+
+def _pairs(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        kinds = name.split("+")
+        if len(kinds) != 2 or not all(kinds):
+            raise ValueError(f"must be of pairs such as 'hand+mask', got {name!r}")
+    return tuple(label(name.split("+")) for name in names)
+
+
+class Several(Section):
+    """How many samples have more than one occluder, and which kinds are never together."""
+
+    two: Share
+    three: Share
+    never: Annotated[Names, AfterValidator(_pairs)]
+
+    @model_validator(mode="after")
+    def _leave_room(self) -> Several:
+        if self.two + self.three > 1:
+            raise ValueError(f"must have two + three of 1 at most, got {self.two + self.three:g}")
+        return self
+
+
+def label(kinds: Iterable[str]) -> str:
+    """Name an outfit, the lowest layer first.
+
+    >>> label(["hand", "sunglasses", "mask"])
+    'mask+sunglasses+hand'
+    """
+    return "+".join(sorted(kinds, key=_order))
+
+
+def outfits(shares: Mapping[str, float], several: Several) -> dict[Outfit, float]:
+    """Return the probability of every outfit; they add up to 1.
+
+    `shares` are those of the kinds. One occluder is drawn by them; two or three are drawn by the product of their
+    shares among the kinds that go together. Raises `ValueError` where too few do.
+
+    >>> outfits({"mask": 0.5, "hand": 0.5}, Several(two=0.2, three=0.0, never=()))
+    {('mask',): 0.4, ('hand',): 0.4, ('mask', 'hand'): 0.2}
+    """
+    found: dict[Outfit, float] = {(kind,): share * (1 - several.two - several.three) for kind, share in shares.items()}
+    for name, size, share in (("two", 2, several.two), ("three", 3, several.three)):
+        if share <= 0:
+            continue
+        drawn = sorted(shares, key=_order)
+        groups = [
+            group
+            for group in itertools.combinations(drawn, size)
+            if all(_go_together(*pair, several.never) for pair in itertools.combinations(group, 2))
+        ]
+        weights = [math.prod(shares[kind] for kind in group) for group in groups]
+        if not groups:
+            raise ValueError(f"several.{name} is {share:g}, and no {name} of the kinds drawn go together")
+        total = math.fsum(weights)
+        found |= {group: share * weight / total for group, weight in zip(groups, weights, strict=True)}
+    return {outfit: share for outfit, share in found.items() if share > 0}
+
+
+def _go_together(one: str, other: str, never: Sequence[str]) -> bool:
+    return not _worn(one).places & _worn(other).places and label((one, other)) not in never
+
+
+def _worn(kind: str) -> _Worn:
+    """Return where a kind is worn; one that is not named here goes with every other, as high as a hat."""
+    return _WORN.get(kind, _Worn(frozenset((kind,)), _OTHER_HEIGHT))
+
+
+def _order(kind: str) -> tuple[int, str]:
+    return _worn(kind).height, kind

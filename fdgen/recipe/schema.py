@@ -1,0 +1,305 @@
+"""A recipe: everything that a dataset is asked to be, apart from the faces and how many.
+
+Recipes are TOML files; `default.toml` explains every value and is the only place where defaults stand. Any other file
+is laid over it, and overrides (`coverage.max=0.4`) over both. `_px` is pixels, `_deg` degrees.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from fdgen.contract.digests import digest_json
+from fdgen.errors import RecipeError
+from fdgen.recipe.combinations import Outfit, Several, outfits
+from fdgen.recipe.files import read_recipe, recipe_names, recipe_text
+from fdgen.recipe.strata import Strata
+from fdgen.settings.suggestion import did_you_mean
+from fdgen.settings.toml import flatten, write_tables
+from fdgen.settings.values import Names, Number, Section, Share, Weight, above_zero, at_least, within
+
+__all__ = [
+    "AssetChoice",
+    "Coverage",
+    "FaceChoice",
+    "Gates",
+    "Kinds",
+    "Pose",
+    "Recipe",
+    "Several",
+    "Shards",
+    "Splits",
+    "Strata",
+    "recipe_names",
+    "recipe_text",
+]
+
+
+class Kinds(Section):
+    """How often each kind of occluder is drawn, as weights."""
+
+    sunglasses: Weight
+    mask: Weight
+    hand: Weight
+    eyeglasses: Weight
+    scarf: Weight
+    cup: Weight
+    microphone: Weight
+    hat: Weight
+    phone: Weight
+    shape: Weight
+
+    @model_validator(mode="after")
+    def _one_kindat_least(self) -> Kinds:
+        if not any(weight for _, weight in self):
+            raise ValueError("must have at least one weight above 0, got only zeros")
+        return self
+
+    def shares(self) -> dict[str, float]:
+        """Return the probability of each kind that is drawn at all; they add up to 1."""
+        weights = {name: weight for name, weight in self if weight > 0}
+        total = math.fsum(weights.values())
+        return {name: weight / total for name, weight in weights.items()}
+
+
+class Coverage(Section):
+    """The range of the share of the crop that the mask may cover."""
+
+    min: Share
+    max: Share
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Coverage:
+        if self.min >= self.max:
+            raise ValueError(f"must have min below max, got min {self.min:g} and max {self.max:g}")
+        return self
+
+
+class FaceChoice(Section):
+    """What is done with faces that wear something already, and who is on a photograph.
+
+    `avoid` puts nothing where something is, and rejects a face that leaves no kind; `exclude` rejects them all;
+    `ignore` takes them as bare. Whatever is done, the record says what they wear.
+
+    `identity` is `auto` (CelebA's list, or an `identities.csv` beside the photographs) or `folder`: the folder that a
+    photograph is in is the person on it.
+    """
+
+    worn: Literal["avoid", "exclude", "ignore"]
+    identity: Literal["auto", "folder"] = "auto"
+
+
+class Pose(Section):
+    """The limits past which a face is rejected. `max_residual_px` is meant at 256 px and scales with the crop."""
+
+    max_yaw_deg: Annotated[Number, within(0, 90)]
+    max_pitch_deg: Annotated[Number, within(0, 90)]
+    max_roll_deg: Annotated[Number, within(0, 180)]
+    max_residual_px: Annotated[Number, AfterValidator(above_zero)]
+
+
+class Gates(Section):
+    """The bounds of what is measured of a pair (`fdgen.synthesis.realism`); a pair beyond one is drawn again."""
+
+    max_halo: Share
+    min_noise_ratio: Annotated[Number, within(0, 1)]
+    max_noise_ratio: Annotated[Number, within(1, 100)]
+    max_light_deg: Annotated[Number, within(0, 180)]
+    max_light_stops: Annotated[Number, AfterValidator(above_zero)]
+    max_scale_error: Annotated[Number, AfterValidator(above_zero)]
+
+
+class Splits(Section):
+    """How faces are divided, and into what shares."""
+
+    mode: Literal["auto", "official", "identity", "source"]
+    train: Share
+    val: Share
+    test: Share
+
+    @model_validator(mode="after")
+    def _add_up(self) -> Splits:
+        total = self.train + self.val + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"must have train + val + test = 1, got {total:g}")
+        return self
+
+
+class Shards(Section):
+    """The size of a shard."""
+
+    samples: Annotated[int, within(1, 100_000)]
+
+
+class AssetChoice(Section):
+    """Which occluders may be used, and how often; ids or patterns as of a shell (`mask-*`)."""
+
+    packs: Names = ()
+    """Folders of occluders beside those of fdgen. Where they lie is nobody else's business: see `Recipe.as_dict`."""
+    include: Names
+    exclude: Names
+    weights: dict[str, Weight]
+
+    def check(self, asset_ids: Collection[str]) -> None:
+        """Raise `RecipeError` where an id or a pattern matches none of the assets: it is misspelt, or gone."""
+        for key, patterns in (("include", self.include), ("exclude", self.exclude), ("weights", self.weights)):
+            for pattern in patterns:
+                if not fnmatch.filter(asset_ids, pattern):
+                    raise RecipeError(
+                        f"assets.{key} names {pattern!r}, and no asset matches that{did_you_mean(pattern, asset_ids)}",
+                        hint="`fdgen assets list` names them all",
+                    )
+
+    def weight(self, asset_id: str) -> float:
+        """Return the weight of an asset among those of its kind; 0 means that it is not used.
+
+        An exact id wins over patterns, a longer pattern over a shorter one.
+        """
+        if not _matches(asset_id, self.include) or _matches(asset_id, self.exclude):
+            return 0.0
+        if asset_id in self.weights:
+            return self.weights[asset_id]
+        for pattern in sorted(self.weights, key=lambda text: (-len(text), text)):
+            if fnmatch.fnmatchcase(asset_id, pattern):
+                return self.weights[pattern]
+        return 1.0
+
+
+class Recipe(Section):
+    """Everything that a dataset is asked to be. Immutable; made by `Recipe.load` or `Recipe.from_dict`.
+
+    >>> recipe = Recipe.load("masks", ["size_px=128", "coverage.max=0.5"])
+    >>> recipe.size_px, recipe.kinds.shares()
+    (128, {'mask': 1.0})
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    description: str
+    seed: Annotated[int, at_least(0)]
+    size_px: Annotated[int, within(64, 1024)]
+    attempts: Annotated[int, within(1, 1000)]
+    kinds: Kinds
+    several: Several
+    coverage: Coverage
+    faces: FaceChoice = FaceChoice(worn="ignore")  # of the recipes in datasets made before there was a choice
+    pose: Pose
+    strata: Strata
+    gates: Gates
+    splits: Splits
+    shards: Shards
+    assets: AssetChoice
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        """Check what no part can by itself."""
+        known = type(self.kinds).model_fields
+        for pair in self.several.never:
+            for kind in pair.split("+"):
+                if kind not in known:
+                    raise ValueError(f"several.never names no kind {kind!r}{did_you_mean(kind, known)}")
+        self.strata.check(known, (self.coverage.min, self.coverage.max), self.pose.max_yaw_deg)
+        self.outfits()
+        return self
+
+    @classmethod
+    def load(cls, path_or_name: str | Path = "default", overrides: Sequence[str | tuple[str, Any]] = ()) -> Recipe:
+        """Read a built-in recipe by name or a file by path, and apply overrides in their order.
+
+        An override is `"a.b=c"`, c in TOML's notation or a bare string, or a pair `("a.b", value)`. Raises
+        `RecipeError`, naming the file or the override and the law that it breaks.
+        """
+        return cls._validated(*read_recipe(path_or_name, overrides))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Make a recipe of what `as_dict` gave, such as the `recipe` of a dataset.json; every value must be there."""
+        return cls._validated(values, "", ())
+
+    @classmethod
+    def _validated(cls, values: Mapping[str, Any], where: str, overridden: Sequence[str]) -> Recipe:
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            laws = []
+            for problem in error.errors():
+                key = ".".join(str(part) for part in problem["loc"])
+                at_fault = any(name == key or name.startswith(f"{key}.") for name in overridden)
+                laws.append(f"{where}: {_law(key, problem)}" if where and not at_fault else _law(key, problem))
+            hint = "`fdgen recipe show default` explains every value"
+            raise RecipeError("; ".join(laws), hint=hint) from error
+
+    def check_assets(self, asset_ids: Collection[str]) -> None:
+        """Raise `RecipeError` where a name matches no asset, or where a kind that is drawn is left without any.
+
+        An asset's id begins with its kind.
+        """
+        self.assets.check(asset_ids)
+        for kind in self.kinds.shares():
+            if not any(one.startswith(f"{kind}-") and self.assets.weight(one) > 0 for one in asset_ids):
+                raise RecipeError(
+                    f"the recipe draws the kind {kind!r}, and leaves no asset of it to wear",
+                    hint=f"widen assets.include, or set kinds.{kind}=0",
+                )
+
+    def outfits(self) -> dict[Outfit, float]:
+        """Return the probability of each outfit: the kinds that a face wears, the lowest layer first."""
+        return outfits(self.kinds.shares(), self.several)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them.
+
+        Without `assets.packs`: a dataset names its assets by their digests, and no folder of any machine. Without
+        `faces.identity` where it is `auto`: recipes are what they were before there was a choice.
+        """
+        values = self.model_dump(mode="json", exclude={"assets": {"packs"}})
+        if values["faces"]["identity"] == "auto":
+            del values["faces"]["identity"]
+        return values
+
+    def digest(self) -> str:
+        """Return the sha256 of all that decides pixels and layout: everything but `name` and `description`."""
+        return digest_json({key: value for key, value in self.as_dict().items() if key not in ("name", "description")})
+
+    def flat(self) -> dict[str, Any]:
+        """Return one level of dotted keys, as in overrides: what a comparison of two recipes lists."""
+        return dict(flatten(self.as_dict()))
+
+    def to_toml(self) -> str:
+        """Write the whole recipe as TOML; `Recipe.load` reads it back to an equal one."""
+        return write_tables(self.model_dump(mode="json"))
+
+
+def _matches(asset_id: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(asset_id, pattern) for pattern in patterns)
+
+
+_TYPES = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be text",
+    "tuple_type": "must be a list of names",
+    "dict_type": "must be a table",
+    "model_type": "must be a table",
+    "finite_number": "must be a finite number",
+    "extra_forbidden": "is not a key of a recipe",
+    "missing": "is missing",
+}
+_PLAIN = ("missing", "extra_forbidden")
+
+
+def _law(key: str, problem: Mapping[str, Any]) -> str:
+    kind, value = problem["type"], problem["input"]
+    if kind == "value_error":
+        return f"{key} {problem['ctx']['error']}".strip()
+    if kind == "literal_error":
+        return f"{key} must be one of {problem['ctx']['expected']}, got {value!r}"
+    if kind == "string_pattern_mismatch":
+        return f"{key} must be of letters, digits, '.', '_' and '-' and start with a letter or digit, got {value!r}"
+    text = _TYPES.get(kind, problem["msg"])
+    return f"{key} {text}" if kind in _PLAIN else f"{key} {text}, got {value!r}"

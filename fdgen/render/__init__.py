@@ -1,0 +1,1 @@
+"""From mesh to pixels: rasteriser, scene, shading, blending, compositing."""

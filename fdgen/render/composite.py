@@ -1,0 +1,110 @@
+"""The blend law: outside the mask nothing changes, not by one level in one channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from fdgen.analysis.jpeg import recompress
+from fdgen.analysis.lighting import LUMINANCE, TO_LIGHT, TO_SRGB
+from fdgen.analysis.optics import Optics, grain, reach_px, spread
+from fdgen.arrays import F32, Image
+from fdgen.contract.frame import Frame
+from fdgen.render.draw import Layer
+from fdgen.render.kernels import lay_over, round_levels
+
+_LEAST_COVERAGE = 1.0 / 510
+"""Half a level of an 8-bit alpha: less of an occluder than this is none."""
+_LEAST_SHADOW = 0.007
+"""A share of light whose loss stays under a level at any brightness."""
+
+
+def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
+    """Give a layer the photograph's own blur and halos, and its noise by `seed`."""
+    size, reach = layer.opacity_HW.shape[0], reach_px(optics) + 2
+    rows, columns = (slice(max(0, side.start - reach), min(size, side.stop + reach)) for side in layer.box)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return layer
+
+    def drawn(image: F32) -> F32:
+        result = np.zeros_like(image)
+        result[rows, columns] = spread(np.ascontiguousarray(image[rows, columns]), optics)
+        return result
+
+    return replace(
+        layer,
+        colour_HWC=drawn(layer.colour_HWC),
+        opacity_HW=drawn(layer.opacity_HW),
+        silhouette_HW=drawn(layer.silhouette_HW),
+        clear_HW=drawn(layer.clear_HW) if layer.clear_HW.any() else layer.clear_HW,
+        grain_HWC=grain((rows.stop - rows.start, columns.stop - columns.start), optics, seed),
+        box=(rows, columns),
+    )
+
+
+def under_hair(layer: Layer, matte_HW: F32) -> Layer:
+    """Return a layer with hair over it: what the matte (H, W), 0 to 1, hides is neither drawn nor darkened.
+
+    Where it hides all, the photograph stays as it is.
+    """
+    shows = 1 - matte_HW
+    return replace(
+        layer,
+        colour_HWC=np.asarray(cv2.multiply(layer.colour_HWC, cv2.merge((shows, shows, shows))), np.float32),
+        opacity_HW=layer.opacity_HW * shows,
+        silhouette_HW=layer.silhouette_HW * shows,
+        clear_HW=layer.clear_HW * shows,
+        shadow_HW=layer.shadow_HW * shows,
+    )
+
+
+def composite(
+    clean_HWC: Image,
+    layers: Sequence[Layer],
+    *,
+    grey: bool = False,
+    jpeg_quality: int = 0,
+    frame: Frame | None = None,
+) -> tuple[Image, Image, Image]:
+    """Lay occluders over a photograph, the first lowest: (occluded_HWC, mask_HW, alpha_HW).
+
+    `mask` is 255 wherever a layer covers or shades a pixel, else 0; where it is 0, `occluded` equals `clean` exactly.
+    `alpha` is the silhouette of all layers together, shadows left out. `grey` keeps a colourless photograph colourless.
+    With a `jpeg_quality` what lies under the mask is coded as the file of the photograph was, whose pixels `frame` maps
+    to those of the crop.
+    """
+    shape = clean_HWC.shape[:2]
+    levels, noise = clean_HWC.astype(np.float32), np.zeros((*shape, 3), np.float32)
+    uncovered, touched = np.ones(shape, np.float32), np.zeros(shape, np.bool_)
+    for layer in layers:
+        lay_over(
+            levels,
+            noise,
+            uncovered,
+            touched,
+            layer.colour_HWC,
+            layer.opacity_HW,
+            layer.silhouette_HW,
+            layer.clear_HW,
+            layer.shadow_HW,
+            layer.shadow_rgb,
+            layer.grain_HWC,
+            layer.box[0].start,
+            layer.box[1].start,
+            TO_SRGB,
+            TO_LIGHT,
+            _LEAST_COVERAGE,
+            _LEAST_SHADOW,
+        )
+    occluded = clean_HWC.copy()
+    if grey:
+        levels, noise = (np.repeat(cv2.transform(image, LUMINANCE[None])[..., None], 3, 2) for image in (levels, noise))
+    round_levels(levels, noise, touched, occluded)
+    if jpeg_quality and frame is not None:
+        recompress(occluded, touched, frame, jpeg_quality)
+    mask = touched.view(np.uint8) * np.uint8(255)
+    alpha = ((1 - uncovered) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    return occluded, mask, alpha

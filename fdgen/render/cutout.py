@@ -1,0 +1,69 @@
+"""Compiled kernels for surfaces with holes: a texture says where the surface is, and how much it covers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fdgen.arrays import F32, I32
+from fdgen.runtime.jit import compiled
+
+
+@compiled
+def rasterise_cutout(
+    points: F32, faces: I32, uv_N2: F32, cutout_HW2: F32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32
+) -> None:
+    """Draw triangles as `rasterise` does, with holes: nothing is there where `cutout_HW2` is under a half in channel 0.
+
+    `uv_N2` are texture coordinates of the points.
+    """
+    height, width = depth_HW.shape
+    for t in range(faces.shape[0]):
+        i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
+        x0, y0, z0 = points[i, 0], points[i, 1], points[i, 2]
+        x1, y1, z1 = points[j, 0], points[j, 1], points[j, 2]
+        x2, y2, z2 = points[k, 0], points[k, 1], points[k, 2]
+        det = (y1 - y2) * (x0 - x2) + (x2 - x1) * (y0 - y2)
+        if abs(det) < 1e-9:
+            continue
+        left = max(0, int(np.ceil(min(x0, x1, x2) - 0.75)))
+        right = min(width - 1, int(np.floor(max(x0, x1, x2) - 0.25)))
+        top = max(0, int(np.ceil(min(y0, y1, y2) - 0.75)))
+        bottom = min(height - 1, int(np.floor(max(y0, y1, y2) - 0.25)))
+        ax, ay = (y1 - y2) / det, (x2 - x1) / det
+        bx, by = (y2 - y0) / det, (x0 - x2) / det
+        for y in range(top, bottom + 1):
+            for x in range(left, right + 1):
+                px = x + (0.75 if y % 2 == 0 else 0.25) - x2
+                py = y + (0.25 if x % 2 == 0 else 0.75) - y2
+                a = ax * px + ay * py
+                b = bx * px + by * py
+                c = 1.0 - a - b
+                if a < -1e-6 or b < -1e-6 or c < -1e-6:
+                    continue
+                z = a * z0 + b * z1 + c * z2
+                if z <= depth_HW[y, x]:
+                    continue
+                u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
+                v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
+                if sample_one(cutout_HW2, 0, u, v) < 0.5:
+                    continue
+                depth_HW[y, x] = z
+                face_id_HW[y, x] = t
+                bary_HW2[y, x, 0] = a
+                bary_HW2[y, x, 1] = b
+
+
+@compiled
+def sample_one(texture: F32, channel: int, u: float, v: float) -> Any:
+    """Return one channel of a texture at (u, v): bilinear, wrapping on both sides."""
+    height, width = texture.shape[0], texture.shape[1]
+    x, y = (u - np.floor(u)) * width - 0.5, (v - np.floor(v)) * height - 0.5
+    xi, yi = int(np.floor(x)), int(np.floor(y))
+    fx, fy = x - xi, y - yi
+    xa, ya = (xi if xi >= 0 else width - 1), (yi if yi >= 0 else height - 1)
+    xb, yb = (xi + 1 if xi + 1 < width else 0), (yi + 1 if yi + 1 < height else 0)
+    near = (1.0 - fx) * texture[ya, xa, channel] + fx * texture[ya, xb, channel]
+    far = (1.0 - fx) * texture[yb, xa, channel] + fx * texture[yb, xb, channel]
+    return (1.0 - fy) * near + fy * far

@@ -1,0 +1,242 @@
+"""Mesh to layer: depth-tested against the head, lit by the photograph's own light, with the shadow it throws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.analysis.lighting import FaceLight
+from fdgen.arrays import F32, F64
+from fdgen.render.cutout import rasterise_cutout
+from fdgen.render.kernels import rasterise, resolve, sh_irradiance, shade, splat_shadow
+from fdgen.render.mesh import Mesh, Strand
+from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
+
+_TALLEST_CM = 4.0
+"""Height above the head past which an occluder casts its shadow no further."""
+
+_SAMPLES = 400
+"""Vertices whose shading is kept, before those that are hidden are left out: enough to tell a lamp by."""
+_SKIN_DEEP_CM = 0.05
+"""How far behind what is drawn at its sample a vertex may lie and still count as seen."""
+
+DARK = np.zeros((1, 1, 3), np.float32)
+"""The environment in which a mirror sees nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one occluder adds to a photograph, at the size of the crop, in linear light.
+
+    `colour_HWC` is premultiplied by the share of the pixel it covers; `opacity_HW` is what it takes from what lies
+    behind, `silhouette_HW` its geometric coverage whatever its transparency, and `clear_HW` that of clear glass,
+    which changes what is seen and is no part of the silhouette. `shadow_HW` is the share of light it takes from the
+    head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HWC` is noise of the box to add in sRGB
+    levels, where the occluder shows. Beyond the rows and columns of `box` only the shadow is not zero. `shading_N4`
+    samples how it was lit where it shows: a normal in the camera's frame, and the light that a white matte surface
+    would have sent back from there.
+    """
+
+    colour_HWC: F32
+    opacity_HW: F32
+    silhouette_HW: F32
+    clear_HW: F32
+    shadow_HW: F32
+    shadow_rgb: F32
+    grain_HWC: F32
+    box: tuple[slice, slice]
+    shading_N4: F32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a mesh is drawn. Lengths in cm.
+
+    `bias_cm` moves the head back before the depth test, for things that press into soft skin or hair; without
+    `depth_test` the mesh lies in front of everything. `occlusion` scales the ambient occlusion of the mesh by itself,
+    `translucent` lets red light bleed into it as in skin, `shadow` scales the shadow it throws.
+    """
+
+    depth_test: bool = True
+    bias_cm: float = 0.0
+    occlusion: float = 1.0
+    translucent: bool = False
+    shadow: float = 1.0
+
+
+def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> Layer:
+    """Render a mesh over a scene. Pure: the same arguments give the same bytes.
+
+    `environment` (H, W, 3) is what its mirrors see, as radiance relative to the mean light on the face.
+    """
+    size, step, scale = scene.size_px, SUPERSAMPLE, scene.pose.scale_px
+    colour = np.zeros((size, size, 3), np.float32)
+    opacity, silhouette, clear, shadow = (np.zeros((size, size), np.float32) for _ in range(4))
+    points = sample_points(scene.pose, mesh.vertices_cm)
+    rows, columns = box = _bounding_box(points, size)
+    grain = np.zeros((max(0, rows.stop - rows.start), max(0, columns.stop - columns.start), 3), np.float32)
+    layer = Layer(colour, opacity, silhouette, clear, shadow, _shadow_colour(scene.light), grain, box)
+    if rows.start >= rows.stop or columns.start >= columns.stop:
+        return layer
+    points[:, 0] -= columns.start * step
+    points[:, 1] -= rows.start * step
+    window = (slice(rows.start * step, rows.stop * step), slice(columns.start * step, columns.stop * step))
+    head = np.ascontiguousarray(scene.depth_HW[window])
+    depth = head - np.float32(style.bias_cm * scale) if style.depth_test else np.full_like(head, FAR)
+    face_id = np.full(depth.shape, -1, np.int32)
+    bary = np.empty((*depth.shape, 2), np.float32)
+    if len(mesh.cutout_HW2) > 1:
+        rasterise_cutout(points, mesh.faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, bary)
+    else:
+        rasterise(points, mesh.faces, depth, face_id, bary)
+
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    height, gap = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    resolve(face_id, depth, head, float(FAR), step, height, gap)
+    ambient = _ambient_occlusion(height, scale, style.occlusion)
+    pixels = _shade(scene, mesh, face_id, bary, environment, ambient)
+    if style.translucent and not scene.light.grey:
+        pixels[..., :3] *= ambient[..., None] ** np.array([-0.15, 0.05, 0.08], np.float32)
+    colour[rows, columns] = pixels[..., :3] * scene.light_residual_HW[rows, columns, None]
+    opacity[rows, columns] = pixels[..., 3]
+    silhouette[rows, columns] = pixels[..., 4]
+    clear[rows, columns] = pixels[..., 5]
+    if style.shadow > 0:
+        shadow[:] = _shadow(scene, silhouette, gap, rows, columns) * np.float32(style.shadow)
+    return replace(layer, shading_N4=_sample_shading(scene, mesh, points, depth, ambient, box))
+
+
+def _bounding_box(points: F32, size: int) -> tuple[slice, slice]:
+    """Return the rows and columns of the crop that the points touch, with a margin; empty where they miss it."""
+    columns, rows = (_within(points[:, axis], size) for axis in (0, 1))
+    return rows, columns
+
+
+def _within(samples: F32, size: int) -> slice:
+    """Return the pixels, of `size`, between the least and the greatest of sample coordinates."""
+    low = int(np.floor(samples.min() / SUPERSAMPLE)) - 1
+    high = int(np.ceil(samples.max() / SUPERSAMPLE)) + 1
+    return slice(min(max(low, 0), size), min(max(high, 0), size))
+
+
+def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, environment: F32, ambient: F32) -> F32:
+    """Light the mesh's vertices and shade the pixels: premultiplied RGB, opacity, silhouette, clear glass (h, w, 6)."""
+    light = scene.light
+    normals = _towards_viewer(scene, mesh.normals, mesh.two_sided_N)
+    lit = mesh.albedo_N3 * sh_irradiance(normals, light.harmonics, light.floor)[:, None]
+    if not light.grey:
+        lit *= light.tint
+    surface = mesh.surface_N8
+    if mesh.strands:
+        surface = surface.copy()
+        screen = scene.pose.to_screen(mesh.vertices_cm)
+        for strand in mesh.strands:
+            fade = _under_hair(scene, screen, strand)
+            surface[strand.start : strand.start + strand.rings * strand.ring, 1] *= np.repeat(fade, strand.ring)
+    main = np.append(light.direction, np.float32(1.3 * light.directional * light.mean_irradiance)).astype(np.float32)
+    seen = environment * np.float32(light.mean_irradiance * light.surround) * light.tint
+    out = np.empty((*ambient.shape, 6), np.float32)
+    shade(
+        face_id,
+        bary,
+        mesh.faces,
+        mesh.parts_M,
+        lit.astype(np.float32),
+        normals,
+        mesh.uv_N2,
+        surface,
+        mesh.texture,
+        mesh.cutout_HW2,
+        seen.astype(np.float32),
+        main,
+        light.tint,
+        ambient,
+        SUPERSAMPLE,
+        out,
+    )
+    return out
+
+
+def _sample_shading(scene: Scene, mesh: Mesh, points: F32, depth: F32, ambient: F32, box: tuple[slice, slice]) -> F32:
+    """Return `Layer.shading_N4` at about `_SAMPLES` vertices, those of them that are seen; `depth` is what is drawn."""
+    some = slice(None, None, 1 + len(points) // _SAMPLES)
+    x, y, z = points[some].T
+    inside = (x >= 0) & (y >= 0) & (x < depth.shape[1]) & (y < depth.shape[0]) & (mesh.surface_N8[some, 1] > 0.5)
+    column, row = x[inside].astype(np.int64), y[inside].astype(np.int64)
+    seen = z[inside] >= depth[row, column] - np.float32(_SKIN_DEEP_CM * scene.pose.scale_px)
+    row, column = row[seen] // SUPERSAMPLE, column[seen] // SUPERSAMPLE
+    normals = _towards_viewer(scene, mesh.normals[some][inside][seen], mesh.two_sided_N[some][inside][seen])
+    light = sh_irradiance(normals, scene.light.harmonics, scene.light.floor) * ambient[row, column]
+    light *= scene.light_residual_HW[box][row, column]
+    return np.column_stack([normals, light]).astype(np.float32)
+
+
+def _towards_viewer(scene: Scene, normals: F64, two_sided: npt.NDArray[np.bool_]) -> F32:
+    """Return normals in the camera's frame; those of cloth that is seen from behind are turned round."""
+    turned = scene.pose.to_view(normals).astype(np.float32)
+    turned[two_sided & (turned[:, 2] < -0.15)] *= -1
+    return turned
+
+
+def _under_hair(scene: Scene, screen: F64, strand: Strand) -> F32:
+    """Return how much of each ring of a strand shows: once it runs where there is no skin, it stays hidden."""
+    rings = screen[strand.start : strand.start + strand.rings * strand.ring].reshape(strand.rings, strand.ring, 3)
+    path = rings.mean(1)[:, :2].astype(np.float32)
+    likeness = scene.skin_likeness(path)
+    shows = np.clip((likeness - 0.12) * 4.0, 0.0, 1.0)
+    shows[: strand.shown] = 1.0
+    shows = np.maximum(shows, np.append(shows[1:], shows[-1]))  # one ring over a dark lash or mole does not end it
+    return np.minimum.accumulate(shows).astype(np.float32)
+
+
+def _ambient_occlusion(height: F32, scale_px: float, strength: float) -> F32:
+    """Return the share of light left in the occluder's own hollows: its depth against its blur at two radii."""
+    hit = height > FAR / 2
+    if strength <= 0 or not hit.any():
+        return np.ones_like(height)
+    filled = np.where(hit, height, height[hit].min())
+    hollow = np.zeros_like(filled)
+    for radius_cm, weight in ((0.22, 0.32), (0.7, 0.36)):
+        deeper = np.asarray(cv2.GaussianBlur(filled, (0, 0), radius_cm * scale_px), np.float32) - filled
+        hollow += np.float32(weight) * np.clip(deeper / np.float32(radius_cm * scale_px) - 0.05, 0.0, 1.2)
+    return np.clip(1 - hollow * np.float32(strength), 0.35, 1.0)
+
+
+def _shadow(scene: Scene, silhouette: F32, gap: F32, rows: slice, columns: slice) -> F32:
+    """Return the share of light (H, W) that the occluder takes from the head: contact and cast shadow.
+
+    The cast shadow is splatted: each pixel of the occluder lies `gap` px above the head and shades what the main light
+    would have reached there. The contact shadow is the sky that a near occluder hides from skin beside it.
+    """
+    size, scale, light = scene.size_px, scene.pose.scale_px, scene.light
+    over_head = gap >= 0
+    if not over_head.any():
+        return np.zeros((size, size), np.float32)
+    height = np.minimum(gap, np.float32(_TALLEST_CM * scale))
+    present = silhouette[rows, columns]
+    slope = max(float(light.direction[2]), 0.35)
+    cast, near = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
+    dx, dy = -float(light.direction[0]) / slope, float(light.direction[1]) / slope
+    splat_shadow(np.ascontiguousarray(present), height, dx, dy, rows.start, columns.start, cast)
+    near[rows, columns] = present * over_head * np.exp(np.maximum(height, 0) / np.float32(-1.2 * scale))
+    mean_height_cm = float(height[over_head].mean()) / scale
+    half = (size // 2, size // 2)  # wide blurs at half the size: they have nothing finer to lose
+    thrown = cv2.resize(cast, half, interpolation=cv2.INTER_AREA)
+    around = cv2.resize(near, half, interpolation=cv2.INTER_AREA)
+    thrown = cv2.GaussianBlur(thrown, (0, 0), (0.12 + 0.18 * mean_height_cm) * scale / 2)
+    around = cv2.GaussianBlur(around, (0, 0), 0.7 * scale / 2)
+    soft = thrown * np.float32(0.2 + 0.5 * light.directional) + around * np.float32(0.30)
+    taken = cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)
+    taken = np.clip(taken + 0.50 * cv2.GaussianBlur(near, (0, 0), 0.22 * scale), 0.0, 0.8)
+    shadow: F32 = taken * scene.head_coverage_HW
+    return shadow
+
+
+def _shadow_colour(light: FaceLight) -> F32:
+    """Shadows on skin keep more red: light comes back through it."""
+    if light.grey:
+        return np.full(3, 0.85, np.float32)
+    return np.array([0.68, 0.85, 0.89], np.float32)

@@ -1,0 +1,295 @@
+"""A photograph made ready for occluders: pose, personal mesh, depth of the head, light and optics."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.analysis.face_grid import GRID_PX
+from fdgen.analysis.geometry import HeadPose, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
+from fdgen.analysis.hair import STATES, Hair, find_hair
+from fdgen.analysis.lighting import (
+    RESIDUAL_GRID,
+    FaceLight,
+    estimate_light,
+    luminance,
+    outlined_skin,
+    skin_mask,
+    to_linear,
+)
+from fdgen.analysis.noise import luma, noise_levels
+from fdgen.analysis.optics import Optics, estimate_optics
+from fdgen.analysis.worn_already import WORN, find_worn
+from fdgen.arrays import F32, F64, I32
+from fdgen.render.kernels import rasterise
+from fdgen.runtime.processes import one_blas_thread
+
+if TYPE_CHECKING:
+    from fdgen.faces.face import Face
+
+
+SUPERSAMPLE = 2
+"""Samples a pixel and axis in everything that is rasterised."""
+
+FAR = np.float32(-1e9)
+"""Depth where there is no head."""
+
+ANALYSIS_VERSION = "7"
+"""Version of `Analysis`; a cached one of another version is computed anew."""
+
+_LIGHT_PX = 128
+
+_POSE = np.dtype(
+    [
+        ("scale_px", "<f8"),
+        ("rotation", "<f8", (3, 3)),
+        ("shift_px", "<f8", 2),
+        ("residual_px", "<f8"),
+        ("depth_slope", "<f8", 2),
+    ]
+)
+_LIGHT = np.dtype(
+    [
+        ("harmonics", "<f4", 9),
+        ("floor", "<f8"),
+        ("direction", "<f4", 3),
+        ("directional", "<f8"),
+        ("mean_irradiance", "<f8"),
+        ("tint", "<f4", 3),
+        ("skin", "<f4", 3),
+        ("skin_albedo", "<f8"),
+        ("residual", "<f4", (RESIDUAL_GRID, RESIDUAL_GRID)),
+        ("surround", "<f8"),
+        ("grey", "?"),
+    ]
+)
+_OPTICS = np.dtype(
+    [
+        ("blur_px", "<f8"),
+        ("noise_levels", "<f8"),
+        ("halo", "<f8"),
+        ("grain_px", "<f8"),
+        ("chroma_share", "<f8"),
+        ("jpeg_quality", "<i8"),
+    ]
+)
+_PARTS = np.dtype([("pose", _POSE), ("light", _LIGHT), ("optics", _OPTICS)])
+_HAIR = np.dtype([("state", "u1"), ("matte", "u1", (GRID_PX, GRID_PX))])
+_LAYOUT = np.dtype([("parts", _PARTS), ("worn", "?", len(WORN)), ("hair", _HAIR), ("skin_noise_levels", "<f8")])
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is estimated of a photograph from its pixels and landmarks: slow to find, small to keep.
+
+    `worn` lists what `fdgen.analysis.worn_already` saw in it, `hair` what falls over the face: the decisions are kept,
+    not the scores.
+    `skin_noise_levels` is the noise on flat spots of the face (`fdgen.analysis.noise`), 0 where there are too few.
+    """
+
+    pose: HeadPose
+    light: FaceLight
+    optics: Optics
+    worn: tuple[str, ...]
+    hair: Hair
+    skin_noise_levels: float
+
+    def to_bytes(self) -> bytes:
+        """Serialise without loss."""
+        record = np.zeros((), _LAYOUT)
+        for part in _PARTS.names or ():
+            for name in _PARTS[part].names or ():
+                record["parts"][part][name] = getattr(getattr(self, part), name)
+        record["worn"] = [kind in self.worn for kind in WORN]
+        record["hair"] = STATES.index(self.hair.state), self.hair.matte
+        record["skin_noise_levels"] = self.skin_noise_levels
+        return zlib.compress(record.tobytes(), 1)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Analysis:
+        """Read back what `to_bytes` wrote; raise `ValueError` where the bytes are anything else."""
+        try:
+            (record,) = np.frombuffer(zlib.decompress(data), _LAYOUT)
+        except zlib.error as error:
+            raise ValueError(f"this is no packed analysis: {error}") from error
+
+        def read(part: str) -> dict[str, Any]:
+            names = _PARTS[part].names or ()
+            values = {name: record["parts"][part][name] for name in names}
+            return {name: value.copy() if value.ndim else value.item() for name, value in values.items()}
+
+        pose = read("pose")
+        slope = tuple(pose.pop("depth_slope").tolist())
+        worn = tuple(kind for kind, is_worn in zip(WORN, record["worn"], strict=True) if is_worn)
+        if (state := int(record["hair"]["state"])) >= len(STATES):
+            raise ValueError(f"this is no packed analysis: its hair has the state {state}")
+        return cls(
+            pose=HeadPose(**pose, depth_slope=slope),
+            light=FaceLight(**read("light")),
+            optics=Optics(**read("optics")),
+            worn=worn,
+            hair=Hair(record["hair"]["matte"].copy(), STATES[state]),
+            skin_noise_levels=float(record["skin_noise_levels"]),
+        )
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything an occluder needs of a photograph.
+
+    `mesh_cm` (468, 3) is the personal face in head cm, `depth_HW` the screen z in px of face and skull at
+    `SUPERSAMPLE` times the crop's size, `FAR` beside the head.
+    """
+
+    face: Face
+    mesh_cm: F64
+    depth_HW: F32
+    analysis: Analysis
+
+    @classmethod
+    @one_blas_thread()
+    def of(cls, face: Face, analysis: Analysis | None = None) -> Scene:
+        """Analyse a face; `analysis` is one made before of the same face, and saves most of the time."""
+        size = face.landmarks.size_px
+        points = face.landmarks.points_px
+        pose = fit_pose(points) if analysis is None else analysis.pose
+        mesh = personal_face(points, pose)
+        triangles = canonical_face().triangles
+        n = size * SUPERSAMPLE
+        depth = np.full((n, n), FAR, np.float32)
+        m = n if analysis is None else 0
+        ids, bary = np.full((m, m), -1, np.int32), np.zeros((m, m, 2), np.float32)
+        rasterise(sample_points(pose, mesh), triangles, depth, ids, bary)
+        if analysis is None:
+            step = SUPERSAMPLE
+            normals = pose.to_view(vertex_normals(mesh, triangles))
+            analysis = _analyse(face, pose, triangles, normals, ids[::step, ::step], bary[::step, ::step])
+        skull_cm, skull_faces = skull(mesh)
+        skull_points = sample_points(pose, skull_cm)
+        rasterise(skull_points, facing(skull_points, skull_faces), depth, ids, bary)
+        return cls(face, mesh, depth, analysis)
+
+    @property
+    def size_px(self) -> int:
+        """Side of the crop."""
+        return self.face.landmarks.size_px
+
+    @property
+    def pose(self) -> HeadPose:
+        """How the head is turned."""
+        return self.analysis.pose
+
+    @property
+    def light(self) -> FaceLight:
+        """The light on this face."""
+        return self.analysis.light
+
+    @cached_property
+    def linear_HWC(self) -> F32:
+        """The photograph in linear light."""
+        return to_linear(self.face.clean_HWC)
+
+    @cached_property
+    def light_residual_HW(self) -> F32:
+        """`FaceLight.residual` at the size of the crop."""
+        size = (self.size_px, self.size_px)
+        return np.asarray(cv2.resize(self.light.residual, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+    @cached_property
+    def hair_HW(self) -> F32:
+        """How far hair hides what is put on the face, 0 to 1."""
+        return self.analysis.hair.at_size(self.size_px)
+
+    @cached_property
+    def head_coverage_HW(self) -> F32:
+        """Where there is head for a shadow to fall on, 0 to 1, with a soft rim."""
+        size = (self.size_px, self.size_px)
+        on_head = (self.depth_HW > FAR / 2).view(np.uint8) * np.uint8(255)
+        small = np.asarray(cv2.resize(on_head, size, interpolation=cv2.INTER_AREA), np.float32)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5 * self.size_px / 256), np.float32) * np.float32(1 / 255)
+
+    @cached_property
+    def _smooth_HWC(self) -> npt.NDArray[np.uint8]:
+        blurred = cv2.GaussianBlur(self.face.clean_HWC, (0, 0), 2.0 * self.size_px / 256)
+        return np.asarray(blurred, np.uint8)
+
+    def skin_likeness(self, points_px: F32) -> F32:
+        """Say how much the photograph looks like this face's skin at points (N, 2) of the crop: 0 to 1, (N,).
+
+        Where it does not, hair or a hat may hide a strap.
+        """
+        x, y = points_px[None, :, 0], points_px[None, :, 1]
+        seen = cv2.remap(self._smooth_HWC, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        colour, skin = to_linear(np.asarray(seen, np.uint8)), self.light.skin
+        brightness = np.log((luminance(colour) + 1e-3) / (luminance(skin) + 1e-3))
+        chroma = np.log((colour + 0.01) / (skin + 0.01))
+        chroma -= chroma.mean(-1, keepdims=True)
+        distance = (brightness / 0.95) ** 2 + (chroma**2).sum(-1) / 0.30**2
+        likeness: F32 = np.exp(-0.5 * distance).astype(np.float32)
+        return likeness
+
+
+def sample_points(pose: HeadPose, points_cm: F64) -> F32:
+    """Project head points to the sample grid: x and y in samples, z in px of the crop."""
+    screen = pose.to_screen(points_cm)
+    screen[:, :2] *= SUPERSAMPLE
+    return screen.astype(np.float32)
+
+
+def facing(points: F32, faces: I32) -> I32:
+    """Return the faces of a closed surface that are turned to the viewer."""
+    a, b, c = (points[faces[:, corner], :2] for corner in range(3))
+    signed_area: F32 = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+    return np.ascontiguousarray(faces[signed_area < 0])
+
+
+def skull(mesh_cm: F64) -> tuple[F64, I32]:
+    """Return an ellipsoid behind the personal face: the head that temples and ear loops disappear behind."""
+    half_width = 0.5 * (mesh_cm[454, 0] - mesh_cm[234, 0])
+    centre_x = 0.5 * (mesh_cm[454, 0] + mesh_cm[234, 0])
+    top, chin = mesh_cm[10, 1], mesh_cm[152, 1]
+    polar, around = np.mgrid[0 : np.pi : 17j, 0 : 2 * np.pi : 25j]
+    vertices = np.column_stack(
+        [
+            (centre_x + 0.985 * half_width * np.sin(polar) * np.sin(around)).ravel(),
+            (0.5 * (top + chin) + 2.2 + (0.5 * (top - chin) + 1.6) * np.cos(polar)).ravel(),
+            (-3.2 + 7.3 * np.sin(polar) * np.cos(around)).ravel(),
+        ]
+    )
+    return vertices, grid_faces(17, 25)
+
+
+def _analyse(
+    face: Face, pose: HeadPose, triangles: I32, normals: F64, ids_HW: npt.NDArray[np.int32], bary_HW2: F32
+) -> Analysis:
+    """Estimate light and optics from the pixels under the face mesh; `normals` are its vertices', in view.
+
+    Light is smooth, so it is read off a picture of about `_LIGHT_PX`; edges and noise are read off the full one.
+    """
+    skin = skin_mask(face.landmarks.points_px, ids_HW >= 0)
+    step = max(1, face.landmarks.size_px // _LIGHT_PX)
+    seen = (slice(None, None, step), slice(None, None, step))
+    corner = triangles[np.maximum(ids_HW[seen], 0)]
+    first, second = bary_HW2[..., :1][seen], bary_HW2[..., 1:][seen]
+    normals = normals.astype(np.float32)
+    pixel = first * normals[corner[..., 0]] + second * normals[corner[..., 1]]
+    pixel += (1 - first - second) * normals[corner[..., 2]]
+    pixel /= np.linalg.norm(pixel, axis=-1, keepdims=True) + np.float32(1e-9)
+    height, width = pixel.shape[:2]
+    small = np.asarray(cv2.resize(face.clean_HWC, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    outlined = outlined_skin(face.landmarks.points_px, face.landmarks.size_px)
+    light = estimate_light(small, to_linear(small), pixel, skin[seen])
+    return Analysis(
+        pose=pose,
+        light=light,
+        optics=estimate_optics(face.clean_HWC, skin, face.landmarks.frame),
+        worn=find_worn(face.clean_HWC),
+        hair=find_hair(face.clean_HWC, face.landmarks.points_px, pose),
+        skin_noise_levels=noise_levels(luma(face.clean_HWC), outlined) or 0.0,
+    )

@@ -1,0 +1,1 @@
+"""From one face to one triplet: draw, render, measure, accept."""

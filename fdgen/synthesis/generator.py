@@ -1,0 +1,211 @@
+"""One face to one triplet, and back from a record to the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from fdgen.analysis.hair import UNDER_HAIR
+from fdgen.analysis.worn_already import fits, worn_by
+from fdgen.arrays import Image
+from fdgen.assets import Asset, AssetLibrary
+from fdgen.contract.digests import canonical_json
+from fdgen.contract.records import Reject, SampleRecord, Triplet, sample_key
+from fdgen.errors import AssetError
+from fdgen.faces.face import Face
+from fdgen.occluders import Placement, occluder_of
+from fdgen.recipe.combinations import Outfit
+from fdgen.recipe.schema import Recipe
+from fdgen.render.composite import composite, match_sensor, under_hair
+from fdgen.render.draw import Layer
+from fdgen.render.scene import Analysis, Scene
+from fdgen.runtime.processes import one_blas_thread
+from fdgen.runtime.rng import sample_rng
+from fdgen.synthesis.acceptance import Failure, check_coverage, check_gates, check_pose, check_worn, region_coverage
+from fdgen.synthesis.realism import measure
+from fdgen.synthesis.targets import Target, Targets
+
+_MOST_DRAWS = 200
+"""Draws of an outfit before a face counts as leaving none: one in twenty that fits is missed by one face in 30,000."""
+
+
+@one_blas_thread()
+def generate(
+    face: Face,
+    recipe: Recipe,
+    library: AssetLibrary,
+    variant: int = 0,
+    *,
+    split: str = "train",
+    analysis: Analysis | None = None,
+    targets: Targets | None = None,
+) -> Triplet | Reject:
+    """Put occluders on a face: a function of (recipe, source digest, variant, split) alone.
+
+    What is asked of the sample (kinds, stratum) is drawn once; placements that break a law of the recipe, or miss that,
+    are drawn again, so that kinds and strata keep their proportions. `analysis` is one made before of this face;
+    `targets` are those of the recipe, needed where it asks for strata of placements (`coverage_trials.find_targets`).
+    """
+    source = face.source
+    scene = Scene.of(face, analysis)
+    rng = sample_rng(recipe.seed, source.sha256, variant)
+    worn = worn_by(source.attributes, scene.analysis.worn)
+    target = _draw_target(targets or Targets.of(recipe), rng, worn if recipe.faces.worn == "avoid" else ())
+    failure = check_pose(scene.pose, recipe.pose, face.landmarks.size_px) or target.check_pose(scene.pose.yaw_deg)
+    failure = failure or check_worn(worn, recipe.faces, fits(target.outfit, worn))
+    if failure is None:
+        for attempt in range(target.attempts):
+            attempt_rng = rng.spawn(1)[0]
+            placements = wear(scene, target.outfit, recipe, library, split, attempt_rng, target.favour)
+            made = _make(scene, placements, library, variant, split, attempt, worn)
+            failure = check_coverage(made.record.coverage, made.record.coverage_face, recipe.coverage)
+            failure = failure or target.check(made.record) or check_gates(made.record.gates, recipe.gates)
+            if failure is None:
+                return made
+    refused = failure or Failure("not-drawn", "the recipe allows no attempt")
+    return Reject(source.path, source.sha256, variant, refused.reason, refused.detail)
+
+
+def _draw_target(targets: Targets, rng: np.random.Generator, worn: Sequence[str]) -> Target:
+    """Draw what a sample is to be until nothing worn stands in its way, at most `_MOST_DRAWS` times."""
+    target = targets.draw(rng)
+    for _ in range(_MOST_DRAWS - 1):
+        if fits(target.outfit, worn):
+            break
+        target = targets.draw(rng)
+    return target
+
+
+def wear(
+    scene: Scene,
+    outfit: Outfit,
+    recipe: Recipe,
+    library: AssetLibrary,
+    split: str,
+    rng: np.random.Generator,
+    favour: Mapping[str, float] = MappingProxyType({}),
+) -> list[Placement]:
+    """Draw which assets of an outfit's kinds a face wears, and how: placements as a replay reads them.
+
+    `favour` multiplies the weights of the assets that it names.
+    """
+    placements = []
+    for kind in outfit:
+        asset = _choose(candidates(library, recipe, kind, split), recipe, favour, rng)
+        placements.append(_as_json(occluder_of(asset).place(scene, asset, rng)))
+    return placements
+
+
+@one_blas_thread()
+def replay(record: SampleRecord, face: Face, library: AssetLibrary) -> Triplet:
+    """Render a record again from its placement: the same bytes, given the same face, assets and versions.
+
+    What is worn is taken from the record: CelebA's attributes, which may have told it, are no part of a dataset.
+    """
+    placements = [Placement.from_dict(layer) for layer in record.placement]
+    return _make(Scene.of(face), placements, library, record.variant, record.split, record.attempt, record.worn)
+
+
+def render_placements(
+    scene: Scene, placements: Sequence[Placement], library: AssetLibrary
+) -> tuple[Image, Image, Image]:
+    """Render placements over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
+    return lay(scene, render_layers(scene, placements, library))
+
+
+def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetLibrary) -> list[Layer]:
+    """Render placements over a scene, each as its camera would have seen it."""
+    layers = []
+    for placement in placements:
+        asset = library[placement.asset_id]
+        layer = occluder_of(asset).render(scene, placement, asset)
+        layer = match_sensor(layer, scene.analysis.optics, placement.grain_seed)
+        if scene.analysis.hair.state == "measured" and placement.kind in UNDER_HAIR:
+            layer = under_hair(layer, scene.hair_HW)  # as blurred as the photograph is: after the sensor
+        layers.append(layer)
+    return layers
+
+
+def lay(scene: Scene, layers: Sequence[Layer]) -> tuple[Image, Image, Image]:
+    """Lay layers over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
+    return composite(
+        scene.face.clean_HWC,
+        layers,
+        grey=scene.light.grey,
+        jpeg_quality=scene.analysis.optics.jpeg_quality,
+        frame=scene.face.landmarks.frame,
+    )
+
+
+def _make(
+    scene: Scene,
+    placements: Sequence[Placement],
+    library: AssetLibrary,
+    variant: int,
+    split: str,
+    attempt: int,
+    worn: tuple[str, ...] | None,
+) -> Triplet:
+    """Render and measure: the triplet with its record."""
+    face, pose = scene.face, scene.pose
+    layers = render_layers(scene, placements, library)
+    occluded, mask, alpha = lay(scene, layers)
+    regions = region_coverage(alpha, face.landmarks.points_px)
+    record = SampleRecord(
+        key=sample_key(face.source.sha256, variant),
+        split=split,
+        source=face.source.path,
+        source_sha256=face.source.sha256,
+        variant=variant,
+        identity=face.source.identity,
+        kinds=tuple(placement.kind for placement in placements),
+        asset_ids=tuple(placement.asset_id for placement in placements),
+        held_out=any(library[placement.asset_id].held_out for placement in placements),
+        attempt=attempt,
+        coverage=round(float(np.count_nonzero(mask)) / mask.size, 6),
+        coverage_face=regions["face"],
+        coverage_eyes=regions["eyes"],
+        coverage_nose=regions["nose"],
+        coverage_mouth=regions["mouth"],
+        yaw_deg=round(pose.yaw_deg, 3),
+        pitch_deg=round(pose.pitch_deg, 3),
+        roll_deg=round(pose.roll_deg, 3),
+        pose_residual_px=round(pose.residual_px, 3),
+        gates=measure(scene, layers, occluded, alpha),
+        placement=tuple(placement.to_dict() for placement in placements),
+        worn=worn,
+        hair=scene.analysis.hair.state,
+    )
+    return Triplet(face.clean_HWC, occluded, mask, alpha, record)
+
+
+def candidates(library: AssetLibrary, recipe: Recipe, kind: str, split: str) -> list[Asset]:
+    """Return the assets that this split may wear; held-out ones only in test; raise `AssetError` for none."""
+    assets = library.select(
+        kind, held_out=split == "test", include=recipe.assets.include, exclude=recipe.assets.exclude
+    )
+    assets = [asset for asset in assets if weight(asset, recipe) > 0]
+    if not assets:
+        raise AssetError(
+            f"the recipe leaves no asset of kind {kind!r} for the split {split!r}",
+            hint="widen assets.include or give the kind the weight 0",
+        )
+    return assets
+
+
+def weight(asset: Asset, recipe: Recipe) -> float:
+    """Return how often an asset is worn, against others of its kind."""
+    return recipe.assets.weight(asset.id) * asset.weight
+
+
+def _choose(assets: Sequence[Asset], recipe: Recipe, favour: Mapping[str, float], rng: np.random.Generator) -> Asset:
+    weights = np.array([weight(asset, recipe) * favour.get(asset.id, 1.0) for asset in assets])
+    return assets[int(rng.choice(len(assets), p=weights / weights.sum()))]
+
+
+def _as_json(placement: Placement) -> Placement:
+    """Pass a placement through JSON: what is rendered now is what a replay reads from the record."""
+    return Placement.from_dict(json.loads(canonical_json(placement.to_dict())))

@@ -1,0 +1,134 @@
+"""Renders samples again from their records and compares the pixels: law 2."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fdgen.arrays import Image
+from fdgen.contract.manifest import Manifest
+from fdgen.contract.records import PICTURES, SampleRecord, Triplet
+from fdgen.dataset.invariants import Problem
+from fdgen.dataset.picture_difference import PictureDifference, differences, pictures_of
+from fdgen.dataset.tables import read_landmarks
+from fdgen.errors import DatasetError, FdError
+from fdgen.faces.face import Face
+from fdgen.faces.landmarks import Landmarks
+from fdgen.faces.sources import Source
+from fdgen.io.images import decode_png
+from fdgen.io.storage import local_folder
+
+
+@dataclass(frozen=True)
+class Replayer:
+    """What a replay needs beside the records: the landmarks of the dataset, the occluders, the renderer.
+
+    The clean picture is the one in the dataset: no photograph and no detector are needed.
+    """
+
+    landmarks: Mapping[str, bytes]
+    library: Any
+    replay: Callable[[SampleRecord, Face, Any], Triplet]
+
+    @classmethod
+    def of(
+        cls, root: Path, worn: Mapping[str, str], packs: Sequence[str | Path] = (), *, only: str | None = None
+    ) -> Replayer:
+        """Open what the replays of a dataset need; `worn` is the sha256 of each asset that it wears, by id.
+
+        `only` is the sha256 of the one photograph whose samples are wanted, where it is one.
+
+        Raises `DatasetError` where its landmarks cannot be read, `AssetError` where an asset is not here, in fdgen or
+        in `packs`, or is another than the one it was made with.
+        """
+        from fdgen.packs.library import open_library
+        from fdgen.synthesis.generator import replay
+
+        landmarks = read_landmarks(root / "landmarks.parquet", only)
+        packed = {sha256: found.to_bytes() for sha256, found in landmarks}
+        library = open_library(packs)
+        library.require(worn)
+        return cls(packed, library, replay)
+
+    def face(self, record: SampleRecord, clean_HWC: Image) -> Face:
+        """Return the face of a sample; raise `KeyError` where its landmarks are not known."""
+        landmarks = Landmarks.from_bytes(self.landmarks[record.source_sha256])
+        return Face(Source(record.source, record.source_sha256, record.identity), clean_HWC, landmarks)
+
+    def problems(
+        self, file: str, record: SampleRecord, clean_HWC: Image, occluded_HWC: Image, mask_HW: Image, alpha_HW: Image
+    ) -> list[Problem]:
+        """Return in what a sample differs from what its record gives now."""
+        stored = {"alpha": alpha_HW, "clean": clean_HWC, "mask": mask_HW, "occluded": occluded_HWC}
+        try:
+            again = self.render(record, clean_HWC)
+        except DatasetError as error:
+            return [Problem(file, record.key, "replay", error.message)]
+        differing = [str(one) for one in differences(stored, pictures_of(again))]
+        if record.to_json() != again.record.to_json():
+            differing.append("record")
+        if not differing:
+            return []
+        return [Problem(file, record.key, "replay", f"rendered again, it differs in {', '.join(differing)}")]
+
+    def render(self, record: SampleRecord, clean_HWC: Image) -> Triplet:
+        """Render a sample again; raise `DatasetError` where that cannot be done."""
+        if record.source_sha256 not in self.landmarks:
+            raise DatasetError("landmarks.parquet has no row for its photograph")
+        try:
+            return self.replay(record, self.face(record, clean_HWC), self.library)
+        except FdError as error:
+            raise DatasetError(f"it cannot be rendered again: {error.message}", hint=error.hint) from error
+        except (KeyError, TypeError, ValueError, IndexError) as error:  # what a placement that was tampered with gives
+            why = f"its placement is none that we write ({type(error).__name__}: {error})"
+            raise DatasetError(f"it cannot be rendered again: {why}") from error
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One sample as it is stored, and as its record gives it now. `fields` are those of the record that differ."""
+
+    record: SampleRecord
+    stored: Mapping[str, Image]
+    again: Triplet
+    pictures: tuple[PictureDifference, ...]
+    fields: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Tell whether it is the same, to the last bit."""
+        return not self.pictures and not self.fields
+
+
+def replay_sample(manifest: Manifest, key: str, packs: Sequence[str | Path] = ()) -> Replayed:
+    """Render one sample of a dataset again, and compare.
+
+    Raises `DatasetError` where there is no such sample, its files are damaged, or it cannot be rendered; `AssetError`
+    where an occluder that it wears is missing or another.
+    """
+    root, row = local_folder(manifest.root), manifest.row(key)
+    members = manifest.read_members(key)
+    for name, data in members.items():
+        if hashlib.sha256(data).hexdigest() != row[f"{name.replace('.', '_')}_sha256"]:
+            raise DatasetError(f"{key}.{name} in {root} has been altered", hint=f"run `fdgen verify {root}`")
+    record = SampleRecord.from_json(members["json"])
+    assets = manifest.dataset["assets"]
+    worn = {asset_id: assets[asset_id] for asset_id in record.asset_ids if asset_id in assets}
+    replayer = Replayer.of(root, worn, packs, only=record.source_sha256)
+    stored = {name: decode_png(members[f"{name}.png"], intact=True) for name in PICTURES}
+    try:
+        again = replayer.render(record, stored["clean"])
+    except DatasetError as error:
+        raise DatasetError(f"{key}: {error.message}", hint=error.hint or f"run `fdgen verify {root}`") from error
+    fields = (field.name for field in dataclasses.fields(SampleRecord))
+    return Replayed(
+        record,
+        stored,
+        again,
+        differences(stored, pictures_of(again)),
+        tuple(name for name in fields if getattr(record, name) != getattr(again.record, name)),
+    )

@@ -1,0 +1,1 @@
+"""Versions of a dataset: lock, snapshot, difference, drift, reproduction."""

@@ -1,0 +1,217 @@
+"""Builds a version again from its card, and tells whether that gave the same; if not, what differs first.
+
+What was asked is compared before anything is built: photographs, occluders, detector. Where one of them differs, the
+ids cannot be equal, and the build is only made where that is wanted.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fdgen.contract.manifest import Manifest
+from fdgen.contract.records import PICTURES, Reject, ShardReceipt
+from fdgen.dataset.picture_difference import PictureDifference, differences, within_a_level
+from fdgen.dataset.tables import read_landmark_digests, read_landmarks
+from fdgen.errors import DatasetError
+from fdgen.faces.cache import FaceCache
+from fdgen.faces.identities import with_people
+from fdgen.faces.landmarks import Landmarks
+from fdgen.faces.sources import FaceSource, OnFile, Source
+from fdgen.io.images import decode_png
+from fdgen.pipeline.builder import Progress, build
+from fdgen.pipeline.worker import Steps
+from fdgen.recipe.schema import Recipe
+from fdgen.version import GENERATOR_VERSION, __version__
+from fdgen.versions.difference import Difference, SampleChange, diff
+from fdgen.versions.drift import Finding, findings_of
+from fdgen.versions.lock import Lock, read_lock
+from fdgen.versions.snapshot import Edition
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of it. `difference` is None where nothing was built; `apart` is how far samples are from the original's
+    pictures, by key, where those were at hand.
+    """
+
+    lock: Lock
+    findings: Sequence[Finding]
+    difference: Difference | None
+    apart: Mapping[str, tuple[PictureDifference, ...]] = field(default_factory=dict)
+
+    @property
+    def same(self) -> bool:
+        """Tell whether the version was rebuilt, and both ids are equal."""
+        return self.difference is not None and self.difference.same
+
+    @property
+    def first(self) -> SampleChange | None:
+        """Return the first sample that differs, in the order of the version."""
+        return None if self.difference is None else next(iter(self.difference.samples), None)
+
+
+def reproduce(
+    card: str | Path,
+    faces: FaceSource,
+    out: str | Path,
+    *,
+    landmarks: str | Path | None = None,
+    against: str | Path | None = None,
+    packs: Sequence[str | Path] = (),
+    anyway: bool = False,
+    workers: int = 1,
+    cache: FaceCache | None = None,
+    steps: Steps | None = None,
+    on_file: OnFile | None = None,
+    on_trial: Callable[[int, int], None] | None = None,
+    on_face: Callable[[int, int], None] | None = None,
+    on_shard: Callable[[ShardReceipt], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Reproduction:
+    """Build the version of a card again into the folder `out`, and compare; running it again resumes.
+
+    `landmarks` is the landmarks.parquet of the version: with it, photographs that gave samples need no detector, and
+    that of the version counts as used. `against` is the dataset itself, where it is at hand: then pictures are compared
+    too. Where what was asked for differs, nothing is built, unless `anyway`. The rest is as `build` takes it.
+
+    Raises `DatasetError` where the card has no whole lock or another version of the generator made it; what `build`
+    raises.
+    """
+    lock, out = read_lock(card), Path(out)
+    _refuse_generator(lock)
+    original = None if against is None else _original(against, lock)
+    recipe = _recipe(lock, packs)
+    steps = steps or Steps.real(recipe.assets.packs)
+    if landmarks is not None:
+        given = _given(Path(landmarks), lock)
+        named = functools.partial(str, lock.facts["landmarks"])
+        steps = replace(steps, detect=_Given(given, steps.detect, cache), detector_version=named)
+        cache = None  # it keeps analyses by the detector's version: those of landmarks from a file are none of its own
+    sources = with_people(recipe.faces.identity, faces).sources(on_file)
+    digests, detector = steps.load_library().digests(), steps.detector_version()
+    findings = findings_of(lock, recipe, sources, digests, detector, given=landmarks is not None)
+    if any(one.asked for one in findings) and not anyway:
+        return Reproduction(lock, findings, None)
+    build(
+        recipe,
+        faces,
+        out,
+        count=lock.facts["count"],
+        name=lock.facts["name"],
+        version=lock.facts["version"],
+        workers=workers,
+        cache=cache,
+        steps=steps,
+        on_trial=on_trial,
+        on_face=on_face,
+        on_shard=on_shard,
+        on_progress=on_progress,
+    )
+    difference = diff(Edition.open(card), Edition.open(out))
+    apart = {} if original is None else _apart(original, Manifest.load(out), difference.samples)
+    return Reproduction(lock, findings, difference, apart)
+
+
+# Before the build
+
+
+def _refuse_generator(lock: Lock) -> None:
+    """Raise `DatasetError` where the generator that is installed makes other pixels, naming the release to install."""
+    generator, release = lock.facts["generator"], lock.facts["release"]
+    if generator == GENERATOR_VERSION:
+        return
+    hint = f"in an environment of its own, `pip install fd-stackgan=={release}`, then run the same command"
+    if release == __version__:
+        hint = f"take the state of release {release} whose GENERATOR_VERSION is {generator}, in another environment"
+    raise DatasetError(
+        f"{lock.title} was made by version {generator} of the generator (release {release or 'unknown'}), and this is "
+        f"version {GENERATOR_VERSION} (release {__version__}), which makes other pixels",
+        hint=hint,
+    )
+
+
+def _recipe(lock: Lock, packs: Sequence[str | Path]) -> Recipe:
+    return Recipe.from_dict(
+        {**lock.recipe, "assets": {**lock.recipe["assets"], "packs": [str(pack) for pack in packs]}}
+    )
+
+
+def _original(root: str | Path, lock: Lock) -> Manifest:
+    original = Manifest.load(root)
+    if original.dataset["content_id"] != lock.facts["content_id"]:
+        raise DatasetError(
+            f"{root} does not hold {lock.title}: its content_id is another",
+            hint="name the dataset of the card, or none",
+        )
+    return original
+
+
+# Landmarks that are given
+
+
+def _given(path: Path, lock: Lock) -> dict[str, bytes]:
+    """Return the landmarks of a version, packed; raise `DatasetError` where the file does not hold just those."""
+    if not path.is_file():
+        raise DatasetError(f"there is no file {path}", hint="--landmarks takes the landmarks.parquet of the version")
+    columns = (lock.samples[name].to_pylist() for name in ("source", "source_sha256", "landmarks_sha256"))
+    digests = read_landmark_digests(path)
+    for source, sha256, digest in zip(*columns, strict=True):
+        if digests.get(sha256) != digest:
+            how = "has no landmarks" if sha256 not in digests else "has other landmarks than the version"
+            raise DatasetError(f"{path} {how} of {source}", hint="name the landmarks.parquet of the very same version")
+    return {sha256: found.to_bytes() for sha256, found in read_landmarks(path)}
+
+
+class _Given:
+    """Finds landmarks among those that are given, and looks at the photographs that are not among them."""
+
+    def __init__(self, packed: Mapping[str, bytes], detect: Callable[..., Any], cache: FaceCache | None) -> None:
+        self._packed, self._detect, self._cache = packed, detect, cache
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Given, ({}, self._detect, None)  # workers detect nothing: 2 kB a face need not travel to each
+
+    def __call__(
+        self,
+        faces: FaceSource,
+        wanted: Sequence[Source],
+        *,
+        size_px: int,
+        cache: FaceCache | None,
+        workers: int = 1,
+        on_face: Callable[[int, int], None] | None = None,
+    ) -> dict[str, Landmarks | Reject]:
+        rest = [source for source in wanted if source.sha256 not in self._packed]
+        options = {"size_px": size_px, "cache": self._cache, "workers": workers, "on_face": on_face}
+        found: dict[str, Landmarks | Reject] = dict(self._detect(faces, rest, **options)) if rest else {}
+        for source in wanted:
+            if source.sha256 in self._packed:
+                found[source.sha256] = Landmarks.from_bytes(self._packed[source.sha256])
+        return found
+
+
+# After the build
+
+
+def _apart(
+    original: Manifest, rebuilt: Manifest, samples: Sequence[SampleChange]
+) -> dict[str, tuple[PictureDifference, ...]]:
+    """Compare the pictures of the samples that changed."""
+    return {
+        one.key: differences(_pictures(original, one.before or one.key), _pictures(rebuilt, one.key))
+        for one in samples
+        if one.change == "changed"
+    }
+
+
+def _pictures(manifest: Manifest, key: str) -> dict[str, Any]:
+    return {name: decode_png(manifest.read_member(key, f"{name}.png"), intact=True) for name in PICTURES}
+
+
+def beyond_a_level(apart: Mapping[str, tuple[PictureDifference, ...]]) -> list[str]:
+    """Return the keys of the samples that differ by more than one grey level somewhere."""
+    return [key for key, found in apart.items() if not within_a_level(found)]

@@ -1,0 +1,160 @@
+"""The settings of the baselines, a table a method; the defaults are those of each paper, at its own size.
+
+Widths are those of a network's first layer: the others follow from it as in the paper's table of layers. What a paper
+gives in iterations stands here in training images (`_images`), at the batch of its preset.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from fdgen.settings.values import Count, NotNegative, Number, Positive, Section, Share, at_least, within
+
+Images = Annotated[int, at_least(0)]
+
+
+class _Method(Section):
+    """What every baseline answers."""
+
+    compares_features: ClassVar[bool] = False
+    """Whether its loss looks at pictures through the perceptual network."""
+
+    glorot: ClassVar[bool] = False
+    """Whether first weights are drawn after Glorot, where the paper says nothing, or as those of DCGAN."""
+
+    multiple_px: ClassVar[int] = 4
+    """The side of a picture must be a multiple of this."""
+
+    whole_octaves: ClassVar[bool] = False
+    """Whether the network halves the picture until 4 px (or 1 px) are left, so that its side must be 4, 8, 16 ..."""
+
+    # Channels of the first layer of the generator and of the discriminators.
+    width: Count = 64
+    discriminator_width: Count = 64
+
+    def check_size(self, size_px: int) -> None:
+        """Raise `ValueError` where the network cannot take pictures of this side."""
+        if size_px < 32:
+            raise ValueError(f"must have a data.size_px of 32 or more for this method, got {size_px}")
+        if self.whole_octaves and size_px & (size_px - 1):
+            raise ValueError(f"must have a data.size_px that is a power of 2 for this method, got {size_px}")
+        if size_px % self.multiple_px:
+            raise ValueError(f"must have a data.size_px that {self.multiple_px} divides, got {size_px}")
+
+
+class GlcmConfig(_Method):
+    """Iizuka et al. 2017, "Globally and Locally Consistent Image Completion"."""
+
+    glorot: ClassVar[bool] = True
+
+    method: Literal["glcm"] = "glcm"
+    # alpha of eq. 4, weight of the adversarial term.
+    adversarial: NotNegative = 0.0004
+    # The three phases of algorithm 1: MSE alone, discriminators alone (T_C), both together (T_C + T_D).
+    discriminator_from_images: Images = 90_000 * 96
+    adversarial_from_images: Images = 100_000 * 96
+    # Section 4: ADADELTA, which needs no rate (training.lr_* are then factors, 1 in the preset).
+    optimiser: Literal["adadelta", "adam"] = "adadelta"
+
+
+class GcaConfig(_Method):
+    """Yu et al. 2018, "Generative Image Inpainting with Contextual Attention"."""
+
+    glorot: ClassVar[bool] = True
+    multiple_px: ClassVar[int] = 8  # features at a quarter are matched at half of that
+
+    method: Literal["gca"] = "gca"
+    width: Count = 32
+    # Weights of the spatially discounted L1 in the hole, of both outputs, and of the L1 outside.
+    l1: NotNegative = 1.2
+    coarse: NotNegative = 1.2
+    known: NotNegative = 1.2
+    adversarial: NotNegative = 0.001
+    # gamma of section 3.2: a pixel so far from the known ones counts gamma ** distance_px.
+    discount: Annotated[Number, within(0.5, 1)] = 0.99
+    # lambda of eq. 4.
+    gradient_penalty: NotNegative = 10.0
+    # Algorithm 1: so many steps of the critics for one of the generator, each on a batch of its own.
+    critic_steps: Count = 5
+
+
+class EdgeConnectConfig(_Method):
+    """Nazeri et al. 2019, "EdgeConnect: Generative Image Inpainting with Adversarial Edge Learning"."""
+
+    compares_features: ClassVar[bool] = True
+
+    method: Literal["edgeconnect"] = "edgeconnect"
+    # Residual blocks in the middle of both generators.
+    blocks: Count = 8
+    # Standard deviation in px of the Gaussian of the Canny detector (section 4.1).
+    sigma_px: Positive = 2.0
+    # Weights of section 3: of feature matching (eq. 2), and of the four terms of the completion network (eq. 8).
+    feature_matching: NotNegative = 10.0
+    l1: NotNegative = 1.0
+    adversarial: NotNegative = 0.1
+    perceptual: NotNegative = 0.1
+    style: NotNegative = 250.0
+    # From here on the edge discriminator is gone and both generators learn from the completion's loss, end to end, at
+    # this share of the rate (section 4.2: 1e-6 after 1e-4).
+    joint_from_images: Images = 1_600_000
+    joint_rate: Annotated[Number, within(1e-6, 1)] = 0.01
+
+
+class ContextEncoderConfig(_Method):
+    """Pathak et al. 2016, "Context Encoders: Feature Learning by Inpainting"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["context-encoder"] = "context-encoder"
+    # Channels of the bottleneck of 1x1.
+    bottleneck: Count = 4000
+    # lambda_rec and lambda_adv of eq. 3.
+    reconstruction: NotNegative = 0.999
+    adversarial: NotNegative = 0.001
+
+
+class Pix2pixConfig(_Method):
+    """Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["pix2pix"] = "pix2pix"
+    # lambda of eq. 4.
+    l1: NotNegative = 100.0
+    dropout: Share = 0.5
+
+
+class DinConfig(_Method):
+    """Din et al. 2020, "A Novel GAN-Based Network for Unmasking of Masked Face"."""
+
+    compares_features: ClassVar[bool] = True
+    multiple_px: ClassVar[int] = 8
+
+    method: Literal["din"] = "din"
+    # How often the encoder halves the picture; 32 px and 8 px are left of 256 px and of 64 px at 3.
+    halvings: Annotated[int, within(1, 5)] = 3
+    # Weights of the reconstruction (L1 + SSIM), of the perceptual term, and of both adversaries.
+    reconstruction: NotNegative = 100.0
+    perceptual: NotNegative = 1.0
+    whole: NotNegative = 0.3
+    mask: NotNegative = 0.7
+    # Up to here the discriminator of the whole face is alone, then that of the mask's region joins it.
+    mask_from_images: Images = 800_000
+
+
+BASELINES: dict[str, type[_Method]] = {
+    "glcm": GlcmConfig,
+    "gca": GcaConfig,
+    "edgeconnect": EdgeConnectConfig,
+    "context-encoder": ContextEncoderConfig,
+    "pix2pix": Pix2pixConfig,
+    "din": DinConfig,
+}
+"""The table of settings of each method, by the name that presets and tables use."""
+
+Baseline = Annotated[
+    GlcmConfig | GcaConfig | EdgeConnectConfig | ContextEncoderConfig | Pix2pixConfig | DinConfig,
+    Field(discriminator="method"),
+]

@@ -1,0 +1,120 @@
+"""Files and overrides of settings: reading them, laying one over another, and what is wrong in words.
+
+Knows TOML and which keys there are, but no law on any value; those stand with the models in `fdtrain.config.schema`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fdgen.errors import in_words
+from fdgen.io.toml_file import read_toml
+from fdgen.settings.suggestion import did_you_mean
+from fdgen.settings.toml import flatten, nested, split_override
+from fdtrain.errors import ConfigError
+
+
+def read_settings(
+    defaults: Mapping[str, Any],
+    presets: Mapping[str, Mapping[str, Any]],
+    preset: str,
+    file: str | Path | None,
+    overrides: Sequence[str | tuple[str, Any]],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values as nested tables, and for each key that a file set, the file to blame.
+
+    Raises `ConfigError` for what cannot be read and for keys that no config has; values are not looked at.
+    """
+    if preset not in presets:
+        raise ConfigError(
+            f"there is no preset {preset!r}{did_you_mean(preset, presets)}; there are {', '.join(presets)}",
+            hint="`fdtrain presets` describes them",
+        )
+    flat = dict(flatten(defaults))
+    flat.update(presets[preset])
+    blame: dict[str, str] = {}
+    if file is not None:
+        for key, value in flatten(_parse(Path(file))):
+            _refuse_unknown(key, flat, f"{file}: ")
+            flat[key], blame[key] = value, f"{file}: "
+    for override in overrides:
+        key, value = _read_override(override)
+        _refuse_unknown(key, flat, "")
+        flat[key] = value
+        blame.pop(key, None)
+        if key in ("training.images", "training.epochs") and value != "none":  # saying one means it
+            flat["training.epochs" if key == "training.images" else "training.images"] = "none"
+    flat["preset"] = preset
+    return nested(flat), blame
+
+
+# Reading
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        values = read_toml(path)
+    except OSError as error:
+        raise ConfigError(f"the config {path} cannot be read: {in_words(error)}", hint="name a TOML file") from error
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise ConfigError(f"the config {path} is not valid TOML: {error}", hint="mend that place in it") from error
+    values.pop("preset", None)  # as `to_toml` writes it; the preset is chosen before the file is read
+    return values
+
+
+def _read_override(override: str | tuple[str, Any]) -> tuple[str, Any]:
+    if not isinstance(override, str):
+        return override
+    try:
+        return split_override(override)
+    except ValueError as error:
+        raise ConfigError(str(error), hint="write for example seed=1") from error
+
+
+# What is wrong, in words
+
+
+def _refuse_unknown(key: str, known: Iterable[str], where: str) -> None:
+    names = [name for name in known if name != "preset"]
+    if key in names:
+        return
+    inside = [name for name in names if name.startswith(f"{key}.")]
+    if inside:
+        raise ConfigError(f"{where}{key} is a table of settings", hint=f"set one of {', '.join(inside)}")
+    raise ConfigError(
+        f"{where}there is no setting {key!r}{did_you_mean(key, names)}",
+        hint="`fdtrain presets --show NAME` lists every key with its value",
+    )
+
+
+_TYPES = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+    "finite_number": "must be a finite number",
+}
+
+
+def law(problem: Mapping[str, Any], blame: Mapping[str, str]) -> str:
+    """Return one problem that pydantic found as `key must be ..., got ...`, with the file that set the key."""
+    parts = [str(part) for part in problem["loc"] if not isinstance(part, int) and "[" not in str(part)]
+    if parts[:1] == ["baseline"] and len(parts) > 2:
+        del parts[1]  # pydantic names the method between the table and its key
+    key = ".".join(parts)
+    where, kind, value = blame.get(key, ""), problem["type"], problem["input"]
+    if kind == "value_error":
+        return f"{where}{key or 'the config'} {problem['ctx']['error']}"
+    if kind == "literal_error":
+        return f"{where}{key} must be one of {problem['ctx']['expected']}, got {value!r}"
+    if kind == "extra_forbidden":
+        return f"{where}there is no setting {key!r}"
+    if kind == "missing":
+        return f"{where}{key} is missing"
+    if kind == "string_pattern_mismatch":
+        return f"{where}{key} must be auto, cpu, mps, cuda or cuda:N, got {value!r}"
+    return f"{where}{key} {_TYPES.get(kind, problem['msg'])}, got {value!r}"

@@ -1,0 +1,366 @@
+"""The settings of a training run: frozen models whose defaults are the FD-StackGAN paper to the letter.
+
+Every point that the paper leaves open is a key here, and its comment says what the choices are. Presets
+(`fdtrain.config.presets`) change some of them, then a TOML file, then overrides (`loss.hole_weight=6`): the later wins.
+Pairs are (stage I, stage II). `_px` is pixels, `_images` counts training images over all processes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from fdgen.contract.digests import digest_json
+from fdgen.settings.toml import flatten, write_tables
+from fdgen.settings.values import (
+    Count,
+    Names,
+    NotNegative,
+    Number,
+    Positive,
+    Section,
+    Share,
+    at_least,
+    listed,
+    none_from_text,
+    of_length,
+    within,
+)
+from fdtrain.config.baselines import BASELINES, Baseline
+from fdtrain.config.files import law, read_settings
+from fdtrain.config.mask import MASK_PRESETS, MaskConfig
+from fdtrain.config.presets import PRESETS
+from fdtrain.errors import ConfigError
+
+N_LAYERS = 5
+"""Section 3.2: five convolutions encode, five de-convolutions decode."""
+
+LEAST_BOTTLENECK_PX = 4
+"""A smaller map is normalised away: an instance of 1x1 is always zero."""
+
+Betas = Annotated[tuple[Annotated[Number, within(0, 0.9999)], ...], BeforeValidator(listed), of_length(2, "two values")]
+Rates = Annotated[tuple[Count, ...], BeforeValidator(listed), Field(max_length=64)]
+Weights = Annotated[
+    tuple[NotNegative, ...], BeforeValidator(listed), of_length(2, "two values, of stage I and of stage II")
+]
+Layers = Annotated[tuple[Count, ...], BeforeValidator(listed), of_length(N_LAYERS, f"{N_LAYERS} values, one a layer")]
+
+
+class DataConfig(Section):
+    """What is trained on."""
+
+    # Folder that `fdgen build` wrote. It is never written down: a run is tied to the dataset's content_id instead.
+    root: str = Field(default="", exclude=True)
+    size_px: Annotated[int, within(16, 1024)] = 256
+    # Kinds of occluder to train on; none means all.
+    kinds: Annotated[Names | None, BeforeValidator(none_from_text)] = None
+    # Kinds never to train on: whatever wears one of them is left out, whatever else it wears. None means none.
+    without: Annotated[Names | None, BeforeValidator(none_from_text)] = None
+    # Paired augmentation: nothing, mirroring, or mirroring with mild photometric changes and JPEG; of silhouettes,
+    # nothing or all that other photographs may differ in.
+    augment: Literal["none", "flip", "mild", "photograph"] = "none"
+    # How often a training face wears the occluder of another sample in place of its own, drawn anew each epoch. Paired
+    # with one hole each, a few thousand faces are learnt by heart; the light of another's occluder is not the face's,
+    # so this is for networks that blank the hole.
+    mix: Share = 0.0
+    # Compare every byte read with the manifest's digests.
+    verify: bool = False
+
+
+class NetworkConfig(Section):
+    """The two generators, Base-Net and Refine-Net (sections 3.2 and 3.4)."""
+
+    # Channels and strides of the five encoder layers; the decoder mirrors them.
+    widths: Layers = (64, 128, 256, 512, 512)
+    strides: Layers = (2, 2, 2, 2, 2)
+    # Dilated convolutions between encoder and decoder, each followed by squeeze-and-excitation of this ratio (0: none).
+    dilations: Rates = (2, 4, 8, 16)
+    se_ratio: Annotated[int, at_least(0)] = 16
+    # Whether each dilated block adds to its input or replaces it.
+    residual_middle: bool = False
+    # Instance normalisation is the paper's; without any, the colours of a hole are easier to match.
+    norm: Literal["instance", "none"] = "instance"
+    # "in a relu + a convolution + an instance normalization layer": read literally, or in the usual order.
+    order: Literal["act-conv-norm", "conv-norm-act"] = "act-conv-norm"
+    # "except the first and last layers, which use a tanh in place of a relu": of the encoder, or of the output only.
+    tanh_ends: bool = True
+    # Transposed convolutions (the paper's), or nearest-neighbour and convolution, which leaves no checkerboard.
+    upsample: Literal["deconv", "nearest"] = "deconv"
+    # I_o "is a combined input": occluded picture and mask, 4 channels. True paints the hole grey first.
+    blank_hole: bool = False
+    # What stage II sees of stage I: its raw output, or that output pasted into the hole.
+    refine_input: Literal["raw", "composited"] = "raw"
+    # Where the mask of a real photograph comes from. Sections 2.4 and 3.2 disagree; training uses the dataset's.
+    mask: Literal["given"] = "given"
+
+    @model_validator(mode="after")
+    def _strides_are_1_or_2(self) -> NetworkConfig:
+        if not set(self.strides) <= {1, 2}:
+            raise ValueError(f"must have strides of 1 or 2, got {list(self.strides)}")
+        return self
+
+    @property
+    def reduction(self) -> int:
+        """How many times smaller the bottleneck is than the picture, along a side."""
+        return math.prod(self.strides)
+
+
+class DiscriminatorConfig(Section):
+    """The conditional PatchGAN of each stage (section 3.2)."""
+
+    # "a window size of 32x32 pixels": a receptive field of exactly 32, or pix2pix's of 34 or 70 (whose output map is
+    # 32x32 for 256 px, the other reading).
+    window: Literal["rf32", "rf34", "rf70"] = "rf32"
+    # Channels of its first layer; they double from layer to layer, up to the most.
+    width: Count = 64
+    most_width: Count = 512
+    norm: Literal["instance", "none"] = "instance"
+    # Section 4.2 speaks of a "regularized discriminator" and does not say how.
+    spectral_norm: bool = False
+    # What D_2 is conditioned on: I_o as D_1 is, stage I's output, or as eq. 9 is printed, the very picture it judges.
+    refine_condition: Literal["input", "coarse", "output"] = "input"
+
+
+class LossConfig(Section):
+    """Equations 2 to 10. Every term is a mean over pixels of pictures in [-1, 1] (SSIM: in [0, 1])."""
+
+    alpha: Weights = (100.0, 10.0)
+    beta: Weights = (33.0, 3.3)
+    # Weight of the adversarial term, 1 in eq. 2 and 8.
+    gamma: Weights = (1.0, 1.0)
+    # The parts of the reconstruction loss (eq. 3); Table 3 turns them off in turn.
+    l1: NotNegative = 1.0
+    ssim: NotNegative = 1.0
+    # Eq. 6 is of VGG-19; other networks stand under their own names. `auto` takes the first of the three whose weights
+    # are at hand, and a run keeps it.
+    perceptual: Literal["auto", "vgg19", "vgg16-stlpips", "off"] = "vgg19"
+    perceptual_layers: Names = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    # Divide each layer's distance by the mean of the true features, so that no layer drowns the others.
+    perceptual_relative: bool = False
+    # File of weights for it; its hash is written down, its path is not.
+    perceptual_weights: str = Field(default="", exclude=True)
+    # Eq. 7 to the letter (log(1 - D) for the generator), or one that trains better.
+    adversarial: Literal["minimax", "nonsaturating", "hinge", "lsgan"] = "minimax"
+    # How much more a pixel in the hole counts than one outside.
+    hole_weight: Annotated[Number, at_least(1)] = 1.0
+    # Judge (perceptual and adversarial) the output pasted into the hole, which is what is used, or the raw output.
+    composite: bool = False
+    # Train without the perceptual and without the adversarial term up to here.
+    perceptual_from_images: Annotated[int, at_least(0)] = 0
+    adversarial_from_images: Annotated[int, at_least(0)] = 0
+
+
+class TrainingConfig(Section):
+    """Sections 4.1 and 4.2."""
+
+    # Pictures of a step over all processes.
+    batch: Count = 10
+    # One of the two says when training is done.
+    epochs: Annotated[Count | None, BeforeValidator(none_from_text)] = 1000
+    images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
+    # Two time-scale update rule: a faster discriminator.
+    lr_generator: Positive = 1e-4
+    lr_discriminator: Positive = 4e-4
+    betas: Betas = (0.5, 0.999)
+    # Rates rise over so many images, and fall as 1 / sqrt(images / this) after so many; none keeps them constant.
+    # Neither depends on when training ends, so that a run can be prolonged.
+    warmup_images: Annotated[int, at_least(0)] = 0
+    decay_from_images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
+    # "trains both stage models alternatively": in each step one after the other, with no gradient from stage II to I.
+    # Or the Base-Net alone, without a stage II, as in tables 2 and 3.
+    stages: Literal["detached", "joint", "base"] = "detached"
+    # Largest norm of a network's gradient; none does not clip.
+    clip_norm: Annotated[Positive | None, BeforeValidator(none_from_text)] = None
+    # Moving average of the generators, which is what is evaluated and kept; none uses the last weights.
+    ema_decay: Annotated[Annotated[Number, within(0, 0.99999)] | None, BeforeValidator(none_from_text)] = None
+    # The paper names none. `auto` takes the faster one on this machine, by timed steps: bf16 halves a step on a GPU, or
+    # a processor that has it, and takes many times as long where it is emulated. A run keeps what it began with.
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    channels_last: bool = False
+
+    @model_validator(mode="after")
+    def _ends_once(self) -> TrainingConfig:
+        if (self.epochs is None) == (self.images is None):
+            raise ValueError(f"must set one of epochs and images, got {self.epochs} and {self.images}")
+        return self
+
+    @property
+    def n_stages(self) -> int:
+        """How many stages there are: of the pairs of settings, only so many are looked at."""
+        return 1 if self.stages == "base" else 2
+
+    def total_images(self, n_train: int) -> int:
+        """Return the images to train on, rounded up to whole steps; `n_train` is the size of the train split."""
+        wanted = self.images if self.images is not None else (self.epochs or 0) * n_train
+        return -(-wanted // self.batch) * self.batch
+
+
+class OutputConfig(Section):
+    """How often what is written, in training images; nothing here changes a weight."""
+
+    stats_images: Count = 1_000
+    checkpoint_images: Count = 20_000
+    validation_images: Count = 20_000
+    sample_images: Count = 20_000
+    # Checkpoints to keep beside the best one.
+    keep: Count = 2
+    # Pictures on a sheet of samples, and at most used for one validation.
+    samples: Annotated[int, within(1, 64)] = 8
+    validation_limit: Count = 500
+    tensorboard: bool = False
+
+
+class MachineConfig(Section):
+    """Where it runs. Threads are settled when a run begins, since sums depend on them."""
+
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    # 0 leaves it to torch.
+    threads: Annotated[int, at_least(0)] = 0
+    # Processes that read and augment; 0 does it in the training process.
+    workers: Annotated[int, at_least(0)] = 0
+
+
+class FitConfig(Section):
+    """Everything that a training run is asked to do. Immutable; made by `FitConfig.load` or `FitConfig.from_dict`.
+
+    >>> config = FitConfig.load("modern-64", overrides=["loss.hole_weight=4", "training.batch=8"])
+    >>> config.data.size_px, config.loss.hole_weight, config.training.batch
+    (64, 4.0, 8)
+    """
+
+    preset: str
+    seed: Annotated[int, at_least(0)] = 0
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    loss: LossConfig = LossConfig()
+    training: TrainingConfig = TrainingConfig()
+    output: OutputConfig = OutputConfig()
+    machine: MachineConfig = MachineConfig()
+    # Another network, as its own paper describes it, in place of the stack; it leaves `network`, `discriminator` and,
+    # but for the choice of perceptual weights, `loss` alone.
+    baseline: Annotated[Baseline | None, BeforeValidator(none_from_text)] = None
+    # No generator but a network that finds occluders; it leaves the same alone, and `data.mix`.
+    mask: Annotated[MaskConfig | None, BeforeValidator(none_from_text)] = None
+
+    @property
+    def is_stack(self) -> bool:
+        """Whether it is the stack of the paper, or a part of it, that is trained."""
+        return self.baseline is None and self.mask is None
+
+    @model_validator(mode="after")
+    def _the_picture_fits(self) -> FitConfig:
+        if (own := self.baseline or self.mask) is not None:
+            own.check_size(self.data.size_px)
+            return self
+        size_px, reduction = self.data.size_px, self.network.reduction
+        if size_px % reduction:
+            raise ValueError(f"must have a data.size_px that network.strides divide ({reduction}), got {size_px}")
+        if size_px // reduction < LEAST_BOTTLENECK_PX:
+            raise ValueError(
+                f"must leave a bottleneck of {LEAST_BOTTLENECK_PX} px or more, got {size_px // reduction} "
+                f"(data.size_px {size_px} over network.strides {reduction})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _nothing_is_set_in_vain(self) -> FitConfig:
+        if self.is_stack:
+            return self
+        method, table = (self.baseline.method, "baseline") if self.baseline is not None else ("a mask network", "mask")
+        plain = LossConfig()
+        kept = ("perceptual", "perceptual_layers", "perceptual_weights")
+        loss = self.loss.model_copy(update={name: getattr(plain, name) for name in kept})
+        for section, seen, untouched in (
+            ("network", self.network, NetworkConfig()),
+            ("discriminator", self.discriminator, DiscriminatorConfig()),
+            ("loss", loss, plain),
+        ):
+            if seen != untouched:
+                raise ValueError(f"must leave {section} alone: {method} has its own settings under {table}")
+        if self.training.stages != "detached":
+            raise ValueError(f"must leave training.stages alone: {method} has its own settings under {table}")
+        if not (self.baseline and self.baseline.compares_features) and self.loss.perceptual != "off":
+            raise ValueError(f"must have loss.perceptual off: {method} compares no features")
+        return self
+
+    @model_validator(mode="after")
+    def _the_data_is_varied_as_it_can_be(self) -> FitConfig:
+        what, fitting = "generators", ["none", "flip", "mild"]
+        if self.mask is not None:
+            what, fitting = "a mask network", ["none", "photograph"]
+            if self.data.mix > 0:
+                raise ValueError(f"must have a data.mix of 0 for {what}, got {self.data.mix:g}")
+        if self.data.augment not in fitting:
+            raise ValueError(f"must have a data.augment of {' or '.join(fitting)} for {what}, got {self.data.augment}")
+        return self
+
+    @classmethod
+    def load(
+        cls, preset: str = "modern", file: str | Path | None = None, overrides: Sequence[str | tuple[str, Any]] = ()
+    ) -> FitConfig:
+        """Take a preset, lay a TOML file over it, then overrides in their order.
+
+        An override is `"a.b=c"`, c in TOML's notation or a bare string, or a pair `("a.b", value)`. Raises
+        `ConfigError`, naming the file or the override and the law that it breaks.
+        """
+        defaults = cls(preset=preset).as_dict()
+        if method := PRESETS.get(preset, {}).get("baseline.method"):
+            defaults["baseline"] = BASELINES[method]().model_dump(mode="json")
+        if preset in MASK_PRESETS:
+            defaults["mask"] = MaskConfig().model_dump(mode="json")
+        defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = ""  # excluded from what is written down
+        values, blame = read_settings(defaults, PRESETS, preset, file, overrides)
+        return cls._validated(values, blame)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], *, root: str = "", perceptual_weights: str = "") -> FitConfig:
+        """Make a config of what `as_dict` gave, with the two paths that it leaves out."""
+        config = cls._validated(values, {})
+        return config.model_copy(
+            update={
+                "data": config.data.model_copy(update={"root": root}),
+                "loss": config.loss.model_copy(update={"perceptual_weights": perceptual_weights}),
+            }
+        )
+
+    @classmethod
+    def _validated(cls, values: Mapping[str, Any], blame: Mapping[str, str]) -> FitConfig:
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            laws = "; ".join(law(problem, blame) for problem in error.errors())
+            raise ConfigError(laws, hint="`fdtrain presets --show NAME` lists every key with its value") from error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them; paths are left out."""
+        values = self.model_dump(mode="json")
+        for table in ("baseline", "mask"):
+            if values[table] is None:
+                del values[table]  # the stack has no such table, and had none when its first runs were recorded
+        return values
+
+    def flat(self) -> dict[str, Any]:
+        """Return one level of dotted keys, as in overrides."""
+        return dict(flatten(self.as_dict()))
+
+    def digest(self) -> str:
+        """Return the sha256 of all that decides the weights: everything but names, cadences and the end."""
+        return digest_json({key: value for key, value in self.flat().items() if not is_free(key)})
+
+    def to_toml(self) -> str:
+        """Write the whole config as TOML; `FitConfig.load(file=...)` reads it back to an equal one."""
+        return write_tables(self.as_dict())
+
+
+FREE = ("preset", "output.", "training.epochs", "training.images", "machine.workers", "data.verify")
+"""Keys that a run may change when it is resumed: none of them reaches a weight."""
+
+
+def is_free(key: str) -> bool:
+    """Tell whether a dotted key may change when a run is resumed."""
+    return key.startswith(FREE)

@@ -1,0 +1,1 @@
+"""From shards to batches: stored samples, triplets, silhouettes, sampler, loader, augmentation."""

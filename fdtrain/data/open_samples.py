@@ -1,0 +1,56 @@
+"""The samples that a config trains on: triplets for what restores, silhouettes for what finds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fdgen.contract.manifest import Manifest
+from fdtrain.config.schema import FitConfig
+from fdtrain.data.augment_pairs import NAMED
+from fdtrain.data.augment_silhouettes import SILHOUETTE_AUGMENTS
+from fdtrain.data.silhouettes import SilhouetteDataset
+from fdtrain.data.stored_samples import StoredSamples, kinds_of
+from fdtrain.data.triplets import TripletDataset
+
+
+def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: int | None = None) -> StoredSamples[Any]:
+    """Open a split as the config says; `fixed` leaves out what makes an epoch differ from another.
+
+    Raises `DatasetError` for the data.
+    """
+    data = config.data
+    augment = "none" if fixed else data.augment
+    if config.mask is not None:
+        return SilhouetteDataset(
+            data.root,
+            split,
+            size_px=data.size_px,
+            known_kinds=config.mask.kinds or (),
+            kinds=data.kinds,
+            without=data.without,
+            limit=limit,
+            augment=SILHOUETTE_AUGMENTS[augment],
+            bare=0.0 if fixed else config.mask.bare,
+            seed=config.seed,
+            verify=data.verify and not fixed,
+        )
+    return TripletDataset(
+        data.root,
+        split,
+        size_px=data.size_px,
+        kinds=data.kinds,
+        without=data.without,
+        limit=limit,
+        augment=NAMED[augment],
+        mix=0.0 if fixed else data.mix,
+        seed=config.seed,
+        verify=data.verify and not fixed,
+    )
+
+
+def settled_kinds(config: FitConfig) -> FitConfig:
+    """Return the config of a mask network with its kinds said: where they were left open, those of the dataset."""
+    if config.mask is None or config.mask.kinds is not None:
+        return config
+    kinds = [kind for kind in kinds_of(Manifest.load(config.data.root)) if kind not in (config.data.without or ())]
+    return config.model_copy(update={"mask": config.mask.model_copy(update={"kinds": tuple(kinds)})})

@@ -1,0 +1,146 @@
+"""Silhouettes for training: a picture, and where in it an occluder is.
+
+    shard --> occluded, alpha --> resize --> augment --> alpha >= 128 --> tensors
+       '----> clean, nothing, now and then
+
+Most faces wear nothing, so some of the pictures are the clean ones: a network that has seen none of these finds
+something on every face.
+
+Unlike a triplet, such a pair has no clean picture to be exact with, so that augmentation may blur and compress the
+occluder into its surroundings as a camera does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol, TypedDict
+
+import numpy as np
+import torch
+
+from fdgen.arrays import Image
+from fdgen.errors import DatasetError, PictureError
+from fdgen.io.storage import Place
+from fdtrain.data.pictures import decode_grey, decode_rgb, resized
+from fdtrain.data.sampler import Draw, sample_seed
+from fdtrain.data.stored_samples import StoredSamples
+from fdtrain.data.tensors import to_tensor
+
+SOLID = 128
+"""From this `alpha` on a pixel belongs to the silhouette: what a hand would outline, too."""
+
+_BARE = 1  # keeps the draw of bare samples apart from the augmentation's, which has the same seed
+
+
+class Silhouette(TypedDict):
+    """One sample as tensors: picture (3, S, S) in [-1, 1], silhouette (1, S, S) 0 or 1, kinds worn (K,) 0 or 1."""
+
+    occluded: torch.Tensor
+    silhouette: torch.Tensor
+    kinds: torch.Tensor
+    index: int
+
+
+class Seen(NamedTuple):
+    """An occluded picture, RGB uint8 `_HWC`, and how far each pixel is the occluder's, 0 to 255."""
+
+    occluded_HWC: Image
+    alpha_HW: Image
+
+
+class SilhouetteAugment(Protocol):
+    """Changes a picture and its alpha, by what is drawn from `seed` alone; must be picklable."""
+
+    def __call__(self, seen: Seen, seed: int) -> Seen:
+        """Return them changed."""
+        ...
+
+
+class SilhouetteDataset(StoredSamples[Silhouette]):
+    """Occluded pictures of one split, their silhouettes, and which of `known_kinds` are worn.
+
+    `root`, `split` and what chooses samples are those of `StoredSamples`. `augment` is called with a seed made of
+    (`seed`, epoch, key). `bare` is how often a sample is drawn without its occluder. Raises `DatasetError` as
+    `StoredSamples` does, and where a shard holds what it should not.
+    """
+
+    reads = ("alpha.png", "clean.png", "occluded.png")
+
+    def __init__(
+        self,
+        root: str | Place,
+        split: str,
+        *,
+        size_px: int | None,
+        known_kinds: Sequence[str] = (),
+        kinds: Collection[str] | None = None,
+        without: Collection[str] | None = None,
+        limit: int | None = None,
+        augment: SilhouetteAugment | None = None,
+        bare: float = 0.0,
+        seed: int = 0,
+        verify: bool = False,
+    ) -> None:
+        super().__init__(
+            root, split, size_px=size_px, kinds=kinds, without=without, limit=limit, seed=seed, verify=verify
+        )
+        self.augment, self.bare = augment, bare
+        worn = [set(text.split("+")) for text in self.table["kind"]]
+        self._worn = np.array([[kind in of_one for kind in known_kinds] for of_one in worn], np.float32)
+
+    def __getitem__(self, draw: int | Draw) -> Silhouette:
+        index, epoch = draw if isinstance(draw, tuple) else (draw, self.epoch)
+        occluded_HWC, alpha_HW = self.seen(index, epoch)
+        worn_K = np.zeros_like(self._worn[index]) if self.is_bare(index, epoch) else self._worn[index]
+        return {
+            "occluded": to_tensor(occluded_HWC),
+            "silhouette": torch.from_numpy((alpha_HW >= SOLID).astype(np.float32)[None]),
+            "kinds": torch.from_numpy(worn_K),
+            "index": int(index),
+        }
+
+    def seen(self, index: int, epoch: int = 0) -> Seen:
+        """Return one sample at the training size, bare or not and augmented for that epoch, as uint8 pictures."""
+        stored = self._stored(index, bare=self.is_bare(index, epoch))
+        small = Seen(resized(stored.occluded_HWC, self.size_px), resized(stored.alpha_HW, self.size_px))
+        if self.augment is None:
+            return small
+        return self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
+
+    def bare_face(self, index: int) -> Image:
+        """Return the clean picture of one sample at the training size."""
+        return resized(self._stored(index, bare=True).occluded_HWC, self.size_px)
+
+    def is_bare(self, index: int, epoch: int = 0) -> bool:
+        """Tell whether a sample is drawn without its occluder in an epoch, as (`seed`, epoch, key) decide."""
+        drawn = np.random.default_rng((sample_seed(self.seed, epoch, self.keys[index]), _BARE))
+        return bool(drawn.random() < self.bare)
+
+    def stored(self, index: int) -> Seen:
+        """Return one sample exactly as it lies in its shard."""
+        return self._stored(index, bare=False)
+
+    def _stored(self, index: int, *, bare: bool) -> Seen:
+        """Return the same, or the clean picture and an alpha of nothing."""
+        where, (alpha, clean, occluded) = self._read(index)
+        try:
+            if bare:
+                picture_HWC = decode_rgb(clean, f"the clean picture of {where}")
+                alpha_HW = np.zeros(picture_HWC.shape[:2], np.uint8)
+            else:
+                picture_HWC = decode_rgb(occluded, f"the occluded picture of {where}")
+                alpha_HW = decode_grey(alpha, f"the alpha of {where}")
+        except PictureError as error:
+            raise DatasetError(error.message, hint=self._next_step()) from error
+        self._refuse_other_sides(where, {"picture": picture_HWC, "alpha": alpha_HW})
+        return Seen(picture_HWC, alpha_HW)
+
+    def refuse_wrong(self, index: int) -> None:
+        """Raise `DatasetError` where a stored alpha marks nothing or everything."""
+        solid_HW = self.stored(index).alpha_HW >= SOLID
+        if solid_HW.all() or not solid_HW.any():
+            what = "covers everything" if solid_HW.any() else "is empty"
+            raise DatasetError(
+                f"the silhouette of {self.keys[index]} in {self.root} {what}",
+                hint=f"`fdgen verify {self.root}` lists all that is wrong",
+            )

@@ -1,0 +1,166 @@
+"""Triplets for training: random access into the shards of a dataset, in an order that any run can repeat.
+
+    manifest.parquet --> rows of one split and stratum --> byte offsets --> one read a sample --> resize --> augment
+    --> occluded := clean where the mask is 0 --> tensors
+
+Nothing is unpacked. What a sample is depends on the dataset, the size and (seed, epoch, key) alone: not on the number
+of workers or ranks, nor on any global random state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple, Protocol, TypedDict
+
+import numpy as np
+import torch
+
+from fdgen.arrays import Image
+from fdgen.errors import DatasetError, PictureError
+from fdgen.io.storage import Place
+from fdtrain.data.pictures import decode_grey, decode_rgb, pasted, resized, resized_mask
+from fdtrain.data.sampler import Draw, EpochSampler, sample_seed
+from fdtrain.data.stored_samples import StoredSamples
+from fdtrain.data.tensors import mask_to_tensor, to_tensor
+
+__all__ = ["Augment", "Draw", "EpochSampler", "Pictures", "Sample", "TripletDataset"]
+
+READ = ("clean.png", "mask.png", "occluded.png")
+"""Members that training reads, in the order in which they stand in a shard."""
+
+
+class Sample(TypedDict):
+    """One triplet as tensors: pictures (3, S, S) float32 in [-1, 1], mask (1, S, S) 0 or 1, its place in the set."""
+
+    occluded: torch.Tensor
+    clean: torch.Tensor
+    mask: torch.Tensor
+    index: int
+
+
+class Pictures(NamedTuple):
+    """One triplet as pictures: RGB uint8 `_HWC`, mask 0 or 255."""
+
+    clean_HWC: Image
+    occluded_HWC: Image
+    mask_HW: Image
+
+
+class Augment(Protocol):
+    """Changes both pictures of a pair with the same parameters, drawn from `seed` alone; must be picklable."""
+
+    def __call__(self, pictures: Pictures, seed: int) -> Pictures:
+        """Return the changed triplet; what it does outside the mask is set right afterwards."""
+        ...
+
+
+class TripletDataset(StoredSamples[Sample]):
+    """Triplets of one split, read from the shards by byte offset; `len()`, `[index]`, `keys` and `table` as expected.
+
+    `root`, `split` and what chooses samples are those of `StoredSamples`. Below the stored size pictures are averaged,
+    above it interpolated, and the pair stays exact. `augment` is called with a seed made of (`seed`, epoch, key). `mix`
+    is how often a face wears the occluder of another sample in place of its own, drawn from the same three: a few
+    thousand faces with one hole each are learnt by heart.
+
+    Raises `DatasetError` as `StoredSamples` does, and where a shard holds what it should not.
+    """
+
+    reads = READ
+
+    def __init__(
+        self,
+        root: str | Place,
+        split: str,
+        *,
+        size_px: int | None,
+        kinds: Collection[str] | None = None,
+        without: Collection[str] | None = None,
+        coverage: tuple[float, float] | None = None,
+        limit: int | None = None,
+        augment: Augment | None = None,
+        mix: float = 0.0,
+        seed: int = 0,
+        verify: bool = False,
+    ) -> None:
+        super().__init__(
+            root,
+            split,
+            size_px=size_px,
+            kinds=kinds,
+            without=without,
+            coverage=coverage,
+            limit=limit,
+            seed=seed,
+            verify=verify,
+        )
+        self.augment, self.mix = augment, mix
+
+    def __getitem__(self, draw: int | Draw) -> Sample:
+        index, epoch = draw if isinstance(draw, tuple) else (draw, self.epoch)
+        clean_HWC, occluded_HWC, mask_HW = self.pictures(index, epoch)
+        return {
+            "occluded": to_tensor(occluded_HWC),
+            "clean": to_tensor(clean_HWC),
+            "mask": mask_to_tensor(mask_HW),
+            "index": int(index),
+        }
+
+    def pictures(self, index: int, epoch: int = 0) -> Pictures:
+        """Return one triplet at the training size, augmented for that epoch, as uint8 pictures."""
+        clean_HWC, occluded_HWC, mask_HW = self.stored(index)
+        if self.mix > 0 and (other := self._partner(index, epoch)) != index:
+            _, worn_HWC, mask_HW = self.stored(other)
+            occluded_HWC = pasted(worn_HWC, clean_HWC, mask_HW)
+        small = Pictures(
+            resized(clean_HWC, self.size_px), resized(occluded_HWC, self.size_px), resized_mask(mask_HW, self.size_px)
+        )
+        if self.augment is not None:
+            small = self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
+        return small._replace(occluded_HWC=pasted(small.occluded_HWC, small.clean_HWC, small.mask_HW))
+
+    def stored(self, index: int) -> Pictures:
+        """Return one triplet exactly as it lies in its shard."""
+        where, data = self._read(index)
+        try:
+            found = Pictures(
+                decode_rgb(data[0], f"the clean picture of {where}"),
+                decode_rgb(data[2], f"the occluded picture of {where}"),
+                decode_grey(data[1], f"the mask of {where}"),
+            )
+        except PictureError as error:
+            raise DatasetError(error.message, hint=self._next_step()) from error
+        self._refuse_other_sides(
+            where, {"clean picture": found.clean_HWC, "occluded picture": found.occluded_HWC, "mask": found.mask_HW}
+        )
+        if odd := int(((found.mask_HW != 0) & (found.mask_HW != 255)).sum()):
+            raise DatasetError(
+                f"the mask of {where} is not binary: {odd} pixels are neither 0 nor 255", hint=self._next_step()
+            )
+        return found
+
+    def _partner(self, index: int, epoch: int) -> int:
+        """Return whose occluder a sample wears in an epoch."""
+        seed = sample_seed(self.seed, epoch, f"{self.keys[index]}+mix")
+        chance, place = np.random.default_rng(seed).random(2)
+        return int(place * len(self)) if chance < self.mix else index
+
+    def refuse_wrong(self, index: int) -> None:
+        """Raise `DatasetError` where a stored sample is no exact pair with a hole in it."""
+        clean_HWC, occluded_HWC, mask_HW = self.stored(index)  # raises where the mask has greys
+        key, hint = self.keys[index], f"`fdgen verify {self.root}` lists all that is wrong"
+        hole_HW, changed_HW = mask_HW > 0, (clean_HWC != occluded_HWC).any(2)
+        if not (changed_HW & ~hole_HW).any():
+            if hole_HW.any() and not hole_HW.all():
+                return
+            what = "covers everything" if hole_HW.any() else "is empty"
+            raise DatasetError(f"the mask of {key} in {self.root} {what}", hint=hint)
+        if not (changed_HW & hole_HW).any():
+            raise DatasetError(
+                f"the masks of {self.root} are upside down: {key} is occluded where its mask is 0, and clean where it "
+                "is 255",
+                hint="a mask must be 255 on the occluder",
+            )
+        n_other = int((changed_HW & ~hole_HW).sum())
+        raise DatasetError(
+            f"{key} in {self.root} is not an exact pair: {n_other} pixels outside its mask differ", hint=hint
+        )

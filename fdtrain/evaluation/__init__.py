@@ -1,0 +1,1 @@
+"""Measured on a split: evaluator, summaries, references, audit of reported numbers."""

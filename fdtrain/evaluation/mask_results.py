@@ -1,0 +1,121 @@
+"""The results of evaluating mask networks as tables, JSON and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from fdtrain.data.silhouettes import SOLID, SilhouetteDataset
+from fdtrain.evaluation.masks import MaskScores, Measured
+from fdtrain.evaluation.results import PACKAGES, Evaluation
+from fdtrain.evaluation.summary import main_table, mean_and_error, strata, strata_table
+from fdtrain.inference.model_label import ModelLabel, toy_note
+from fdtrain.metrics.segmentation import N_BINS, TOLERANCE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURES = ("iou", "boundary_f", "precision", "recall", "kind_found", "bare_left")
+
+COLUMNS = (
+    ("IoU", "iou", "", 3),
+    ("boundary F", "boundary_f", "", 3),
+    ("precision", "precision", "", 3),
+    ("recall", "recall", "", 3),
+    ("kind", "kind_found", "", 3),
+    ("bare left", "bare_left", "", 3),
+)
+"""Title, column of the summary, sign and digits."""
+
+
+class MaskResults(Evaluation):
+    """An evaluation of what finds occluders."""
+
+    @classmethod
+    def of(cls, scores: MaskScores, measured: Sequence[Measured], dataset: SilhouetteDataset) -> MaskResults:
+        """Sum up what `evaluate_masks` returned."""
+        facts = {
+            "dataset": {"content_id": dataset.content_id, "split": dataset.split, "pictures": len(dataset)},
+            "size_px": dataset.size_px,
+            "methods": [one.name for one in measured],
+            "models": [label.json() for label in labels_of(measured)],
+            "calibration": {
+                one.name: {
+                    "temperature": one.temperature,
+                    "error": scores.calibration[one.name].error,
+                    "error_at_temperature_1": scores.uncooled[one.name].error,
+                    "pixels": scores.calibration[one.name].n.tolist(),
+                    "predicted": scores.calibration[one.name].predicted.tolist(),
+                    "true": scores.calibration[one.name].true.tolist(),
+                }
+                for one in measured
+            },
+            "protocols": PROTOCOLS,
+            "notes": notes_on(measured, dataset),
+            "versions": {name: metadata.version(name) for name in PACKAGES},
+        }
+        return cls(scores.frame, summarise_masks(scores.frame), facts)
+
+    def grids(self) -> dict[str, list[list[str]]]:
+        """Return the tables over all pictures by their titles: a head, then a row a network."""
+        head = ["method", "calibration error ↓", "at temperature 1 ↓", "temperature"]
+        calibrated = [
+            [name, f"{of['error']:.4f}", f"{of['error_at_temperature_1']:.4f}", f"{of['temperature']:.2f}"]
+            for name, of in self.facts["calibration"].items()
+        ]
+        return {"Silhouettes": main_table(self.summary, COLUMNS), "Probabilities of pixels": [head, *calibrated]}
+
+    def strata_grids(self) -> dict[str, list[list[str]]]:
+        """Return IoU and boundary F by kind and by coverage."""
+        return {
+            f"{title}, by {words} (pictures)": strata_table(self.summary, what, name, 3)
+            for title, name in (("IoU", "iou"), ("Boundary F", "boundary_f"))
+            for what, words in (("kind", "kind of occluder"), ("coverage", "coverage"))
+        }
+
+    def sentences(self) -> list[str]:
+        """Return how each number is measured, and what a reader must know."""
+        found = [f"{name}: {protocol}" for name, protocol in self.facts["protocols"].items()]
+        return found + [f"Note: {note}" for note in self.facts["notes"]]
+
+
+PROTOCOLS = {
+    "IoU": f"of the pixels of probability 0.5 or more and those of alpha {SOLID} or more, a picture, then the mean",
+    "boundary F": f"F1 of boundary pixels within {TOLERANCE:.2%} of the diagonal of each other (Csurka et al. 2013)",
+    "kind": "the share of pictures that wear the kind which is the likeliest to the network",
+    "bare left": "the share of the faces, without their occluders, of which `fdtrain restore` would replace nothing",
+    "calibration error": f"mean gap between predicted and true share of occluder, of {N_BINS} bins of equal width over "
+    "[0, 1], weighted by pixels (Guo et al. 2017); the temperature was fitted on the validation split",
+}
+
+
+def summarise_masks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each network and stratum: of each measure its mean and, as `_se`, its standard error."""
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for stratum, inside in strata(frame).items():
+        for method, part in frame[inside].groupby("method", sort=False):
+            row: dict[str, Any] = {"method": method, "stratum": stratum, "n": len(part)}
+            for name in MEASURES:
+                row[name], row[f"{name}_se"] = mean_and_error(part[name])
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def labels_of(measured: Sequence[Measured]) -> list[ModelLabel]:
+    """Return the labels of the networks that have one."""
+    return [one.masker.label for one in measured if one.masker.label is not None]
+
+
+def notes_on(measured: Sequence[Measured], dataset: SilhouetteDataset) -> list[str]:
+    """Return what a reader must know of these networks and this dataset."""
+    toys = [note] if (note := toy_note(labels_of(measured))) else []
+    if dataset.split == "train":
+        return [*toys, "this is the train split: the networks have seen these pictures"]
+    return toys + [
+        f"{one.name} was trained on another dataset ({one.trained_on[:12]}), whose train split may hold these faces"
+        for one in measured
+        if one.trained_on and one.trained_on != dataset.content_id
+    ]

@@ -1,0 +1,168 @@
+"""Trained networks as they are exported: a graph from tensors to tensors, what it takes and gives, and the truth.
+
+Layers that exporters cannot write are worked into weights (spectral norms) or moved to what is put in (edges).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from fdtrain.data.pictures import Values
+from fdtrain.inference.metadata import (
+    CHECKED,
+    COARSE,
+    EDGES,
+    KINDS,
+    MASK,
+    OCCLUDED,
+    OCCLUDER,
+    PICTURE,
+    RESTORED,
+    Contract,
+)
+from fdtrain.inference.model_label import TOY_KEY
+from fdtrain.networks.edgeconnect import EdgeConnect
+from fdtrain.networks.masknet import Guesser
+from fdtrain.networks.restorer import Restoration, Restorer
+from fdtrain.training.checkpoint import load_masknet, load_model, read_facts
+from fdtrain.training.weight_files import find_weights
+
+Run = Callable[[Values, Values], Sequence[Values]]
+"""From pictures and masks to outputs, as one form of a network gives them."""
+
+
+class Source(NamedTuple):
+    """What is exported, its contract, and the network as it was trained, which it is compared with."""
+
+    graph: nn.Module
+    contract: Contract
+    truth: Run
+
+
+def open_source(weights: str | Path) -> Source:
+    """Open a generator or a mask network; raise `CheckpointError` where the file or run folder holds none."""
+    weights = find_weights(weights)
+    facts = read_facts(weights)
+    return _masker(weights, facts) if facts["config"].get("mask") else _generator(weights, facts)
+
+
+def _generator(weights: Path, facts: Mapping[str, Any]) -> Source:
+    model = load_model(weights)
+    contract = generator_contract(model, facts)
+    graph = (_GraphAlongEdges if EDGES in contract.inputs else _Graph)(load_model(weights))
+
+    def truth(occluded_B3HW: Values, mask_B1HW: Values) -> Sequence[Values]:
+        with torch.inference_mode():
+            made = model(torch.from_numpy(occluded_B3HW), torch.from_numpy(mask_B1HW))
+        return [output.numpy() for output in made[-len(contract.outputs) :]]
+
+    return Source(graph.eval(), contract, truth)
+
+
+def _masker(weights: Path, facts: Mapping[str, Any]) -> Source:
+    guesser, _ = load_masknet(weights)
+    contract = masker_contract(guesser, facts)
+    n_outputs = len(contract.outputs)
+
+    def truth(picture_B3HW: Values, mask_B1HW: Values) -> Sequence[Values]:
+        with torch.inference_mode():
+            return [output.numpy() for output in guesser(torch.from_numpy(picture_B3HW))[:n_outputs]]
+
+    return Source(_MaskGraph(guesser, n_outputs).eval(), contract, truth)
+
+
+def generator_contract(model: Restorer, facts: Mapping[str, Any]) -> Contract:
+    """Return what a generator takes and gives, and what its weights say of their training."""
+    config = facts["config"]
+    size_px = int(config["data"]["size_px"])
+    picture, mask = f"(batch, 3, {size_px}, {size_px})", f"(batch, 1, {size_px}, {size_px})"
+    inputs = {
+        OCCLUDED: f"float32 {picture}: the occluded face, RGB in [-1, 1]",
+        MASK: f"float32 {mask}: 1 where something is to be replaced, 0 elsewhere",
+    }
+    outputs = {RESTORED: f"float32 {picture}: the restored face, RGB in [-1, 1]"}
+    if model.has_coarse:
+        outputs = {COARSE: f"float32 {picture}: the result of the first stage, RGB in [-1, 1]", **outputs}
+    sigma_px = None
+    if isinstance(model, EdgeConnect):
+        sigma_px = model.sigma_px
+        inputs[EDGES] = (
+            f"float32 {mask}: 1 on the edges of the known pixels, as scikit-image's canny finds them in the luma "
+            f"(BT.601, in [0, 1]) with sigma {sigma_px:g} and mask = (mask == 0)"
+        )
+    return Contract(
+        "restore", size_px, inputs, outputs, trained(model, facts), edges_sigma_px=sigma_px, checked=CHECKED
+    )
+
+
+def masker_contract(guesser: Guesser, facts: Mapping[str, Any]) -> Contract:
+    """Return what a mask network takes and gives, and what its weights say of their training."""
+    config = facts["config"]
+    size_px, kinds = int(config["data"]["size_px"]), tuple(config["mask"]["kinds"] or ())
+    inputs = {PICTURE: f"float32 (batch, 3, {size_px}, {size_px}): a face, RGB in [-1, 1]"}
+    outputs = {
+        OCCLUDER: f"float32 (batch, 1, {size_px}, {size_px}): the probability of each pixel to show an occluder, "
+        "without its shadow"
+    }
+    if kinds:
+        outputs[KINDS] = f"float32 (batch, {len(kinds)}): the probability of each of {', '.join(kinds)} to be worn"
+    return Contract("mask", size_px, inputs, outputs, trained(guesser, facts), kinds=kinds, checked=CHECKED)
+
+
+def trained(model: nn.Module, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the weights say of their training: preset, data, length, score."""
+    told = ("dataset", "content_id", "images", "val_hole_psnr_db", "val_iou", "temperature", "fdtrain", TOY_KEY)
+    config = facts["config"]
+    return {
+        "preset": config["preset"],
+        "method": (config.get("baseline") or {}).get("method"),
+        **{name: facts[name] for name in told if name in facts},
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+class _Graph(nn.Module):
+    """A generator as it is exported: tensors in, tensors out. It works spectral norms into the weights of `model`."""
+
+    def __init__(self, model: Restorer) -> None:
+        super().__init__()
+        self.model = model
+        for part in self.model.modules():
+            if isinstance(part, nn.Conv2d | nn.ConvTranspose2d) and parametrize.is_parametrized(part):
+                parametrize.remove_parametrizations(part, "weight", leave_parametrized=True)
+
+    def forward(self, occluded: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs of the contract."""
+        return self.chosen(self.model(occluded, mask))
+
+    def chosen(self, made: Restoration) -> tuple[Tensor, ...]:
+        """Return the final picture, after the coarse one where there is one."""
+        return tuple(made) if self.model.has_coarse else (made.image_B3HW,)
+
+
+class _GraphAlongEdges(_Graph):
+    """EdgeConnect's generators; the known edges come from outside, since no graph can hold Canny's detector."""
+
+    def forward(self, occluded: Tensor, mask: Tensor, edges: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """Return the outputs of the contract."""
+        if not isinstance(self.model, EdgeConnect):
+            raise TypeError(f"{type(self.model).__name__} sees no edges")
+        return self.chosen(self.model.along(occluded, mask, edges))
+
+
+class _MaskGraph(nn.Module):
+    """A mask network as it is exported; without the kinds where it tells none."""
+
+    def __init__(self, guesser: Guesser, n_outputs: int) -> None:
+        super().__init__()
+        self.guesser, self.n_outputs = guesser, n_outputs
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs of the contract."""
+        return tuple(self.guesser(picture)[: self.n_outputs])

@@ -1,0 +1,96 @@
+"""What stands inside an exported file: what goes in and comes out, where it comes from, what it is not for.
+
+An ONNX file has it as its metadata, a torch.export file as a member of its archive: the contract as JSON under the key
+`fdtrain`, and beside it sentences for whoever opens the file with something else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from fdgen.io.json_file import fits, parse_json
+from fdtrain.errors import CheckpointError
+from fdtrain.inference.model_label import TOY_KEY, ModelLabel, toy_note
+from fdtrain.inference.probes import BATCHES
+
+SCHEMA = 1
+"""Version of the contract; a reader refuses any other."""
+
+KEY = "fdtrain"
+
+MOST_PX = 4_096
+"""Side of the pictures of any network of ours, and more: a side is room for pictures."""
+
+OCCLUDED, MASK, EDGES, PICTURE = "occluded", "mask", "edges", "picture"
+COARSE, RESTORED, OCCLUDER, KINDS = "coarse", "restored", "occluder", "kinds"
+"""Names of inputs and outputs."""
+
+INVENTED = (
+    "What is put in place of an occluder is invented: it is no evidence of how a person looks or of who they are, "
+    "and must not be used to identify people."
+)
+
+PREPROCESSING = (
+    "Pictures are aligned faces, RGB, float32 of shape (batch, 3, side, side): 8-bit value / 127.5 - 1, in [-1, 1]. "
+    "Masks are float32 of shape (batch, 1, side, side): 1 where something is to be replaced, 0 elsewhere. Restored "
+    "pictures come raw, in [-1, 1]: paste them into the hole of the input."
+)
+
+
+TOLERANCE = 1e-3
+"""Most that an exported network may differ from torch in any value; a grey level of 255 is 8e-3."""
+
+CHECKED = {"tolerance": TOLERANCE, "batches": BATCHES}
+"""What a file says of the comparison: one that did not pass was never written."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a network takes and gives. `inputs` and `outputs` have a line of words for each name, in their order.
+
+    `task` is `restore` or `mask`; `size_px` the side of every picture; the batch is free. `trained` tells preset, data
+    and length of training, and of a toy why it is one; `checked` how close the file came to torch. `edges_sigma_px` is
+    the sigma of Canny's detector, for networks that see edges.
+    """
+
+    task: Literal["restore", "mask"]
+    size_px: int
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+    trained: Mapping[str, Any]
+    kinds: tuple[str, ...] = ()
+    edges_sigma_px: float | None = None
+    checked: Mapping[str, Any] = field(default_factory=dict)
+    preprocessing: str = PREPROCESSING
+    use: str = INVENTED
+    schema: int = SCHEMA
+
+    def metadata(self) -> dict[str, str]:
+        """Return what is written into a file, by key."""
+        told = {KEY: json.dumps(asdict(self)), "preprocessing": self.preprocessing, "use": self.use}
+        note = toy_note([ModelLabel.of_contract("this network", self)])
+        return told if note is None else {**told, TOY_KEY: note}
+
+    @classmethod
+    def read(cls, metadata: Mapping[str, str], name: str) -> Contract:
+        """Return the contract in a file's metadata; raise `CheckpointError` naming the file where there is none."""
+        try:
+            values = parse_json(metadata[KEY])
+            if values["schema"] == SCHEMA:
+                if (wrong := fits(cls, values)) is not None:
+                    raise ValueError(wrong)
+                if not 0 < values["size_px"] <= MOST_PX:
+                    raise ValueError(f"its side is {values['size_px']} px")
+                return cls(**{**values, "kinds": tuple(values["kinds"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{name} was not written by `fdtrain export`: it does not say what goes in and what comes out",
+                hint="export it anew from its weights",
+            ) from error
+        raise CheckpointError(
+            f"{name} has a contract of schema {values['schema']}, this version reads {SCHEMA}",
+            hint="export it anew with this version, from its weights",
+        )

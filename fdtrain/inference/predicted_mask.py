@@ -1,0 +1,39 @@
+"""Methods by a mask that is predicted, as on a photograph without one (section 2.4), beside those by the given mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fdgen.arrays import Image
+from fdtrain.data.pictures import pasted
+from fdtrain.inference.mask_decision import decided
+from fdtrain.inference.maskers import Masker
+from fdtrain.inference.method import Method
+
+
+class ByPredictedMask:
+    """A method that is not told where the occluder is, but asks a masker.
+
+    What it puts out is the input with the predicted mask replaced: an occluder that the masker misses stays, a face
+    that it takes for one is restored. Both show in the numbers of the whole picture; what stays, in those of the hole.
+    """
+
+    def __init__(self, method: Method, masker: Masker) -> None:
+        self.method, self.masker = method, masker
+        self.names: tuple[str, ...] = tuple(f"{name}, predicted mask" for name in method.names)
+
+    def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
+        """Restore pictures; the masks given are not looked at."""
+        occluded = [occluded_HWC for occluded_HWC, _ in pairs]
+        guesses = self.masker.predict(occluded)
+        masks = [
+            np.where(decided(guess.occluder_HW, len(guess.occluder_HW)), np.uint8(255), np.uint8(0))
+            for guess in guesses
+        ]
+        restored = self.method.restore(list(zip(occluded, masks, strict=True)))
+        return [
+            tuple(pasted(output_HWC, occluded_HWC, mask_HW) for output_HWC in outputs)
+            for outputs, occluded_HWC, mask_HW in zip(restored, occluded, masks, strict=True)
+        ]

@@ -1,0 +1,97 @@
+"""The objective that a config asks for, its networks drawn from the run's seed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from fdtrain.config.baselines import (
+    ContextEncoderConfig,
+    DinConfig,
+    EdgeConnectConfig,
+    GcaConfig,
+    GlcmConfig,
+    Pix2pixConfig,
+)
+from fdtrain.config.schema import FitConfig
+from fdtrain.networks.restorer import INITIAL_SPREAD
+from fdtrain.objectives import edgeconnect
+from fdtrain.objectives.base import Objective
+from fdtrain.objectives.context_encoder import ContextEncoderObjective
+from fdtrain.objectives.din import DinObjective
+from fdtrain.objectives.edgeconnect import EdgeConnectObjective
+from fdtrain.objectives.gca import GcaObjective
+from fdtrain.objectives.glcm import GlcmObjective
+from fdtrain.objectives.mask import MaskObjective
+from fdtrain.objectives.perceptual import PerceptualLoss, load_perceptual
+from fdtrain.objectives.pix2pix import Pix2pixObjective
+from fdtrain.objectives.stacked import StackedObjective
+
+
+def open_objective(
+    config: FitConfig, device: torch.device, perceptual: PerceptualLoss | None, rng: torch.Generator
+) -> Objective:
+    """Return the objective with its networks on the device, first weights drawn from `rng`: alike in every process."""
+    own = config.baseline or config.mask
+    if own is None:
+        return StackedObjective(config, device, perceptual, rng)
+    # Constructors and parametrisations draw from torch's global state, which is set aside meanwhile.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))
+        objective = single_objective(config, perceptual)
+        for stage in objective.stages:
+            for module in (stage.generator, stage.discriminator):
+                if module is not None:
+                    _draw(module, glorot=own.glorot)
+    objective.model.to(device)
+    for stage in objective.stages:
+        if stage.discriminator is not None:
+            stage.discriminator.to(device)
+    return objective
+
+
+def open_perceptual(config: FitConfig) -> PerceptualLoss | None:
+    """Return the perceptual network of a config, with all layers that its losses look at."""
+    loss = config.loss
+    edges = isinstance(config.baseline, EdgeConnectConfig)
+    layers = edgeconnect.layers_for(config) if edges else loss.perceptual_layers
+    return load_perceptual(loss.perceptual, loss.perceptual_weights, layers, relative=loss.perceptual_relative)
+
+
+def single_objective(config: FitConfig, perceptual: PerceptualLoss | None) -> Objective:
+    """Return the objective of whatever is no stack, wherever torch makes tensors by default."""
+    return MaskObjective(config, config.mask) if config.mask is not None else baseline_objective(config, perceptual)
+
+
+def baseline_objective(config: FitConfig, perceptual: PerceptualLoss | None) -> Objective:
+    """Return the objective of a baseline, wherever torch makes tensors by default."""
+    settings = config.baseline
+    if isinstance(settings, GlcmConfig):
+        return GlcmObjective(config, settings)
+    if isinstance(settings, GcaConfig):
+        return GcaObjective(config, settings)
+    if isinstance(settings, EdgeConnectConfig):
+        return EdgeConnectObjective(config, settings, perceptual)
+    if isinstance(settings, ContextEncoderConfig):
+        return ContextEncoderObjective(config, settings)
+    if isinstance(settings, Pix2pixConfig):
+        return Pix2pixObjective(config, settings)
+    if isinstance(settings, DinConfig):
+        return DinObjective(config, settings, perceptual)
+    raise TypeError(f"no objective for {type(settings).__name__}")
+
+
+def _draw(module: nn.Module, *, glorot: bool) -> None:
+    """Draw weights: after Glorot where the paper says nothing, else from N(0, 0.02) as DCGAN and pix2pix; shifts 0."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            weight: Tensor = part.weight
+            if is_parametrized(part):  # the weight is then worked out from another
+                weight = part.get_parameter("parametrizations.weight.original")
+            if glorot:
+                nn.init.xavier_uniform_(weight)
+            else:
+                nn.init.normal_(weight, 0.0, INITIAL_SPREAD)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)

@@ -1,0 +1,1 @@
+"""Any photograph restored: frame, mask, fill, blend, files, video."""

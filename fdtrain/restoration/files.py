@@ -1,0 +1,184 @@
+"""Photographs as files: what is listed, how one is read, and how its picture is written.
+
+A picture is written as PNG, upright. What a camera wrote beside the pixels (place, time, camera, owner) is dropped; the
+colour profile stays, since without it the same pixels would show other colours.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from fdgen.arrays import Image
+from fdgen.errors import PictureError, in_words
+from fdgen.io.folders import recognised
+from fdgen.io.picture_formats import PICTURE_SUFFIXES
+from fdtrain.config.atomic import write_bytes
+from fdtrain.data.pictures import BY_PILLOW, DAMAGED, WHAT_IS_READ, decode_rgb, encode_png, open_header, read_file
+from fdtrain.restoration.photograph import SMALLEST_PHOTO_PX
+
+MAX_PIXELS = 120_000_000
+"""More are refused before they are decoded: a few kilobytes of file can unpack to gigabytes."""
+
+# Of a folder what is called like a picture or a video is taken; a file that is named by itself may be called anything.
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
+
+_ORIENTATION, _BITS = 0x0112, 258  # EXIF and TIFF tags
+_PNG_HEADER_BYTES = 33  # signature and IHDR, after which a profile may stand
+_TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
+"""EXIF orientation to quarter turns anticlockwise, and whether the turned picture is mirrored left to right."""
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoFile:
+    """A photograph that was read: RGB uint8, upright; its colour profile; and what a reader lost of it, in words."""
+
+    picture_HWC: Image
+    profile: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_photo_file(path: str | Path) -> PhotoFile:
+    """Read a photograph in any of `PICTURE_FORMATS`, of any depth and colour space, up to 120 megapixels.
+
+    Raises `PictureError`: it is no picture, damaged, cut short, too large or too small.
+    """
+    name = str(path)
+    data = read_file(Path(path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large pictures, and of damage that does not hurt
+        header = _header(data, name)
+    notes = []
+    picture_HWC = decode_rgb(data, name)
+    if min(picture_HWC.shape[:2]) < SMALLEST_PHOTO_PX:
+        high, wide = picture_HWC.shape[:2]
+        raise PictureError(
+            f"{name} is {wide}x{high}, and a photograph has {SMALLEST_PHOTO_PX} px a side or more",
+            reason="too-small",
+            hint="give a larger one",
+        )
+    if header is None:
+        return PhotoFile(picture_HWC)
+    if header.format == "WEBP":  # opencv turns the other formats by itself
+        turn, mirrored = _TURNS.get(_orientation(header), (0, False))
+        picture_HWC = np.rot90(picture_HWC, turn)
+        picture_HWC = np.ascontiguousarray(picture_HWC[:, ::-1] if mirrored else picture_HWC)
+    if _is_deep(header, data):
+        notes.append("16 bits a channel were reduced to 8")
+    if header.mode in ("RGBA", "LA", "La", "RGBa", "PA") or "transparency" in header.info:
+        notes.append("its transparency was dropped")
+    if header.format in ("PNG", "WEBP", "TIFF", *BY_PILLOW) and _n_pictures(header) > 1:
+        notes.append("of several pictures in it the first was taken")
+    profile = header.info.get("icc_profile")
+    if header.mode == "CMYK":
+        notes.append("it was turned from CMYK to RGB without its profile")
+    return PhotoFile(picture_HWC, profile if _is_of_rgb(profile) else None, tuple(notes))
+
+
+def write_photo(path: Path, picture_HWC: Image, profile: bytes | None = None) -> None:
+    """Write a picture as PNG, with its colour profile if it has one; raise `FdError` where that fails."""
+    data = encode_png(picture_HWC)
+    if profile:
+        data = data[:_PNG_HEADER_BYTES] + _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)) + data[33:]
+    write_bytes(path, data)
+
+
+def list_photos(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the photographs and videos that paths name, and which other files were passed over.
+
+    Of a folder what it holds is returned, by name; hidden files are passed over unnamed, folders within it are not
+    entered. Raises `PictureError` where a folder cannot be read or holds none.
+    """
+    listed: list[Path] = []
+    passed_over: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            listed.append(path)
+            continue
+        if (known := recognised(path)) is not None and known[0] in ("a dataset", "a run of `fdtrain fit`"):
+            raise PictureError(
+                f"{path} is {known[0]}, not a folder of photographs",
+                reason="no-photographs",
+                hint=f"name photographs, or a folder of them; {known[1]}",
+            )
+        try:
+            files = sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
+        except OSError as error:
+            raise PictureError(
+                f"the folder {path} cannot be read: {in_words(error)}",
+                reason="unreadable",
+                hint="check its permissions",
+            ) from error
+        suffixes = {*PICTURE_SUFFIXES, *VIDEO_SUFFIXES}
+        found = [file for file in files if file.suffix.lower() in suffixes]
+        if not found:
+            raise PictureError(f"{path} holds no photograph", reason="empty", hint=WHAT_IS_READ)
+        listed += found
+        passed_over += [file for file in files if file.suffix.lower() not in suffixes]
+    return listed, passed_over
+
+
+def is_video(path: Path) -> bool:
+    """Tell by its name whether a file is a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _header(data: bytes, name: str) -> PIL.Image.Image | None:
+    """Read what the file says of itself; None where Pillow knows it not, which the decoder then judges."""
+    try:
+        header = open_header(data, name)
+    except PIL.Image.DecompressionBombError as error:
+        raise _too_large(name) from error
+    except DAMAGED:
+        return None
+    if header.width * header.height > MAX_PIXELS:
+        raise _too_large(name)
+    return header
+
+
+def _orientation(header: PIL.Image.Image) -> int:
+    """Return the EXIF orientation, 1 where there is none that can be read."""
+    try:
+        return int(header.getexif().get(_ORIENTATION, 1))
+    except DAMAGED:
+        return 1
+
+
+def _n_pictures(header: PIL.Image.Image) -> int:
+    """Return how many pictures a file says that it holds, as far as it can be read."""
+    try:
+        return int(getattr(header, "n_frames", 1))
+    except DAMAGED:
+        return 1
+
+
+def _too_large(name: str) -> PictureError:
+    return PictureError(
+        f"{name} has more than {MAX_PIXELS // 1_000_000} megapixels", reason="too-large", hint="make it smaller first"
+    )
+
+
+def _is_deep(header: PIL.Image.Image, data: bytes) -> bool:
+    """Tell whether a channel has more than 8 bits: Pillow hides it of colour PNGs."""
+    if header.format == "PNG":
+        return data[24] == 16
+    bits: Any = getattr(header, "tag_v2", {}).get(_BITS, (8,))
+    return int(max(bits if isinstance(bits, tuple) else (bits,))) > 8
+
+
+def _is_of_rgb(profile: bytes | None) -> bool:
+    """Tell whether a profile is one of RGB pictures, as a PNG of ours is: bytes 16 to 19 name the colour space."""
+    return bool(profile) and len(profile or b"") > 128 and (profile or b"")[16:20] == b"RGB "
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk of a PNG."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,0 +1,372 @@
+"""Training, from top to bottom.
+
+    batch -> all stages see it -> discriminators learn -> generators learn -> average follows
+
+What the networks are and what they minimise is the objective's (`fdtrain.objectives`); here is when and in which order.
+Progress is counted in training images over all processes. To resume, call `fit` again with the same folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fdgen.contract.manifest import Manifest
+from fdgen.runtime.main_guard import leave_importing_worker
+from fdgen.settings.toml import parse_tables
+from fdtrain.config.atomic import folder_lock, write_bytes
+from fdtrain.config.schema import FitConfig
+from fdtrain.data.loader import Batches, check_shared_memory, workers_told
+from fdtrain.data.open_samples import open_samples, settled_kinds
+from fdtrain.data.pictures import encode_png
+from fdtrain.data.sampler import EpochSampler
+from fdtrain.data.stored_samples import StoredSamples
+from fdtrain.errors import CheckpointError, ConfigError, TrainingError
+from fdtrain.objectives.open_objective import open_objective, open_perceptual
+from fdtrain.runtime.device import autocast, computing, lay_out, open_device, settled
+from fdtrain.runtime.distributed import Group, group_notes, joined
+from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
+from fdtrain.training.checkpoint import load_state, receipts, save_model, save_state
+from fdtrain.training.ema import averaged, ema_decay, follow
+from fdtrain.training.precision import slow_here
+from fdtrain.training.preflight import check_data, check_room
+from fdtrain.training.run import (
+    CHECKPOINTS,
+    RUN_FILE,
+    SAMPLES,
+    SHEET_FILE,
+    WEIGHTS,
+    RunRecord,
+    RunSummary,
+    as_recorded,
+    read_record,
+    refuse_occupied,
+    refuse_other,
+    write_record,
+)
+from fdtrain.training.settled import settle_perceptual, settle_precision
+from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch, finite
+
+MOST_BAD_STEPS = 10
+"""So many steps in a row without a finite gradient are no accident."""
+
+
+def fit(
+    config: FitConfig,
+    run_dir: str | Path,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_step: Callable[[Step], None] | None = None,
+    on_phase: Callable[[str], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> RunSummary:
+    """Train as `config` says in the folder `run_dir`, or go on where the last checkpoint there was written.
+
+    `config.data.root` names the dataset. `on_phase` hears what is done before the first step, `on_step` is called
+    before that and after each, `on_progress` every `output.stats_images`, `on_note` with what a user should know.
+    When `stop` returns True, after a step, a checkpoint is written and the call returns.
+    A run killed at any moment and called again ends with the weights, bit for bit, of one never stopped, on the same
+    machine with the same versions and number of processes.
+
+    Raises `RunError` where the folder holds another run, `DatasetError` for the data, `PerceptualError`,
+    `CheckpointError`, `DeviceError`, `LoaderError`, and `TrainingError` where the numbers stop being finite.
+    """
+    leave_importing_worker()
+    run_dir = Path(run_dir)
+    recorded = read_record(run_dir)
+    if recorded is None:
+        refuse_occupied(run_dir, "a run of `fdtrain fit`")
+    keeps = recorded is not None and config.training.precision == "auto"
+    config = as_recorded(config, recorded)
+    device = open_device(config.machine.device)
+    config = settled_kinds(settled(config, device))
+    with (
+        joined(device) as group,
+        _owned(run_dir, group),
+        computing(config, device),
+        own_randomness(config.seed, group, device),
+        workers_told(),
+    ):
+        note = on_note if on_note is not None and group.is_first else _ignore
+        phase = on_phase if on_phase is not None and group.is_first else _ignore
+
+        # The data.
+        phase("opening the data")
+        training, output = config.training, config.output
+        train = open_samples(config, "train")
+        sampler = EpochSampler(len(train), seed=config.seed, rank=group.rank, world=group.world)
+        validation = _fixed(config, "val", output.validation_limit)
+        shown = validation or _fixed(config, "train", output.samples) or train
+        fixed_samples = [shown[index] for index in range(min(output.samples, len(shown)))]
+        total = training.total_images(len(train))
+
+        # Networks, the same in every process: all their first weights come from one generator.
+        phase("making the networks")
+        rng = torch.Generator().manual_seed(config.seed)
+        config, of_features = settle_perceptual(config, group, note)
+        perceptual = open_perceptual(config)
+        config, of_precision = settle_precision(config, device, perceptual, total, group, note)
+        objective = open_objective(config, device, perceptual, rng)
+        model, stages = objective.model, objective.stages
+        average = averaged(model) if training.ema_decay is not None else model
+        lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
+
+        # What this run is, or was begun as; then whether it can work at all.
+        record = RunRecord(
+            config=config.as_dict(),
+            content_id=train.content_id,
+            dataset=train.root.name,
+            n_train=len(train),
+            total_images=total,
+            perceptual_sha256=perceptual.sha256 if perceptual else None,
+            parameters=sum(p.numel() for p in model.parameters()),
+            torch=torch.__version__,
+            decided=recorded.decided if recorded is not None else {**of_features, **of_precision},
+        )
+        if recorded is not None:
+            refuse_other(run_dir, recorded, record)
+            if recorded.torch != record.torch:
+                note(f"the run began with torch {recorded.torch}, this is {record.torch}: not the same bits")
+            if group.is_first and (slow := slow_here(config.training.precision, device)) is not None:
+                note(slow)
+        if training.batch % group.world:
+            raise ConfigError(f"training.batch must be a multiple of the {group.world} processes, got {training.batch}")
+        phase("checking the data")
+        for sentence in (*group_notes(), *check_data(train.root, train), *check_room(config, run_dir, device)):
+            note(sentence)
+        own_batch, workers = training.batch // group.world, config.machine.workers
+        check_shared_memory(train, batch=own_batch, workers=workers, processes=group.world)
+        if group.is_first:
+            write_record(run_dir, record)
+        group.wait()
+
+        # Resume.
+        images = step = bad_steps = 0
+        best: float | None = None
+        found = receipts(run_dir / CHECKPOINTS)
+        if found:
+            phase("reading the checkpoint")
+            state = load_state(found[-1])
+            try:
+                begun = FitConfig.from_dict(parse_tables(state["config"]))
+                if (begun.digest(), state["content_id"]) != (config.digest(), train.content_id):
+                    raise ValueError("of another run")
+                model.load_state_dict(state["model"])
+                average.load_state_dict(state["average"] or state["model"])
+                for stage, held in zip(stages, state["stages"], strict=True):
+                    stage.load_state_dict(held)
+            except (ConfigError, RuntimeError, ValueError, KeyError) as error:
+                raise CheckpointError(
+                    f"the checkpoint {found[-1].path} is of another architecture, or other settings, than "
+                    f"{run_dir / RUN_FILE} says",
+                    hint="put back the run.json that belongs to it, or name another folder with --out",
+                ) from error
+            sampler.load_state_dict(state["sampler"])
+            images, step, bad_steps, best = state["images"], state["step"], state["bad_steps"], state["best"]
+            if len(state["random"]) == group.world:
+                set_random_state(state["random"][group.rank])
+            else:
+                note(f"the run had {len(state['random'])} processes, now {group.world}: not the same bits")
+            kept = f", in {config.training.precision} as it began" if keeps else ""
+            note(f"going on after {images:,} of {total:,} images{kept}")
+        begun_images, begun_s = images, time.perf_counter()
+        log = Log(run_dir, images, tensorboard=output.tensorboard) if group.is_first else None
+
+        batches: Iterator[Any] = iter(
+            Batches(train, sampler, batch=own_batch, workers=workers) if images < total else ()
+        )
+        stretch, pace = Stretch(), Pace(images, total)
+        if on_step is not None and group.is_first and images < total:
+            on_step(pace.step)
+        stopped = False
+        while images < total and not stopped:
+            # Read.
+            waiting_s = time.perf_counter()
+            sample = next(batches)
+            stretch.waited_s += time.perf_counter() - waiting_s
+            batch = objective.begin(sample, device, images, step)
+            objective.set_rates(images)
+
+            # All stages see it.
+            model.train()
+            with autocast(config, device):
+                outputs = objective.outputs(batch)
+
+            # Discriminators learn, then they hold still for the generators' turn.
+            terms: dict[str, Tensor] = {}
+            for stage in stages:
+                if stage.discriminator is None or stage.discriminator_optimiser is None:
+                    continue
+                with autocast(config, device):
+                    term = objective.discriminator_term(stage, batch, outputs)
+                if term is not None:
+                    stage.discriminator_optimiser.zero_grad(set_to_none=True)
+                    term.backward()  # type: ignore[no-untyped-call]
+                    group.average_gradients([stage.discriminator])
+                    norm = _clip(stage.discriminator, training.clip_norm)
+                    if finite([norm]):
+                        stage.discriminator_optimiser.step()
+                    terms[f"stage{stage.place + 1}/discriminator"] = term
+                stage.discriminator.requires_grad_(False)
+
+            # Generators learn, all from one backward pass: where they are detached, their graphs do not touch.
+            learning, totals = [], []
+            for stage in stages:
+                with autocast(config, device):
+                    parts = objective.generator_terms(stage, batch, outputs)
+                if parts:
+                    learning.append(stage)
+                    totals.append(parts["total"])
+                    terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
+                stage.generator_optimiser.zero_grad(set_to_none=True)
+            if learning:
+                torch.stack(totals).sum().backward()  # type: ignore[no-untyped-call]
+            group.average_gradients([stage.generator for stage in learning])
+            norms = [_clip(stage.generator, training.clip_norm) for stage in learning]
+            terms |= {f"stage{stage.place + 1}/gradient": norm for stage, norm in zip(learning, norms, strict=True)}
+            for stage in stages:
+                if stage.discriminator is not None:
+                    stage.discriminator.requires_grad_(True)
+
+            # A step whose gradient is no number is left out, counted and told of; several in a row end the run.
+            if finite(norms):
+                for stage in learning:
+                    stage.generator_optimiser.step()
+                if learning and training.ema_decay is not None:
+                    follow(average, model, ema_decay(training.ema_decay, step))
+                bad_steps = 0
+            else:
+                bad_steps += 1
+                note(f"after {images:,} images a gradient was not finite; that step was left out")
+                if bad_steps >= MOST_BAD_STEPS:
+                    raise TrainingError(
+                        f"training broke down after {images:,} images: {bad_steps} steps without a finite gradient",
+                        hint="try a lower rate (--set training.lr_generator=...), clipping (training.clip_norm) or "
+                        "training.precision=fp32, in a new folder; checkpoints so far are kept",
+                    )
+
+            # Count.
+            before, images, step = images, images + training.batch, step + 1
+            sampler.advance(training.batch)
+            stretch.add(terms, training.batch)
+            pace.add(training.batch, time.perf_counter() - waiting_s)
+            if on_step is not None and group.is_first:
+                on_step(pace.step)
+            stopped = group.any(stop is not None and stop())
+            ends = images >= total or stopped
+
+            # Tell.
+            saves = ends or _due(output.checkpoint_images, before, images)
+            if saves or _due(output.stats_images, before, images):
+                values = _means(stretch, group)
+                progress = pace.told(stretch, values)
+                if log is not None:
+                    log.write(images, {**values, "images_per_s": stretch.images / stretch.seconds,
+                                       "loader_share": progress.loader_share,
+                                       "lr": stages[0].generator_optimiser.param_groups[0]["lr"]})  # fmt: skip
+                if on_progress is not None and group.is_first:
+                    on_progress(progress)
+                stretch = Stretch()
+
+            # Validate, and show.
+            score: float | None = None
+            found_values: dict[str, float] = {}
+            if validation is not None and (images >= total or _due(output.validation_images, before, images)):
+                if log is not None:
+                    found_values = objective.validate(average, Batches(validation, batch=training.batch), device)
+                    log.write(images, found_values)
+                    score = found_values[objective.score]
+                    if on_progress is not None:
+                        on_progress(pace.told(stretch, found_values))
+                    if best is None or score > best:
+                        best = score
+                        facts = record.facts(images, objective.facts(found_values))
+                        save_model(run_dir / WEIGHTS / "best.safetensors", average, facts)
+                saves = True
+            if log is not None and (ends or _due(output.sample_images, before, images)):
+                sheet_HWC = objective.sheet(average, fixed_samples, shown.split, device)
+                for path in (run_dir / SAMPLES / f"{images:012d}.png", run_dir / SHEET_FILE):
+                    write_bytes(path, encode_png(sheet_HWC))
+                log.picture(images, sheet_HWC)
+
+            # Save a checkpoint: everything that decides the future.
+            if saves:
+                random_states = group.gather(random_state(device))
+                if group.is_first:
+                    facts = record.facts(images, objective.facts(found_values))
+                    save_model(run_dir / WEIGHTS / "last.safetensors", average, facts)
+                    save_state(
+                        run_dir / CHECKPOINTS,
+                        images,
+                        {
+                            "images": images,
+                            "step": step,
+                            "bad_steps": bad_steps,
+                            "best": best,
+                            "model": model.state_dict(),
+                            "average": None if average is model else average.state_dict(),
+                            "stages": [stage.state_dict() for stage in stages],
+                            "sampler": sampler.state_dict(),
+                            "random": random_states,
+                            "config": config.to_toml(),
+                            "content_id": train.content_id,
+                        },
+                        score=score,
+                        keep=output.keep,
+                    )
+                group.wait()
+        if log is not None:
+            log.close()
+    return RunSummary(
+        run_dir=run_dir,
+        images=images,
+        total=total,
+        made_now=images - begun_images,
+        seconds=time.perf_counter() - begun_s,
+        score=best,
+        score_name=objective.score,
+        weights=run_dir / WEIGHTS / ("last.safetensors" if best is None else "best.safetensors"),
+        sheet=run_dir / SHEET_FILE,
+    )
+
+
+@contextlib.contextmanager
+def _owned(run_dir: Path, group: Group) -> Iterator[None]:
+    """Hold the run's folder, in the one process that writes; the others begin when it is there."""
+    with folder_lock(run_dir) if group.is_first else contextlib.nullcontext():
+        group.wait()
+        yield
+
+
+def _fixed(config: FitConfig, split: str, limit: int) -> StoredSamples[Any] | None:
+    """Return a fixed set of a split, without augmentation; None where the split holds nothing."""
+    if Manifest.load(config.data.root).samples(split).empty:
+        return None
+    return open_samples(config, split, fixed=True, limit=limit)
+
+
+def _clip(module: nn.Module, largest: float | None) -> Tensor:
+    """Return the norm of a network's gradient, and shorten it where it is longer than allowed."""
+    return nn.utils.clip_grad_norm_(module.parameters(), largest if largest is not None else torch.inf, foreach=True)
+
+
+def _due(every_images: int, before: int, after: int) -> bool:
+    return before // every_images != after // every_images
+
+
+def _means(stretch: Stretch, group: Group) -> dict[str, float]:
+    values = stretch.means()
+    if group.world > 1:
+        values = dict(zip(values, group.mean(torch.tensor(list(values.values()))).tolist(), strict=True))
+    return values
+
+
+def _ignore(sentence: str) -> None:
+    return None

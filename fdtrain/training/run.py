@@ -1,0 +1,151 @@
+"""A run's folder: what it was asked to do, and whether it is still asked the same.
+
+run.json            config, content_id of the data, digests, versions: what a run is tied to
+stats.jsonl         a line of means every so many images, and one a validation
+samples/            sheets of occluded, stage I, stage II, clean on a fixed set
+before-after.png    the newest of them
+checkpoints/        what it goes on from        weights/     what is used        tensorboard/     on request
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fdgen.io.folders import mistaken, recognised
+from fdgen.io.json_file import fits, read_object
+from fdgen.settings.toml import flatten
+from fdgen.version import __version__
+from fdtrain.config.atomic import write_text
+from fdtrain.config.schema import FitConfig, is_free
+from fdtrain.errors import RunError
+
+RUN_FILE, STATS_FILE, SHEET_FILE = "run.json", "stats.jsonl", "before-after.png"
+CHECKPOINTS, SAMPLES, WEIGHTS, TENSORBOARD = "checkpoints", "samples", "weights", "tensorboard"
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run is tied to. Paths and times are not a part of it."""
+
+    config: Mapping[str, Any]
+    content_id: str
+    dataset: str
+    n_train: int
+    total_images: int
+    perceptual_sha256: str | None
+    parameters: int
+    torch: str
+    fdtrain: str = __version__
+    schema: int = SCHEMA
+    # How what the settings left to `auto` was decided, by setting: what was asked and taken, what was timed.
+    decided: Mapping[str, Any] = field(default_factory=dict)
+
+    def facts(self, images: int, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what stands beside weights in their file: where they come from, and how good they were `found`."""
+        shared = ("config", "content_id", "dataset", "perceptual_sha256", "fdtrain", "torch")
+        return {**{name: getattr(self, name) for name in shared}, "images": images, **found}
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a call of `fit` ended. `images` counts all, `made_now` those of this call; `score` is `score_name`'s best."""
+
+    run_dir: Path
+    images: int
+    total: int
+    made_now: int
+    seconds: float
+    score: float | None
+    score_name: str
+    weights: Path
+    sheet: Path
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether the run has come to its end."""
+        return self.images >= self.total
+
+
+def read_record(run_dir: Path) -> RunRecord | None:
+    """Return the record of a run, None where none has begun; raise `RunError` where it cannot be read."""
+    path, hint = run_dir / RUN_FILE, "name another folder with --out"
+    if not path.exists():
+        return None
+    values = read_object(path, within=run_dir, error=RunError, hint=hint)
+    if (schema := values.get("schema", SCHEMA)) != SCHEMA:
+        raise RunError(f"{path} has schema {schema}, this version reads {SCHEMA}")
+    if (wrong := fits(RunRecord, values)) is not None:
+        raise RunError(f"{path} is not the record of a run: {wrong}", hint=hint)
+    return RunRecord(**values)
+
+
+def require_run(run_dir: Path) -> RunRecord:
+    """Return the record of a run; raise `RunError` where there is none."""
+    record = read_record(run_dir)
+    if record is None:
+        hint = "name a folder that `fdtrain fit --out FOLDER` wrote"
+        sentence, hint = mistaken(run_dir, "is not a run", f"it has no {RUN_FILE}", hint)
+        raise RunError(sentence, hint=hint)
+    return record
+
+
+def refuse_occupied(folder: Path, wanted: str) -> None:
+    """Raise `RunError` where a new run, or what else is `wanted`, would be mixed into something that is there."""
+    if (known := recognised(folder)) is not None and known[0] != wanted:
+        raise RunError(
+            f"{folder} is {known[0]}, and {wanted} would be mixed into it", hint="name a new folder with --out"
+        )
+
+
+def write_record(run_dir: Path, record: RunRecord) -> None:
+    """Write the record of a run."""
+    write_text(run_dir / RUN_FILE, json.dumps(asdict(record), indent=2, sort_keys=True) + "\n")
+
+
+def refuse_other(run_dir: Path, recorded: RunRecord, wanted: RunRecord) -> None:
+    """Raise `RunError` where a run would go on with anything else than it began with."""
+    if recorded.content_id != wanted.content_id:
+        raise RunError(
+            f"the dataset has changed under {run_dir}: its content_id was {recorded.content_id[:16]}, "
+            f"now it is {wanted.content_id[:16]}",
+            hint="name the dataset that the run began with, or another folder with --out",
+        )
+    # A run of before a key existed has its default: a new key's default is what every run did before it came.
+    before, now = FitConfig.from_dict(recorded.config).flat(), dict(flatten(wanted.config))
+    changed = [
+        f"{key} was {before.get(key)}, now it is {now.get(key)}"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key) and not is_free(key)
+    ]
+    if recorded.perceptual_sha256 != wanted.perceptual_sha256:
+        changed.append("the perceptual weights are another file")
+    if changed:
+        raise RunError(
+            f"{run_dir} was begun with other settings: {'; '.join(changed)}",
+            hint=f"leave them as {run_dir / RUN_FILE} has them, or name another folder with --out",
+        )
+
+
+def as_recorded(config: FitConfig, recorded: RunRecord | None) -> FitConfig:
+    """Return the config with all that it leaves open as the run began with: device, threads, and what was `auto`."""
+    if recorded is None:
+        return config
+    was = FitConfig.from_dict(recorded.config)
+    machine = {
+        "device": was.machine.device if config.machine.device == "auto" else config.machine.device,
+        "threads": config.machine.threads or was.machine.threads,
+    }
+    changes: dict[str, dict[str, Any]] = {"machine": machine}
+    if config.training.precision == "auto":
+        changes["training"] = {"precision": was.training.precision}
+    if config.loss.perceptual == "auto":
+        changes["loss"] = {"perceptual": was.loss.perceptual}
+    return config.model_copy(
+        update={name: getattr(config, name).model_copy(update=values) for name, values in changes.items()}
+    )

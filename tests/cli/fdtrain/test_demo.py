@@ -1,0 +1,94 @@
+"""`fdtrain demo`: it serves until it is stopped, and says in one sentence why it cannot."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.fdtrain.demo import LIMITS
+from cli.fdtrain.main import program
+from fdtrain.demo.quota import Limits
+from tests.cli.fdtrain.test_program import COMMAND
+from tests.support.running import assert_refused
+from tests.support.weights import write_weights
+
+pytest.importorskip("gradio")
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run fdtrain in this process."""
+    return CliRunner().invoke(program, [str(argument) for argument in arguments], prog_name="fdtrain")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors")
+
+
+def test_help_says_what_it_must_not_be_used_for() -> None:
+    told = " ".join(run("demo", "--help").stdout.split())
+    assert "must not be used to identify" in told
+    assert "127.0.0.1" in told
+
+
+def test_it_refuses(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_refused(
+        run("demo", "--weights", "none.safetensors", "-q"), 1, "there is no file of weights none.safetensors"
+    )
+    assert_refused(run("demo", "--weights", weights, "--port", "70000"), 2, "70000")
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert_refused(run("demo", "--weights", weights, "-q"), 1, "the page needs gradio", "fd-stackgan[demo]")
+
+
+def test_limits_are_those_of_the_library() -> None:
+    assert asdict(Limits()) == LIMITS
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("visitor_gb=1", "there is no limit 'visitor_gb', did you mean 'visitor_mb'?"),
+        ("visitor_mb", "is not of the form visitor_mb=N"),
+        ("visitor_mb=0", "with N of 1 or more"),
+        ("visitor_mb=-1", "with N of 1 or more"),
+        ("visitor_mb=1.5", "with N of 1 or more"),
+    ],
+)
+def test_limits_that_are_none(weights: Path, limit: str, words: str) -> None:
+    assert_refused(run("demo", "--weights", weights, "--limit", limit), 2, words)
+
+
+@pytest.mark.slow
+def test_it_serves_until_it_is_stopped(weights: Path) -> None:
+    server = subprocess.Popen(
+        [*COMMAND, "demo", "--weights", str(weights), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    url = server.stdout.readline().strip()
+    assert url.startswith("http://127.0.0.1:")
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["referrer-policy"] == "no-referrer"
+    port = int(url.rstrip("/").rpartition(":")[2])
+    taken = subprocess.run(
+        [*COMMAND, "demo", "--weights", str(weights), "--port", str(port)], capture_output=True, text=True, timeout=120
+    )
+    assert taken.returncode == 1
+    assert f"the page cannot be served on 127.0.0.1, port {port}" in taken.stderr
+    server.send_signal(signal.SIGINT)
+    said = server.communicate(timeout=60)[1]
+    assert server.returncode == 0, said
+    assert "nothing that visitors sent is left" in said
+    with socket.socket() as closed:
+        assert closed.connect_ex(("127.0.0.1", port)) != 0

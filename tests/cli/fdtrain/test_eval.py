@@ -1,0 +1,217 @@
+"""`fdtrain eval` and `fdtrain restore`: what they write, and one sentence for what is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from cli.fdtrain import evaluate as evaluate_command
+from cli.fdtrain.main import program
+from fdgen.contract.manifest import Manifest
+from fdtrain.data.pictures import write_png
+from fdtrain.data.triplets import TripletDataset
+from fdtrain.evaluation import references
+from fdtrain.metrics import suite
+from tests.support.running import assert_refused
+from tests.support.sets import write_set
+from tests.support.weights import write_mask_weights, write_weights
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run fdtrain in this process."""
+    return CliRunner().invoke(program, [str(argument) for argument in arguments], prog_name="fdtrain")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_set(tmp_path_factory.mktemp("data") / "set", 40)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors", content_id="ab" * 32)
+
+
+def test_names_are_those_of_the_library() -> None:
+    assert references.REFERENCES == evaluate_command.REFERENCES
+    assert (*suite.UNPAIRED, *suite.PAIRED, *suite.SETS) == evaluate_command.MEASURES
+
+
+def test_eval_prints_tables_and_writes_all(data: Path, weights: Path, tmp_path: Path) -> None:
+    result = run("eval", "--data", data, "--weights", weights, "--out", tmp_path / "out", "--rows", "2", "--limit", "4")
+    assert result.exit_code == 0, result.output
+    for words in ("In the hole alone", "Telea", "Navier-Stokes", "mean face", "eigenfaces", "small, stage I", "±"):
+        assert words in result.stdout
+    assert "small was trained on another dataset (abababababab)" in result.stdout
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"images.csv", "summary.csv", "table.txt", "eval.json", "worst.png", "best.png"}
+    assert (tmp_path / "out" / "table.txt").read_text() == result.stdout
+    # Data goes to standard output, words to standard error.
+    assert "evaluating" in result.stderr
+    assert "evaluating" not in result.stdout
+
+
+def test_eval_as_json_of_a_stratum(data: Path) -> None:
+    options = ("--references", "copy,telea", "--kind", "mask", "--split", "train", "--limit", "3", "--json", "-q")
+    result = run("eval", "--data", data, *options)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    held = json.loads(result.stdout)
+    assert held["methods"] == ["copy of the input", "Telea"]
+    assert held["size_px"] == 64
+    assert {row["stratum"] for row in held["summary"] if row["stratum"].startswith("kind")} == {"kind mask"}
+    assert held["dataset"]["pictures"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--references", "none"), 2, "there is nothing to measure"),
+        (("--references", "lama"), 2, "there is no 'lama'; there are all, none, copy"),
+        (("--measures", "fsim"), 2, "there is no 'fsim'"),
+        (("--kind", "hat"), 1, "of kind 'hat'"),
+        (("--size", "3"), 1, "must be 16 px or more, got 3"),
+        (("--weights", "missing.safetensors"), 1, "missing.safetensors"),
+        (("--data", "nowhere"), 1, "nowhere is not a dataset"),
+        (("--weights", "WEIGHTS", "--device", "cuda:7"), 1, "cuda:7"),
+    ],
+)
+def test_eval_refuses(data: Path, weights: Path, options: tuple[str, ...], code: int, words: str) -> None:
+    given = [str(weights) if option == "WEIGHTS" else option for option in options]
+    assert_refused(run("eval", *(() if "--data" in options else ("--data", data)), *given, "-q"), code, words)
+
+
+def test_eval_of_a_damaged_dataset(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "set")
+    shard = Manifest.load(data).samples("test").iloc[0]["shard"]
+    path = tmp_path / "set" / "shards" / f"{shard}.tar"
+    path.write_bytes(path.read_bytes()[:2000])
+    result = run("eval", "--data", tmp_path / "set", "--references", "copy", "-q")
+    assert_refused(result, 1, f"{path} is cut short", "fdgen verify")
+
+
+@pytest.fixture
+def photos(data: Path, tmp_path: Path) -> Path:
+    """Return a folder of two photographs and, in `masks`, their masks."""
+    dataset = TripletDataset(data, "test", size_px=None)
+    for index in range(2):
+        _, occluded, mask = dataset.stored(index)
+        write_png(tmp_path / f"face{index}.png", occluded)
+        write_png(tmp_path / "masks" / f"face{index}.png", mask)
+    return tmp_path
+
+
+def test_restore_writes_pictures_and_a_sheet(photos: Path, weights: Path) -> None:
+    out = photos / "out"
+    faces = [photos / "face0.png", photos / "face1.png"]
+    result = run("restore", *faces, "--weights", weights, "--mask", photos / "masks", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [str(out / "face0.png"), str(out / "face1.png")]
+    assert sorted(path.name for path in out.iterdir()) == ["face0.png", "face1.png", "sheet.png"]
+    one = run(
+        "restore", faces[0], "--weights", weights, "--mask", photos / "masks" / "face0.png", "--out", photos / "b"
+    )
+    assert one.exit_code == 0
+    assert (photos / "b" / "face0.png").read_bytes() == (out / "face0.png").read_bytes()
+
+
+def test_pictures_unpacked_from_a_shard_find_their_masks(photos: Path, weights: Path) -> None:
+    """KEY.occluded.png and KEY.mask.png lie in one folder, as tar leaves them."""
+    (photos / "face0.png").rename(photos / "masks" / "f0.occluded.png")
+    (photos / "masks" / "face0.png").rename(photos / "masks" / "f0.mask.png")
+    occluded, out = photos / "masks" / "f0.occluded.png", photos / "o"
+    result = run("restore", occluded, "--weights", weights, "--mask", photos / "masks", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert (out / "f0.occluded.png").is_file()
+
+
+def test_one_bad_photograph_does_not_stop_the_others(photos: Path, weights: Path) -> None:
+    (photos / "torn.png").write_bytes(b"torn")
+    (photos / "masks" / "torn.png").write_bytes((photos / "masks" / "face0.png").read_bytes())
+    names = [photos / name for name in ("torn.png", "face1.png")]
+    result = run("restore", *names, "--weights", weights, "--mask", photos / "masks", "--out", photos / "o", "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert (told["restored"], told["failed"]) == ([str(photos / "o" / "face1.png")], 1)
+    assert [face["outcome"] for face in told["pictures"][0]["faces"]] == ["restored"]
+    assert "torn.png is not a picture" in result.stderr
+
+
+def test_restore_refuses(photos: Path, weights: Path) -> None:
+    face, mask, out = photos / "face0.png", photos / "masks" / "face0.png", ("--out", photos / "o", "-q")
+    known = ("--weights", weights, *out)
+    assert_refused(run("restore", face, "--mask", mask, "--mask", mask, *known), 2, "1 photograph and 2 masks")
+    assert_refused(run("restore", face, face, "--mask", photos / "masks", *known), 2, "would be called face0.png")
+    (photos / "masks" / "face1.png").unlink()
+    assert_refused(run("restore", photos / "face1.png", "--mask", photos / "masks", *known), 2, "holds no mask for")
+    assert_refused(run("restore", face, "--weights", face, "--mask", mask, *out), 1, "is not a whole safetensors file")
+    grey = photos / "grey.png"
+    write_png(grey, np.full((64, 64), 90, np.uint8))
+    assert_refused(run("restore", face, "--mask", grey, *known), 1, "has grey values")
+    assert not list((photos / "o").iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_told_of_first(data: Path, weights: Path, photos: Path) -> None:
+    blocked = photos / "face0.png"
+    result = run("eval", "--data", data, "--references", "copy", "--out", blocked, "-q")
+    assert_refused(result, 1, f"{blocked} cannot be written", "--out")
+    known = ("--weights", weights, "--mask", photos / "masks", "-q")
+    assert_refused(run("restore", photos / "face1.png", *known, "--out", blocked / "in"), 1, "cannot be written")
+
+
+# Mask networks.
+
+
+def test_eval_of_a_mask_network(data: Path, weights: Path, tmp_path: Path) -> None:
+    masks = write_mask_weights(tmp_path / "masks.safetensors", content_id="cd" * 32, temperature=1.5)
+    result = run("eval", "--data", data, "--weights", masks, "--out", tmp_path / "out", "--rows", "2", "--limit", "4")
+    assert result.exit_code == 0, result.output
+    for words in ("IoU", "boundary F", "calibration error", "1.50", "±", "IoU, by kind", "Boundary F, by coverage"):
+        assert words in result.stdout
+    assert "masks was trained on another dataset (cdcdcdcdcdcd)" in result.stdout
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"images.csv", "summary.csv", "table.txt", "eval.json", "worst.png", "best.png"}
+    facts = json.loads(run("eval", "--data", data, "--weights", masks, "--limit", "4", "--json", "-q").stdout)
+    assert facts["calibration"]["masks"]["temperature"] == 1.5
+    assert sum(facts["calibration"]["masks"]["pixels"]) == 4 * 32 * 32
+    assert 0 <= facts["summary"][0]["iou"] <= 1
+
+
+def test_eval_by_predicted_masks_beside_the_given_ones(data: Path, weights: Path, tmp_path: Path) -> None:
+    masks = write_mask_weights(tmp_path / "masks.safetensors")
+    options = ("--references", "none", "--measures", "none", "--limit", "4", "--json", "-q")
+    result = run("eval", "--data", data, "--weights", weights, "--masker", masks, *options)
+    assert result.exit_code == 0, result.output
+    found = {row["method"]: row for row in json.loads(result.stdout)["summary"] if row["stratum"] == "all"}
+    assert list(found) == ["small, stage I", "small", "small, stage I, predicted mask", "small, predicted mask"]
+    assert found["small, predicted mask"]["psnr_raw"] != found["small"]["psnr_raw"]
+    assert_refused(run("eval", "--data", data, "--weights", masks, "--masker", masks), 2, "masker")
+
+
+def test_mask_networks_and_generators_are_told_apart(data: Path, weights: Path, tmp_path: Path) -> None:
+    masks = write_mask_weights(tmp_path / "masks.safetensors")
+    photo, mask, out = tmp_path / "photo.png", tmp_path / "mask.png", tmp_path / "out"
+    write_png(photo, np.full((32, 32, 3), 90, np.uint8))
+    write_png(mask, np.pad(np.full((8, 8), 255, np.uint8), 12))
+    for code, words, *arguments in (
+        (1, "have no measure in common", "eval", "--data", data, "--weights", weights, "--weights", masks),
+        (2, "--measures is of what restores", "eval", "--data", data, "--weights", masks, "--measures", "none"),
+        (
+            1,
+            "which finds occluders and restores nothing",
+            "restore",
+            photo,
+            "--mask",
+            mask,
+            "--weights",
+            masks,
+            "--out",
+            out,
+        ),
+    ):
+        assert_refused(run(*arguments), code, words)

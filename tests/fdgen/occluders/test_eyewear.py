@@ -1,0 +1,232 @@
+"""Sunglasses: where they sit, that they move with the face, that lenses darken and never veil."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from fdgen.analysis.lighting import to_linear
+from fdgen.assets import Asset, AssetLibrary
+from fdgen.contract.digests import canonical_json
+from fdgen.errors import AssetError
+from fdgen.occluders.base import Placement
+from fdgen.occluders.eyewear.fit import fit_front
+from fdgen.occluders.eyewear.frame_mesh import Front
+from fdgen.occluders.eyewear.spec import RANGES, FrameSpec
+from fdgen.occluders.eyewear.sunglasses import Sunglasses, build_mesh
+from fdgen.render.draw import Layer
+from fdgen.render.scene import Scene
+from tests.support import scenes
+
+ASSETS = {name: asset for name, asset in AssetLibrary.load().assets.items() if asset.kind == "sunglasses"}
+NAMES = sorted(ASSETS)
+WORN = Sunglasses()
+
+
+@cache
+def scene(yaw_deg: float = 0.0) -> Scene:
+    return scenes.scene(yaw_deg=yaw_deg)
+
+
+def wear(on: Scene, name: str, seed: int = 0) -> tuple[Placement, Layer]:
+    placement = WORN.place(on, ASSETS[name], np.random.default_rng(seed))
+    return placement, WORN.render(on, placement, ASSETS[name])
+
+
+def altered(placement: Placement, **tables: dict[str, Any]) -> Placement:
+    """Return a placement with some keys of its tables replaced."""
+    values = copy.deepcopy(dict(placement.values))
+    for table, entries in tables.items():
+        values[table] |= entries
+    return replace(placement, values=values)
+
+
+def pupils(on: Scene) -> list[tuple[int, int]]:
+    """Row and column of the middle of each eye."""
+    points = on.face.landmarks.points_px
+    middles = [points[list(corners), :2].mean(0) for corners in ((33, 133), (263, 362))]
+    return [(round(float(y)), round(float(x))) for x, y in middles]
+
+
+def test_there_is_variety_and_some_of_it_is_held_out() -> None:
+    assert len(NAMES) >= 14
+    assert 2 <= sum(asset.held_out for asset in ASSETS.values()) <= 4
+    specs = [FrameSpec.of(asset) for asset in ASSETS.values()]
+    assert len({spec.construction for spec in specs}) >= 4
+    assert len({spec.bridge for spec in specs}) >= 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_frame_covers_the_eyes_and_stays_on_the_face(name: str) -> None:
+    for yaw_deg in (-40.0, -18.0, 0.0, 25.0, 40.0):
+        on = scene(yaw_deg)
+        _, layer = wear(on, name, seed=abs(int(yaw_deg)))
+        assert np.isfinite(layer.colour_HWC).all()
+        assert layer.colour_HWC.min() >= 0
+        rows, columns = np.nonzero(layer.silhouette_HW > 0.5)
+        (right_y, right_x), (left_y, left_x) = pupils(on)
+        across = 14.4 * on.pose.scale_px
+        assert 0.25 * across < np.ptp(columns) < 1.25 * across
+        assert abs(rows.mean() - 0.5 * (right_y + left_y)) < 2.0 * on.pose.scale_px
+        assert rows.max() < on.face.landmarks.points_px[0, 1] + 1.0 * on.pose.scale_px  # above the mouth
+        near = (right_y, right_x) if yaw_deg > 0 else (left_y, left_x)
+        assert layer.silhouette_HW[near] > 0.95
+        if abs(yaw_deg) < 20:
+            assert min(layer.silhouette_HW[p] for p in pupils(on)) > 0.95
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_bridge_rests_on_the_nose_and_rims_clear_the_face(name: str) -> None:
+    on, asset = scene(), ASSETS[name]
+    spec = FrameSpec.of(asset)
+    values = WORN.place(on, asset, np.random.default_rng(4)).values
+    front = Front.draw(spec, values["shape"], values["rim_cm"], values["wobble_seed"])
+    fit = fit_front(on.mesh_cm, front, spec, values["wear"])
+    vertices = build_mesh(on, front, fit, spec, values).vertices_cm
+    nose = on.mesh_cm[[168, 6, 197, 195]]
+    middle = vertices[np.abs(vertices[:, 0] - nose[:, 0].mean()) < 0.3]
+    ridge = np.interp(middle[:, 1], nose[::-1, 1], nose[::-1, 2])
+    assert -0.2 < (middle[:, 2] - ridge).min() < 0.8
+    before_eye, _, _ = front.bend(np.array([[front.centre_x, 0.0], [-front.centre_x, 0.0]]))
+    eyes = on.mesh_cm[[159, 386], 2].mean()
+    assert 0.6 < (fit.to_head(before_eye)[:, 2] - eyes).min() < 3.2
+
+
+def test_placing_is_a_function_of_the_generator_alone() -> None:
+    on, asset = scene(), ASSETS["sunglasses-wayfarer"]
+    first, second = (WORN.place(on, asset, np.random.default_rng(5)) for _ in range(2))
+    other = WORN.place(on, asset, np.random.default_rng(6))
+    assert first == second
+    assert first.values["shape"] != other.values["shape"]
+    assert first.values["wear"] != other.values["wear"]
+
+
+@pytest.mark.parametrize("name", NAMES[::3])
+def test_a_placement_read_back_from_json_renders_the_same_bytes(name: str) -> None:
+    on = scene(25.0)
+    placement, layer = wear(on, name, seed=8)
+    read = Placement.from_dict(json.loads(canonical_json(placement.to_dict())))
+    again = WORN.render(on, read, ASSETS[name])
+    assert layer.colour_HWC.tobytes() == again.colour_HWC.tobytes()
+    assert layer.opacity_HW.tobytes() == again.opacity_HW.tobytes()
+    assert layer.shadow_HW.tobytes() == again.shadow_HW.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("scale", "turn_deg", "shift"), [(1.0, 0.0, (11.0, -9.0)), (0.85, 0.0, (0.0, 0.0)), (1.08, 14.0, (4.0, 6.0))]
+)
+def test_moving_the_landmarks_moves_the_glasses(scale: float, turn_deg: float, shift: tuple[float, float]) -> None:
+    base = {"scale_px": 9.0, "yaw_deg": 12.0, "shift_px": (128.0, 138.0)}
+    moved_pose = {
+        "scale_px": 9.0 * scale,
+        "yaw_deg": 12.0,
+        "shift_px": (128.0 + shift[0], 138.0 + shift[1]),
+    }
+    here = scenes.scene(**base)  # type: ignore[arg-type]
+    marks = scenes.landmarks(**moved_pose)  # type: ignore[arg-type]
+    points = marks.points_px.copy()
+    centre = np.array(moved_pose["shift_px"])
+    spin = cv2.getRotationMatrix2D((0.0, 0.0), -turn_deg, 1.0)[:, :2]
+    points[:, :2] = np.round(((points[:, :2] - centre) @ spin.T + centre) * 16) / 16
+    picture = scenes.face(**moved_pose).clean_HWC  # type: ignore[arg-type]
+    there = Scene.of(replace(scenes.face(**moved_pose), clean_HWC=picture, landmarks=replace(marks, points_px=points)))  # type: ignore[arg-type]
+
+    for name in ("sunglasses-wayfarer", "sunglasses-aviator", "sunglasses-shield"):
+        placement, layer = wear(here, name, seed=2)
+        moved = WORN.render(there, placement, ASSETS[name])
+        warp = np.column_stack([scale * spin, centre - scale * spin @ np.array(base["shift_px"])])
+        expected = cv2.warpAffine(layer.silhouette_HW, warp, (256, 256)) > 0.5
+        seen = moved.silhouette_HW > 0.5
+        assert (expected & seen).sum() / (expected | seen).sum() > 0.93, name
+
+
+@pytest.mark.parametrize("tint", [[1.0, 1.0, 1.0], [2.3, 1.5, 1.0], [1.0, 1.35, 2.1]])
+def test_a_lens_multiplies_what_lies_behind_and_adds_nothing(tint: list[float]) -> None:
+    on = scene()
+    placement, _ = wear(on, "sunglasses-square", seed=3)
+    through = 0.3
+    lens = {"through": [through, through], "tint": tint, "mirror": [0.0, 0.0, 0.0]}
+    layer = WORN.render(on, altered(placement, lens=lens), ASSETS["sunglasses-square"])
+    behind = to_linear(on.face.clean_HWC) * (1 - layer.shadow_HW[..., None] * layer.shadow_rgb)
+    seen = behind * (1 - layer.opacity_HW[..., None]) + layer.colour_HWC
+    for row, column in pupils(on):
+        box = (slice(row - 2, row + 3), slice(column - 2, column + 3))
+        ratio = seen[box].mean((0, 1)) / behind[box].mean((0, 1))
+        assert ratio == pytest.approx(through * np.array(tint), abs=0.04)
+
+
+def test_a_clear_lens_still_counts_as_occluder() -> None:
+    on = scene()
+    placement, _ = wear(on, "sunglasses-round", seed=3)
+    layer = WORN.render(on, altered(placement, lens={"through": [0.8, 0.8]}), ASSETS["sunglasses-round"])
+    for p in pupils(on):
+        assert layer.silhouette_HW[p] == pytest.approx(1.0, abs=1e-3)
+        assert layer.opacity_HW[p] == pytest.approx(0.2, abs=0.02)
+
+
+def test_a_mirror_reflects_in_its_own_colour() -> None:
+    on = scene()
+    placement, _ = wear(on, "sunglasses-aviator", seed=3)
+    lens = {"through": [0.01, 0.01], "tint": [1.0, 1.0, 1.0], "mirror": [0.1, 0.3, 1.0]}
+    layer = WORN.render(on, altered(placement, lens=lens), ASSETS["sunglasses-aviator"])
+    for row, column in pupils(on):
+        red, _, blue = layer.colour_HWC[row - 3 : row + 4, column - 3 : column + 4].mean((0, 1))
+        assert blue > 2 * red  # beside the white glint of the lamp
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("fit", None, "missing"),
+        ("fit", [1.2, 0.9], "low, high"),
+        ("tilt_deg", [0.0, 90.0], "within"),
+        ("lens_width_cm", ["wide", 5.0], "2 numbers"),
+        ("outline", [[0, 0, 0]], "at least 4"),
+        ("rim", [[0, 1]], "3 numbers"),
+        ("bridge", "drawbridge", "one of"),
+        ("finishes", {"ivory": 1.0}, "unknown"),
+        ("lenses", {"dark": 0}, "above 0"),
+        ("glitter", 1.0, "not a parameter"),
+    ],
+)
+def test_a_wrong_table_is_refused_by_name(key: str, value: object, said: str) -> None:
+    asset = ASSETS["sunglasses-wayfarer"]
+    shape = {name: entry for name, entry in {**asset.shape, key: value}.items() if entry is not None}
+    with pytest.raises(AssetError) as caught:
+        FrameSpec.of(replace(asset, shape=shape))
+    assert asset.id in caught.value.message
+    assert key in caught.value.message
+    assert said in caught.value.message
+
+
+def test_every_range_of_every_frame_is_open_to_the_table() -> None:
+    """No key is read that a table need not give: a new frame is a table alone."""
+    for asset in ASSETS.values():
+        assert set(FrameSpec.of(asset).ranges) == set(RANGES)
+        assert isinstance(asset, Asset)
+
+
+@pytest.mark.parametrize("size_px", [64, 128, 512])
+def test_glasses_are_drawn_at_any_size(size_px: int) -> None:
+    scale = size_px / 256
+    pose = {"scale_px": 9.4 * scale, "shift_px": (128.0 * scale, 142.0 * scale), "size_px": size_px}
+    on = scenes.scene(**pose)  # type: ignore[arg-type]
+    _, layer = wear(on, "sunglasses-aviator", seed=1)
+    _, whole = wear(scene(), "sunglasses-aviator", seed=1)
+    assert layer.silhouette_HW.shape == (size_px, size_px)
+    assert layer.silhouette_HW.mean() == pytest.approx(whole.silhouette_HW.mean(), rel=0.05)
+
+
+@pytest.mark.parametrize(("pitch_deg", "roll_deg"), [(-28.0, 0.0), (24.0, 0.0), (0.0, 25.0), (-10.0, -20.0)])
+def test_glasses_follow_a_nodding_and_a_tilted_head(pitch_deg: float, roll_deg: float) -> None:
+    on = scenes.scene(pitch_deg=pitch_deg, roll_deg=roll_deg)
+    for name in ("sunglasses-square", "sunglasses-wrap", "sunglasses-rimless"):
+        _, layer = wear(on, name, seed=1)
+        assert min(layer.silhouette_HW[p] for p in pupils(on)) > 0.95, name

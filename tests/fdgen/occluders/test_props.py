@@ -1,0 +1,250 @@
+"""Cups, microphones, hats, phones and shapes: where they are, that they move with the face, and who holds them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from fdgen.analysis.geometry import region_mask
+from fdgen.assets import Asset, AssetLibrary
+from fdgen.contract.digests import canonical_json
+from fdgen.errors import AssetError
+from fdgen.occluders import OCCLUDERS, Placement
+from fdgen.occluders.hands.hand import hand_mesh
+from fdgen.occluders.props import cup, microphone, phone
+from fdgen.occluders.props.grip import hand_model
+from fdgen.occluders.props.hair_volume import headroom
+from fdgen.occluders.props.hat_mesh import Head
+from fdgen.occluders.props.solids import slab, turned
+from fdgen.occluders.props.spec import Vocabulary, read
+from fdgen.render.draw import Layer, Style, draw
+from fdgen.render.mesh import Material, Mesh, bind
+from fdgen.render.scene import Scene, skull
+from tests.support import scenes
+
+KINDS = ("cup", "microphone", "hat", "phone", "shape")
+ASSETS = {name: asset for name, asset in AssetLibrary.load().assets.items() if asset.kind in KINDS}
+NAMES = sorted(ASSETS)
+SOME = ["cup-mug", "cup-tumbler", "microphone-ball", "hat-cap", "hat-wide", "phone-ear", "phone-mirror", "shape-strip"]
+
+
+@cache
+def scene(yaw_deg: float = 0.0) -> Scene:
+    return scenes.scene(yaw_deg=yaw_deg)
+
+
+def sure(asset: Asset, **chances: float) -> Asset:
+    """Return an asset some of whose chances are certain."""
+    return replace(asset, shape={**asset.shape, **chances})
+
+
+def mesh_of(on: Scene, asset: Asset, values: Mapping[str, Any]) -> Mesh:
+    """Return what is drawn of some values."""
+    module = {"cup": cup, "microphone": microphone, "phone": phone}[asset.kind]
+    return module.build(on, values, read(asset, module.KNOWN))
+
+
+def wear(on: Scene, asset: Asset, seed: int = 0) -> tuple[Placement, Layer]:
+    occluder = OCCLUDERS[asset.kind]
+    placement = occluder.place(on, asset, np.random.default_rng(seed))
+    return placement, occluder.render(on, placement, asset)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_prop_can_be_seen_on_every_face(name: str) -> None:
+    for yaw_deg in (-35.0, 0.0, 35.0):
+        placement, layer = wear(scene(yaw_deg), ASSETS[name], seed=abs(int(yaw_deg)) + 2)
+        json.loads(canonical_json(placement.to_dict()))  # plain JSON
+        assert np.isfinite(layer.colour_HWC).all()
+        assert layer.colour_HWC.min() >= 0
+        assert (layer.silhouette_HW > 0.5).any()
+        assert layer.silhouette_HW.max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_a_placement_read_back_from_json_renders_the_same_bytes(name: str) -> None:
+    on, occluder = scene(25.0), OCCLUDERS[ASSETS[name].kind]
+    placement, layer = wear(on, ASSETS[name], seed=8)
+    again = occluder.render(on, Placement.from_dict(json.loads(canonical_json(placement.to_dict()))), ASSETS[name])
+    assert layer.colour_HWC.tobytes() == again.colour_HWC.tobytes()
+    assert layer.silhouette_HW.tobytes() == again.silhouette_HW.tobytes()
+    assert layer.shadow_HW.tobytes() == again.shadow_HW.tobytes()
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_moving_the_landmarks_moves_what_is_placed(name: str) -> None:
+    here = scenes.scene(scale_px=9.0, yaw_deg=10.0, shift_px=(128.0, 138.0))
+    there = scenes.scene(scale_px=8.1, yaw_deg=10.0, shift_px=(137.0, 129.0))
+    placement, layer = wear(here, ASSETS[name], seed=2)
+    moved = OCCLUDERS[ASSETS[name].kind].render(there, placement, ASSETS[name])
+    warp = np.array([[0.9, 0.0, 137.0 - 0.9 * 128.0], [0.0, 0.9, 129.0 - 0.9 * 138.0]])
+    inside = cv2.warpAffine(np.ones((256, 256), np.float32), warp, (256, 256)) > 0.99  # what both pictures hold
+    expected = (cv2.warpAffine(layer.silhouette_HW, warp, (256, 256)) > 0.5) & inside
+    seen = (moved.silhouette_HW > 0.5) & inside
+    assert (expected & seen).sum() / (expected | seen).sum() > 0.9
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("cup-")])
+def test_who_drinks_has_the_cup_at_the_lips(name: str) -> None:
+    on = scene()
+    _, layer = wear(on, sure(ASSETS[name], drinking=1.0), seed=4)
+    mouth = region_mask(on.face.landmarks.points_px, "mouth", on.size_px) > 0
+    eyes = region_mask(on.face.landmarks.points_px, "eyes", on.size_px) > 0
+    assert (layer.silhouette_HW[mouth] > 0.5).mean() > 0.25
+    assert (layer.silhouette_HW[eyes] > 0.5).mean() < 0.7
+
+
+@pytest.mark.parametrize(
+    "name", ["cup-mug", "cup-paper-lid", "cup-can", "microphone-ball", "microphone-vocal", "phone-ear"]
+)
+def test_the_hand_touches_what_it_holds(name: str) -> None:
+    on, asset = scene(), sure(ASSETS[name], hand=1.0)
+    for seed in (1, 2):
+        placement, _ = wear(on, asset, seed=seed)
+        values = placement.values
+        thing = mesh_of(on, asset, {**values, "hand": None}).vertices_cm
+        hand = hand_mesh(on, values["hand"], hand_model(values["hand"]["side"])).vertices_cm
+        distance = np.sqrt(((thing[:, None] - hand[None, ::7]) ** 2).sum(-1)).min()
+        assert distance < 0.7, (name, seed)
+
+
+def test_a_glass_is_seen_through_and_counts_as_occluder() -> None:
+    on = scene()
+    _, layer = wear(on, sure(ASSETS["cup-tumbler"], hand=0.0, filled=0.0), seed=1)
+    inside = layer.silhouette_HW > 0.99
+    assert inside.any()
+    assert np.median(layer.opacity_HW[inside]) < 0.5
+
+
+def test_a_microphone_stands_before_the_lips_and_not_in_the_face() -> None:
+    on = scene()
+    for name in (name for name in NAMES if name.startswith("microphone-")):
+        asset = sure(ASSETS[name], hand=0.0, pop_filter=0.0)
+        placement, _ = wear(on, asset, seed=5)
+        vertices = mesh_of(on, asset, placement.values).vertices_cm
+        lips = 0.5 * (on.mesh_cm[13] + on.mesh_cm[14])
+        assert vertices[:, 2].max() > lips[2]
+        close = vertices[np.abs(vertices[:, 0] - lips[0]) < 1.0]
+        close = close[np.abs(close[:, 1] - lips[1]) < 1.0]
+        assert len(close) == 0 or close[:, 2].min() > lips[2] - 0.3, name
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("hat-")])
+def test_a_hat_covers_the_top_of_the_head_and_leaves_nose_and_mouth(name: str) -> None:
+    on = scene()
+    _, layer = wear(on, ASSETS[name], seed=3)
+    points = on.face.landmarks.points_px
+    vertices, _ = skull(on.mesh_cm)
+    top = on.pose.to_screen(vertices[vertices[:, 1].argmax()][None] - (0.0, 0.6, 0.0))[0]
+    assert layer.silhouette_HW[round(float(top[1])), round(float(top[0]))] > 0.9
+    for region in ("nose", "mouth"):
+        assert layer.silhouette_HW[region_mask(points, region, on.size_px) > 0].mean() < 0.15
+    # A brim goes round behind the head, and is not seen through it.
+    tip = points[4, :2].round().astype(int)
+    assert layer.silhouette_HW[tip[1], tip[0]] == 0
+
+
+def test_a_hat_goes_round_the_skull() -> None:
+    on = scene()
+    placement, _ = wear(on, ASSETS["hat-beanie"], seed=3)
+    head = Head.of(on.mesh_cm, placement.values, stiff=False)
+    vertices, _ = skull(on.mesh_cm)
+    local = (vertices - head.middle) @ head.rotation
+    above = local[local[:, 1] > 0.5]
+    share = (above[:, 0] / head.half[0]) ** 2 + (above[:, 2] / head.half[1]) ** 2
+    assert share.max() < 1.1
+    assert local[:, 1].max() < head.up
+
+
+def test_more_hair_asks_for_a_larger_hat() -> None:
+    found = []
+    for reach in (1.0, 1.35):
+        face = scenes.face()
+        picture = np.full_like(face.clean_HWC, 225)
+        vertices, _ = skull(Scene.of(face).mesh_cm)
+        middle = Scene.of(face).pose.to_screen(0.5 * (vertices.min(0) + vertices.max(0))[None])[0]
+        half = 0.5 * (vertices.max(0) - vertices.min(0))[:2] * 9.4 * reach
+        cv2.ellipse(
+            picture, (round(middle[0]), round(middle[1])), (round(half[0]), round(half[1])), 0, 0, 360, (52, 34, 24), -1
+        )
+        found.append(headroom(Scene.of(replace(face, clean_HWC=picture))))
+    assert max(found[0]) < 1.2
+    assert found[1][0] > found[0][0] + 1.0
+    assert found[1][1] > found[0][1] + 0.8
+
+
+def test_shapes_are_lit_or_flat_as_drawn() -> None:
+    on, name = scene(), "shape-blob"
+    placement, _ = wear(on, ASSETS[name], seed=1)
+    for lit in (True, False):
+        layer = OCCLUDERS["shape"].render(on, replace(placement, values={**placement.values, "lit": lit}), ASSETS[name])
+        assert bool(layer.shadow_HW.any()) is lit
+
+
+def test_textures_that_share_a_mesh_keep_their_colours() -> None:
+    on = scenes.scene()
+    colours = ((0.9, 0.05, 0.05), (0.05, 0.9, 0.05), (1.0, 1.0, 1.0))
+    pieces = []
+    for k, colour in enumerate(colours):
+        plate, _ = slab(3.0, 3.0, 0.2, corner=0.4, bevel=0.05)
+        mesh = plate.moved(np.eye(3), (4.0 * k - 4.0, 0.0, 12.0)).made_of(Material(np.full(3, 0.5)), printed=True)
+        texture = None if k == 2 else np.full((9 + 20 * k, 31 - 9 * k, 3), colour, np.float32)
+        pieces.append((mesh, texture))
+    layer = draw(on, bind(pieces), Style())
+    for k, colour in enumerate(colours):
+        x, y, _ = on.pose.to_screen(np.array([[4.0 * k - 4.0, 0.0, 12.0]]))[0]
+        box = layer.colour_HWC[round(y) - 8 : round(y) + 8, round(x) - 8 : round(x) + 8].mean((0, 1))
+        box /= on.light.tint
+        assert box / box.max() == pytest.approx(np.array(colour) / max(colour), abs=0.08)
+
+
+def test_turned_bodies_look_outwards() -> None:
+    body = turned([(2.0, -3.0), (2.5, 0.0), (2.0, 3.0)])
+    outwards = (body.vertices * (1.0, 0.0, 1.0) * body.normals).sum(1)
+    assert (outwards > 0).all()
+    assert np.linalg.norm(body.normals, axis=1) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("glitter", 1.0, "not a parameter of a cup"),
+        ("material", "ivory", "one of"),
+        ("radius_cm", [4.0, 3.0], "backwards"),
+        ("radius_cm", 4.0, "low, high"),
+        ("profile", [[1.0, 0.0]], "two rows"),
+        ("profile", [[1.0, 0.0], [1.0]], "rows of 2"),
+        ("hand", 1.5, "chance"),
+        ("patterns", {}, "table of weights"),
+        ("patterns", {"tartan": 1.0}, "unknown"),
+        ("patterns", {"plain": 0.0}, "above 0"),
+    ],
+)
+def test_a_wrong_table_is_refused_by_name(key: str, value: object, said: str) -> None:
+    asset = ASSETS["cup-mug"]
+    with pytest.raises(AssetError) as caught:
+        wear(scene(), replace(asset, shape={**asset.shape, key: value}))
+    assert asset.id in caught.value.message
+    assert key in caught.value.message
+    assert said in caught.value.message
+
+
+def test_defaults_of_a_vocabulary_are_used_where_an_asset_is_silent() -> None:
+    known = Vocabulary(words={}, ranges={"wide_cm": (1.0, 2.0)}, weights={}, rows={}, chances={"bent": 0.25})
+    spec = read(replace(ASSETS["cup-mug"], shape={}), known)
+    assert spec.ranges == {"wide_cm": (1.0, 2.0)}
+    assert spec.chances == {"bent": 0.25}
+
+
+def test_a_mug_has_an_ear() -> None:
+    on, asset = scene(), sure(ASSETS["cup-mug"], hand=0.0)
+    placement, _ = wear(on, asset, seed=2)
+    with_ear, without = (mesh_of(on, asset, {**placement.values, "handle": ear}) for ear in (True, False))
+    assert len(with_ear.vertices_cm) > len(without.vertices_cm)

@@ -1,0 +1,84 @@
+"""Outfits: shares that add up, nothing worn twice in one place, layers in the order in which they lie."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fdgen.errors import RecipeError
+from fdgen.occluders import OCCLUDERS
+from fdgen.recipe.combinations import Several, label, outfits
+from fdgen.recipe.schema import Recipe
+
+KINDS = ("sunglasses", "eyeglasses", "mask", "scarf", "hand", "cup", "phone", "hat", "shape", "beard")
+APART = [
+    ("sunglasses", "eyeglasses"), ("mask", "scarf"), ("mask", "cup"), ("hand", "cup"), ("hand", "phone"),
+    ("cup", "phone"), ("scarf", "cup"),
+]  # fmt: skip
+
+
+@settings(deadline=None)
+@given(
+    weights=st.dictionaries(st.sampled_from(KINDS), st.integers(1, 9), min_size=1),
+    two=st.integers(0, 5),
+    three=st.integers(0, 5),
+)
+def test_shares_add_up_and_nothing_is_worn_twice_in_one_place(weights: dict[str, int], two: int, three: int) -> None:
+    shares = {kind: weight / sum(weights.values()) for kind, weight in weights.items()}
+    several = Several(two=two / 10, three=three / 10, never=("mask+hand",))
+    try:
+        found = outfits(shares, several)
+    except ValueError as error:
+        number = 2 if "several.two" in str(error) else 3
+        assert len(weights) < number or len(weights) < 7  # seven of these kinds always hold three that go together
+        return
+    assert math.fsum(found.values()) == pytest.approx(1)
+    for size, share in ((2, two), (3, three)):
+        assert math.fsum(p for outfit, p in found.items() if len(outfit) == size) == pytest.approx(share / 10)
+    for outfit in found:
+        assert len(set(outfit)) == len(outfit)
+        assert label(reversed(outfit)) == "+".join(outfit)
+        assert not any({*pair} <= {*outfit} for pair in [*APART, ("mask", "hand")])
+
+
+def test_one_occluder_is_drawn_by_the_kinds_alone() -> None:
+    recipe = Recipe.load("default", ["kinds.mask=2"])
+    assert {outfit[0]: share for outfit, share in recipe.outfits().items()} == recipe.kinds.shares()
+
+
+def test_pairs_are_drawn_by_the_product_of_their_shares() -> None:
+    found = outfits({"mask": 0.5, "sunglasses": 0.25, "hand": 0.25}, Several(two=0.5, three=0.1, never=()))
+    assert found["mask", "sunglasses"] == pytest.approx(0.5 * 0.125 / 0.3125)
+    assert found["sunglasses", "hand"] == pytest.approx(0.5 * 0.0625 / 0.3125)
+    assert found["mask", "sunglasses", "hand"] == pytest.approx(0.1)
+    assert found["mask",] == pytest.approx(0.4 * 0.5)
+
+
+def test_every_kind_goes_with_another_and_not_with_itself() -> None:
+    """A kind that is new needs no line here to be worn with others."""
+    shares = {kind: 1 / (len(OCCLUDERS) + 1) for kind in (*OCCLUDERS, "monocle")}
+    pairs = [outfit for outfit in outfits(shares, Several(two=1.0, three=0.0, never=())) if len(outfit) == 2]
+    assert {kind for pair in pairs for kind in pair} == shares.keys()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["several.two=0.7", "several.three=0.5"], "several must have two + three of 1 at most, got 1.2"),
+        (["several.two=1.2"], "several.two must be in [0, 1], got 1.2"),
+        (["several.never=mask"], "several.never must be of pairs such as 'hand+mask', got 'mask'"),
+        (["several.never=mask+hnad"], "several.never names no kind 'hnad', did you mean 'hand'?"),
+        (
+            ["several.two=0.1", "kinds.hand=0", "several.never=sunglasses+mask"],
+            "several.two is 0.1, and no two of the kinds drawn go together",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(overrides: list[str], message: str) -> None:
+    off = [f"kinds.{kind}=0" for kind in OCCLUDERS if kind not in ("sunglasses", "mask", "hand")]
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load("default", [*off, *overrides])
+    assert caught.value.message == message

@@ -1,0 +1,404 @@
+"""The shape of the project: who may import whom, how long a module may be, what an import may cost."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdgen.version import __version__
+from tests.support.paths import ROOT
+
+PACKAGES = ("cli", "fdgen", "fdtrain", "occlusion_assets")
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+MOST_LINES = 400
+
+FLOORS: Mapping[str, tuple[str, ...]] = {
+    "fdgen": (
+        "errors version arrays",
+        "runtime",
+        "io settings",
+        "contract",
+        "faces recipe assets",
+        "analysis dataset",
+        "render exporters",
+        "occluders",
+        "synthesis packs",
+        "pipeline",
+        "versions",
+        "cards verification",
+    ),
+    "fdtrain": (
+        "errors",
+        "config",
+        "data networks runtime",
+        "metrics objectives",
+        "training",
+        "inference",
+        "restoration evaluation",
+        "comparison demo",
+        "report",
+    ),
+    "cli": ("shared", "fdgen fdtrain"),
+}
+"""Every room of a package, from the ground up: a room imports those on floors below its own, none beside it."""
+
+SHARED = (
+    "fdgen.errors",
+    "fdgen.version",
+    "fdgen.arrays",
+    "fdgen.runtime",
+    "fdgen.io",
+    "fdgen.settings",
+    "fdgen.contract",
+)
+"""What fdtrain imports of fdgen."""
+
+MOST_MODULES = {"cli": 20, "fdgen": 16, "fdtrain": 16}
+"""In one folder, `__init__.py` not counted."""
+
+HEAVY = ("cv2", "mediapipe", "numba", "pandas", "torch")
+
+
+def imports(path: Path, *, top_only: bool = False) -> set[str]:
+    """Return the absolute names of the modules that a file imports; relative ones as `.name`."""
+    found = set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {id(inner) for node in ast.walk(tree) if is_type_checking(node) for inner in ast.walk(node)}
+    nodes = tree.body if top_only else ast.walk(tree)
+    for node in nodes:
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            found.add(base)
+            found |= {f"{base}.{alias.name}" for alias in node.names}
+    return found
+
+
+def typing_imports(path: Path) -> set[str]:
+    """Return the modules of the project that a file imports for type checkers alone."""
+    blocks = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if is_type_checking(node)]
+    nodes = [node for block in blocks for node in ast.walk(block) if isinstance(node, ast.ImportFrom)]
+    return {str(node.module) for node in nodes if node.module in MODULES}
+
+
+def relative_imports(name: str) -> set[str]:
+    """Return the modules that one of the command line imports, by their absolute names."""
+    package = name.rpartition(".")[0]
+    found = imports(MODULES[name])
+    return {importlib.util.resolve_name(relative, package) for relative in found if relative.startswith(".")}
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    """Tell whether a node is `if TYPE_CHECKING:`."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+GRAPH = {
+    name: {found for found in imports(path) if found in MODULES and found != name} for name, path in MODULES.items()
+}
+
+
+def reached(name: str) -> set[str]:
+    """Return every module that importing this one, and calling all of it, would import."""
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for found in GRAPH[waiting.pop()] - seen:
+            seen.add(found)
+            waiting.append(found)
+    return seen
+
+
+def room_of(name: str) -> str:
+    """Return the room of a module: the second part of its name, nothing for the package itself."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def floor_of(name: str) -> int:
+    """Return the floor of a module's room; raise StopIteration where its package has no such room."""
+    floors = FLOORS[name.split(".")[0]]
+    return next(floor for floor, rooms in enumerate(floors) if room_of(name) in rooms.split())
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    circles = sorted(name for name in MODULES if name in reached(name))
+    # `import fdgen.x` runs fdgen/__init__.py, which imports nothing but the version at its top.
+    assert circles == []
+
+
+def test_every_room_has_a_floor_and_every_floor_its_rooms() -> None:
+    """A new module is watched from its first day."""
+    for package, floors in FLOORS.items():
+        rooms = {room_of(name) for name in MODULES if name.startswith(f"{package}.")}
+        assert sorted(" ".join(floors).split()) == sorted(rooms)
+
+
+def test_rooms_import_only_those_on_floors_below() -> None:
+    guilty = [
+        f"{name} imports {found}"
+        for name in MODULES
+        if name.split(".")[0] in FLOORS and room_of(name)
+        for found in {*GRAPH[name], *typing_imports(MODULES[name])}
+        if found.split(".")[0] == name.split(".")[0]
+        and room_of(found) not in ("", room_of(name))
+        and floor_of(found) >= floor_of(name)
+    ]
+    assert guilty == []
+
+
+def test_no_folder_is_a_heap() -> None:
+    crowded = {
+        str(folder.relative_to(ROOT)): len(modules)
+        for package, most in MOST_MODULES.items()
+        for folder in {path.parent for name, path in MODULES.items() if name.split(".")[0] == package}
+        if len(modules := [path for path in folder.glob("*.py") if path.name != "__init__.py"]) > most
+    }
+    assert crowded == {}
+
+
+def test_no_command_imports_another() -> None:
+    commands = {
+        f"cli.{program}.{module}"
+        for program in ("fdgen", "fdtrain")
+        for module, _ in importlib.import_module(f"cli.{program}.main").MODULES.values()
+    }
+    guilty = [f"{name} imports {found}" for name in commands for found in relative_imports(name) & commands]
+    assert guilty == []
+
+
+def test_nothing_imports_the_command_line() -> None:
+    guilty = [
+        name
+        for name, path in MODULES.items()
+        if not name.startswith("cli")
+        and any(found.split(".")[0] in ("cli", "fdcli", "click", "rich") for found in imports(path))
+    ]
+    assert guilty == []
+
+
+def test_the_command_line_imports_itself_relatively() -> None:
+    """It is called `cli` here and `fdcli` where it is installed."""
+    guilty = [
+        name
+        for name, path in MODULES.items()
+        if name.startswith("cli") and any(found.split(".")[0] in ("cli", "fdcli") for found in imports(path))
+    ]
+    assert guilty == []
+
+
+def test_fdgen_needs_no_torch_and_fdtrain_no_mediapipe() -> None:
+    forbidden = {
+        "fdgen": ("torch", "torchvision", "fdtrain"),
+        "fdtrain": ("mediapipe",),
+        "occlusion_assets": ("fdgen", "fdtrain"),
+    }
+    guilty = [
+        f"{name} imports {found}"
+        for name, path in MODULES.items()
+        for found in imports(path)
+        if found.split(".")[0] in forbidden.get(name.split(".")[0], ())
+    ]
+    assert guilty == []
+
+
+def test_fdtrain_imports_of_fdgen_what_is_shared_and_nothing_else() -> None:
+    guilty = [
+        f"{name} imports {found}"
+        for name in MODULES
+        if name.startswith("fdtrain")
+        for found in {*GRAPH[name], *typing_imports(MODULES[name])}
+        if found.startswith("fdgen.") and ".".join(found.split(".")[:2]) not in SHARED
+    ]
+    assert guilty == []
+
+
+def test_what_is_shared_brings_no_renderer() -> None:
+    shared = {name for name in MODULES if name.startswith("fdtrain")}
+    reachable = {found for name in shared for found in reached(name) if found.startswith("fdgen")}
+    guilty = [
+        f"{name} imports {found}"
+        for name in sorted(reachable)
+        for found in imports(MODULES[name])
+        if found.split(".")[0] in ("numba", "mediapipe", "llvmlite")
+    ]
+    assert guilty == []
+
+
+def test_mediapipe_and_torch_are_imported_only_where_they_are_used() -> None:
+    """Inside functions, mediapipe; torch at the top of the modules of fdtrain, but not of the package itself."""
+    guilty = [
+        f"{name} imports {found}"
+        for name, path in MODULES.items()
+        for found in imports(path, top_only=True)
+        if found.split(".")[0] == "mediapipe" or (found.split(".")[0] == "torch" and not name.startswith("fdtrain."))
+    ]
+    assert guilty == []
+
+
+def test_only_the_codecs_know_bgr() -> None:
+    guilty = [
+        f"{name}: {node.attr}"
+        for name, path in MODULES.items()
+        if name not in ("fdgen.io.images", "fdgen.io.jpeg", "fdtrain.data.pictures")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and (node.attr in ("imread", "imwrite", "imdecode", "imencode") or "BGR" in node.attr)
+    ]
+    assert guilty == []
+
+
+def test_no_print_no_assert_and_no_handler_of_everything() -> None:
+    guilty = []
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            where = f"{name}:{getattr(node, 'lineno', '')}"
+            if isinstance(node, ast.Assert):
+                guilty.append(f"{where} assert")
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+                guilty.append(f"{where} print")
+            if isinstance(node, ast.ExceptHandler) and (
+                node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception")
+            ):
+                guilty.append(f"{where} except Exception")
+    assert guilty == []
+
+
+def test_no_global_random_state() -> None:
+    allowed = {"default_rng", "Generator", "PCG64", "SeedSequence", "BitGenerator"}
+    guilty = [
+        f"{name}: {ast.unparse(node)}"
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node.value) in ("np.random", "random")
+        and node.attr not in allowed
+    ]
+    assert guilty == []
+
+
+def test_modules_are_nouns_of_a_page_or_two() -> None:
+    nameless = [name for name in MODULES if name.rpartition(".")[2] in ("utils", "helpers", "common", "misc")]
+    long = {name: n for name, path in MODULES.items() if (n := len(path.read_text("utf-8").splitlines())) > MOST_LINES}
+    assert nameless == []
+    assert long == {}
+
+
+def test_packaging_lists_every_package() -> None:
+    declared = project()["tool"]["setuptools"]["packages"]
+    found = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    installed = {name.replace("cli", "fdcli", 1) if name.startswith("cli") else name for name in found}
+    assert sorted(declared) == sorted(installed)
+
+
+def project() -> dict[str, Any]:
+    """Return pyproject.toml."""
+    tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    values: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return values
+
+
+def test_versions_agree() -> None:
+    assert project()["project"]["version"] == __version__
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def modules_after(code: str) -> set[str]:
+    """Run code in a new process; return the top-level modules that it has imported in the end."""
+    ask = "\nimport sys, json; print('\\n' + json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code + ask], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+@pytest.mark.parametrize("package", ["fdgen", "fdtrain"])
+def test_import_costs_nothing(package: str) -> None:
+    assert modules_after(f"import {package}").isdisjoint({*HEAVY, "numpy", "pydantic", "click"})
+
+
+@pytest.mark.parametrize("package", ["fdgen", "fdtrain"])
+def test_public_names_are_there_and_hide_no_module(package: str) -> None:
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+        assert f"{package}.{name}" not in MODULES, f"{package}.{name} would be a function or a module, by who was first"
+    assert set(module.__all__) <= set(dir(module))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = module.nothing
+
+
+@pytest.mark.parametrize("package", ["fdgen", "fdtrain"])
+def test_public_names_are_those_that_type_checkers_see(package: str) -> None:
+    tree = ast.parse(MODULES[package].read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if is_type_checking(node))
+    seen = {
+        alias.name: node.module for node in ast.walk(block) if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert seen == {name: f"{package}.{home}" for name, home in importlib.import_module(package)._HOMES.items()}
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Build a wheel with the setuptools that is installed, twice: from two copies of the checkout, of other times."""
+    if int(metadata.version("setuptools").split(".")[0]) < 77:
+        pytest.skip("building needs setuptools 77")
+    built = []
+    for copy, seconds in (("first", 1_600_000_000), ("second", 1_700_000_000)):
+        folder = tmp_path_factory.mktemp("wheel")
+        for name in _tracked():
+            file = folder / copy / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, file)
+            os.utime(file, (seconds, seconds))
+        command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "--quiet"]
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": "1650000000"}
+        subprocess.run(
+            [*command, "--wheel-dir", str(folder)], cwd=folder / copy, env=environment, check=True, capture_output=True
+        )
+        built.append(next(folder.glob("*.whl")))
+    return built
+
+
+def _tracked() -> list[str]:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    return tracked.stdout.splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.sample
+def test_the_wheel_holds_all_that_the_checkout_holds(wheels: list[Path]) -> None:
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    wanted = {
+        name.replace("cli/", "fdcli/", 1) if name.startswith("cli/") else name
+        for name in _tracked()
+        if name.split("/")[0] in PACKAGES
+    }
+    assert held == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.sample
+def test_the_wheel_is_the_same_bytes_whenever_it_is_built(wheels: list[Path]) -> None:
+    first, second = (path.read_bytes() for path in wheels)
+    assert first == second

@@ -15,7 +15,7 @@ from fdgen.dataset.spec import differences, spec_id
 from fdgen.dataset.tables import read_sources
 from fdgen.errors import DatasetError, MixingError
 from fdgen.faces.sources import Source
-from fdgen.io.atomic import is_temporary, naming, write_whole
+from fdgen.io.atomic import is_temporary, make_folder, naming, remove, write_whole
 from fdgen.io.json_file import read_object
 from fdgen.io.lock import LOCK_NAME, folder_lock
 
@@ -51,8 +51,7 @@ def claimed(out: Path, spec: Mapping[str, Any], sources: Sequence[Source]) -> It
     """
     refuse_foreign(out)
     refuse_other_spec(out, spec, sources)  # before anything is written
-    with naming(out):
-        (out / "shards").mkdir(parents=True, exist_ok=True)
+    make_folder(out / "shards")
     with folder_lock(out):
         refuse_other_spec(out, spec, sources)
         for folder in (out, out / "shards"):
@@ -130,12 +129,6 @@ def check_space(out: Path, needed: int) -> None:
             f"{out} has room for {free / 1e9:.1f} GB, the samples still to be made need about {needed / 1e9:.1f} GB",
             hint="free some space, name another output folder, or ask for a smaller --count",
         )
-
-
-def remove(path: Path) -> None:
-    """Remove a file if it is there."""
-    with naming(path):
-        path.unlink(missing_ok=True)
 
 
 def _is_ours_in_passing(path: Path) -> bool:

@@ -24,7 +24,7 @@ from fdgen.contract.records import (
 )
 from fdgen.dataset.invariants import Problem, pair_problems
 from fdgen.errors import DatasetError, in_words
-from fdgen.io.atomic import naming, whole_file, write_whole
+from fdgen.io.atomic import remove, whole_file, write_whole
 from fdgen.io.images import encode_png
 from fdgen.io.json_file import why
 from fdgen.io.regular_file import open_regular, read_regular
@@ -81,8 +81,7 @@ def write_shard(
     first = _next_triplet(stream, rejects)
     digest, offset, entries = hashlib.sha256(), 0, []
     if first is None:
-        with naming(path):
-            path.unlink(missing_ok=True)
+        remove(path)
     else:
         with whole_file(path) as file:
             for result in itertools.chain([first], stream):
@@ -90,13 +89,11 @@ def write_shard(
                     rejects.append(result)
                     continue
                 data, entry = _pack(result, split, offset)
-                with naming(path):
-                    file.write(data)
+                file.write(data)
                 digest.update(data)
                 offset += len(data)
                 entries.append(entry)
-            with naming(path):
-                file.write(END)
+            file.write(END)
             digest.update(END)
             offset += len(END)
     receipt = ShardReceipt(

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from fdgen.dataset.checksums import MOST_BYTES, SUMS, file_sha256, listed_sums, sums_text
 from fdgen.dataset.invariants import Problem
 from fdgen.errors import DatasetError, MixingError
-from fdgen.io.atomic import is_temporary, naming, whole_file, write_whole
+from fdgen.io.atomic import append, is_temporary, make_folder, naming, remove, whole_file, write_whole
 from fdgen.io.inside import inside
 from fdgen.io.json_file import read_json
 from fdgen.io.lock import LOCK_NAME, folder_lock
@@ -56,23 +56,17 @@ class ExportFolder:
     def put(self, name: str, data: bytes, sha256: str) -> None:
         """Write a file whose sum is known. It is not synced by itself: `finish` does that for all."""
         path = self.path(name)
-        folder, _, last = name.rpartition("/")
-        temporary = inside(self.root, f"{folder}/.{last}.tmp".lstrip("/"))
-        with naming(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.unlink(missing_ok=True)
-            with temporary.open("xb") as file:
-                file.write(data)
-            temporary.replace(path)
+        make_folder(path.parent)
+        with whole_file(path, synced=False) as file:
+            file.write(data)
         self._add(name, sha256)
 
     @contextlib.contextmanager
     def writing(self, name: str) -> Iterator[BinaryIO]:
         """Open a file that appears when the block ends, and not if it raises; its sum is written down."""
         path = self.path(name)
-        with naming(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as file, naming(path):
+        make_folder(path.parent)
+        with whole_file(path) as file:
             yield file
         self._add(name, file_sha256(path) or "")
 
@@ -81,16 +75,14 @@ class ExportFolder:
 
     def note(self) -> None:
         """Write down the sums so far, for a run that goes on after this one was stopped."""
-        path = self.path(FINISHED)
-        with naming(path), path.open("a", encoding="utf-8") as file:
-            file.writelines(f"{sha256}  {name}\n" for name, sha256 in self._untold.items())
+        append(self.path(FINISHED), "".join(f"{sha256}  {name}\n" for name, sha256 in self._untold.items()))
         self._untold.clear()
 
     def drop(self, name: str) -> None:
         """Remove a file that was needed on the way alone, and its folder if that is empty."""
         path = self.path(name)
+        remove(path)
         with naming(path):
-            path.unlink(missing_ok=True)
             if path.parent.is_dir() and not any(path.parent.iterdir()):
                 path.parent.rmdir()
         self.sums.pop(name, None)
@@ -100,13 +92,11 @@ class ExportFolder:
         for path in sorted(self.root.rglob("*")):
             name = path.relative_to(self.root).as_posix()
             if is_temporary(path) or (name in self.found and name not in self.sums and name != CLAIM):
-                with naming(path):
-                    path.unlink()
+                remove(path)
         if hasattr(os, "sync"):
             os.sync()  # once for all pictures: a sync of each would take longer than writing them
         write_whole(self.root / SUMS, sums_text({**self.sums, CLAIM: file_sha256(self.root / CLAIM) or ""}))
-        with naming(self.root / FINISHED):
-            (self.root / FINISHED).unlink(missing_ok=True)
+        remove(self.root / FINISHED)
 
 
 @contextlib.contextmanager
@@ -118,8 +108,7 @@ def claimed(root: Path, claim: Mapping[str, Any]) -> Iterator[ExportFolder]:
     """
     text = (json.dumps(claim, indent=2, ensure_ascii=False) + "\n").encode()
     _refuse_other(root, claim)
-    with naming(root):
-        root.mkdir(parents=True, exist_ok=True)
+    make_folder(root)
     with folder_lock(root):
         _refuse_other(root, claim)
         write_whole(root / CLAIM, text)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fdgen.errors import DatasetError, FdError
-from fdgen.io.atomic import naming
+from fdgen.io.atomic import naming, retried
 from fdgen.io.json_file import read_object
 
 try:
@@ -70,7 +70,7 @@ def folder_lock(
             if fcntl is None:
                 os.close(descriptor)  # Windows does not unlink an open file
             with contextlib.suppress(OSError):
-                path.unlink()
+                retried(os.unlink, path)
             if fcntl is not None:
                 os.close(descriptor)  # last: until then nobody else can hold the name that was just unlinked
 
@@ -101,16 +101,16 @@ def _acquire(path: Path) -> int:
     """Return the descriptor of the lock file, which is now ours; raise `_HeldError` or `OSError`."""
     while True:
         try:
-            descriptor, is_new = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644), True
+            descriptor, is_new = retried(os.open, path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644), True
         except FileExistsError:
             try:
-                descriptor, is_new = os.open(path, os.O_RDWR | _NO_WAITING), False
+                descriptor, is_new = retried(os.open, path, os.O_RDWR | _NO_WAITING), False
             except FileNotFoundError:
                 continue
         try:
             free = _locked(descriptor)
             if free is None and is_new:
-                os.write(descriptor, json.dumps(_us()).encode())
+                retried(os.write, descriptor, json.dumps(_us()).encode())
             ours = is_new if free is None else free and _same_file(descriptor, path)
         except OSError:
             os.close(descriptor)

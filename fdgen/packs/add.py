@@ -13,7 +13,7 @@ import numpy as np
 
 from fdgen.assets import MOST_BYTES, Asset
 from fdgen.errors import AssetError, PictureError, in_words
-from fdgen.io.atomic import naming, write_whole
+from fdgen.io.atomic import make_folder, write_whole
 from fdgen.io.images import decode_rgba, picture_size
 from fdgen.io.inside import inside
 from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_FORMATS, picture_format
@@ -71,8 +71,7 @@ def add_asset(pack: Path, file: Path, wanted: Addition) -> Asset:
     text = _table(asset_id, wanted, name, form, anchors, is_mesh=is_mesh, width_px=_width(data, is_mesh, str(file)))
     written = [(inside(pack, f"{wanted.kind}/{name}"), data), (table, text.encode())]
     fresh = [path for path in (pack, folder) if not path.exists()]
-    with naming(pack):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     made: list[Path] = []
     try:
         for path, content in written:

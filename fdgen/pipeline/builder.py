@@ -19,7 +19,7 @@ from typing import Any
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SPLITS, Reject, ShardReceipt, sample_key
 from fdgen.dataset.checksums import is_listed
-from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, remove, write_dataset
+from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, write_dataset
 from fdgen.dataset.naming import Label, check_label, label_of
 from fdgen.dataset.shards import receipt_path, shard_path
 from fdgen.dataset.spec import make_spec, spec_id
@@ -28,6 +28,7 @@ from fdgen.errors import DatasetError
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile
+from fdgen.io.atomic import remove
 from fdgen.pipeline.dry_run import BuildPlan, check_arguments, disk_bytes, plan_build
 from fdgen.pipeline.executors import POLL_SECONDS, WorkerPool, run_here, run_on
 from fdgen.pipeline.finish import finish

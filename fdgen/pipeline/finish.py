@@ -24,7 +24,7 @@ from fdgen.dataset.shards import read_receipt, receipt_path
 from fdgen.dataset.tables import read_manifest, rejects_csv, write_landmarks, write_manifest
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
-from fdgen.io.atomic import naming, write_whole
+from fdgen.io.atomic import naming, remove, write_whole
 from fdgen.io.contact_sheet import encode_jpeg
 from fdgen.version import __version__
 

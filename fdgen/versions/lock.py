@@ -34,7 +34,7 @@ from fdgen.dataset.spec import spec_id
 from fdgen.dataset.tables import read_landmark_digests, read_manifest, read_sources
 from fdgen.errors import AssetError, DatasetError, RecipeError
 from fdgen.faces.detection import detector_models, detector_version
-from fdgen.io.atomic import naming, write_whole
+from fdgen.io.atomic import make_folder, write_whole
 from fdgen.io.folders import mistaken
 from fdgen.io.json_file import fits, read_json, why
 from fdgen.io.toml_file import read_toml
@@ -97,8 +97,7 @@ def write_lock(root: str | Path, out: str | Path, *, replace: bool = False) -> L
         )
     if not replace:
         _refuse_other(out, dataset)
-    with naming(out):
-        out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     title = f"{dataset['name']} {dataset['version']}"
     heading = f"# The recipe of {title}, whole: `fdgen build --recipe {RECIPE}` asks for the same again.\n\n"
     write_whole(out / RECIPE, (heading + write_tables(dataset["recipe"])).encode())

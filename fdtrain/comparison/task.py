@@ -25,7 +25,7 @@ import torch
 from fdgen.errors import FdError, in_words
 from fdgen.io.json_file import read_lines, read_object
 from fdtrain.comparison.plan import Ask, Task, config_of
-from fdtrain.config.atomic import is_locked, write_text
+from fdtrain.config.atomic import append_text, is_locked, make_folder, write_text
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
@@ -188,14 +188,13 @@ def _trained(
         waited_s += 1.0
     images = images_for(task, ask, out, on_moved)
     config = config_of(ask, task, images)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     last_s = [time.process_time()]
 
     def count(progress: Progress | None) -> None:
         now_s = time.process_time()
         line = {"images": progress.images if progress else None, "cpu_s": round(now_s - last_s[0], 4)}
-        with cpu_file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_text(cpu_file, json.dumps(line) + "\n")
         last_s[0] = now_s
 
     summary = fit(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import numpy as np
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
+from fdgen.io.atomic import take_name
 from fdtrain.errors import RunError
 
 SUFFIX = ".mkv"
@@ -67,12 +66,31 @@ class VideoFile:
         self.n_frames += 1
 
     def close(self, *, whole: bool) -> Path:
-        """End the file and return where it lies: under its own name only where it is whole."""
+        """End the file and return where it lies: under its own name only where it is whole.
+
+        Raises `RunError` where the disk refused a part of it, of which opencv itself says nothing.
+        """
         if self._writer is not None:
             self._writer.release()
             self._writer = None
-        if not whole:
+        if not whole or not self.n_frames:
             return self.part
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(self.part, self.path)
+        if _n_whole_frames(self.part) != self.n_frames:
+            raise RunError(
+                f"{self.part} cannot be written: frames are missing, perhaps because the disk is full",
+                hint="free some space, or name another folder with --out, and run the same command again",
+            )
+        take_name(self.part, self.path, error=RunError)
         return self.path
+
+
+def _n_whole_frames(path: Path) -> int:
+    """Return how many frames a file holds, which are counted and not decoded; 0 where its end was never written."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    if not capture.isOpened() or capture.get(cv2.CAP_PROP_FRAME_COUNT) <= 0:
+        return 0
+    n_frames = 0
+    while capture.grab():
+        n_frames += 1
+    capture.release()
+    return n_frames

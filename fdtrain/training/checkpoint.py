@@ -30,13 +30,13 @@ from torch import nn
 from fdgen.errors import in_words
 from fdgen.io.json_file import fits, parse_json, read_object, why
 from fdgen.io.regular_file import check_regular, open_regular
-from fdtrain.config.atomic import write_bytes, write_text, write_whole
+from fdtrain.config.atomic import remove, write_bytes, write_text, write_whole
 from fdtrain.config.schema import FitConfig
 from fdtrain.errors import CheckpointError, ConfigError
 from fdtrain.networks.build import build_masknet, build_model, build_network
 from fdtrain.networks.masknet import Guesser
 from fdtrain.networks.restorer import Restorer
-from fdtrain.training.weight_files import find_weights  # asked for here as well
+from fdtrain.training.weight_files import find_weights
 
 SCHEMA = 1
 """Version of the state's layout; a reader refuses any other."""
@@ -243,12 +243,12 @@ def _prune(folder: Path, keep: int) -> None:
     best = max(scored, key=lambda receipt: (receipt.score, receipt.images), default=None)
     for receipt in there[:-keep]:
         if receipt != best:
-            receipt.path.with_suffix(".json").unlink(missing_ok=True)  # first: without it the state does not exist
-            receipt.path.unlink(missing_ok=True)
+            remove(receipt.path.with_suffix(".json"))  # first: without it the state does not exist
+            remove(receipt.path)
     known = {receipt.path.name for receipt in receipts(folder)}
     for stray in folder.glob("state-*.pt"):  # left by a kill between the state and its receipt
         if stray.name not in known:
-            stray.unlink()
+            remove(stray)
 
 
 def _run_of(path: Path) -> Path:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fdgen.io.json_file import read_lines
-from fdtrain.config.atomic import write_text
+from fdtrain.config.atomic import append_text, write_text
 from fdtrain.errors import RunError
 from fdtrain.training.run import STATS_FILE, TENSORBOARD
 
@@ -127,8 +127,7 @@ class Log:
     def write(self, images: int, values: Mapping[str, float]) -> None:
         """Append one line: `images` and the values; what is no number becomes null, as JSON has none for it."""
         line = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"images": images, **line}) + "\n")
+        append_text(self.path, json.dumps({"images": images, **line}) + "\n")
         if self.board is not None:
             for name, value in values.items():
                 self.board.add_scalar(name, value, images)

@@ -283,6 +283,67 @@ def test_no_print_no_assert_and_no_handler_of_everything() -> None:
     assert guilty == []
 
 
+WRITERS = {
+    "fdgen.io.lock": "a lock is a file that is there, not one that is whole",
+    "fdgen.faces.detection": "standard error of a worker, in a temporary folder",
+    "fdgen.pipeline.executors": "standard error of a worker, in a temporary folder",
+    "fdgen.pipeline.warmup": "a mark, an empty file, beside compiled code",
+    "fdgen.runtime.main_guard": "a mark that a process leaves in a temporary folder",
+    "fdtrain.comparison.runner": "a request to stop: an empty file",
+    "fdtrain.demo.page": "a picture for a browser, in the visitor's own temporary folder",
+    "fdtrain.demo.storage": "what visitors sent, in memory or a temporary folder",
+    "fdtrain.restoration.video": "opencv writes videos by their name; they take their own by the one writer",
+    "fdgen.faces.sample_faces.make": "run by hand, in a checkout",
+    "occlusion_assets.make_index": "run by hand, in a checkout",
+}
+"""Modules that may write by another way than `fdgen.io.atomic`, and why."""
+
+_WRITES = {
+    *("write_bytes", "write_text", "touch", "mkdtemp", "NamedTemporaryFile", "mkstemp", "memmap"),
+    *("rename", "renames", "imwrite", "VideoWriter", "tofile", "savez", "savetxt", "to_parquet", "to_feather", "dump"),
+    *("save_file", "copyfile", "copytree", "copy2", "move", "symlink_to", "hardlink_to"),
+}
+"""Methods and functions that make a file under the name they are given. `Image.save` and the like take a buffer too."""
+
+
+def _goes_around(call: ast.Call) -> bool:
+    """Tell whether a call makes a file by another way than the one writer."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    modes = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+    texts = [mode.value for mode in modes if isinstance(mode, ast.Constant) and isinstance(mode.value, str)]
+    if name in ("open", "fdopen"):
+        names_flags = any(isinstance(node, ast.Attribute) and node.attr == "O_CREAT" for node in ast.walk(call))
+        return names_flags or any(set(text) <= set("rwxabt+") and set(text) & set("wxa+") for text in texts)
+    if name == "replace":  # of os and pathlib; text and dataclasses have others
+        of_os = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "os"
+        return of_os or (isinstance(call.func, ast.Attribute) and len(call.args) == 1 and not call.keywords)
+    if name == "copy":  # of shutil; containers have others
+        return ast.unparse(call.func) == "shutil.copy"
+    # As a name alone it was imported from the writer: `write_text(path, text)`.
+    return name in _WRITES and isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) != "atomic"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['path.open("w")', 'open(path, "ab")', 'path.write_text("")', "os.replace(a, b)", "part.replace(path)",
+     "os.open(path, os.O_RDWR | os.O_CREAT)", 'os.fdopen(descriptor, "wb")', "shutil.copy(a, b)",
+     "cv2.imwrite(name, picture)", 'path.open(mode="x")'],
+)  # fmt: skip
+def test_a_writer_that_goes_around_is_seen(line: str) -> None:
+    assert any(_goes_around(node) for node in ast.walk(ast.parse(line)) if isinstance(node, ast.Call))
+
+
+def test_all_files_are_written_by_the_one_writer() -> None:
+    guilty = {
+        name: ast.unparse(node)
+        for name, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _goes_around(node)
+    }
+    assert {name: call for name, call in guilty.items() if name not in WRITERS} == {}
+    assert guilty.keys() >= WRITERS.keys(), "an exception that nobody needs"
+
+
 def test_no_global_random_state() -> None:
     allowed = {"default_rng", "Generator", "PCG64", "SeedSequence", "BitGenerator"}
     guilty = [

@@ -93,7 +93,7 @@ def test_another_fault_of_the_file_system_is_named(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(lock.fcntl, "flock", refuse)
     with (
-        pytest.raises(DatasetError, match=rf"{LOCK_NAME} cannot be written: Input/output error"),
+        pytest.raises(DatasetError, match=rf"{LOCK_NAME} cannot be written: the disk reports an error"),
         folder_lock(tmp_path),
     ):
         pass

@@ -54,16 +54,24 @@ class FaceCache:
             if self.path.exists() and not os.access(self.path, os.W_OK):
                 raise PermissionError(13, "no right to write")
             self._connection = sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None)
-            self._connection.execute("PRAGMA page_size = 16384")  # of a new file; small pages stay half empty
-            # A kill loses nothing in any mode; this one risks the last entries only when the power fails.
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            if not self._is_ours():
-                with self._writing():
-                    if not self._is_ours():  # another process may have been faster
-                        self._make_tables()
-            if not self._connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'files'").fetchone()[0]:
-                with self._writing():
-                    self._connection.execute(_FILES)
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()  # what waits for its locks would wait for whoever holds the error
+                raise
+
+    def _prepare(self) -> None:
+        """Make the tables where they are missing."""
+        self._connection.execute("PRAGMA page_size = 16384")  # of a new file; small pages stay half empty
+        # A kill loses nothing in any mode; this one risks the last entries only when the power fails.
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        if not self._is_ours():
+            with self._writing():
+                if not self._is_ours():  # another process may have been faster
+                    self._make_tables()
+        if not self._connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'files'").fetchone()[0]:
+            with self._writing():
+                self._connection.execute(_FILES)
 
     def __reduce__(self) -> tuple[type[FaceCache], tuple[Path]]:
         return FaceCache, (self.path,)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fdgen.assets import MOST_BYTES, Asset
-from fdgen.errors import AssetError, PictureError, in_words
-from fdgen.io.atomic import make_folder, write_whole
+from fdgen.errors import AssetError, DatasetError, PictureError, in_words
+from fdgen.io.atomic import make_folder, remove, write_whole
 from fdgen.io.images import decode_rgba, picture_size
 from fdgen.io.inside import inside
 from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_FORMATS, picture_format
-from fdgen.io.regular_file import check_regular, read_regular
+from fdgen.io.regular_file import check_regular, is_regular, read_regular
 from fdgen.occluders import OCCLUDERS
 from fdgen.occluders.imported.spec import FORMS, form_of
 from fdgen.packs.anchors import guess_in_mesh, guess_in_picture
@@ -66,27 +66,59 @@ def add_asset(pack: Path, file: Path, wanted: Addition) -> Asset:
     else:
         name, anchors = f"{stem}{_suffix(data)}", _anchors_of_picture(data, file, wanted.kind, form)
     folder, table = inside(pack, wanted.kind), inside(pack, f"{wanted.kind}/{stem}.toml")
-    if pack.exists():
-        _refuse_taken(pack, asset_id, table, data)
     text = _table(asset_id, wanted, name, form, anchors, is_mesh=is_mesh, width_px=_width(data, is_mesh, str(file)))
-    written = [(inside(pack, f"{wanted.kind}/{name}"), data), (table, text.encode())]
-    fresh = [path for path in (pack, folder) if not path.exists()]
-    make_folder(folder)
-    made: list[Path] = []
+    written = {inside(pack, f"{wanted.kind}/{name}"): data, table: text.encode()}
+    if pack.exists() and not _is_half_added(pack, written):
+        _refuse_taken(pack, asset_id, table, data)
+    fresh = [path for path in (pack, folder, *written) if not path.exists()]
+    index = b""
     try:
-        for path, content in written:
+        make_folder(folder)
+        for path, content in written.items():
             write_whole(path, content)
-            made.append(path)
         asset = read_pack(pack, indexed=False)[asset_id]
-        write_whole(pack / INDEX, index_text(pack).encode())
+        index = index_text(pack).encode()
+        write_whole(pack / INDEX, index)
     except BaseException:
-        for path in made:
-            path.unlink(missing_ok=True)
-        for path in reversed(fresh):
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
+        if not index or not _holds(pack / INDEX, index):  # where the index has it, it is added
+            _take_back(fresh)
         raise
     return asset
+
+
+def _is_half_added(pack: Path, written: Mapping[Path, bytes]) -> bool:
+    """Tell whether a killed run has left what this one would write, and the index does not know of it."""
+    if not all(_holds(path, data) for path, data in written.items()):
+        return False
+    *_, table = written
+    if not is_regular(pack / INDEX):
+        return True
+    try:
+        index = read_regular(pack / INDEX, most_bytes=MOST_BYTES, within=pack)
+    except OSError as error:
+        raise AssetError(
+            f"{pack / INDEX} cannot be read: {in_words(error)}", hint=f"`fdgen assets index {pack}` writes one"
+        ) from error
+    return table.relative_to(pack).as_posix().encode() not in index
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return read_regular(path, most_bytes=len(data)) == data
+    except OSError:  # it is not there, or larger
+        return False
+
+
+def _take_back(fresh: Sequence[Path]) -> None:
+    """Remove what was made, the last first: a table without its picture would spoil the pack."""
+    for path in reversed(fresh):
+        try:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+            elif not path.is_dir():
+                remove(path)
+        except (OSError, DatasetError):  # noqa: PERF203 - once
+            return  # the disk refuses this too: what is left is taken up by the same command
 
 
 def _names(file: Path, wanted: Addition) -> tuple[str, str]:

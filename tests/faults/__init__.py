@@ -1,0 +1,1 @@
+"""What befalls programs while they write: disks that refuse, and kills."""

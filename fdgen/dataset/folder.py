@@ -18,6 +18,7 @@ from fdgen.faces.sources import Source
 from fdgen.io.atomic import is_temporary, make_folder, naming, remove, write_whole
 from fdgen.io.json_file import read_object
 from fdgen.io.lock import LOCK_NAME, folder_lock
+from fdgen.io.size_text import size_text
 
 WRITTEN = ("manifest.parquet", "landmarks.parquet", "sources.parquet", "rejects.csv", "preview.jpg", "dataset.json")
 """What a build writes beside the shards, without the list of sums."""
@@ -126,7 +127,7 @@ def check_space(out: Path, needed: int) -> None:
         free = shutil.disk_usage(out).free
     if free < needed:
         raise DatasetError(
-            f"{out} has room for {free / 1e9:.1f} GB, the samples still to be made need about {needed / 1e9:.1f} GB",
+            f"{out} has room for {size_text(free)}, the samples still to be made need about {size_text(needed)}",
             hint="free some space, name another output folder, or ask for a smaller --count",
         )
 

@@ -12,6 +12,7 @@ import torch
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SPLITS
 from fdgen.errors import DatasetError
+from fdgen.io.size_text import size_text
 from fdgen.io.storage import Place
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.stored_samples import StoredSamples
@@ -46,21 +47,21 @@ def check_room(config: FitConfig, run_dir: Path, device: torch.device) -> list[s
     free = shutil.disk_usage(run_dir).free
     if free < needed:
         raise RunError(
-            f"{run_dir} has {_gb(free)} free, and the checkpoints of this run need {_gb(needed)}",
+            f"{run_dir} has {size_text(free)} free, and the checkpoints of this run need {size_text(needed)}",
             hint="free some space, name another folder with --out, or keep fewer: --set output.keep=1",
         )
     total, available = _memory(device)
     smaller = f"--set training.batch={max(config.training.batch // 2, 1)}"
     if cost.memory_bytes > total:
         raise DeviceError(
-            f"a batch of {config.training.batch} at {config.data.size_px} px needs about {_gb(cost.memory_bytes)} of "
-            f"memory, and {device} has {_gb(total)}",
+            f"a batch of {config.training.batch} at {config.data.size_px} px needs about "
+            f"{size_text(cost.memory_bytes)} of memory, and {device} has {size_text(total)}",
             hint=f"use a smaller batch ({smaller}) or a smaller preset (`fdtrain presets`)",
         )
     if cost.memory_bytes > available:
         return [
-            f"memory may not suffice: about {_gb(cost.memory_bytes)} are needed, {_gb(available)} are free; "
-            f"{smaller} needs less"
+            f"memory may not suffice: about {size_text(cost.memory_bytes)} are needed, "
+            f"{size_text(available)} are free; {smaller} needs less"
         ]
     return []
 
@@ -92,7 +93,3 @@ def _memory(device: torch.device) -> tuple[int, int]:
         return total, total
     lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines() if ":" in line)
     return total, int(lines.get("MemAvailable", str(total // 1024)).split()[0]) * 1024
-
-
-def _gb(n_bytes: int) -> str:
-    return f"{n_bytes / 1e9:.1f} GB"

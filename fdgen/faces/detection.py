@@ -8,12 +8,10 @@ import functools
 import hashlib
 import importlib.metadata
 import importlib.util
-import multiprocessing
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +29,8 @@ from fdgen.faces.sources import PASSING_REASONS
 from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
 from fdgen.runtime.native_stderr import STDERR_FD
 from fdgen.runtime.processes import interrupts_held, last_words, settle_worker
+from fdgen.runtime.scratch import Scratch
+from fdgen.runtime.worker_processes import WorkerProcesses
 
 if TYPE_CHECKING:
     from fdgen.faces.detector import Detector
@@ -143,13 +143,8 @@ _own_lock = threading.Lock()
 
 def _in_workers(faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int) -> Iterator[_Found]:
     """Yield chunks as they are finished, in any order; few are under way at once, so that stopping is quick."""
-    with tempfile.TemporaryDirectory(prefix="fdgen-landmarks-") as logs, MainGuard() as guard:
-        executor = ProcessPoolExecutor(
-            min(workers, len(chunks)),
-            mp_context=multiprocessing.get_context("spawn"),  # a forked child hangs once FaceMesh was used
-            initializer=_start_worker,
-            initargs=(faces, logs),
-        )
+    with Scratch("landmarks") as logs, MainGuard() as guard:
+        executor = WorkerProcesses(min(workers, len(chunks)), _start_worker, (faces, logs))
         try:
             waiting = iter(chunks)
             running: set[Future[_Found]] = set()
@@ -168,7 +163,7 @@ def _in_workers(faces: FaceSource, chunks: list[list[Source]], size_px: int, wor
             if (unguarded := guard.error()) is not None:
                 raise unguarded from error
             raise FdError(
-                f"a landmark worker died{last_words(Path(logs))}",
+                f"a landmark worker died{last_words(logs)}",
                 hint="run the same command again, with fewer workers: finished faces are kept in the cache",
             ) from error
         finally:
@@ -184,9 +179,9 @@ class _Worker:
 _worker = _Worker()
 
 
-def _start_worker(faces: FaceSource, logs: str) -> None:
+def _start_worker(faces: FaceSource, logs: Path) -> None:
     """Prepare a worker, whose standard error goes to a file."""
-    log = os.open(Path(logs) / f"{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = os.open(logs / f"{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, STDERR_FD)
     faulthandler.enable(log)
     settle_worker()

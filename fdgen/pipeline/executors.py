@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import ctypes
 import dataclasses
 import faulthandler
-import multiprocessing
 import os
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +22,12 @@ from fdgen.errors import DatasetError, FdError
 from fdgen.faces.sources import FaceSource, Source
 from fdgen.pipeline.plan import Looked
 from fdgen.pipeline.worker import ShardTask, make_shard
+from fdgen.runtime.counters import Counters
 from fdgen.runtime.main_guard import MainGuard
 from fdgen.runtime.native_stderr import STDERR_FD
 from fdgen.runtime.processes import interrupts_held, last_words, settle_worker
+from fdgen.runtime.scratch import Scratch
+from fdgen.runtime.worker_processes import WorkerProcesses
 
 OnSamples = Callable[[int], None]
 """Called with the number of samples in shards that are still being made."""
@@ -70,47 +69,50 @@ class WorkerPool:
         self.workers, self._faces = workers, faces
         # One shard waits behind each that is being made, so that no worker idles while a receipt is looked at.
         self._slots = [*range(1, 2 * workers + 1)]
-        # No lock: a worker killed while holding one would hang us.
-        self._counters = RawArray(ctypes.c_int64, len(self._slots) + 1)
-        self._executor: concurrent.futures.ProcessPoolExecutor | None = None
+        self._executor: WorkerProcesses | None = None
+        self._counters: Counters | None = None
         self._guard = MainGuard()
-        self._logs: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: Scratch | None = None
 
     def __enter__(self) -> WorkerPool:
         self._guard.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._executor is not None:
+        if self._counters is not None:
             self._counters[0] = 1  # workers give up their shard at the next sample; the files of finished ones stay
+        if self._executor is not None:
             self._executor.shutdown(wait=True, cancel_futures=True)
-        if self._logs is not None:
-            self._logs.cleanup()
+        if self._counters is not None:
+            self._counters.close()
+        if self._scratch is not None:
+            self._scratch.close()
         self._guard.__exit__()
 
     def look(self, detect: Detect, batch: Sequence[Source], size_px: int) -> Future[Looked]:
         """Find the landmarks of photographs in a worker."""
         with interrupts_held(), self._explained("landmarks were looked for"):
-            return self._started().submit(_look, detect, batch, size_px)
+            return self._started()[0].submit(_look, detect, batch, size_px)
 
     def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[ShardReceipt]:
         """Make shards; yield receipts as they come. `on_samples` is called several times a second meanwhile."""
-
-        def on_tick(busy: set[int]) -> None:
-            for slot in self._slots:  # free again: what the last shard counted there no longer counts
-                if slot not in busy:
-                    self._counters[slot] = 0
-            if busy:
-                on_samples(sum(self._counters[slot] for slot in busy))
-
         with self._explained("a shard was made"):
-            yield from _drain(self._started(), _count_shard, tasks, [*self._slots], on_tick)
+            executor, counters = self._started()
+
+            def on_tick(busy: set[int]) -> None:
+                for slot in self._slots:  # free again: what the last shard counted there no longer counts
+                    if slot not in busy:
+                        counters[slot] = 0
+                if busy:
+                    on_samples(sum(counters[slot] for slot in busy))
+
+            yield from _drain(executor, _count_shard, tasks, [*self._slots], on_tick)
 
     def broken(self, when: str) -> FdError:
         """Return the error of a worker that died while something was done."""
         if (unguarded := self._guard.error()) is not None:
             return unguarded
-        words = "" if self._logs is None else last_words(Path(self._logs.name))
+        words = "" if self._scratch is None else last_words(self._scratch.path)
         return DatasetError(
             f"a worker process died while {when}{words}",
             hint="run the same command again, with fewer workers: finished shards are kept, and landmarks in the cache",
@@ -127,13 +129,16 @@ class WorkerPool:
                 raise
             raise self.broken(when) from error
 
-    def _started(self) -> concurrent.futures.ProcessPoolExecutor:
+    def _started(self) -> tuple[WorkerProcesses, Counters]:
+        if self._scratch is None:
+            self._scratch = Scratch("workers")
+        if self._counters is None:
+            self._counters = Counters(self._scratch.path / "counters", len(self._slots) + 1)
         if self._executor is None:
-            self._logs = tempfile.TemporaryDirectory(prefix="fdgen-workers-")
-            context = multiprocessing.get_context("spawn")  # a forked child of a process that used mediapipe hangs
-            arguments = (self._counters, self._faces, self._logs.name)
-            self._executor = concurrent.futures.ProcessPoolExecutor(self.workers, context, _start_worker, arguments)
-        return self._executor
+            self._executor = WorkerProcesses(
+                self.workers, _start_worker, (self._counters, self._faces, self._scratch.path)
+            )
+        return self._executor, self._counters
 
 
 def _drain(
@@ -172,16 +177,16 @@ def _drain(
 class _Worker:
     """What a worker process keeps between tasks."""
 
-    counters: Any  # shared with the parent; entry 0 asks to stop, the others count samples
+    counters: Counters  # shared with the parent; entry 0 asks to stop, the others count samples
     faces: FaceSource
 
 
 _worker = _Worker()
 
 
-def _start_worker(counters: Any, faces: FaceSource, logs: str) -> None:
+def _start_worker(counters: Counters, faces: FaceSource, logs: Path) -> None:
     """Prepare a worker process, which counts for its parent, and whose standard error goes to a file."""
-    log = os.open(Path(logs) / f"{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    log = os.open(logs / f"{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, STDERR_FD)
     faulthandler.enable(log)
     settle_worker()

@@ -18,7 +18,7 @@ from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SPLITS, Reject, ShardReceipt
 from fdgen.dataset.checksums import SUMS, sums_text
 from fdgen.dataset.contact_sheet import dataset_sheet
-from fdgen.dataset.folder import ADDED, WRITTEN, dataset_text, remove, write_dataset
+from fdgen.dataset.folder import ADDED, WRITTEN, dataset_text, write_dataset
 from fdgen.dataset.naming import Label
 from fdgen.dataset.shards import read_receipt, receipt_path
 from fdgen.dataset.tables import read_manifest, rejects_csv, write_landmarks, write_manifest

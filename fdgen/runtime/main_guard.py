@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import tempfile
 from pathlib import Path
 
 from fdgen.errors import FdError
+from fdgen.runtime.scratch import Scratch
 
 _VARIABLE = "FD_STACKGAN_MAIN_GUARD"
 """Environment variable, inherited by workers: the file that one leaves as a mark."""
@@ -23,8 +23,8 @@ class MainGuard:
     """Knows whether a worker left because it only imported its parent's script; a context manager."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="fd-stackgan-guard-")
-        self._mark = Path(self._folder.name) / "left"
+        self._scratch = Scratch("guard")
+        self._mark = self._scratch.path / "left"
         self._before: str | None = None
 
     def __enter__(self) -> MainGuard:
@@ -37,7 +37,7 @@ class MainGuard:
             os.environ.pop(_VARIABLE, None)
         else:
             os.environ[_VARIABLE] = self._before
-        self._folder.cleanup()
+        self._scratch.close()
 
     def error(self) -> FdError | None:
         """Return what to raise where workers died; None where it is for another reason."""

@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,6 +22,7 @@ from typing import Any
 from fdgen.errors import FdError
 from fdgen.io.json_file import read_object
 from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
+from fdgen.runtime.worker_processes import WorkerProcesses
 from fdtrain.comparison.auto import settled
 from fdtrain.comparison.plan import Ask, Task, split_sha256
 from fdtrain.comparison.task import RESULT_FILE, Moved, file_sha256, work
@@ -207,11 +208,10 @@ class _Worker:
             return self.executor.submit(_work, task, ask, str(out), str(stop_file))
 
     @staticmethod
-    def _new() -> tuple[ProcessPoolExecutor, Connection]:
+    def _new() -> tuple[WorkerProcesses, Connection]:
         """Return the process, and the end of a pipe at which one hears how far it is."""
         heard, teller = multiprocessing.Pipe(duplex=False)
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, mp_context=context, initializer=_settle, initargs=(teller,)), heard
+        return WorkerProcesses(1, _settle, (teller,)), heard
 
 
 _BUSY = threading.Lock()

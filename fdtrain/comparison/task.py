@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import torch
 
 from fdgen.errors import FdError, in_words
 from fdgen.io.json_file import read_lines, read_object
+from fdgen.runtime.scratch import Scratch
 from fdtrain.comparison.plan import Ask, Task, config_of
 from fdtrain.config.atomic import append_text, is_locked, make_folder, write_text
 from fdtrain.config.schema import FitConfig
@@ -163,7 +163,7 @@ def _rate(task: Task, ask: Ask, on_moved: Callable[[Moved], None]) -> float:
     config = config_of(ask, task, (TRIAL_STEPS + WARM_UP_STEPS) * batch)
     output = config.output.model_copy(update={"stats_images": batch, "checkpoint_images": 10**12})
     seen: list[tuple[int, float]] = []
-    with tempfile.TemporaryDirectory(prefix="fdtrain-compare-") as folder:
+    with Scratch("timing") as folder:
         fit(
             config.model_copy(update={"output": output}),
             folder,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import functools
 import multiprocessing
 import re
 import shutil
@@ -24,7 +25,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from fdgen.errors import DatasetError, in_words
+from fdgen.io.size_text import size_text
 from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
+from fdgen.runtime.scratch import Scratch, note_torch
 from fdtrain.data.sampler import Draw
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.errors import LoaderError
@@ -59,12 +62,14 @@ class Batches:
     ) -> None:
         if workers:
             leave_importing_worker()
+        # For as long as workers may live: what a kill leaves of theirs in shared memory is found by its name and notes.
+        self._scratch = Scratch("loader") if workers else None
         self._loader: DataLoader[Any] = DataLoader(
             _Telling(dataset),
             batch_size=batch,
             sampler=sampler,
             num_workers=workers,
-            worker_init_fn=_start_worker,
+            worker_init_fn=functools.partial(_start_worker, None if self._scratch is None else self._scratch.path),
             collate_fn=_collate,
             persistent_workers=workers > 0,
             prefetch_factor=AHEAD if workers else None,
@@ -80,12 +85,23 @@ class Batches:
     def __iter__(self) -> Iterator[Any]:
         with workers_told():
             others = set(multiprocessing.active_children())
-            batches = iter(self._loader)
+            with contextlib.nullcontext() if self._scratch is None else self._scratch.naming_semaphores():
+                batches = self._begun()
             _WORKERS.update(set(multiprocessing.active_children()) - others)
             for batch in batches:
                 if isinstance(batch, DatasetError):
                     raise batch
                 yield batch
+
+    def _begun(self) -> Iterator[Any]:
+        """Begin to read; raise `LoaderError` where shared memory has no place for what workers talk through."""
+        try:
+            return iter(self._loader)
+        except OSError as error:
+            if self._scratch is None or error.errno not in (errno.EROFS, errno.ENOSPC, errno.EACCES, errno.EPERM):
+                raise
+            cause = "is full" if error.errno == errno.ENOSPC else "cannot be written to"
+            raise LoaderError(f"{SHARED} {cause}, and loader workers need it", hint=_ROOM) from error
 
 
 _WORKERS: weakref.WeakSet[BaseProcess] = weakref.WeakSet()
@@ -113,7 +129,8 @@ def check_shared_memory(dataset: StoredSamples[Any], *, batch: int, workers: int
     free = shutil.disk_usage(SHARED).free
     if free < needed:
         raise LoaderError(
-            f"{SHARED} has {_mb(free)} free, and the batches that {workers} loader workers prepare need {_mb(needed)}",
+            f"{SHARED} has {size_text(free)} free, and the batches that {workers} loader workers prepare need "
+            f"{size_text(needed)}",
             hint=_ROOM,
         )
 
@@ -177,10 +194,6 @@ def _told(error: RuntimeError | MemoryError | OSError) -> LoaderError | None:
     return None
 
 
-def _mb(n_bytes: int) -> str:
-    return f"{n_bytes / 1e6:,.1f} MB"
-
-
 class _Telling(Dataset[Any]):
     """Returns an error instead of raising it: a worker's would arrive as its traceback, poured into one message."""
 
@@ -202,7 +215,9 @@ def _collate(samples: list[Any]) -> Any:
     return next(errors, None) or default_collate(samples)
 
 
-def _start_worker(worker: int) -> None:
+def _start_worker(scratch: Path | None, worker: int) -> None:
+    if scratch is not None:
+        note_torch(scratch)
     # What a terminal, a scheduler or `timeout` sends to all processes is for the one that trains: it ends its step,
     # for which it needs batches, saves, and ends its workers by itself.
     for number in (signal.SIGINT, signal.SIGTERM):

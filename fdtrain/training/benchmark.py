@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from fdgen.runtime.scratch import Scratch
 from fdtrain.config.schema import FitConfig
 from fdtrain.networks.build import blank_inputs, build_network
 from fdtrain.objectives.open_objective import open_perceptual
@@ -46,10 +45,10 @@ def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
     short = config.model_copy(
         update={name: getattr(config, name).model_copy(update=values) for name, values in changes.items()}
     )
-    with tempfile.TemporaryDirectory(prefix="fdtrain-bench-") as folder:
+    with Scratch("bench") as folder:
         fit(short, folder)
-        lines = [line for line in read_stats(Path(folder)) if "images_per_s" in line][WARM_UP_STEPS:]
-        record = require_run(Path(folder))
+        lines = [line for line in read_stats(folder) if "images_per_s" in line][WARM_UP_STEPS:]
+        record = require_run(folder)
     device = open_device(config.machine.device)
     taken = FitConfig.from_dict(record.config, perceptual_weights=config.loss.perceptual_weights)
     with computing(taken, device):

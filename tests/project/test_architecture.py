@@ -288,6 +288,8 @@ WRITERS = {
     "fdgen.faces.detection": "standard error of a worker, in a temporary folder",
     "fdgen.pipeline.executors": "standard error of a worker, in a temporary folder",
     "fdgen.pipeline.warmup": "a mark, an empty file, beside compiled code",
+    "fdgen.runtime.counters": "numbers of workers, in a temporary folder",
+    "fdgen.runtime.scratch": "a note in a temporary folder",
     "fdgen.runtime.main_guard": "a mark that a process leaves in a temporary folder",
     "fdtrain.comparison.runner": "a request to stop: an empty file",
     "fdtrain.demo.page": "a picture for a browser, in the visitor's own temporary folder",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
+import errno
 import hashlib
 import io
 import itertools
 import json
+import multiprocessing.heap
+import multiprocessing.synchronize
 import os
 import subprocess
 import time
@@ -20,6 +22,7 @@ import PIL.Image
 import pytest
 
 import fdgen.faces.detection
+import fdgen.pipeline.executors
 from fdgen.contract.digests import merkle_root
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import MEMBERS, SPLITS, Reject, ShardReceipt, Triplet
@@ -309,20 +312,32 @@ def test_progress_rises_to_the_count(tmp_path: Path, workers: int) -> None:
         assert set(range(1, 31)) <= set(done)
 
 
+def test_workers_need_no_shared_memory(tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers make /dev/shm tiny, or read-only: semaphores and arrays of `multiprocessing` would lie there."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(multiprocessing.synchronize.SemLock, "__init__", refuse)
+    monkeypatch.setattr(multiprocessing.heap.Arena, "__init__", refuse)
+    run(tmp_path / "set", FACES, count=COUNT, workers=2)
+    assert digests(tmp_path / "set") == digests(built)
+
+
 @pytest.mark.parametrize("count", [None, COUNT, 120])
 def test_processes_are_started_once_for_the_whole_of_a_build(
     tmp_path: Path, count: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Landmarks of never seen photographs, the shards of all rounds: the same workers do them."""
     started = []
-    pool = concurrent.futures.ProcessPoolExecutor
+    pool = fdgen.pipeline.executors.WorkerProcesses
 
     def counted(*arguments: Any, **options: Any) -> Any:
         started.append(arguments)
         return pool(*arguments, **options)
 
-    monkeypatch.setattr(concurrent.futures, "ProcessPoolExecutor", counted)
-    monkeypatch.setattr(fdgen.faces.detection, "ProcessPoolExecutor", counted)
+    monkeypatch.setattr(fdgen.pipeline.executors, "WorkerProcesses", counted)
+    monkeypatch.setattr(fdgen.faces.detection, "WorkerProcesses", counted)
     asked: list[int] = []
     run(tmp_path / "set", FACES, count=count, workers=2, on_face=lambda done, of: asked.append(of))
     assert len(started) == 1

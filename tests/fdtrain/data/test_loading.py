@@ -131,12 +131,12 @@ def test_too_little_shared_memory_is_foreseen(small: None, triplets: Path) -> No
     dataset = TripletDataset(triplets, "train", size_px=32)
     check_shared_memory(dataset, batch=4, workers=0)
     with pytest.raises(
-        LoaderError, match=r"has 0\.1 MB free, and the batches that 2 loader workers .* 0\.6 MB"
+        LoaderError, match=r"has 65\.5 kB free, and the batches that 2 loader workers .* 594 kB"
     ) as raised:
         check_shared_memory(dataset, batch=4, workers=2)
     assert "--shm-size" in raised.value.hint
     assert "machine.workers=0" in raised.value.hint
-    with pytest.raises(LoaderError, match=r"need 1\.2 MB"):
+    with pytest.raises(LoaderError, match=r"need 1\.19 MB"):
         check_shared_memory(dataset, batch=4, workers=2, processes=2)
 
 

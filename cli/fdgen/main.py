@@ -51,6 +51,9 @@ def program() -> None:
     `fdgen build --out demo` makes a dataset of the faces that come with the package; `--faces FOLDER` names your own.
     Data goes to standard output, progress and words to standard error.
     """
+    from fdgen.runtime.scratch import sweep_temporary
+
+    sweep_temporary()
 
 
 def main() -> None:

@@ -40,6 +40,9 @@ def program() -> None:
     `fdtrain fit --data DATASET --out RUN` trains on a dataset that `fdgen build` made. Data goes to standard output,
     progress and words to standard error.
     """
+    from fdgen.runtime.scratch import sweep_temporary
+
+    sweep_temporary()
 
 
 def main() -> None:

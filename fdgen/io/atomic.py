@@ -235,7 +235,7 @@ def _remove_dead(temporary: Path) -> None:
         if fcntl is None:
             os.unlink(temporary)  # Windows refuses where it is open
             return
-        descriptor = os.open(temporary, os.O_RDWR)
+        descriptor = os.open(temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)  # what took its place meanwhile
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # where there are no locks, it stays
             os.unlink(temporary)

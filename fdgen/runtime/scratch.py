@@ -4,8 +4,8 @@
     /dev/shm/sem.fd-0123456789abcdef-...             semaphores made within `naming_semaphores`
     /dev/shm/torch_PID_...                           of processes that said so in the folder, by `note_torch`
 
-The next process that makes one looks at all of them first. What a lock, a name or a note does not prove to be of a dead
-process of ours stays.
+The next process that makes one, and each command of the programs, looks at all of them first. What a lock, a name or a
+note does not prove to be of a dead process of ours stays.
 """
 
 from __future__ import annotations
@@ -51,9 +51,7 @@ class Scratch:
 
     def __init__(self, purpose: str) -> None:
         parent = _parent()
-        if (os.getpid(), str(parent)) not in _swept:
-            _swept.add((os.getpid(), str(parent)))
-            sweep(parent)
+        _sweep_once(parent)
         self.path, lock, self._token = _new(parent, purpose)
         self._end = weakref.finalize(self, _remove, self.path, lock, os.getpid())
 
@@ -92,6 +90,12 @@ def note_torch(folder: Path) -> None:
             os.close(descriptor)
 
 
+def sweep_temporary() -> None:
+    """Remove what dead processes of this user left in the temporary folder: for the start of a program."""
+    with contextlib.suppress(FdError):  # whoever needs such a folder says that there is none
+        _sweep_once(_parent())
+
+
 def sweep(parent: Path) -> None:
     """Remove what dead processes of this user left in scratch folders within `parent`, and in shared memory."""
     if fcntl is None:
@@ -100,6 +104,12 @@ def sweep(parent: Path) -> None:
         for entry in entries:
             if (named := _NAME.fullmatch(entry.name)) and _is_our_folder(entry):
                 _sweep_one(Path(entry.path), named[1])
+
+
+def _sweep_once(parent: Path) -> None:
+    if (os.getpid(), str(parent)) not in _swept:
+        _swept.add((os.getpid(), str(parent)))
+        sweep(parent)
 
 
 def _is_our_folder(entry: os.DirEntry[str]) -> bool:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
-from typing import Any
+from typing import Any, cast
 
 _STOP = b""
 
@@ -116,8 +116,8 @@ class WorkerProcesses(concurrent.futures.Executor):
                         with self._lock:
                             self._heard.recv_bytes()
                             self._is_woken = False
-                    elif isinstance(connection, Connection):
-                        self._take(connection)
+                    else:
+                        self._take(cast(Connection, connection))
             for connection, worker in self._workers.items():
                 if worker.is_ready:
                     connection.send_bytes(_STOP)

@@ -85,8 +85,7 @@ class Batches:
     def __iter__(self) -> Iterator[Any]:
         with workers_told():
             others = set(multiprocessing.active_children())
-            with contextlib.nullcontext() if self._scratch is None else self._scratch.naming_semaphores():
-                batches = self._begun()
+            batches = self._begun()
             _WORKERS.update(set(multiprocessing.active_children()) - others)
             for batch in batches:
                 if isinstance(batch, DatasetError):
@@ -95,13 +94,15 @@ class Batches:
 
     def _begun(self) -> Iterator[Any]:
         """Begin to read; raise `LoaderError` where shared memory has no place for what workers talk through."""
-        try:
+        if self._scratch is None:
             return iter(self._loader)
-        except OSError as error:
-            if self._scratch is None or error.errno not in (errno.EROFS, errno.ENOSPC, errno.EACCES, errno.EPERM):
-                raise
-            cause = "is full" if error.errno == errno.ENOSPC else "cannot be written to"
-            raise LoaderError(f"{SHARED} {cause}, and loader workers need it", hint=_ROOM) from error
+        with self._scratch.naming_semaphores():
+            try:
+                multiprocessing.get_context("spawn").Lock()  # the loader would fail half made, and say more at its end
+            except OSError as error:
+                cause = "is full" if error.errno == errno.ENOSPC else f"cannot be used ({in_words(error)})"
+                raise LoaderError(f"{SHARED} {cause}, and loader workers talk through it", hint=_ROOM) from error
+            return iter(self._loader)
 
 
 _WORKERS: weakref.WeakSet[BaseProcess] = weakref.WeakSet()

@@ -33,7 +33,7 @@ class Undisturbed:
             (path.relative_to(self.out).as_posix(), data) for path, known in counted.versions.items() for data in known
         ]
         for root in (self.given, self.out):  # what was copied from there, and what was made without a rename
-            held += [(name, path.read_bytes()) for name, path in _files(root).items()]
+            held += [(name, path.read_bytes()) for name, path in files_of(root).items()]
         self.versions: dict[str, set[str]] = {}
         for name, data in held:
             self.versions.setdefault(name, set()).add(self._digest(name, data))
@@ -63,7 +63,7 @@ class Undisturbed:
             wrong.append(f"the next run fails: {error.message}")
         else:
             wrong += self._differences("the next run ends in other files")
-            wrong += [f"the next run leaves {name}" for name in _files(self.out) if _is_passing(name)]
+            wrong += [f"the next run leaves {name}" for name in files_of(self.out) if is_passing(name)]
         shutil.rmtree(self.out, ignore_errors=True)
         return [f"{kind} at {at} ({self.places[at - 1]}): {one}" for one in wrong]
 
@@ -74,7 +74,7 @@ class Undisturbed:
         return faults
 
     def _digests(self) -> Mapping[str, str]:
-        files = {name: path for name, path in _files(self.out).items() if not _is_passing(name)}
+        files = {name: path for name, path in files_of(self.out).items() if not is_passing(name)}
         return {name: self._digest(name, path.read_bytes()) for name, path in files.items()}
 
     def _digest(self, name: str, data: bytes) -> str:
@@ -90,9 +90,9 @@ class Undisturbed:
 
     def _half_things(self, *, may_leave: bool) -> Iterable[str]:
         """Look at every file that is there after a failure: it must be one that a run without a fault had, whole."""
-        for name, path in _files(self.out).items():
+        for name, path in files_of(self.out).items():
             data = path.read_bytes()
-            if _is_passing(name):
+            if is_passing(name):
                 if not may_leave and is_temporary(path):
                     yield f"left {name}"
             elif self.scenario.logs and name.endswith(self.scenario.logs):
@@ -106,11 +106,11 @@ class Undisturbed:
                 yield f"{name} is half a thing"
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def files_of(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def _is_passing(name: str) -> bool:
+def is_passing(name: str) -> bool:
     path = Path(name)
     return path.name in _PASSING or is_temporary(path)
 

@@ -76,7 +76,7 @@ def _card(given: Path, out: Path) -> None:
     write_card(out / "set", out / "card")
 
 
-def _pictures(given: Path) -> None:
+def write_pictures(given: Path) -> None:
     for name, picture in (("Cloth Mask.png", cloth_mask()), ("mug.png", mug())):
         (given / name).write_bytes(png(picture))
 
@@ -112,7 +112,7 @@ def _find_landmarks(given: Path, out: Path) -> None:
         detection.detect(faces, faces.sources(None), size_px=64, cache=cache, workers=0)
 
 
-def _rows(name: str, data: bytes) -> bytes:
+def rows_of(name: str, data: bytes) -> bytes:
     """Return what a cache holds: its pages lie as they happened to be written."""
     if not name.endswith(".sqlite"):
         return data
@@ -211,7 +211,7 @@ def _evaluate(given: Path, out: Path) -> None:
 _SECONDS = ("cpu_s", "cpu_s_a_picture", "seconds", "images_per_second", "loader_share", "created", "images_per_s")
 
 
-def _timeless(name: str, data: bytes) -> bytes:
+def timeless(name: str, data: bytes) -> bytes:
     """Return a file without the seconds that a run took, and without where it lay."""
     if name.endswith(("table.txt", "table.csv", "table.md", "table.tex", "cpu.jsonl")):
         return b"seconds stand here among others"
@@ -255,10 +255,10 @@ SCENARIOS = {
             for to in ("imagefolder", "parquet", "coco")
         ),
         Scenario("card", _card, write_small_set),
-        Scenario("landmarks", _find_landmarks, normal=_rows, databases=("cache/faces.sqlite",)),
-        Scenario("assets add", _add_assets, _pictures),
-        Scenario("fit", _fit, _training_set, normal=_timeless, logs=("run/stats.jsonl",)),
-        Scenario("compare", _compare, _training_set, normal=_timeless, logs=("stats.jsonl", "cpu.jsonl")),
-        Scenario("eval", _evaluate, _training_set, normal=_timeless),
+        Scenario("landmarks", _find_landmarks, normal=rows_of, databases=("cache/faces.sqlite",)),
+        Scenario("assets add", _add_assets, write_pictures),
+        Scenario("fit", _fit, _training_set, normal=timeless, logs=("run/stats.jsonl",)),
+        Scenario("compare", _compare, _training_set, normal=timeless, logs=("stats.jsonl", "cpu.jsonl")),
+        Scenario("eval", _evaluate, _training_set, normal=timeless),
     )
 }

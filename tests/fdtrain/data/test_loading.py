@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing.synchronize
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from fdgen.runtime import scratch
 from fdtrain.data import loader
 from fdtrain.data.loader import Batches, check_shared_memory, shared_bytes, workers_told
 from fdtrain.data.stored_samples import StoredSamples
@@ -99,6 +101,49 @@ def test_a_loader_that_is_open_at_exit_holds_nobody_up(start: str, triplets: Pat
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stderr.strip().endswith("RuntimeError: something else")
+
+
+@pytest.mark.slow
+@pytest.mark.sample
+@pytest.mark.skipif(not loader.SHARED.is_dir(), reason="no /dev/shm")
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_what_a_killed_loader_left_is_removed_by_the_next(start: str, triplets: Path, tmp_path: Path) -> None:
+    """All of a process group is killed, as schedulers do: nobody is left to clear up."""
+    code = (
+        "if __name__ == '__main__':\n"
+        "    import os, signal, sys\n"
+        "    from fdtrain.data.triplets import TripletDataset\n"
+        "    from fdtrain.data.loader import Batches\n"
+        f"    dataset = TripletDataset({str(triplets)!r}, 'train', size_px=32)\n"
+        f"    held = iter(Batches(dataset, batch=2, workers=2, start={start!r}))\n"
+        "    next(held)\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    os.killpg(0, signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, start_new_session=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    folders = [*tmp_path.glob("fd-stackgan-loader-*")]
+    assert len(folders) == 1
+    assert len((folders[0] / "torch-processes").read_text().splitlines()) >= 1
+    token = folders[0].name.rpartition("-")[2]
+    named = [*loader.SHARED.glob(f"sem.fd-{token}-*")]
+    assert bool(named) == (start == "spawn")  # a fork needs no names
+    scratch.sweep(tmp_path)
+    assert not [*tmp_path.glob("fd-stackgan-*")]
+    assert not any(path.exists() for path in named)
+
+
+def test_shared_memory_that_cannot_be_written_to_is_told(triplets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(multiprocessing.synchronize.SemLock, "__init__", refuse)
+    batches = Batches(TripletDataset(triplets, "train", size_px=32), batch=2, workers=1, start="fork")
+    with pytest.raises(LoaderError, match=r"/dev/shm cannot be used \(Read-only file system\), and loader") as raised:
+        next(iter(batches))
+    assert "machine.workers=0" in raised.value.hint
 
 
 def test_a_fork_that_the_system_refuses_is_told() -> None:

@@ -18,7 +18,6 @@ import re
 import secrets
 import shutil
 import tempfile
-import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +35,6 @@ _NAME = re.compile(r"fd-stackgan-[a-z]+-([0-9a-f]{16})")
 _TORCH = re.compile(r"torch_([0-9]+)_.*")
 _NOTES = "torch-processes"
 
-_lock = threading.Lock()
 _held: set[int] = set()
 """Descriptors of the folders of this process, which hold their locks."""
 _swept: set[tuple[int, str]] = set()
@@ -204,8 +202,7 @@ def _new(parent: Path, purpose: str) -> tuple[Path, int | None, str]:
         except OSError:  # a file system without locks: nothing is swept there
             pass
         if folder.is_dir():
-            with _lock:
-                _held.add(descriptor)
+            _held.add(descriptor)
             return folder, descriptor, token
         os.close(descriptor)
 
@@ -220,8 +217,7 @@ def _remove(folder: Path, lock: int | None, owner: int) -> None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     if lock is not None:
-        with _lock:
-            _held.discard(lock)
+        _held.discard(lock)
         os.close(lock)
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save
 
-from fdtrain.config.atomic import write_bytes
 from fdtrain.inference.model_label import TOY_KEY
+from fdtrain.run_files import write_bytes
 from fdtrain.training.checkpoint import METADATA_KEY, read_facts
 from fdtrain.training.starter import TOY, starter_file
 from fdtrain.training.weight_files import find_weights

@@ -151,7 +151,6 @@ def measure_models(
     stages: Stages,
 ) -> Results:
     """Measure models and references on a split; with `out`, write numbers and sheets there."""
-    from fdtrain.config.atomic import make_folder
     from fdtrain.data.triplets import TripletDataset
     from fdtrain.evaluation.evaluator import compare_sets, evaluate
     from fdtrain.evaluation.references import open_references, reference_notes
@@ -161,6 +160,7 @@ def measure_models(
     from fdtrain.inference.models import Models
     from fdtrain.inference.predicted_mask import ByPredictedMask
     from fdtrain.metrics.suite import open_suite
+    from fdtrain.run_files import make_folder
 
     stages.wait("opening models and data")
     models = Models.open(weights, device=device)

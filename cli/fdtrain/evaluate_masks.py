@@ -40,12 +40,12 @@ def measure_masks(
 ) -> MaskResults:
     """Measure mask networks on a split; with `out`, write numbers and sheets there."""
     from fdgen.errors import FdError
-    from fdtrain.config.atomic import make_folder
     from fdtrain.data.pictures import write_png
     from fdtrain.data.silhouettes import SilhouetteDataset
     from fdtrain.evaluation.mask_results import MaskResults, labels_of
     from fdtrain.evaluation.masks import evaluate_masks, extreme_masks, holds_masknet, mask_gallery, open_measured
     from fdtrain.inference.model_label import toy_note
+    from fdtrain.run_files import make_folder
 
     if others := [path for path in weights if not holds_masknet(path)]:
         raise FdError(

@@ -40,8 +40,8 @@ def command(weights: Path, form: str | None, out: Path, quiet: bool, as_json: bo
     if form not in (None, suffix):
         raise click.UsageError(f"--format {form} and a file called {out.name} do not go together", context)
 
-    from fdtrain.config.atomic import make_folder
     from fdtrain.inference.open_generator import require_torch
+    from fdtrain.run_files import make_folder
 
     require_torch(weights)
     make_folder(out.parent)  # before the work

@@ -70,9 +70,9 @@ def command(
     under a slider, settings, data, versions and time. The page needs no other file and no network, on a phone, on
     paper, and without a script. The same folders give the same bytes.
     """
-    from fdtrain.config.atomic import write_text
     from fdtrain.report.pages import build_page, latex, markdown
     from fdtrain.report.sources import read_sources
+    from fdtrain.run_files import write_text
 
     voice = Voice(quiet)
     out = out or Path("report.html")

@@ -119,7 +119,7 @@ def command(
     )
     restorer = replace(restorer, least_expected_iou=sure)
 
-    from fdtrain.config.atomic import make_folder
+    from fdtrain.run_files import make_folder
 
     make_folder(out)
     outcomes = Outcomes(

@@ -26,8 +26,8 @@ def command(run: Path, as_json: bool) -> None:
 
 def gather(run: Path) -> dict[str, Any]:
     """Return what there is to tell of a run, as JSON holds it."""
-    from fdtrain.config.atomic import is_locked
     from fdtrain.objectives.validation import MASK_SCORE, SCORE
+    from fdtrain.run_files import is_locked
     from fdtrain.training.checkpoint import receipts
     from fdtrain.training.run import CHECKPOINTS, require_run
     from fdtrain.training.stats import read_stats

@@ -58,7 +58,7 @@ def worked(
 ) -> Done:
     """Do all tasks, telling how far they are; raise `Interrupted` where they were stopped."""
     from fdtrain.comparison.runner import Watch, compare
-    from fdtrain.config.atomic import make_folder
+    from fdtrain.run_files import make_folder
 
     make_folder(out)
     with asked_to_stop() as asked, Stages(voice) as stages:

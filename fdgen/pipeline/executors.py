@@ -20,9 +20,9 @@ from typing import Any
 from fdgen.contract.records import ShardReceipt
 from fdgen.errors import DatasetError, FdError
 from fdgen.faces.sources import FaceSource, Source
+from fdgen.io.counters import Counters
 from fdgen.pipeline.plan import Looked
 from fdgen.pipeline.worker import ShardTask, make_shard
-from fdgen.runtime.counters import Counters
 from fdgen.runtime.main_guard import MainGuard
 from fdgen.runtime.native_stderr import STDERR_FD
 from fdgen.runtime.processes import interrupts_held, last_words, settle_worker

@@ -14,10 +14,10 @@ from fdgen.contract.manifest import Manifest
 from fdgen.errors import FdError
 from fdgen.io.json_file import read_json
 from fdtrain.comparison.plan import Ask, Task, config_of, preset_of
-from fdtrain.config.atomic import write_text
 from fdtrain.config.schema import LEAST_BOTTLENECK_PX, N_LAYERS, FitConfig, NetworkConfig
 from fdtrain.data.stored_samples import kinds_of
 from fdtrain.errors import ConfigError, RunError
+from fdtrain.run_files import write_text
 
 ABLATION_FILE = "ablation.json"
 

@@ -26,9 +26,9 @@ from fdgen.runtime.worker_processes import WorkerProcesses
 from fdtrain.comparison.auto import settled
 from fdtrain.comparison.plan import Ask, Task, split_sha256
 from fdtrain.comparison.task import RESULT_FILE, Moved, file_sha256, work
-from fdtrain.config.atomic import folder_lock, write_text
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
+from fdtrain.run_files import folder_lock, write_text
 from fdtrain.training.run import refuse_occupied
 from fdtrain.training.weight_files import find_weights
 

@@ -19,10 +19,10 @@ from fdtrain.comparison.plan import LEARNED, Ask, Task
 from fdtrain.comparison.runner import Done, read_result
 from fdtrain.comparison.statistics import Difference, Mean, Values, differences, mean_of
 from fdtrain.comparison.task import IMAGES_FILE
-from fdtrain.config.atomic import write_text
 from fdtrain.evaluation.references import REFERENCES
 from fdtrain.evaluation.results import PACKAGES
 from fdtrain.metrics.suite import MEASURES
+from fdtrain.run_files import write_text
 
 MEASURED: tuple[tuple[str, str, int], ...] = (
     ("psnr_hole", "PSNR, hole", 2),

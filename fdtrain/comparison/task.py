@@ -25,7 +25,6 @@ from fdgen.errors import FdError, in_words
 from fdgen.io.json_file import read_lines, read_object
 from fdgen.runtime.scratch import Scratch
 from fdtrain.comparison.plan import Ask, Task, config_of
-from fdtrain.config.atomic import append_text, is_locked, make_folder, write_text
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
@@ -35,6 +34,7 @@ from fdtrain.inference.method import Method
 from fdtrain.inference.model_label import ModelLabel, toy_note
 from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.metrics.suite import open_suite
+from fdtrain.run_files import append_text, is_locked, make_folder, write_text
 from fdtrain.runtime.device import open_device
 from fdtrain.training.checkpoint import load_model, read_facts
 from fdtrain.training.cost import size_of

@@ -22,7 +22,7 @@ from fdgen.arrays import Image
 from fdgen.errors import PictureError, in_words
 from fdgen.io.jpeg import decode_jpeg
 from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format, pillow_formats, refuse_unreadable
-from fdtrain.config.atomic import write_whole
+from fdtrain.run_files import write_whole
 
 Values = npt.NDArray[np.float32]
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from fdtrain.config.atomic import LOCK_NAME, folder_lock, is_locked
+from fdtrain.run_files import LOCK_NAME, folder_lock, is_locked
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's own folder in memory; what is made in it is private
 LEAST_BYTES = 512 * 2**20

@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdtrain.config.atomic import write_text
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.evaluation.summary import BASELINE, HOLE_REPLACED, RAW_OUTPUT, main_table, strata_table, summarise
 from fdtrain.inference.model_label import ModelLabel
 from fdtrain.metrics.suite import Suite
+from fdtrain.run_files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 
 from fdgen.errors import FdError
-from fdtrain.config.atomic import write_bytes
 from fdtrain.data.pictures import Values
 from fdtrain.errors import RunError
 from fdtrain.inference.graphs import Run, open_source
 from fdtrain.inference.metadata import KEY, TOLERANCE, Contract
 from fdtrain.inference.onnx_method import EXTRA, OnnxNetwork, inputs_of
 from fdtrain.inference.probes import BATCHES, probes
+from fdtrain.run_files import write_bytes
 
 FORMATS = ("onnx", "pt2")
 """Each is also the suffix of its files, by which they are told apart."""

@@ -21,9 +21,9 @@ from fdgen.arrays import Image
 from fdgen.errors import PictureError, in_words
 from fdgen.io.folders import recognised
 from fdgen.io.picture_formats import PICTURE_SUFFIXES
-from fdtrain.config.atomic import write_bytes
 from fdtrain.data.pictures import BY_PILLOW, DAMAGED, WHAT_IS_READ, decode_rgb, encode_png, open_header, read_file
 from fdtrain.restoration.photograph import SMALLEST_PHOTO_PX
+from fdtrain.run_files import write_bytes
 
 MAX_PIXELS = 120_000_000
 """More are refused before they are decoded: a few kilobytes of file can unpack to gigabytes."""

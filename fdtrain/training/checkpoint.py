@@ -30,12 +30,12 @@ from torch import nn
 from fdgen.errors import in_words
 from fdgen.io.json_file import fits, parse_json, read_object, why
 from fdgen.io.regular_file import check_regular, open_regular
-from fdtrain.config.atomic import remove, write_bytes, write_text, write_whole
 from fdtrain.config.schema import FitConfig
 from fdtrain.errors import CheckpointError, ConfigError
 from fdtrain.networks.build import build_masknet, build_model, build_network
 from fdtrain.networks.masknet import Guesser
 from fdtrain.networks.restorer import Restorer
+from fdtrain.run_files import remove, write_bytes, write_text, write_whole
 from fdtrain.training.weight_files import find_weights
 
 SCHEMA = 1

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from fdgen.contract.manifest import Manifest
 from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.settings.toml import parse_tables
-from fdtrain.config.atomic import folder_lock, write_bytes
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.loader import Batches, check_shared_memory, workers_told
 from fdtrain.data.open_samples import open_samples, settled_kinds
@@ -29,6 +28,7 @@ from fdtrain.data.sampler import EpochSampler
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.errors import CheckpointError, ConfigError, TrainingError
 from fdtrain.objectives.open_objective import open_objective, open_perceptual
+from fdtrain.run_files import folder_lock, write_bytes
 from fdtrain.runtime.device import autocast, computing, lay_out, open_device, settled
 from fdtrain.runtime.distributed import Group, group_notes, joined
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state

@@ -19,9 +19,9 @@ from fdgen.io.folders import mistaken, recognised
 from fdgen.io.json_file import fits, read_object
 from fdgen.settings.toml import flatten
 from fdgen.version import __version__
-from fdtrain.config.atomic import write_text
 from fdtrain.config.schema import FitConfig, is_free
 from fdtrain.errors import RunError
+from fdtrain.run_files import write_text
 
 RUN_FILE, STATS_FILE, SHEET_FILE = "run.json", "stats.jsonl", "before-after.png"
 CHECKPOINTS, SAMPLES, WEIGHTS, TENSORBOARD = "checkpoints", "samples", "weights", "tensorboard"

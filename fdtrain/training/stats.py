@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from fdgen.io.json_file import read_lines
-from fdtrain.config.atomic import append_text, write_text
 from fdtrain.errors import RunError
+from fdtrain.run_files import append_text, write_text
 from fdtrain.training.run import STATS_FILE, TENSORBOARD
 
 RECENT_S, LEAST_STEPS = 10.0, 5

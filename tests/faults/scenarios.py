@@ -191,13 +191,13 @@ class _Here:
 
 
 def _evaluate(given: Path, out: Path) -> None:
-    from fdtrain.config.atomic import make_folder
     from fdtrain.data.pictures import write_png
     from fdtrain.data.triplets import TripletDataset
     from fdtrain.evaluation.evaluator import evaluate
     from fdtrain.evaluation.references import open_references
     from fdtrain.evaluation.results import Results
     from fdtrain.metrics.suite import open_suite
+    from fdtrain.run_files import make_folder
 
     dataset = TripletDataset(given / "set", "test", size_px=32, limit=2)
     methods = open_references(["telea"], lambda: dataset)

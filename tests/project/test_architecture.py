@@ -46,6 +46,7 @@ FLOORS: Mapping[str, tuple[str, ...]] = {
     ),
     "fdtrain": (
         "errors",
+        "run_files",
         "config",
         "data networks runtime",
         "metrics objectives",
@@ -288,7 +289,7 @@ WRITERS = {
     "fdgen.faces.detection": "standard error of a worker, in a temporary folder",
     "fdgen.pipeline.executors": "standard error of a worker, in a temporary folder",
     "fdgen.pipeline.warmup": "a mark, an empty file, beside compiled code",
-    "fdgen.runtime.counters": "numbers of workers, in a temporary folder",
+    "fdgen.io.counters": "numbers of workers, in a temporary folder",
     "fdgen.runtime.scratch": "a note in a temporary folder",
     "fdgen.runtime.main_guard": "a mark that a process leaves in a temporary folder",
     "fdtrain.comparison.runner": "a request to stop: an empty file",

@@ -20,13 +20,13 @@ import pytest
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
-from fdtrain.config.atomic import folder_lock
 from fdtrain.data.pictures import encode_png, write_png
 from fdtrain.demo import storage
 from fdtrain.demo.visit import CANVAS_PX, Visit, read_upload, shrunk
 from fdtrain.demo.words import told
 from fdtrain.inference.metadata import INVENTED
 from fdtrain.restoration.photograph import restore_photograph
+from fdtrain.run_files import folder_lock
 from tests.support.demo_server import LowerHalf, PaintStripes, in_the_middle
 from tests.support.paths import ROOT
 

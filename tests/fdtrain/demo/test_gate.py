@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fdtrain.config.atomic import is_locked
 from fdtrain.data.pictures import write_png
 from fdtrain.demo.quota import MB
 from fdtrain.demo.storage import PREFIX
+from fdtrain.run_files import is_locked
 from tests.fdtrain.demo.test_demo import BROWSER, Visitor, photo, served, start
 
 if TYPE_CHECKING:

@@ -19,10 +19,10 @@ from torch import nn
 
 from fdgen.errors import DatasetError
 from fdgen.io import lock
-from fdtrain.config.atomic import folder_lock, is_locked
 from fdtrain.config.schema import FitConfig
 from fdtrain.errors import CheckpointError, ConfigError, RunError, TrainingError
 from fdtrain.objectives import base, stacked, stage
+from fdtrain.run_files import folder_lock, is_locked
 from fdtrain.runtime.distributed import Group
 from fdtrain.training import loop, stats
 from fdtrain.training.checkpoint import load_model, load_state, read_facts, receipts

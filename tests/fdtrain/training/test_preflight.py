@@ -15,13 +15,13 @@ import torch
 from safetensors.torch import save_file
 
 from fdgen.errors import DatasetError, PictureError
-from fdtrain.config.atomic import make_folder
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.errors import CheckpointError, DeviceError, PerceptualError, RunError
 from fdtrain.networks.fdstack import StackedGAN
 from fdtrain.objectives.perceptual import TRUNKS, PerceptualLoss, load_perceptual
 from fdtrain.restoration.files import list_photos
+from fdtrain.run_files import make_folder
 from fdtrain.runtime.device import computing, open_device
 from fdtrain.training import preflight
 from fdtrain.training.checkpoint import load_model, read_facts, save_model

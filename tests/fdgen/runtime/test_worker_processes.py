@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fdgen.errors import FdError
-from fdgen.runtime.counters import Counters
+from fdgen.io.counters import Counters
 from fdgen.runtime.worker_processes import WorkerProcesses
 
 _begun: list[int] = []

@@ -6,13 +6,9 @@ OpenCV's channel order, BGR, exists only in this module. JPEG itself is read by 
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
-import re
-import struct
 import threading
 import warnings
-import zlib
 from typing import Any
 
 import cv2
@@ -23,38 +19,23 @@ import PIL.Image
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
 from fdgen.io.jpeg import decode_jpeg
-from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format, pillow_formats, refuse_unreadable
+from fdgen.io.picture_door import DAMAGE, MAX_PIXELS, by_opencv, by_pillow, read_header, through
 from fdgen.runtime.native_stderr import native_stderr
 
-MAX_PIXELS = 120_000_000
-"""More pixels than this are refused unread: a few kilobytes of file can unpack to gigabytes."""
+MAX_CUTOUT_PIXELS = 25_000_000
+"""Larger cut-outs only cost time: a crop shows a few hundred pixels of one."""
 
 BACKGROUND = 128
 """Grey level behind transparent pixels. Mid grey leaves neither a white halo nor a black hole around a cut-out face."""
 
 _MODES = {"1": "black and white", "L": "grey", "P": "of a palette", "RGB": "RGB", "CMYK": "CMYK", "I;16": "16-bit grey"}
 _ORIENTATION = 0x0112  # EXIF tag
-# All that Pillow's readers raise on damaged files, as found by flipping and cutting bytes of each format.
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-)
 # Pillow logs some damage; without a handler Python would print that on standard error.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 _pillow_lock = threading.Lock()  # warnings.catch_warnings is not safe on two threads at once
 
 
-def decode(data: bytes, *, name: str) -> Image:
+def decode(data: bytes, *, name: str, most_pixels: int = MAX_PIXELS) -> Image:
     """Decode the bytes of a picture file to RGB uint8 HWC, turned as its EXIF orientation says.
 
     Grey and palette become RGB, 16 bits keep their upper 8, CMYK is converted without a profile, transparent pixels
@@ -67,7 +48,7 @@ def decode(data: bytes, *, name: str) -> Image:
         raise PictureError(f"{name} is an empty file", reason="empty-file", hint="copy it again from its source")
     with _pillow_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        header = _read_header(data, name)
+        header = by_pillow(data, name, most_pixels=most_pixels)
         if header.format not in ("JPEG", "MPO") or header.mode not in ("RGB", "L"):
             if header.format in ("JPEG", "MPO"):
                 decode_jpeg(data, name=name, turned=False)  # Pillow converts the colours, and hides the damage
@@ -86,27 +67,27 @@ def decode_rgba(data: bytes, *, name: str) -> npt.NDArray[np.uint8]:
         raise PictureError(f"{name} is an empty file", reason="empty-file", hint="copy it again from its source")
     with _pillow_lock, warnings.catch_warnings(), native_stderr():
         warnings.simplefilter("ignore")
-        header = _read_header(data, name)
+        header = by_pillow(data, name, most_pixels=MAX_CUTOUT_PIXELS)
         if header.mode not in ("RGBA", "LA", "La", "RGBa", "PA") and "transparency" not in header.info:
             raise PictureError(
                 f"{name} has no transparency (it is {_MODES.get(header.mode, header.mode)})",
                 reason="no-alpha",
                 hint="cut the occluder out, and save it as a PNG with transparency",
             )
-        if getattr(header, "n_frames", 1) > 1:
-            raise PictureError(f"{name} holds several pictures", reason="animated", hint="save one of them as a PNG")
         try:
+            if getattr(header, "n_frames", 1) > 1:
+                raise PictureError(
+                    f"{name} holds several pictures", reason="animated", hint="save one of them as a PNG"
+                )
             header.load()
             return np.array(header.convert("RGBA"), np.uint8)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise _corrupt(name, "part of its data is missing or damaged") from error
 
 
 def picture_size(data: bytes, *, name: str) -> tuple[int, int]:
     """Read width and height from the header alone, before any EXIF rotation; raise `PictureError` as `decode` does."""
-    with _pillow_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _read_header(data, name).size
+    return read_header(data, name).size[:2]
 
 
 def encode_png(array: npt.NDArray[np.uint8]) -> bytes:
@@ -125,13 +106,14 @@ def encode_png(array: npt.NDArray[np.uint8]) -> bytes:
 
 
 def decode_png(data: bytes, *, intact: bool = False) -> npt.NDArray[np.uint8]:
-    """Decode a PNG that `encode_png` made, to RGB HWC or grey HW; raise `PictureError` (`corrupt`) where it is broken.
+    """Decode a PNG that `encode_png` made, to RGB HWC or grey HW.
 
-    `intact` says that its digest was checked: what libpng may say is then not caught, which only one thread can do at a
-    time. For photographs of unknown origin use `decode`.
+    Raises `PictureError` where it is broken, animated or in another format. `intact` says that its digest was checked:
+    what libpng may say is then not caught, which only one thread can do at a time. For photographs of unknown origin
+    use `decode`.
     """
     with contextlib.nullcontext() if intact else native_stderr():
-        array = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+        array = by_opencv(data, cv2.IMREAD_UNCHANGED, "the data", formats=("PNG",), still=True)
     if array is None or array.dtype != np.uint8 or not (array.ndim == 2 or array.shape[2] == 3):
         raise PictureError("the data is not an 8-bit grey or RGB PNG", reason="corrupt")
     return np.asarray(cv2.cvtColor(array, cv2.COLOR_BGR2RGB) if array.ndim == 3 else array, np.uint8)
@@ -146,7 +128,7 @@ def through_jpeg(picture_HWC: Image, quality: int) -> Image:
     )
     if not done:
         raise ValueError(f"a picture of shape {picture_HWC.shape} cannot be encoded as JPEG")
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB), np.uint8)
+    return through(np.asarray(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
 def resize(array: npt.NDArray[np.uint8], width_px: int, height_px: int) -> npt.NDArray[np.uint8]:
@@ -157,31 +139,6 @@ def resize(array: npt.NDArray[np.uint8], width_px: int, height_px: int) -> npt.N
     grows = width_px >= width and height_px >= height
     method = cv2.INTER_CUBIC if grows else cv2.INTER_AREA
     return np.asarray(cv2.resize(array, (width_px, height_px), interpolation=method), np.uint8)
-
-
-def _read_header(data: bytes, name: str) -> PIL.Image.Image:
-    """Open the picture without decoding it; refuse what is none, and what would unpack to too much."""
-    refuse_unreadable(data, name)
-    try:
-        header = PIL.Image.open(io.BytesIO(data), formats=pillow_formats(data))
-    except PIL.Image.DecompressionBombError as error:
-        # Pillow refuses what is far over our limit before it tells us the size in any other way.
-        found = re.search(r"\d+", str(error))
-        raise _too_large(name, int(found[0]) if found else 2 * MAX_PIXELS) from error
-    except PIL.UnidentifiedImageError as error:
-        if picture_format(data[:HEAD_BYTES]) is None:
-            raise PictureError(
-                f"{name} is not a picture that can be read ({TITLES})",
-                reason="not-a-picture",
-                hint="convert it to JPEG or PNG, or take it out of the folder",
-            ) from error
-        raise _corrupt(name, "its header is broken") from error
-    except _DAMAGE as error:
-        raise _corrupt(name, "its header is broken") from error
-    width, height = header.size
-    if width * height > MAX_PIXELS:
-        raise _too_large(name, width * height)
-    return header
 
 
 def _decode_plain_jpeg(data: bytes, size: tuple[int, int], name: str) -> Image:
@@ -209,7 +166,7 @@ def _decode_any(header: PIL.Image.Image, name: str) -> Image:
                 reason="unsupported",
                 hint="save it with 8 or 16 bits a channel",
             )
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _corrupt(name, "part of its data is missing or damaged") from error
     return _turn(decoded, orientation)
 
@@ -235,7 +192,7 @@ def _orientation(header: PIL.Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8; 1 where there is none or the EXIF data is damaged: the picture is not."""
     try:
         value: Any = header.getexif().get(_ORIENTATION, 1)
-    except _DAMAGE:
+    except DAMAGE:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
@@ -253,11 +210,3 @@ def _turn(picture_HWC: npt.NDArray[np.uint8], orientation: int) -> Image:
 
 def _corrupt(name: str, why: str) -> PictureError:
     return PictureError(f"{name} is damaged: {why}", reason="corrupt", hint="copy it again from its source")
-
-
-def _too_large(name: str, n_pixels: int) -> PictureError:
-    return PictureError(
-        f"{name} has {n_pixels / 1e6:,.0f} megapixels; the limit is {MAX_PIXELS / 1e6:,.0f}",
-        reason="too-large",
-        hint="shrink it first",
-    )

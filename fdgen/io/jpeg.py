@@ -13,6 +13,7 @@ import numpy as np
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
+from fdgen.io.picture_door import by_opencv
 from fdgen.runtime.native_stderr import native_stderr
 
 _BEFORE_END = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
@@ -30,7 +31,7 @@ def decode_jpeg(data: bytes, *, name: str, turned: bool, grey: bool = False) -> 
     """
     flags = cv2.IMREAD_GRAYSCALE if grey else cv2.IMREAD_COLOR_RGB
     flags |= 0 if turned else cv2.IMREAD_IGNORE_ORIENTATION
-    picture_HWC, complaint = _decoded(data, flags)
+    picture_HWC, complaint = _decoded(data, flags, name)
     if picture_HWC is None or "Premature end" in complaint:
         raise _corrupt(name, "it is cut short, or its header is broken")
     left = _BEFORE_END.search(complaint)
@@ -41,11 +42,11 @@ def decode_jpeg(data: bytes, *, name: str, turned: bool, grey: bool = False) -> 
     return picture_HWC
 
 
-def _decoded(data: bytes, flags: int) -> tuple[Image | None, str]:
+def _decoded(data: bytes, flags: int, name: str = "") -> tuple[Image | None, str]:
     """Return the picture, None where there is none, and what libjpeg said."""
     with native_stderr() as complaint:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    return None if picture is None else np.asarray(picture, np.uint8), complaint.text
+        picture = by_opencv(data, flags, name, formats=("JPEG",))
+    return picture, complaint.text
 
 
 def _ends_before(data: bytes, n_left: int, picture_HWC: Image, flags: int) -> bool:

@@ -89,10 +89,9 @@ def unreadable_detail(name: str) -> str:
 
 
 def pillow_formats(data: bytes) -> tuple[str, ...]:
-    """Return the names of the formats that Pillow may open a file as: those it always reads, and the file's own."""
+    """Return the names of the formats that Pillow may open a file as: its own alone, as told by content."""
     kind = picture_format(data[:HEAD_BYTES])
-    always = tuple(one.name for one in PICTURE_FORMATS if not one.cure)
-    return always if kind is None or kind in always or not _reads(kind) else (kind,)
+    return () if kind is None or not _reads(kind) else (kind,)
 
 
 @functools.cache

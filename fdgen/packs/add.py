@@ -14,7 +14,7 @@ import numpy as np
 from fdgen.assets import MOST_BYTES, Asset
 from fdgen.errors import AssetError, DatasetError, PictureError, in_words
 from fdgen.io.atomic import make_folder, remove, write_whole
-from fdgen.io.images import decode_rgba, picture_size
+from fdgen.io.images import MAX_CUTOUT_PIXELS, decode_rgba, picture_size
 from fdgen.io.inside import inside
 from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_FORMATS, picture_format
 from fdgen.io.regular_file import check_regular, is_regular, read_regular
@@ -23,9 +23,6 @@ from fdgen.occluders.imported.spec import FORMS, form_of
 from fdgen.packs.anchors import guess_in_mesh, guess_in_picture
 from fdgen.packs.library import INDEX, index_text, read_pack
 from fdgen.render.glb import read_glb
-
-MAX_CUTOUT_PIXELS = 25_000_000
-"""Larger cut-outs only cost time: a crop shows a few hundred pixels of one."""
 
 _SUFFIXES = {one.name: one.suffixes[0] for one in PICTURE_FORMATS}
 _TINTED = 0.12

@@ -23,6 +23,9 @@ MAX_TRIANGLES = 200_000
 
 MAX_NODES = 10_000
 
+MAX_TEXTURE_PIXELS = 8192 * 8192
+"""The largest texture that is sold; a face shows a thousandth of it."""
+
 _COMPONENTS = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 _TRIANGLES = 4  # the only primitive mode that is a surface without strips and fans
@@ -178,7 +181,9 @@ class _Reader:
             return None
         image = self.document["images"][self.document["textures"][self.texture]["source"]]
         view = self.document["bufferViews"][image["bufferView"]]
-        return to_linear(decode(self._bytes(view, 0, view["byteLength"]), name="the texture"))
+        return to_linear(
+            decode(self._bytes(view, 0, view["byteLength"]), name="the texture", most_pixels=MAX_TEXTURE_PIXELS)
+        )
 
     def _bytes(self, view: Mapping[str, Any], offset: int, size: int) -> bytes:
         start = view.get("byteOffset", 0) + offset

@@ -9,14 +9,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import PIL.Image
-
 from fdgen.contract.records import ShardReceipt
 from fdgen.dataset.checksums import MOST_BYTES
 from fdgen.dataset.invariants import Problem
 from fdgen.dataset.spec import sources_digest
 from fdgen.dataset.tables import REJECT_COLUMNS, manifest_batch, read_landmarks, read_manifest, read_sources
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, PictureError
+from fdgen.io.images import decode
 from fdgen.io.json_file import why
 from fdgen.io.regular_file import read_regular
 
@@ -112,8 +111,9 @@ def _rejects(path: Path, receipts: Sequence[ShardReceipt], told: Mapping[str, in
 
 def _preview(path: Path) -> _Found:
     try:
-        with PIL.Image.open(path) as picture:
-            picture.load()
-    except (OSError, ValueError, SyntaxError) as error:
-        return [(None, f"it cannot be read: {error}")]
+        decode(read_regular(path, most_bytes=MOST_BYTES, within=path.parent), name="it")
+    except PictureError as error:
+        return [(None, error.message)]
+    except OSError as error:
+        return [(None, f"it cannot be read: {why(error)}")]
     return []

@@ -7,8 +7,6 @@ in this module only; torch does not (`fdtrain.data.tensors`).
 from __future__ import annotations
 
 import contextlib
-import io
-import struct
 import warnings
 from pathlib import Path
 
@@ -21,20 +19,16 @@ import PIL.ImageOps
 from fdgen.arrays import Image
 from fdgen.errors import PictureError, in_words
 from fdgen.io.jpeg import decode_jpeg
-from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format, pillow_formats, refuse_unreadable
+from fdgen.io.picture_door import BY_PILLOW, DAMAGE, by_opencv, by_pillow, damaged, read_header, through
+from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format
 from fdtrain.run_files import write_whole
 
 Values = npt.NDArray[np.float32]
 
+SPARE_PIXELS = 1 << 20
+"""Of a mask, beyond those of its photograph: with more it is refused before it is decoded."""
+
 WHAT_IS_READ = f"give a whole {TITLES}"
-
-BY_PILLOW = ("GIF", "AVIF", "HEIF")
-"""Formats that opencv does not read."""
-
-DAMAGED = (
-    OSError, SyntaxError, ValueError, struct.error, TypeError, KeyError, IndexError, EOFError, OverflowError,
-)  # fmt: skip
-"""What Pillow raises on damaged files."""
 
 
 def decode_rgb(data: bytes, name: str) -> Image:
@@ -57,26 +51,32 @@ def decode_grey(data: bytes, name: str) -> Image:
     return _decode(data, cv2.IMREAD_GRAYSCALE, name)
 
 
-def _decode(data: bytes, flags: int, name: str) -> Image:
-    array = np.frombuffer(_still(data), np.uint8)
-    try:
-        decoded = cv2.imdecode(array, flags) if array.size else None
-    except cv2.error as error:
-        raise PictureError(f"{name} cannot be decoded: {error.err}", reason="corrupt", hint=WHAT_IS_READ) from error
-    if decoded is None:
-        raise PictureError(f"{name} is not a picture that can be decoded", reason="not-a-picture", hint=WHAT_IS_READ)
-    return decoded  # type: ignore[return-value]
+def member_rgb(data: bytes, name: str) -> Image:
+    """Decode a picture of a dataset, a PNG and nothing else, to RGB; raise `PictureError` naming `name`."""
+    return cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR, name, member=True), cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
-def open_header(data: bytes, name: str) -> PIL.Image.Image:
-    """Read what a picture says of itself, none of its pixels.
+def member_grey(data: bytes, name: str) -> Image:
+    """Decode a mask of a dataset, a PNG and nothing else; raise `PictureError` naming `name`."""
+    return _decode(data, cv2.IMREAD_GRAYSCALE, name, member=True)
 
-    Raises `PictureError` where its format needs a reader that is not installed, one of `DAMAGED` where it is none of
-    Pillow's formats or its header is broken, Pillow's `DecompressionBombError` where it would unpack to far too much.
+
+def oversize(data: bytes, name: str, wanted: tuple[int, ...]) -> tuple[int, int] | None:
+    """Return height and width of a picture that is far larger than `wanted`, by its header; else None.
+
+    What is a little larger is for who decodes it: a HEIC of few pixels may lie in a tile of more.
     """
-    refuse_unreadable(data, name)
-    known = picture_format(data[:HEAD_BYTES]) is not None
-    return PIL.Image.open(io.BytesIO(data), formats=pillow_formats(data) if known else None)
+    size = read_header(data, name).size
+    if size.height_px * size.width_px <= wanted[0] * wanted[1] + SPARE_PIXELS:
+        return None
+    return size.height_px, size.width_px
+
+
+def _decode(data: bytes, flags: int, name: str, *, member: bool = False) -> Image:
+    decoded = by_opencv(data, flags, name, formats=("PNG",) if member else (), still=member)
+    if decoded is None:
+        raise damaged(name, "part of its data is missing or damaged")
+    return decoded
 
 
 def _by_pillow(data: bytes, name: str, mode: str) -> Image:
@@ -84,36 +84,16 @@ def _by_pillow(data: bytes, name: str, mode: str) -> Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large pictures, and of damage that does not hurt
         try:
-            picture = open_header(data, name)
+            picture = by_pillow(data, name)
             picture.load()
             converted = picture.convert(mode)
-        except DAMAGED as error:
+        except DAMAGE as error:
             raise PictureError(
                 f"{name} is damaged: a part of it is missing or broken", reason="corrupt", hint=WHAT_IS_READ
             ) from error
-        with contextlib.suppress(*DAMAGED):  # damaged EXIF data are no damage of the picture
+        with contextlib.suppress(*DAMAGE):  # damaged EXIF data are no damage of the picture
             converted = PIL.ImageOps.exif_transpose(converted)
     return np.array(converted, np.uint8)
-
-
-def _still(data: bytes) -> bytes:
-    """Return a PNG without its animation; anything else as it is.
-
-    What stands beside an animation is the picture of readers that know of none. Opencv 4.11 knows, and ends the
-    process (a segmentation fault) where such a file is damaged.
-    """
-    if not data.startswith(_PNG) or not any(kind in data for kind in _ANIMATION):
-        return data
-    kept, at = [_PNG], len(_PNG)
-    while at < len(data) and data[at - 8 : at - 4] != b"IEND":  # what stands behind the picture is none of it
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")  # length, kind, content, checksum
-        if data[at + 4 : at + 8] not in _ANIMATION:
-            kept.append(data[at:end])
-        at = end
-    return b"".join(kept)
-
-
-_PNG, _ANIMATION = b"\x89PNG\r\n\x1a\n", (b"acTL", b"fcTL", b"fdAT")
 
 
 def encode_png(picture_HWC: Image) -> bytes:
@@ -125,7 +105,7 @@ def encode_png(picture_HWC: Image) -> bytes:
 def as_jpeg(picture_HWC: Image, quality: int) -> Image:
     """Return an RGB picture as it comes back from a JPEG of that quality, 1 to 100."""
     data = cv2.imencode(".jpg", cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]
+    return through(np.asarray(data, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
 def write_png(path: Path, picture_HWC: Image) -> None:

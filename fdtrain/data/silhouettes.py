@@ -21,7 +21,7 @@ import torch
 from fdgen.arrays import Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
-from fdtrain.data.pictures import decode_grey, decode_rgb, resized
+from fdtrain.data.pictures import member_grey, member_rgb, resized
 from fdtrain.data.sampler import Draw, sample_seed
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.tensors import to_tensor
@@ -125,11 +125,11 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
         where, (alpha, clean, occluded) = self._read(index)
         try:
             if bare:
-                picture_HWC = decode_rgb(clean, f"the clean picture of {where}")
+                picture_HWC = member_rgb(clean, f"the clean picture of {where}")
                 alpha_HW = np.zeros(picture_HWC.shape[:2], np.uint8)
             else:
-                picture_HWC = decode_rgb(occluded, f"the occluded picture of {where}")
-                alpha_HW = decode_grey(alpha, f"the alpha of {where}")
+                picture_HWC = member_rgb(occluded, f"the occluded picture of {where}")
+                alpha_HW = member_grey(alpha, f"the alpha of {where}")
         except PictureError as error:
             raise DatasetError(error.message, hint=self._next_step()) from error
         self._refuse_other_sides(where, {"picture": picture_HWC, "alpha": alpha_HW})

@@ -18,7 +18,7 @@ import torch
 from fdgen.arrays import Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
-from fdtrain.data.pictures import decode_grey, decode_rgb, pasted, resized, resized_mask
+from fdtrain.data.pictures import member_grey, member_rgb, pasted, resized, resized_mask
 from fdtrain.data.sampler import Draw, EpochSampler, sample_seed
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.tensors import mask_to_tensor, to_tensor
@@ -123,9 +123,9 @@ class TripletDataset(StoredSamples[Sample]):
         where, data = self._read(index)
         try:
             found = Pictures(
-                decode_rgb(data[0], f"the clean picture of {where}"),
-                decode_rgb(data[2], f"the occluded picture of {where}"),
-                decode_grey(data[1], f"the mask of {where}"),
+                member_rgb(data[0], f"the clean picture of {where}"),
+                member_rgb(data[2], f"the occluded picture of {where}"),
+                member_grey(data[1], f"the mask of {where}"),
             )
         except PictureError as error:
             raise DatasetError(error.message, hint=self._next_step()) from error

@@ -5,7 +5,6 @@ The browser is shown a smaller picture, which is quick to send and to paint on; 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import PIL.Image
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
-from fdtrain.data.pictures import DAMAGED, WHAT_IS_READ, open_header, read_file
+from fdgen.io.picture_door import read_header
+from fdtrain.data.pictures import read_file
 from fdtrain.restoration.files import read_photo_file
 from fdtrain.restoration.photograph import RestoredPhotograph
 
@@ -121,22 +120,11 @@ def shrunk(picture_HWC: Image) -> Image:
 
 
 def _refuse_huge(path: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of large pictures, which are about to be refused
-        try:
-            with open_header(read_file(path), path.name) as header:
-                width, height = header.size
-        except PIL.Image.DecompressionBombError:
-            width = height = MOST_PIXELS
-        except DAMAGED as error:
-            raise PictureError(
-                f"{path.name} is not a picture that can be read", reason="not-a-picture", hint=WHAT_IS_READ
-            ) from error
-    if width * height > MOST_PIXELS:
-        most = f"{MOST_PIXELS / 1e6:.0f} megapixels"
-        what = f"has {width * height / 1e6:,.0f}" if width != MOST_PIXELS else "has far more"
+    size = read_header(read_file(path), path.name, most_pixels=2**64).size
+    n_pixels = size.width_px * size.height_px
+    if n_pixels > MOST_PIXELS:
         raise PictureError(
-            f"{path.name} {what}, and this page takes up to {most}",
+            f"{path.name} has {n_pixels / 1e6:,.0f}, and this page takes up to {MOST_PIXELS / 1e6:.0f} megapixels",
             reason="too-large",
             hint="give a smaller one, or use `fdtrain restore`",
         )

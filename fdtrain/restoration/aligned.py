@@ -14,7 +14,7 @@ import numpy as np
 from fdgen.arrays import Image
 from fdgen.contract.frame import CELEBA_HEIGHT_PX, CELEBA_TOP_PX, CELEBA_WIDTH_PX
 from fdgen.errors import PictureError
-from fdtrain.data.pictures import decode_grey, decode_rgb, pasted, read_file, resized, resized_mask
+from fdtrain.data.pictures import decode_grey, decode_rgb, oversize, pasted, read_file, resized, resized_mask
 from fdtrain.inference.method import Method
 
 if TYPE_CHECKING:
@@ -73,14 +73,13 @@ def read_mask(path: str | Path, photo_HWC: Image, *, threshold: int | None = Non
     another size than the photograph's, and for a mask that marks nothing or everything.
     """
     path = Path(path)
-    mask_HW = decode_grey(read_file(path), str(path))
-    if mask_HW.shape != photo_HWC.shape[:2]:
-        sizes = [f"{shape[1]}x{shape[0]}" for shape in (mask_HW.shape, photo_HWC.shape)]
-        raise PictureError(
-            f"the mask {path} is {sizes[0]}, its photograph {sizes[1]}",
-            reason="mask-size",
-            hint="a mask covers its photograph pixel by pixel: draw it at the same size",
-        )
+    data = read_file(path)
+    wanted = photo_HWC.shape[:2]
+    if (size := oversize(data, str(path), wanted)) is not None:
+        raise _other_size(path, size, wanted)
+    mask_HW = decode_grey(data, str(path))
+    if mask_HW.shape != wanted:
+        raise _other_size(path, mask_HW.shape, wanted)
     if threshold is not None:
         mask_HW = np.where(mask_HW >= threshold, np.uint8(255), np.uint8(0))
     if grey := int(((mask_HW != 0) & (mask_HW != 255)).sum()):
@@ -95,6 +94,14 @@ def read_mask(path: str | Path, photo_HWC: Image, *, threshold: int | None = Non
             f"the mask {path} marks {what}", reason="mask-empty", hint="white is what is replaced, black what is kept"
         )
     return mask_HW
+
+
+def _other_size(path: Path, size: tuple[int, ...], wanted: tuple[int, ...]) -> PictureError:
+    return PictureError(
+        f"the mask {path} is {size[1]}x{size[0]}, its photograph {wanted[1]}x{wanted[0]}",
+        reason="mask-size",
+        hint="a mask covers its photograph pixel by pixel: draw it at the same size",
+    )
 
 
 def find_crop(photo_HWC: Image, name: str) -> Crop:

@@ -20,13 +20,11 @@ import PIL.Image
 from fdgen.arrays import Image
 from fdgen.errors import PictureError, in_words
 from fdgen.io.folders import recognised
+from fdgen.io.picture_door import BY_PILLOW, DAMAGE, by_pillow, read_header
 from fdgen.io.picture_formats import PICTURE_SUFFIXES
-from fdtrain.data.pictures import BY_PILLOW, DAMAGED, WHAT_IS_READ, decode_rgb, encode_png, open_header, read_file
+from fdtrain.data.pictures import WHAT_IS_READ, decode_rgb, encode_png, read_file
 from fdtrain.restoration.photograph import SMALLEST_PHOTO_PX
 from fdtrain.run_files import write_bytes
-
-MAX_PIXELS = 120_000_000
-"""More are refused before they are decoded: a few kilobytes of file can unpack to gigabytes."""
 
 # Of a folder what is called like a picture or a video is taken; a file that is named by itself may be called anything.
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
@@ -133,22 +131,18 @@ def is_video(path: Path) -> bool:
 
 def _header(data: bytes, name: str) -> PIL.Image.Image | None:
     """Read what the file says of itself; None where Pillow knows it not, which the decoder then judges."""
+    read_header(data, name)
     try:
-        header = open_header(data, name)
-    except PIL.Image.DecompressionBombError as error:
-        raise _too_large(name) from error
-    except DAMAGED:
+        return by_pillow(data, name)
+    except PictureError:
         return None
-    if header.width * header.height > MAX_PIXELS:
-        raise _too_large(name)
-    return header
 
 
 def _orientation(header: PIL.Image.Image) -> int:
     """Return the EXIF orientation, 1 where there is none that can be read."""
     try:
         return int(header.getexif().get(_ORIENTATION, 1))
-    except DAMAGED:
+    except DAMAGE:
         return 1
 
 
@@ -156,14 +150,8 @@ def _n_pictures(header: PIL.Image.Image) -> int:
     """Return how many pictures a file says that it holds, as far as it can be read."""
     try:
         return int(getattr(header, "n_frames", 1))
-    except DAMAGED:
+    except DAMAGE:
         return 1
-
-
-def _too_large(name: str) -> PictureError:
-    return PictureError(
-        f"{name} has more than {MAX_PIXELS // 1_000_000} megapixels", reason="too-large", hint="make it smaller first"
-    )
 
 
 def _is_deep(header: PIL.Image.Image, data: bytes) -> bool:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
-from fdtrain.data.pictures import decode_rgb, read_file
+from fdtrain.data.pictures import decode_rgb, oversize, read_file
 
 Strokes = npt.NDArray[np.int8]
 """1 adds to a mask, -1 takes away, 0 leaves it; of the photograph's height and width."""
@@ -32,17 +32,24 @@ def read_strokes(path: str | Path, photo_HWC: Image) -> Strokes:
 
     Raises `PictureError` where the file is no picture, has another size than the photograph, or shows no stroke.
     """
-    picture_HWC = decode_rgb(read_file(Path(path)), str(path))
-    if picture_HWC.shape != photo_HWC.shape:
-        sizes = [f"{shape[1]}x{shape[0]}" for shape in (picture_HWC.shape, photo_HWC.shape)]
-        raise PictureError(
-            f"the strokes {path} are {sizes[0]}, their photograph {sizes[1]}",
-            reason="mask-size",
-            hint="draw them over the photograph, at the same size",
-        )
+    data = read_file(Path(path))
+    wanted = photo_HWC.shape[:2]
+    if (size := oversize(data, str(path), wanted)) is not None:
+        raise _other_size(path, size, wanted)
+    picture_HWC = decode_rgb(data, str(path))
+    if picture_HWC.shape[:2] != wanted:
+        raise _other_size(path, picture_HWC.shape[:2], wanted)
     strokes_HW = strokes_of(picture_HWC)
     if not strokes_HW.any():
         raise PictureError(
             f"{path} shows no stroke", reason="mask-empty", hint="pure green adds to the mask, pure red takes from it"
         )
     return strokes_HW
+
+
+def _other_size(path: str | Path, size: tuple[int, ...], wanted: tuple[int, ...]) -> PictureError:
+    return PictureError(
+        f"the strokes {path} are {size[1]}x{size[0]}, their photograph {wanted[1]}x{wanted[0]}",
+        reason="mask-size",
+        hint="draw them over the photograph, at the same size",
+    )

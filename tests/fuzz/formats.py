@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fdgen.errors import FdError
+from fdgen.io.picture_formats import PICTURE_FORMATS, what_it_needs
 from tests.fuzz import mutators as m
 from tests.fuzz.mutators import BYTES, Mutator
 
@@ -291,12 +292,99 @@ def onnx(home: Path, path: Path, out: Path) -> bool:
     return False
 
 
+def photograph(home: Path, path: Path, out: Path) -> bool:
+    """Read it as a photograph in both programs, as a picture, as a mask, and its size alone."""
+    from fdgen.io.images import decode, picture_size
+    from fdtrain.data.pictures import decode_grey, decode_rgb
+    from fdtrain.restoration.files import read_photo_file
+
+    data = path.read_bytes()
+    return each(
+        lambda: decode(data, name="x") is None,
+        lambda: picture_size(data, name="x") is None,
+        lambda: decode_rgb(data, "x") is None,
+        lambda: decode_grey(data, "x") is None,
+        lambda: read_photo_file(path) is None,
+    )
+
+
+def member(home: Path, path: Path, out: Path) -> bool:
+    """Read it as a member of a dataset in both programs."""
+    from fdgen.io.images import decode_png
+    from fdtrain.data.pictures import member_grey, member_rgb
+
+    data = path.read_bytes()
+    return each(
+        lambda: decode_png(data) is None,
+        lambda: decode_png(data, intact=True) is None,
+        lambda: member_rgb(data, "x") is None,
+        lambda: member_grey(data, "x") is None,
+    )
+
+
+def strokes(home: Path, path: Path, out: Path) -> bool:
+    """Read it as strokes on a photograph."""
+    import numpy as np
+
+    from fdtrain.restoration.strokes import read_strokes
+
+    read_strokes(path, np.zeros((96, 96, 3), np.uint8))
+    return False
+
+
+def mask(home: Path, path: Path, out: Path) -> bool:
+    """Read it as the mask of a photograph."""
+    import numpy as np
+
+    from fdtrain.restoration.aligned import read_mask
+
+    read_mask(path, np.zeros((96, 96, 3), np.uint8), threshold=128)
+    return False
+
+
+def cutout_picture(home: Path, path: Path, out: Path) -> bool:
+    """Prepare it as the texture of an occluder."""
+    from fdgen.io.images import decode_rgba
+    from fdgen.occluders.imported.texture import cutout
+
+    data = path.read_bytes()
+    return each(
+        lambda: decode_rgba(data, name="x") is None,
+        lambda: cutout(data, "x", 64, 0.5, 1.0, 0.3, True) is None,
+    )
+
+
+def glb_texture(home: Path, path: Path, out: Path) -> bool:
+    """Read a mesh that it is the texture of."""
+    from fdgen.render.glb import read_glb
+    from tests.support.cutouts import textured
+
+    read_glb(textured(path.read_bytes()), "x.glb")
+    return False
+
+
+def upload(home: Path, path: Path, out: Path) -> bool:
+    """Read what a visitor of the page sent."""
+    from fdtrain.demo.visit import read_upload
+
+    read_upload(path)
+    return False
+
+
 _SUMS = ("SHA256SUMS",)
 _LOCKED = ("SHA256SUMS", "lock.json")
 
 
 def _listed(folder: str, file: str, mutators: Sequence[Mutator], attempt: Attempt) -> Format:
     return Format(folder, file, mutators, attempt, list_again, _SUMS)
+
+
+PICTURE = (*BYTES, *[m.change_head] * 6)
+PNG = (*BYTES, m.change_head, *[m.change_png] * 4)
+
+
+def _picture(folder: str, mutators: Sequence[Mutator], attempt: Attempt) -> Format:
+    return Format("pictures", f"{folder}/0.bin", mutators, attempt, seeds=f"{folder}/*.bin")
 
 
 _STATE = "checkpoints/state-000000000032.pt"
@@ -345,4 +433,15 @@ FORMATS: dict[str, Format] = {
     "ablation": Format("ablation", "ablation.json", JSON, report, torch=True),
     "evaluation": Format("evaluation", "eval.json", JSON, report, torch=True),
     "evaluation-images": Format("evaluation", "images.csv", LINES, report, torch=True),
+    **{
+        f"photograph-{one.name.lower()}": _picture(one.name, PNG if one.name == "PNG" else PICTURE, photograph)
+        for one in PICTURE_FORMATS
+        if not what_it_needs(one.name)
+    },
+    "dataset-png": _picture("member", PNG, member),
+    "strokes-png": _picture("strokes", PNG, strokes),
+    "mask-picture": _picture("mask", (*PNG, *[m.change_head] * 4), mask),
+    "pack-texture": _picture("cutout", (*PNG, *[m.change_head] * 4), cutout_picture),
+    "glb-texture": _picture("texture", (*PNG, *[m.change_head] * 4), glb_texture),
+    "demo-upload": _picture("upload", (*PNG, *[m.change_head] * 4), upload),
 }

@@ -62,6 +62,15 @@ def overwrite(data: bytes, rng: np.random.Generator, others: Sequence[bytes]) ->
     return data[:place] + number + data[place + width :]
 
 
+def change_head(data: bytes, rng: np.random.Generator, others: Sequence[bytes]) -> bytes:
+    """Change the header, where formats of pictures say their sizes, lengths and counts; sometimes to no extreme."""
+    place = int(rng.integers(0, max(min(len(data), 400) - 4, 1)))
+    width = int(rng.choice([1, 2, 4]))
+    value = int(rng.integers(1, 300)) if rng.random() < 0.4 else int(EDGES[int(rng.integers(len(EDGES)))])
+    number = (value % 256**width).to_bytes(width, "little" if rng.random() < 0.5 else "big")
+    return data[:place] + number + data[place + width :]
+
+
 def cut(data: bytes, rng: np.random.Generator, others: Sequence[bytes]) -> bytes:
     """Leave out the end."""
     return data[: int(rng.integers(0, len(data) + 1))]

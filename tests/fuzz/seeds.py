@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from fdgen.contract.manifest import Manifest
 from fdgen.exporters.exporter import export
@@ -21,6 +24,7 @@ def make_seeds(folder: Path, names: list[str]) -> Path:
     """Fill a folder with what the formats of these names need: their folders, and `files/FORMAT/` to be mutated."""
     wanted = {FORMATS[name].folder for name in names}
     makers = {"card": _card, "pack": _pack, "recipe": _recipe, "run": _run, "weights": _weights, "onnx": _onnx}
+    makers["pictures"] = _pictures
     if wanted & {"dataset", "export"}:
         _dataset(folder)
     for name, make in makers.items():
@@ -60,6 +64,62 @@ def _pack(folder: Path) -> None:
     path = folder / "pictures" / "bowl.glb"
     path.write_bytes(bowl())
     add_asset(folder / "pack", path, Addition("hand", **licence))
+
+
+def _pictures(folder: Path) -> None:
+    """Paint pictures of 96 by 96 pixels, and save them in every way that there is."""
+    import cv2
+    import PIL.Image
+
+    from fdgen.io.picture_formats import PICTURE_FORMATS, what_it_needs
+
+    grain_HWC = np.random.default_rng(3).integers(0, 256, (96, 96, 3), np.uint8)
+    photo = PIL.Image.fromarray(cv2.GaussianBlur(grain_HWC, (0, 0), 3.0))
+    later = [photo.rotate(90), photo.rotate(180)]
+    mask = PIL.Image.new("L", (96, 96))
+    mask.paste(255, (20, 30, 70, 60))
+    strokes = PIL.Image.composite(PIL.Image.new("RGB", (96, 96), (0, 255, 0)), PIL.Image.new("RGB", (96, 96)), mask)
+    clear = photo.copy()
+    clear.putalpha(mask)
+    film = {"save_all": True, "append_images": later}
+    sideways = PIL.Image.Exif()
+    sideways[0x0112] = 6
+    cmyk, grey, palette, deep = (
+        photo.convert("CMYK"),
+        photo.convert("L"),
+        photo.convert("P"),
+        PIL.Image.fromarray(grain_HWC[..., 0].astype(np.uint16) * 257),
+    )
+    ways: dict[str, list[tuple[PIL.Image.Image, str, dict[str, Any]]]] = {
+        "JPEG": [(photo, "JPEG", {}), (photo, "JPEG", {"progressive": True, "exif": sideways}), (cmyk, "JPEG", {}),
+                 (photo, "MPO", film)],
+        "PNG": [(photo, "PNG", {}), (photo, "PNG", film), (deep, "PNG", {}), (palette, "PNG", {"transparency": 2}),
+                (clear, "PNG", {"icc_profile": b"x" * 200, "exif": sideways}), (photo.convert("1"), "PNG", {})],
+        "WEBP": [(photo, "WEBP", {}), (clear, "WEBP", {"lossless": True}), (photo, "WEBP", film)],
+        "TIFF": [(photo, "TIFF", {"compression": way}) for way in ("tiff_lzw", "jpeg", "tiff_adobe_deflate")]
+        + [(deep, "TIFF", {}), (cmyk, "TIFF", {}), (grey, "TIFF", film),
+           (photo.convert("1"), "TIFF", {"compression": "group4"})],
+        "BMP": [(photo, "BMP", {}), (palette, "BMP", {})],
+        "GIF": [(photo, "GIF", {}), (palette, "GIF", film)],
+        "JPEG2000": [(photo, "JPEG2000", {}), (grey, "JPEG2000", {"irreversible": True, "tile_size": (64, 64)})],
+        "AVIF": [(photo, "AVIF", {}), (photo, "AVIF", film)],
+        "HEIF": [(photo, "HEIF", {"exif": sideways})],
+        "member": [(photo, "PNG", {}), (mask, "PNG", {}), (photo, "PNG", film)],
+        "strokes": [(strokes, "PNG", {}), (strokes, "PNG", film), (strokes, "TIFF", {})],
+        "mask": [(mask, "PNG", {}), (mask, "JPEG", {}), (mask.convert("1"), "PNG", {}), (mask, "WEBP", {}),
+                 (mask, "TIFF", {})],
+        "cutout": [(clear, "PNG", {}), (clear, "WEBP", {"lossless": True}), (clear, "TIFF", {}), (clear, "GIF", {})],
+        "texture": [(photo, "PNG", {}), (photo, "JPEG", {})],
+        "upload": [(photo, "JPEG", {}), (photo, "PNG", {}), (photo, "WEBP", {}), (photo, "GIF", film)],
+    }  # fmt: skip
+    unread = {one.name for one in PICTURE_FORMATS if what_it_needs(one.name)}
+    for kind, pictures in ways.items():
+        (folder / "pictures" / kind).mkdir(parents=True)
+        for number, (picture, name, options) in enumerate(pictures):
+            if name not in unread:
+                # Pillow leaves settings of one format in a picture, which hinder another: hence copies.
+                more = {"append_images": [one.copy() for one in later]} if options is film else {}
+                picture.copy().save(folder / "pictures" / kind / f"{number}.bin", name, **{**options, **more})
 
 
 def _recipe(folder: Path) -> None:

@@ -256,11 +256,32 @@ def test_mediapipe_and_torch_are_imported_only_where_they_are_used() -> None:
     assert guilty == []
 
 
+def test_pictures_are_decoded_behind_one_door() -> None:
+    guilty = [
+        f"{name}:{node.lineno} {ast.unparse(node)}"
+        for name, path in MODULES.items()
+        if name != "fdgen.io.picture_door"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+        and (
+            node.attr in ("imdecode", "imdecodemulti", "imdecodeanimation", "imread", "imreadmulti", "imreadanimation")
+            or (node.attr == "open" and ast.unparse(node.value).rpartition(".")[2] in ("Image", "ImageFile"))
+        )
+    ]
+    direct = [
+        f"{name} imports {found}"
+        for name, path in MODULES.items()
+        for found in imports(path)
+        if found in ("PIL.Image.open", "cv2.imdecode", "cv2.imread") or found.split(".")[0] in ("imageio", "tifffile")
+    ]
+    assert guilty + direct == []
+
+
 def test_only_the_codecs_know_bgr() -> None:
     guilty = [
         f"{name}: {node.attr}"
         for name, path in MODULES.items()
-        if name not in ("fdgen.io.images", "fdgen.io.jpeg", "fdtrain.data.pictures")
+        if name not in ("fdgen.io.images", "fdgen.io.jpeg", "fdgen.io.picture_door", "fdtrain.data.pictures")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute)
         and (node.attr in ("imread", "imwrite", "imdecode", "imencode") or "BGR" in node.attr)

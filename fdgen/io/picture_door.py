@@ -1,0 +1,154 @@
+"""The one door between the bytes of a picture and a decoder: nothing else here calls OpenCV's or Pillow's.
+
+    bytes --> format by content --> sides by our own reader --> limits --> OpenCV or Pillow --> sides as declared
+
+Only formats in `PICTURE_FORMATS` pass, and of each what its header declares: memory and time of decoding are bounded by
+width x height and by the length of the file. All that is refused is a `PictureError`.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Collection
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+
+from fdgen.errors import PictureError
+from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format, pillow_formats, refuse_unreadable
+from fdgen.io.picture_headers import CHEAP_BYTES, SIZES, Size, plain_png, unpacks_to_more
+
+MAX_PIXELS = 120_000_000
+"""More pixels than this are refused unread: a few kilobytes of file can unpack to gigabytes."""
+
+BY_PILLOW = ("GIF", "AVIF", "HEIF")
+"""Formats that opencv does not read."""
+
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+"""All that Pillow's readers raise on damaged files, as found by flipping and cutting bytes of each format."""
+
+OTHER_SIZE = "its header and its data disagree about the size"
+
+
+class Header(NamedTuple):
+    """What a picture declares of itself: its format, by Pillow's name, and `Size`."""
+
+    format: str
+    size: Size
+
+
+def read_header(
+    data: bytes, name: str, *, formats: Collection[str] = (), still: bool = False, most_pixels: int = MAX_PIXELS
+) -> Header:
+    """Read format and size of a picture, none of its pixels.
+
+    `formats` are those that are taken, all where none is named; `still` refuses animations. Raises `PictureError`
+    with reason `not-a-picture`, `unsupported`, `animated`, `too-large` or `corrupt`.
+    """
+    kind = picture_format(data[:HEAD_BYTES])
+    if kind is None or (formats and kind not in formats):
+        wanted = f" ({TITLES})" if not formats else f" ({', '.join(formats)})"
+        raise PictureError(
+            f"{name} is not a picture that can be read{wanted}",
+            reason="not-a-picture",
+            hint="convert it to JPEG or PNG, or take it out of the folder",
+        )
+    if kind != "PNG":
+        refuse_unreadable(data, name)
+    try:
+        size = SIZES[kind](data)
+    except (ValueError, struct.error, IndexError, OverflowError) as error:
+        raise damaged(name, str(error) if type(error) is ValueError else "it is cut short") from error
+    if still and size.animated:
+        raise PictureError(f"{name} holds an animation", reason="animated", hint="save one of its pictures as a PNG")
+    n_pixels = size.width_px * size.height_px
+    if n_pixels > most_pixels:
+        raise PictureError(
+            f"{name} has {n_pixels / 1e6:,.0f} megapixels; the limit is {most_pixels / 1e6:,.0f}",
+            reason="too-large",
+            hint="shrink it first",
+        )
+    if n_pixels <= 0:
+        raise damaged(name, "its header says that it has no pixels")
+    return Header(kind, size)
+
+
+def by_opencv(
+    data: bytes, flags: int, name: str, *, formats: Collection[str] = (), still: bool = False
+) -> npt.NDArray[np.uint8] | None:
+    """Decode a picture with OpenCV's `flags`, of an animation the first one; None where OpenCV finds none.
+
+    Raises `PictureError` as `read_header` does, and (`corrupt`) where OpenCV refuses the data.
+    """
+    kind, size = read_header(data, name, formats=formats, still=still)
+    if size.packed > CHEAP_BYTES and unpacks_to_more(data):
+        raise damaged(name, "its pixels have more bytes than its size needs")
+    if size.more:
+        data = plain_png(data)
+    if kind == "JPEG2000":
+        _refuse_what_pillow_does(data, name)
+    try:
+        array = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except (cv2.error, MemoryError) as error:
+        raise damaged(name, "part of its data is missing or damaged") from error
+    if array is not None and array.shape[:2] not in (size[1::-1], size[:2]):
+        raise damaged(name, OTHER_SIZE)
+    return array  # type: ignore[return-value]
+
+
+def by_pillow(data: bytes, name: str, *, most_pixels: int = MAX_PIXELS) -> PIL.Image.Image:
+    """Open a picture with Pillow, which decodes once it is asked for pixels: of several pictures the first.
+
+    Raises `PictureError` as `read_header` does, and (`corrupt`) where Pillow refuses the header. What it raises later
+    are the errors in `DAMAGE`.
+    """
+    size = read_header(data, name, most_pixels=most_pixels).size
+    try:
+        picture = PIL.Image.open(io.BytesIO(data), formats=pillow_formats(data))
+    except (PIL.Image.DecompressionBombError, *DAMAGE) as error:
+        raise damaged(name, "its header is broken") from error
+    if picture.width * picture.height > size.width_px * size.height_px:
+        raise damaged(name, OTHER_SIZE)
+    return picture
+
+
+def _refuse_what_pillow_does(data: bytes, name: str) -> None:
+    """Raise `PictureError` for a damaged JPEG 2000, of which opencv 4.11 ends the process (a segmentation fault)."""
+    picture = by_pillow(data, name)
+    try:
+        picture.load()
+    except DAMAGE as error:
+        raise damaged(name, "part of its data is missing or damaged") from error
+
+
+def damaged(name: str, why: str) -> PictureError:
+    """Return the error of a picture that cannot be decoded."""
+    return PictureError(
+        f"{name} is damaged and is not a picture that can be decoded: {why}",
+        reason="corrupt",
+        hint="copy it again from its source",
+    )
+
+
+def through(encoded: npt.NDArray[np.uint8], flags: int) -> npt.NDArray[np.uint8]:
+    """Decode what OpenCV has encoded a moment ago: nothing of a stranger's is in it."""
+    return np.asarray(cv2.imdecode(encoded, flags), np.uint8)

@@ -216,6 +216,15 @@ def test_a_broken_jpeg_2000_does_not_reach_opencv(monkeypatch: pytest.MonkeyPatc
         assert refused(lambda read=read: read(data)).reason == "corrupt"
 
 
+@pytest.mark.usefixtures("closed")
+@pytest.mark.parametrize("read", MEMBERS)
+def test_a_png_without_its_end_does_not_reach_opencv(read: Callable[[bytes], object]) -> None:
+    """Opencv 4.11 read a length from memory that was never written, and set that aside: a gigabyte, or none."""
+    data = saved("PNG")
+    for cut in (data[:33], data[:-12], data[:-4], data[:-1], data[:33] + data[-12:]):
+        assert refused(lambda cut=cut: read(cut)).reason == "corrupt"
+
+
 # --- bombs
 
 
@@ -223,6 +232,7 @@ def test_a_broken_jpeg_2000_does_not_reach_opencv(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("data", "words"),
     [
+        (png(10_000, 10_000, zeros(1)), "part of its data is missing"),
         (png(96, 96, zeros(100)), "its pixels have more bytes than its size needs"),
         (tiff((256, 96), (257, 96), (322, 16384), (323, 16384)), "its tiles are larger than its picture"),
         (tiff((256, 96), (257, 96), (258, 64), (277, 65535)), "its pixels have too many channels"),
@@ -230,7 +240,7 @@ def test_a_broken_jpeg_2000_does_not_reach_opencv(monkeypatch: pytest.MonkeyPatc
         (siz(b"\xff\x4f\xff\x51" + bytes(60), 60000, 1000, 0, 0, 1, 1000, 0, 0), "more tiles than its size needs"),
         (siz(b"\xff\x4f\xff\x51" + bytes(60), 96, 64, 96, 0, 96, 64, 0, 0), "its header is broken"),
     ],
-    ids=["idat", "tiles", "channels", "no pixels", "tiles of jpeg 2000", "nothing left of it"],
+    ids=["nothing there", "idat", "tiles", "channels", "no pixels", "tiles of jpeg 2000", "nothing left of it"],
 )
 def test_numbers_that_cost_more_than_the_size_says(data: bytes, words: str) -> None:
     if data.startswith(b"\xff\x4f") and what_it_needs("JPEG2000"):

@@ -21,10 +21,13 @@ import PIL.Image
 
 from fdgen.errors import PictureError
 from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format, pillow_formats, refuse_unreadable
-from fdgen.io.picture_headers import CHEAP_BYTES, SIZES, Size, plain_png, unpacks_to_more
+from fdgen.io.picture_headers import CHEAP_BYTES, SIZES, Size, fills_too_little, plain_png, unpacks_to_more
 
 MAX_PIXELS = 120_000_000
 """More pixels than this are refused unread: a few kilobytes of file can unpack to gigabytes."""
+
+SMALL_PIXELS = 1 << 20
+"""For fewer pixels room may be set aside, whether they are there or not."""
 
 BY_PILLOW = ("GIF", "AVIF", "HEIF")
 """Formats that opencv does not read."""
@@ -100,6 +103,10 @@ def by_opencv(
     Raises `PictureError` as `read_header` does, and (`corrupt`) where OpenCV refuses the data.
     """
     kind, size = read_header(data, name, formats=formats, still=still)
+    if kind == "PNG":
+        _refuse_empty(data, size, name)
+        if not (size.ended and size.packed):  # opencv 4.11 reads on, and takes what it finds there for a length
+            raise damaged(name, "it is cut short")
     if size.packed > CHEAP_BYTES and unpacks_to_more(data):
         raise damaged(name, "its pixels have more bytes than its size needs")
     if size.more:
@@ -121,7 +128,9 @@ def by_pillow(data: bytes, name: str, *, most_pixels: int = MAX_PIXELS) -> PIL.I
     Raises `PictureError` as `read_header` does, and (`corrupt`) where Pillow refuses the header. What it raises later
     are the errors in `DAMAGE`.
     """
-    size = read_header(data, name, most_pixels=most_pixels).size
+    kind, size = read_header(data, name, most_pixels=most_pixels)
+    if kind == "PNG":
+        _refuse_empty(data, size, name)
     try:
         picture = PIL.Image.open(io.BytesIO(data), formats=pillow_formats(data))
     except (PIL.Image.DecompressionBombError, *DAMAGE) as error:
@@ -129,6 +138,12 @@ def by_pillow(data: bytes, name: str, *, most_pixels: int = MAX_PIXELS) -> PIL.I
     if picture.width * picture.height > size.width_px * size.height_px:
         raise damaged(name, OTHER_SIZE)
     return picture
+
+
+def _refuse_empty(data: bytes, size: Size, name: str) -> None:
+    """Raise `PictureError` for a large PNG most of which cannot be there, before room is set aside for it."""
+    if size.width_px * size.height_px > SMALL_PIXELS and fills_too_little(data, size.packed):
+        raise damaged(name, "part of its data is missing")
 
 
 def _refuse_what_pillow_does(data: bytes, name: str) -> None:

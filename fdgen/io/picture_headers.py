@@ -32,6 +32,9 @@ SPARE_BYTES = 1 << 16
 """A PNG's compressed pixels may have an eighth more bytes than its plain ones, as the worst compression makes, and so
 many beyond those."""
 
+MOST_RATIO = 1032
+"""Of deflate: a repetition of 258 bytes takes two bits at least."""
+
 CHEAP_BYTES = 1 << 21
 """Compressed pixels of fewer bytes unpack in seconds, whatever they are."""
 
@@ -53,7 +56,8 @@ _CUT_SHORT = "it is cut short"
 class Size(NamedTuple):
     """Width and height in pixels before any EXIF rotation; whether a file holds an animation.
 
-    Of PNGs alone: `more`, whether it has chunks that decide no pixel; `packed`, the bytes of its compressed pixels.
+    Of PNGs alone: `more`, whether it has chunks that decide no pixel; `packed`, the bytes of its compressed pixels;
+    `ended`, whether the chunk that ends it is there.
     """
 
     width_px: int
@@ -61,6 +65,7 @@ class Size(NamedTuple):
     animated: bool = False
     more: bool = False
     packed: int = 0
+    ended: bool = True
 
 
 def png_size(data: bytes) -> Size:
@@ -68,13 +73,14 @@ def png_size(data: bytes) -> Size:
     last = len(data) - 8
     if last < 21 or data[8:16] != b"\0\0\0\rIHDR":
         raise ValueError("its header is broken" if last >= 21 else _CUT_SHORT)
-    at, more, animated, packed = 33, False, False, 0
+    at, more, animated, packed, ended = 33, False, False, 0, False
     while at <= last:
         length, kind = _PNG_CHUNK(data, at)
         at += 12 + length
         if kind == b"IDAT":
             packed += length
         elif kind == b"IEND":
+            ended = at <= last + 8
             break
         elif kind not in _PNG_PLAIN:
             more = True
@@ -82,11 +88,9 @@ def png_size(data: bytes) -> Size:
     if at > last + 12:
         raise ValueError("it is cut short, or says a wrong length")
     width, height, bits, colour = _PNG_HEADER(data, 16)
-    if not packed:
-        raise ValueError("it holds no pixels")
     if packed > SPARE_BYTES and packed > SPARE_BYTES + plain_bytes(width, height, bits, colour) * 9 // 8:
         raise ValueError("its pixels have more bytes than its size needs")
-    return Size(width, height, animated, more, packed)
+    return Size(width, height, animated, more, packed, ended)
 
 
 def plain_bytes(width: int, height: int, bits: int, colour: int) -> int:
@@ -94,6 +98,11 @@ def plain_bytes(width: int, height: int, bits: int, colour: int) -> int:
     for the rows of an interlaced one.
     """
     return height * (width * bits * _PNG_CHANNELS.get(colour, 4) // 8 + 3)
+
+
+def fills_too_little(data: bytes, packed: int) -> bool:
+    """Tell whether the pixels of a PNG cannot be there: no byte unpacks to more than `MOST_RATIO`."""
+    return plain_bytes(*_PNG_HEADER(data, 16)) > packed * MOST_RATIO + SPARE_BYTES
 
 
 def unpacks_to_more(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Draw the pictures of gallery.md from the faces that come with fdgen: `python docs/make_gallery.py`.
+"""Draw the pictures of pages/results/gallery.md from the faces that come with fdgen: `python docs/make_gallery.py`.
 
 A sheet for each kind of occluder, one of the strata that a recipe can ask for, and the steps of one composite. The same
 versions give the same pictures.
@@ -29,7 +29,7 @@ from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
 from fdgen.synthesis.generator import generate
 
-GALLERY = Path(__file__).parent / "gallery"
+GALLERY = Path(__file__).parent / "pages" / "results" / "gallery"
 CELL_PX, COLUMNS, ROWS = 160, 6, 2
 MOST_VARIANTS = 200
 """Enough for any kind to be drawn so often on four faces."""

@@ -1,16 +1,22 @@
-"""SECURITY.md promises what tests hold: each promise names some, and each test that it names is there."""
+"""SECURITY.md and the page of laws promise what tests hold: each promise names some, and those are there."""
 
 from __future__ import annotations
 
 import re
 
+import pytest
+
 from tests.support.paths import ROOT
 
 
-def test_every_promise_names_tests_that_are_there() -> None:
-    lines = (ROOT / "SECURITY.md").read_text(encoding="utf-8").splitlines()
-    rows = [line for line in lines if line.startswith("| ") and not line.startswith("| promise")]
-    assert len(rows) >= 10
+@pytest.mark.parametrize(
+    ("document", "head", "least"),
+    [("SECURITY.md", "| promise", 10), ("docs/pages/concepts/laws.md", "| law", 25)],
+)
+def test_every_promise_names_tests_that_are_there(document: str, head: str, least: int) -> None:
+    lines = (ROOT / document).read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("| ") and not line.startswith(head)]
+    assert len(rows) >= least
     for row in rows:
         tests = re.findall(r"`([\w/]+\.py)(?:::(\w+))?`", row.split("|")[2])
         assert tests, row

@@ -292,7 +292,10 @@ def fit(
                 saves = True
             if log is not None and (ends or _due(output.sample_images, before, images)):
                 sheet_HWC = objective.sheet(average, fixed_samples, shown.split, device)
-                for path in (run_dir / SAMPLES / f"{images:012d}.png", run_dir / SHEET_FILE):
+                of_now = [run_dir / SAMPLES / f"{images:012d}.png", run_dir / SHEET_FILE]
+                if stopped and images < total and not _due(output.sample_images, before, images):
+                    del of_now[0]  # a stop leaves no picture that an undisturbed run would not have
+                for path in of_now:
                     write_bytes(path, encode_png(sheet_HWC))
                 log.picture(images, sheet_HWC)
 

@@ -133,6 +133,8 @@ def test_stopping_on_request_saves_and_the_next_call_goes_on(whole: Path, triple
     assert (second.finished, second.made_now) == (True, 44)
     assert any("going on after 52" in note for note in notes)
     assert_equal(state_of(tmp_path / "run"), state_of(whole))
+    sheets = [sorted(path.name for path in (run / "samples").iterdir()) for run in (tmp_path / "run", whole)]
+    assert sheets[0] == sheets[1]
 
 
 def test_workers_that_read_ahead_change_nothing(whole: Path, triplets: Path, tmp_path: Path) -> None:

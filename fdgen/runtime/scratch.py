@@ -1,7 +1,7 @@
 """Temporary folders of processes that start others; what killed ones left there and in shared memory is removed.
 
     TMPDIR/fd-stackgan-workers-0123456789abcdef/     locked by the process that made it, for as long as it lives
-    /dev/shm/sem.fd-0123456789abcdef-...             semaphores made within `naming_semaphores`
+    /dev/shm/sem.fd-0123456789abcdef-...             semaphores made within `owning_leftovers`
     /dev/shm/torch_PID_...                           of processes that said so in the folder, by `note_torch`
 
 The next process that makes one, and each command of the programs, looks at all of them first. What a lock, a name or a
@@ -35,6 +35,9 @@ _NAME = re.compile(r"fd-stackgan-[a-z]+-([0-9a-f]{16})")
 _TORCH = re.compile(r"torch_([0-9]+)_.*")
 _NOTES = "torch-processes"
 
+_SOCKET_FOLDER_BYTES = 80
+"""Of a folder for sockets: macOS takes paths of 103 bytes, and their names have 17."""
+
 _held: set[int] = set()
 """Descriptors of the folders of this process, which hold their locks."""
 _swept: set[tuple[int, str]] = set()
@@ -64,18 +67,23 @@ class Scratch:
         self._end()
 
     @contextlib.contextmanager
-    def naming_semaphores(self) -> Iterator[None]:
-        """Let `multiprocessing` name the semaphores of the block, and of what is begun in it, after this folder."""
+    def owning_leftovers(self) -> Iterator[None]:
+        """Let semaphores of `multiprocessing` be named after this folder, and sockets lie in it: those of the block."""
         config = getattr(multiprocessing.current_process(), "_config", None)
-        if not isinstance(config, dict) or "semprefix" not in config:  # another Python than we know: they stay unnamed
+        if not isinstance(config, dict) or "semprefix" not in config:  # another Python than we know: nobody owns them
             yield
             return
-        before = config["semprefix"]
-        config["semprefix"] = f"/fd-{self._token}"
+        ours = {"semprefix": f"/fd-{self._token}"}
+        if len(os.fsencode(self.path)) <= _SOCKET_FOLDER_BYTES:
+            ours["tempdir"] = str(self.path)
+        before = {name: config[name] for name in ours if name in config}
+        config.update(ours)
         try:
             yield
         finally:
-            config["semprefix"] = before
+            for name in ours:
+                config.pop(name)
+            config.update(before)
 
 
 def note_torch(folder: Path) -> None:

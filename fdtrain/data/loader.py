@@ -96,7 +96,7 @@ class Batches:
         """Begin to read; raise `LoaderError` where shared memory has no place for what workers talk through."""
         if self._scratch is None:
             return iter(self._loader)
-        with self._scratch.naming_semaphores():
+        with self._scratch.owning_leftovers():
             try:
                 multiprocessing.get_context("spawn").Lock()  # the loader would fail half made, and say more at its end
             except OSError as error:

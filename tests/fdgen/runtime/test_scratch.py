@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import multiprocessing.util
 import os
 import secrets
 import signal
@@ -26,7 +26,7 @@ import multiprocessing, os, signal, sys
 from pathlib import Path
 from fdgen.runtime.scratch import SHARED, Scratch, note_torch
 kept = Scratch("test")
-with kept.naming_semaphores():
+with kept.owning_leftovers():
     lock = multiprocessing.get_context("spawn").Lock()
 note_torch(kept.path)
 (kept.path / "something").write_text("x")
@@ -135,12 +135,14 @@ def test_tensors_of_a_worker_that_outlives_its_parent_are_removed_later(
         tensor.unlink(missing_ok=True)
 
 
-def test_only_semaphores_of_the_block_are_named() -> None:
+def test_only_what_the_block_makes_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "_SOCKET_FOLDER_BYTES", 1000)
     config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
     before = dict(config)
     kept = Scratch("test")
-    with kept.naming_semaphores():
+    with kept.owning_leftovers():
         assert config["semprefix"] == f"/fd-{kept.path.name.rpartition('-')[2]}"
+        assert multiprocessing.util.get_temp_dir() == str(kept.path)  # type: ignore[attr-defined]
     assert config == before
 
 

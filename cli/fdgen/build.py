@@ -19,6 +19,7 @@ from ..shared.fdgen_options import (
     quiet_option,
     recipe_options,
     resolve_recipe,
+    time_limit_option,
     workers_option,
 )
 from ..shared.output import Voice, aligned, by_count, counted, duration, emit, emit_json
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--name", metavar="NAME", help="What to call the dataset.  [default: as before, else as the recipe]")
 @click.option("--version", metavar="X.Y.Z", help="Its version, as semver.org has it.  [default: as before, else none]")
 @workers_option
+@time_limit_option
 @cache_options
 @click.option("--dry-run", is_flag=True, help="Print what would be made, and write nothing.")
 @quiet_option
@@ -57,6 +59,7 @@ def command(
     name: str | None,
     version: str | None,
     workers: int,
+    time_limit_s: float | None,
     cache: Path | None,
     no_cache: bool,
     dry_run: bool,
@@ -106,6 +109,7 @@ def command(
                 name=name,
                 version=version,
                 workers=workers,
+                time_limit_s=time_limit_s,
                 cache=opened,
                 on_file=listing.update,
                 **watch.hooks(),

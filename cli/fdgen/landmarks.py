@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 
 from ..shared.errors import Interrupted
-from ..shared.fdgen_options import cache_option, faces_option, json_option, quiet_option, resolve_recipe, workers_option
+from ..shared.fdgen_options import (
+    cache_option,
+    faces_option,
+    json_option,
+    quiet_option,
+    resolve_recipe,
+    time_limit_option,
+    workers_option,
+)
 from ..shared.list_faces import list_faces
 from ..shared.output import Voice, by_count, counted, emit, emit_json
 from ..shared.progress import metered
@@ -20,10 +28,19 @@ from ..shared.progress import metered
     "--size", "size_px", type=int, default=256, show_default=True, metavar="PX", help="Side of the square pictures."
 )
 @workers_option
+@time_limit_option
 @cache_option
 @quiet_option
 @json_option
-def command(faces: str | None, size_px: int, workers: int, cache: Path | None, quiet: bool, as_json: bool) -> None:
+def command(
+    faces: str | None,
+    size_px: int,
+    workers: int,
+    time_limit_s: float | None,
+    cache: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Find the landmarks of faces once, and cache them, so that every later build starts at once.
 
     Photographs that cannot be used are listed on standard output: reason, path, what is wrong.
@@ -40,7 +57,16 @@ def command(faces: str | None, size_px: int, workers: int, cache: Path | None, q
         known = opened.get_many(photographs, detector=detector_version(), size_px=size_px)
         meter.start_from(len(known))
         try:
-            found = detect(source, photographs, size_px=size_px, cache=opened, workers=workers, on_face=meter.update)
+            found = detect(
+                source,
+                photographs,
+                size_px=size_px,
+                cache=opened,
+                workers=workers,
+                on_face=meter.update,
+                time_limit_s=time_limit_s,
+                on_setback=voice.say,
+            )
         except KeyboardInterrupt:
             raise Interrupted(
                 f"landmarks of {counted(meter.done, 'photograph')} are kept in {path}; "

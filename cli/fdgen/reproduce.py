@@ -18,6 +18,7 @@ from ..shared.fdgen_options import (
     open_cache,
     pack_option,
     quiet_option,
+    time_limit_option,
     workers_option,
 )
 from ..shared.output import Voice, counted, emit, emit_json
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @click.option("--anyway", is_flag=True, help="Build even where what was asked for differs, so that ids must differ.")
 @pack_option
 @workers_option
+@time_limit_option
 @cache_options
 @quiet_option
 @json_option
@@ -61,6 +63,7 @@ def command(
     anyway: bool,
     packs: tuple[Path, ...],
     workers: int,
+    time_limit_s: float | None,
     cache: Path | None,
     no_cache: bool,
     quiet: bool,
@@ -97,6 +100,7 @@ def command(
                 packs=packs,
                 anyway=anyway,
                 workers=workers,
+                time_limit_s=time_limit_s,
                 cache=opened,
                 on_file=listing.update,
                 **watch.hooks(),

@@ -24,6 +24,7 @@ class Hooks(TypedDict):
     on_face: Callable[[int, int], None]
     on_shard: Callable[[ShardReceipt], None]
     on_progress: Callable[[Progress], None]
+    on_setback: Callable[[str], None]
 
 
 class Listing:
@@ -92,6 +93,7 @@ class Watch:
             "on_face": self.on_face,
             "on_shard": self.on_shard,
             "on_progress": self.on_progress,
+            "on_setback": self.stages.voice.say,
         }
 
     @contextlib.contextmanager

@@ -124,6 +124,20 @@ def workers_option(function: Function) -> Function:
     )(function)
 
 
+def time_limit_option(function: Function) -> Function:
+    """Add `--time-limit`."""
+    return click.option(
+        "--time-limit",
+        "time_limit_s",
+        type=click.FloatRange(min=0),
+        default=60,
+        show_default=True,
+        metavar="SECONDS",
+        help="For one photograph, before it is left out; 0 waits for ever. Needs 2 workers where pairs are made.",
+        callback=lambda context, parameter, value: value or None,
+    )(function)
+
+
 def default_workers() -> int:
     """Return how many processes to use: one for each core that we may run on, up to a limit."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

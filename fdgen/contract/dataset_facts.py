@@ -41,6 +41,16 @@ class Sources(_Facts):
     kind: Word
 
 
+class GivenUpRow(_Facts):
+    """A photograph that hung or killed its worker, twice: as its landmarks were looked for, or as a sample was made."""
+
+    source: Text
+    source_sha256: Digest
+    variant: Count
+    at: Literal["landmarks", "sample"]
+    reason: Literal["took-too-long", "crashed-worker"]
+
+
 class AskedRecipe(_Facts):
     """Of a recipe what readers use; `fdgen.recipe.schema` knows the rest."""
 
@@ -79,6 +89,7 @@ class AllFacts(_Facts):
     shards: list[ShardRow]
     warnings: list[Text]
     notes: list[Text]
+    given_up: list[GivenUpRow] = []
 
 
 class DatasetFacts(AllFacts):

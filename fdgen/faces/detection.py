@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import functools
 import hashlib
 import importlib.metadata
 import importlib.util
-import os
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,15 +19,14 @@ from fdgen.contract.frame import crop
 from fdgen.contract.records import Reject
 from fdgen.errors import FdError, PictureError
 from fdgen.faces.cache import FaceCache, default_cache_path
+from fdgen.faces.crew import TIME_LIMIT_S, Crew, WorkersLost
 from fdgen.faces.face import Face
 from fdgen.faces.folders import FaceSource, Source
 from fdgen.faces.landmarks import Landmarks
-from fdgen.faces.sources import PASSING_REASONS
-from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
-from fdgen.runtime.native_stderr import STDERR_FD
-from fdgen.runtime.processes import interrupts_held, last_words, settle_worker
-from fdgen.runtime.scratch import Scratch
-from fdgen.runtime.worker_processes import WorkerProcesses
+from fdgen.faces.sources import GIVEN_UP_REASONS, PASSING_REASONS
+from fdgen.io.counters import Counters
+from fdgen.runtime.main_guard import leave_importing_worker
+from fdgen.runtime.processes import interrupts_held
 
 if TYPE_CHECKING:
     from fdgen.faces.detector import Detector
@@ -43,6 +39,7 @@ _REVISION = 1
 """Of our own part (alignment, attempts, rounding). Raise it with every change that moves a landmark or a crop."""
 
 _CHUNK = 16  # photographs a task: a tenth of a second, so that an interrupt loses little
+_POLL_S = 0.2
 
 _MODELS = ("face_detection", "face_landmark")  # folders of mediapipe's networks that `Detector` uses
 
@@ -70,12 +67,16 @@ def detect(
     cache: FaceCache | None,
     workers: int = 1,
     on_face: Callable[[int, int], None] | None = None,
+    time_limit_s: float | None = TIME_LIMIT_S,
+    on_setback: Callable[[str], None] | None = None,
 ) -> dict[str, Landmarks | Reject]:
     """Find the landmarks of photographs: return them, or why there are none, by the photograph's sha256.
 
     What the cache knows is not detected again. The rest is done by `workers` processes (0: in this one, which may then
-    never fork); results do not depend on how many. `on_face(done, of)` is called as they come. When this is
-    interrupted or a worker dies, what was finished stays in the cache. Raises `FdError`.
+    never fork); results do not depend on how many. `on_face(done, of)` is called as they come. A photograph that keeps
+    a worker for longer than `time_limit_s` (None: no limit), or kills it, twice, is a reject of `GIVEN_UP_REASONS`, and
+    `on_setback` is called with a sentence each time; in this process there is no limit. When this is interrupted, what
+    was finished stays in the cache. Raises `FdError`.
     """
     if workers:
         leave_importing_worker()
@@ -90,7 +91,9 @@ def detect(
     if on_face is not None and known:
         on_face(len(known), len(unique))
     chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
-    with contextlib.closing(_detected(faces, chunks, size_px, workers)) as arriving:  # an interrupt ends the workers
+    with contextlib.closing(
+        _detected(faces, chunks, size_px, workers, time_limit_s, on_setback)
+    ) as arriving:  # an interrupt ends the workers
         for found in arriving:
             if cache is not None:
                 remember(cache, found, detector=version, size_px=size_px)
@@ -103,8 +106,9 @@ def detect(
 def remember(
     cache: FaceCache, found: Iterable[tuple[Source, Landmarks | Reject]], *, detector: str, size_px: int
 ) -> None:
-    """Put what was found into the cache, but what a mended disk or a photograph that is back would change."""
-    lasting = [pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in PASSING_REASONS)]
+    """Put what was found into the cache, but what a mended disk, a file that is back or more time would change."""
+    passing = PASSING_REASONS | GIVEN_UP_REASONS
+    lasting = [pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in passing)]
     cache.put_many(lasting, detector=detector, size_px=size_px)
 
 
@@ -117,12 +121,17 @@ def load_face(faces: FaceSource, source: Source, landmarks: Landmarks) -> Face:
 
 
 def _detected(
-    faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int
+    faces: FaceSource,
+    chunks: list[list[Source]],
+    size_px: int,
+    workers: int,
+    time_limit_s: float | None,
+    on_setback: Callable[[str], None] | None,
 ) -> Generator[_Found, None, None]:
     if not chunks:
         return
     if workers:
-        yield from _in_workers(faces, chunks, size_px, workers)
+        yield from _in_workers(faces, chunks, size_px, workers, time_limit_s, on_setback)
         return
     for chunk in chunks:
         with _own_lock:
@@ -141,33 +150,40 @@ _own_lock = threading.Lock()
 """Of the detector, which must not be used by two threads at once."""
 
 
-def _in_workers(faces: FaceSource, chunks: list[list[Source]], size_px: int, workers: int) -> Iterator[_Found]:
+def _in_workers(
+    faces: FaceSource,
+    chunks: list[list[Source]],
+    size_px: int,
+    workers: int,
+    time_limit_s: float | None,
+    on_setback: Callable[[str], None] | None,
+) -> Iterator[_Found]:
     """Yield chunks as they are finished, in any order; few are under way at once, so that stopping is quick."""
-    with Scratch("landmarks") as logs, MainGuard() as guard:
-        executor = WorkerProcesses(min(workers, len(chunks)), _start_worker, (faces, logs))
-        try:
-            waiting = iter(chunks)
-            running: set[Future[_Found]] = set()
-            while True:
-                for chunk in waiting:
-                    with interrupts_held():
-                        running.add(executor.submit(_look_at_chunk, chunk, size_px))
-                    if len(running) >= 2 * workers:
-                        break
-                if not running:
-                    return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        except (BrokenProcessPool, BrokenPipeError) as error:
-            if (unguarded := guard.error()) is not None:
-                raise unguarded from error
-            raise FdError(
-                f"a landmark worker died{last_words(logs)}",
-                hint="run the same command again, with fewer workers: finished faces are kept in the cache",
-            ) from error
-        finally:
-            executor.shutdown(cancel_futures=True)
+    with Crew(min(workers, len(chunks)), _prepare, (faces,), limit_s=time_limit_s) as crew:
+        waiting = iter(chunks)
+        running: set[Future[_Found]] = set()
+        while True:
+            for chunk in waiting:
+                with interrupts_held():
+                    photographs = [(source, 0) for source in chunk]
+                    running.add(crew.submit(_look_at_chunk, (chunk, size_px), photographs))
+                if len(running) >= 2 * workers:
+                    break
+            if not running:
+                return
+            done, running = wait(running, _POLL_S, return_when=FIRST_COMPLETED)
+            for sentence in crew.setbacks():
+                if on_setback is not None:
+                    on_setback(sentence)
+            for future in done:
+                try:
+                    found = future.result()
+                except WorkersLost as error:
+                    raise FdError(
+                        f"a landmark worker died{error.words}",
+                        hint="run the same command again, with fewer workers: finished faces are kept in the cache",
+                    ) from error
+                yield found
 
 
 class _Worker:
@@ -179,18 +195,23 @@ class _Worker:
 _worker = _Worker()
 
 
-def _start_worker(faces: FaceSource, logs: Path) -> None:
-    """Prepare a worker, whose standard error goes to a file."""
-    log = os.open(logs / f"{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(log, STDERR_FD)
-    faulthandler.enable(log)
-    settle_worker()
+def _prepare(_: Counters, faces: FaceSource) -> None:
     _worker.faces = faces
 
 
-def _look_at_chunk(chunk: list[Source], size_px: int) -> _Found:
-    # The detector is made here, not in the initializer, whose errors nobody would see.
-    return [(source, _look(_own_detector(), _worker.faces, source, size_px)) for source in chunk]
+def _look_at_chunk(task: tuple[list[Source], int], given_up: Mapping[int, Reject], at: Callable[[int], None]) -> _Found:
+    """Look at photographs in a worker."""
+    chunk, size_px = task
+    found: _Found = []
+    for place, source in enumerate(chunk):
+        if place in given_up:
+            found.append((source, given_up[place]))
+            continue
+        at(place)
+        # The detector is made here, not as the worker starts, where nobody would see its errors.
+        found.append((source, _look(_own_detector(), _worker.faces, source, size_px)))
+    at(-1)
+    return found
 
 
 def _look(detector: Detector, faces: FaceSource, source: Source, size_px: int) -> Landmarks | Reject:

@@ -23,6 +23,10 @@ MAX_BYTES = 1_000_000_000
 PASSING_REASONS = frozenset({"unreadable", "changed"})
 """Rejects that lie with the disk or the moment, not with the photograph: recorded, they would make two runs differ."""
 
+TOOK_TOO_LONG, CRASHED = "took-too-long", "crashed-worker"
+GIVEN_UP_REASONS = frozenset({TOOK_TOO_LONG, CRASHED})
+"""Rejects of photographs that hung or killed the worker that was at them, twice; no cache keeps them."""
+
 OnFile = Callable[[int, int], None]
 """Called with (files done, files in all) while a source is listed."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import itertools
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
@@ -26,11 +25,13 @@ from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.dataset.tables import write_sources
 from fdgen.errors import DatasetError
 from fdgen.faces.cache import FaceCache
+from fdgen.faces.crew import TIME_LIMIT_S
+from fdgen.faces.given_up import GivenUp, with_given_up
 from fdgen.faces.identities import with_people
-from fdgen.faces.sources import FaceSource, OnFile
+from fdgen.faces.sources import FaceSource, OnFile, Source
 from fdgen.io.atomic import remove
 from fdgen.pipeline.dry_run import BuildPlan, check_arguments, disk_bytes, plan_build
-from fdgen.pipeline.executors import POLL_SECONDS, WorkerPool, run_here, run_on
+from fdgen.pipeline.executors import OnSetback, WorkerPool, run_here, run_on
 from fdgen.pipeline.finish import finish
 from fdgen.pipeline.landmark_store import LandmarkStore
 from fdgen.pipeline.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
@@ -70,6 +71,9 @@ def build(
     on_face: Callable[[int, int], None] | None = None,
     on_shard: Callable[[ShardReceipt], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    time_limit_s: float | None = TIME_LIMIT_S,
+    on_setback: OnSetback | None = None,
+    given_up: GivenUp | None = None,
 ) -> Manifest:
     """Make the dataset that a recipe asks for in the folder `out`, or finish one begun there; return it, opened.
 
@@ -81,6 +85,11 @@ def build(
     `cache` keeps landmarks and analyses between builds. `on_file`, `on_trial`, `on_face` are called as (done, of) while
     photographs are listed, occluders tried on for strata, and photographs looked at, `on_shard` with each receipt, made
     or kept.
+
+    A photograph that keeps a worker for longer than `time_limit_s` (None: no limit), or kills it, twice, is rejected
+    and recorded, so that the same build leaves it out when it is run again, and `reproduce` does; `given_up` names
+    others to leave out. `on_setback` is called with a sentence each time. There is no limit where this process, or an
+    executor, makes the shards.
 
     Raises `MixingError` where `out` holds another dataset, `DatasetError` where it cannot be written or no face gives a
     sample, `FacesError`, `RecipeError`, `AssetError`. Finished shards stay through any of these, Ctrl-C and kills.
@@ -97,20 +106,27 @@ def build(
     rule = split_rule(recipe.splits, sources)
     targets = steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)
     spec = make_spec(recipe, count, sources, library.digests(), steps.detector_version())
-    with claimed(out, spec, sources), _pool_of(workers, executor, faces) as pool:
+    own = WorkerPool(workers, faces, time_limit_s, on_setback) if workers > 1 and executor is None else None
+    with claimed(out, spec, sources), own or contextlib.nullcontext() as pool:
         found = read_dataset(out)
         if found is None or found["spec_id"] != spec_id(spec):  # another's, which made nothing
             found = None
         trusted = found if "content_id" not in (found or {}) or is_listed(out, "dataset.json") else None
         label = label_of(recipe.name, trusted, name=name, version=version)
-        if "content_id" not in (found or {}):
-            write_dataset(out, _unfinished(label, spec))
+        given_up = GivenUp.of((found or {}).get("given_up")) | (given_up or GivenUp())
+        record = _Record(out, label, spec, sources, given_up, finished="content_id" in (found or {}))
+        if not record.finished:
+            record.write()
         write_sources(out / "sources.parquet", sources)
-        landmarks = LandmarkStore(faces, recipe.size_px, cache, workers, steps, pool, on_face)
+        landmarks = LandmarkStore(
+            faces, recipe.size_px, cache, workers, steps, pool, on_face,
+            watching={"time_limit_s": time_limit_s, "on_setback": on_setback}, given_up=given_up,
+            on_given_up=record.update,
+        )  # fmt: skip
         planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks), rule, count)
         job = _Job(
-            recipe, label, faces, out, spec, steps, tools_digest(library), targets, landmarks, cache, workers, executor,
-            pool,
+            recipe, record, faces, out, spec, steps, tools_digest(library), targets, landmarks, cache, workers,
+            executor, pool,
         )  # fmt: skip
         tally = _Tally(planner, on_shard, on_progress)
         while planner.wants_more():
@@ -123,7 +139,7 @@ def build(
             raise _nothing_made(faces, rejects + tally.rejects)
         finish(
             out,
-            head=_unfinished(label, spec),
+            head=record.head(),
             label=label,
             kind=faces.kind,
             names=sorted(job.names, key=lambda name: (SPLITS.index(name.partition("-")[0]), name)),
@@ -175,11 +191,38 @@ class _Tally:
 
 
 @dataclass
+class _Record:
+    """The dataset.json of a build that is not finished, which says what is asked and what was given up so far."""
+
+    out: Path
+    label: Label
+    spec: dict[str, Any]
+    sources: Sequence[Source]
+    given_up: GivenUp
+    finished: bool
+    """Whether the one that is there is of a finished dataset, which has changed in nothing yet."""
+
+    def head(self) -> dict[str, Any]:
+        """Return what dataset.json says from the start: without a content_id, a dataset is not finished."""
+        return {"name": self.label.name, "version": self.label.version, "spec_id": spec_id(self.spec), **self.spec}
+
+    def write(self) -> None:
+        """Write it."""
+        write_dataset(self.out, with_given_up(self.head(), *self.given_up.rejects(self.sources)))
+        self.finished = False
+
+    def update(self) -> None:
+        """Record what was given up just now."""
+        if not self.finished:
+            self.write()
+
+
+@dataclass
 class _Job:
     """What stays the same through the rounds of a build."""
 
     recipe: Recipe
-    label: Label
+    record: _Record
     faces: FaceSource
     out: Path
     spec: dict[str, Any]
@@ -201,12 +244,9 @@ class _Job:
         if self.executor is not None:
             yield from run_on(self.executor, tasks, 2 * self.workers)
             return
-        if self.pool is not None:
-            head = list(itertools.islice(_without_waiting(tasks), 2))
-            if len(head) == 2:
-                yield from self.pool.run(itertools.chain(head, tasks), tally.tick)
-                return
-            tasks = iter(head)  # one shard alone is made sooner here
+        if self.pool is not None:  # one shard alone, too: here it could hang, or die of its photographs
+            yield from self.pool.run(tasks, tally.tick)
+            return
         yield from run_here(tasks, tally.tick)
 
     def _tasks(
@@ -232,7 +272,7 @@ class _Job:
             return
         there = sum(1 for _ in (self.out / "shards").glob("*.json")) * self.recipe.shards.samples
         check_space(self.out, disk_bytes(self.recipe, max(target - there, least)))
-        write_dataset(self.out, _unfinished(self.label, self.spec))
+        self.record.write()
         self._begun = True
 
     def _task(self, plan: ShardPlan) -> ShardTask:
@@ -248,14 +288,12 @@ class _Job:
             cache_path=None if self.cache is None else self.cache.path,
             steps=self.steps,
             targets=self.targets,
+            given_up={
+                place: reject
+                for place, candidate in enumerate(plan.candidates)
+                if (reject := self.record.given_up.sample(candidate.source, candidate.variant)) is not None
+            },
         )
-
-
-def _pool_of(
-    workers: int, executor: concurrent.futures.Executor | None, faces: FaceSource
-) -> contextlib.AbstractContextManager[WorkerPool | None]:
-    """Return the workers of a build: none where one process, or an executor of the caller's, does the work."""
-    return WorkerPool(workers, faces) if workers > 1 and executor is None else contextlib.nullcontext()
 
 
 def _told(planner: Planner, on_face: Callable[[int, int], None] | None) -> Iterator[ShardPlan | Future[Looked]]:
@@ -266,20 +304,6 @@ def _told(planner: Planner, on_face: Callable[[int, int], None] | None) -> Itera
             told = planner.looked_at
             on_face(told, planner.to_look_at)
         yield plan
-
-
-def _without_waiting(tasks: Iterator[ShardTask | Future[Looked]]) -> Iterator[ShardTask]:
-    """Yield the tasks alone: where the next one must wait, so does this."""
-    for task in tasks:
-        if isinstance(task, Future):
-            concurrent.futures.wait([task], POLL_SECONDS)
-        else:
-            yield task
-
-
-def _unfinished(label: Label, spec: dict[str, Any]) -> dict[str, Any]:
-    """Return what dataset.json says from the start: without a content_id, a dataset is not finished."""
-    return {"name": label.name, "version": label.version, "spec_id": spec_id(spec), **spec}
 
 
 def _nothing_made(faces: FaceSource, rejects: Sequence[Reject]) -> DatasetError:

@@ -22,9 +22,10 @@ from fdgen.dataset.folder import ADDED, WRITTEN, dataset_text, write_dataset
 from fdgen.dataset.naming import Label
 from fdgen.dataset.shards import read_receipt, receipt_path
 from fdgen.dataset.tables import read_manifest, rejects_csv, write_landmarks, write_manifest
+from fdgen.faces.given_up import with_given_up
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
-from fdgen.io.atomic import naming, remove, write_whole
+from fdgen.io.atomic import is_temporary, naming, remove, write_whole
 from fdgen.io.contact_sheet import encode_jpeg
 from fdgen.version import __version__
 
@@ -51,21 +52,23 @@ def finish(
 ) -> None:
     """Write everything beside the shards, dataset.json last, and remove shards that do not belong to the dataset.
 
+    What a worker that was killed left of a shard goes, too.
+
     `names` are the shards in their order, `rejects` the photographs that gave no candidate, `landmarks` finds those of
     photographs that were used.
     """
     planned = {f"{name}.{suffix}" for name in names for suffix in ("tar", "json")}
     for path in (out / "shards").iterdir():
-        if _SHARD_FILE.fullmatch(path.name) and path.name not in planned:
+        if is_temporary(path) or (_SHARD_FILE.fullmatch(path.name) and path.name not in planned):
             remove(path)
     summary = _Summary()
     write_manifest(out / "manifest.parquet", map(summary.add, _receipts(out, names)))
     used = [source for source in sources if source.sha256 in summary.used]
     write_landmarks(out / "landmarks.parquet", _with_landmarks(used, landmarks))
-    rejects = [*rejects, *summary.rejects]
-    write_whole(out / "rejects.csv", rejects_csv(rejects))
+    all_rejects = [*rejects, *summary.rejects]
+    write_whole(out / "rejects.csv", rejects_csv(all_rejects))
     dataset = {
-        **head,
+        **with_given_up(head, rejects, summary.rejects),
         "version": label.version_of(content_id := merkle_root(summary.leaves)),
         "content_id": content_id,
         "sources": {"kind": kind, **head["sources"]},
@@ -73,7 +76,7 @@ def finish(
         "splits": {"basis": basis, **{split: summary.splits[split] for split in SPLITS}},
         "kinds": dict(sorted(summary.kinds.items())),
         "shards": summary.shards,
-        "rejects": dict(sorted(Counter(reject.reason for reject in rejects).items())),
+        "rejects": dict(sorted(Counter(reject.reason for reject in all_rejects).items())),
         "warnings": _warnings(summary, asked),
         "notes": list(notes),
         "environment": environment(),

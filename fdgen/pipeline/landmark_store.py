@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+from typing import Any
 
 from fdgen.contract.records import Reject
 from fdgen.faces.cache import FaceCache
+from fdgen.faces.crew import WorkersLost
 from fdgen.faces.detection import remember
+from fdgen.faces.given_up import GivenUp
 from fdgen.faces.landmarks import Landmarks
-from fdgen.faces.sources import PASSING_REASONS, FaceSource, Source
-from fdgen.pipeline.executors import WorkerPool
+from fdgen.faces.sources import GIVEN_UP_REASONS, PASSING_REASONS, FaceSource, Source
+from fdgen.pipeline.executors import WorkerPool, lost
 from fdgen.pipeline.plan import MOST_AT_ONCE, Looked
 from fdgen.pipeline.worker import Steps, went_missing
 
@@ -23,7 +25,8 @@ class LandmarkStore:
     """Landmarks of usable faces: looked up in the cache again where there is one, else kept, about 2 kB a face.
 
     With a `pool`, its workers look at photographs while the build goes on; without, `Steps.detect` does so at once, in
-    `workers` processes, and `on_face` is called as (done, of).
+    `workers` processes with `watching` among its arguments, and `on_face` is called as (done, of). Photographs in
+    `given_up` are not looked at; `on_given_up` is called when there is another.
     """
 
     def __init__(
@@ -35,9 +38,14 @@ class LandmarkStore:
         steps: Steps,
         pool: WorkerPool | None,
         on_face: Callable[[int, int], None] | None,
+        *,
+        watching: Mapping[str, Any],
+        given_up: GivenUp,
+        on_given_up: Callable[[], None],
     ) -> None:
         self._faces, self._size_px, self._cache = faces, size_px, cache
         self._workers, self._steps, self._pool, self._on_face = workers, steps, pool, on_face
+        self._watching, self._given_up, self._on_given_up = watching, given_up, on_given_up
         self._kept: dict[str, bytes] = {}
         self._recalled: dict[str, Landmarks | Reject] = {}  # of batches under way, what the cache knew
         self._seen = 0
@@ -54,11 +62,13 @@ class LandmarkStore:
 
     def ask(self, batch: Sequence[Source]) -> Future[Looked]:
         """Begin to look at photographs that the cache does not know."""
-        missing = list(batch)
         if self._pool is not None and self._cache is not None:
             version = self._steps.detector_version()
             self._recalled |= self._cache.get_many(batch, detector=version, size_px=self._size_px)
-            missing = [source for source in batch if source.sha256 not in self._recalled]
+        for source in batch:
+            if (reject := self._given_up.face(source)) is not None:
+                self._recalled[source.sha256] = reject
+        missing = [source for source in batch if source.sha256 not in self._recalled]
         if missing and self._pool is not None:
             return self._pool.look(self._steps.detect, missing, self._size_px)
         future: Future[Looked] = Future()
@@ -72,18 +82,22 @@ class LandmarkStore:
         """
         try:
             found = future.result()
-        except BrokenProcessPool as error:
-            if self._pool is None:
-                raise
-            raise self._pool.broken("landmarks were looked for") from error
+        except WorkersLost as error:
+            raise lost(error, "landmarks were looked for") from error
+        finally:
+            if self._pool is not None:
+                self._pool.tell()
         if self._pool is not None and self._cache is not None and found:
             version = self._steps.detector_version()
             new = [(source, found[source.sha256]) for source in batch if source.sha256 in found]
             remember(self._cache, new, detector=version, size_px=self._size_px)
         known = {source.sha256: found.get(source.sha256) or self._recalled.pop(source.sha256) for source in batch}
-        for one in known.values():
+        for sha256, one in known.items():
             if isinstance(one, Reject) and one.reason in PASSING_REASONS:
                 raise went_missing(one.detail)
+            if isinstance(one, Reject) and one.reason in GIVEN_UP_REASONS - {self._given_up.faces.get(sha256)}:
+                self._given_up.faces[sha256] = one.reason
+                self._on_given_up()
         if self._cache is None:
             self._kept |= {sha256: one.to_bytes() for sha256, one in known.items() if isinstance(one, Landmarks)}
         return known
@@ -93,7 +107,12 @@ class LandmarkStore:
         if self._cache is None:
             return [self._kept[source.sha256] for source in sources]
         found = self._steps.detect(
-            self._faces, sources, size_px=self._size_px, cache=self._cache, workers=self._workers
+            self._faces,
+            sources,
+            size_px=self._size_px,
+            cache=self._cache,
+            workers=self._workers,
+            **self._watching,
         )
         return [one.to_bytes() for source in sources if isinstance(one := found[source.sha256], Landmarks)]
 
@@ -112,6 +131,7 @@ class LandmarkStore:
             cache=self._cache,
             workers=self._workers,
             on_face=lambda done, of: on_face and on_face(seen + done, seen + of),
+            **self._watching,
         )
         self._seen += len(batch)
         return found

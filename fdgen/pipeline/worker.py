@@ -9,7 +9,7 @@ import contextlib
 import functools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,10 +105,18 @@ class ShardTask:
     """What `Steps.find_targets` found where the build was planned."""
     slot: int = 0
     """Which counter of the pool this task counts its samples in."""
+    given_up: Mapping[int, Reject] = field(default_factory=dict)
+    """Candidates of the plan that are not tried, by their place in it: a worker hung or died at each, twice."""
 
 
-def make_shard(task: ShardTask, on_sample: Callable[[int], None] = lambda made: None) -> ShardReceipt:
+def make_shard(
+    task: ShardTask,
+    on_sample: Callable[[int], None] = lambda made: None,
+    at: Callable[[int], None] = lambda place: None,
+) -> ShardReceipt:
     """Make and write the shard of a task; `on_sample` is told how many samples it has, after each candidate.
+
+    `at` is called with the place of a candidate in the plan before it is begun, and with -1 after the last.
 
     Raises `DatasetError` where the disk refuses, the photographs are gone, or this process has other assets than the
     one that planned.
@@ -122,11 +130,15 @@ def make_shard(task: ShardTask, on_sample: Callable[[int], None] = lambda made: 
 
     def results(faces: _FaceLoader) -> Iterator[Triplet | Reject]:
         made = 0
-        for candidate, landmarks in zip(task.plan.candidates, task.landmarks, strict=True):
-            result = _make_sample(task, faces, library, candidate, landmarks)
+        for place, (candidate, landmarks) in enumerate(zip(task.plan.candidates, task.landmarks, strict=True)):
+            result: Triplet | Reject | None = task.given_up.get(place)
+            if result is None:
+                at(place)
+                result = _make_sample(task, faces, library, candidate, landmarks)
             yield result
             made += isinstance(result, Triplet)
             on_sample(made)
+        at(-1)
         faces.remember()
 
     with contextlib.ExitStack() as stack:

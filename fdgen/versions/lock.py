@@ -50,6 +50,7 @@ TABLES = ("samples.parquet", "sources.parquet")
 
 _COPIED = ("name", "version", "spec_id", "content_id", "schema", "generator", "count", "made", "sources", "assets")
 _COPIED_TOO = ("landmarks", "splits", "kinds", "rejects", "shards", "notes", "warnings", "environment")
+_COPIED_WHERE_THERE = ("given_up",)
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def write_lock(root: str | Path, out: str | Path, *, replace: bool = False) -> L
         "release": dataset["environment"].get("fd-stackgan") or "",
         "command": command_of(dataset),
         **{name: dataset[name] for name in _COPIED_TOO},
+        **{name: dataset[name] for name in _COPIED_WHERE_THERE if name in dataset},
         "landmark_models": detector_models() if dataset["landmarks"] == detector_version() else None,
         "files": {name: file_sha256(out / name) for name in (RECIPE, *TABLES)},
     }

@@ -18,6 +18,8 @@ from fdgen.dataset.picture_difference import PictureDifference, differences, wit
 from fdgen.dataset.tables import read_landmark_digests, read_landmarks
 from fdgen.errors import DatasetError
 from fdgen.faces.cache import FaceCache
+from fdgen.faces.crew import TIME_LIMIT_S
+from fdgen.faces.given_up import GivenUp
 from fdgen.faces.identities import with_people
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import FaceSource, OnFile, Source
@@ -71,12 +73,15 @@ def reproduce(
     on_face: Callable[[int, int], None] | None = None,
     on_shard: Callable[[ShardReceipt], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    time_limit_s: float | None = TIME_LIMIT_S,
+    on_setback: Callable[[str], None] | None = None,
 ) -> Reproduction:
     """Build the version of a card again into the folder `out`, and compare; running it again resumes.
 
     `landmarks` is the landmarks.parquet of the version: with it, photographs that gave samples need no detector, and
     that of the version counts as used. `against` is the dataset itself, where it is at hand: then pictures are compared
-    too. Where what was asked for differs, nothing is built, unless `anyway`. The rest is as `build` takes it.
+    too. Where what was asked for differs, nothing is built, unless `anyway`. Photographs that the version gave up on
+    are not tried. The rest is as `build` takes it.
 
     Raises `DatasetError` where the card has no whole lock or another version of the generator made it; what `build`
     raises.
@@ -110,6 +115,9 @@ def reproduce(
         on_face=on_face,
         on_shard=on_shard,
         on_progress=on_progress,
+        time_limit_s=time_limit_s,
+        on_setback=on_setback,
+        given_up=GivenUp.of(lock.facts.get("given_up")),
     )
     difference = diff(Edition.open(card), Edition.open(out))
     apart = {} if original is None else _apart(original, Manifest.load(out), difference.samples)
@@ -184,9 +192,10 @@ class _Given:
         cache: FaceCache | None,
         workers: int = 1,
         on_face: Callable[[int, int], None] | None = None,
+        **watching: Any,
     ) -> dict[str, Landmarks | Reject]:
         rest = [source for source in wanted if source.sha256 not in self._packed]
-        options = {"size_px": size_px, "cache": self._cache, "workers": workers, "on_face": on_face}
+        options = {"size_px": size_px, "cache": self._cache, "workers": workers, "on_face": on_face, **watching}
         found: dict[str, Landmarks | Reject] = dict(self._detect(faces, rest, **options)) if rest else {}
         for source in wanted:
             if source.sha256 in self._packed:

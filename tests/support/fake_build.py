@@ -96,6 +96,7 @@ def detect(
     cache: object,
     workers: int = 1,
     on_face: Callable[[int, int], None] | None = None,
+    **watching: Any,
 ) -> Mapping[str, Landmarks | Reject]:
     found: dict[str, Landmarks | Reject] = {}
     for done, source in enumerate(wanted, 1):

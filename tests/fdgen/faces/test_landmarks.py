@@ -361,11 +361,20 @@ class _Deadly(_Unreadable):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_a_worker_that_dies_is_an_error_with_the_next_step() -> None:
-    faces = _Deadly()
-    with pytest.raises(FdError, match="a landmark worker died") as caught:
-        detect(faces, faces.sources(), size_px=SIZE, cache=None)
-    assert "same command again" in caught.value.hint
+def test_a_photograph_that_kills_its_worker_costs_that_one_alone(tmp_path: Path) -> None:
+    faces, said = _Deadly(), []
+    sources = {one.path: one for one in faces.sources()}
+    with FaceCache(tmp_path / "faces.sqlite") as cache:
+        found = detect(faces, [*sources.values()], size_px=SIZE, cache=cache, on_setback=said.append)
+        kept = cache.get_many([*sources.values()], detector=detector_version(), size_px=SIZE)
+    deadly = sources["joe_biden.jpg"].sha256
+    assert {key for key, one in found.items() if isinstance(one, Reject)} == {deadly}
+    assert found[deadly].reason == "crashed-worker"  # type: ignore[union-attr]
+    assert deadly not in kept  # another day, another machine
+    assert said == [
+        "a worker died (SIGKILL) at joe_biden.jpg, which has one more try",
+        "a worker died (SIGKILL) at joe_biden.jpg, which is left out",
+    ]
 
 
 def _run(script: str) -> subprocess.CompletedProcess[str]:

@@ -21,8 +21,6 @@ import numpy as np
 import PIL.Image
 import pytest
 
-import fdgen.faces.detection
-import fdgen.pipeline.executors
 from fdgen.contract.digests import merkle_root
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import MEMBERS, SPLITS, Reject, ShardReceipt, Triplet
@@ -31,6 +29,7 @@ from fdgen.dataset.tables import read_landmarks, read_sources
 from fdgen.errors import DatasetError, FdError, MixingError, RecipeError
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.face import Face
+from fdgen.faces.worker_place import WorkerPlace
 from fdgen.pipeline.builder import Progress, build, plan_build
 from fdgen.recipe.schema import Recipe
 from fdgen.verification.verifier import verify
@@ -329,19 +328,17 @@ def test_processes_are_started_once_for_the_whole_of_a_build(
     tmp_path: Path, count: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Landmarks of never seen photographs, the shards of all rounds: the same workers do them."""
-    started = []
-    pool = fdgen.pipeline.executors.WorkerProcesses
+    started: list[int] = []
+    start = WorkerPlace.start
 
-    def counted(*arguments: Any, **options: Any) -> Any:
-        started.append(arguments)
-        return pool(*arguments, **options)
+    def counted(place: Any, arguments: Any) -> None:
+        started.append(place.number)
+        start(place, arguments)
 
-    monkeypatch.setattr(fdgen.pipeline.executors, "WorkerProcesses", counted)
-    monkeypatch.setattr(fdgen.faces.detection, "WorkerProcesses", counted)
+    monkeypatch.setattr(WorkerPlace, "start", counted)
     asked: list[int] = []
     run(tmp_path / "set", FACES, count=count, workers=2, on_face=lambda done, of: asked.append(of))
-    assert len(started) == 1
-    assert started[0][0] == 2
+    assert sorted(started) == [0, 1]
     assert max(asked) <= (len(FACES.numbers) if count is None else min(len(FACES.numbers), 2 * count))
 
 

@@ -20,8 +20,8 @@ from fdgen.contract.records import Reject, Triplet
 from fdgen.faces.detection import Landmarks, detect, load_face
 from fdgen.faces.face import Face
 from fdgen.faces.folders import SampleFaces
-from fdgen.io.contact_sheet import contact_sheet, encode_jpeg
-from fdgen.io.images import resize
+from fdgen.io.pictures.contact_sheet import contact_sheet, encode_jpeg
+from fdgen.io.pictures.images import resize
 from fdgen.occluders import OCCLUDERS, Placement
 from fdgen.recipe.schema import Recipe
 from fdgen.render.composite import composite, match_sensor

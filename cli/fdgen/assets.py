@@ -101,7 +101,7 @@ def preview(
     from fdgen.assets import AssetLibrary
     from fdgen.errors import FacesError
     from fdgen.faces.detection import Landmarks, detect, load_face
-    from fdgen.io.contact_sheet import contact_sheet
+    from fdgen.io.pictures.contact_sheet import contact_sheet
     from fdgen.packs.library import read_pack
     from fdgen.pipeline.preview import try_on
 

@@ -64,7 +64,7 @@ def command(
     with starting(voice):
         from fdgen.dataset.contact_sheet import TRIPLE, described, samples_sheet
         from fdgen.errors import FacesError
-        from fdgen.io.images import resize
+        from fdgen.io.pictures.images import resize
         from fdgen.pipeline.preview import trial
 
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)

@@ -44,7 +44,7 @@ def command(key: str, dataset: Path, out: Path | None, packs: tuple[Path, ...], 
     found = replay_sample(manifest, key, packs)
     if out is not None:
         from fdgen.dataset.picture_difference import amplified, pictures_of
-        from fdgen.io.contact_sheet import contact_sheet
+        from fdgen.io.pictures.contact_sheet import contact_sheet
 
         now = pictures_of(found.again)
         order = ("clean", "occluded", "mask", "alpha")

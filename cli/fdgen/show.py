@@ -35,8 +35,8 @@ def command(key: str, dataset: str | Path, out: Path | None) -> None:
     row = read_row(root, read_finished(root), key)
     record = SampleRecord.from_json(read_member(root, row, "json"))
     if out is not None:
-        from fdgen.io.contact_sheet import contact_sheet
-        from fdgen.io.images import decode_png
+        from fdgen.io.pictures.contact_sheet import contact_sheet
+        from fdgen.io.pictures.images import decode_png
 
         pictures = [decode_png(read_member(root, row, f"{name}.png")) for name in PICTURES]
         write_sheet(out, contact_sheet([pictures], headings=PICTURES))

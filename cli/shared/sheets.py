@@ -36,8 +36,8 @@ sheet_option = click.option(
 def write_sheet(path: Path, sheet_HWC: Image) -> None:
     """Write a sheet; raise `DatasetError` where the file cannot be written."""
     from fdgen.io.atomic import write_whole
-    from fdgen.io.contact_sheet import encode_jpeg
-    from fdgen.io.images import encode_png
+    from fdgen.io.pictures.contact_sheet import encode_jpeg
+    from fdgen.io.pictures.images import encode_png
 
     write_whole(path, encode_png(sheet_HWC) if path.suffix.lower() == ".png" else encode_jpeg(sheet_HWC))
 
@@ -46,6 +46,6 @@ def labelled(picture_HWC: Image, text: str) -> Image:
     """Return a picture with a line of text below it."""
     import numpy as np
 
-    from fdgen.io.captions import text_line
+    from fdgen.io.pictures.captions import text_line
 
     return np.concatenate([picture_HWC, text_line(text, picture_HWC.shape[1], TEXT_PX)])

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fdgen.arrays import F32, F64, Image
 from fdgen.contract.frame import Frame, zoom_of
-from fdgen.io.images import through_jpeg
+from fdgen.io.pictures.images import through_jpeg
 
 _BLOCK = 8
 _MCU = 16

@@ -19,7 +19,7 @@ from fdgen.contract.members import read_members
 from fdgen.contract.records import SPLITS, MemberEntry
 from fdgen.dataset.tables import read_landmarks
 from fdgen.errors import DatasetError, PictureError, RecipeError
-from fdgen.io.images import decode_png
+from fdgen.io.pictures.images import decode_png
 from fdgen.io.storage import local_folder
 from fdgen.packs.library import open_library
 from fdgen.recipe.combinations import label

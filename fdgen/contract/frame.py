@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import Image
-from fdgen.io.images import resize
+from fdgen.io.pictures.images import resize
 
 CROP_PX, EYES_PX = 178, ((69.5, 91.5), (108.5, 91.5))
 """Side of CelebA's square crop, rows 20 to 198 of 178x218, and the eyes' centres in it, the viewer's left first."""

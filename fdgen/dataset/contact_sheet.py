@@ -12,8 +12,8 @@ import numpy.typing as npt
 from fdgen.arrays import Image
 from fdgen.contract.manifest import Manifest
 from fdgen.errors import DatasetError
-from fdgen.io.contact_sheet import contact_sheet
-from fdgen.io.images import decode_png, resize
+from fdgen.io.pictures.contact_sheet import contact_sheet
+from fdgen.io.pictures.images import decode_png, resize
 
 TRIPLE = ("clean", "occluded", "mask")
 """Pictures of a sample on a sheet, as the headings of its columns call them."""

@@ -25,8 +25,8 @@ from fdgen.contract.records import (
 from fdgen.dataset.invariants import Problem, pair_problems
 from fdgen.errors import DatasetError, in_words
 from fdgen.io.atomic import remove, whole_file, write_whole
-from fdgen.io.images import encode_png
 from fdgen.io.json_file import why
+from fdgen.io.pictures.images import encode_png
 from fdgen.io.regular_file import open_regular, read_regular
 
 BLOCK = 512

@@ -22,7 +22,7 @@ from fdgen.contract.records import SPLITS
 from fdgen.exporters.columns import Sample, Shard
 from fdgen.exporters.folder import ExportFolder
 from fdgen.faces.licences import terms_of
-from fdgen.io.images import decode_png
+from fdgen.io.pictures.images import decode_png
 from fdgen.io.regular_file import open_regular
 from fdgen.recipe.schema import Kinds
 

@@ -17,8 +17,8 @@ from fdgen.errors import FacesError, PictureError, in_words
 from fdgen.faces.celeba_lists import CelebAList
 from fdgen.faces.file_digests import DigestMemory
 from fdgen.faces.sources import ListedFolder, Listing, OnFile, Source, list_pictures
-from fdgen.io.images import picture_size
-from fdgen.io.picture_formats import PICTURE_SUFFIXES
+from fdgen.io.pictures.formats import PICTURE_SUFFIXES
+from fdgen.io.pictures.images import picture_size
 
 IMAGE_FOLDERS = ("img_align_celeba", "img_align_celeba_png")
 IDENTITIES = "identity_CelebA.txt"

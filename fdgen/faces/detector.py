@@ -30,7 +30,7 @@ from fdgen.contract.frame import (
 )
 from fdgen.errors import FdError, PictureError
 from fdgen.faces.landmarks import Landmarks, eye_centres
-from fdgen.io.images import resize
+from fdgen.io.pictures.images import resize
 from fdgen.runtime.native_stderr import native_stderr
 
 PROBE_PX = 256

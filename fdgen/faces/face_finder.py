@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from fdgen.arrays import Image
 from fdgen.faces.detector import Detector
-from fdgen.io.images import resize
+from fdgen.io.pictures.images import resize
 from fdgen.runtime.native_stderr import native_stderr
 
 __all__ = ["FaceFinder", "FoundFace", "find_faces"]

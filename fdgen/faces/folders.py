@@ -26,7 +26,7 @@ from fdgen.faces.sources import (
 )
 from fdgen.io.folders import recognised
 from fdgen.io.json_file import read_object
-from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_SUFFIXES, picture_format
+from fdgen.io.pictures.formats import HEAD_BYTES, PICTURE_SUFFIXES, picture_format
 from fdgen.io.regular_file import is_regular
 
 __all__ = ["CelebA", "Face", "FaceSource", "FolderFaces", "SampleFaces", "Source", "open_faces"]

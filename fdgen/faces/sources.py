@@ -14,8 +14,8 @@ from fdgen.contract.records import Reject
 from fdgen.errors import FacesError, PictureError, in_words
 from fdgen.faces.file_digests import DigestMemory, digest_files
 from fdgen.io.folders import nothing_in
-from fdgen.io.images import decode
-from fdgen.io.picture_formats import TITLES, picture_format, unreadable_detail, what_it_needs
+from fdgen.io.pictures.formats import TITLES, picture_format, unreadable_detail, what_it_needs
+from fdgen.io.pictures.images import decode
 
 MAX_BYTES = 1_000_000_000
 """No photograph is larger than this; a file that is would fill the memory of whoever reads it."""

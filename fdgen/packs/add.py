@@ -14,9 +14,9 @@ import numpy as np
 from fdgen.assets import MOST_BYTES, Asset
 from fdgen.errors import AssetError, DatasetError, PictureError, in_words
 from fdgen.io.atomic import make_folder, remove, write_whole
-from fdgen.io.images import MAX_CUTOUT_PIXELS, decode_rgba, picture_size
 from fdgen.io.inside import inside
-from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_FORMATS, picture_format
+from fdgen.io.pictures.formats import HEAD_BYTES, PICTURE_FORMATS, picture_format
+from fdgen.io.pictures.images import MAX_CUTOUT_PIXELS, decode_rgba, picture_size
 from fdgen.io.regular_file import check_regular, is_regular, read_regular
 from fdgen.occluders import OCCLUDERS
 from fdgen.occluders.imported.spec import FORMS, form_of

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fdgen.assets import MOST_BYTES, Asset, read_asset
 from fdgen.errors import AssetError, PictureError, one_line
-from fdgen.io.images import decode_rgba
+from fdgen.io.pictures.images import decode_rgba
 from fdgen.io.regular_file import read_regular
 from fdgen.occluders.imported.spec import ImportedSpec, is_imported
 from fdgen.packs.anchors import arrangement_problems, stray_anchors

@@ -26,7 +26,7 @@ from fdgen.faces.given_up import with_given_up
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
 from fdgen.io.atomic import is_temporary, naming, remove, write_whole
-from fdgen.io.contact_sheet import encode_jpeg
+from fdgen.io.pictures.contact_sheet import encode_jpeg
 from fdgen.version import __version__
 
 _SHARD_FILE = re.compile(rf"({'|'.join(SPLITS)})-\d{{5,}}\.(tar|json)")

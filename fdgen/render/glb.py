@@ -15,8 +15,8 @@ from fdgen.analysis.geometry import vertex_normals
 from fdgen.analysis.lighting import to_linear
 from fdgen.arrays import F32, F64, I32
 from fdgen.errors import AssetError, PictureError
-from fdgen.io.images import decode
 from fdgen.io.json_file import parse_json
+from fdgen.io.pictures.images import decode
 
 MAX_TRIANGLES = 200_000
 """More than a face of a few hundred pixels can show, or a renderer draw in time."""

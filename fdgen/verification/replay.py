@@ -19,7 +19,7 @@ from fdgen.errors import DatasetError, FdError
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
-from fdgen.io.images import decode_png
+from fdgen.io.pictures.images import decode_png
 from fdgen.io.storage import local_folder
 
 

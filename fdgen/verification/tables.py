@@ -15,8 +15,8 @@ from fdgen.dataset.invariants import Problem
 from fdgen.dataset.spec import sources_digest
 from fdgen.dataset.tables import REJECT_COLUMNS, manifest_batch, read_landmarks, read_manifest, read_sources
 from fdgen.errors import DatasetError, PictureError
-from fdgen.io.images import decode
 from fdgen.io.json_file import why
+from fdgen.io.pictures.images import decode
 from fdgen.io.regular_file import read_regular
 
 

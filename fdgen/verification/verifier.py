@@ -23,7 +23,7 @@ from fdgen.dataset.invariants import COVERAGE_STEP, Problem, hold_out_problems, 
 from fdgen.dataset.shards import read_receipt, read_samples, receipt_path
 from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.io.folders import mistaken
-from fdgen.io.images import decode_png
+from fdgen.io.pictures.images import decode_png
 from fdgen.pipeline.finish import shard_leaves, shard_row
 from fdgen.recipe.quotas import not_asked
 from fdgen.recipe.schema import Recipe

@@ -23,7 +23,7 @@ from fdgen.faces.given_up import GivenUp
 from fdgen.faces.identities import with_people
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import FaceSource, OnFile, Source
-from fdgen.io.images import decode_png
+from fdgen.io.pictures.images import decode_png
 from fdgen.pipeline.builder import Progress, build
 from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe

@@ -11,7 +11,7 @@ import numpy as np
 from fdgen.arrays import Image
 from fdgen.errors import FdError, PictureError
 from fdgen.io.inside import inside
-from fdgen.io.picture_formats import PICTURE_SUFFIXES
+from fdgen.io.pictures.formats import PICTURE_SUFFIXES
 from fdtrain.comparison.plan import Ask, Task
 from fdtrain.comparison.runner import Done
 from fdtrain.comparison.statistics import mean_of

@@ -18,9 +18,9 @@ import PIL.ImageOps
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError, in_words
-from fdgen.io.jpeg import decode_jpeg
-from fdgen.io.picture_door import BY_PILLOW, DAMAGE, by_opencv, by_pillow, damaged, read_header, through
-from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format
+from fdgen.io.pictures.door import BY_PILLOW, DAMAGE, by_opencv, by_pillow, damaged, read_header, through
+from fdgen.io.pictures.formats import HEAD_BYTES, TITLES, picture_format
+from fdgen.io.pictures.jpeg import decode_jpeg
 from fdtrain.run_files import write_whole
 
 Values = npt.NDArray[np.float32]

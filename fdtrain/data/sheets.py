@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from fdgen.arrays import Image
-from fdgen.io.captions import line_px, text_line, text_px_for
+from fdgen.io.pictures.captions import line_px, text_line, text_px_for
 
 GAP_PX, PAPER = 4, 255
 

@@ -20,8 +20,8 @@ import PIL.Image
 from fdgen.arrays import Image
 from fdgen.errors import PictureError, in_words
 from fdgen.io.folders import recognised
-from fdgen.io.picture_door import BY_PILLOW, DAMAGE, by_pillow, read_header
-from fdgen.io.picture_formats import PICTURE_SUFFIXES
+from fdgen.io.pictures.door import BY_PILLOW, DAMAGE, by_pillow, read_header
+from fdgen.io.pictures.formats import PICTURE_SUFFIXES
 from fdtrain.data.pictures import WHAT_IS_READ, decode_rgb, encode_png, read_file
 from fdtrain.restoration.photograph import SMALLEST_PHOTO_PX
 from fdtrain.run_files import write_bytes

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fdgen.errors import PictureError, in_words
-from fdgen.io.picture_formats import PICTURE_SUFFIXES
+from fdgen.io.pictures.formats import PICTURE_SUFFIXES
 
 _NUMBERED = re.compile(r"_mask\d+$")
 _OF_MASKS = re.compile(r"([._]mask|_mask\d+)$", re.IGNORECASE)

@@ -27,7 +27,7 @@ import numpy as np
 
 from fdgen.contract.manifest import Manifest
 from fdgen.faces.face_finder import FoundFace, find_faces
-from fdgen.io.images import decode
+from fdgen.io.pictures.images import decode
 from tests.benchmarks.face_pages import Picture, Placed, pages
 
 SIZES_PX = (40.0, 300.0)

@@ -50,7 +50,7 @@ from fdgen.faces.cache import FaceCache, default_cache_path
 from fdgen.faces.detection import Landmarks, detect, load_face
 from fdgen.faces.face import Face
 from fdgen.faces.folders import open_faces
-from fdgen.io.images import decode, resize
+from fdgen.io.pictures.images import decode, resize
 from fdgen.occluders import OCCLUDERS, Placement
 from fdgen.recipe.schema import Recipe
 from fdgen.render.scene import Scene

@@ -52,7 +52,7 @@ def measure(
     from fdgen.dataset.shards import write_shard
     from fdgen.faces.detection import load_face
     from fdgen.faces.folders import open_faces
-    from fdgen.io.images import encode_png, resize
+    from fdgen.io.pictures.images import encode_png, resize
     from fdgen.recipe.schema import Recipe
     from fdgen.render.scene import Analysis, Scene
     from fdgen.synthesis.generator import generate

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fdgen.errors import FdError
-from fdgen.io.picture_formats import PICTURE_FORMATS, what_it_needs
+from fdgen.io.pictures.formats import PICTURE_FORMATS, what_it_needs
 from tests.fuzz import mutators as m
 from tests.fuzz.mutators import BYTES, Mutator
 
@@ -294,7 +294,7 @@ def onnx(home: Path, path: Path, out: Path) -> bool:
 
 def photograph(home: Path, path: Path, out: Path) -> bool:
     """Read it as a photograph in both programs, as a picture, as a mask, and its size alone."""
-    from fdgen.io.images import decode, picture_size
+    from fdgen.io.pictures.images import decode, picture_size
     from fdtrain.data.pictures import decode_grey, decode_rgb
     from fdtrain.restoration.files import read_photo_file
 
@@ -310,7 +310,7 @@ def photograph(home: Path, path: Path, out: Path) -> bool:
 
 def member(home: Path, path: Path, out: Path) -> bool:
     """Read it as a member of a dataset in both programs."""
-    from fdgen.io.images import decode_png
+    from fdgen.io.pictures.images import decode_png
     from fdtrain.data.pictures import member_grey, member_rgb
 
     data = path.read_bytes()
@@ -344,7 +344,7 @@ def mask(home: Path, path: Path, out: Path) -> bool:
 
 def cutout_picture(home: Path, path: Path, out: Path) -> bool:
     """Prepare it as the texture of an occluder."""
-    from fdgen.io.images import decode_rgba
+    from fdgen.io.pictures.images import decode_rgba
     from fdgen.occluders.imported.texture import cutout
 
     data = path.read_bytes()

@@ -71,7 +71,7 @@ def _pictures(folder: Path) -> None:
     import cv2
     import PIL.Image
 
-    from fdgen.io.picture_formats import PICTURE_FORMATS, what_it_needs
+    from fdgen.io.pictures.formats import PICTURE_FORMATS, what_it_needs
 
     grain_HWC = np.random.default_rng(3).integers(0, 256, (96, 96, 3), np.uint8)
     photo = PIL.Image.fromarray(cv2.GaussianBlur(grain_HWC, (0, 0), 3.0))

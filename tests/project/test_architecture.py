@@ -260,7 +260,7 @@ def test_pictures_are_decoded_behind_one_door() -> None:
     guilty = [
         f"{name}:{node.lineno} {ast.unparse(node)}"
         for name, path in MODULES.items()
-        if name != "fdgen.io.picture_door"
+        if name != "fdgen.io.pictures.door"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute)
         and (
@@ -281,7 +281,8 @@ def test_only_the_codecs_know_bgr() -> None:
     guilty = [
         f"{name}: {node.attr}"
         for name, path in MODULES.items()
-        if name not in ("fdgen.io.images", "fdgen.io.jpeg", "fdgen.io.picture_door", "fdtrain.data.pictures")
+        if name
+        not in ("fdgen.io.pictures.images", "fdgen.io.pictures.jpeg", "fdgen.io.pictures.door", "fdtrain.data.pictures")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute)
         and (node.attr in ("imread", "imwrite", "imdecode", "imencode") or "BGR" in node.attr)
@@ -307,8 +308,7 @@ def test_no_print_no_assert_and_no_handler_of_everything() -> None:
 
 WRITERS = {
     "fdgen.io.lock": "a lock is a file that is there, not one that is whole",
-    "fdgen.faces.detection": "standard error of a worker, in a temporary folder",
-    "fdgen.pipeline.executors": "standard error of a worker, in a temporary folder",
+    "fdgen.faces.worker_place": "standard error of a worker, in a temporary folder",
     "fdgen.pipeline.warmup": "a mark, an empty file, beside compiled code",
     "fdgen.io.counters": "numbers of workers, in a temporary folder",
     "fdgen.runtime.scratch": "a note in a temporary folder",

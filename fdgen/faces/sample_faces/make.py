@@ -17,7 +17,7 @@ import PIL.Image
 
 from fdgen.contract.frame import CELEBA_HEIGHT_PX, CELEBA_TOP_PX, CELEBA_WIDTH_PX, quantise, warp
 from fdgen.faces.detector import Detector
-from fdgen.io.images import decode
+from fdgen.io.pictures.images import decode
 
 HERE = Path(__file__).parent
 SCALE = 2  # crops of 256 px stay sharp, and each file stays under 80 kB

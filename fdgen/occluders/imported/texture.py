@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fdgen.analysis.lighting import luminance, to_linear
 from fdgen.arrays import F32
-from fdgen.io.images import decode_rgba
+from fdgen.io.pictures.images import decode_rgba
 
 BORDER = 2
 """Transparent texels round the cut-out, so that its outline is cut by its alpha and not by the sheet's edge."""

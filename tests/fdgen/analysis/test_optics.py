@@ -12,7 +12,7 @@ from fdgen.analysis.geometry import grid_faces
 from fdgen.analysis.jpeg import estimate_quality, recompress
 from fdgen.analysis.optics import Optics, estimate_optics, grain, spread
 from fdgen.faces.folders import SampleFaces
-from fdgen.io.images import resize, through_jpeg
+from fdgen.io.pictures.images import resize, through_jpeg
 from fdgen.render.composite import composite, match_sensor
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.mesh import Material, part

@@ -22,7 +22,7 @@ from fdgen.cards.readme import bar
 from fdgen.contract.manifest import Manifest
 from fdgen.dataset.checksums import sum_problems, write_sums
 from fdgen.errors import DatasetError, RecipeError
-from fdgen.io.images import decode_png
+from fdgen.io.pictures.images import decode_png
 from fdgen.recipe.schema import Recipe
 from fdgen.verification.verifier import verify
 from tests.fdgen.dataset.test_readers import read

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fdgen.contract import frame as alignment
 from fdgen.faces.landmarks import N_POINTS, Landmarks
-from fdgen.io import images
+from fdgen.io.pictures import images
 
 Array = np.ndarray[Any, Any]
 

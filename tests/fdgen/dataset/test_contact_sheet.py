@@ -12,8 +12,8 @@ import pytest
 
 from fdgen.contract.manifest import Manifest
 from fdgen.dataset.contact_sheet import dataset_sheet, spread
-from fdgen.io.captions import line_px, text_line, text_px_for, wrapped
-from fdgen.io.contact_sheet import PAPER, contact_sheet, encode_jpeg
+from fdgen.io.pictures.captions import line_px, text_line, text_px_for, wrapped
+from fdgen.io.pictures.contact_sheet import PAPER, contact_sheet, encode_jpeg
 from tests.support.fake_build import FakeFaces, run
 
 

@@ -21,7 +21,7 @@ from fdgen.dataset.checksums import sum_problems
 from fdgen.errors import DatasetError, MixingError
 from fdgen.exporters.coco import run_lengths
 from fdgen.exporters.exporter import FORMATS, export
-from fdgen.io.images import decode_png
+from fdgen.io.pictures.images import decode_png
 from tests.fdgen.dataset.test_readers import read
 from tests.support.fake_build import STRATIFIED, FakeFaces, digests, run
 from tests.support.serving import serving

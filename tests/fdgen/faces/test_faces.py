@@ -18,7 +18,7 @@ import pytest
 from fdgen.errors import FacesError, PictureError
 from fdgen.faces import folders
 from fdgen.faces.folders import CelebA, FolderFaces, SampleFaces, Source, open_faces
-from fdgen.io import images
+from fdgen.io.pictures import images
 
 
 def _picture(seed: int, size: tuple[int, int] = (40, 30), kind: str = "JPEG", **options: Any) -> bytes:

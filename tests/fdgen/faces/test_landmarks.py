@@ -28,7 +28,7 @@ from fdgen.errors import FdError
 from fdgen.faces.detection import FaceCache, Landmarks, detect, detector_version, load_face
 from fdgen.faces.folders import SAMPLES, FaceSource, FolderFaces, SampleFaces, Source, open_faces
 from fdgen.faces.landmarks import eye_centres
-from fdgen.io.images import decode, encode_png, resize
+from fdgen.io.pictures.images import decode, encode_png, resize
 from tests.support.paths import ROOT
 
 Array = np.ndarray[Any, Any]

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdgen.errors import PictureError
-from fdgen.io import images
+from fdgen.io.pictures import images
 
 RED, BLUE = (220, 30, 40), (20, 60, 200)
 

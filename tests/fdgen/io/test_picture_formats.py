@@ -13,8 +13,8 @@ import pytest
 
 from fdgen.errors import PictureError
 from fdgen.faces.folders import FolderFaces
-from fdgen.io import images, jpeg, picture_formats
-from fdgen.io.picture_formats import HEAD_BYTES, PICTURE_FORMATS, PICTURE_SUFFIXES, picture_format, pillow_formats
+from fdgen.io.pictures import formats, images, jpeg
+from fdgen.io.pictures.formats import HEAD_BYTES, PICTURE_FORMATS, PICTURE_SUFFIXES, picture_format, pillow_formats
 from fdtrain.data.pictures import decode_grey
 from fdtrain.restoration.files import read_photo_file
 from tests.support.sets import smooth_face
@@ -93,12 +93,12 @@ def test_decoding_is_the_same_each_time_and_upright(tmp_path: Path, name: str) -
 @pytest.fixture
 def without_readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine on which neither pillow-heif nor a Pillow with AVIF is installed."""
-    picture_formats._reads.cache_clear()
+    formats._reads.cache_clear()
     found = importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pillow_heif" else found(name))
     monkeypatch.setattr("PIL.features.check", lambda feature: False)
     yield
-    picture_formats._reads.cache_clear()
+    formats._reads.cache_clear()
 
 
 @pytest.mark.usefixtures("without_readers")

@@ -14,7 +14,7 @@ import pytest
 
 from fdgen.analysis.lighting import FaceLight
 from fdgen.assets import Asset, AssetLibrary
-from fdgen.io.images import decode_rgba
+from fdgen.io.pictures.images import decode_rgba
 from fdgen.occluders import Placement, occluder_of
 from fdgen.occluders.imported.drape import thin_plate
 from fdgen.occluders.imported.mesh import similarity

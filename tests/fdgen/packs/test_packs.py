@@ -17,7 +17,7 @@ import pytest
 from fdgen.assets import AssetLibrary
 from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.errors import AssetError, PictureError
-from fdgen.io.images import decode_rgba
+from fdgen.io.pictures.images import decode_rgba
 from fdgen.packs.add import Addition, add_asset
 from fdgen.packs.check import check_pack
 from fdgen.packs.library import LibraryLoader, open_library, read_pack, write_index

@@ -14,7 +14,7 @@ from torch import nn
 
 from fdgen.arrays import Image
 from fdgen.errors import FdError
-from fdgen.io.captions import line_px, text_px_for
+from fdgen.io.pictures.captions import line_px, text_px_for
 from fdtrain.data.pictures import pasted
 from fdtrain.data.sheets import sheet
 from fdtrain.data.triplets import TripletDataset

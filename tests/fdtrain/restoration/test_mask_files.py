@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fdgen.errors import PictureError
-from fdgen.io.picture_formats import PICTURE_SUFFIXES
+from fdgen.io.pictures.formats import PICTURE_SUFFIXES
 from fdtrain.restoration.mask_files import MaskFolder, is_named_as_mask, looked_for
 
 

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import PIL.Image
 
 from fdgen.errors import PictureError
-from fdgen.io.picture_formats import HEAD_BYTES, TITLES, picture_format, pillow_formats, refuse_unreadable
-from fdgen.io.picture_headers import CHEAP_BYTES, SIZES, Size, fills_too_little, plain_png, unpacks_to_more
+from fdgen.io.pictures.formats import HEAD_BYTES, TITLES, picture_format, pillow_formats, refuse_unreadable
+from fdgen.io.pictures.headers import CHEAP_BYTES, SIZES, Size, fills_too_little, plain_png, unpacks_to_more
 
 MAX_PIXELS = 120_000_000
 """More pixels than this are refused unread: a few kilobytes of file can unpack to gigabytes."""

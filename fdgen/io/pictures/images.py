@@ -1,6 +1,6 @@
 """Pictures to arrays and back: any photograph in, RGB uint8 HWC; PNG out.
 
-OpenCV's channel order, BGR, exists only in this module. JPEG itself is read by `fdgen.io.jpeg`.
+OpenCV's channel order, BGR, exists only in this module. JPEG itself is read by `fdgen.io.pictures.jpeg`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import PIL.Image
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
-from fdgen.io.jpeg import decode_jpeg
-from fdgen.io.picture_door import DAMAGE, MAX_PIXELS, by_opencv, by_pillow, read_header, through
+from fdgen.io.pictures.door import DAMAGE, MAX_PIXELS, by_opencv, by_pillow, read_header, through
+from fdgen.io.pictures.jpeg import decode_jpeg
 from fdgen.runtime.native_stderr import native_stderr
 
 MAX_CUTOUT_PIXELS = 25_000_000

@@ -13,7 +13,7 @@ import numpy as np
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
-from fdgen.io.picture_door import by_opencv
+from fdgen.io.pictures.door import by_opencv
 from fdgen.runtime.native_stderr import native_stderr
 
 _BEFORE_END = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")

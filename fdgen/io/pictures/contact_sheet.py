@@ -11,7 +11,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from fdgen.arrays import Image
-from fdgen.io.captions import line_px, text_line, text_px_for, wrapped
+from fdgen.io.pictures.captions import line_px, text_line, text_px_for, wrapped
 
 GAP_PX = 4
 PAPER = 255

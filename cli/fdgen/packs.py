@@ -43,12 +43,12 @@ def add(
 
     Anchor points are guessed from its outline; they stand in a TOML file beside the copy, to be edited.
     """
-    from fdgen.occluders import OCCLUDERS
+    from fdgen.kinds import KINDS
     from fdgen.occluders.imported.spec import FORMS
     from fdgen.packs.add import Addition, add_asset
     from fdgen.packs.check import check_pack
 
-    refuse_unknown("--kind", [kind], list(OCCLUDERS))
+    refuse_unknown("--kind", [kind], list(KINDS))
     refuse_unknown("--form", [form] if form else [], FORMS)
     asset = add_asset(pack, file, Addition(kind, asset_id, title, licence, origin, form, held_out))
     emit(asset.id)

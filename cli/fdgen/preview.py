@@ -65,11 +65,12 @@ def command(
         from fdgen.dataset.contact_sheet import TRIPLE, described, samples_sheet
         from fdgen.errors import FacesError
         from fdgen.io.pictures.images import resize
+        from fdgen.kinds import KINDS
         from fdgen.pipeline.preview import trial
 
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
     if kind is not None:
-        names = [name for name, _ in resolved.kinds]
+        names = [*KINDS]
         refuse_unknown("--kind", [kind], names)
         only = [f"kinds.{name}={1.0 if name == kind else 0.0}" for name in names]
         only += ["several.two=0", "several.three=0"]

@@ -21,9 +21,6 @@ from fdgen.analysis.hair_colours import Colours
 from fdgen.analysis.person_segmentation import find_person
 from fdgen.arrays import F32, Bools, Image
 
-UNDER_HAIR = frozenset({"sunglasses", "eyeglasses", "mask", "scarf"})
-"""Kinds that are put on under the hair. Hands and what they hold lie over it, and so does a hat."""
-
 STATES = ("none", "measured", "unsure")
 _LEVELS = 15
 

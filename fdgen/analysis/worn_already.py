@@ -16,20 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import F32, Image
+from fdgen.kinds import kind_of
 
 WORN = ("eyewear", "mask", "hat")
 """What is told; of eyewear sunglasses too, of hats also caps, hoods and helmets. Hands before the face are not: neither
 this classifier nor MediaPipe's palm detector tells them from faces well enough to act on (see `models/worn.md`)."""
-
-IN_THE_WAY: Mapping[str, frozenset[str]] = {
-    "sunglasses": frozenset({"eyewear"}),
-    "eyeglasses": frozenset({"eyewear"}),
-    "mask": frozenset({"mask"}),
-    "scarf": frozenset({"mask"}),
-    "cup": frozenset({"mask"}),  # nobody drinks through cloth
-    "hat": frozenset({"hat"}),
-}
-"""What a face must not wear for an occluder of a kind to be put on it; a kind that is not here goes with everything."""
 
 SIZE_PX, CELL_PX, BINS = 96, 8, 9
 _BLOCKS = SIZE_PX // CELL_PX - 1
@@ -79,7 +70,7 @@ def worn_by(attributes: Iterable[str] | None, seen: Iterable[str]) -> tuple[str,
 def fits(kinds: Iterable[str], worn: Iterable[str]) -> bool:
     """Tell whether nothing worn stands in the way of occluders of these kinds."""
     taken = set(worn)
-    return not any(IN_THE_WAY.get(kind, frozenset()) & taken for kind in kinds)
+    return not any(taken.intersection(kind_of(kind).excluded_by) for kind in kinds)
 
 
 def features(clean_HWC: Image) -> F32:

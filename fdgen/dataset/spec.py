@@ -24,13 +24,16 @@ _EXAMPLES = 3
 def make_spec(
     recipe: Recipe, count: int | None, sources: Sequence[Source], assets: Mapping[str, str], detector: str
 ) -> dict[str, Any]:
-    """Return the fields of dataset.json that say what is asked. `assets` is the sha256 of each asset by its id."""
+    """Return the fields of dataset.json that say what is asked for. `assets` is the sha256 of each asset by its id.
+
+    Of those, the spec names the assets of the kinds that the recipe names.
+    """
     return {
         "schema": SCHEMA,
         "recipe": recipe.as_dict(),
         "count": count,
         "sources": {"count": len(sources), "digest": sources_digest(sources)},
-        "assets": dict(sorted(assets.items())),
+        "assets": dict(sorted(recipe.assets_asked(assets).items())),
         "landmarks": detector,
         "generator": GENERATOR_VERSION,
     }

@@ -24,7 +24,7 @@ from fdgen.exporters.folder import ExportFolder
 from fdgen.faces.licences import terms_of
 from fdgen.io.pictures.images import decode_png
 from fdgen.io.regular_file import open_regular
-from fdgen.recipe.schema import Kinds
+from fdgen.kinds import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +148,7 @@ def categories(labels: set[str]) -> list[dict[str, Any]]:
     >>> [one["name"] for one in categories({"mask", "hand+mask"})][-1]
     'hand+mask'
     """
-    kinds = [*Kinds.model_fields]
+    kinds = [*KINDS]
     singles = [{"id": number, "name": kind, "supercategory": "occluder"} for number, kind in enumerate(kinds, 1)]
     together = sorted(labels - set(kinds))
     return singles + [

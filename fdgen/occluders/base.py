@@ -45,7 +45,7 @@ class Placement:
 
 
 class Occluder(Protocol):
-    """A kind of occluder. Adding one is a new file here and a line in `fdgen.occluders.OCCLUDERS`."""
+    """A kind of occluder. Adding one is a new module in this folder and a row in `fdgen.kinds`."""
 
     @property
     def kind(self) -> str:

@@ -18,15 +18,13 @@ from fdgen.io.inside import inside
 from fdgen.io.pictures.formats import HEAD_BYTES, PICTURE_FORMATS, picture_format
 from fdgen.io.pictures.images import MAX_CUTOUT_PIXELS, decode_rgba, picture_size
 from fdgen.io.regular_file import check_regular, is_regular, read_regular
-from fdgen.occluders import OCCLUDERS
-from fdgen.occluders.imported.spec import FORMS, form_of
+from fdgen.kinds import KINDS, kind_of
+from fdgen.occluders.imported.spec import FORMS
 from fdgen.packs.anchors import guess_in_mesh, guess_in_picture
 from fdgen.packs.library import INDEX, index_text, read_pack
 from fdgen.render.glb import read_glb
 
 _SUFFIXES = {one.name: one.suffixes[0] for one in PICTURE_FORMATS}
-_TINTED = 0.12
-"""Alpha from which a lens of sunglasses is there, as `least_alpha` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def add_asset(pack: Path, file: Path, wanted: Addition) -> Asset:
         data = read_regular(file, most_bytes=MOST_BYTES)
     except OSError as error:
         raise AssetError(f"{file} cannot be read: {in_words(error)}", hint="name a picture or a .glb file") from error
-    form = wanted.form or form_of(wanted.kind)
+    form = wanted.form or kind_of(wanted.kind).form
     anchors: Mapping[str, tuple[float, ...]]
     is_mesh = data[:4] == b"glTF" or file.suffix.lower() in (".glb", ".gltf")
     if is_mesh:
@@ -120,8 +118,8 @@ def _take_back(fresh: Sequence[Path]) -> None:
 
 def _names(file: Path, wanted: Addition) -> tuple[str, str]:
     """Return the id of the asset, and the name of its files without suffix."""
-    if wanted.kind not in OCCLUDERS:
-        raise AssetError(f"there is no kind {wanted.kind!r}", hint=f"known are {', '.join(OCCLUDERS)}")
+    if wanted.kind not in KINDS:
+        raise AssetError(f"there is no kind {wanted.kind!r}", hint=f"known are {', '.join(KINDS)}")
     if wanted.form is not None and wanted.form not in FORMS:
         raise AssetError(f"there is no form {wanted.form!r}", hint=f"known are {', '.join(FORMS)}")
     text = wanted.id if wanted.id is not None else file.stem
@@ -152,7 +150,7 @@ def _anchors_of_picture(data: bytes, file: Path, kind: str, form: str) -> Mappin
                 hint="shrink it first: 1,000 px across are plenty",
             )
     alpha = np.ascontiguousarray(decode_rgba(data, name=str(file))[..., 3])
-    least = _TINTED if kind == "sunglasses" else 0.5
+    least = kind_of(kind).least_alpha
     present = alpha >= round(255 * least)
     if not present.any():
         raise PictureError(f"{file} is transparent all over", reason="empty-alpha", hint="save the cut-out again")
@@ -227,8 +225,8 @@ def _table(
         tall = abs(anchors["chin"][1] - anchors["nose"][1])
         if across > 1.6 * tall:  # on a head, cheeks turn away and the cloth looks narrower
             more[0] = ("view", '"flat"', more[0][2])
-    if form == "drape" and wanted.kind != "mask":
-        more[1] = ("straps", '"none"', more[1][2])
+    if form == "drape":
+        more[1] = ("straps", f'"{kind_of(wanted.kind).straps}"', more[1][2])
     if is_mesh:
         more = [line for line in more if line[0] in ("straps", "specular", "gloss", "places", "width_cm", "turn_deg")]
     else:

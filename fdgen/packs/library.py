@@ -16,7 +16,7 @@ from fdgen.errors import AssetError
 from fdgen.io.atomic import write_whole
 from fdgen.io.folders import nothing_in
 from fdgen.io.regular_file import is_regular
-from fdgen.occluders import OCCLUDERS
+from fdgen.kinds import KINDS
 from fdgen.occluders.imported.spec import ImportedSpec, is_imported
 
 INDEX = "index.json"
@@ -71,10 +71,10 @@ def read_pack(pack: Path, *, indexed: bool = True) -> AssetLibrary:
 
 def refuse_unfit(asset: Asset) -> None:
     """Raise `AssetError` where an asset of a pack can't be worn: another id or kind than there is, no anchors."""
-    if asset.kind not in OCCLUDERS:
+    if asset.kind not in KINDS:
         raise AssetError(
             f"the asset {asset.id} is of the kind {asset.kind!r}, which there is not",
-            hint=f"known are {', '.join(OCCLUDERS)}",
+            hint=f"known are {', '.join(KINDS)}",
         )
     if not asset.id.startswith(f"{asset.kind}-"):
         raise AssetError(

@@ -5,41 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AfterValidator, model_validator
 
+from fdgen.kinds import kind_of
 from fdgen.settings.values import Names, Section, Share
 
 Outfit = tuple[str, ...]
 """The kinds that one face wears, the lowest layer first."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Worn:
-    """Where a kind is worn, and how high: two kinds of one place exclude each other, a higher one lies over a lower."""
-
-    places: frozenset[str]
-    height: int
-
-
-_WORN = {
-    kind: _Worn(frozenset(places.split()), height)
-    for kind, places, height in (
-        ("mask", "mouth", 1),
-        ("scarf", "mouth", 2),
-        ("eyeglasses", "eyes", 3),  # temples run over the loops of a mask, the bridge over its upper edge
-        ("sunglasses", "eyes", 3),
-        ("hat", "crown", 4),
-        ("phone", "held", 5),
-        ("microphone", "held", 5),
-        ("cup", "held mouth", 5),  # nobody drinks through a mask
-        ("hand", "held", 6),
-        ("shape", "", 7),
-    )
-}
-_OTHER_HEIGHT = 4
 
 
 def _pairs(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -101,13 +75,8 @@ def outfits(shares: Mapping[str, float], several: Several) -> dict[Outfit, float
 
 
 def _go_together(one: str, other: str, never: Sequence[str]) -> bool:
-    return not _worn(one).places & _worn(other).places and label((one, other)) not in never
-
-
-def _worn(kind: str) -> _Worn:
-    """Return where a kind is worn; one that is not named here goes with every other, as high as a hat."""
-    return _WORN.get(kind, _Worn(frozenset((kind,)), _OTHER_HEIGHT))
+    return not {*kind_of(one).parts} & {*kind_of(other).parts} and label((one, other)) not in never
 
 
 def _order(kind: str) -> tuple[int, str]:
-    return _worn(kind).height, kind
+    return kind_of(kind).height, kind

@@ -11,10 +11,13 @@ from typing import Any
 
 from fdgen.errors import RecipeError, in_words
 from fdgen.io.toml_file import read_toml
+from fdgen.kinds import KINDS, weight_lines
 from fdgen.settings.suggestion import did_you_mean
 from fdgen.settings.toml import merged, split_override, value_of
 
 RECIPES_DIR = Path(__file__).parent / "builtin"
+_WEIGHTS = "# a line a kind: the weights of fdgen/kinds.py"
+"""The line of a built-in recipe that stands for those weights."""
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -23,8 +26,9 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def recipe_text(name: str) -> str:
-    """Return the file of a built-in recipe, comments and all."""
-    return _find(name).read_text(encoding="utf-8")
+    """Return a built-in recipe as TOML, with its comments and the weight of each kind."""
+    path = _find(name)
+    return path.read_text(encoding="utf-8").replace(_WEIGHTS, "\n".join(weight_lines(path.stem)))
 
 
 def read_recipe(
@@ -40,6 +44,7 @@ def read_recipe(
     shape = {"": frozenset(values)} | {
         key: frozenset(table) for key, table in values.items() if isinstance(table, dict)
     }
+    shape["kinds"] = frozenset(KINDS)  # the default recipe names only those that it draws
     if path != default:
         own = _parse(path)
         _check_keys(own, shape, f"{path}: ")
@@ -76,6 +81,8 @@ def _find(path_or_name: str | Path) -> Path:
 
 
 def _parse(path: Path) -> dict[str, Any]:
+    if path.parent == RECIPES_DIR:
+        return tomllib.loads(recipe_text(path.stem))
     try:
         return read_toml(path)
     except OSError as error:

@@ -12,10 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, RootModel, ValidationError, model_validator
 
 from fdgen.contract.digests import digest_json
 from fdgen.errors import RecipeError
+from fdgen.kinds import KINDS
 from fdgen.recipe.combinations import Outfit, Several, outfits
 from fdgen.recipe.files import read_recipe, recipe_names, recipe_text
 from fdgen.recipe.strata import Strata
@@ -40,29 +41,28 @@ __all__ = [
 ]
 
 
-class Kinds(Section):
-    """How often each kind of occluder is drawn, as weights."""
+def _kinds(weights: dict[str, float]) -> dict[str, float]:
+    for kind in weights:
+        if kind not in KINDS:
+            raise ValueError(f"has {kind!r}, which is no kind of this version{guess(kind, KINDS)}")
+    if not any(weights.values()):
+        raise ValueError("must have at least one weight above 0, got only zeros")
+    kept = {kind for kind, weight in weights.items() if weight > 0 or KINDS[kind].since_ten}
+    return {kind: weights[kind] for kind in KINDS if kind in kept}
 
-    sunglasses: Weight
-    mask: Weight
-    hand: Weight
-    eyeglasses: Weight
-    scarf: Weight
-    cup: Weight
-    microphone: Weight
-    hat: Weight
-    phone: Weight
-    shape: Weight
 
-    @model_validator(mode="after")
-    def _one_kindat_least(self) -> Kinds:
-        if not any(weight for _, weight in self):
-            raise ValueError("must have at least one weight above 0, got only zeros")
-        return self
+class Kinds(RootModel[Annotated[dict[str, Weight], AfterValidator(_kinds)]]):
+    """How often each kind of occluder is drawn: weights by kind, in the order of `fdgen.kinds`; 0 for one not named.
+
+    A weight of 0 is kept for the kinds that recipes named before one could be absent, and dropped for any other: so a
+    recipe, its digest and the datasets made with it stay what they are when a kind is added.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
 
     def shares(self) -> dict[str, float]:
         """Return the probability of each kind that is drawn at all; they add up to 1."""
-        weights = {name: weight for name, weight in self if weight > 0}
+        weights = {name: weight for name, weight in self.root.items() if weight > 0}
         total = math.fsum(weights.values())
         return {name: weight / total for name, weight in weights.items()}
 
@@ -197,12 +197,11 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         """Check what no part can by itself."""
-        known = type(self.kinds).model_fields
         for pair in self.several.never:
             for kind in pair.split("+"):
-                if kind not in known:
-                    raise ValueError(f"several.never names no kind {kind!r}{did_you_mean(kind, known)}")
-        self.strata.check(known, (self.coverage.min, self.coverage.max), self.pose.max_yaw_deg)
+                if kind not in KINDS:
+                    raise ValueError(f"several.never names no kind {kind!r}{did_you_mean(kind, KINDS)}")
+        self.strata.check(KINDS, (self.coverage.min, self.coverage.max), self.pose.max_yaw_deg)
         self.outfits()
         return self
 
@@ -217,7 +216,10 @@ class Recipe(Section):
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """Make a recipe of what `as_dict` gave, such as the `recipe` of a dataset.json; every value must be there."""
+        """Make a recipe of what `as_dict` gave, such as the `recipe` of a dataset.json.
+
+        Every value must be there, but for kinds: one that is absent is not drawn.
+        """
         return cls._validated(values, "", ())
 
     @classmethod
@@ -245,6 +247,14 @@ class Recipe(Section):
                     f"the recipe draws the kind {kind!r}, and leaves no asset of it to wear",
                     hint=f"widen assets.include, or set kinds.{kind}=0",
                 )
+
+    def assets_asked(self, digests: Mapping[str, str]) -> dict[str, str]:
+        """Return those assets, of digests by id, whose kind the recipe names: the others are nothing to its datasets.
+
+        So a dataset is asked for by the same `spec_id` when a kind is added with shapes of its own.
+        """
+        named = tuple(f"{kind}-" for kind in self.kinds.root)
+        return {asset_id: sha256 for asset_id, sha256 in digests.items() if asset_id.startswith(named)}
 
     def outfits(self) -> dict[Outfit, float]:
         """Return the probability of each outfit: the kinds that a face wears, the lowest layer first."""

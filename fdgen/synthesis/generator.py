@@ -8,7 +8,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from fdgen.analysis.hair import UNDER_HAIR
 from fdgen.analysis.worn_already import fits, worn_by
 from fdgen.arrays import Image
 from fdgen.assets import Asset, AssetLibrary
@@ -16,6 +15,7 @@ from fdgen.contract.digests import canonical_json
 from fdgen.contract.records import Reject, SampleRecord, Triplet, sample_key
 from fdgen.errors import AssetError
 from fdgen.faces.face import Face
+from fdgen.kinds import kind_of
 from fdgen.occluders import Placement, occluder_of
 from fdgen.recipe.combinations import Outfit
 from fdgen.recipe.schema import Recipe
@@ -123,7 +123,7 @@ def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetL
         asset = library[placement.asset_id]
         layer = occluder_of(asset).render(scene, placement, asset)
         layer = match_sensor(layer, scene.analysis.optics, placement.grain_seed)
-        if scene.analysis.hair.state == "measured" and placement.kind in UNDER_HAIR:
+        if scene.analysis.hair.state == "measured" and kind_of(placement.kind).under_hair:
             layer = under_hair(layer, scene.hair_HW)  # as blurred as the photograph is: after the sensor
         layers.append(layer)
     return layers

@@ -175,6 +175,17 @@ class _Check:
         self.complain(name, "replay", f"no sample can be rendered again: {why}")
         return None
 
+    def recipe(self, dataset: Mapping[str, Any] | None) -> Recipe | None:
+        """Return the recipe of a dataset; None, and a problem, where it cannot be read."""
+        if dataset is None:
+            return None
+        try:
+            return Recipe.from_dict(dataset["recipe"])
+        except RecipeError as error:
+            message = f"its recipe cannot be read, so no sample is compared with what it asks for: {error.message}"
+            self.complain("dataset.json", "recipe", message)
+            return None
+
     def samples(
         self,
         receipts: Sequence[ShardReceipt],
@@ -183,7 +194,7 @@ class _Check:
         pool: ThreadPoolExecutor,
     ) -> Iterator[int]:
         """Check every byte of every shard, and the pixels of every sample whose bytes are right; yield how many."""
-        recipe = _recipe(dataset)
+        recipe = self.recipe(dataset)
         waiting: deque[Future[list[Problem]]] = deque()
         done = 0
         for receipt in receipts:
@@ -322,14 +333,6 @@ def _record_problems(file: str, record: SampleRecord, recipe: Recipe | None) -> 
     elif (why := not_asked(recipe, record)) is not None:
         problems.append(Problem(file, record.key, "strata", why))
     return problems
-
-
-def _recipe(dataset: Mapping[str, Any] | None) -> Recipe | None:
-    """Return the recipe of a dataset; None where it is not known, and with it what it asks for."""
-    try:
-        return None if dataset is None else Recipe.from_dict(dataset["recipe"])
-    except RecipeError:
-        return None
 
 
 def _shard_order(name: str) -> tuple[int, str]:

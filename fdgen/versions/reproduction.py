@@ -97,7 +97,7 @@ def reproduce(
         steps = replace(steps, detect=_Given(given, steps.detect, cache), detector_version=named)
         cache = None  # it keeps analyses by the detector's version: those of landmarks from a file are none of its own
     sources = with_people(recipe.faces.identity, faces).sources(on_file)
-    digests, detector = steps.load_library().digests(), steps.detector_version()
+    digests, detector = recipe.assets_asked(steps.load_library().digests()), steps.detector_version()
     findings = findings_of(lock, recipe, sources, digests, detector, given=landmarks is not None)
     if any(one.asked for one in findings) and not anyway:
         return Reproduction(lock, findings, None)

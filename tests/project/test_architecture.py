@@ -31,7 +31,7 @@ MOST_LINES = 400
 
 FLOORS: Mapping[str, tuple[str, ...]] = {
     "fdgen": (
-        "errors version arrays",
+        "errors version arrays kinds",
         "runtime",
         "io settings",
         "contract",

@@ -9,6 +9,7 @@ from typing import Any
 
 from fdgen.assets import Asset
 from fdgen.errors import AssetError
+from fdgen.kinds import kind_of
 
 ANCHORS: Mapping[str, tuple[str, ...]] = {
     "drape": ("nose", "left_top", "right_top", "left_bottom", "right_bottom", "chin"),
@@ -18,7 +19,6 @@ ANCHORS: Mapping[str, tuple[str, ...]] = {
 """The named points of each form. Left and right are the viewer's."""
 
 FORMS = tuple(ANCHORS)
-_FORM_OF_KIND = {"mask": "drape", "scarf": "drape", "sunglasses": "plate", "eyeglasses": "plate"}
 
 PLACES = ("mouth", "nose", "chin", "left_cheek", "right_cheek", "left_eye", "right_eye", "forehead", "top")
 """Where a card may be held."""
@@ -72,7 +72,7 @@ _NUMBERS: Mapping[str, tuple[float, float, float]] = {
     "specular": (0.01, 0.0, 1.0),
     "gloss": (12.0, 1.0, 200.0),
     "mirror": (0.0, 0.0, 1.0),  # chance that a card is worn as its mirror image
-    "least_alpha": (0.5, 0.01, 0.99),  # what is more transparent is not there; a tinted lens is
+    "least_alpha": (0.5, 0.01, 0.99),  # what is more transparent is not there; its kind may say another default
 }
 _FILES = ("picture", "mesh")
 _LIMITS = {"side_deg": (20.0, 100.0), "width": (0.3, 3.0), "curve_cm": (4.0, 1e4), "top": (-3.0, 12.0)}
@@ -100,7 +100,7 @@ class ImportedSpec:
     def of(cls, asset: Asset) -> ImportedSpec:
         """Read it; raise `AssetError` for what is missing, unknown, or out of its range."""
         shape = asset.shape
-        form = _word(asset, "form", FORMS, form_of(asset.kind))
+        form = _word(asset, "form", FORMS, kind_of(asset.kind).form)
         named = [key for key in _FILES if key in shape]
         if len(named) != 1 or shape[named[0]] not in asset.files:
             raise _wrong(asset, "must name one of its files as `picture` or as `mesh`")
@@ -118,7 +118,7 @@ class ImportedSpec:
             file=shape[named[0]],
             is_mesh=is_mesh,
             view=_word(asset, "view", WORDS["view"], "worn"),
-            straps=_word(asset, "straps", WORDS["straps"], "ears" if asset.kind == "mask" else "none"),
+            straps=_word(asset, "straps", WORDS["straps"], kind_of(asset.kind).straps),
             keep_thin=keep_thin,
             places=tuple(places),
             numbers={key: _number(asset, key) for key in _NUMBERS},
@@ -130,11 +130,6 @@ class ImportedSpec:
 def is_imported(asset: Asset) -> bool:
     """Tell whether an asset is a picture or a mesh of somebody's own, and no shape that we draw."""
     return any(key in asset.shape for key in _FILES)
-
-
-def form_of(kind: str) -> str:
-    """Return the form that a kind has unless its asset says otherwise."""
-    return _FORM_OF_KIND.get(kind, "card")
 
 
 def _wrong(asset: Asset, what: str) -> AssetError:
@@ -154,8 +149,8 @@ def _is_number(value: Any) -> bool:
 
 def _number(asset: Asset, key: str) -> float:
     default, least, most = _NUMBERS[key]
-    if key == "least_alpha" and asset.kind == "sunglasses":
-        default = 0.12
+    if key == "least_alpha":
+        default = kind_of(asset.kind).least_alpha
     value = asset.shape.get(key, default)
     if not _is_number(value) or not least <= value <= most:
         raise _wrong(asset, f"has {key} {value!r}, which is not in [{least:g}, {most:g}]")

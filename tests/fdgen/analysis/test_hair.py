@@ -12,11 +12,12 @@ import pytest
 from fdgen.analysis import person_segmentation
 from fdgen.analysis.face_grid import GRID_PX, FaceGrid
 from fdgen.analysis.geometry import fit_pose
-from fdgen.analysis.hair import STATES, UNDER_HAIR, Hair, find_hair
+from fdgen.analysis.hair import STATES, Hair, find_hair
 from fdgen.assets import AssetLibrary
 from fdgen.contract.records import SampleRecord, Triplet
 from fdgen.errors import FdError
 from fdgen.faces.face import Face
+from fdgen.kinds import KINDS
 from fdgen.occluders import OCCLUDERS
 from fdgen.recipe.schema import Recipe
 from fdgen.render.composite import composite, under_hair
@@ -43,7 +44,7 @@ def made(*arguments: object, **named: object) -> Triplet:
     return triplet
 
 
-@pytest.mark.parametrize("kind", sorted(UNDER_HAIR & OCCLUDERS.keys()))
+@pytest.mark.parametrize("kind", [row.name for row in KINDS.values() if row.under_hair])
 def test_hair_hides_what_is_put_under_it_and_the_law_of_the_blend_holds(kind: str) -> None:
     face = scenes.face()
     left = np.zeros((GRID_PX, GRID_PX))
@@ -61,7 +62,7 @@ def test_hair_hides_what_is_put_under_it_and_the_law_of_the_blend_holds(kind: st
     assert np.array_equal(hidden.occluded_HWC[outside], hidden.clean_HWC[outside])
 
 
-@pytest.mark.parametrize("kind", sorted(OCCLUDERS.keys() - UNDER_HAIR))
+@pytest.mark.parametrize("kind", [row.name for row in KINDS.values() if not row.under_hair])
 def test_a_hand_lies_over_hair(kind: str) -> None:
     face = scenes.face()
     everywhere = np.full((GRID_PX, GRID_PX), 15)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from fdgen.analysis.worn_already import IN_THE_WAY, WORN, find_worn, fits, worn_by
+from fdgen.analysis.worn_already import WORN, find_worn, fits, worn_by
 from fdgen.assets import AssetLibrary
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import ADDED, Reject, SampleRecord, Triplet
@@ -18,6 +18,7 @@ from fdgen.dataset.tables import MANIFEST, read_manifest
 from fdgen.errors import RecipeError
 from fdgen.faces.face import Face
 from fdgen.faces.folders import SampleFaces
+from fdgen.kinds import KINDS
 from fdgen.occluders import OCCLUDERS
 from fdgen.recipe.schema import FaceChoice, Recipe
 from fdgen.render.scene import Analysis, Scene
@@ -43,7 +44,7 @@ def wearing(face: Face, *worn: str) -> Analysis:
 
 
 def test_every_kind_that_is_told_stands_in_some_occluders_way() -> None:
-    assert set().union(*IN_THE_WAY.values()) == set(WORN)
+    assert {name for row in KINDS.values() for name in row.excluded_by} == set(WORN)
 
 
 @pytest.mark.parametrize("worn", WORN)
@@ -56,7 +57,7 @@ def test_nothing_is_put_where_something_is_worn(worn: str) -> None:
         assert isinstance(made, Triplet)
         assert made.record.worn == (worn,)
         drawn |= set(made.record.kinds)
-    assert not [kind for kind in drawn if worn in IN_THE_WAY.get(kind, ())]
+    assert not [kind for kind in drawn if worn in KINDS[kind].excluded_by]
     assert drawn, "the other kinds are still drawn"
 
 

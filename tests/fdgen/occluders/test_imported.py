@@ -15,10 +15,10 @@ import pytest
 from fdgen.analysis.lighting import FaceLight
 from fdgen.assets import Asset, AssetLibrary
 from fdgen.io.pictures.images import decode_rgba
+from fdgen.kinds import kind_of
 from fdgen.occluders import Placement, occluder_of
 from fdgen.occluders.imported.drape import thin_plate
 from fdgen.occluders.imported.mesh import similarity
-from fdgen.occluders.imported.spec import form_of
 from fdgen.occluders.imported.texture import WHITE_ROWS, cutout
 from fdgen.packs.anchors import guess_in_mesh, guess_in_picture
 from fdgen.render.glb import read_glb
@@ -32,7 +32,7 @@ Pictures = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.ui
 
 def asset(kind: str, data: bytes, **shape: Any) -> Asset:
     """Return an asset as `fdgen assets add` would make it."""
-    is_mesh, form = data[:4] == b"glTF", form_of(kind)
+    is_mesh, form = data[:4] == b"glTF", kind_of(kind).form
     if is_mesh:
         anchors = guess_in_mesh(read_glb(data, "it").vertices, form)
     else:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fdtrain.metrics.registry import optional
+
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
-from ..shared.model_options import MEASURES, REFERENCES, _references, device_option, masker_option, measures_option
+from ..shared.model_options import REFERENCES, _references, device_option, masker_option, measures_option
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.progress import Stages
 from .evaluate_masks import measure_masks, refuse_for_masks
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     metavar="NAME,...",
     help=f"What to compare with: all, none, or some of {', '.join(REFERENCES)}.",
 )
-@measures_option(MEASURES)
+@measures_option(optional())
 @click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, metavar="N", help="Of the models.")
 @device_option
 @click.option("--verify", is_flag=True, help="Compare every byte read with the dataset's digests.")

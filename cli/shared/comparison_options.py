@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fdtrain.metrics.registry import optional
+
 from .model_options import device_option, measures_option
 
 if TYPE_CHECKING:
     from fdtrain.comparison.plan import Ask
-
-PICTURE_MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity")
-"""As the library has them: the help must not import it."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -53,7 +52,7 @@ def terms_options(function: Function) -> Function:
     options: tuple[Callable[[Function], Function], ...] = (
         click.option("--size", "size_px", type=int, metavar="PX", help="[default: the dataset's]"),
         click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N test pictures."),
-        measures_option(PICTURE_MEASURES),
+        measures_option(optional(sets=False)),
         click.option(
             "--perceptual",
             type=click.Choice(["auto", "vgg19", "vgg16-stlpips", "off"]),

@@ -15,8 +15,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 REFERENCES = ("copy", "telea", "navier-stokes", "biharmonic", "patchmatch", "mean-face", "eigenfaces")
 
-MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity", "fid", "kid")
-"""Both as the library has them: the help must not import it."""
+"""As the library has them: the help must not import it."""
 
 device_option = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:N or mps.  [default: a GPU if there is one]"

@@ -13,7 +13,7 @@ from fdgen.errors import RecipeError, in_words
 from fdgen.io.toml_file import read_toml
 from fdgen.kinds import KINDS, weight_lines
 from fdgen.settings.suggestion import did_you_mean
-from fdgen.settings.toml import merged, split_override, value_of
+from fdgen.settings.toml import merged, parse_tables, split_override, value_of
 
 RECIPES_DIR = Path(__file__).parent / "builtin"
 _WEIGHTS = "# a line a kind: the weights of fdgen/kinds.py"
@@ -82,7 +82,7 @@ def _find(path_or_name: str | Path) -> Path:
 
 def _parse(path: Path) -> dict[str, Any]:
     if path.parent == RECIPES_DIR:
-        return tomllib.loads(recipe_text(path.stem))
+        return parse_tables(recipe_text(path.stem))
     try:
         return read_toml(path)
     except OSError as error:

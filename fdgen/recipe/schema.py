@@ -44,7 +44,7 @@ __all__ = [
 def _kinds(weights: dict[str, float]) -> dict[str, float]:
     for kind in weights:
         if kind not in KINDS:
-            raise ValueError(f"has {kind!r}, which is no kind of this version{guess(kind, KINDS)}")
+            raise ValueError(f"has {kind!r}, which is no kind of this version{did_you_mean(kind, KINDS)}")
     if not any(weights.values()):
         raise ValueError("must have at least one weight above 0, got only zeros")
     kept = {kind for kind, weight in weights.items() if weight > 0 or KINDS[kind].since_ten}

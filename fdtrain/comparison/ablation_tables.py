@@ -18,14 +18,9 @@ from fdtrain.comparison.markup import interval
 from fdtrain.comparison.plan import Ask, Task
 from fdtrain.comparison.runner import Done
 from fdtrain.comparison.statistics import Difference, Values, holm, mean_of, paired
-from fdtrain.comparison.tables import MEASURED, Tables, finite
+from fdtrain.comparison.tables import Tables, finite
 from fdtrain.comparison.task import IMAGES_FILE
-from fdtrain.metrics.suite import MEASURES
-
-TESTED = ("psnr_hole", *(f"{name}_composited" for name in MEASURED_THERE), "lpips_composited", "stlpips_composited")
-"""What rows are tested by: the hole alone, the paper's measures, and those of perception that can be computed."""
-
-BY_STRATUM = ("psnr_hole", "lpips_composited", "stlpips_composited")
+from fdtrain.metrics.registry import columns_by_stratum, columns_compared
 
 Verdict = Literal["holds", "reversed", "not told apart at 95 %", "not computed"]
 
@@ -35,9 +30,6 @@ VERDICTS: dict[Verdict, str] = {
     "not told apart at 95 %": "are not told apart at 95 %",
     "not computed": "are not computed",
 }
-
-DIGITS = {name: digits for name, _, digits in MEASURED}
-TITLES = {name: f"{title} {MEASURES.get(name.partition('_')[0], '↑')}" for name, title, _ in MEASURED}
 
 
 @dataclass(frozen=True)
@@ -112,7 +104,7 @@ class Findings(Tables):
         frames = Frames(done)
         names = [name for name in dict.fromkeys(task.name for task in tasks) if name != ablation.against]
         tests: dict[str, Mapping[str, Difference]] = {}
-        for measure in TESTED:
+        for measure in _tested():
             told = {name: frames.difference(name, ablation.against, measure) for name in names}
             found = {name: one for name, one in told.items() if one is not None}
             ps = holm([one.p for one in found.values()])
@@ -148,9 +140,9 @@ class Findings(Tables):
         lines = [["", "measure", "in the paper", "here", "verdict"]]
         for one in self.orderings:
             column = f"{one.measure}_composited"
-            here = interval(one.here, DIGITS[column]) if one.here is not None else "-"
+            here = interval(one.here, columns_compared()[column].digits) if one.here is not None else "-"
             paper = f"{one.paper:+.{3 if one.measure in ('ssim', 'psnr') else 2}f}"
-            lines.append([f"{one.ours} minus {one.theirs}", TITLES[column], paper, here, one.verdict])
+            lines.append([f"{one.ours} minus {one.theirs}", columns_compared()[column].head, paper, here, one.verdict])
         return lines
 
     def findings(self) -> list[str]:
@@ -182,6 +174,12 @@ class Findings(Tables):
             "changes": {one.name: list(one.overrides) for one in self.ablation.variants},
         }
         return plain
+
+
+def _tested() -> tuple[str, ...]:
+    """Return what rows are tested by: the hole alone, the paper's measures, and those of perception."""
+    in_the_hole, *perceptual = columns_by_stratum()
+    return (in_the_hole, *(f"{name}_composited" for name in MEASURED_THERE), *perceptual)
 
 
 def _of_seed(frames: Mapping[int | None, pd.DataFrame], seed: int | None) -> pd.DataFrame | None:
@@ -229,20 +227,22 @@ def _strata(ablation: Ablation, frames: Frames) -> dict[str, list[list[str]]]:
     }
     beside = ablation.beside[0]
     grids = {}
-    for measure in BY_STRATUM:
+    for measure in columns_by_stratum():
         lines = [["pictures", "n", beside, seen, unseen, f"{seen} minus {beside}", f"{unseen} minus {seen}"]]
         for title, keep in strata.items():
             gain, cost = frames.difference(seen, beside, measure, keep), frames.difference(unseen, seen, measure, keep)
             if keep.sum() < 2 or gain is None:
                 continue
             means = [_mean(frames, name, measure, keep) for name in (beside, seen, unseen)]
-            told = [interval(one, DIGITS[measure]) if one is not None else "-" for one in (gain, cost)]
+            told = [
+                interval(one, columns_compared()[measure].digits) if one is not None else "-" for one in (gain, cost)
+            ]
             lines.append([title, str(int(keep.sum())), *means, *told])
         if len(lines) > 1:
-            grids[f"{TITLES[measure]} by what is worn"] = lines
+            grids[f"{columns_compared()[measure].head} by what is worn"] = lines
     return grids
 
 
 def _mean(frames: Frames, name: str, measure: str, keep: npt.NDArray[np.bool_]) -> str:
     sides = frames.both(name, name, measure, keep)
-    return f"{mean_of(sides[0]).value:.{DIGITS[measure]}f}" if sides is not None else "-"
+    return f"{mean_of(sides[0]).value:.{columns_compared()[measure].digits}f}" if sides is not None else "-"

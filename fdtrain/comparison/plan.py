@@ -22,9 +22,6 @@ from fdtrain.evaluation.references import REFERENCES
 LEARNED = ("faithful", "modern", "glcm", "gca", "edgeconnect", "context-encoder", "pix2pix", "din")
 """Methods that train, by the name that their presets begin with."""
 
-PICTURE_MEASURES = ("niqe", "brisque", "lpips", "stlpips", "identity")
-"""Measures of single pictures beyond PSNR, SSIM and MSE: only these can be paired."""
-
 METHODS = (*REFERENCES, *LEARNED)
 """Rows of the table, in its order."""
 

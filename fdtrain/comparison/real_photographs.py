@@ -19,12 +19,10 @@ from fdtrain.comparison.task import RUN, open_method
 from fdtrain.data.pictures import pasted, resized, resized_mask, write_png
 from fdtrain.data.sheets import sheet
 from fdtrain.errors import RunError
-from fdtrain.metrics.suite import MEASURES, open_suite
+from fdtrain.metrics.registry import MEASURES
+from fdtrain.metrics.suite import open_suite
 from fdtrain.restoration.aligned import find_crop, read_mask, read_photo, restore_by
 from fdtrain.restoration.mask_files import MaskFolder, is_named_as_mask
-
-UNPAIRED = ("niqe", "brisque")
-"""Measures that need no clean picture."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,7 @@ def restore_photographs(
     Of a method with several seeds the first is taken. NIQE and BRISQUE are of the restored crop at its own size.
     """
     photographs, skipped = read_photographs(folder)
+    unpaired = {name: row for name, row in MEASURES.items() if row.of == "pictures"}
     names = list(dict.fromkeys(task.name for task in tasks if task in done.results))
     columns: dict[str, list[Image]] = {}
     scores: dict[str, dict[str, list[float]]] = {}
@@ -96,14 +95,14 @@ def restore_photographs(
         task = next(task for task in tasks if task.name == name and task in done.results)
         on_method(name)
         method = open_method(task, ask, done.results[task] / RUN)
-        columns[name], scores[name] = [], {measure: [] for measure in UNPAIRED}
+        columns[name], scores[name] = [], {measure: [] for measure in unpaired}
         for one in photographs:
             made = restore_by(method, one.photo_HWC, one.mask_HW, size_px=ask.size_px)
             write_png(inside(out, f"real/{name}/{one.path.stem}.png", error=RunError), made.picture_HWC)
             columns[name].append(pasted(made.refined_HWC, made.input_HWC, made.mask_HW))
             crop_HWC = find_crop(made.picture_HWC, one.path.name).of(made.picture_HWC)
-            suite = open_suite(crop_HWC.shape[0], UNPAIRED)
-            for measure in UNPAIRED:
+            suite = open_suite(crop_HWC.shape[0], [*unpaired])
+            for measure in unpaired:
                 score = suite.unpaired[measure](np.ascontiguousarray(crop_HWC)) if measure in suite.unpaired else np.nan
                 scores[name][measure].append(score)
             reasons |= suite.not_computed
@@ -111,9 +110,9 @@ def restore_photographs(
     rows = [[*pair, *(columns[name][place] for name in names)] for place, pair in enumerate(first)]
     captions = [[one.path.name, *[""] * (1 + len(names))] for one in photographs]
     write_png(out / "real" / "sheet.png", sheet(rows, captions, ["photograph", "mask", *names]))
-    grid = [["method", *(f"{measure.upper()} {MEASURES[measure]}" for measure in UNPAIRED)]]
+    grid = [["method", *(f"{one.title} {one.better}" for one in unpaired.values())]]
     for name in names:
-        means = [mean_of(np.asarray([scores[name][measure]], np.float64)) for measure in UNPAIRED]
+        means = [mean_of(np.asarray([scores[name][measure]], np.float64)) for measure in unpaired]
         grid.append([name, *("-" if not mean.pictures else f"{mean.value:.2f} ±{mean.error:.2f}" for mean in means)])
     return OnPhotographs(grid, reasons, len(photographs), skipped)
 

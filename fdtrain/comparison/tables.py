@@ -21,25 +21,8 @@ from fdtrain.comparison.statistics import Difference, Mean, Values, differences,
 from fdtrain.comparison.task import IMAGES_FILE
 from fdtrain.evaluation.references import REFERENCES
 from fdtrain.evaluation.results import PACKAGES
-from fdtrain.metrics.suite import MEASURES
+from fdtrain.metrics.registry import MEASURES, better, columns_compared, columns_tested
 from fdtrain.run_files import write_text
-
-MEASURED: tuple[tuple[str, str, int], ...] = (
-    ("psnr_hole", "PSNR, hole", 2),
-    ("ssim_hole", "SSIM, hole", 3),
-    ("psnr_composited", "PSNR", 2),
-    ("ssim_composited", "SSIM", 4),
-    ("mse_composited", "MSE", 1),
-    ("niqe_composited", "NIQE", 2),
-    ("brisque_composited", "BRISQUE", 1),
-    ("lpips_composited", "LPIPS", 4),
-    ("stlpips_composited", "ST-LPIPS", 4),
-    ("identity_composited", "identity", 3),
-)
-"""Columns of images.csv that the table shows: title, digits. Composited is the picture with its hole replaced."""
-
-TESTED = ("psnr_hole", "lpips_composited", "stlpips_composited", "identity_composited")
-"""What methods are compared by, picture by picture: distortion, and each perceptual measure that was computed."""
 
 FILES = ("table.txt", "table.csv", "table.json", "table.md", "table.tex")
 
@@ -87,7 +70,7 @@ class Tables:
         there = {name: found for name, found in values.items() if found}
         tests: dict[str, Mapping[str, Difference]] = {}
         if against in there:
-            for measure in TESTED:
+            for measure in columns_tested():
                 by_name = {name: found[measure] for name, found in there.items() if measure in found}
                 if against in by_name and len(by_name) > 1:
                     tests[measure] = differences(by_name, against)
@@ -115,10 +98,10 @@ class Tables:
 
     def grid(self) -> list[list[str]]:
         """Return the table of means: a head, then a row a method. Columns without any number are left out."""
-        shown = [column for column in MEASURED if any(column[0] in row.means for row in self.rows)]
-        lines = [["method", *(f"{title} {_arrow(name)}" for name, title, _ in shown)]]
+        shown = [column for name, column in columns_compared().items() if any(name in row.means for row in self.rows)]
+        lines = [["method", *(column.head for column in shown)]]
         lines += [
-            [row.name, *(mean_cell(row.means.get(name), digits) for name, _, digits in shown)]
+            [row.name, *(mean_cell(row.means.get(one.name), one.digits) for one in shown)]
             for row in self.rows
             if row.means
         ]
@@ -149,12 +132,12 @@ class Tables:
 
     def test_grid(self) -> list[list[str]]:
         """Return the differences from `against`: by measure the mean, its interval, and p."""
-        titles = {name: (title, digits) for name, title, digits in MEASURED}
-        lines = [["method", *(text for name in self.tests for text in (f"{titles[name][0]} {_arrow(name)}", "p"))]]
+        columns = columns_compared()
+        lines = [["method", *(text for name in self.tests for text in (columns[name].head, "p"))]]
         for row in self.rows:
             cells = []
             for name, found in self.tests.items():
-                one, digits = found.get(row.name), titles[name][1]
+                one, digits = found.get(row.name), columns[name].digits
                 cells += ["-", "-"] if one is None else [interval(one, digits), p_value(one.p)]
             if any(cell != "-" for cell in cells):
                 lines.append([row.name, *cells])
@@ -188,10 +171,10 @@ class Tables:
     def findings(self) -> list[str]:
         """Say by measure whether `against` leads every method that learnt, and where it does not, by how much."""
         learnt = {row.name for row in self.rows if row.learned}
-        titles = {name: title.replace(", hole", " in the hole") for name, title, _ in MEASURED}
+        titles = {name: one.title.replace(", hole", " in the hole") for name, one in columns_compared().items()}
         found = []
         for name, tests in self.tests.items():
-            sign = 1 if _arrow(name) == "↑" else -1
+            sign = 1 if better(name) == "↑" else -1
             ahead = {other: one for other, one in tests.items() if other in learnt and sign * one.value > 0}
             if not ahead:
                 if learnt - {self.against}:
@@ -255,7 +238,7 @@ def _values(name: str, done: Done) -> dict[str, Values]:
     if not frames:
         return {}
     keys = frames[0].index
-    wanted = [column for column, *_ in MEASURED if all(column in frame for frame in frames)]
+    wanted = [column for column in columns_compared() if all(column in frame for frame in frames)]
     return {
         column: np.stack([frame.loc[keys, column].to_numpy(np.float64) for frame in frames])
         for column in wanted
@@ -294,10 +277,6 @@ def _joined(results: Mapping[Task, Mapping[str, Any]], name: str) -> dict[str, s
     for facts in results.values():
         found |= facts[name]
     return found
-
-
-def _arrow(name: str) -> str:
-    return MEASURES.get(name.partition("_")[0], "↑")
 
 
 def with_capital(sentence: str) -> str:

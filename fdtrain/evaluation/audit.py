@@ -18,14 +18,15 @@ from pathlib import Path
 
 from fdgen.errors import in_words
 from fdtrain.errors import ConfigError
+from fdtrain.metrics.registry import MEASURES
 
 LEAST_SPREAD_DB, MOST_SPREAD_DB = 1.0, 6.0
 """Spread of pictures' PSNR that is believed. Methods of every kind that this package measures lie between 2.3 and 4 dB;
 under 1 dB all pictures would be equally hard, over 6 dB one in six would have a fourth of the mean's error, or less."""
 TELLING_DIGITS = 4
 """Significant digits from which two methods hardly share a figure by chance."""
-METRICS = ("psnr", "ssim", "mse", "mae", "l1", "niqe", "brisque", "lpips", "stlpips", "fid", "kid", "identity")
-_NEVER_NEGATIVE = ("psnr", "mse", "mae", "l1", "lpips", "stlpips", "fid")
+OTHERS = ("mae", "l1")
+"""Measures that papers report and we do not compute."""
 _MISSING = ("", "-", "–", "—", "n/a", "nan", "inf")
 """Cells that say there is no figure; the PSNR of a perfect copy has none either."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
@@ -94,7 +95,7 @@ def read_table(path: Path) -> list[Reported]:
 def parse(lines: Iterable[str], name: str) -> list[Reported]:
     """Read the rows of a CSV; raise `ConfigError` where it is no table of means.
 
-    It has a column `method` and one a metric, as `METRICS` begin; or it is long, and has columns `measure` and `value`
+    It has a column `method` and one a metric, as `metrics` begin; or it is long, and has columns `measure` and `value`
     in their place. Where they are, `table` (else all is of `name`) and `subset` (or `stratum`) say what a row belongs
     to, and `model` which model it is of, where tables call it differently. Other columns are passed by.
     """
@@ -180,12 +181,13 @@ def findings(rows: Sequence[Reported], *, peak: float = 255.0) -> list[Finding]:
 
 def _out_of_range(rows: Iterable[Reported], peak: float) -> list[Finding]:
     """Find figures that no picture gives: below zero, an MSE above that of black for white, an SSIM beyond 1."""
+    never_negative = (*(one.name for one in MEASURES.values() if one.never_negative), *OTHERS)
     result = []
     for row in rows:
         for metric, cell in row.cells.items():
             name, value = metric.lower(), float(cell)
             if (
-                (value < 0 and name.startswith(_NEVER_NEGATIVE))
+                (value < 0 and name.startswith(never_negative))
                 or (value > peak**2 and name.startswith("mse"))
                 or (abs(value) > 1 and name.startswith("ssim"))
             ):
@@ -243,9 +245,14 @@ def _contradictions(rows: Sequence[Reported]) -> list[Finding]:
     return result
 
 
+def metrics() -> tuple[str, ...]:
+    """Return how columns of metrics begin."""
+    return (*MEASURES, *OTHERS)
+
+
 def _is_metric(column: str) -> bool:
     name = column.lower()
-    return name.startswith(METRICS) and not name.endswith(_NO_METRIC)
+    return name.startswith(metrics()) and not name.endswith(_NO_METRIC)
 
 
 def _beside(metric: str) -> str:

@@ -17,11 +17,11 @@ from fdgen.arrays import Image
 from fdgen.errors import FdError
 from fdtrain.data.pictures import pasted
 from fdtrain.data.triplets import Pictures, TripletDataset
-from fdtrain.evaluation.summary import VIEWS
 from fdtrain.inference.method import Method
 from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.metrics.fidelity import fidelity, hole_fidelity
-from fdtrain.metrics.suite import FIDELITY, Suite, open_suite
+from fdtrain.metrics.registry import VIEWS, always
+from fdtrain.metrics.suite import Suite, open_suite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,12 +111,12 @@ def scores(raw_HWC: Image, truth: Pictures, suite: Suite) -> dict[str, float]:
 
 def columns(suite: Suite) -> list[tuple[str, str]]:
     """Return the measures and views that an evaluation has, in the order of its columns."""
-    names = (*FIDELITY, *suite.unpaired, *suite.paired)
-    return [(name, view) for name in names for view in VIEWS if name in FIDELITY or view != "hole"]
+    names = (*always(), *suite.unpaired, *suite.paired)
+    return [(name, view) for name in names for view in VIEWS if view != "hole" or name in always()]
 
 
 def _named(view: str, values: Sequence[float]) -> dict[str, float]:
-    return {f"{name}_{view}": value for name, value in zip(FIDELITY, values, strict=True)}
+    return {f"{name}_{view}": value for name, value in zip(always(), values, strict=True)}
 
 
 def _renamed(composited: dict[str, float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fdgen.arrays import Image
 from fdtrain.data.pictures import pasted
 from fdtrain.inference.method import Method
+from fdtrain.metrics.registry import MEASURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ def gallery(methods: Sequence[Method], dataset: TripletDataset, keys: Sequence[s
             for name, output in zip(method.names, method.restore([(occluded_HWC, mask_HW)])[0], strict=True):
                 row.append(pasted(output, occluded_HWC, mask_HW))
                 psnr = found["psnr_hole"].loc[(name, key)]
-                texts.append(f"{psnr:.1f} dB")
+                texts.append(f"{psnr:.1f} {MEASURES['psnr'].unit}")
         rows.append([*row, clean_HWC])
         captions.append([*texts, key])
     names = [name for method in methods for name in method.names]

@@ -11,22 +11,11 @@ from fdtrain.evaluation.masks import MaskScores, Measured
 from fdtrain.evaluation.results import PACKAGES, Evaluation
 from fdtrain.evaluation.summary import main_table, mean_and_error, strata, strata_table
 from fdtrain.inference.model_label import ModelLabel, toy_note
+from fdtrain.metrics.registry import SILHOUETTES, columns_by_stratum, columns_of_silhouettes
 from fdtrain.metrics.segmentation import N_BINS, TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MEASURES = ("iou", "boundary_f", "precision", "recall", "kind_found", "bare_left")
-
-COLUMNS = (
-    ("IoU", "iou", "", 3),
-    ("boundary F", "boundary_f", "", 3),
-    ("precision", "precision", "", 3),
-    ("recall", "recall", "", 3),
-    ("kind", "kind_found", "", 3),
-    ("bare left", "bare_left", "", 3),
-)
-"""Title, column of the summary, sign and digits."""
 
 
 class MaskResults(Evaluation):
@@ -59,25 +48,28 @@ class MaskResults(Evaluation):
 
     def grids(self) -> dict[str, list[list[str]]]:
         """Return the tables over all pictures by their titles: a head, then a row a network."""
+        columns = tuple((one.title, one.name, "", one.digits) for one in columns_of_silhouettes().values())
         head = ["method", "calibration error ↓", "at temperature 1 ↓", "temperature"]
         calibrated = [
             [name, f"{of['error']:.4f}", f"{of['error_at_temperature_1']:.4f}", f"{of['temperature']:.2f}"]
             for name, of in self.facts["calibration"].items()
         ]
-        return {"Silhouettes": main_table(self.summary, COLUMNS), "Probabilities of pixels": [head, *calibrated]}
+        return {"Silhouettes": main_table(self.summary, columns), "Probabilities of pixels": [head, *calibrated]}
 
     def strata_grids(self) -> dict[str, list[list[str]]]:
-        """Return IoU and boundary F by kind and by coverage."""
+        """Return the measures that are shown by kind and by coverage."""
         return {
-            f"{title}, by {words} (pictures)": strata_table(self.summary, what, name, 3)
-            for title, name in (("IoU", "iou"), ("Boundary F", "boundary_f"))
+            f"{one.title[:1].upper()}{one.title[1:]}, by {words} (pictures)": strata_table(
+                self.summary, what, one.name, one.digits
+            )
+            for one in map(columns_of_silhouettes().__getitem__, columns_by_stratum(SILHOUETTES))
             for what, words in (("kind", "kind of occluder"), ("coverage", "coverage"))
         }
 
     def sentences(self) -> list[str]:
         """Return how each number is measured, and what a reader must know."""
-        found = [f"{name}: {protocol}" for name, protocol in self.facts["protocols"].items()]
-        return found + [f"Note: {note}" for note in self.facts["notes"]]
+        sentences = [f"{name}: {protocol}" for name, protocol in self.facts["protocols"].items()]
+        return sentences + [f"Note: {note}" for note in self.facts["notes"]]
 
 
 PROTOCOLS = {
@@ -98,7 +90,7 @@ def summarise_masks(frame: pd.DataFrame) -> pd.DataFrame:
     for stratum, inside in strata(frame).items():
         for method, part in frame[inside].groupby("method", sort=False):
             row: dict[str, Any] = {"method": method, "stratum": stratum, "n": len(part)}
-            for name in MEASURES:
+            for name in SILHOUETTES:
                 row[name], row[f"{name}_se"] = mean_and_error(part[name])
             rows.append(row)
     return pd.DataFrame(rows)

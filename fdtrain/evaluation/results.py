@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdtrain.data.triplets import TripletDataset
-from fdtrain.evaluation.summary import BASELINE, HOLE_REPLACED, RAW_OUTPUT, main_table, strata_table, summarise
+from fdtrain.evaluation.summary import BASELINE, columns_of, main_table, strata_table, summarise
 from fdtrain.inference.model_label import ModelLabel
 from fdtrain.metrics.suite import Suite
 from fdtrain.run_files import write_text
@@ -113,9 +113,9 @@ class Results(Evaluation):
     def grids(self) -> dict[str, list[list[str]]]:
         """Return the tables over all pictures by their titles: a head, then a row a method."""
         return {
-            "In the hole alone": main_table(self.summary),
-            "Whole pictures, their hole replaced": main_table(self.summary, HOLE_REPLACED),
-            "Whole pictures, all that the method put out": main_table(self._unpasted(), RAW_OUTPUT),
+            "In the hole alone": main_table(self.summary, columns_of("hole")),
+            "Whole pictures, their hole replaced": main_table(self.summary, columns_of("composited")),
+            "Whole pictures, all that the method put out": main_table(self._unpasted(), columns_of("raw")),
         }
 
     def strata_grids(self) -> dict[str, list[list[str]]]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fdtrain.metrics.fidelity import psnr
-from fdtrain.metrics.suite import MEASURES
+from fdtrain.metrics.registry import MEASURES, VIEWS, better
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,47 +21,25 @@ if TYPE_CHECKING:
 COVERAGE_EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
 """Bins of coverage, the share of the crop that the mask covers: closed below, open above but for the last."""
 
-VIEWS = ("raw", "composited", "hole")
-"""What a method puts out; that pasted into the hole of the input; the masked pixels alone."""
-
 BASELINE = "Telea"
 """What the others are compared with, picture by picture."""
 
 
 Columns = tuple[tuple[str, str, str, int], ...]
 
-IN_THE_HOLE: Columns = (
-    ("PSNR", "psnr_hole", "", 2),
-    ("of mean MSE", "psnr_hole_of_mean_mse", "", 2),
-    ("over Telea", "gain", "+", 2),
-    ("SSIM", "ssim_hole", "", 3),
-    ("MSE", "mse_hole", "", 0),
-)
-HOLE_REPLACED: Columns = (
-    ("PSNR", "psnr_composited", "", 2),
-    ("of mean MSE", "psnr_composited_of_mean_mse", "", 2),
-    ("SSIM", "ssim_composited", "", 4),
-    ("MSE", "mse_composited", "", 1),
-    ("NIQE", "niqe_composited", "", 2),
-    ("BRISQUE", "brisque_composited", "", 1),
-    ("LPIPS", "lpips_composited", "", 4),
-    ("ST-LPIPS", "stlpips_composited", "", 4),
-    ("identity", "identity_composited", "", 3),
-    ("FID", "fid", "", 2),
-    ("KID", "kid", "", 2),
-)
-RAW_OUTPUT: Columns = (
-    ("PSNR", "psnr_raw", "", 2),
-    ("of mean MSE", "psnr_raw_of_mean_mse", "", 2),
-    ("SSIM", "ssim_raw", "", 4),
-    ("MSE", "mse_raw", "", 1),
-    ("NIQE", "niqe_raw", "", 2),
-    ("BRISQUE", "brisque_raw", "", 1),
-    ("LPIPS", "lpips_raw", "", 4),
-    ("ST-LPIPS", "stlpips_raw", "", 4),
-    ("identity", "identity_raw", "", 3),
-)
-"""Tables over all pictures: title, column of the summary, sign and digits."""
+
+def columns_of(view: str) -> Columns:
+    """Return the columns of the table of one view over all pictures: title, column of the summary, sign and digits."""
+    columns = []
+    for row in MEASURES.values():
+        if view not in row.digits:
+            continue
+        name, digits = row.column(view), row.digits[view]
+        columns.append((row.title, name, "", digits))
+        if row.name == "psnr":
+            columns.append(("of mean MSE", f"{name}_of_mean_mse", "", digits))
+            columns += [(f"over {BASELINE}", "gain", "+", digits)] if view == "hole" else []
+    return tuple(columns)
 
 
 def strata(frame: pd.DataFrame) -> dict[str, pd.Series[bool]]:
@@ -113,11 +91,11 @@ def mean_and_error(values: Any) -> tuple[float, float]:
     return mean, float(finite.std(ddof=1) / np.sqrt(len(finite))) if len(finite) > 1 else float("nan")
 
 
-def main_table(summary: pd.DataFrame, columns: Columns = IN_THE_HOLE) -> list[list[str]]:
+def main_table(summary: pd.DataFrame, columns: Columns) -> list[list[str]]:
     """Return a table over all pictures: a head, then a row a method. Columns without any number are left out."""
     whole = summary[summary["stratum"] == "all"]
     shown = [part for part in columns if part[1] in whole.columns and not whole[part[1]].isna().all()]
-    rows = [["method", *(f"{title} {_arrow(name)}" for title, name, *_ in shown)]]
+    rows = [["method", *(f"{title} {better(name)}" for title, name, *_ in shown)]]
     for _, line in whole.iterrows():
         cells = [_cell(line[name], line.get(f"{name}_se"), sign, digits) for _, name, sign, digits in shown]
         rows.append([str(line["method"]), *cells])
@@ -136,10 +114,6 @@ def strata_table(summary: pd.DataFrame, what: str, name: str = "psnr_hole", digi
         ]
         rows.append([str(method), *cells])
     return rows
-
-
-def _arrow(name: str) -> str:
-    return MEASURES.get(name.partition("_")[0], "↑")
 
 
 def _cell(value: Any, error: Any, sign: str, digits: int) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, Protocol
 
 from fdgen.arrays import Image
 from fdgen.errors import FdError
-from fdtrain.metrics import brisque, distribution, fidelity, identity, learned, niqe
+from fdtrain.metrics import distribution, fidelity
 from fdtrain.metrics.not_computed import NotComputed
+from fdtrain.metrics.registry import MEASURES, Measure, always
 
 
 class Unpaired(Protocol):
@@ -32,23 +35,6 @@ Distance = Callable[[distribution.Features, distribution.Features], float]
 Featurer = Callable[[Sequence[Image]], distribution.Features]
 
 
-MEASURES: Mapping[str, str] = {
-    "psnr": "↑",
-    "ssim": "↑",
-    "mse": "↓",
-    "niqe": "↓",
-    "brisque": "↓",
-    "lpips": "↓",
-    "stlpips": "↓",
-    "identity": "↓",
-    "fid": "↓",
-    "kid": "↓",
-}
-"""All measures in the order of the tables, and where better is. The first three are always computed."""
-
-FIDELITY = ("psnr", "ssim", "mse")
-
-
 @dataclass(frozen=True)
 class Suite:
     """The measures that can be computed here, protocols by name, and why others that were asked for cannot.
@@ -61,67 +47,52 @@ class Suite:
     paired: Mapping[str, Paired] = field(default_factory=dict)
     sets: Mapping[str, Distance] = field(default_factory=dict)
     features: Featurer | None = None
-    protocols: Mapping[str, str] = field(default_factory=lambda: {"psnr, ssim, mse": fidelity.PROTOCOL})
+    protocols: Mapping[str, str] = field(default_factory=lambda: {", ".join(always()): fidelity.PROTOCOL})
     not_computed: Mapping[str, str] = field(default_factory=dict)
 
 
-def open_suite(size_px: int, names: Sequence[str] = tuple(MEASURES), *, n_pictures: int = 0) -> Suite:
-    """Open the measures of these names for so many pictures of one size; raise `FdError` for an unknown name."""
+def open_suite(size_px: int, names: Sequence[str] | None = None, *, n_pictures: int = 0) -> Suite:
+    """Open the measures of these names, None for all, for so many pictures of one size.
+
+    Raises `FdError` for an unknown name.
+    """
+    names = [*MEASURES] if names is None else names
     if unknown := [name for name in names if name not in MEASURES]:
         raise FdError(f"there is no measure {unknown[0]!r}", hint=f"the measures are {', '.join(MEASURES)}")
     protocols, reasons = dict(Suite().protocols), dict[str, str]()
-    unpaired = _opened(UNPAIRED, size_px, names, protocols, reasons)
-    paired = _opened(PAIRED, size_px, names, protocols, reasons)
+    scorers: dict[str, dict[str, Any]] = {"pictures": {}, "pairs": {}, "sets": {}}
+    for row in MEASURES.values():
+        if row.scorer and row.name in names:
+            try:
+                scorers[row.of][row.name] = _named(row.scorer)(n_pictures if row.of == "sets" else size_px)
+                protocols[row.name] = _protocol(row)
+            except NotComputed as reason:
+                reasons[row.name] = _told(reason)
     # The network that sets need is opened once, and only where there are pictures enough.
-    sets = _opened(SETS, n_pictures, names, protocols, reasons)
     features = None
-    if sets:
+    if scorers["sets"]:
         try:
             features = distribution.Inception.open()
         except NotComputed as reason:
-            for name in sets:
+            for name in scorers["sets"]:
                 del protocols[name]
                 reasons[name] = _told(reason)
-            sets = {}
-    return Suite(unpaired, paired, sets, features, protocols, reasons)
+            scorers["sets"] = {}
+    return Suite(scorers["pictures"], scorers["pairs"], scorers["sets"], features, protocols, reasons)
 
 
-UNPAIRED: Mapping[str, tuple[Callable[[int], Unpaired], Callable[[], str]]] = {
-    "niqe": (niqe.Niqe.open, lambda: niqe.PROTOCOL),
-    "brisque": (brisque.Brisque.open, brisque.protocol),
-}
-PAIRED: Mapping[str, tuple[Callable[[int], Paired], Callable[[], str]]] = {
-    "lpips": (learned.open_lpips, lambda: learned.PROTOCOLS["lpips"]),
-    "stlpips": (learned.open_stlpips, lambda: learned.PROTOCOLS["stlpips"]),
-    "identity": (identity.Identity.open, lambda: identity.PROTOCOL),
-}
-SETS: Mapping[str, tuple[Callable[[int], Distance], Callable[[], str]]] = {
-    "fid": (distribution.open_frechet, lambda: distribution.PROTOCOLS["fid"]),
-    "kid": (distribution.open_kernel, lambda: distribution.PROTOCOLS["kid"]),
-}
-"""How each is opened, for a size in pixels or, sets, for a number of pictures; and what its protocol is."""
-
-Scorer = TypeVar("Scorer")
+def _protocol(row: Measure) -> str:
+    """Return how a measure is measured, in words."""
+    told = _named(row.protocol)
+    if isinstance(told, Mapping):
+        told = told[row.name]
+    return str(told() if callable(told) else told)
 
 
-def _opened(
-    openers: Mapping[str, tuple[Callable[[int], Scorer], Callable[[], str]]],
-    size: int,
-    names: Sequence[str],
-    protocols: dict[str, str],
-    reasons: dict[str, str],
-) -> dict[str, Scorer]:
-    """Open what can be opened, and write down protocols and reasons."""
-    scorers: dict[str, Scorer] = {}
-    for name, (opener, protocol) in openers.items():
-        if name not in names:
-            continue
-        try:
-            scorers[name] = opener(size)
-            protocols[name] = protocol()
-        except NotComputed as reason:
-            reasons[name] = _told(reason)
-    return scorers
+def _named(path: str) -> Any:
+    """Return what `module:attribute` names."""
+    module, _, name = path.partition(":")
+    return attrgetter(name)(importlib.import_module(module))
 
 
 def _told(reason: NotComputed) -> str:

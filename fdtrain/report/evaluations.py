@@ -12,12 +12,13 @@ import pandas as pd
 from fdtrain.comparison.image_table import read_images
 from fdtrain.comparison.markup import interval, p_value
 from fdtrain.comparison.statistics import Difference, Values, differences
-from fdtrain.comparison.tables import TESTED, Tables, with_capital
+from fdtrain.comparison.tables import Tables, with_capital
 from fdtrain.comparison.task import IMAGES_FILE
 from fdtrain.errors import RunError
 from fdtrain.evaluation.mask_results import MaskResults
 from fdtrain.evaluation.results import Evaluation, Results
-from fdtrain.report.measurements import DIGITS, TITLES, Given, Grid, Measured, strata_grids, values_of
+from fdtrain.metrics.registry import MEASURES, SILHOUETTES, Measure, columns_tested
+from fdtrain.report.measurements import Given, Grid, Measured, shown, strata_grids, values_of
 from fdtrain.report.records import EVALUATION_FILE, read_json
 
 
@@ -28,7 +29,7 @@ class Sort:
     results: type[Evaluation]
     noun: str
     ranked_by: str
-    tested: Sequence[str]
+    measures: Mapping[str, Measure]
     facts: Mapping[str, type]
     columns: tuple[str, ...]
 
@@ -36,11 +37,9 @@ class Sort:
 SHARED = {"dataset": dict, "methods": list, "size_px": int, "protocols": dict, "notes": list}
 
 RESTORES = Sort(
-    Results, "method", "psnr_hole", TESTED, {**SHARED, "not_computed": dict}, ("psnr_hole", "mse_hole")
+    Results, "method", "psnr_hole", MEASURES, {**SHARED, "not_computed": dict}, ("psnr_hole", "mse_hole")
 )  # fmt: skip
-FINDS = Sort(
-    MaskResults, "mask network", "iou", ("iou", "boundary_f"), {**SHARED, "calibration": dict}, ("iou", "boundary_f")
-)
+FINDS = Sort(MaskResults, "mask network", "iou", SILHOUETTES, {**SHARED, "calibration": dict}, ("iou", "boundary_f"))
 
 
 def read_evaluation(folder: Path) -> Measured:
@@ -67,7 +66,7 @@ def read_evaluation(folder: Path) -> Measured:
     frames = {name: images[images["method"] == name].set_index("key") for name in methods}
     values = values_of({name: [frame] for name, frame in frames.items()})
     focus = methods[-1]
-    tests = _tests(values, focus, sort.tested)
+    tests = _tests(values, focus, columns_tested(sort.measures))
     if tests:
         grids[f"Against {focus}"] = _test_grid(methods, tests)
     sentences = ["± is the standard error over pictures"]
@@ -106,10 +105,10 @@ def _shares(calibration: Mapping[str, Any]) -> list[tuple[float, float]]:
 
 
 def _tests(
-    values: Mapping[str, Mapping[str, Values]], focus: str, tested: Sequence[str]
+    values: Mapping[str, Mapping[str, Values]], focus: str, columns: Sequence[str]
 ) -> dict[str, dict[str, Difference]]:
     found = {}
-    for measure in tested:
+    for measure in columns:
         by_name = {name: there[measure] for name, there in values.items() if measure in there}
         if focus in by_name and len(by_name) > 1:
             found[measure] = differences(by_name, focus)
@@ -117,9 +116,9 @@ def _tests(
 
 
 def _test_grid(names: Sequence[str], tests: Mapping[str, Mapping[str, Difference]]) -> Grid:
-    grid = [["method", *(text for measure in tests for text in (TITLES[measure], "p"))]]
+    grid = [["method", *(text for measure in tests for text in (shown()[measure].head, "p"))]]
     for name in names:
-        found = [(there.get(name), DIGITS[measure]) for measure, there in tests.items()]
+        found = [(there.get(name), shown()[measure].digits) for measure, there in tests.items()]
         if any(one is not None for one, _ in found):
             cells = [("-", "-") if one is None else (interval(one, digits), p_value(one.p)) for one, digits in found]
             grid.append([name, *(cell for pair in cells for cell in pair)])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fdtrain.report.measurements import DIGITS, TITLES, Grid, Measured
+from fdtrain.report.measurements import Grid, Measured, shown
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ def cases_of(measured: Measured, n: int) -> dict[str, list[Case]]:
 def case_grid(measured: Measured, groups: Mapping[str, Sequence[Case]]) -> Grid:
     """Return the numbers of these pictures: a head, then a row a picture, by the method in focus."""
     there = measured.values[measured.focus or ""]
-    shown = [name for name in DIGITS if name in there]
-    grid = [["picture", "among the", "kind", "coverage", *(TITLES[name] for name in shown)]]
+    columns = [one for name, one in shown().items() if name in there]
+    grid = [["picture", "among the", "kind", "coverage", *(column.head for column in columns)]]
     places = {key: place for place, key in enumerate(measured.pictures.index)}
     for title, cases in groups.items():
         for case in cases:
-            numbers = [there[name].mean(0)[places[case.key]] for name in shown]
-            cells = [f"{value:.{DIGITS[name]}f}" for name, value in zip(shown, numbers, strict=True)]
+            numbers = [there[column.name].mean(0)[places[case.key]] for column in columns]
+            cells = [f"{value:.{column.digits}f}" for column, value in zip(columns, numbers, strict=True)]
             grid.append([case.key, title.lower(), case.kind, f"{case.coverage:.0%}", *cells])
     return grid
 

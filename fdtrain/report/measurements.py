@@ -16,23 +16,19 @@ from fdtrain.comparison.markup import mean_cell
 from fdtrain.comparison.plan import Ask, Task
 from fdtrain.comparison.runner import Done, read_result
 from fdtrain.comparison.statistics import Difference, Values, mean_of
-from fdtrain.comparison.tables import MEASURED, Tables, with_capital
+from fdtrain.comparison.tables import Tables, with_capital
 from fdtrain.comparison.task import IMAGES_FILE
 from fdtrain.errors import RunError
-from fdtrain.evaluation.mask_results import COLUMNS
 from fdtrain.evaluation.summary import strata
-from fdtrain.metrics.suite import MEASURES
+from fdtrain.metrics.registry import SILHOUETTES, Column, columns_by_stratum, columns_compared, columns_of_silhouettes
 from fdtrain.report.records import found_tasks, read_ablation, read_against, read_ask, read_done, read_versions
 
 Grid = list[list[str]]
 
-BY_STRATUM = ("psnr_hole", "lpips_composited", "stlpips_composited", "iou", "boundary_f")
-"""Measures by kind and by coverage: distortion where it counts, the perceptual ones, and those of silhouettes."""
 
-_SHOWN = (*MEASURED, *((name, title, digits) for title, name, _, digits in COLUMNS))
-DIGITS = {name: digits for name, _, digits in _SHOWN}
-TITLES = {name: f"{title} {MEASURES.get(name.partition('_')[0], '↑')}" for name, title, _ in _SHOWN}
-"""Measures of what restores, then of what finds occluders: the digits, and the title with what is better."""
+def shown() -> dict[str, Column]:
+    """Return by name the columns of what restores, then of what finds occluders."""
+    return columns_compared() | columns_of_silhouettes()
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,8 @@ def strata_grids(values: Mapping[str, Mapping[str, Values]], pictures: pd.DataFr
     """Return means with errors by kind of occluder and by coverage: by title a head and a row a method."""
     grids: dict[str, Grid] = {}
     parts = {name: inside.to_numpy(bool) for name, inside in strata(pictures).items() if name != "all"}
-    for measure in BY_STRATUM:
+    for measure in (*columns_by_stratum(), *columns_by_stratum(SILHOUETTES)):
+        column = shown()[measure]
         for what, words in (("kind", "by kind of occluder"), ("coverage", "by coverage of the picture")):
             own = {name: inside for name, inside in parts.items() if name.startswith(f"{what} ")}
             head = [
@@ -143,12 +140,12 @@ def strata_grids(values: Mapping[str, Mapping[str, Values]], pictures: pd.DataFr
                 *(f"{name.removeprefix(what).strip()} ({inside.sum():,})" for name, inside in own.items()),
             ]
             lines = [
-                [name, *(mean_cell(mean_of(found[measure][:, inside]), DIGITS[measure]) for inside in own.values())]
-                for name, found in values.items()
-                if measure in found
+                [name, *(mean_cell(mean_of(there[measure][:, inside]), column.digits) for inside in own.values())]
+                for name, there in values.items()
+                if measure in there
             ]
             if lines:
-                grids[f"{TITLES[measure]}, {words} (pictures)"] = [head, *lines]
+                grids[f"{column.head}, {words} (pictures)"] = [head, *lines]
     return grids
 
 
@@ -160,16 +157,16 @@ def values_of(frames: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, dict[st
     if not frames:
         return {}
     keys = next(iter(frames.values()))[0].index
-    found: dict[str, dict[str, Values]] = {}
+    every: dict[str, dict[str, Values]] = {}
     for name, seeds in frames.items():
         if any(not seed.index.is_unique or set(seed.index) != set(keys) for seed in seeds):
             raise RunError(f"{name} was measured on other pictures than the rows beside it", hint="measure again")
-        found[name] = {
+        every[name] = {
             measure: np.stack([seed.loc[keys, measure].to_numpy(np.float64) for seed in seeds])
-            for measure in DIGITS
+            for measure in shown()
             if all(measure in seed and not seed[measure].isna().all() for seed in seeds)
         }
-    return found
+    return every
 
 
 def _lead(tables: Tables, ask: Ask, done: Done) -> str:
@@ -198,9 +195,9 @@ def _changes(tasks: Sequence[Task]) -> Grid:
 
 def _given(tasks: Sequence[Task], done: Done) -> list[Given]:
     """Return, of each row that is done, its first seed."""
-    found: dict[str, Given] = {}
+    given: dict[str, Given] = {}
     for task in tasks:
-        if task in done.results and task.name not in found:
+        if task in done.results and task.name not in given:
             folder = done.results[task]
-            found[task.name] = Given(task.name, task, folder, read_result(folder).get("weights_sha256"))
-    return list(found.values())
+            given[task.name] = Given(task.name, task, folder, read_result(folder).get("weights_sha256"))
+    return list(given.values())

@@ -20,7 +20,7 @@ from fdtrain.report.charts import Interval, Line, interval_chart, legend_sample,
 from fdtrain.report.curves import Curves, Panel, curves_of
 from fdtrain.report.examples import case_grid, cases_of
 from fdtrain.report.gallery import Gallery, require_same_data, restored, sampled
-from fdtrain.report.measurements import TITLES, Grid, Measured
+from fdtrain.report.measurements import Grid, Measured, shown
 from fdtrain.report.provenance import NOT_MEASURED, cost_grid, data_facts, environment_grid, settings_grids
 from fdtrain.report.sources import Source
 
@@ -177,9 +177,9 @@ def _forests(measured: Measured) -> list[Panel]:
     panels = []
     for measure, tests in measured.tests.items():
         rows = [Interval(name, one.value, one.low, one.high) for name, one in tests.items()]
-        name = TITLES[measure].rstrip(" ↑↓")
+        name = shown()[measure].title
         title = f"{name}: difference from {against}, 95 % interval"
-        arrow = "better to the right" if TITLES[measure].endswith("↑") else "better to the left"
+        arrow = "better to the right" if shown()[measure].better == "↑" else "better to the left"
         if svg := interval_chart(title, rows, x_title=f"{name} minus {against}'s ({arrow})"):
             panels.append(Panel(title, svg))
     return panels

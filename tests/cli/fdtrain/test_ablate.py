@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.fdtrain import ablate
-from cli.shared import comparison_options
-from fdtrain.comparison import ablation, plan
+from fdtrain.comparison import ablation
 from tests.cli.fdtrain.test_compare import run
 from tests.fdtrain.comparison.test_ablation import MICRO
 from tests.support.sets import write_set
@@ -22,7 +21,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_names_are_those_of_the_library() -> None:
     assert tuple(ablation.AXES) == ablate.AXES
-    assert plan.PICTURE_MEASURES == comparison_options.PICTURE_MEASURES
 
 
 def test_an_axis_is_trained_once_a_choice_and_goes_on(data: Path, tmp_path: Path) -> None:

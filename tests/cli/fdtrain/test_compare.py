@@ -10,7 +10,6 @@ from click.testing import CliRunner, Result
 
 from cli.fdtrain import compare as compare_command
 from cli.fdtrain.main import program
-from cli.shared import comparison_options
 from fdtrain.comparison import plan
 from fdtrain.training import speed
 from tests.support.sets import write_set
@@ -29,7 +28,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_names_are_those_of_the_library() -> None:
     assert plan.LEARNED == compare_command.LEARNED
-    assert plan.PICTURE_MEASURES == comparison_options.PICTURE_MEASURES
 
 
 def test_compare_prints_the_tables_and_writes_them(data: Path, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from fdgen.contract.manifest import Manifest
 from fdtrain.data.pictures import write_png
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.evaluation import references
-from fdtrain.metrics import suite
 from tests.support.running import assert_refused
 from tests.support.sets import write_set
 from tests.support.weights import write_mask_weights, write_weights
@@ -39,7 +38,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_names_are_those_of_the_library() -> None:
     assert references.REFERENCES == evaluate_command.REFERENCES
-    assert (*suite.UNPAIRED, *suite.PAIRED, *suite.SETS) == evaluate_command.MEASURES
 
 
 def test_eval_prints_tables_and_writes_all(data: Path, weights: Path, tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ def test_the_published_card_asks_for_the_same_when_a_kind_is_added(added: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.sample
 @pytest.mark.processor
 def test_the_published_card_is_rebuilt_when_a_kind_is_added(added: Path, tmp_path: Path) -> None:
     found = reproduce(DEMO, SampleFaces(), tmp_path / "again", packs=[added])

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fdtrain.methods import LEARNED, REFERENCES
+
 from ..shared.comparison_options import ask_of, budget_options, places_options, terms_options
-from ..shared.comparison_run import LEARNED, settled_terms, tell_plan, weights_option, worked
+from ..shared.comparison_run import settled_terms, tell_plan, weights_option, worked
 from ..shared.errors import FAILED
 from ..shared.fdgen_options import json_option, quiet_option
-from ..shared.model_options import REFERENCES
 from ..shared.output import Voice, aligned, counted, emit, emit_json
 from ..shared.progress import Stages
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fdtrain.methods import REFERENCES
 from fdtrain.metrics.registry import optional
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
-from ..shared.model_options import REFERENCES, _references, device_option, masker_option, measures_option
+from ..shared.model_options import _references, device_option, masker_option, measures_option
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.progress import Stages
 from .evaluate_masks import measure_masks, refuse_for_masks

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..shared.fdgen_options import json_option
 from ..shared.fdtrain_options import resolve_config
 from ..shared.output import aligned, emit, emit_json
+
+if TYPE_CHECKING:
+    from fdtrain.config.schema import FitConfig
 
 
 @click.command("presets")
@@ -50,6 +53,15 @@ def command(name: str | None, as_json: bool) -> None:
         emit(line)
 
 
+def counted(config: FitConfig) -> dict[str, Any]:
+    """Return what a preset costs that nobody has counted beforehand."""
+    from dataclasses import asdict
+
+    from fdtrain.training.cost import cost_of
+
+    return asdict(cost_of(config))
+
+
 def gather() -> list[dict[str, Any]]:
     """Return a row a preset, as JSON holds it."""
     from fdtrain.config.preset_costs import preset_costs
@@ -60,7 +72,7 @@ def gather() -> list[dict[str, Any]]:
     rows = []
     for name, description in DESCRIPTIONS.items():
         config = FitConfig.load(name)
-        cost = costs[name]
+        cost = costs.get(name) or counted(config)
         rows.append(
             {
                 "preset": name,

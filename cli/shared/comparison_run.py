@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from fdtrain.comparison.task import Moved
     from fdtrain.config.schema import FitConfig
 
-LEARNED = ("faithful", "modern", "glcm", "gca", "edgeconnect", "context-encoder", "pix2pix", "din")
-"""As the library has them: the help must not import it."""
-
 
 def _weights(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, Path]:
     found = {}

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fdtrain.methods import REFERENCES
+
 if TYPE_CHECKING:
     pass
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-
-REFERENCES = ("copy", "telea", "navier-stokes", "biharmonic", "patchmatch", "mean-face", "eigenfaces")
-
-"""As the library has them: the help must not import it."""
 
 device_option = click.option(
     "--device", metavar="NAME", help="cpu, cuda, cuda:N or mps.  [default: a GPU if there is one]"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
 from functools import cache
 
@@ -11,6 +10,7 @@ from fdgen.kinds import KINDS
 from fdgen.occluders.base import Occluder, Placement
 from fdgen.occluders.imported.occluder import Imported
 from fdgen.occluders.imported.spec import is_imported
+from fdgen.runtime.named import named
 
 __all__ = ["OCCLUDERS", "Occluder", "Placement", "occluder_of"]
 
@@ -38,6 +38,5 @@ def occluder_of(asset: Asset) -> Occluder:
 
 @cache
 def _made(kind: str, path: str) -> Occluder:
-    module, _, name = path.partition(":")
-    occluder: Occluder = getattr(importlib.import_module(module), name)(kind)
+    occluder: Occluder = named(path)(kind)
     return occluder

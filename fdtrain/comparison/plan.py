@@ -17,24 +17,13 @@ from fdtrain.config.presets import PRESETS
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import ConfigError, RunError
-from fdtrain.evaluation.references import REFERENCES
-
-LEARNED = ("faithful", "modern", "glcm", "gca", "edgeconnect", "context-encoder", "pix2pix", "din")
-"""Methods that train, by the name that their presets begin with."""
+from fdtrain.methods import LEARNED, REFERENCES
 
 METHODS = (*REFERENCES, *LEARNED)
 """Rows of the table, in its order."""
 
-PHASES = (
-    "loss.perceptual_from_images",
-    "loss.adversarial_from_images",
-    "training.decay_from_images",
-    "baseline.discriminator_from_images",
-    "baseline.adversarial_from_images",
-    "baseline.joint_from_images",
-    "baseline.mask_from_images",
-)
-"""Settings that are moments of training: with another budget they keep their share of it."""
+PHASE = "_from_images"
+"""How settings end that are moments of training: with another budget they keep their share of it."""
 
 LONGEST_WARM_UP = 4
 """Rates rise over as many images as in the preset, a number of steps that Adam needs, but over a quarter at most."""
@@ -191,7 +180,7 @@ def config_of(ask: Ask, task: Task, images: int) -> FitConfig:
     if config.training.images is not None:
         flat = config.flat()
         scale = images / config.training.images
-        own += [(key, max(round(flat[key] * scale), 1)) for key in PHASES if flat.get(key)]
+        own += [(key, max(round(flat[key] * scale), 1)) for key in flat if key.endswith(PHASE) and flat[key]]
         own.append(("training.warmup_images", min(config.training.warmup_images, images // LONGEST_WARM_UP)))
     batch = config.training.batch
     own += [

@@ -15,12 +15,12 @@ import pandas as pd
 
 from fdtrain.comparison.image_table import read_images
 from fdtrain.comparison.markup import aligned, interval, latex_table, markdown_table, mean_cell, number, p_value
-from fdtrain.comparison.plan import LEARNED, Ask, Task
+from fdtrain.comparison.plan import Ask, Task
 from fdtrain.comparison.runner import Done, read_result
 from fdtrain.comparison.statistics import Difference, Mean, Values, differences, mean_of
 from fdtrain.comparison.task import IMAGES_FILE
-from fdtrain.evaluation.references import REFERENCES
 from fdtrain.evaluation.results import PACKAGES
+from fdtrain.methods import LEARNED, REFERENCES
 from fdtrain.metrics.registry import MEASURES, better, columns_compared, columns_tested
 from fdtrain.run_files import write_text
 

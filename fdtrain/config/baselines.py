@@ -8,18 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
-
 from fdgen.settings.values import Count, NotNegative, Number, Positive, Section, Share, at_least, within
 
 Images = Annotated[int, at_least(0)]
 
 
-class _Method(Section):
-    """What every baseline answers."""
-
-    compares_features: ClassVar[bool] = False
-    """Whether its loss looks at pictures through the perceptual network."""
+class BaselineSettings(Section):
+    """What every baseline answers; the settings of one that has widths alone."""
 
     glorot: ClassVar[bool] = False
     """Whether first weights are drawn after Glorot, where the paper says nothing, or as those of DCGAN."""
@@ -33,6 +28,7 @@ class _Method(Section):
     # Channels of the first layer of the generator and of the discriminators.
     width: Count = 64
     discriminator_width: Count = 64
+    method: str
 
     def check_size(self, size_px: int) -> None:
         """Raise `ValueError` where the network cannot take pictures of this side."""
@@ -44,7 +40,7 @@ class _Method(Section):
             raise ValueError(f"must have a data.size_px that {self.multiple_px} divides, got {size_px}")
 
 
-class GlcmConfig(_Method):
+class GlcmConfig(BaselineSettings):
     """Iizuka et al. 2017, "Globally and Locally Consistent Image Completion"."""
 
     glorot: ClassVar[bool] = True
@@ -59,7 +55,7 @@ class GlcmConfig(_Method):
     optimiser: Literal["adadelta", "adam"] = "adadelta"
 
 
-class GcaConfig(_Method):
+class GcaConfig(BaselineSettings):
     """Yu et al. 2018, "Generative Image Inpainting with Contextual Attention"."""
 
     glorot: ClassVar[bool] = True
@@ -80,10 +76,8 @@ class GcaConfig(_Method):
     critic_steps: Count = 5
 
 
-class EdgeConnectConfig(_Method):
+class EdgeConnectConfig(BaselineSettings):
     """Nazeri et al. 2019, "EdgeConnect: Generative Image Inpainting with Adversarial Edge Learning"."""
-
-    compares_features: ClassVar[bool] = True
 
     method: Literal["edgeconnect"] = "edgeconnect"
     # Residual blocks in the middle of both generators.
@@ -102,7 +96,7 @@ class EdgeConnectConfig(_Method):
     joint_rate: Annotated[Number, within(1e-6, 1)] = 0.01
 
 
-class ContextEncoderConfig(_Method):
+class ContextEncoderConfig(BaselineSettings):
     """Pathak et al. 2016, "Context Encoders: Feature Learning by Inpainting"."""
 
     whole_octaves: ClassVar[bool] = True
@@ -115,7 +109,7 @@ class ContextEncoderConfig(_Method):
     adversarial: NotNegative = 0.001
 
 
-class Pix2pixConfig(_Method):
+class Pix2pixConfig(BaselineSettings):
     """Isola et al. 2017, "Image-to-Image Translation with Conditional Adversarial Networks"."""
 
     whole_octaves: ClassVar[bool] = True
@@ -126,10 +120,9 @@ class Pix2pixConfig(_Method):
     dropout: Share = 0.5
 
 
-class DinConfig(_Method):
+class DinConfig(BaselineSettings):
     """Din et al. 2020, "A Novel GAN-Based Network for Unmasking of Masked Face"."""
 
-    compares_features: ClassVar[bool] = True
     multiple_px: ClassVar[int] = 8
 
     method: Literal["din"] = "din"
@@ -142,19 +135,3 @@ class DinConfig(_Method):
     mask: NotNegative = 0.7
     # Up to here the discriminator of the whole face is alone, then that of the mask's region joins it.
     mask_from_images: Images = 800_000
-
-
-BASELINES: dict[str, type[_Method]] = {
-    "glcm": GlcmConfig,
-    "gca": GcaConfig,
-    "edgeconnect": EdgeConnectConfig,
-    "context-encoder": ContextEncoderConfig,
-    "pix2pix": Pix2pixConfig,
-    "din": DinConfig,
-}
-"""The table of settings of each method, by the name that presets and tables use."""
-
-Baseline = Annotated[
-    GlcmConfig | GcaConfig | EdgeConnectConfig | ContextEncoderConfig | Pix2pixConfig | DinConfig,
-    Field(discriminator="method"),
-]

@@ -7,14 +7,17 @@ Pairs are (stage I, stage II). `_px` is pixels, `_images` counts training images
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from fdgen.contract.digests import digest_json
+from fdgen.runtime.named import named
 from fdgen.settings.toml import flatten, write_tables
 from fdgen.settings.values import (
     Count,
@@ -30,11 +33,29 @@ from fdgen.settings.values import (
     of_length,
     within,
 )
-from fdtrain.config.baselines import BASELINES, Baseline
+from fdtrain.config.baselines import BaselineSettings
 from fdtrain.config.files import law, read_settings
 from fdtrain.config.mask import MASK_PRESETS, MaskConfig
 from fdtrain.config.presets import PRESETS
 from fdtrain.errors import ConfigError
+from fdtrain.methods import LEARNED, Method, baselines
+
+
+def _settings_of(method: Method) -> type[BaselineSettings]:
+    if method.settings:
+        settings: type[BaselineSettings] = named(method.settings)
+        return settings
+    own: Any = (Literal[method.name], method.name)
+    return create_model(method.name, __base__=BaselineSettings, method=own)
+
+
+BASELINES = {name: _settings_of(method) for name, method in baselines().items()}
+"""The table of settings of each method, by the name that presets and tables use."""
+
+if TYPE_CHECKING:
+    Baseline = BaselineSettings
+else:
+    Baseline = Annotated[functools.reduce(operator.or_, BASELINES.values()), Field(discriminator="method")]
 
 N_LAYERS = 5
 """Section 3.2: five convolutions encode, five de-convolutions decode."""
@@ -284,7 +305,7 @@ class FitConfig(Section):
                 raise ValueError(f"must leave {section} alone: {method} has its own settings under {table}")
         if self.training.stages != "detached":
             raise ValueError(f"must leave training.stages alone: {method} has its own settings under {table}")
-        if not (self.baseline and self.baseline.compares_features) and self.loss.perceptual != "off":
+        if not (self.baseline and LEARNED[self.baseline.method].compares_features) and self.loss.perceptual != "off":
             raise ValueError(f"must have loss.perceptual off: {method} compares no features")
         return self
 
@@ -310,7 +331,7 @@ class FitConfig(Section):
         """
         defaults = cls(preset=preset).as_dict()
         if method := PRESETS.get(preset, {}).get("baseline.method"):
-            defaults["baseline"] = BASELINES[method]().model_dump(mode="json")
+            defaults["baseline"] = BASELINES[method].model_validate({}).model_dump(mode="json")
         if preset in MASK_PRESETS:
             defaults["mask"] = MaskConfig().model_dump(mode="json")
         defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = ""  # excluded from what is written down

@@ -15,8 +15,7 @@ from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.evaluation.classical import RADIUS_PX, Biharmonic, Inpainting, PatchMatch, open_patchmatch
 from fdtrain.evaluation.eigenfaces import N_FACES, FaceSpace, Vectors, clean_faces, fit_face_space
 from fdtrain.inference.method import Method, OneByOne
-
-REFERENCES = ("copy", "telea", "navier-stokes", "biharmonic", "patchmatch", "mean-face", "eigenfaces")
+from fdtrain.methods import REFERENCES
 
 N_TUNING = 150
 """Photographs kept from the eigenfaces to choose their ridge; at most a fifth of the split."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any, Protocol
 
 from fdgen.arrays import Image
 from fdgen.errors import FdError
+from fdgen.runtime.named import named
 from fdtrain.metrics import distribution, fidelity
 from fdtrain.metrics.not_computed import NotComputed
 from fdtrain.metrics.registry import MEASURES, Measure, always
@@ -64,7 +63,7 @@ def open_suite(size_px: int, names: Sequence[str] | None = None, *, n_pictures: 
     for row in MEASURES.values():
         if row.scorer and row.name in names:
             try:
-                scorers[row.of][row.name] = _named(row.scorer)(n_pictures if row.of == "sets" else size_px)
+                scorers[row.of][row.name] = named(row.scorer)(n_pictures if row.of == "sets" else size_px)
                 protocols[row.name] = _protocol(row)
             except NotComputed as reason:
                 reasons[row.name] = _told(reason)
@@ -83,16 +82,10 @@ def open_suite(size_px: int, names: Sequence[str] | None = None, *, n_pictures: 
 
 def _protocol(row: Measure) -> str:
     """Return how a measure is measured, in words."""
-    told = _named(row.protocol)
+    told = named(row.protocol)
     if isinstance(told, Mapping):
         told = told[row.name]
     return str(told() if callable(told) else told)
-
-
-def _named(path: str) -> Any:
-    """Return what `module:attribute` names."""
-    module, _, name = path.partition(":")
-    return attrgetter(name)(importlib.import_module(module))
 
 
 def _told(reason: NotComputed) -> str:

@@ -8,6 +8,8 @@ deconvolution gives the whole picture, as for the paper's random regions. Other 
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from fdtrain.config.baselines import ContextEncoderConfig
@@ -21,6 +23,11 @@ WIDTHS = (1, 1, 2, 4, 8)
 
 class ContextEncoder(Restorer):
     """Encoder, bottleneck and decoder. The side must be a power of 2; the mask itself is not an input (section 3.1)."""
+
+    @classmethod
+    def of(cls, settings: Any, size_px: int) -> ContextEncoder:
+        """Return the network of these settings: how often it halves the picture is of its size."""
+        return cls(settings, size_px)
 
     def __init__(self, config: ContextEncoderConfig, size_px: int) -> None:
         super().__init__()

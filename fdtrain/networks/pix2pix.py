@@ -9,6 +9,8 @@ The condition is the occluded picture as it is, and the mask as a fourth channel
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +26,11 @@ N_DROPPED = 3
 
 class Pix2pix(Restorer):
     """The generator; the side must be a power of 2."""
+
+    @classmethod
+    def of(cls, settings: Any, size_px: int) -> Pix2pix:
+        """Return the network of these settings: how often it halves the picture is of its size."""
+        return cls(settings, size_px)
 
     def __init__(self, config: Pix2pixConfig, size_px: int) -> None:
         super().__init__()

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,11 @@ class Restorer(nn.Module, ABC):
 
     has_coarse: ClassVar[bool] = False
     """Whether it makes a coarse picture first that is worth looking at."""
+
+    @classmethod
+    def of(cls, settings: Any, size_px: int) -> Restorer:
+        """Return the network of the settings of its method, for pictures of one size: most networks take any."""
+        return cls(settings)
 
     @abstractmethod
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:

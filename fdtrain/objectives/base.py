@@ -55,6 +55,11 @@ class Objective(ABC):
     score: ClassVar[str] = SCORE
     """The value of `validate` that decides which weights are the best; higher is better."""
 
+    @classmethod
+    def perceptual_layers(cls, config: FitConfig) -> tuple[str, ...]:
+        """Return the layers of the perceptual network that its losses look at."""
+        return config.loss.perceptual_layers
+
     def set_rates(self, images: int) -> None:
         """Set the learning rates for the step that begins after `images` images."""
         for stage in self.stages:

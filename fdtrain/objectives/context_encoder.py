@@ -10,13 +10,14 @@ from fdtrain.networks.context_encoder import ContextDiscriminator, ContextEncode
 from fdtrain.networks.restorer import composite
 from fdtrain.objectives.base import Example, Objective, adversaries, in_hole
 from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 
 
 class ContextEncoderObjective(Objective):
     """Masked L2 and an adversary that sees the picture with its hole replaced, not conditioned on the input."""
 
-    def __init__(self, config: FitConfig, settings: ContextEncoderConfig) -> None:
+    def __init__(self, config: FitConfig, settings: ContextEncoderConfig, perceptual: PerceptualLoss | None) -> None:
         self.config, self.settings = config, settings
         self.model = ContextEncoder(settings, config.data.size_px)
         self.discriminator = ContextDiscriminator(settings, config.data.size_px)

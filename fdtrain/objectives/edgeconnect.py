@@ -24,11 +24,6 @@ STYLE_LAYERS = {
 """Section 3.2, by perceptual network: those of VGG-19; a VGG-16 has three convolutions where that has four."""
 
 
-def layers_for(config: FitConfig) -> tuple[str, ...]:
-    """Return the layers that perceptual and style loss look at, each once."""
-    return tuple(dict.fromkeys((*config.loss.perceptual_layers, *STYLE_LAYERS[config.loss.perceptual])))
-
-
 class _Step(NamedTuple):
     example: Example
     grey_B1HW: Tensor
@@ -47,6 +42,11 @@ class EdgeConnectObjective(Objective):
     The paper's weights belong to pictures in [0, 1] that the VGG sees as they are, as its authors' program shows: with
     ImageNet's normalisation the Gram matrices would be twenty times as large, and the L1 term nothing beside them.
     """
+
+    @classmethod
+    def perceptual_layers(cls, config: FitConfig) -> tuple[str, ...]:
+        """Return the layers that perceptual and style loss look at, each once."""
+        return tuple(dict.fromkeys((*config.loss.perceptual_layers, *STYLE_LAYERS[config.loss.perceptual])))
 
     def __init__(self, config: FitConfig, settings: EdgeConnectConfig, perceptual: PerceptualLoss | None) -> None:
         self.config, self.settings, self.perceptual = config, settings, perceptual
@@ -125,7 +125,7 @@ class EdgeConnectObjective(Objective):
         if self.perceptual is None:
             return []
         image_B3HW = 2 * (image_B3HW * self.perceptual.std + self.perceptual.mean) - 1
-        order = sorted(layers_for(self.config))  # relu1_1, relu2_1, relu2_2: by name is by depth
+        order = sorted(self.perceptual_layers(self.config))  # relu1_1, relu2_1, relu2_2: by name is by depth
         found = dict(zip(order, self.perceptual.features(image_B3HW), strict=True))
         return [found[name] for name in names]
 

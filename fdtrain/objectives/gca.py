@@ -12,13 +12,14 @@ from fdtrain.networks.hole_window import depths_px
 from fdtrain.networks.restorer import Restoration, composite
 from fdtrain.objectives.base import Example, Objective, adversaries, in_hole
 from fdtrain.objectives.losses import full_precision
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 
 
 class GcaObjective(Objective):
     """Section 3.2: WGAN-GP, several steps of the critics for one of the generator (algorithm 1)."""
 
-    def __init__(self, config: FitConfig, settings: GcaConfig) -> None:
+    def __init__(self, config: FitConfig, settings: GcaConfig, perceptual: PerceptualLoss | None) -> None:
         self.config, self.settings = config, settings
         self.model = Gca(settings)
         self.critics = Critics(settings, config.data.size_px)

@@ -10,6 +10,7 @@ from fdtrain.networks.glcm import ContextDiscriminator, Glcm
 from fdtrain.networks.restorer import composite
 from fdtrain.objectives.base import Example, Objective, adversaries, in_hole
 from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 
 
@@ -20,7 +21,7 @@ class GlcmObjective(Objective):
     its alpha belongs to that scale.
     """
 
-    def __init__(self, config: FitConfig, settings: GlcmConfig) -> None:
+    def __init__(self, config: FitConfig, settings: GlcmConfig, perceptual: PerceptualLoss | None) -> None:
         self.config, self.settings = config, settings
         self.model = Glcm(settings)
         self.discriminator = ContextDiscriminator(settings, config.data.size_px)

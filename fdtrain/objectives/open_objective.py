@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from fdtrain.config.baselines import (
-    ContextEncoderConfig,
-    DinConfig,
-    EdgeConnectConfig,
-    GcaConfig,
-    GlcmConfig,
-    Pix2pixConfig,
-)
+from fdgen.runtime.named import named
 from fdtrain.config.schema import FitConfig
+from fdtrain.methods import LEARNED
 from fdtrain.networks.restorer import INITIAL_SPREAD
-from fdtrain.objectives import edgeconnect
 from fdtrain.objectives.base import Objective
-from fdtrain.objectives.context_encoder import ContextEncoderObjective
-from fdtrain.objectives.din import DinObjective
-from fdtrain.objectives.edgeconnect import EdgeConnectObjective
-from fdtrain.objectives.gca import GcaObjective
-from fdtrain.objectives.glcm import GlcmObjective
 from fdtrain.objectives.mask import MaskObjective
 from fdtrain.objectives.perceptual import PerceptualLoss, load_perceptual
-from fdtrain.objectives.pix2pix import Pix2pixObjective
 from fdtrain.objectives.stacked import StackedObjective
 
 
@@ -54,8 +43,7 @@ def open_objective(
 def open_perceptual(config: FitConfig) -> PerceptualLoss | None:
     """Return the perceptual network of a config, with all layers that its losses look at."""
     loss = config.loss
-    edges = isinstance(config.baseline, EdgeConnectConfig)
-    layers = edgeconnect.layers_for(config) if edges else loss.perceptual_layers
+    layers = (_objective_of(config) if config.baseline else Objective).perceptual_layers(config)
     return load_perceptual(loss.perceptual, loss.perceptual_weights, layers, relative=loss.perceptual_relative)
 
 
@@ -66,20 +54,15 @@ def single_objective(config: FitConfig, perceptual: PerceptualLoss | None) -> Ob
 
 def baseline_objective(config: FitConfig, perceptual: PerceptualLoss | None) -> Objective:
     """Return the objective of a baseline, wherever torch makes tensors by default."""
-    settings = config.baseline
-    if isinstance(settings, GlcmConfig):
-        return GlcmObjective(config, settings)
-    if isinstance(settings, GcaConfig):
-        return GcaObjective(config, settings)
-    if isinstance(settings, EdgeConnectConfig):
-        return EdgeConnectObjective(config, settings, perceptual)
-    if isinstance(settings, ContextEncoderConfig):
-        return ContextEncoderObjective(config, settings)
-    if isinstance(settings, Pix2pixConfig):
-        return Pix2pixObjective(config, settings)
-    if isinstance(settings, DinConfig):
-        return DinObjective(config, settings, perceptual)
-    raise TypeError(f"no objective for {type(settings).__name__}")
+    objective: Objective = _objective_of(config)(config, config.baseline, perceptual)
+    return objective
+
+
+def _objective_of(config: FitConfig) -> Any:
+    """Return the class of the objective of a baseline."""
+    if config.baseline is None:
+        raise TypeError("no baseline without a table of settings for it")
+    return named(LEARNED[config.baseline.method].objective)
 
 
 def _draw(module: nn.Module, *, glorot: bool) -> None:

@@ -10,13 +10,14 @@ from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.networks.pix2pix import Pix2pix
 from fdtrain.objectives.base import Example, Objective, adversaries
 from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 
 
 class Pix2pixObjective(Objective):
     """L1 of the whole picture and a conditional PatchGAN of 70x70, whose loss is halved (section 3.3)."""
 
-    def __init__(self, config: FitConfig, settings: Pix2pixConfig) -> None:
+    def __init__(self, config: FitConfig, settings: Pix2pixConfig, perceptual: PerceptualLoss | None) -> None:
         self.config, self.settings = config, settings
         self.model = Pix2pix(settings, config.data.size_px)
         width = settings.discriminator_width

@@ -14,11 +14,11 @@ from fdgen.io.json_file import read_json as read_file
 from fdgen.io.regular_file import read_regular
 from fdtrain.comparison.ablation import ABLATION_FILE, MEASURED_THERE, Ablation, Variant
 from fdtrain.comparison.image_table import read_images
-from fdtrain.comparison.plan import LEARNED, Ask, Auto, Kind, Task
+from fdtrain.comparison.plan import Ask, Auto, Kind, Task
 from fdtrain.comparison.runner import ASK_FILE, ERROR_FILE, Done
 from fdtrain.comparison.task import IMAGES_FILE, RESULT_FILE, RUN
 from fdtrain.errors import RunError
-from fdtrain.evaluation.references import REFERENCES
+from fdtrain.methods import LEARNED, REFERENCES
 from fdtrain.training.run import RUN_FILE, require_run
 
 EVALUATION_FILE, TABLE_FILE, ROWS = "eval.json", "table.json", "rows"

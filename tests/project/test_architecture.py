@@ -45,7 +45,7 @@ FLOORS: Mapping[str, tuple[str, ...]] = {
         "cards verification",
     ),
     "fdtrain": (
-        "errors",
+        "errors methods",
         "run_files",
         "config",
         "data networks runtime",

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.fdtrain import compare as compare_command
 from cli.fdtrain.main import program
-from fdtrain.comparison import plan
 from fdtrain.training import speed
 from tests.support.sets import write_set
 from tests.support.weights import write_weights
@@ -24,10 +22,6 @@ def run(*arguments: str | Path) -> Result:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_set(tmp_path_factory.mktemp("data") / "set", 40)
-
-
-def test_names_are_those_of_the_library() -> None:
-    assert plan.LEARNED == compare_command.LEARNED
 
 
 def test_compare_prints_the_tables_and_writes_them(data: Path, tmp_path: Path) -> None:

@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.fdtrain import evaluate as evaluate_command
 from cli.fdtrain.main import program
 from fdgen.contract.manifest import Manifest
 from fdtrain.data.pictures import write_png
 from fdtrain.data.triplets import TripletDataset
-from fdtrain.evaluation import references
 from tests.support.running import assert_refused
 from tests.support.sets import write_set
 from tests.support.weights import write_mask_weights, write_weights
@@ -34,10 +32,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_weights(tmp_path_factory.mktemp("weights") / "small.safetensors", content_id="ab" * 32)
-
-
-def test_names_are_those_of_the_library() -> None:
-    assert references.REFERENCES == evaluate_command.REFERENCES
 
 
 def test_eval_prints_tables_and_writes_all(data: Path, weights: Path, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import pytest
 from fdgen.errors import FdError
 from fdtrain.comparison.ablation import open_table
 from fdtrain.comparison.auto import settled
-from fdtrain.comparison.plan import LEARNED, Ask, Task, config_of, make_tasks, preset_of
+from fdtrain.comparison.plan import Ask, Task, config_of, make_tasks, preset_of
 from fdtrain.comparison.runner import Watch, compare
 from fdtrain.errors import RunError
+from fdtrain.methods import LEARNED
 from fdtrain.training.run import require_run
 from tests.support.asks import SMALL, ask_of
 from tests.support.clock import Clock

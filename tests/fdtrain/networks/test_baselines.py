@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fdtrain.config.baselines import BASELINES
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.loader import Batches
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import ConfigError
 from fdtrain.evaluation.evaluator import evaluate
+from fdtrain.methods import baselines
 from fdtrain.networks.attention import ContextualAttention
 from fdtrain.networks.build import build_model
 from fdtrain.networks.context_encoder import ContextDiscriminator, ContextEncoder
@@ -33,7 +33,7 @@ from fdtrain.training.loop import fit
 from tests.fdtrain.training.test_loop import assert_equal, state_of
 from tests.support.sets import write_set
 
-METHODS = tuple(BASELINES)
+METHODS = tuple(baselines())
 BLIND = ("glcm", "gca", "edgeconnect", "context-encoder")
 """Those whose papers blank the hole."""
 

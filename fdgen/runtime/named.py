@@ -1,0 +1,17 @@
+"""What a row of a table names: tables of the standard library alone name their code by path."""
+
+from __future__ import annotations
+
+import importlib
+from operator import attrgetter
+from typing import Any
+
+
+def named(path: str) -> Any:
+    """Import and return what `module:attribute` names.
+
+    >>> named("math:pi") > 3
+    True
+    """
+    module, _, attribute = path.partition(":")
+    return attrgetter(attribute)(importlib.import_module(module))

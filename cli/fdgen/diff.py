@@ -15,7 +15,7 @@ from ..shared.output import aligned, counted, emit, emit_json
 
 if TYPE_CHECKING:
     from fdgen.versions.difference import Difference, Names
-    from fdgen.versions.snapshot import Edition
+    from fdgen.versions.snapshot import Snapshot
 
 EXAMPLES = 3
 WIDEST = 60
@@ -76,7 +76,7 @@ def names(found: Names) -> dict[str, Any]:
     return {what: list(listed) for what, listed in asdict(found).items() if listed}
 
 
-def head(edition: Edition) -> dict[str, Any]:
+def head(edition: Snapshot) -> dict[str, Any]:
     """Return what identifies one of the two."""
     ids = {name: edition.facts[name] for name in ("name", "version", "spec_id", "content_id", "generator")}
     return {"path": str(edition.where), "kind": "dataset" if edition.is_dataset else "card", **ids}

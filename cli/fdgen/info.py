@@ -77,11 +77,11 @@ def gather(where: str, dataset: Mapping[str, Any], table: Mapping[str, list[Any]
         "rejects": dict(dataset["rejects"]),
         "worn": worn(table.get("worn", [])),
         "hair": counts(state for state in table.get("hair", []) if state is not None),
-        "coverage": spread(table["coverage"]),
+        "coverage": quantiles_of(table["coverage"]),
         "coverage_histogram": {f"{low * BIN:.2f}": bins[low] for low in range(min(bins), max(bins) + 1)},
-        "yaw_deg": spread(table["yaw_deg"]),
-        "pitch_deg": spread(table["pitch_deg"]),
-        "roll_deg": spread(table["roll_deg"]),
+        "yaw_deg": quantiles_of(table["yaw_deg"]),
+        "pitch_deg": quantiles_of(table["pitch_deg"]),
+        "roll_deg": quantiles_of(table["roll_deg"]),
         "recipe": dataset["recipe"],
         "generator": dataset["generator"],
         "landmarks": dataset["landmarks"],
@@ -96,7 +96,7 @@ def gather(where: str, dataset: Mapping[str, Any], table: Mapping[str, list[Any]
 def asked_and_got(dataset: Mapping[str, Any], table: Mapping[str, list[Any]]) -> list[dict[str, Any]] | None:
     """Return what the recipe asked of the samples beside what they are; None where it is of another version."""
     from fdgen.errors import RecipeError
-    from fdgen.recipe.quotas import tally
+    from fdgen.recipe.quotas import quotas_of
     from fdgen.recipe.schema import Recipe
 
     try:
@@ -114,7 +114,7 @@ def asked_and_got(dataset: Mapping[str, Any], table: Mapping[str, list[Any]]) ->
             "samples": one.samples,
             "z": None if one.z is None else round(one.z, 3),
         }
-        for one in tally(recipe, table)
+        for one in quotas_of(recipe, table)
     ]
 
 
@@ -132,7 +132,7 @@ def counts(values: Iterable[str]) -> dict[str, int]:
     return dict(Counter(values).most_common())
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
+def quantiles_of(values: Sequence[float]) -> dict[str, float]:
     """Return smallest, median and largest value."""
     found = {"min": min(values), "median": statistics.median(values), "max": max(values)}
     return {name: round(value, 6) + 0.0 for name, value in found.items()}

@@ -66,7 +66,7 @@ def command(
         from fdgen.errors import FacesError
         from fdgen.io.pictures.images import resize
         from fdgen.kinds import KINDS
-        from fdgen.pipeline.preview import trial
+        from fdgen.pipeline.preview import preview_samples
 
     resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
     if kind is not None:
@@ -81,7 +81,7 @@ def command(
     cell_px = min(resolved.size_px, CELL_PX)
     samples, texts = [], []
     with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
-        triplets = trial(
+        triplets = preview_samples(
             resolved,
             source,
             photographs,

@@ -59,7 +59,7 @@ def worked(
 
     make_folder(out)
     with asked_to_stop() as asked, Stages(voice) as stages:
-        watch = Told(stages, voice)
+        watch = ComparisonProgress(stages, voice)
         done = compare(
             tasks,
             ask,
@@ -76,7 +76,7 @@ def worked(
     return done
 
 
-class Told:
+class ComparisonProgress:
     """Tells how far a comparison is."""
 
     def __init__(self, stages: Stages, voice: Voice) -> None:

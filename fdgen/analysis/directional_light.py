@@ -42,7 +42,7 @@ _AROUND = np.array(
 
 
 @dataclass(frozen=True, slots=True)
-class Lamp:
+class DirectionalLight:
     """A lamp in `direction` (3,) that adds `strength` where it strikes squarely, over `ambient` light from everywhere.
 
     `explained` is the share of the shading's variance that it accounts for.
@@ -74,7 +74,9 @@ class Lamp:
         return np.array([constant, *linear, across * x * y, across * y * z, third, across * x * z, squares])
 
 
-def fit_lamp(normals_N3: npt.NDArray[np.floating[Any]], seen_N: npt.ArrayLike, weight_N: npt.ArrayLike) -> Lamp:
+def fit_lamp(
+    normals_N3: npt.NDArray[np.floating[Any]], seen_N: npt.ArrayLike, weight_N: npt.ArrayLike
+) -> DirectionalLight:
     """Fit a lamp and ambient light, neither negative, to brightness on unit normals by weighted least squares.
 
     Raises `ValueError` where no weight is above zero.
@@ -94,7 +96,7 @@ def fit_lamp(normals_N3: npt.NDArray[np.floating[Any]], seen_N: npt.ArrayLike, w
     _, explained, strength, ambient = best
     mean = float((weight * seen).sum() / weight.sum())
     variance = float((weight * (seen - mean) ** 2).sum() / weight.sum())
-    return Lamp(direction, float(strength), float(ambient), float(max(0.0, explained) / (variance + 1e-12)))
+    return DirectionalLight(direction, float(strength), float(ambient), float(max(0.0, explained) / (variance + 1e-12)))
 
 
 def _across(direction: F32) -> tuple[F32, F32]:

@@ -84,14 +84,14 @@ def estimate_optics(clean_HWC: Image, skin_HW: npt.NDArray[np.bool_], frame: Fra
     )
 
 
-def spread(image: F32, optics: Optics) -> F32:
+def blur(image: F32, optics: Optics) -> F32:
     """Draw the edges of a layer (H, W) or (H, W, C) as the photograph draws its own."""
     kernel = _kernel(optics)
     return np.asarray(cv2.sepFilter2D(image, cv2.CV_32F, kernel, kernel), np.float32)
 
 
 def reach_px(optics: Optics) -> int:
-    """Return how far `spread` moves light."""
+    """Return how far `blur` moves light."""
     return len(_kernel(optics)) // 2
 
 

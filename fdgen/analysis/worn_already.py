@@ -42,7 +42,7 @@ _ATTRIBUTES = {"Eyeglasses": "eyewear", "Wearing_Hat": "hat"}
 """CelebA's attributes that say the same."""
 
 
-def find_worn(clean_HWC: Image) -> tuple[str, ...]:
+def detect_preexisting(clean_HWC: Image) -> tuple[str, ...]:
     """Return which of `WORN` the classifier sees in a crop."""
     seen = features(clean_HWC)
     model = _model()

@@ -45,7 +45,7 @@ def dataset_sheet(manifest: Manifest, n: int = 24, columns: int = 3, *, cell_px:
     The kinds of occluders take turns, and of each kind the samples stand apart in the dataset, so that a few show what
     many hold. Raises `DatasetError` where a member cannot be read.
     """
-    keys = spread(manifest, n)
+    keys = spread_keys(manifest, n)
     rows = manifest.table.set_index("key").loc[keys]
     texts = [
         described(json.loads(kinds), coverage, split)
@@ -54,7 +54,7 @@ def dataset_sheet(manifest: Manifest, n: int = 24, columns: int = 3, *, cell_px:
     return samples_sheet([_triple(manifest, key, cell_px) for key in keys], texts, columns, TRIPLE)
 
 
-def spread(manifest: Manifest, n: int) -> list[str]:
+def spread_keys(manifest: Manifest, n: int) -> list[str]:
     """Return the keys of `n` samples, or of all if there are fewer: kinds in turn, each evenly over the dataset."""
     groups = [group["key"].tolist() for _, group in manifest.table.groupby("kinds", sort=True)]
     turns = [min(len(group), -(-n // len(groups))) for group in groups]

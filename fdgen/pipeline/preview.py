@@ -26,7 +26,7 @@ from fdgen.synthesis.generator import generate, render_placements
 OnDone = Callable[[int, int], None]
 
 
-def trial(
+def preview_samples(
     recipe: Recipe,
     faces: FaceSource,
     sources: Sequence[Source],

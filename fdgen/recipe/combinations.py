@@ -12,7 +12,7 @@ from pydantic import AfterValidator, model_validator
 from fdgen.kinds import kind_of
 from fdgen.settings.values import Names, Section, Share
 
-Outfit = tuple[str, ...]
+Combination = tuple[str, ...]
 """The kinds that one face wears, the lowest layer first."""
 
 
@@ -47,7 +47,7 @@ def label(kinds: Iterable[str]) -> str:
     return "+".join(sorted(kinds, key=_order))
 
 
-def outfits(shares: Mapping[str, float], several: Several) -> dict[Outfit, float]:
+def combinations(shares: Mapping[str, float], several: Several) -> dict[Combination, float]:
     """Return the probability of every outfit; they add up to 1.
 
     `shares` are those of the kinds. One occluder is drawn by them; two or three are drawn by the product of their
@@ -56,7 +56,9 @@ def outfits(shares: Mapping[str, float], several: Several) -> dict[Outfit, float
     >>> outfits({"mask": 0.5, "hand": 0.5}, Several(two=0.2, three=0.0, never=()))
     {('mask',): 0.4, ('hand',): 0.4, ('mask', 'hand'): 0.2}
     """
-    found: dict[Outfit, float] = {(kind,): share * (1 - several.two - several.three) for kind, share in shares.items()}
+    found: dict[Combination, float] = {
+        (kind,): share * (1 - several.two - several.three) for kind, share in shares.items()
+    }
     for name, size, share in (("two", 2, several.two), ("three", 3, several.three)):
         if share <= 0:
             continue

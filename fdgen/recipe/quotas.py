@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fdgen.recipe.combinations import Outfit, label
+from fdgen.recipe.combinations import Combination, label
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.strata import Bin
 
@@ -33,7 +33,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Quota:
     """What was asked, and how many of how many samples are in that stratum."""
 
     asked: Asked
@@ -63,7 +63,7 @@ def asked(recipe: Recipe) -> list[Asked]:
     return [one for one, _, _ in _asked(recipe)]
 
 
-def tally(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence[Any]]) -> list[Tally]:
+def quotas_of(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence[Any]]) -> list[Quota]:
     """Compare the samples of a manifest's table, or of its columns, with what their recipe asked."""
     import numpy as np
 
@@ -72,7 +72,7 @@ def tally(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence[Any]]) -> 
     found = []
     for one, members, place in _asked(recipe):
         if one.what == "kinds":
-            found.append(Tally(one, counts[one.stratum], len(worn)))
+            found.append(Quota(one, counts[one.stratum], len(worn)))
             continue
         rows = np.isin(worn, [label(outfit) for outfit in members])
         column = {"pose": "yaw_deg", "coverage": "coverage"}.get(one.what, f"coverage_{one.stratum}")
@@ -82,7 +82,7 @@ def tally(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence[Any]]) -> 
         else:
             values = np.abs(values) if one.what == "pose" else values
             inside = (values >= place.low) & (values < place.high)
-        found.append(Tally(one, int(inside.sum()), int(rows.sum())))
+        found.append(Quota(one, int(inside.sum()), int(rows.sum())))
     return found
 
 
@@ -107,13 +107,13 @@ def not_asked(recipe: Recipe, record: SampleRecord) -> str | None:
     return None
 
 
-def _asked(recipe: Recipe) -> Iterator[tuple[Asked, list[Outfit], Any]]:
+def _asked(recipe: Recipe) -> Iterator[tuple[Asked, list[Combination], Any]]:
     """Yield what is asked, the outfits it is asked of, and the bin if it is one."""
     outfits, strata = recipe.outfits(), recipe.strata
     for outfit, share in outfits.items():
         yield Asked("kinds", "all", label(outfit), share), [*outfits], None
     for what in ("pose", "coverage", "region"):
-        groups: dict[str, list[Outfit]] = {}
+        groups: dict[str, list[Combination]] = {}
         for outfit in outfits:
             groups.setdefault(strata.group(what, outfit), []).append(outfit)
         for group, members in groups.items():

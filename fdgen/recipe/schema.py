@@ -17,7 +17,7 @@ from pydantic import AfterValidator, ConfigDict, Field, RootModel, ValidationErr
 from fdgen.contract.digests import digest_json
 from fdgen.errors import RecipeError
 from fdgen.kinds import KINDS
-from fdgen.recipe.combinations import Outfit, Several, outfits
+from fdgen.recipe.combinations import Combination, Several, combinations
 from fdgen.recipe.files import read_recipe, recipe_names, recipe_text
 from fdgen.recipe.strata import Strata
 from fdgen.settings.suggestion import did_you_mean
@@ -256,9 +256,9 @@ class Recipe(Section):
         named = tuple(f"{kind}-" for kind in self.kinds.root)
         return {asset_id: sha256 for asset_id, sha256 in digests.items() if asset_id.startswith(named)}
 
-    def outfits(self) -> dict[Outfit, float]:
+    def outfits(self) -> dict[Combination, float]:
         """Return the probability of each outfit: the kinds that a face wears, the lowest layer first."""
-        return outfits(self.kinds.shares(), self.several)
+        return combinations(self.kinds.shares(), self.several)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them.

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator
 
 from fdgen.errors import RecipeError
-from fdgen.recipe.combinations import Outfit, label
+from fdgen.recipe.combinations import Combination, label
 from fdgen.settings.suggestion import did_you_mean
 from fdgen.settings.values import Section, Share, above_zero, within
 
@@ -137,19 +137,19 @@ class Strata(Section):
         """Whether anything is asked that depends on how occluders are worn."""
         return bool(self.coverage or self.region)
 
-    def pose_bins(self, outfit: Outfit) -> tuple[Bin, ...]:
+    def pose_bins(self, outfit: Combination) -> tuple[Bin, ...]:
         """Return the bins of |yaw| in degrees that an outfit is to be worn in; none where nothing is asked."""
         return _parsed(_table(self.pose, outfit)[1])
 
-    def coverage_bins(self, outfit: Outfit) -> tuple[Bin, ...]:
+    def coverage_bins(self, outfit: Combination) -> tuple[Bin, ...]:
         """Return the bins of coverage of an outfit; none where nothing is asked."""
         return _parsed(_table(self.coverage, outfit)[1])
 
-    def region_shares(self, outfit: Outfit) -> dict[str, float]:
+    def region_shares(self, outfit: Combination) -> dict[str, float]:
         """Return by region the share of an outfit's samples that are to cover it."""
         return _table(self.region, outfit)[1]
 
-    def group(self, what: str, outfit: Outfit) -> str:
+    def group(self, what: str, outfit: Combination) -> str:
         """Return whose table of `what` (pose, coverage, region) an outfit follows: its own label, or `all`."""
         return _table(getattr(self, what), outfit)[0]
 
@@ -177,7 +177,7 @@ class Strata(Section):
                     f"{', '.join(self.offered)}"
                 )
 
-    def acceptance(self, outfits: Sequence[Outfit]) -> tuple[dict[Outfit, tuple[Bin, ...]], float]:
+    def acceptance(self, outfits: Sequence[Combination]) -> tuple[dict[Combination, tuple[Bin, ...]], float]:
         """Return the bins of |yaw| by outfit, with the probability that a face there is taken; and that of any face.
 
         It is asked over offered, on one scale for all outfits, so that each loses as many faces and kinds keep their
@@ -221,7 +221,7 @@ def _offered(table: Any) -> Any:
     return bins
 
 
-def _table(shares: Shares, outfit: Outfit) -> tuple[str, dict[str, float]]:
+def _table(shares: Shares, outfit: Combination) -> tuple[str, dict[str, float]]:
     own = shares.get(label(outfit))
     if isinstance(own, dict):
         return label(outfit), own

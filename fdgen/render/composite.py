@@ -10,11 +10,11 @@ import numpy as np
 
 from fdgen.analysis.jpeg import recompress
 from fdgen.analysis.lighting import LUMINANCE, TO_LIGHT, TO_SRGB
-from fdgen.analysis.optics import Optics, grain, reach_px, spread
+from fdgen.analysis.optics import Optics, blur, grain, reach_px
 from fdgen.arrays import F32, Image
 from fdgen.contract.frame import Frame
 from fdgen.render.draw import Layer
-from fdgen.render.kernels import lay_over, round_levels
+from fdgen.render.kernels import blend_layer, round_levels
 
 _LEAST_COVERAGE = 1.0 / 510
 """Half a level of an 8-bit alpha: less of an occluder than this is none."""
@@ -31,7 +31,7 @@ def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
 
     def drawn(image: F32) -> F32:
         result = np.zeros_like(image)
-        result[rows, columns] = spread(np.ascontiguousarray(image[rows, columns]), optics)
+        result[rows, columns] = blur(np.ascontiguousarray(image[rows, columns]), optics)
         return result
 
     return replace(
@@ -80,7 +80,7 @@ def composite(
     levels, noise = clean_HWC.astype(np.float32), np.zeros((*shape, 3), np.float32)
     uncovered, touched = np.ones(shape, np.float32), np.zeros(shape, np.bool_)
     for layer in layers:
-        lay_over(
+        blend_layer(
             levels,
             noise,
             uncovered,

@@ -267,7 +267,7 @@ def splat_shadow(presence_HW: F32, gap_HW: F32, dx: float, dy: float, row0: int,
 
 
 @compiled
-def lay_over(
+def blend_layer(
     levels_HWC: F32, noise_HWC: F32, uncovered_HW: F32, touched_HW: npt.NDArray[np.bool_],
     colour_HWC: F32, opacity_HW: F32, silhouette_HW: F32, clear_HW: F32, shadow_HW: F32, shadow_rgb: F32,
     grain_HWC: F32,

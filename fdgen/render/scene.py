@@ -25,7 +25,7 @@ from fdgen.analysis.lighting import (
 )
 from fdgen.analysis.noise import luma, noise_levels
 from fdgen.analysis.optics import Optics, estimate_optics
-from fdgen.analysis.worn_already import WORN, find_worn
+from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32
 from fdgen.render.kernels import rasterise
 from fdgen.runtime.processes import one_blas_thread
@@ -289,7 +289,7 @@ def _analyse(
         pose=pose,
         light=light,
         optics=estimate_optics(face.clean_HWC, skin, face.landmarks.frame),
-        worn=find_worn(face.clean_HWC),
+        worn=detect_preexisting(face.clean_HWC),
         hair=find_hair(face.clean_HWC, face.landmarks.points_px, pose),
         skin_noise_levels=noise_levels(luma(face.clean_HWC), outlined) or 0.0,
     )

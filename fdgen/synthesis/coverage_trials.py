@@ -24,14 +24,14 @@ from fdgen.faces.detection import detector_version
 from fdgen.faces.face import Face
 from fdgen.faces.folders import Source
 from fdgen.faces.landmarks import N_POINTS, Landmarks
-from fdgen.recipe.combinations import Outfit
+from fdgen.recipe.combinations import Combination
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.strata import REGION_NAMES
 from fdgen.render.scene import ANALYSIS_VERSION, Scene
 from fdgen.runtime.processes import one_blas_thread
 from fdgen.synthesis.acceptance import check_coverage
-from fdgen.synthesis.generator import candidates, render_placements, wear, weight
-from fdgen.synthesis.targets import Offer, Targets
+from fdgen.synthesis.generator import candidates, draw_placements, render_placements, weight
+from fdgen.synthesis.targets import Targets, Trials
 from fdgen.version import GENERATOR_VERSION
 
 N_TRIALS = 128
@@ -71,18 +71,18 @@ def find_targets(
     """
     if not recipe.strata.asks_of_placements:
         return Targets.of(recipe)
-    return Targets.of(recipe, offers(recipe, library, recipe.outfits(), cache=cache, on_trial=on_trial))
+    return Targets.of(recipe, run_trials(recipe, library, recipe.outfits(), cache=cache, on_trial=on_trial))
 
 
 @one_blas_thread()
-def offers(
+def run_trials(
     recipe: Recipe,
     library: AssetLibrary,
-    outfits: Iterable[Outfit],
+    outfits: Iterable[Combination],
     *,
     cache: FaceCache | None = None,
     on_trial: OnTrial | None = None,
-) -> dict[Outfit, Offer]:
+) -> dict[Combination, Trials]:
     """Return what each outfit offers: its kinds worn as the recipe says, one over the other."""
     outfits = list(outfits)
     heads = [_head(*one) for one in _HEADS]
@@ -160,12 +160,12 @@ def _recall(cache: FaceCache, key: str) -> list[_Trial] | None:
 
 def _try(recipe: Recipe, library: AssetLibrary, kind: str, number: int, scene: Scene) -> _Trial:
     rng = np.random.default_rng(np.random.SeedSequence(_SEED, spawn_key=(zlib.crc32(kind.encode()), number)))
-    (placement,) = wear(scene, (kind,), recipe, library, "train", rng)
+    (placement,) = draw_placements(scene, (kind,), recipe, library, "train", rng)
     _, mask, alpha = render_placements(scene, [placement], library)
     return _Trial(placement.asset_id, alpha >= 128, mask > 0)
 
 
-def _offer(recipe: Recipe, layers: Sequence[Sequence[_Trial]], regions: Sequence[Mapping[str, Bools]]) -> Offer:
+def _offer(recipe: Recipe, layers: Sequence[Sequence[_Trial]], regions: Sequence[Mapping[str, Bools]]) -> Trials:
     coverages, shares, assets = [], [], []
     for number, trials in enumerate(zip(*layers, strict=True)):
         hidden = np.logical_or.reduce([trial.hidden for trial in trials])
@@ -177,7 +177,7 @@ def _offer(recipe: Recipe, layers: Sequence[Sequence[_Trial]], regions: Sequence
             assets.append(tuple(trial.asset_id for trial in trials))
     worn = Counter(trial.asset_id for trials in layers for trial in trials)
     regions_N3 = np.array(shares).reshape(-1, len(REGION_NAMES))
-    return Offer(np.array(coverages), regions_N3, N_TRIALS, assets, worn)
+    return Trials(np.array(coverages), regions_N3, N_TRIALS, assets, worn)
 
 
 def _head(yaw_deg: float, pitch_deg: float, scale_px: float) -> Face:

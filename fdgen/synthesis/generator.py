@@ -17,7 +17,7 @@ from fdgen.errors import AssetError
 from fdgen.faces.face import Face
 from fdgen.kinds import kind_of
 from fdgen.occluders import Placement, occluder_of
-from fdgen.recipe.combinations import Outfit
+from fdgen.recipe.combinations import Combination
 from fdgen.recipe.schema import Recipe
 from fdgen.render.composite import composite, match_sensor, under_hair
 from fdgen.render.draw import Layer
@@ -59,7 +59,7 @@ def generate(
     if failure is None:
         for attempt in range(target.attempts):
             attempt_rng = rng.spawn(1)[0]
-            placements = wear(scene, target.outfit, recipe, library, split, attempt_rng, target.favour)
+            placements = draw_placements(scene, target.outfit, recipe, library, split, attempt_rng, target.favour)
             made = _make(scene, placements, library, variant, split, attempt, worn)
             failure = check_coverage(made.record.coverage, made.record.coverage_face, recipe.coverage)
             failure = failure or target.check(made.record) or check_gates(made.record.gates, recipe.gates)
@@ -79,9 +79,9 @@ def _draw_target(targets: Targets, rng: np.random.Generator, worn: Sequence[str]
     return target
 
 
-def wear(
+def draw_placements(
     scene: Scene,
-    outfit: Outfit,
+    outfit: Combination,
     recipe: Recipe,
     library: AssetLibrary,
     split: str,
@@ -113,7 +113,7 @@ def render_placements(
     scene: Scene, placements: Sequence[Placement], library: AssetLibrary
 ) -> tuple[Image, Image, Image]:
     """Render placements over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
-    return lay(scene, render_layers(scene, placements, library))
+    return composite_layers(scene, render_layers(scene, placements, library))
 
 
 def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetLibrary) -> list[Layer]:
@@ -129,7 +129,7 @@ def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetL
     return layers
 
 
-def lay(scene: Scene, layers: Sequence[Layer]) -> tuple[Image, Image, Image]:
+def composite_layers(scene: Scene, layers: Sequence[Layer]) -> tuple[Image, Image, Image]:
     """Lay layers over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
     return composite(
         scene.face.clean_HWC,
@@ -152,7 +152,7 @@ def _make(
     """Render and measure: the triplet with its record."""
     face, pose = scene.face, scene.pose
     layers = render_layers(scene, placements, library)
-    occluded, mask, alpha = lay(scene, layers)
+    occluded, mask, alpha = composite_layers(scene, layers)
     regions = region_coverage(alpha, face.landmarks.points_px)
     record = SampleRecord(
         key=sample_key(face.source.sha256, variant),

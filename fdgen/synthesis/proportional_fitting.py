@@ -34,7 +34,7 @@ class Constraint:
         return sums
 
 
-def rake(cells: Shares, constraints: Sequence[Constraint]) -> Shares:
+def fit_proportions(cells: Shares, constraints: Sequence[Constraint]) -> Shares:
     """Return shares (N,) that meet all constraints, of all such the nearest to `cells` in relative entropy.
 
     Where no shares meet all of them, the last constraint is met and the others about as well as can be: compare the

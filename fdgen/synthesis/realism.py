@@ -114,13 +114,13 @@ def _light_error(scene: Scene, layers: Sequence[Layer]) -> dict[str, float | Non
         return {}
     normals, received = shading[:, :3], shading[:, 3]
     stops = float(np.log2(max(float(received.mean()), 1e-6) / light.mean_irradiance))
-    if light.directional < _DIRECTIONAL or spread(normals) < _LEAST_SPREAD:
+    if light.directional < _DIRECTIONAL or normal_variance(normals) < _LEAST_SPREAD:
         return {"light_stops": stops}
     lamp = fit_lamp(normals, received, np.ones(len(received)))
     return {"light_deg": angle_deg(lamp.direction, light.direction), "light_stops": stops}
 
 
-def spread(normals_N3: npt.NDArray[np.floating[Any]]) -> float:
+def normal_variance(normals_N3: npt.NDArray[np.floating[Any]]) -> float:
     """Return the variance of unit normals along their second axis: near 0 for a plane, and for a straight rod."""
     centred = normals_N3 - normals_N3.mean(0)
     return float(np.linalg.eigvalsh(np.einsum("ni,nj->ij", centred, centred) / len(centred))[1])

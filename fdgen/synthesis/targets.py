@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from fdgen.contract.records import SampleRecord
 from fdgen.errors import RecipeError
-from fdgen.recipe.combinations import Outfit, label
+from fdgen.recipe.combinations import Combination, label
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.strata import PASSED_OVER, REGION_NAMES, Bin, Strata
 from fdgen.synthesis.acceptance import Failure
-from fdgen.synthesis.proportional_fitting import Constraint, rake
+from fdgen.synthesis.proportional_fitting import Constraint, fit_proportions
 
 _LEAST_SEEN = 3
 """Trials of an outfit in which a stratum must have been seen: fewer may be a fluke that takes hundreds to meet."""
@@ -30,7 +30,7 @@ _TOLERANCE = 0.002
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Trials:
     """How an outfit was worn in trials that kept the recipe's laws: coverage (N,), regions covered (N, 3), 0 to 1.
 
     The regions are those of `REGION_NAMES`; `tried` is how many trials there were with those that broke a law. `assets`
@@ -77,7 +77,7 @@ class Stratum:
 class Target:
     """What one sample is to be. `chance` decides whether a face of its pose is taken, where poses are asked for."""
 
-    outfit: Outfit
+    outfit: Combination
     poses: tuple[Bin, ...]
     chance: float
     stratum: Stratum | None
@@ -115,19 +115,19 @@ class Targets:
     `poses` has for each bin of |yaw| the probability that a face there is taken, and `taken` that of any face.
     """
 
-    outfits: Mapping[Outfit, float]
-    poses: Mapping[Outfit, tuple[Bin, ...]]
+    outfits: Mapping[Combination, float]
+    poses: Mapping[Combination, tuple[Bin, ...]]
     taken: float
-    strata: Mapping[Outfit, tuple[Stratum, ...]]
+    strata: Mapping[Combination, tuple[Stratum, ...]]
     attempts: int
-    _odds: Mapping[Outfit, npt.NDArray[np.float64]] = field(init=False, repr=False, compare=False)
+    _odds: Mapping[Combination, npt.NDArray[np.float64]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         odds = {outfit: np.array([one.share for one in strata]) for outfit, strata in self.strata.items()}
         object.__setattr__(self, "_odds", {outfit: shares / shares.sum() for outfit, shares in odds.items()})
 
     @classmethod
-    def of(cls, recipe: Recipe, offers: Mapping[Outfit, Offer] | None = None) -> Targets:
+    def of(cls, recipe: Recipe, offers: Mapping[Combination, Trials] | None = None) -> Targets:
         """Return those of a recipe; `offers`, of `coverage_trials`, is needed where it asks anything of placements.
 
         Raises `RecipeError` where what is asked cannot be met.
@@ -160,15 +160,15 @@ class Targets:
 
 
 def _plan(
-    outfits: Mapping[Outfit, float], offers: Mapping[Outfit, Offer], strata: Strata
-) -> dict[Outfit, tuple[Stratum, ...]]:
+    outfits: Mapping[Combination, float], offers: Mapping[Combination, Trials], strata: Strata
+) -> dict[Combination, tuple[Stratum, ...]]:
     """Share the strata out so that all that is asked is met; outfits of which nothing is asked have none."""
-    cells: list[tuple[Outfit, Stratum]] = []
+    cells: list[tuple[Combination, Stratum]] = []
     for outfit in outfits:
         cells += [(outfit, one) for one in _seen(outfit, offers[outfit], strata)]
     prior = np.array([outfits[outfit] * one.offered for outfit, one in cells])
     constraints = _constraints(outfits, cells, strata)
-    found = rake(prior, constraints)
+    found = fit_proportions(prior, constraints)
     for constraint in constraints:
         met = zip(constraint.names, constraint.shares, constraint.sums(found), strict=True)
         for name, asked, got in sorted(met, key=lambda one: one[2] - one[1]):  # what falls short first
@@ -178,14 +178,14 @@ def _plan(
                     f"is asked the occluders allow {got:.1%}",
                     hint="ask for less of it, or give the kinds that can do it more weight",
                 )
-    planned: dict[Outfit, list[Stratum]] = {}
+    planned: dict[Combination, list[Stratum]] = {}
     for (outfit, one), share in zip(cells, found, strict=True):
         if share > 0 and (one.coverage or one.regions):
             planned.setdefault(outfit, []).append(replace(one, share=float(share)))
     return {outfit: tuple(found) for outfit, found in planned.items()}
 
 
-def _seen(outfit: Outfit, offer: Offer, strata: Strata) -> list[Stratum]:
+def _seen(outfit: Combination, offer: Trials, strata: Strata) -> list[Stratum]:
     """Return the strata in which an outfit was seen, `offered` as its share of all trials."""
     bins, names = strata.coverage_bins(outfit), tuple(strata.region_shares(outfit))
     columns = [REGION_NAMES.index(name) for name in names]
@@ -213,11 +213,11 @@ def _seen(outfit: Outfit, offer: Offer, strata: Strata) -> list[Stratum]:
 
 
 def _constraints(
-    outfits: Mapping[Outfit, float], cells: Sequence[tuple[Outfit, Stratum]], strata: Strata
+    outfits: Mapping[Combination, float], cells: Sequence[tuple[Combination, Stratum]], strata: Strata
 ) -> list[Constraint]:
     """Return all that is asked of the shares of the cells: by coverage, by region, and last by outfit."""
     found = []
-    groups: dict[tuple[str, str], list[Outfit]] = {}
+    groups: dict[tuple[str, str], list[Combination]] = {}
     for outfit in outfits:
         for what in ("coverage", "region"):
             groups.setdefault((what, strata.group(what, outfit)), []).append(outfit)

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from fdgen.contract.records import MEMBERS
 from fdgen.dataset.spec import flat
 from fdgen.versions.lock_tables import DIGESTS
-from fdgen.versions.snapshot import Edition
+from fdgen.versions.snapshot import Snapshot
 
 REASONS: Mapping[str, str] = {
     "source": "its photograph has other bytes",
@@ -98,8 +98,8 @@ class Names:
 class Difference:
     """All that differs between two editions. `samples` follow the newer one's order, the removed ones last."""
 
-    before: Edition
-    after: Edition
+    before: Snapshot
+    after: Snapshot
     fields: Sequence[FieldChange]
     assets: Names
     sources: Names
@@ -124,14 +124,14 @@ class Difference:
         return {change: dict(reasons.most_common()) for change, reasons in found.items()}
 
 
-def diff(before: str | Path | Edition, after: str | Path | Edition) -> Difference:
+def diff(before: str | Path | Snapshot, after: str | Path | Snapshot) -> Difference:
     """Compare two datasets, two cards, or one of each; raise `DatasetError` where one cannot be opened."""
-    a, b = (one if isinstance(one, Edition) else Edition.open(one) for one in (before, after))
+    a, b = (one if isinstance(one, Snapshot) else Snapshot.open(one) for one in (before, after))
     sources = _sources(a, b)
     return Difference(a, b, _fields(a, b), _assets(a, b), sources, _samples(a, b, sources))
 
 
-def _fields(a: Edition, b: Edition) -> list[FieldChange]:
+def _fields(a: Snapshot, b: Snapshot) -> list[FieldChange]:
     before, after = flat(a.recipe, "recipe."), flat(b.recipe, "recipe.")
     for name in ("schema", "count", "landmarks", "generator"):
         before[name], after[name] = a.facts.get(name), b.facts.get(name)
@@ -143,11 +143,11 @@ def _fields(a: Edition, b: Edition) -> list[FieldChange]:
     ]
 
 
-def _assets(a: Edition, b: Edition) -> Names:
+def _assets(a: Snapshot, b: Snapshot) -> Names:
     return changed_names(a.facts["assets"], b.facts["assets"])
 
 
-def _sources(a: Edition, b: Edition) -> Names:
+def _sources(a: Snapshot, b: Snapshot) -> Names:
     if all(a.facts["sources"].get(name) == b.facts["sources"].get(name) for name in ("count", "digest")):
         return Names()
     return source_names(a.sources(), b.sources())
@@ -178,7 +178,7 @@ def changed_names(before: Mapping[str, str], after: Mapping[str, str]) -> Names:
     )
 
 
-def _samples(a: Edition, b: Edition, sources: Names) -> list[SampleChange]:
+def _samples(a: Snapshot, b: Snapshot, sources: Names) -> list[SampleChange]:
     place_in_a = pc.index_in(b.samples["key"], a.samples["key"])
     common = pc.is_valid(place_in_a)
     rows_a, rows_b = a.samples.take(place_in_a.filter(common)), b.samples.filter(common)
@@ -198,7 +198,7 @@ def _samples(a: Edition, b: Edition, sources: Names) -> list[SampleChange]:
 class _Why:
     """Tells of samples that both editions have why they differ; looks up placements and landmarks of those alone."""
 
-    def __init__(self, a: Edition, b: Edition, changed: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, a: Snapshot, b: Snapshot, changed: Sequence[Mapping[str, Any]]) -> None:
         used = {row["source_sha256"] for row in changed}
         both = a.is_dataset and b.is_dataset
         self.placements = [one.placements(digested=not both) if used else {} for one in (a, b)]
@@ -247,7 +247,7 @@ class _Why:
         return ["library"] if self.library else ["unexplained"]
 
 
-def _unmatched(a: Edition, b: Edition, sources: Names) -> dict[str, SampleChange]:
+def _unmatched(a: Snapshot, b: Snapshot, sources: Names) -> dict[str, SampleChange]:
     """Return the samples that only one edition has, those of a replaced photograph as one change."""
     only_a, only_b = (
         one.samples.filter(pc.invert(pc.is_in(one.samples["key"], other.samples["key"]))).to_pylist()

@@ -17,7 +17,7 @@ from fdgen.versions.lock_tables import source_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Drift:
     """Something that is not as it was when the version was built.
 
     `what` is `recipe`, `source`, `asset`, `landmarks` or `library`. Where it is `asked`, it is a part of spec_id, so
@@ -29,9 +29,9 @@ class Finding:
     asked: bool
 
 
-def findings_of(
+def drifts(
     lock: Lock, recipe: Recipe, sources: Sequence[Source], digests: Mapping[str, str], detector: str, *, given: bool
-) -> list[Finding]:
+) -> list[Drift]:
     """Compare what a version was made of with what is here.
 
     `digests` are those of the occluders by id, `detector` names what finds landmarks; `given` says that landmarks are
@@ -46,24 +46,24 @@ def findings_of(
     ]
 
 
-def _recipe_findings(lock: Lock, recipe: Recipe) -> list[Finding]:
+def _recipe_findings(lock: Lock, recipe: Recipe) -> list[Drift]:
     """Return the fields that this release has and that of the version had not, or the other way round."""
     before, after = flat(lock.recipe, ""), flat(recipe.as_dict(), "")
     names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     return [
-        Finding("recipe", f"{name} is {after.get(name)!r} in this release, and {before.get(name)!r} in the card", True)
+        Drift("recipe", f"{name} is {after.get(name)!r} in this release, and {before.get(name)!r} in the card", True)
         for name in names
     ]
 
 
-def _source_findings(lock: Lock, sources: Sequence[Source]) -> list[Finding]:
+def _source_findings(lock: Lock, sources: Sequence[Source]) -> list[Drift]:
     columns = (lock.sources[name].to_pylist() for name in lock.sources.schema.names)
     before = {path: (digest, known) for path, digest, known in zip(*columns, strict=True)}
     after = {path: (digest, known) for path, digest, known in source_rows(sources)}
     found = source_names(before, after)
     if len(found.removed) == len(before):
         message = f"none of the {len(before):,} photographs is there: name their folder with --faces"
-        return [Finding("source", message, True)]
+        return [Drift("source", message, True)]
     used = Counter(lock.samples["source"].to_pylist())
     told = (
         ("missing", found.removed),
@@ -79,36 +79,36 @@ def _source_findings(lock: Lock, sources: Sequence[Source]) -> list[Finding]:
             message = f"{one} {how}; the first is {names[0]}"
             if giving := sum(used[name.partition(" -> ")[0]] for name in names):
                 message += f"; {giving:,} of the version's samples come of {'it' if len(names) == 1 else 'them'}"
-            findings.append(Finding("source", message, True))
+            findings.append(Drift("source", message, True))
     return findings
 
 
-def _asset_findings(lock: Lock, digests: Mapping[str, str]) -> list[Finding]:
+def _asset_findings(lock: Lock, digests: Mapping[str, str]) -> list[Drift]:
     found = changed_names(lock.facts["assets"], digests)
     words = {"removed": "missing: a pack is named with --pack", "changed": "altered", "added": "new to this version"}
     findings = []
     for what, how in words.items():
         if names := getattr(found, what):
             one = "1 occluder is" if len(names) == 1 else f"{len(names):,} occluders are"
-            findings.append(Finding("asset", f"{one} {how}; the first is {names[0]}", True))
+            findings.append(Drift("asset", f"{one} {how}; the first is {names[0]}", True))
     return findings
 
 
-def _landmark_findings(lock: Lock, detector: str, given: bool) -> list[Finding]:
+def _landmark_findings(lock: Lock, detector: str, given: bool) -> list[Drift]:
     asked = lock.facts["landmarks"]
     if detector != asked:
         message = f"the detector is {detector}, the version had {asked}: install that, or give --landmarks"
-        return [Finding("landmarks", message, True)]
+        return [Drift("landmarks", message, True)]
     models, here = lock.facts.get("landmark_models"), detector_models()
     if not given and models is not None and models != here:
         names = sorted(name for name in models.keys() | here.keys() if models.get(name) != here.get(name))
-        return [Finding("landmarks", f"the detector's network {names[0]} is not the one of the version", False)]
+        return [Drift("landmarks", f"the detector's network {names[0]} is not the one of the version", False)]
     return []
 
 
-def _library_findings(lock: Lock) -> list[Finding]:
+def _library_findings(lock: Lock) -> list[Drift]:
     before, after = lock.facts["environment"], environment()
     return [
-        Finding("library", f"{name} is {after[name]}, the version was made with {before[name]}", False)
+        Drift("library", f"{name} is {after[name]}, the version was made with {before[name]}", False)
         for name in other_libraries(before, after)
     ]

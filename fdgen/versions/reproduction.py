@@ -29,9 +29,9 @@ from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe
 from fdgen.version import GENERATOR_VERSION, __version__
 from fdgen.versions.difference import Difference, SampleChange, diff
-from fdgen.versions.drift import Finding, findings_of
+from fdgen.versions.drift import Drift, drifts
 from fdgen.versions.lock import Lock, read_lock
-from fdgen.versions.snapshot import Edition
+from fdgen.versions.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Reproduction:
     """
 
     lock: Lock
-    findings: Sequence[Finding]
+    findings: Sequence[Drift]
     difference: Difference | None
     apart: Mapping[str, tuple[PictureDifference, ...]] = field(default_factory=dict)
 
@@ -98,7 +98,7 @@ def reproduce(
         cache = None  # it keeps analyses by the detector's version: those of landmarks from a file are none of its own
     sources = with_people(recipe.faces.identity, faces).sources(on_file)
     digests, detector = recipe.assets_asked(steps.load_library().digests()), steps.detector_version()
-    findings = findings_of(lock, recipe, sources, digests, detector, given=landmarks is not None)
+    findings = drifts(lock, recipe, sources, digests, detector, given=landmarks is not None)
     if any(one.asked for one in findings) and not anyway:
         return Reproduction(lock, findings, None)
     build(
@@ -119,7 +119,7 @@ def reproduce(
         on_setback=on_setback,
         given_up=GivenUp.of(lock.facts.get("given_up")),
     )
-    difference = diff(Edition.open(card), Edition.open(out))
+    difference = diff(Snapshot.open(card), Snapshot.open(out))
     apart = {} if original is None else _apart(original, Manifest.load(out), difference.samples)
     return Reproduction(lock, findings, difference, apart)
 

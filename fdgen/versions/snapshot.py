@@ -28,7 +28,7 @@ COMPARED = ("key", "split", "shard", "source", "source_sha256", "kinds", "asset_
 
 
 @dataclass(frozen=True)
-class Edition:
+class Snapshot:
     """One version of a dataset: `where` it lies, its `facts` (of dataset.json or lock.json), `recipe` and `samples`.
 
     `is_dataset` tells whether the pictures are at hand, or digests alone.
@@ -43,7 +43,7 @@ class Edition:
     _sums: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     @classmethod
-    def open(cls, where: str | Path) -> Edition:
+    def open(cls, where: str | Path) -> Snapshot:
         """Open the folder of a dataset or of a card; raise `DatasetError` where it is neither, or damaged."""
         where = Path(where)
         if is_card(where):

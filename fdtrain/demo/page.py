@@ -15,7 +15,7 @@ from fdgen.errors import FdError, PictureError
 from fdtrain.demo.quota import Quota, RefusedError
 from fdtrain.demo.storage import KEPT_S
 from fdtrain.demo.visit import CANVAS_PX, RED, SEEN_THROUGH, Visit, read_upload
-from fdtrain.demo.words import CSS, FINDS, PAINTS, TITLE, header, told
+from fdtrain.demo.words import CSS, FINDS, PAINTS, TITLE, header, summary_text
 from fdtrain.restoration.files import write_photo
 from fdtrain.restoration.photo_restorer import PhotoRestorer
 
@@ -140,7 +140,7 @@ class _Steps:
             return _unchanged("Nothing is red yet: paint over what is to be replaced.")
         started_s = time.perf_counter()
         done, searched_s = self.restorer.restore(visit.photo_HWC, strokes_HW=strokes_HW)
-        words = told(done, searched_s, time.perf_counter() - started_s)
+        words = summary_text(done, searched_s, time.perf_counter() - started_s)
         if strokes_HW is None:
             visit = visit.found(done.mask_HW)
         if not done.mask_HW.any():

@@ -55,7 +55,7 @@ def header(labels: Sequence[ModelLabel]) -> str:
     return f"<header>{''.join(parts)}</header>"
 
 
-def told(done: RestoredPhotograph, searched_s: float, whole_s: float) -> str:
+def summary_text(done: RestoredPhotograph, searched_s: float, whole_s: float) -> str:
     """Return in words what became of each face, and how long each step took."""
     if not done.faces:
         return "**No face was found.** Is one large enough, and turned to the camera? It works on faces alone."

@@ -14,7 +14,7 @@ from fdgen.errors import FdError
 from fdtrain.data.sheets import sheet
 from fdtrain.data.silhouettes import SOLID, SilhouetteDataset
 from fdtrain.evaluation.evaluator import BATCH
-from fdtrain.inference.mask_decision import decided
+from fdtrain.inference.mask_decision import threshold_mask
 from fdtrain.inference.maskers import Probabilities, TorchMasker
 from fdtrain.inference.model_label import ModelLabel
 from fdtrain.inference.models import short_names
@@ -112,7 +112,7 @@ def evaluate_masks(
                         "precision": shared / max(found_HW.sum(), 1),
                         "recall": shared / max(truth_HW.sum(), 1),
                         "kind_found": float("nan") if likeliest is None else float(likeliest in worn),
-                        "bare_left": float(not decided(bare_guess.occluder_HW, dataset.size_px).any()),
+                        "bare_left": float(not threshold_mask(bare_guess.occluder_HW, dataset.size_px).any()),
                     }
                 )
                 calibration[one.name].add(guess.occluder_HW, truth_HW)

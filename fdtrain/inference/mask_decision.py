@@ -15,7 +15,7 @@ LEAST = 0.003
 """A predicted mask that covers less of the crop than this, in all, marks nothing."""
 
 
-def decided(probability_HW: F32, side_px: float, *, threshold: float = THRESHOLD, reach: float = REACH) -> Bools:
+def threshold_mask(probability_HW: F32, side_px: float, *, threshold: float = THRESHOLD, reach: float = REACH) -> Bools:
     """Return the pixels to replace, of the probability at each pixel of a box of the photograph.
 
     `side_px` is the crop's side in those pixels, `reach` how far the mask is widened, as a share of it: contact shadows

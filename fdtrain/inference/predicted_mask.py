@@ -8,7 +8,7 @@ import numpy as np
 
 from fdgen.arrays import Image
 from fdtrain.data.pictures import pasted
-from fdtrain.inference.mask_decision import decided
+from fdtrain.inference.mask_decision import threshold_mask
 from fdtrain.inference.maskers import Masker
 from fdtrain.inference.method import Method
 
@@ -29,7 +29,7 @@ class ByPredictedMask:
         occluded = [occluded_HWC for occluded_HWC, _ in pairs]
         guesses = self.masker.predict(occluded)
         masks = [
-            np.where(decided(guess.occluder_HW, len(guess.occluder_HW)), np.uint8(255), np.uint8(0))
+            np.where(threshold_mask(guess.occluder_HW, len(guess.occluder_HW)), np.uint8(255), np.uint8(0))
             for guess in guesses
         ]
         restored = self.method.restore(list(zip(occluded, masks, strict=True)))

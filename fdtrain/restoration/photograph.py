@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fdgen.arrays import Bools, Image
 from fdgen.errors import PictureError
-from fdtrain.inference.mask_decision import decided, expected_iou
+from fdtrain.inference.mask_decision import expected_iou, threshold_mask
 from fdtrain.inference.maskers import REACH, Masker
 from fdtrain.restoration.blending import fill
 from fdtrain.restoration.face_frame import Box, FaceFrame
@@ -197,7 +197,7 @@ def _predict(
     probability_HW = np.asarray(face.frame.spread(guess.occluder_HW, face.box), np.float32)
     within_HW = face.frame.eccentricity(face.box) <= 1
     probability_HW[~within_HW] = 0
-    found_HW = within_HW & decided(probability_HW, face.frame.side_px, reach=reach)
+    found_HW = within_HW & threshold_mask(probability_HW, face.frame.side_px, reach=reach)
     face.unsure = bool(found_HW.any()) and face.expected_mask_iou < least_expected_iou
     if not face.unsure:
         face.box.of(wanted_HW)[...] |= found_HW

@@ -36,7 +36,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import cv2
 import numpy as np
 
-from fdgen.analysis.directional_light import Lamp, fit_lamp
+from fdgen.analysis.directional_light import DirectionalLight, fit_lamp
 from fdgen.analysis.lighting import luminance, outlined_skin, to_linear
 from fdgen.analysis.noise import luma, noise_levels
 from fdgen.assets import AssetLibrary
@@ -122,7 +122,7 @@ def visible_normals(scene: Scene, drawn: Sequence[Drawn]) -> tuple[Any, Any]:
     return normals, hit
 
 
-def lamp_of_pixels(picture_HWC: Any, alpha_HW: Any, normals_HW3: Any, hit_HW: Any) -> Lamp | None:
+def lamp_of_pixels(picture_HWC: Any, alpha_HW: Any, normals_HW3: Any, hit_HW: Any) -> DirectionalLight | None:
     """Fit a lamp to the pixels of an occluder of one colour; None where too few are whole and not cut off."""
     chosen = hit_HW & (alpha_HW == 255) & (normals_HW3[..., 2] > 0.05) & (picture_HWC.max(-1) < 250)
     every_other = np.zeros_like(chosen)
@@ -134,7 +134,7 @@ def lamp_of_pixels(picture_HWC: Any, alpha_HW: Any, normals_HW3: Any, hit_HW: An
     return fit_lamp(normals_HW3[chosen], seen, np.ones(len(seen)))
 
 
-def off_deg(lamp: Lamp, direction: Any) -> float:
+def off_deg(lamp: DirectionalLight, direction: Any) -> float:
     """Return by how much a lamp misses a direction: 180 where it explains nothing."""
     return realism.angle_deg(lamp.direction, direction) if lamp.explained >= EXPLAINED else 180.0
 
@@ -145,7 +145,7 @@ def under_known_lamp(scene: Scene, rng: np.random.Generator) -> Scene:
     side = np.sin(polar)
     direction = np.array([side * np.cos(around), side * np.sin(around), np.cos(polar)], np.float32)
     level, share = scene.light.mean_irradiance, float(rng.uniform(0.4, 0.9))
-    lamp = Lamp(direction, share * level, (1 - share) * level, 1.0)
+    lamp = DirectionalLight(direction, share * level, (1 - share) * level, 1.0)
     light = replace(
         scene.light,
         harmonics=lamp.harmonics().astype(np.float32),
@@ -186,9 +186,9 @@ def measure_pair(face: Any, recipe: Recipe, library: AssetLibrary, variant: int,
     seed = int(record.placement[0]["grain_seed"])
     optics = scene.analysis.optics
 
-    def lamp_on_white(lit: Scene) -> Lamp | None:
+    def lamp_on_white(lit: Scene) -> DirectionalLight | None:
         white = [match_sensor(render.draw(lit, white_matte(mesh), style), optics, seed) for mesh, style in drawn]
-        picture, _, alpha = generator.lay(lit, white)
+        picture, _, alpha = generator.composite_layers(lit, white)
         return lamp_of_pixels(picture, alpha, normals, hit)
 
     found: dict[str, Any] = {"kind": "+".join(record.kinds), "attempt": record.attempt}

@@ -4,7 +4,7 @@
 
 The mask network learns silhouettes, and a restorer must also replace what the occluder changed around them: contact
 shadows, blurred edges, what was compressed with it. The dataset's `mask` marks all of that. For each threshold and
-reach of `fdtrain.inference.mask_decision.decided`, over the pictures of a split:
+reach of `fdtrain.inference.mask_decision.threshold_mask`, over the pictures of a split:
 
     covered   share of the pixels of `mask` that the widened guess masks: the mean, and the 5th percentile of pictures
     residue   what stays: the difference in levels of occluded and clean where `mask` is not covered, summed, by the
@@ -27,7 +27,7 @@ import torch
 
 from fdtrain.data.silhouettes import SOLID, SilhouetteDataset
 from fdtrain.data.triplets import TripletDataset
-from fdtrain.inference.mask_decision import decided
+from fdtrain.inference.mask_decision import threshold_mask
 from fdtrain.inference.maskers import open_masker
 
 THRESHOLDS = (0.3, 0.5)
@@ -63,7 +63,7 @@ def main() -> None:
             ):
                 for threshold in thresholds:
                     for reach in REACHES:
-                        masked_HW = decided(occluder_HW, masker.size_px, threshold=threshold, reach=reach)
+                        masked_HW = threshold_mask(occluder_HW, masker.size_px, threshold=threshold, reach=reach)
                         covered = float((masked_HW & needed_HW).sum() / needed_HW.sum())
                         residue = float(change_HW[needed_HW & ~masked_HW].sum() / needed_HW.sum())
                         lost = float((masked_HW & ~needed_HW).sum() / max((~needed_HW).sum(), 1))

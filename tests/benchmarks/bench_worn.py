@@ -25,7 +25,7 @@ SIZE_PX = 256
 
 def seen_in(folder: Path, names: set[str] | None) -> tuple[dict[str, tuple[str, ...]], float]:
     """Return what is seen in each photograph of a folder that shows a face, and the CPU milliseconds a look takes."""
-    from fdgen.analysis.worn_already import find_worn
+    from fdgen.analysis.worn_already import detect_preexisting
     from fdgen.faces.detection import Landmarks, detect, load_face
     from fdgen.faces.folders import FolderFaces
 
@@ -38,7 +38,7 @@ def seen_in(folder: Path, names: set[str] | None) -> tuple[dict[str, tuple[str, 
         if isinstance(landmarks, Landmarks):
             clean_HWC = load_face(faces, source, landmarks).clean_HWC
             before = time.process_time()
-            seen[source.path] = find_worn(clean_HWC)
+            seen[source.path] = detect_preexisting(clean_HWC)
             spent += time.process_time() - before
     return seen, 1000 * spent / max(1, len(seen))
 

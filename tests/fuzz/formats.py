@@ -136,10 +136,10 @@ def dataset(home: Path, path: Path, out: Path) -> bool:
 def beside(home: Path, path: Path, out: Path) -> bool:
     """Compare a dataset as an edition, and verify it: what opens the files beside manifest and shards."""
     from fdgen.verification.verifier import verify
-    from fdgen.versions.snapshot import Edition
+    from fdgen.versions.snapshot import Snapshot
 
     def edition() -> None:
-        opened = Edition.open(home)
+        opened = Snapshot.open(home)
         sources = opened.sources()
         opened.landmarks({digest for digest, _ in sources.values()})
         opened.placements(digested=True)
@@ -171,11 +171,11 @@ def card(home: Path, path: Path, out: Path) -> bool:
     from fdgen.recipe.schema import Recipe
     from fdgen.verification.verifier import verify
     from fdgen.versions.lock import read_lock
-    from fdgen.versions.snapshot import Edition
+    from fdgen.versions.snapshot import Snapshot
 
     return each(
         lambda: read_lock(home) and None,
-        lambda: Edition.open(home) and None,
+        lambda: Snapshot.open(home) and None,
         lambda: one_line(p.message for p in check(home).problems),
         lambda: one_line(p.message for p in verify(home)),
         lambda: read_prose(home / "card.toml") and None,

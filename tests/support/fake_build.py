@@ -31,7 +31,7 @@ from fdgen.pipeline.builder import build
 from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe
 from fdgen.runtime.rng import fraction, sample_rng
-from fdgen.synthesis.targets import Offer, Targets
+from fdgen.synthesis.targets import Targets, Trials
 
 SIZE_PX = 64
 
@@ -187,7 +187,7 @@ def find_targets(recipe: Recipe, library: FakeLibrary, **_: Any) -> Targets:
     rng = np.random.default_rng(5)
     return Targets.of(
         recipe,
-        {outfit: Offer(rng.uniform(0.03, 0.6, 400), rng.uniform(0, 1, (400, 3)), 400) for outfit in recipe.outfits()},
+        {outfit: Trials(rng.uniform(0.03, 0.6, 400), rng.uniform(0, 1, (400, 3)), 400) for outfit in recipe.outfits()},
     )
 
 

@@ -95,7 +95,7 @@ class Hand:
             girth=float(rng.normal(1.10, 0.045)),
         )
         target = _target(scene, pose, mirrored) + [rng.uniform(*bounds) for bounds in pose.offset_cm]
-        origin, angles = lay(stance, angles, target, float(rng.uniform(*pose.press_cm)), away, surface)
+        origin, angles = bring_to_face(stance, angles, target, float(rng.uniform(*pose.press_cm)), away, surface)
         arm = arm_direction(scene, stance, origin, surface, mirrored, rng)
         values = {
             "side": side,
@@ -267,7 +267,7 @@ def _part_vertices(model: HandModel, name: str) -> npt.NDArray[np.int64]:
     return np.flatnonzero(chosen)
 
 
-def lay(
+def bring_to_face(
     stance: Stance, angles: F64, target: F64, press: float, away: float | None, surface: Surface
 ) -> tuple[F64, F64]:
     """Bring the hand to the face, or `away` cm before it: return where its wrist lies and its posture."""

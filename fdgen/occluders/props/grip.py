@@ -14,7 +14,7 @@ from fdgen.analysis.geometry import rotation_matrix
 from fdgen.arrays import F64
 from fdgen.occluders.environment import surroundings
 from fdgen.occluders.hands.contact import Surface, touchable
-from fdgen.occluders.hands.hand import Stance, arm_direction, draw_size, hand_mesh, lay
+from fdgen.occluders.hands.hand import Stance, arm_direction, bring_to_face, draw_size, hand_mesh
 from fdgen.occluders.hands.jewellery import draw_jewellery
 from fdgen.occluders.hands.pose_spec import Pose
 from fdgen.occluders.hands.skeleton import DIGITS, FINGERS, JOINTS, HandModel, load_hand
@@ -78,7 +78,7 @@ def draw_grip(scene: Scene, hold: Hold, side: str, rng: np.random.Generator) -> 
     back = turn @ out
     rotation = np.stack([np.cross(fingers, back), fingers, back], 1)
     stance = Stance(pose, hand_model(side), rotation, scale, float(rng.normal(1.10, 0.045)))
-    origin, angles = lay(stance, pose.posture(rng), hold.at_cm * flip, 0.12, None, thing)
+    origin, angles = bring_to_face(stance, pose.posture(rng), hold.at_cm * flip, 0.12, None, thing)
     head = touchable(scene.mesh_cm, mirrored=mirrored)
     arm = arm_direction(scene, stance, origin, head, mirrored, rng)
     return {

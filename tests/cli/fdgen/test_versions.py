@@ -129,7 +129,7 @@ def test_a_sample_is_replayed_to_the_last_bit(built: Built, tmp_path: Path) -> N
 
 
 def test_how_far_a_replay_is_off_is_told(built: Built, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    real = fdgen.synthesis.generator.lay
+    real = fdgen.synthesis.generator.composite_layers
 
     def darker(*arguments: Any) -> Any:
         occluded, mask, alpha = real(*arguments)

@@ -10,7 +10,7 @@ import pytest
 from fdgen.analysis.edge_blur import edge_spread
 from fdgen.analysis.geometry import grid_faces
 from fdgen.analysis.jpeg import estimate_quality, recompress
-from fdgen.analysis.optics import Optics, estimate_optics, grain, spread
+from fdgen.analysis.optics import Optics, blur, estimate_optics, grain
 from fdgen.faces.folders import SampleFaces
 from fdgen.io.pictures.images import resize, through_jpeg
 from fdgen.render.composite import composite, match_sensor
@@ -44,7 +44,7 @@ def portrait(size_px: int) -> npt.NDArray[np.uint8]:
 @pytest.mark.parametrize("blur_px", [0.6, 1.0, 1.6, 2.2])
 @pytest.mark.parametrize("halo", [0.0, 0.4, 0.8])
 def test_blur_and_halo_are_found_again(blur_px: float, halo: float) -> None:
-    picture = spread(shapes(), Optics(blur_px, 0.0, halo))
+    picture = blur(shapes(), Optics(blur_px, 0.0, halo))
     noisy = picture + np.random.default_rng(1).normal(0, 1.0, picture.shape)
     found_px, found_halo = edge_spread(np.round(np.clip(noisy, 0, 255)).astype(np.float32), max(1.0, 1.5 * blur_px))
     assert found_px == pytest.approx(blur_px, abs=0.13, rel=0.13)  # halos hide a little of it

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from fdgen.analysis.worn_already import WORN, find_worn, fits, worn_by
+from fdgen.analysis.worn_already import WORN, detect_preexisting, fits, worn_by
 from fdgen.assets import AssetLibrary
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import ADDED, Reject, SampleRecord, Triplet
@@ -129,7 +129,7 @@ def test_the_sample_portraits_are_told_apart(size_px: int) -> None:
     faces = SampleFaces()
     for source in faces.sources():
         picture = faces.read(source)
-        worn = find_worn(crop(picture, aligned_frame(picture.shape[1], picture.shape[0], size_px), size_px))
+        worn = detect_preexisting(crop(picture, aligned_frame(picture.shape[1], picture.shape[0], size_px), size_px))
         assert worn == (("eyewear", "hat") if source.identity == "grace-hopper" else ()), source.path
 
 

@@ -33,7 +33,7 @@ from fdgen.packs.library import read_pack
 from fdgen.render.glb import read_glb
 from fdgen.verification.verifier import verify
 from fdgen.versions.lock import read_lock, write_lock
-from fdgen.versions.snapshot import Edition
+from fdgen.versions.snapshot import Snapshot
 from tests.support.cutouts import bowl, cloth_mask, png
 from tests.support.paths import ROOT
 
@@ -225,7 +225,7 @@ def test_a_fifo_is_refused_and_not_waited_for(hostile: Path, name: str) -> None:
     os.mkfifo(hostile / name)
     assert within_a_minute(lambda: verify(hostile)) is None or name == "dataset.json"
     error = within_a_minute(
-        lambda: read_receipt(hostile / name) if "shards" in name else Edition.open(hostile).reasons()
+        lambda: read_receipt(hostile / name) if "shards" in name else Snapshot.open(hostile).reasons()
     )
     assert isinstance(error, DatasetError)
 

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from fdgen.contract.manifest import Manifest
-from fdgen.dataset.contact_sheet import dataset_sheet, spread
+from fdgen.dataset.contact_sheet import dataset_sheet, spread_keys
 from fdgen.io.pictures.captions import line_px, text_line, text_px_for, wrapped
 from fdgen.io.pictures.contact_sheet import PAPER, contact_sheet, encode_jpeg
 from tests.support.fake_build import FakeFaces, run
@@ -71,7 +71,7 @@ def test_an_empty_sheet_is_refused(rows: list[list[np.ndarray]]) -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 7, 12, 40, 99])
 def test_samples_are_spread_over_the_kinds(manifest: Manifest, n: int) -> None:
-    keys = spread(manifest, n)
+    keys = spread_keys(manifest, n)
     assert len(keys) == len(set(keys)) == min(n, 40)
     there = Counter(manifest.table["kinds"])
     shown = Counter(manifest.row(key)["kinds"] for key in keys)

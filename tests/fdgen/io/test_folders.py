@@ -12,7 +12,7 @@ from fdgen.errors import DatasetError, FacesError
 from fdgen.io.folders import mistaken, recognised
 from fdgen.verification.verifier import verify
 from fdgen.versions.lock import read_lock
-from fdgen.versions.snapshot import Edition
+from fdgen.versions.snapshot import Snapshot
 
 
 def folder(tmp_path: Path, name: str) -> Path:
@@ -65,7 +65,7 @@ def test_a_sentence_says_what_there_is(tmp_path: Path) -> None:
     assert hint.startswith("name a dataset; a run goes to --weights")
 
 
-@pytest.mark.parametrize("read", [read_finished, verify, read_lock, Edition.open], ids=lambda read: read.__name__)
+@pytest.mark.parametrize("read", [read_finished, verify, read_lock, Snapshot.open], ids=lambda read: read.__name__)
 def test_a_run_is_no_dataset_and_no_card(read: object, tmp_path: Path) -> None:
     assert callable(read)
     with pytest.raises(DatasetError, match="it is a run of `fdtrain fit`") as raised:

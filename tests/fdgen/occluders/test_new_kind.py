@@ -27,7 +27,7 @@ from fdgen.pipeline.builder import build
 from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe, recipe_names, recipe_text
 from fdgen.verification.verifier import verify
-from fdgen.versions.drift import findings_of
+from fdgen.versions.drift import drifts
 from fdgen.versions.lock import read_lock
 from fdgen.versions.reproduction import reproduce
 from tests.support import scenes
@@ -164,7 +164,7 @@ def test_the_published_card_asks_for_the_same_when_a_kind_is_added(added: Path) 
     sources = SampleFaces().sources()
     detector = lock.facts["landmarks"]
     asked = recipe.assets_asked(digests)
-    assert not [one for one in findings_of(lock, recipe, sources, asked, detector, given=True) if one.asked]
+    assert not [one for one in drifts(lock, recipe, sources, asked, detector, given=True) if one.asked]
     assert spec_id(make_spec(recipe, lock.facts["count"], sources, digests, detector)) == lock.facts["spec_id"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fdgen.errors import RecipeError
 from fdgen.occluders import OCCLUDERS
-from fdgen.recipe.combinations import Several, label, outfits
+from fdgen.recipe.combinations import Several, combinations, label
 from fdgen.recipe.schema import Recipe
 
 KINDS = ("sunglasses", "eyeglasses", "mask", "scarf", "hand", "cup", "phone", "hat", "shape", "beard")
@@ -30,7 +30,7 @@ def test_shares_add_up_and_nothing_is_worn_twice_in_one_place(weights: dict[str,
     shares = {kind: weight / sum(weights.values()) for kind, weight in weights.items()}
     several = Several(two=two / 10, three=three / 10, never=("mask+hand",))
     try:
-        found = outfits(shares, several)
+        found = combinations(shares, several)
     except ValueError as error:
         number = 2 if "several.two" in str(error) else 3
         assert len(weights) < number or len(weights) < 7  # seven of these kinds always hold three that go together
@@ -50,7 +50,7 @@ def test_one_occluder_is_drawn_by_the_kinds_alone() -> None:
 
 
 def test_pairs_are_drawn_by_the_product_of_their_shares() -> None:
-    found = outfits({"mask": 0.5, "sunglasses": 0.25, "hand": 0.25}, Several(two=0.5, three=0.1, never=()))
+    found = combinations({"mask": 0.5, "sunglasses": 0.25, "hand": 0.25}, Several(two=0.5, three=0.1, never=()))
     assert found["mask", "sunglasses"] == pytest.approx(0.5 * 0.125 / 0.3125)
     assert found["sunglasses", "hand"] == pytest.approx(0.5 * 0.0625 / 0.3125)
     assert found["mask", "sunglasses", "hand"] == pytest.approx(0.1)
@@ -60,7 +60,7 @@ def test_pairs_are_drawn_by_the_product_of_their_shares() -> None:
 def test_every_kind_goes_with_another_and_not_with_itself() -> None:
     """A kind that is new needs no line here to be worn with others."""
     shares = {kind: 1 / (len(OCCLUDERS) + 1) for kind in (*OCCLUDERS, "monocle")}
-    pairs = [outfit for outfit in outfits(shares, Several(two=1.0, three=0.0, never=())) if len(outfit) == 2]
+    pairs = [outfit for outfit in combinations(shares, Several(two=1.0, three=0.0, never=())) if len(outfit) == 2]
     assert {kind for pair in pairs for kind in pair} == shares.keys()
 
 

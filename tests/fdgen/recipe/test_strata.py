@@ -22,16 +22,16 @@ from fdgen.contract.records import Triplet
 from fdgen.errors import RecipeError
 from fdgen.faces.cache import FaceCache
 from fdgen.occluders import OCCLUDERS
-from fdgen.recipe.combinations import Outfit
-from fdgen.recipe.quotas import Tally, asked, tally
+from fdgen.recipe.combinations import Combination
+from fdgen.recipe.quotas import Quota, asked, quotas_of
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.strata import PASSED_OVER, REGION_NAMES
 from fdgen.runtime.rng import sample_rng
 from fdgen.synthesis import coverage_trials
-from fdgen.synthesis.coverage_trials import N_TRIALS, find_targets, offers
+from fdgen.synthesis.coverage_trials import N_TRIALS, find_targets, run_trials
 from fdgen.synthesis.generator import generate
-from fdgen.synthesis.proportional_fitting import Constraint, rake
-from fdgen.synthesis.targets import Offer, Targets
+from fdgen.synthesis.proportional_fitting import Constraint, fit_proportions
+from fdgen.synthesis.targets import Targets, Trials
 from tests.support import scenes
 from tests.support.fake_build import STRATIFIED, FakeFaces, digests, rejects_of, run, samples_of
 
@@ -66,13 +66,13 @@ def recipe(*overrides: str) -> Recipe:
     return Recipe.load("default", pairs)
 
 
-def uniform_offers(of: Recipe) -> dict[Outfit, Offer]:
+def uniform_offers(of: Recipe) -> dict[Combination, Trials]:
     """Offer every coverage and every set of regions alike."""
     rng = np.random.default_rng(5)
-    return {outfit: Offer(rng.uniform(0.03, 0.6, 400), rng.uniform(0, 1, (400, 3)), 400) for outfit in of.outfits()}
+    return {outfit: Trials(rng.uniform(0.03, 0.6, 400), rng.uniform(0, 1, (400, 3)), 400) for outfit in of.outfits()}
 
 
-def far_off(rows: list[Tally], errors: float = 4.0) -> list[Tally]:
+def far_off(rows: list[Quota], errors: float = 4.0) -> list[Quota]:
     """Return the rows that no luck explains."""
     return [row for row in rows if row.z is None or abs(row.z) > errors]
 
@@ -158,7 +158,7 @@ def test_raking_meets_every_constraint_that_can_be_met(seed: int, cells: int) ->
         shares = Constraint("", [""] * groups, [0.0] * groups, labels).sums(other)
         constraints.append(Constraint("", [""] * groups, shares.tolist(), labels))
     constraints.append(Constraint("", [""], [1.0], np.zeros(cells, np.int64)))
-    found = rake(prior, constraints)
+    found = fit_proportions(prior, constraints)
     assert found.sum() == pytest.approx(1)
     for one in constraints:
         assert one.sums(found) == pytest.approx(np.array(one.shares), abs=1e-4)
@@ -166,7 +166,7 @@ def test_raking_meets_every_constraint_that_can_be_met(seed: int, cells: int) ->
 
 def test_raking_changes_nothing_that_fits() -> None:
     cells = np.array([0.1, 0.2, 0.3, 0.4])
-    found = rake(cells, [Constraint("", ["a", "b"], [0.4, 0.6], np.array([0, 1, 0, 1]))])
+    found = fit_proportions(cells, [Constraint("", ["a", "b"], [0.4, 0.6], np.array([0, 1, 0, 1]))])
     assert found == pytest.approx(cells)
 
 
@@ -191,7 +191,7 @@ def test_draws_meet_what_is_asked() -> None:
             elif stratum is not None:
                 numbers[0] += stratum.regions[one.stratum]
     assert len(counted) > 10
-    assert far_off([Tally(one, *numbers) for one, numbers in counted.items()]) == []
+    assert far_off([Quota(one, *numbers) for one, numbers in counted.items()]) == []
 
 
 @settings(deadline=None)
@@ -252,7 +252,7 @@ def test_what_no_occluder_can_do_is_refused(overrides: list[str], words: str) ->
 
 def test_what_is_offered_is_found_the_same_each_time() -> None:
     of, library = recipe("kinds.hand=0"), AssetLibrary.load()
-    first, second = (offers(of, library, of.outfits()) for _ in range(2))
+    first, second = (run_trials(of, library, of.outfits()) for _ in range(2))
     for outfit, one in first.items():
         assert one.tried == N_TRIALS
         assert np.array_equal(one.coverage, second[outfit].coverage)
@@ -261,7 +261,7 @@ def test_what_is_offered_is_found_the_same_each_time() -> None:
     assert first["mask",].regions[:, 2].mean() > 0.9
 
 
-def alike(one: dict[Outfit, Offer], other: dict[Outfit, Offer]) -> bool:
+def alike(one: dict[Combination, Trials], other: dict[Combination, Trials]) -> bool:
     """Tell whether two measurements of what is offered are the same, bit by bit."""
     return one.keys() == other.keys() and all(
         np.array_equal(a.coverage, b.coverage)
@@ -277,7 +277,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     kinds: list[str] = []
     wear = coverage_trials.wear
 
-    def watched(scene: Any, outfit: Outfit, *args: Any) -> Any:
+    def watched(scene: Any, outfit: Combination, *args: Any) -> Any:
         kinds.append(*outfit)
         return wear(scene, outfit, *args)
 
@@ -288,16 +288,16 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_was_tried_is_kept(tried: list[str], tmp_path: Path) -> None:
     of, library, seen = recipe("several.two=0.2"), AssetLibrary.load(), []
-    bare = offers(of, library, of.outfits())
+    bare = run_trials(of, library, of.outfits())
     with FaceCache(tmp_path / "faces.sqlite") as cache:
-        first = offers(of, library, of.outfits(), cache=cache, on_trial=lambda *at: seen.append(at))
+        first = run_trials(of, library, of.outfits(), cache=cache, on_trial=lambda *at: seen.append(at))
         assert seen == [(done, 30) for done in range(31)]
         assert len(tried) == 60
-        again = offers(of, library, of.outfits(), cache=cache, on_trial=lambda *at: seen.append(at))
+        again = run_trials(of, library, of.outfits(), cache=cache, on_trial=lambda *at: seen.append(at))
         assert len(seen) == 31  # nothing is told where nothing is done
         assert len(tried) == 60
         wider = recipe("coverage.max=0.9", "seed=5", "strata.region.hand.eyes=0.4")
-        offers(wider, library, wider.outfits(), cache=cache)
+        run_trials(wider, library, wider.outfits(), cache=cache)
         assert len(tried) == 60
     assert alike(bare, first)
     assert alike(bare, again)
@@ -309,14 +309,14 @@ def test_only_what_an_asset_changed_is_tried_again(tried: list[str], tmp_path: P
     masks = [one.id for one in library.select("mask", held_out=False)]
     other = recipe(f"assets.exclude=['{masks[0]}']")
     with FaceCache(tmp_path / "faces.sqlite") as cache:
-        offers(of, library, of.outfits(), cache=cache)
+        run_trials(of, library, of.outfits(), cache=cache)
         tried.clear()
-        found = offers(other, library, other.outfits(), cache=cache)
+        found = run_trials(other, library, other.outfits(), cache=cache)
         assert tried == ["mask"] * 10
         assert masks[0] not in found["mask",].worn
         tried.clear()
         edited = dataclasses.replace(library[masks[0]], sha256="0" * 64)
-        offers(of, AssetLibrary({**library.assets, edited.id: edited}), of.outfits(), cache=cache)
+        run_trials(of, AssetLibrary({**library.assets, edited.id: edited}), of.outfits(), cache=cache)
         assert tried == ["mask"] * 10
 
 
@@ -325,22 +325,22 @@ def test_damaged_trials_are_made_anew(data: bytes, tried: list[str], tmp_path: P
     of, library = recipe("kinds.hand=0", "kinds.mask=0"), AssetLibrary.load()
     path = tmp_path / "faces.sqlite"
     with FaceCache(path) as cache:
-        first = offers(of, library, of.outfits(), cache=cache)
+        first = run_trials(of, library, of.outfits(), cache=cache)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("UPDATE blobs SET data = ? WHERE name = 'trials'", (data,)).rowcount == 1
     with FaceCache(path) as cache:
-        assert alike(offers(of, library, of.outfits(), cache=cache), first)
+        assert alike(run_trials(of, library, of.outfits(), cache=cache), first)
         assert len(tried) == 20
-        assert alike(offers(of, library, of.outfits(), cache=cache), first)
+        assert alike(run_trials(of, library, of.outfits(), cache=cache), first)
         assert len(tried) == 20
 
 
 def test_another_generator_tries_again(tried: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of, library = recipe("kinds.hand=0", "kinds.mask=0"), AssetLibrary.load()
     with FaceCache(tmp_path / "faces.sqlite") as cache:
-        offers(of, library, of.outfits(), cache=cache)
+        run_trials(of, library, of.outfits(), cache=cache)
         monkeypatch.setattr(coverage_trials, "GENERATOR_VERSION", "another")
-        offers(of, library, of.outfits(), cache=cache)
+        run_trials(of, library, of.outfits(), cache=cache)
     assert len(tried) == 20
 
 
@@ -374,7 +374,7 @@ def test_samples_fall_in_their_strata_and_strata_have_their_shares() -> None:
 
 def test_a_stratum_out_of_reach_is_a_reject_by_reason() -> None:
     of = recipe("kinds.mask=0", "kinds.hand=0", "strata.region.eyes=1", "strata.attempts=3")
-    never = {outfit: Offer(np.full(9, 0.1), np.array([[1.0, 0.0, 1.0]] * 9), 9) for outfit in of.outfits()}
+    never = {outfit: Trials(np.full(9, 0.1), np.array([[1.0, 0.0, 1.0]] * 9), 9) for outfit in of.outfits()}
     mouth = recipe("kinds.mask=0", "kinds.hand=0", "strata.region.mouth=1", "strata.attempts=3")
     refused = generate(scenes.face(), mouth, AssetLibrary.load(), targets=Targets.of(mouth, never))
     assert not isinstance(refused, Triplet)
@@ -409,7 +409,7 @@ FAKE_ASKED = (
 def test_a_dataset_has_what_was_asked(built: tuple[Path, Manifest]) -> None:
     out, manifest = built
     assert len(manifest) == COUNT
-    rows = tally(recipe(*FAKE_ASKED), manifest.table)
+    rows = quotas_of(recipe(*FAKE_ASKED), manifest.table)
     assert {row.asked.what for row in rows} == {"kinds", "pose", "region"}
     assert far_off(rows, 4.0) == []
     rejects = rejects_of(out)

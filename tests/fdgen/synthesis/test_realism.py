@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fdgen.analysis.directional_light import Lamp, fit_lamp
+from fdgen.analysis.directional_light import DirectionalLight, fit_lamp
 from fdgen.analysis.lighting import sh_basis
 from fdgen.analysis.noise import noise_levels
 from fdgen.arrays import Image
@@ -129,7 +129,7 @@ def test_a_lamp_needs_something_to_be_fitted_to() -> None:
 def test_the_harmonics_of_a_lamp_are_its_light() -> None:
     """A clamped cosine to second order errs by a few hundredths; turning the lamp turns all nine with it."""
     for direction in ((0.6, 0.0, 0.8), (0.0, -0.6, 0.8), (0.48, 0.64, 0.6)):
-        lamp = Lamp(np.array(direction, np.float32), 0.8, 0.15, 1.0)
+        lamp = DirectionalLight(np.array(direction, np.float32), 0.8, 0.15, 1.0)
         n = normals()
         given = sh_basis(n) @ lamp.harmonics()
         assert np.abs(given - (0.15 + 0.8 * np.maximum(0, n @ np.array(direction)))).max() < 0.09

@@ -20,7 +20,7 @@ from fdgen.errors import DatasetError
 from fdgen.faces.face import Face
 from fdgen.versions.difference import REASONS, Difference, FieldChange, Names, diff, other_libraries
 from fdgen.versions.lock import write_lock
-from fdgen.versions.snapshot import Edition
+from fdgen.versions.snapshot import Snapshot
 from tests.support.editions import COUNT, FACES, Replaced, brighter, build_first, shifted
 from tests.support.fake_build import STEPS, FakeFaces, generate, load_other_library, run, samples_of
 
@@ -217,7 +217,7 @@ def test_what_cannot_be_compared_is_a_sentence(first: Path, tmp_path: Path, how:
 
 
 def test_an_edition_knows_the_same_of_a_dataset_and_of_its_card(first: Path) -> None:
-    dataset, card = Edition.open(first), Edition.open(first.parent / "card")
+    dataset, card = Snapshot.open(first), Snapshot.open(first.parent / "card")
     assert dataset.sources() == card.sources()
     assert dataset.placements(digested=True) == card.placements(digested=True)
     assert dataset.landmarks(set(dataset.samples["source_sha256"].to_pylist())) == card.landmarks(set())

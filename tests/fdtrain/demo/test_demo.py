@@ -22,7 +22,7 @@ from fdgen.errors import PictureError
 from fdtrain.data.pictures import encode_png, write_png
 from fdtrain.demo import storage
 from fdtrain.demo.visit import CANVAS_PX, Visit, read_upload, shrunk
-from fdtrain.demo.words import told
+from fdtrain.demo.words import summary_text
 from fdtrain.inference.metadata import INVENTED
 from fdtrain.restoration.photograph import restore_photograph
 from fdtrain.run_files import folder_lock
@@ -149,12 +149,12 @@ def test_an_upload_whose_header_is_damaged(tmp_path: Path) -> None:
 
 def test_words_on_a_result() -> None:
     done = restore_photograph(photo(), in_the_middle(photo()), PaintStripes(), 32, masker=LowerHalf(), with_grain=False)
-    words = told(done, 0.25, 1.5)
+    words = summary_text(done, 0.25, 1.5)
     assert "**1 face restored** of 1 found, in 1.50 s" in words
     assert "find faces 0.25 s · align 0." in words
     assert "· paste 0." in words
     none = restore_photograph(photo(), [], PaintStripes(), 32, masker=LowerHalf())
-    assert "No face was found" in told(none, 0.1, 0.1)
+    assert "No face was found" in summary_text(none, 0.1, 0.1)
 
 
 def test_the_folder_is_private_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from fdgen.errors import FdError
 from fdtrain.data.silhouettes import SilhouetteDataset
 from fdtrain.errors import CheckpointError
 from fdtrain.evaluation.masks import at_temperature_1, evaluate_masks, open_measured
-from fdtrain.inference.mask_decision import decided
+from fdtrain.inference.mask_decision import threshold_mask
 from fdtrain.inference.maskers import MaskGuess, open_masker
 from fdtrain.metrics.segmentation import N_BINS, Bools, Calibration, boundary, boundary_f, iou
 from fdtrain.objectives.mask import soft_dice_loss
@@ -158,12 +158,12 @@ def test_what_is_no_mask_network_is_refused_in_a_sentence(tmp_path: Path) -> Non
 
 def test_a_mask_reaches_around_what_was_found() -> None:
     found_HW = block(15, 15, 10, 10).astype(np.float32) * 0.7
-    assert not decided(np.zeros((40, 40), np.float32), 40).any()
-    assert np.array_equal(decided(found_HW, 40, threshold=0.5, reach=0), block(15, 15, 10, 10))
-    assert not decided(found_HW, 40, threshold=0.8).any()
+    assert not threshold_mask(np.zeros((40, 40), np.float32), 40).any()
+    assert np.array_equal(threshold_mask(found_HW, 40, threshold=0.5, reach=0), block(15, 15, 10, 10))
+    assert not threshold_mask(found_HW, 40, threshold=0.8).any()
     last = 0
     for reach in (0.025, 0.05, 0.1):
-        mask_HW = decided(found_HW, 40, reach=reach)
+        mask_HW = threshold_mask(found_HW, 40, reach=reach)
         assert mask_HW[20, 15 - round(reach * 40)]
         assert not mask_HW[20, 15 - round(reach * 40) - 1]
         assert mask_HW.sum() > last

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fdgen.arrays import Image
-from fdtrain.inference.mask_decision import decided
+from fdtrain.inference.mask_decision import threshold_mask
 from fdtrain.inference.maskers import REACH, MaskGuess
 from fdtrain.inference.predicted_mask import ByPredictedMask
 
@@ -49,7 +49,7 @@ def test_what_is_predicted_is_replaced_and_nothing_else() -> None:
     restored = method.restore([(picture, given) for picture in pictures])
     widened_px = SIDE_PX // 2 + int(REACH * SIDE_PX)
     for picture, outputs, mask_HW in zip(pictures, restored, painter.masks, strict=True):
-        assert np.array_equal(mask_HW > 0, decided(LeftHalf().predict([picture])[0].occluder_HW, SIDE_PX))
+        assert np.array_equal(mask_HW > 0, threshold_mask(LeftHalf().predict([picture])[0].occluder_HW, SIDE_PX))
         for output, colour in zip(outputs, (7, 9), strict=True):
             assert (output[:, :widened_px] == colour).all()
             assert np.array_equal(output[:, widened_px:], picture[:, widened_px:])

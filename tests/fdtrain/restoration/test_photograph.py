@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fdgen.contract.frame import CROP_PX, EYES_PX, eye_frame, to_crop
 from fdgen.errors import PictureError
-from fdtrain.inference.mask_decision import decided, expected_iou, grown
+from fdtrain.inference.mask_decision import expected_iou, grown, threshold_mask
 from fdtrain.inference.maskers import MaskGuess
 from fdtrain.restoration import grain
 from fdtrain.restoration.blending import fill, offsets, toned
@@ -347,11 +347,11 @@ def test_masks_are_decided_of_probabilities() -> None:
     probability = np.zeros((200, 200), np.float32)
     probability[80:120, 80:120] = 0.8
     probability[10:12, 10:12] = 1.0  # a speck
-    mask = decided(probability, 200, reach=0.03)
+    mask = threshold_mask(probability, 200, reach=0.03)
     assert mask[74, 100]
     assert not mask[73, 100]
     assert not mask[:40, :40].any()
-    assert not decided(probability * 0.3, 200).any()
+    assert not threshold_mask(probability * 0.3, 200).any()
     assert expected_iou(probability) == pytest.approx((1600 * 0.8 + 4) / 1604, abs=1e-5)
     assert expected_iou(np.full((10, 10), 0.2, np.float32)) == pytest.approx(0.8)
 

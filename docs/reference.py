@@ -122,7 +122,7 @@ def config_page() -> str:
             if isinstance(node, ast.ClassDef):
                 classes[node.name], lines[node.name] = node, text.splitlines()
     config = importlib.import_module("fdtrain.config.schema").FitConfig
-    baselines = importlib.import_module("fdtrain.config.baselines").BASELINES
+    baselines = importlib.import_module("fdtrain.config.schema").BASELINES
     parts = [
         "# Settings of a training\n\nAny of these is changed by `--set KEY=VALUE` or in a TOML file; "
         "`fdtrain presets --show NAME` prints those of a preset. Defaults are the paper's. "

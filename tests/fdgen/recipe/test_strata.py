@@ -275,14 +275,14 @@ def alike(one: dict[Combination, Trials], other: dict[Combination, Trials]) -> b
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let each kind be tried on a few times, and return the kinds tried from now on."""
     kinds: list[str] = []
-    wear = coverage_trials.wear
+    draw = coverage_trials.draw_placements
 
     def watched(scene: Any, outfit: Combination, *args: Any) -> Any:
         kinds.append(*outfit)
-        return wear(scene, outfit, *args)
+        return draw(scene, outfit, *args)
 
     monkeypatch.setattr(coverage_trials, "N_TRIALS", 10)
-    monkeypatch.setattr(coverage_trials, "wear", watched)
+    monkeypatch.setattr(coverage_trials, "draw_placements", watched)
     return kinds
 
 

@@ -135,8 +135,9 @@ def config_page() -> str:
             parts.append(_section(name, f"{name}.", kind.__name__, classes, lines))
     parts.append(_section("mask", "mask.", "MaskConfig", classes, lines))
     for method, kind in baselines.items():
-        parts.append(_section(f"baseline: {method}", "baseline.", kind.__name__, classes, lines))
-    parts.append(_section("baseline: all of them", "baseline.", "_Method", classes, lines))
+        if kind.__name__ in classes:  # else it has those of all of them alone
+            parts.append(_section(f"baseline: {method}", "baseline.", kind.__name__, classes, lines))
+    parts.append(_section("baseline: all of them", "baseline.", "BaselineSettings", classes, lines))
     return "\n".join(parts)
 
 

@@ -39,7 +39,7 @@ _CAUSES = {
     errno.EACCES: ("permission denied", "name an output folder that you may write to"),
     errno.EPERM: ("permission denied", "name an output folder that you may write to"),
     errno.ENOENT: ("its folder is not there", "make that folder first, or name a file in another"),
-    errno.ENOTDIR: ("a part of the path is a file", "name another output folder"),
+    errno.ENOTDIR: ("a part of the path is a file", "name another folder with --out"),
     errno.ENAMETOOLONG: ("the name is too long", "name a shorter output folder"),
 }
 

@@ -135,7 +135,7 @@ def test_how_far_a_replay_is_off_is_told(built: Built, monkeypatch: pytest.Monke
         occluded, mask, alpha = real(*arguments)
         return np.where(mask[..., None] > 0, np.maximum(occluded, 3) - 3, occluded).astype(np.uint8), mask, alpha
 
-    monkeypatch.setattr(fdgen.synthesis.generator, "lay", darker)
+    monkeypatch.setattr(fdgen.synthesis.generator, "composite_layers", darker)
     key = next(iter(Manifest.load(built[0])))
     done = run("replay", key, "--dataset", built[0], "--out", tmp_path / "sheet.png")
     assert done.exit_code == 3

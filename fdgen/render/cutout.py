@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fdgen.arrays import F32, I32
+from fdgen.render.triangles import triangle_setup
 from fdgen.runtime.jit import compiled
 
 
@@ -21,18 +22,8 @@ def rasterise_cutout(
     height, width = depth_HW.shape
     for t in range(faces.shape[0]):
         i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
-        x0, y0, z0 = points[i, 0], points[i, 1], points[i, 2]
-        x1, y1, z1 = points[j, 0], points[j, 1], points[j, 2]
-        x2, y2, z2 = points[k, 0], points[k, 1], points[k, 2]
-        det = (y1 - y2) * (x0 - x2) + (x2 - x1) * (y0 - y2)
-        if abs(det) < 1e-9:
-            continue
-        left = max(0, int(np.ceil(min(x0, x1, x2) - 0.75)))
-        right = min(width - 1, int(np.floor(max(x0, x1, x2) - 0.25)))
-        top = max(0, int(np.ceil(min(y0, y1, y2) - 0.75)))
-        bottom = min(height - 1, int(np.floor(max(y0, y1, y2) - 0.25)))
-        ax, ay = (y1 - y2) / det, (x2 - x1) / det
-        bx, by = (y2 - y0) / det, (x0 - x2) / det
+        x2, y2, z0, z1, z2 = points[k, 0], points[k, 1], points[i, 2], points[j, 2], points[k, 2]
+        left, right, top, bottom, ax, ay, bx, by = triangle_setup(points, i, j, k, height, width)
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
                 px = x + (0.75 if y % 2 == 0 else 0.25) - x2

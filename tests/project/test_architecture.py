@@ -31,7 +31,7 @@ MOST_LINES = 400
 
 FLOORS: Mapping[str, tuple[str, ...]] = {
     "fdgen": (
-        "errors version arrays kinds",
+        "errors version arrays kinds lazy",
         "runtime",
         "io settings",
         "contract",
@@ -62,6 +62,7 @@ FLOORS: Mapping[str, tuple[str, ...]] = {
 
 SHARED = (
     "fdgen.errors",
+    "fdgen.lazy",
     "fdgen.version",
     "fdgen.arrays",
     "fdgen.runtime",

@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from fdtrain.inference.metadata import Contract
+from typing import Any, Literal, Protocol
 
 TOY_KEY = "toy"
 """Where a file says that it is a toy: a few words that go on from "a toy that", in what stands beside the weights."""
@@ -22,6 +19,17 @@ INSTEAD = {"restore": "modern-64", "mask": "mask-96"}
 
 MOST_CHARACTERS = 100
 """Of the words that a file has: it may be anybody's."""
+
+
+class Described(Protocol):
+    """What an exported file says of its network: `fdtrain.inference.metadata.Contract`."""
+
+    @property
+    def task(self) -> Literal["restore", "mask"]: ...
+    @property
+    def size_px(self) -> int: ...
+    @property
+    def trained(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class ModelLabel:
         return cls(model_name(Path(path)), task, str(config["preset"]), size_px, _words(facts.get(TOY_KEY)))
 
     @classmethod
-    def of_contract(cls, path: str | Path, contract: Contract) -> ModelLabel:
+    def of_contract(cls, path: str | Path, contract: Described) -> ModelLabel:
         """Return the label of an exported file."""
         preset, toy = (_words(contract.trained.get(key)) for key in ("preset", TOY_KEY))
         return cls(model_name(Path(path)), contract.task, preset or "", contract.size_px, toy)

@@ -120,12 +120,12 @@ GRAPH = {
 }
 
 
-def reached(name: str) -> set[str]:
+def reached(name: str, graph: Mapping[str, set[str]] = GRAPH) -> set[str]:
     """Return every module that importing this one, and calling all of it, would import."""
     seen: set[str] = set()
     waiting = [name]
     while waiting:
-        for found in GRAPH[waiting.pop()] - seen:
+        for found in graph.get(waiting.pop(), set()) - seen:
             seen.add(found)
             waiting.append(found)
     return seen
@@ -143,7 +143,10 @@ def floor_of(name: str) -> int:
 
 
 def test_no_import_goes_in_a_circle() -> None:
-    circles = sorted(name for name in MODULES if name in reached(name))
+    """Not even one for type checkers alone, but for those of a package that names what is in it."""
+    packages = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    typed = {name: GRAPH[name] | (typing_imports(MODULES[name]) - {name}) for name in set(MODULES) - packages}
+    circles = sorted(name for name in typed if name in reached(name, typed))
     # `import fdgen.x` runs fdgen/__init__.py, which imports nothing but the version at its top.
     assert circles == []
 

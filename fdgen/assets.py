@@ -1,4 +1,4 @@
-"""The occluders that can be worn: what they are, under which licence, and proof that they are unaltered."""
+"""The available occluders: their descriptions, their licences, and digests that prove them unaltered."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class AssetLibrary:
         changed = sorted(one for one in digests.keys() & self.assets.keys() if self.assets[one].sha256 != digests[one])
         if missing:
             raise AssetError(
-                f"the dataset wears {_some(missing)}, and no such asset is here",
+                f"the dataset uses {_some(missing)}, and this asset is missing",
                 hint="name the pack that it comes from with --pack",
             )
         if changed:
@@ -156,7 +156,7 @@ def _load(root: Traversable, entry: Mapping[str, Any], remedy: str, within: Path
     try:
         path, sha256, asset_id = str(entry["path"]), entry["sha256"], entry["id"]
     except (KeyError, TypeError) as error:
-        raise AssetError(f"the asset index has an entry that is none: {entry!r}", hint=remedy) from error
+        raise AssetError(f"the asset index has an invalid entry: {entry!r}", hint=remedy) from error
     asset = read_asset(root, path, name=str(asset_id), within=within)
     if asset.sha256 != sha256 or asset.id != asset_id:
         raise AssetError(f"the asset {asset.id} differs from the index: it has been altered", hint=remedy)

@@ -1,4 +1,4 @@
-"""Errors that a user can act on: one sentence that names what is at fault, and the next thing to do.
+"""Errors that a user can act on: one sentence that names the cause, and the next step.
 
 The library raises them; the command line prints `message` and `hint` and exits with `exit_code`. Anything else that
 escapes is a bug of ours and keeps its traceback.

@@ -1,4 +1,4 @@
-"""`fdgen assets`: list, preview; add, index and check packs of one's own."""
+"""`fdgen assets`: list and preview occluders; add, index and check your own packs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .packs import add, check, index
 
 CELL_PX = 192
 MOST_FACES = 4
-"""Faces that each occluder is drawn on; the sample faces are as many."""
+"""Number of faces that each occluder is drawn on: as many as there are sample faces."""
 
 kind_option = click.option(
-    "--kind", metavar="KIND", help="Only this kind, such as mask; `fdgen assets list` names them."
+    "--kind", metavar="KIND", help="Only this kind, such as mask; `fdgen assets list` lists the kinds."
 )
 
 
@@ -76,7 +76,7 @@ def list_(kind: str | None, packs: tuple[Path, ...], as_json: bool) -> None:
 @faces_option
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the placements.")
 @click.option(
-    "--columns", type=click.IntRange(min=1), default=2, show_default=True, metavar="N", help="Occluders side by side."
+    "--columns", type=click.IntRange(min=1), default=2, show_default=True, metavar="N", help="Occluders in a row."
 )
 @workers_option
 @cache_options
@@ -94,9 +94,9 @@ def preview(
     no_cache: bool,
     quiet: bool,
 ) -> None:
-    """Draw occluders, all or those of the given IDs, on the faces that come with fdgen.
+    """Draw occluders, all or the given IDs, on the faces that are included with fdgen.
 
-    With --pack those of the pack, as it stands: its index need not be up to date.
+    With --pack, draw the occluders of the pack as it is: its index need not be up to date.
     """
     from fdgen.assets import AssetLibrary
     from fdgen.errors import FacesError
@@ -125,7 +125,8 @@ def preview(
         known = [(p, one) for p in photographs if isinstance(one := found[p.sha256], Landmarks)]
         if not known:
             raise FacesError(
-                f"no photograph in {source.root} shows a face that can be used", hint="`fdgen landmarks` tells why not"
+                f"no photograph in {source.root} shows a face that can be used",
+                hint="`fdgen landmarks` reports why not",
             )
         worn_by = [load_face(source, photograph, landmarks) for photograph, landmarks in known]
         for asset in wanted:

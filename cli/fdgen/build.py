@@ -1,4 +1,4 @@
-"""`fdgen build`: make a dataset, or go on with one that was stopped."""
+"""`fdgen build`: make a dataset, or resume one that was stopped."""
 
 from __future__ import annotations
 
@@ -33,14 +33,21 @@ if TYPE_CHECKING:
 
 
 @click.command("build")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Where the dataset goes.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Folder to write the dataset to."
+)
 @faces_option
 @click.option(
-    "--count", type=click.IntRange(min=1), metavar="N", help="Samples to make.  [default: one of each usable face]"
+    "--count",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of samples to make.  [default: one for each usable face]",
 )
 @recipe_options
-@click.option("--name", metavar="NAME", help="What to call the dataset.  [default: as before, else as the recipe]")
-@click.option("--version", metavar="X.Y.Z", help="Its version, as semver.org has it.  [default: as before, else none]")
+@click.option("--name", metavar="NAME", help="Name of the dataset.  [default: as before, else the recipe's name]")
+@click.option(
+    "--version", metavar="X.Y.Z", help="Version of the dataset, as in semver.org.  [default: as before, else none]"
+)
 @workers_option
 @time_limit_option
 @cache_options
@@ -66,7 +73,7 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Make a dataset of occluded faces in FOLDER, or go on with one that was stopped.
+    """Make a dataset of occluded faces in FOLDER, or resume one that was stopped.
 
     Running the same command again resumes: finished shards are checked and kept. Other settings in the same folder are
     refused; another --name or --version renames it. The result is the same bytes for any number of workers.

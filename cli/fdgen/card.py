@@ -16,20 +16,20 @@ from ..shared.progress import Stages
 @click.command("card")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="[default: data_cards/NAME-VERSION]")
-@click.option("--check", is_flag=True, help="Write nothing; tell where the card and the numbers disagree.")
-@click.option("--replace", is_flag=True, help="Let another content take the place of a card that is there.")
+@click.option("--check", is_flag=True, help="Write nothing; report where the card and the numbers disagree.")
+@click.option("--replace", is_flag=True, help="Replace a card that has another content_id.")
 @pack_option
 @quiet_option
 @json_option
 def command(
     dataset: Path, out: Path | None, check: bool, replace: bool, packs: tuple[Path, ...], quiet: bool, as_json: bool
 ) -> None:
-    """Write the data card of DATASET: what is in it, how it was made, under which terms, and how to build it again.
+    """Write the data card of DATASET: what it contains, how it was made, its terms of use, and how to rebuild it.
 
-    README.md and croissant.json go into the dataset's folder as well. Numbers are counted; words stand in the card's
-    card.toml, which is yours to edit: run the command again afterwards. With --check, DATASET may also be a card, which
-    is then compared with its own lock; problems go to standard output, and the exit code is 3 where there is one. A
-    card without a lock, whose dataset nobody has built yet, gets its README.md from its recipe and card.toml.
+    README.md and croissant.json go into the dataset's folder as well. Numbers are counted. The text
+    is in the card's card.toml: edit it, then run the command again. With --check, DATASET may also be a card, which is
+    then compared with its own lock. Problems are printed to standard output, and the exit code is 3 if there are any. A
+    card without a lock, whose dataset is not built yet, gets its README.md from its recipe and card.toml.
     """
     from dataclasses import asdict
 
@@ -52,7 +52,7 @@ def command(
     if not check:
         if as_json:
             emit_json({"card": str(card), "planned": unfilled})
-        voice.say(f"{card / 'README.md'} is written; its words stand in {card / 'card.toml'}")
+        voice.say(f"{card / 'README.md'} is written; its text is in {card / 'card.toml'}")
         return
     if as_json:
         problems = [asdict(one) for one in found.problems]
@@ -61,10 +61,10 @@ def command(
         for one in found.problems:
             emit(f"{one.law}\t{one.file}\t{one.message}")
     if found.problems:
-        voice.say(f"{counted(len(found.problems), 'problem')}: mend what was edited, or write the card again")
+        voice.say(f"{counted(len(found.problems), 'problem')}: correct what was edited, or write the card again")
         sys.exit(PROBLEMS)
     voice.say(
-        f"{dataset} is not yet filled: nobody has built its dataset; words and recipe agree"
+        f"{dataset} has no numbers yet, because its dataset is not built; text and recipe agree"
         if found.planned
         else "the card and its numbers agree"
     )

@@ -1,4 +1,4 @@
-"""`fdgen completion`: the script that makes a shell complete commands, options and recipes."""
+"""`fdgen completion`: the script with which a shell completes commands, options and recipes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def command(shell: str) -> None:
 
     completion = get_completion_class(shell)
     if completion is None:
-        raise click.UsageError(f"this version of click knows no completion for {shell}")
+        raise click.UsageError(f"this version of click has no completion for {shell}")
     emit(completion(program, {}, "fdgen", "_FDGEN_COMPLETE").source().rstrip())
     click.echo(f"to install it: {WHERE[shell]}", err=True)

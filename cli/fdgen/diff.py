@@ -1,4 +1,4 @@
-"""`fdgen diff`: what changed from one version of a dataset to the next."""
+"""`fdgen diff`: what changed between two versions of a dataset."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ WIDEST = 60
     "--limit",
     type=click.IntRange(min=0),
     metavar="N",
-    help="List at most this many of each.  [default: 3 names, all samples]",
+    help="List at most this many entries of each.  [default: 3 names, all samples]",
 )
 @json_option
 def command(before: Path, after: Path, details: bool, limit: int | None, as_json: bool) -> None:
-    """Tell what changed from A to B: recipe, photographs, occluders, and for each sample why.
+    """Report what changed from A to B: recipe, photographs, occluders, and the reason for each changed sample.
 
-    Each of the two is a dataset or the folder of a card. With --details a line a sample follows: change, key, why, the
-    files that differ, the photograph. Exits with 0 whether they differ or not.
+    A and B are datasets or folders of cards. With --details, one line for each sample follows: change, key, reason, the
+    files that differ, the photograph. The exit code is 0 whether they differ or not.
     """
     from fdgen.versions.difference import diff
 
@@ -91,9 +91,9 @@ def report(found: Difference, limit: int) -> list[str]:
         ]
     )
     if found.same:
-        return [*lines, "", "the same: both were asked for and hold the same, byte by byte"]
+        return [*lines, "", "the same: the settings and the samples are equal, byte by byte"]
     if found.before.facts["content_id"] == found.after.facts["content_id"]:
-        lines += ["", "the samples are the same, byte by byte; what was asked for is not"]
+        lines += ["", "the samples are the same, byte by byte; the settings are not"]
     if found.fields:
         lines += ["", "settings and versions"]
         lines += aligned([(one.name, shown(one.before), "->", shown(one.after)) for one in found.fields], indent=2)
@@ -121,7 +121,7 @@ def explained(reason: str, change: str) -> str:
     """Return a reason, and what it means where it is a single one."""
     from fdgen.versions.difference import REASONS
 
-    photographs = {"added": "its photograph is new", "removed": "its photograph is gone, or has other bytes"}
+    photographs = {"added": "its photograph is new", "removed": "its photograph is missing, or has other bytes"}
     meaning = photographs.get(change) if reason == "source" else None
     meaning = meaning or REASONS.get(reason)
     return f"{reason}: {meaning}" if meaning else reason

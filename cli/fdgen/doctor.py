@@ -1,4 +1,4 @@
-"""`fdgen doctor`: is this installation fit to build datasets?"""
+"""`fdgen doctor`: check that this installation can build datasets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MODELS = (
 @click.command("doctor")
 @json_option
 def command(as_json: bool) -> None:
-    """Check the installation: versions, models, assets, caches, memory. Exits with 3 where something is wrong."""
+    """Check the installation: versions, models, assets, caches, memory. Exits with 3 if there is a problem."""
     tell(found_by(CHECKS), as_json)
 
 
@@ -96,7 +96,7 @@ def compiled_code() -> Iterator[Finding]:
     kept = writable(folder)
     yield Finding(
         "compiled code",
-        f"kept in {folder}" if kept else f"cannot be kept in {folder}",
+        f"kept in {folder}" if kept else f"cannot be written to {folder}",
         kept,
         "set NUMBA_CACHE_DIR to a folder that you may write to",
     )
@@ -124,7 +124,7 @@ def machine() -> Iterator[Finding]:
         "memory",
         f"{memory / 2**30:.1f} GiB",
         memory >= workers * WORKER_BYTES,
-        f"use fewer --workers: each may take {WORKER_BYTES // 2**20} MiB",
+        f"use fewer --workers: each may use {WORKER_BYTES // 2**20} MiB",
     )
 
 

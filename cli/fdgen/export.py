@@ -1,4 +1,4 @@
-"""`fdgen export`: a dataset in the formats of others."""
+"""`fdgen export`: write a dataset in a format that other tools read."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ FORMATS = ("imagefolder", "parquet", "coco")
 @click.command("export")
 @click.argument("dataset", type=DatasetType())
 @click.option("--to", type=click.Choice(FORMATS), required=True, help="Format.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Where it goes.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Folder to write to.")
 @quiet_option
 @json_option
 def command(dataset: str | Path, to: str, out: Path, quiet: bool, as_json: bool) -> None:
-    """Write DATASET, a folder or a URL, in the format of others.
+    """Write DATASET, a folder or a URL, in a format that other tools read.
 
-    imagefolder and parquet are read by Hugging Face datasets, with the occluded picture as `image` and `clean`, `mask`
-    and `alpha` beside it; coco has the occluded pictures, and masks and silhouettes as run lengths. Every picture is
-    compared with its digest. Running the same command again goes on, and keeps what is whole.
+    Hugging Face datasets reads imagefolder and parquet: the occluded picture is `image`, next to `clean`, `mask` and
+    `alpha`. coco has the occluded pictures, with masks and silhouettes as run lengths. Every picture is compared with
+    its digest. Running the same command again resumes, and keeps what is complete.
     """
     from fdgen.contract.manifest import Manifest
     from fdgen.exporters.exporter import export
@@ -41,7 +41,7 @@ def command(dataset: str | Path, to: str, out: Path, quiet: bool, as_json: bool)
                 on_progress=lambda at, total: stages.stage(f"writing {to}", "samples", total).update(at),
             )
     except KeyboardInterrupt:
-        raise Interrupted(f"finished shards are kept in {out}; run the same command again to go on") from None
+        raise Interrupted(f"finished shards are kept in {out}; run the same command again to resume") from None
     if as_json:
         emit_json({"out": str(out), **done})
     made = counted(done["made_now"], "sample") if done["made_now"] else "nothing: all of it was there"

@@ -1,4 +1,4 @@
-"""`fdgen info`: what a dataset holds."""
+"""`fdgen info`: what a dataset contains."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COLUMNS = (
 @click.argument("dataset", type=DatasetType())
 @json_option
 def command(dataset: str | Path, as_json: bool) -> None:
-    """Tell what DATASET, a folder or a URL, holds and where it comes from."""
+    """Report what DATASET, a folder or a URL, contains and where it comes from."""
     from fdgen.contract.manifest import read_finished
     from fdgen.contract.sample_columns import read_columns
     from fdgen.io.storage import open_place
@@ -147,12 +147,12 @@ def report(facts: dict[str, Any]) -> list[str]:
         ("faces", f"{facts['faces_used']:,} used of {facts['faces_given']:,} given{people}"),
         ("splits", listed(facts["splits"], facts["samples"])),
         ("kinds", listed(facts["kinds"], facts["samples"])),
-        ("held out", f"{counted(facts['held_out'], 'sample')} with occluders that no training sample wears"),
+        ("held out", f"{counted(facts['held_out'], 'sample')} with occluders that are in no training sample"),
         ("assets", f"{len(facts['assets'])} used"),
         ("rejects", listed(facts["rejects"]) or "none"),
         (
             "worn",
-            "not looked for" if facts["worn"] is None else f"already in the clean picture: {listed(facts['worn'])}",
+            "not detected" if facts["worn"] is None else f"already in the clean picture: {listed(facts['worn'])}",
         ),
         ("hair", f"over occluders where it was measured: {listed(facts['hair']) or 'not looked for'}"),
         ("recipe", f"{facts['recipe']['name']}, seed {facts['recipe']['seed']}"),

@@ -1,4 +1,4 @@
-"""`fdgen landmarks`: find the landmarks of faces once, and keep them."""
+"""`fdgen landmarks`: detect the landmarks of faces once, and cache them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ from ..shared.progress import metered
 @click.command("landmarks")
 @faces_option
 @click.option(
-    "--size", "size_px", type=int, default=256, show_default=True, metavar="PX", help="Side of the square pictures."
+    "--size",
+    "size_px",
+    type=int,
+    default=256,
+    show_default=True,
+    metavar="PX",
+    help="Side of the square pictures, in pixels.",
 )
 @workers_option
 @time_limit_option
@@ -41,9 +47,9 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Find the landmarks of faces once, and cache them, so that every later build starts at once.
+    """Detect the landmarks of faces once, and cache them, so that every later build starts at once.
 
-    Photographs that cannot be used are listed on standard output: reason, path, what is wrong.
+    Photographs that cannot be used are listed on standard output: reason, path, problem.
     """
     from fdgen.contract.records import Reject
     from fdgen.errors import FacesError
@@ -70,7 +76,7 @@ def command(
         except KeyboardInterrupt:
             raise Interrupted(
                 f"landmarks of {counted(meter.done, 'photograph')} are kept in {path}; "
-                "run the same command again to go on"
+                "run the same command again to resume"
             ) from None
     rejects = [*source.rejects(), *(one for one in found.values() if isinstance(one, Reject))]
     reasons = Counter(reject.reason for reject in rejects)

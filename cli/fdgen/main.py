@@ -18,17 +18,17 @@ from ..shared.lazy_group import Program, debug_option  # noqa: E402
 from ..shared.output import open_closed_streams  # noqa: E402
 
 MODULES = {
-    "build": ("build", "Make a dataset, or go on with one that was stopped."),
+    "build": ("build", "Make a dataset, or resume one that was stopped."),
     "preview": ("preview", "Draw a contact sheet, and write nothing else."),
     "verify": ("verify", "Check a dataset: every byte, pixel and count."),
-    "info": ("info", "Tell what a dataset holds and where it comes from."),
+    "info": ("info", "Report what a dataset contains and where it comes from."),
     "show": ("show", "Show one sample: its record, and its four pictures."),
     "card": ("card", "Write or check the data card of a dataset."),
     "export": ("export", "Write a dataset as imagefolder, parquet or COCO."),
-    "diff": ("diff", "Tell what changed from one version of a dataset to the next."),
+    "diff": ("diff", "Report what changed between two versions of a dataset."),
     "replay": ("replay", "Render one sample again from its record, and compare."),
-    "reproduce": ("reproduce", "Build a published version again, and compare its ids."),
-    "landmarks": ("landmarks", "Find the landmarks of faces once, and cache them."),
+    "reproduce": ("reproduce", "Rebuild a published version, and compare its ids."),
+    "landmarks": ("landmarks", "Detect the landmarks of faces once, and cache them."),
     "recipe": ("recipe", "List, show, check or start a recipe."),
     "assets": ("assets", "List or draw the occluders, or add your own."),
     "doctor": ("doctor", "Check the installation."),
@@ -48,8 +48,8 @@ MODULES = {
 def program() -> None:
     """Turn photographs of faces into exact triplets: clean, occluded, mask.
 
-    `fdgen build --out demo` makes a dataset of the faces that come with the package; `--faces FOLDER` names your own.
-    Data goes to standard output, progress and words to standard error.
+    `fdgen build --out demo` makes a dataset of the faces that are included with the package; `--faces FOLDER` names
+    your own. Data goes to standard output, progress and messages to standard error.
     """
     from fdgen.runtime.scratch import sweep_temporary
 

@@ -1,4 +1,4 @@
-"""`fdgen assets add`, `index`, `check`: occluders of the user's own."""
+"""`fdgen assets add`, `index`, `check`: the user's own occluders."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ pack_argument = click.argument("pack", type=_folder, default=DEFAULT_PACK, metav
 
 @click.command("add")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="PICTURE")
-@click.option("--kind", required=True, metavar="KIND", help="What it is: mask, sunglasses, hand, and so on.")
+@click.option("--kind", required=True, metavar="KIND", help="Kind of occluder: mask, sunglasses, hand, and so on.")
 @click.option(
-    "--pack", type=_folder, default=DEFAULT_PACK, show_default=True, metavar="FOLDER", help="Where it is put."
+    "--pack", type=_folder, default=DEFAULT_PACK, show_default=True, metavar="FOLDER", help="Folder of the pack."
 )
-@click.option("--id", "asset_id", metavar="ID", help="Its name in recipes.  [default: KIND and the file's name]")
-@click.option("--title", metavar="TEXT", help="What people call it.")
-@click.option("--licence", default="", metavar="TEXT", help="Under which licence it may be used.")
-@click.option("--origin", default="", metavar="TEXT", help="Who made it, or where it comes from.")
-@click.option("--form", metavar="FORM", help="How it is worn: drape, plate, card.  [default: as its kind]")
-@click.option("--held-out", is_flag=True, help="Let the test split alone wear it.")
+@click.option(
+    "--id", "asset_id", metavar="ID", help="Id of the occluder in recipes.  [default: KIND and the file's name]"
+)
+@click.option("--title", metavar="TEXT", help="Title for people to read.")
+@click.option("--licence", default="", metavar="TEXT", help="Licence under which it may be used.")
+@click.option("--origin", default="", metavar="TEXT", help="Its author, or where it comes from.")
+@click.option("--form", metavar="FORM", help="How it is placed on the face: drape, plate, card.  [default: the kind's]")
+@click.option("--held-out", is_flag=True, help="Use it in the test split only.")
 def add(
     file: Path,
     kind: str,
@@ -39,9 +41,9 @@ def add(
     form: str | None,
     held_out: bool,
 ) -> None:
-    """Add a cut-out PICTURE (PNG with transparency) or a GLB mesh to a pack, which is made if need be.
+    """Add a cut-out PICTURE (PNG with transparency) or a GLB mesh to a pack, which is created if it does not exist.
 
-    Anchor points are guessed from its outline; they stand in a TOML file beside the copy, to be edited.
+    Anchor points are estimated from its outline. They are in a TOML file next to the copy, for you to edit.
     """
     from fdgen.kinds import KINDS
     from fdgen.occluders.imported.spec import FORMS
@@ -53,7 +55,7 @@ def add(
     asset = add_asset(pack, file, Addition(kind, asset_id, title, licence, origin, form, held_out))
     emit(asset.id)
     table = pack / kind / f"{asset.id.removeprefix(kind + '-')}.toml"
-    click.echo(f"added; its anchors stand in {table}", err=True)
+    click.echo(f"added; its anchor points are in {table}", err=True)
     for one in check_pack(pack):
         if one.where == asset.id:
             click.echo(f"note: {one.problem}: {one.remedy}", err=True)
@@ -63,7 +65,7 @@ def add(
 @click.command("index")
 @pack_argument
 def index(pack: Path) -> None:
-    """Write the index of PACK anew, after edits that are meant: datasets name occluders by what it says."""
+    """Rewrite the index of PACK after intended edits: datasets identify occluders by the index."""
     from fdgen.packs.library import write_index
 
     library = write_index(pack)
@@ -76,8 +78,7 @@ def index(pack: Path) -> None:
 def check(pack: Path, as_json: bool) -> None:
     """Check PACK: transparency, anchors, size, licence and origin, duplicates, index.
 
-    What is to be mended is listed on standard output: where, what is wrong, what to do. Exits with 3 where there is
-    anything.
+    Problems are listed on standard output: place, problem, remedy. Exits with 3 if there are any.
     """
     from dataclasses import asdict
 
@@ -90,6 +91,6 @@ def check(pack: Path, as_json: bool) -> None:
         for one in findings:
             emit(f"{one.where}\t{one.problem}\t{one.remedy}")
     if findings:
-        click.echo(f"{counted(len(findings), 'thing')} to mend in {pack}", err=True)
+        click.echo(f"{counted(len(findings), 'problem')} in {pack}", err=True)
         raise SystemExit(PROBLEMS)
     click.echo(f"{pack} is in order", err=True)

@@ -31,12 +31,12 @@ CELL_PX = 192
 @sheet_option
 @faces_option
 @recipe_options
-@click.option("--kind", metavar="KIND", help="Only this kind, such as mask; `fdgen assets list` names them.")
+@click.option("--kind", metavar="KIND", help="Only this kind, such as mask; `fdgen assets list` lists the kinds.")
 @click.option(
-    "--count", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Samples to draw."
+    "--count", type=click.IntRange(min=1), default=24, show_default=True, metavar="N", help="Number of samples to draw."
 )
 @click.option(
-    "--columns", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Samples side by side."
+    "--columns", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Samples in a row."
 )
 @click.option("--occluded-only", is_flag=True, help="Leave out the clean pictures and the masks.")
 @workers_option
@@ -101,7 +101,7 @@ def command(
             stages.stage("drawing", "pairs", count).update(len(samples))
     if not samples:
         raise FacesError(
-            f"no face of {source.root} gave a sample", hint="widen the pose and coverage of the recipe with --set"
+            f"no face in {source.root} gave a sample", hint="widen the pose and coverage of the recipe with --set"
         )
     write_sheet(out, samples_sheet(samples, texts, columns, () if occluded_only else TRIPLE))
     voice.say(f"{counted(len(samples), 'sample')} drawn in {out}")

@@ -34,7 +34,7 @@ SHOWN = 4
 
 @click.group("recipe", cls=Group)
 def command() -> None:
-    """List, show, check or start a recipe: what a dataset is asked to be."""
+    """List, show, check or start a recipe: the settings of a dataset."""
 
 
 @command.command("list")
@@ -53,7 +53,7 @@ def list_(as_json: bool) -> None:
 
 @command.command()
 @click.argument("name", default="default")
-@click.option("--resolved", is_flag=True, help="Every value after all defaults, as a build would use it.")
+@click.option("--resolved", is_flag=True, help="Print every value with all defaults, as a build would use it.")
 @json_option
 def show(name: str, resolved: bool, as_json: bool) -> None:
     """Print the recipe NAME (built in, or a file), comments and all."""
@@ -72,7 +72,9 @@ def show(name: str, resolved: bool, as_json: bool) -> None:
 
 @command.command()
 @click.argument("recipe", metavar="NAME|FILE")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Check it with this value changed.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Check the recipe with this value changed."
+)
 @cache_options
 @quiet_option
 @json_option
@@ -81,8 +83,8 @@ def check(
 ) -> None:
     """Check a recipe, and print its digest: recipes of equal digest ask for equal pixels.
 
-    What it asks of the samples is told beside: the shares of the kinds, and of strata where there are any, which are
-    tried out on a few made-up heads. `--json` has every share.
+    The shares that it asks for are printed too: of the kinds, and of strata if there are any. Shares of regions are
+    tried out on a few synthetic heads. `--json` has every share.
     """
     from fdgen.packs.library import open_library
     from fdgen.recipe.quotas import asked
@@ -113,7 +115,7 @@ def check(
     if found.strata.asks_of_placements:
         voice.say(f"about {targets.placements_a_sample():.1f} placements are drawn for each sample")
     if found.strata.pose:
-        voice.say(f"{targets.taken:.1%} of the faces are taken, the others passed over for their pose")
+        voice.say(f"{targets.taken:.1%} of the faces are used, the others are skipped for their pose")
 
 
 def summary(shares: Sequence[Asked]) -> list[tuple[str, str, str]]:
@@ -152,9 +154,9 @@ def offered(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Measure which poses the faces offer, and print it as a recipe's [strata.offered].
+    """Measure which poses the faces have, and print them as a recipe's [strata.offered].
 
-    A recipe that asks for poses needs it: faces of the poses that are offered too often are passed over. It stands in
+    A recipe that asks for poses needs this table: faces of the poses that are too frequent are skipped. The table is in
     the recipe, so that no sample depends on which other faces there are.
     """
     from fdgen.faces.detection import Landmarks, detect
@@ -179,14 +181,14 @@ def offered(
 @command.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--from", "name", default="default", show_default=True, metavar="NAME", help="Built-in recipe to copy.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(file: Path, name: str, force: bool) -> None:
-    """Write a recipe to start from to FILE, every value explained."""
+    """Write a recipe to FILE as a starting point, with every value explained."""
     from fdgen.io.atomic import write_whole
     from fdgen.recipe.schema import recipe_text
 
     text = recipe_text(name)
     if file.exists() and not force:
-        raise click.UsageError(f"{file} is there already; --force writes over it")
+        raise click.UsageError(f"{file} exists already; --force overwrites it")
     write_whole(file, text.encode())
     click.echo(f"wrote {file}; edit it, then: fdgen build --recipe {file} --out DATASET", err=True)

@@ -1,4 +1,4 @@
-"""`fdgen replay`: one sample, rendered again from its record."""
+"""`fdgen replay`: render one sample again from its record."""
 
 from __future__ import annotations
 
@@ -20,20 +20,22 @@ AMPLIFIED = 32
 
 @click.command("replay")
 @click.argument("key")
-@click.option("--dataset", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Where it is.")
+@click.option(
+    "--dataset", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Dataset of the sample."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     callback=check_suffix,
     metavar="FILE",
-    help="Draw it as it is stored, as it is now, and the difference (amplified) into this .png or .jpg.",
+    help="Draw the stored sample, the new one, and their difference (amplified) to this .png or .jpg.",
 )
 @pack_option
 @json_option
 def command(key: str, dataset: Path, out: Path | None, packs: tuple[Path, ...], as_json: bool) -> None:
     """Render the sample KEY again from its record, and compare it with what is stored.
 
-    Says of each picture how many pixels differ and by how many grey levels. Exits with 3 where anything does.
+    Reports for each picture how many pixels differ and by how many grey levels. Exits with 3 if anything differs.
     """
     from fdgen.contract.manifest import Manifest
     from fdgen.verification.replay import replay_sample

@@ -1,4 +1,4 @@
-"""`fdgen reproduce`: build a published version again, and tell whether it is the same."""
+"""`fdgen reproduce`: rebuild a published version, and report whether it is the same."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
 @click.argument("card", type=click.Path(path_type=Path))
 @faces_option
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Where it is built.  [default: NAME-VERSION]"
+    "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder to build it in.  [default: NAME-VERSION]"
 )
 @click.option(
     "--landmarks",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="The version's landmarks.parquet: needs no detector.",
+    help="The version's landmarks.parquet, in place of a landmark detection.",
 )
 @click.option(
     "--against",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DATASET",
-    help="The version itself: compare pictures too, in grey levels.",
+    help="The published dataset: compare pictures too, in grey levels.",
 )
-@click.option("--anyway", is_flag=True, help="Build even where what was asked for differs, so that ids must differ.")
+@click.option("--anyway", is_flag=True, help="Build even if the settings differ, so that the ids must differ.")
 @pack_option
 @workers_option
 @time_limit_option
@@ -69,10 +69,10 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Build the version of CARD again from the photographs in --faces, and compare its ids.
+    """Rebuild the version of CARD from the photographs in --faces, and compare its ids.
 
-    CARD is a folder that `fdgen card` wrote. Where something differs it says what, and which sample differs first, and
-    exits with 3; with 0 only where both ids are equal. Running it again resumes.
+    CARD is a folder that `fdgen card` wrote. The command reports what differs and which sample differs first. It exits
+    with 0 only if both ids are equal, else with 3. Running it again resumes.
     """
     from fdgen.faces.folders import open_faces
     from fdgen.io.inside import inside
@@ -114,11 +114,9 @@ def command(
         voice.say(f"{found.lock.title} was rebuilt in {folder}, byte by byte")
         return
     if found.difference is None:
-        voice.say("nothing was built: --anyway builds what there is, and tells which samples differ")
+        voice.say("nothing was built: --anyway builds it, and reports which samples differ")
     else:
-        voice.say(
-            f"{found.lock.title} was not reproduced: `fdgen diff {card} {folder} --details` tells of every sample"
-        )
+        voice.say(f"{found.lock.title} was not reproduced: `fdgen diff {card} {folder} --details` lists every sample")
     sys.exit(PROBLEMS)
 
 
@@ -169,7 +167,9 @@ def report(found: Reproduction) -> list[str]:
         f"first      {first.key} {first.change} ({' + '.join(first.reasons)}): {', '.join(first.members) or '-'}"
     )
     if not found.apart:
-        lines.append("pixels     a card holds no pictures: --against DATASET tells by how many grey levels they differ")
+        lines.append(
+            "pixels     a card holds no pictures: --against DATASET reports by how many grey levels they differ"
+        )
         return lines
     beyond = beyond_a_level(found.apart)
     within = len(found.apart) - len(beyond)

@@ -1,4 +1,4 @@
-"""`fdgen show`: one sample of a dataset."""
+"""`fdgen show`: show one sample of a dataset."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PICTURES = ("clean", "occluded", "mask", "alpha")
 
 @click.command("show")
 @click.argument("key")
-@click.option("--dataset", type=DatasetType(), required=True, metavar="FOLDER|URL", help="Where it is.")
+@click.option("--dataset", type=DatasetType(), required=True, metavar="FOLDER|URL", help="Dataset of the sample.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     callback=check_suffix,
     metavar="FILE",
-    help="Draw clean, occluded, mask and alpha into this .png or .jpg.",
+    help="Draw clean, occluded, mask and alpha to this .png or .jpg.",
 )
 def command(key: str, dataset: str | Path, out: Path | None) -> None:
     """Show the sample KEY: its record on standard output, and its four pictures with --out."""

@@ -17,14 +17,16 @@ from ..shared.progress import Stages
 
 @click.command("verify")
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--deep", is_flag=True, help="Render every sample again from its record, and compare. Slow.")
+@click.option("--deep", is_flag=True, help="Render every sample again from its record, and compare. This is slow.")
 @click.option(
     "--deep-share",
     type=click.FloatRange(min=0, max=1, min_open=True),
     metavar="SHARE",
-    help="Render only this share again, chosen by chance: 0.05 is one in twenty.",
+    help="Render only this random share again: 0.05 is one sample in twenty.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which ones --deep-share chooses.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the samples that --deep-share chooses."
+)
 @pack_option
 @workers_option
 @quiet_option
@@ -41,7 +43,7 @@ def command(
 ) -> None:
     """Check DATASET, or the folder of a card: every byte, pixel and count.
 
-    Problems are listed on standard output: law, file, sample, what is wrong. Exits with 3 where there is one.
+    Problems are listed on standard output: law, file, sample, problem. Exits with 3 if there are any.
     """
     from fdgen.verification.verifier import verify
     from fdgen.versions.lock import is_card
@@ -63,12 +65,12 @@ def command(
         for one in problems:
             emit(f"{one.law}\t{one.file}\t{one.key or '-'}\t{one.message}")
     if not problems:
-        voice.say(f"{dataset} is whole: nothing wrong was found")
+        voice.say(f"{dataset} is complete: no problems")
         return
     laws = by_count(Counter(one.law for one in problems))
     voice.say(f"{counted(len(problems), 'problem')} in {dataset}: {laws}")
     if is_card(dataset):
-        voice.say("  take the card again from where it was published, or write it anew from the dataset")
+        voice.say("  download the card again, or write it again from the dataset")
     else:
-        voice.say("  running the same `fdgen build` again makes what is damaged anew, and keeps the rest")
+        voice.say("  running the same `fdgen build` again replaces what is damaged, and keeps the rest")
     sys.exit(PROBLEMS)

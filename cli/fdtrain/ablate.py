@@ -28,18 +28,31 @@ SEEDS = 3
 
 @click.command("ablate")
 @places_options
-@click.option("--table", type=click.Choice(["2", "3"]), help="2: one stage against two. 3: losses of the Base-Net.")
-@click.option("--axis", type=click.Choice(AXES), help="Or one setting that the paper fixes, choice by choice.")
-@click.option("--unseen", metavar="KIND", help="Or a kind of occluder: trained with it, and without.")
 @click.option(
-    "--preset", default="faithful", show_default=True, metavar="NAME", help="What is changed: faithful, modern, or any."
+    "--table",
+    type=click.Choice(["2", "3"]),
+    help="Table of the paper. 2: one stage against two. 3: losses of the Base-Net.",
+)
+@click.option(
+    "--axis", type=click.Choice(AXES), help="Or one setting that the paper fixes: train once for each choice."
+)
+@click.option("--unseen", metavar="KIND", help="Or an occluder type: train with it, and without it.")
+@click.option(
+    "--preset",
+    default="faithful",
+    show_default=True,
+    metavar="NAME",
+    help="Preset to change: faithful, modern, or any other.",
 )
 @budget_options
 @click.option(
-    "--seeds", type=click.IntRange(min=1), metavar="N", help=f"Trainings each.  [default: {SEEDS}; of an axis 1]"
+    "--seeds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"Number of trainings for each row.  [default: {SEEDS}; of an axis 1]",
 )
 @terms_options
-@click.option("--dry-run", is_flag=True, help="Print the rows, what each trains with and how long, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the rows, their settings and times, and do nothing.")
 @quiet_option
 @json_option
 def command(
@@ -57,15 +70,15 @@ def command(
     as_json: bool,
     **terms: Any,
 ) -> None:
-    """Train a preset with parts changed or left out, for an equal budget, and print what each is worth.
+    """Train a preset with parts changed or left out, for an equal budget, and print the effect of each.
 
-    One of --table, --axis and --unseen says what. All rows have the same seeds and test pictures: differences are
-    paired by both. Tables 2 and 3 tell of each ordering that the paper reports whether it holds here. Text, CSV, JSON,
-    Markdown and LaTeX go to DIR; the same command again goes on with what is not finished.
+    One of --table, --axis and --unseen says what to change. All rows have the same seeds and test pictures: differences
+    are paired by both. Tables 2 and 3 report for each ordering in the paper whether it holds here. Text, CSV, JSON,
+    Markdown and LaTeX are written to DIR. Running the same command again resumes what is not finished.
     """
     context = click.get_current_context()
     if sum(one is not None for one in (table, axis, unseen)) != 1:
-        raise click.UsageError("say what to change: one of --table, --axis and --unseen", context)
+        raise click.UsageError("name what to change: one of --table, --axis and --unseen", context)
     if (images is None) == (seconds is None):
         raise click.UsageError("name one budget: --images N or --seconds S", context)
     voice = Voice(quiet)

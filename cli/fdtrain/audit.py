@@ -1,4 +1,4 @@
-"""`fdtrain audit`: are reported numbers possible?"""
+"""`fdtrain audit`: check whether reported numbers are possible."""
 
 from __future__ import annotations
 
@@ -19,18 +19,25 @@ from ..shared.output import Voice, aligned, counted, emit, emit_json
     "tables", metavar="[TABLE.csv]...", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--paper", is_flag=True, help="Audit the tables of the FD-StackGAN paper.")
-@click.option("--peak", metavar="WHITE", type=float, default=255.0, show_default=True, help="What MSE is measured by.")
+@click.option(
+    "--peak",
+    metavar="WHITE",
+    type=float,
+    default=255.0,
+    show_default=True,
+    help="Peak value of the pictures of which MSE is measured.",
+)
 @json_option
 @quiet_option
 def command(tables: tuple[Path, ...], paper: bool, peak: float, as_json: bool, quiet: bool) -> None:
-    """Tell whether reported numbers can be true.
+    """Check whether reported numbers can be true.
 
-    A TABLE has a column `method` and one a metric (PSNR, MSE, SSIM, ...), or `measure` and `value` in their place;
-    where there are several tables or subsets of pictures, columns `table` and `subset`, and `model` where tables call
-    one model differently. The summary.csv of `fdtrain eval` and the table.csv of `fdtrain compare` are such.
+    A TABLE has a column `method` and a column for each metric (PSNR, MSE, SSIM, ...), or `measure` and `value` in their
+    place. Several tables or subsets of pictures need columns `table` and `subset`, and `model` if tables name one model
+    differently. The summary.csv of `fdtrain eval` and the table.csv of `fdtrain compare` have this form.
 
-    Of each PSNR with an MSE beside it, the PSNR of the mean MSE and the spread over pictures that both imply; then what
-    is impossible, hard to believe, repeated, or told otherwise elsewhere. Exits with 3 where there is any.
+    For each PSNR with an MSE, it prints the PSNR of the mean MSE and the spread over pictures that both imply. Then it
+    lists values that are impossible, implausible, repeated, or contradicted elsewhere. Exits with 3 if there are any.
     """
     from fdtrain.errors import ConfigError
     from fdtrain.evaluation.audit import findings, paper_table, read_table, spreads
@@ -70,8 +77,8 @@ def command(tables: tuple[Path, ...], paper: bool, peak: float, as_json: bool, q
         for problem in problems:
             emit(f"{problem.rule}\t{problem.place}\t{problem.what}")
     voice = Voice(quiet)
-    looked = f"{counted(len(rows), 'row')}, {counted(len(found), 'PSNR')} with an MSE beside it"
+    looked = f"{counted(len(rows), 'row')}, {counted(len(found), 'PSNR')} with an MSE"
     if problems:
         voice.say(f"{counted(len(problems), 'problem')} in {looked}")
         sys.exit(PROBLEMS)
-    voice.say(f"nothing wrong was found in {looked}")
+    voice.say(f"no problems in {looked}")

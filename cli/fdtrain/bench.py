@@ -1,4 +1,4 @@
-"""`fdtrain bench`: what this machine can do."""
+"""`fdtrain bench`: measure the speed of this machine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,17 @@ from ..shared.progress import metered
 
 @click.command("bench")
 @click.option("--data", type=DatasetType(), metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL.")
-@click.option("--steps", type=click.IntRange(min=4), default=12, show_default=True, metavar="N", help="Steps to time.")
-@click.option("--all", "all_networks", is_flag=True, help="Time every network's restoration at 256 px; no --data.")
 @click.option(
-    "--repeats", type=click.IntRange(min=1), default=7, show_default=True, metavar="N", help="Of --all, in turns."
+    "--steps", type=click.IntRange(min=4), default=12, show_default=True, metavar="N", help="Number of steps to time."
+)
+@click.option("--all", "all_networks", is_flag=True, help="Time every network's restoration at 256 px, without --data.")
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    default=7,
+    show_default=True,
+    metavar="N",
+    help="Number of rounds of --all.",
 )
 @config_options
 @quiet_option
@@ -37,17 +44,17 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Time the training loop on DATASET and inference: median and spread over steps, memory, the loader's share.
+    """Time training on DATASET and inference: median and spread over steps, memory, the loader's share.
 
-    A run is made in a temporary folder, and thrown away. With --all, the baselines and both forms of the stack are
-    timed beside each other instead, one picture of 256 px at a time.
+    The run is made in a temporary folder, and deleted afterwards. With --all, the baselines and both forms of the
+    stack are timed in turns instead, one picture of 256 px at a time.
     """
     voice = Voice(quiet)
     if all_networks:
         time_all(repeats, device or "auto", voice, as_json)
         return
     if data is None:
-        raise click.UsageError("--data names the dataset to train on; or say --all", click.get_current_context())
+        raise click.UsageError("name the dataset to train on with --data, or use --all", click.get_current_context())
     flags = {
         "data.root": str(data),
         "seed": seed,
@@ -70,7 +77,7 @@ def command(
     rows = [
         ("training", f"{facts['images_per_s']:.2f} images/s ({facts['images_per_s_low']:.2f} to "
          f"{facts['images_per_s_high']:.2f}), {facts['step_s']:.3f} s a step of {facts['batch']}"),
-        ("precision", f"{both} in steps of {n} without the loader; {facts['precision']} was taken"),
+        ("precision", f"{both} in steps of {n} without the loader; {facts['precision']} was used"),
         ("loader", f"{facts['loader_share']:.1%} of a step"),
         ("inference", ", ".join(f"{name} {s:.4f} s" for name, s in facts["inference_s"].items()) + " a picture"),
         ("memory", f"{facts['peak_bytes'] / 1e9:.2f} GB at its peak (estimate {facts['estimated_bytes'] / 1e9:.2f})"),
@@ -94,7 +101,7 @@ def time_all(repeats: int, device: str, voice: Voice, as_json: bool) -> None:
         emit(line)
     emit("")
     side_px, where = facts["networks"][0]["size_px"], f"{facts['device']}, {facts['threads']} threads"
-    emit(f"One picture of {side_px} px, float32: median of {repeats} (lowest to highest), taken in turns.")
+    emit(f"One picture of {side_px} px, float32: median of {repeats} (lowest to highest), measured in turns.")
     emit(f"On {where}, torch {facts['torch']}.")
     if verdict is not None:
         emit(f"{verdict}.".capitalize())

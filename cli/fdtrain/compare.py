@@ -1,4 +1,4 @@
-"""`fdtrain compare`: the paper's Table 1 on one's own data."""
+"""`fdtrain compare`: the paper's Table 1 on your own data."""
 
 from __future__ import annotations
 
@@ -37,13 +37,22 @@ def _methods(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple
     metavar="NAME,...",
     help=f"Rows: all, none, or some of {', '.join((*REFERENCES, *LEARNED))}, and any preset.",
 )
-@weights_option("A row of weights that exist.")
+@weights_option("Add a row of existing weights.")
 @budget_options
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Trainings each.")
-@click.option("--against", metavar="NAME", help="Row that the others are tested against.  [default: modern]")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Number of trainings for each row.",
+)
+@click.option("--against", metavar="NAME", help="Row against which the others are tested.  [default: modern]")
 @terms_options
-@click.option("--real", type=click.Path(path_type=Path), metavar="DIR", help="Restore these photographs by all, too.")
-@click.option("--dry-run", is_flag=True, help="Print the rows, what each trains with and how long, and do nothing.")
+@click.option(
+    "--real", type=click.Path(path_type=Path), metavar="DIR", help="Restore these photographs by all methods too."
+)
+@click.option("--dry-run", is_flag=True, help="Print the rows, their settings and times, and do nothing.")
 @quiet_option
 @json_option
 def command(
@@ -63,14 +72,14 @@ def command(
 ) -> None:
     """Train methods on DATASET for an equal budget, measure all on its test split, and print the paper's Table 1.
 
-    Means with standard errors, paired tests, seconds a picture, parameters and GMACs; as text, CSV, JSON, Markdown and
-    LaTeX in DIR. Running the same command again goes on with what is not finished, whatever interrupted it. A row that
-    fails is told of with its reason and loses no other. With --real, occluded photographs (NAME.jpg beside
-    NAME.mask.png) are restored by every method into DIR/real, with a sheet of all.
+    The table has means with standard errors, paired tests, seconds per picture, parameters and GMACs. It is written to
+    DIR as text, CSV, JSON, Markdown and LaTeX. Running the same command again resumes what is not finished. A row that
+    fails is reported with its reason; the other rows are kept. With --real, every method restores occluded photographs
+    (NAME.jpg next to NAME.mask.png) into DIR/real, with a sheet of all.
     """
     context = click.get_current_context()
     if images is not None and seconds is not None:
-        raise click.UsageError("--images and --seconds are two budgets: give one", context)
+        raise click.UsageError("--images and --seconds are two budgets: name one", context)
     trains = any(name not in REFERENCES for name in methods)
     if trains and images is None and seconds is None:
         raise click.UsageError("a budget is missing: --images N or --seconds S", context)
@@ -107,7 +116,7 @@ def command(
         emit(tables.text().rstrip("\n"))
     if real is not None:
         found = restore_photographs(
-            real, tasks, done, ask, out, on_method=lambda name: voice.say(f"photographs by {name} ...")
+            real, tasks, done, ask, out, on_method=lambda name: voice.say(f"restoring photographs with {name} ...")
         )
         if not as_json:
             emit("")
@@ -117,7 +126,7 @@ def command(
             voice.say(f"{measure}: not computed, because {reason}")
         for name, reason in found.skipped.items():
             voice.say(f"note: {name} is left out: {reason}")
-        voice.say(f"{counted(found.n, 'photograph')} restored by all in {out / 'real'}; see sheet.png there")
+        voice.say(f"{counted(found.n, 'photograph')} restored by all methods in {out / 'real'}; see sheet.png there")
     voice.say(f"tables in {out}: table.txt, .csv, .json, .md, .tex")
     if done.failed:
         sys.exit(FAILED)

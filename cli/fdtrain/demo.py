@@ -1,4 +1,4 @@
-"""`fdtrain demo`: a page in the browser on which anyone can try a model."""
+"""`fdtrain demo`: serve a web page on which anyone can try a model."""
 
 from __future__ import annotations
 
@@ -27,22 +27,30 @@ def _limits(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ..
                 parameter,
             )
         if not number.isdecimal() or int(number) < 1:
-            raise click.BadParameter(f"{text!r} is not of the form {name}=N, with N of 1 or more", ctx, parameter)
+            raise click.BadParameter(f"{text!r} is not of the form {name}=N, with N of at least 1", ctx, parameter)
         found[name] = int(number)
     return found
 
 
 @click.command("demo")
 @generator_option
-@masker_option(", which finds what covers each face (`starter-mask` comes along); else visitors paint it.")
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where it is served.")
-@click.option("--port", type=click.IntRange(0, 65535), default=7860, show_default=True, help="0 is any free one.")
+@masker_option(
+    ", which detects what covers each face (`starter-mask` is included with the package); else visitors paint it."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to serve the page at.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=7860,
+    show_default=True,
+    help="Port of the page; 0 is any free port.",
+)
 @click.option(
     "--allow-host",
     "also",
     multiple=True,
     metavar="NAME[:PORT]",
-    help="Serve the page by this name too, of a proxy say, as it stands in the browser; may be repeated.",
+    help="Serve the page under this host name too, for example of a proxy; may be repeated.",
 )
 @click.option(
     "--limit",
@@ -50,7 +58,7 @@ def _limits(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ..
     multiple=True,
     callback=_limits,
     metavar="NAME=N",
-    help=f"Change what visitors may do: {', '.join(f'{name}={most}' for name, most in LIMITS.items())}.",
+    help=f"Change a limit: {', '.join(f'{name}={most}' for name, most in LIMITS.items())}.",
 )
 @engine_option
 @device_option
@@ -66,13 +74,15 @@ def command(
     device: str | None,
     quiet: bool,
 ) -> None:
-    """Serve a page: photograph or webcam in, the mask to correct with a brush, before and after with a slider.
+    """Serve a web page: open a photograph or webcam, correct the mask with a brush, compare before and after.
 
-    Until Ctrl-C. On this machine alone unless --host says otherwise (0.0.0.0 is everybody who can reach it; webcams
-    work on this machine or behind https only). Nothing is fetched from the internet. What visitors send is kept for
-    ten minutes at most, in a private folder, in memory where the system has such a place, which goes with the server.
-    Only this page itself can send something to its server, and of each visitor, and of all, --limit says how much: in
-    one request (upload_mb), lying there or in memory within ten minutes (visitor_mb, all_mb), and requests in line
+    The server runs until Ctrl-C. It serves this machine only, unless --host says otherwise (0.0.0.0 is everybody who
+    can reach it; webcams work on this machine or behind https only). Nothing is fetched from the internet. What
+    visitors send is kept for ten minutes at most, in a private folder, in memory if the system has such a folder. The
+    folder is deleted with the server.
+
+    Only this page itself can send data to its server. --limit sets the most for each visitor and for all: in one
+    request (upload_mb), kept there or in memory within ten minutes (visitor_mb, all_mb), and requests that wait
     (visitor_waiting, all_waiting). MB are 2^20 bytes; a visitor is an address.
 
     What is filled in is invented. It is no evidence of how a person looks, and must not be used to identify anybody.
@@ -97,4 +107,4 @@ def command(
         try:
             wait()
         except KeyboardInterrupt:
-            voice.say("stopped; nothing that visitors sent is left")
+            voice.say("stopped; everything that visitors sent is deleted")

@@ -1,4 +1,4 @@
-"""`fdtrain doctor`: is this installation fit to train?"""
+"""`fdtrain doctor`: check that this installation can train."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def precision() -> Iterator[Finding]:
         return  # told of among the packages
     found = decide_by_convolution(open_device("auto"))
     if not found.seconds:
-        yield Finding("bf16", f"{found.reason} ({found.processor}): training takes fp32", optional=True)
+        yield Finding("bf16", f"{found.reason} ({found.processor}): training uses fp32", optional=True)
         return
     ratio = found.seconds["fp32"] / found.seconds["bf16"]
     worth = f"{ratio:.1f} times as fast as fp32" if ratio >= 1 else f"{1 / ratio:.1f} times slower than fp32"
-    takes = "a step of the network decides" if ratio > 1 / HOPELESS else "training takes fp32"
+    takes = "a step of the network decides" if ratio > 1 / HOPELESS else "training uses fp32"
     yield Finding("bf16", f"{worth} at a convolution ({found.processor}): {takes}", optional=ratio < 1)
 
 
@@ -94,4 +94,4 @@ def _weights_of(name: str) -> Finding:
         remedy = "for a perceptual loss of it, name a file of its weights with --perceptual-weights"
         if name == "vgg16-stlpips":
             remedy = "for a perceptual loss of it, run `pip install --no-deps stlpips_pytorch==0.0.2`"
-        return Finding(f"weights of {name}", "not here", remedy=remedy, optional=True)
+        return Finding(f"weights of {name}", "not installed", remedy=remedy, optional=True)

@@ -1,4 +1,4 @@
-"""`fdtrain eval`: measure models, and what needs no training, on a dataset."""
+"""`fdtrain eval`: measure models and untrained references on a dataset."""
 
 from __future__ import annotations
 
@@ -35,26 +35,41 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, or a run's folder (its best weights); may be repeated, or left out.",
+    help="A .safetensors file, or a run's folder (its best weights); may be repeated, or omitted.",
 )
-@masker_option(": measure each model also by the masks that it predicts, as on photographs without one.")
+@masker_option(": measure each model also with the masks that it predicts, as for photographs without a mask.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
-@click.option("--size", "size_px", type=int, metavar="PX", help="[default: the models', else the dataset's]")
-@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this kind of occluder; may be repeated.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N pictures.")
+@click.option(
+    "--size",
+    "size_px",
+    type=int,
+    metavar="PX",
+    help="Side of the pictures, in pixels.  [default: the models', else the dataset's]",
+)
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only this occluder type; may be repeated.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Measure only the first N pictures.")
 @click.option(
     "--references",
     callback=_references,
     default="all",
     show_default=True,
     metavar="NAME,...",
-    help=f"What to compare with: all, none, or some of {', '.join(REFERENCES)}.",
+    help=f"Untrained references to compare with: all, none, or some of {', '.join(REFERENCES)}.",
 )
 @measures_option(optional())
-@click.option("--batch", type=click.IntRange(min=1), default=16, show_default=True, metavar="N", help="Of the models.")
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Pictures per batch of the models.",
+)
 @device_option
 @click.option("--verify", is_flag=True, help="Compare every byte read with the dataset's digests.")
-@click.option("--rows", type=click.IntRange(min=1), default=8, show_default=True, metavar="N", help="Of the sheets.")
+@click.option(
+    "--rows", type=click.IntRange(min=1), default=8, show_default=True, metavar="N", help="Rows of the sheets."
+)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write numbers and sheets here.")
 @quiet_option
 @json_option
@@ -76,13 +91,13 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Measure models, and what needs no training, on a split of DATASET.
+    """Measure models and untrained references on a split of DATASET.
 
-    PSNR, SSIM, MSE, and where it can be computed NIQE, BRISQUE, LPIPS, ST-LPIPS, identity, FID and KID: of all that a
-    method puts out, of the picture with its hole replaced, and of the hole alone; by kind of occluder and by coverage.
-    Of mask networks, which find occluders: IoU, boundary F and calibration of the silhouettes.
-    The tables go to standard output. With --out every number is kept, as CSV and JSON, beside sheets of the worst and
-    the best pictures.
+    Measures are PSNR, SSIM, MSE, and where they can be computed NIQE, BRISQUE, LPIPS, ST-LPIPS, identity, FID and KID.
+    Each is of the raw output, of the composited output, and of the inpainted region (the hole) alone, by occluder type
+    and by coverage. Measures of segmentation networks, which detect occluders, are IoU, boundary F and calibration of
+    the silhouettes. The tables go to standard output. With --out every number is kept, as CSV and JSON, next to sheets
+    of the worst and the best pictures.
     """
     if not weights and not references:
         raise click.UsageError(

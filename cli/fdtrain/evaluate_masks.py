@@ -1,4 +1,4 @@
-"""`fdtrain eval` of mask networks."""
+"""`fdtrain eval` of segmentation networks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def refuse_for_masks(ctx: click.Context, names: Sequence[str]) -> None:
     """Refuse options that were given and mean nothing to mask networks."""
     for name in names:
         if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name} is of what restores: a mask network finds occluders", ctx)
+            raise click.UsageError(
+                f"--{name} is for networks that restore: a segmentation network detects occluders", ctx
+            )
 
 
 def measure_masks(
@@ -49,8 +51,8 @@ def measure_masks(
 
     if others := [path for path in weights if not holds_masknet(path)]:
         raise FdError(
-            f"{others[0]} restores faces, the mask networks beside it find occluders: they have no measure in common",
-            hint="evaluate mask networks by themselves",
+            f"{others[0]} restores faces, the segmentation networks detect occluders: they have no measure in common",
+            hint="evaluate segmentation networks separately",
         )
     stages.wait("opening models and data")
     measured = open_measured(weights, device=device)

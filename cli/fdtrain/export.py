@@ -1,4 +1,4 @@
-"""`fdtrain export`: a trained network as a file that runs without fdtrain."""
+"""`fdtrain export`: write a trained network as a file that runs without fdtrain."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ FORMATS = ("onnx", "pt2")
     "--format",
     "form",
     type=click.Choice(FORMATS),
-    help="onnx for onnxruntime, pt2 for torch.export.  [default: the suffix of --out]",
+    help="Format: onnx for onnxruntime, pt2 for torch.export.  [default: the suffix of --out]",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The file.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="File to write."
+)
 @quiet_option
 @json_option
 def command(weights: Path, form: str | None, out: Path, quiet: bool, as_json: bool) -> None:
-    """Write a trained generator or mask network as ONNX, or in torch.export's format.
+    """Write a trained generator or segmentation network as ONNX, or in torch.export's format.
 
-    RUN|FILE is a run's folder (its best weights) or a .safetensors file. The batch is left open, the size of the
+    RUN|FILE is a run's folder (its best weights) or a .safetensors file. Any batch size works; the size of the
     pictures is fixed. The file is compared with torch, on 12 pictures in batches of 1, 3 and 8, before it gets its
-    name; one that differs by more than 0.001 anywhere is not left. What goes in, what comes out, and what the network
-    must not be used for stand in its metadata.
+    name. A file that differs by more than 0.001 anywhere is deleted. The metadata states the inputs, the outputs, and
+    the uses that are not allowed.
     """
     context = click.get_current_context()
     suffix = out.suffix.removeprefix(".")
@@ -38,7 +40,7 @@ def command(weights: Path, form: str | None, out: Path, quiet: bool, as_json: bo
     if suffix not in FORMATS:
         raise click.UsageError(f"--out must end in {wanted}, got {out}", context)
     if form not in (None, suffix):
-        raise click.UsageError(f"--format {form} and a file called {out.name} do not go together", context)
+        raise click.UsageError(f"--format {form} does not fit a file called {out.name}", context)
 
     from fdtrain.inference.open_generator import require_torch
     from fdtrain.run_files import make_folder

@@ -1,4 +1,4 @@
-"""`fdtrain fit`: train, or go on with a run that was stopped."""
+"""`fdtrain fit`: train, or resume a run that was stopped."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 @click.option(
     "--data", type=DatasetType(), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL."
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Where the run goes.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Folder of the run.")
 @config_options
-@click.option("--dry-run", is_flag=True, help="Print every setting, what it costs and how long it takes.")
+@click.option("--dry-run", is_flag=True, help="Print every setting, the cost and the time, and train nothing.")
 @quiet_option
 @json_option
 def command(
@@ -43,10 +43,10 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Train on DATASET in the folder RUN, or go on with the run that is there.
+    """Train on DATASET in the folder RUN, or resume the run in it.
 
     Running the same command again resumes from the last checkpoint; a run that was killed and resumed ends with the
-    very weights of one never stopped. Other settings or another dataset in the same folder are refused.
+    same weights as a run never stopped. Other settings or another dataset in the same folder are refused.
     """
     flags = {
         "data.root": str(data),
@@ -83,7 +83,7 @@ def command(
     if not summary.finished:
         raise Interrupted(
             f"{summary.images:,} of {summary.total:,} images are done and kept in {out}; "
-            "run the same command again to go on"
+            "run the same command again to resume"
         )
     tell_summary(summary, voice)
 
@@ -177,7 +177,7 @@ def tell_plan(config: FitConfig, data: str | Path, out: Path, as_json: bool, voi
     try:
         found = forecast(config, images, read_record(out))
     except PerceptualError as error:
-        voice.say(f"warning: this run would not begin: {error.message}; {error.hint}")
+        voice.say(f"warning: this run would not start: {error.message}; {error.hint}")
     else:
         config = found.config
         speed = {"images_per_second": round(found.images_per_s, 3), "seconds": round(found.seconds, 1)}

@@ -9,18 +9,18 @@ from fdgen.version import __version__
 from ..shared.lazy_group import Program, debug_option
 
 MODULES = {
-    "fit": ("fit", "Train, or go on with a run that was stopped."),
-    "status": ("status", "Tell how far a run is, how fast, and how good."),
+    "fit": ("fit", "Train, or resume a run that was stopped."),
+    "status": ("status", "Report the progress, speed and quality of a run."),
     "eval": ("evaluate", "Measure models and references, by kind and coverage."),
-    "compare": ("compare", "Train and measure many methods alike: the paper's Table 1."),
+    "compare": ("compare", "Train and measure many methods equally: the paper's Table 1."),
     "ablate": ("ablate", "Train with parts left out: the paper's Tables 2 and 3."),
-    "audit": ("audit", "Tell whether reported numbers can be true."),
-    "report": ("report", "Make one page of runs and their results."),
-    "restore": ("restore", "Remove occluders from any photograph, or a video."),
-    "export": ("export", "Write a network as ONNX or torch.export, checked."),
-    "demo": ("demo", "Serve a page in the browser on which to try a model."),
+    "audit": ("audit", "Check whether reported numbers can be true."),
+    "report": ("report", "Make one HTML page of runs and their results."),
+    "restore": ("restore", "Remove occluders from photographs or a video."),
+    "export": ("export", "Write a network as ONNX or torch.export, and check it."),
+    "demo": ("demo", "Serve a web page on which to try a model."),
     "presets": ("presets", "List the presets with parameters and cost."),
-    "bench": ("bench", "Measure images a second, memory, and the loader's share."),
+    "bench": ("bench", "Measure images per second, memory and loading time."),
     "doctor": ("doctor", "Check the installation for training."),
 }
 
@@ -38,7 +38,7 @@ def program() -> None:
     """Train the two-stage stacked GAN that removes occluders from faces.
 
     `fdtrain fit --data DATASET --out RUN` trains on a dataset that `fdgen build` made. Data goes to standard output,
-    progress and words to standard error.
+    progress and messages to standard error.
     """
     from fdgen.runtime.scratch import sweep_temporary
 

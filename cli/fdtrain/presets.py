@@ -1,4 +1,4 @@
-"""`fdtrain presets`: what each is, has and costs."""
+"""`fdtrain presets`: description, parameters and cost of each preset."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def command(name: str | None, as_json: bool) -> None:
     """List the presets with parameters and cost, or print one.
 
-    Parameters are those of both generators (and of the discriminators that training adds), GMACs are billions of
-    multiply-adds of both generators for one picture, memory is an estimate for a training step.
+    Parameters are those of both generators (and of the discriminators that training adds). GMACs are billions of
+    multiply-adds of both generators for one picture. Memory is an estimate for a training step.
     """
     if name is not None:
         config = resolve_config(name, None, ())
@@ -34,7 +34,7 @@ def command(name: str | None, as_json: bool) -> None:
     if as_json:
         emit_json(rows)
         return
-    head = ("preset", "px", "params M", "D params M", "GMACs", "batch", "GB", "length", "what it is")
+    head = ("preset", "px", "params M", "D params M", "GMACs", "batch", "GB", "length", "description")
     table = [
         (
             row["preset"],

@@ -1,4 +1,4 @@
-"""`fdtrain report`: one self-contained page of runs, evaluations, comparisons and ablations."""
+"""`fdtrain report`: write one self-contained page of runs, evaluations, comparisons and ablations."""
 
 from __future__ import annotations
 
@@ -25,31 +25,40 @@ def _names(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE.html",
-    help="The page.  [default: report.html]",
+    help="File of the page.  [default: report.html]",
 )
 @click.option(
-    "--data", type=DatasetType(), metavar="DATASET", help="Restore its test pictures for the page; else it has none."
+    "--data",
+    type=DatasetType(),
+    metavar="DATASET",
+    help="Dataset whose test pictures are restored for the page; without it, the page has no pictures.",
 )
-@weights_option("Weights of a method whose place is not recorded: of an evaluation, or given to a comparison.")
-@click.option("--methods", callback=_names, metavar="NAME,...", help="Pictures by these alone.  [default: all]")
+@weights_option("Weights of a method of which no path is recorded: of an evaluation, or given to a comparison.")
+@click.option(
+    "--methods", callback=_names, metavar="NAME,...", help="Show pictures by these methods only.  [default: all]"
+)
 @click.option(
     "--pictures",
     type=click.IntRange(min=1, max=50),
     default=4,
     show_default=True,
     metavar="N",
-    help="Worst, median and best, each.",
+    help="Number of worst, of median and of best pictures.",
 )
-@click.option("--title", default="", metavar="TEXT", help="[default: the names of the folders]")
+@click.option("--title", default="", metavar="TEXT", help="Title of the page.  [default: the names of the folders]")
 @click.option(
     "--markdown",
     "markdown_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the tables here too.",
+    help="Write the tables to this Markdown file too.",
 )
 @click.option(
-    "--latex", "latex_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="And here."
+    "--latex",
+    "latex_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the tables to this LaTeX file too.",
 )
 @quiet_option
 def command(
@@ -64,11 +73,11 @@ def command(
     latex_file: Path | None,
     quiet: bool,
 ) -> None:
-    """Make one HTML page of each RUN: what `fit`, `eval --out`, `compare` and `ablate` wrote.
+    """Make one HTML page of all RUNs: folders that `fit`, `eval --out`, `compare` and `ablate` wrote.
 
-    Curves, tables with standard errors and paired differences, by kind and coverage, the worst and the best pictures
-    under a slider, settings, data, versions and time. The page needs no other file and no network, on a phone, on
-    paper, and without a script. The same folders give the same bytes.
+    The page has curves, tables with standard errors and paired differences, results by occluder type and coverage, the
+    worst and the best pictures under a slider, settings, data, versions and time. It needs no other file and no
+    network, and works on a phone, on paper, and without scripts. The same folders give the same bytes.
     """
     from fdtrain.report.pages import build_page, latex, markdown
     from fdtrain.report.sources import read_sources
@@ -102,7 +111,9 @@ def refuse_overwriting(files: Sequence[Path | None]) -> None:
     context = click.get_current_context(silent=True)
     for file in files:
         if file is not None and file.suffix.lower() in RECORDS:
-            raise click.UsageError(f"{file} has a name of what is reported on: call it otherwise", context)
+            raise click.UsageError(f"{file} is the name of an input of the report: choose another name", context)
     named = [file.resolve() for file in files if file is not None]
     if len(set(named)) < len(named):
-        raise click.UsageError("--out, --markdown and --latex name the same file: give each its own", context)
+        raise click.UsageError(
+            "--out, --markdown and --latex name the same file: name a different file for each", context
+        )

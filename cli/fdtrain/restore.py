@@ -26,31 +26,35 @@ if TYPE_CHECKING:
 @click.command("restore")
 @click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
 @generator_option
-@masker_option(", which finds what covers each face where no --mask is given; `starter-mask` comes along.")
+@masker_option(", which detects what covers each face without a --mask; `starter-mask` is included with the package.")
 @click.option(
     "--mask",
     "masks",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE|FOLDER",
-    help="White where the occluder is; one a PHOTO in their order, or a folder of NAME.png, NAME_mask.png...",
+    help="Mask, white where the occluder is: one for each PHOTO in order, or a folder of NAME.png, NAME_mask.png...",
 )
-@click.option("--threshold", type=click.IntRange(1, 255), metavar="N", help="Values of a grey mask that mean white.")
+@click.option(
+    "--threshold", type=click.IntRange(1, 255), metavar="N", help="Lowest value of a grey mask that means white."
+)
 @click.option(
     "--strokes",
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE|FOLDER",
-    help="Corrections of the mask, of the photo's size: pure green adds, pure red takes away. Named like --mask.",
+    help="Corrections of the mask, of the photo's size: pure green adds, pure red removes. Named like --mask.",
 )
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the pictures go.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder to write the pictures to."
+)
 @click.option(
     "--faces",
     "how",
     type=click.Choice(["auto", "find", "aligned"]),
     default="auto",
     show_default=True,
-    help="Find faces; or take each PHOTO for one aligned face, as auto does with 178x218, 89x109 and small squares.",
+    help="Find faces, or treat each PHOTO as one aligned face; auto does so for 178x218, 89x109 and small squares.",
 )
 @click.option(
     "--sure",
@@ -58,11 +62,11 @@ if TYPE_CHECKING:
     default=0.4,
     show_default=True,
     metavar="SHARE",
-    help="Leave a face whose predicted mask has an expected IoU, by its own probabilities, below this.",
+    help="Leave a face unchanged if the expected IoU of its predicted mask, by its own probabilities, is below this.",
 )
-@click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: what was replaced.")
+@click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: the inpainted region.")
 @click.option("--side-by-side", "sides", is_flag=True, help="Write DIR/NAME.side.png too: before, mask, after.")
-@click.option("--no-grain", is_flag=True, help="Leave what is filled in as smooth as the network makes it.")
+@click.option("--no-grain", is_flag=True, help="Add no grain to the inpainted region, which is smooth.")
 @engine_option
 @device_option
 @quiet_option
@@ -87,10 +91,10 @@ def command(
 ) -> None:
     """Remove what covers the faces of each PHOTO: a picture of any size, a folder of them, or a video.
 
-    Writes DIR/NAME.png, upright and of the photograph's own size, every pixel outside the mask as it was, and
-    DIR/sheet.png: each face, its mask, the stages, the result. Of a video DIR/NAME.mkv, lossless and without sound,
-    each frame restored by itself. Where no face or nothing to remove is found, the picture is written unchanged. A
-    photograph that cannot be used is told of, and the others are restored.
+    It writes DIR/NAME.png, upright and of the photograph's own size, with every pixel outside the mask unchanged. It
+    also writes DIR/sheet.png: each face, its mask, the stages, the result. A video becomes DIR/NAME.mkv, lossless and
+    without sound, each frame restored by itself. Where there is no face or nothing to remove, the picture is written
+    unchanged. A photograph that cannot be used is reported, and the others are restored.
 
     What is filled in is invented. It is no evidence of how a person looks, and must not be used to identify anybody.
     """
@@ -102,7 +106,9 @@ def command(
         if path is not None:
             refuse_missing(path)
     if not (masks or masker or strokes):
-        raise click.UsageError("name a mask for each photograph with --mask, or a mask network with --masker", context)
+        raise click.UsageError(
+            "name a mask for each photograph with --mask, or a segmentation network with --masker", context
+        )
     listed, passed_over = list_photos(photos)
     names = names_of(listed, out)
     extras = [suffix for suffix, wanted in ((".mask.png", save_masks), (".side.png", sides)) if wanted]
@@ -113,7 +119,7 @@ def command(
     if passed_over:
         files = counted(len(passed_over), "file")
         few = a_few([path.name for path in passed_over])
-        voice.say(f"{files} in the folders passed over, no photograph by name: {few}")
+        voice.say(f"{files} in the folders skipped, no photograph by name: {few}")
     restorer = open_restorer(
         weights, masker, how, engine=engine, device=device or "auto", with_grain=not no_grain, voice=voice
     )

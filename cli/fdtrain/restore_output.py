@@ -1,4 +1,4 @@
-"""What `fdtrain restore` writes of each photograph, and what it says of it."""
+"""What `fdtrain restore` writes and reports for each photograph."""
 
 from __future__ import annotations
 
@@ -121,9 +121,9 @@ class Outcomes:
         """Remember what became of each face, and say it: in a line, and with `table` in one for each face."""
         told = list(notes)
         if not done.faces:
-            told.append("no face was found: it is written unchanged (--faces aligned takes it for one)")
+            told.append("no face was found: it is written unchanged (--faces aligned treats it as one face)")
         if done.beyond > LEFT:
-            told.append(f"{done.beyond:.0%} of its mask lies beyond every face and was left")
+            told.append(f"{done.beyond:.0%} of its mask is outside every face and was left unchanged")
         restored = [face for face in done.faces if face.outcome == "restored"]
         self.n_faces += len(restored)
         self.pictures.append(
@@ -155,7 +155,7 @@ class Outcomes:
             more = f" (the first {MOST_ROWS} faces)" if self.n_faces > MOST_ROWS else ""
             self.voice.say(
                 f"{counted(len(self.pictures), 'picture')}, {counted(self.n_faces, 'face')} restored; before and after "
-                f"in {self.out / SHEET}{more}. What was filled in is invented: it shows nobody's true face"
+                f"in {self.out / SHEET}{more}. The inpainted region is invented: it shows nobody's true face"
             )
 
     def document(self) -> dict[str, Any]:
@@ -245,12 +245,12 @@ def refuse_overwriting(
 
     def refuse(path: Path) -> None:
         if len(os.fsencode(path.name)) > LONGEST_NAME:
-            raise click.UsageError(f"{path.name} is too long for the name of a file: rename its photograph", context)
+            raise click.UsageError(f"{path.name} is too long for a file name: rename its photograph", context)
         if what := taken.get(Path(os.path.realpath(path))):
-            raise click.UsageError(f"{path} is {what}, and a result would take its place: name another --out", context)
+            raise click.UsageError(f"{path} is {what}, and a result would replace it: name another --out", context)
         if among_photos and path.exists():
             raise click.UsageError(
-                f"{path} is there already, among what was given: delete it if it is a result, or name another --out",
+                f"{path} exists already, among the inputs: delete it if it is a result, or name another --out",
                 context,
             )
 

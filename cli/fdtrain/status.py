@@ -1,4 +1,4 @@
-"""`fdtrain status`: how far a run is."""
+"""`fdtrain status`: the progress of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..shared.output import aligned, duration, emit, emit_json
 @click.argument("run", type=click.Path(path_type=Path))
 @json_option
 def command(run: Path, as_json: bool) -> None:
-    """Tell how far the run in folder RUN is, how fast it goes, and how good it is."""
+    """Report the progress, speed and quality of the run in folder RUN."""
     facts = gather(run)
     if as_json:
         emit_json(facts)
@@ -84,4 +84,4 @@ def validation_of(line: dict[str, Any]) -> str:
     if "val/iou" in line:
         return f"IoU {line['val/iou']:.4f}, after {line['images']:,} images"
     psnr_db, ssim = line["val/hole_psnr_db"], line["val/ssim"]
-    return f"{psnr_db:.2f} dB in the hole, SSIM {ssim:.4f}, after {line['images']:,} images"
+    return f"{psnr_db:.2f} dB in the inpainted region, SSIM {ssim:.4f}, after {line['images']:,} images"

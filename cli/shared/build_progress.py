@@ -1,4 +1,4 @@
-"""How far a build is, for those who wait for it; and what it leaves where they stop it."""
+"""The progress of a build, and what is kept when it is stopped."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ class Watch:
         """Say what an interrupt leaves, and how to go on."""
         if not self.shards:
             landmarks = ", landmarks found so far are kept" if landmarks_too else ""
-            return f"no shard was finished{landmarks}; run the same command again to go on"
+            return f"no shard was finished{landmarks}; run the same command again to resume"
         return (
             f"{counted(self.samples, 'sample')} in {counted(self.shards, 'finished shard')} are kept in {out}; "
-            "run the same command again to go on"
+            "run the same command again to resume"
         )

@@ -1,4 +1,4 @@
-"""The terms of a comparison as options: what is measured, with which settings, on which machine."""
+"""The options of a comparison: what is measured, with which settings, on which machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def places_options(function: Function) -> Function:
         help="Folder that `fdgen build` wrote.",
     )
     out = click.option(
-        "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where all of it goes."
+        "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder to write all results to."
     )
     return data(out(function))
 
@@ -36,13 +36,13 @@ def places_options(function: Function) -> Function:
 def budget_options(function: Function) -> Function:
     """Add `--images` and `--seconds`."""
     images = click.option(
-        "--images", type=click.IntRange(min=1), metavar="N", help="Budget: train each row on so many images."
+        "--images", type=click.IntRange(min=1), metavar="N", help="Budget: train each row on this number of images."
     )
     seconds = click.option(
         "--seconds",
         type=click.FloatRange(min=0, min_open=True),
         metavar="S",
-        help="Or on as many as S CPU seconds allow.",
+        help="Budget instead of --images: train each row for S CPU seconds.",
     )
     return images(seconds(function))
 
@@ -56,16 +56,28 @@ def terms_options(function: Function) -> Function:
         click.option(
             "--perceptual",
             type=click.Choice(["auto", "vgg19", "vgg16-stlpips", "off"]),
-            help="Perceptual network of the methods that have one.  [default: each preset's]",
+            help="Perceptual network of the methods that use one.  [default: each preset's]",
         ),
         click.option(
-            "--perceptual-weights", default="", metavar="FILE", help="Its weights.  [default: torchvision's cache]"
+            "--perceptual-weights",
+            default="",
+            metavar="FILE",
+            help="File of its weights.  [default: torchvision's cache]",
         ),
         click.option(
-            "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of all that train."
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Change a setting of all methods that are trained.",
         ),
         click.option(
-            "--threads", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Of torch."
+            "--threads",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Number of torch's threads.",
         ),
         device_option,
     )

@@ -1,4 +1,4 @@
-"""What compare and ablate do alike: settling terms, working, and telling of it."""
+"""What compare and ablate do alike: settle the terms, work, and report the progress."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def worked(
     if done.stopped:
         raise Interrupted(
             f"{len(done.results)} of {counted(len(tasks), 'training or row', 'trainings and rows')} are done and kept "
-            f"in {out}; run the same command again to go on"
+            f"in {out}; run the same command again to resume"
         )
     return done
 
@@ -149,7 +149,7 @@ def tell_plan(tasks: list[Task], ask: Ask, as_json: bool, voice: Voice) -> None:
     ]
     for line in aligned([head, *table]):
         emit(line)
-    emit(f"training takes about {duration(all_s)} on this machine, measuring not counted")
+    emit(f"training takes about {duration(all_s)} on this machine, without the time to measure")
 
 
 def _seconds_of(config: FitConfig, row: str, voice: Voice) -> float | None:

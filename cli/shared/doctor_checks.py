@@ -1,4 +1,4 @@
-"""Checks of an installation that both programs make, and how what was found is printed."""
+"""Checks of an installation that both programs make, and how their findings are printed."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def tell(findings: list[Finding], as_json: bool) -> None:
     for finding in findings:
         if finding.remedy and (not finding.ok or finding.optional):
             click.echo(f"{finding.what}: {finding.remedy}", err=True)
-    missing = "; what is marked -- is not here, and need not be" if any(f.optional for f in findings) else ""
+    missing = "; what is marked -- is missing, but optional" if any(f.optional for f in findings) else ""
     Voice().say(f"all is well{missing}" if not wrong else f"{counted(len(wrong), 'problem')} found")
     if wrong:
         sys.exit(PROBLEMS)
@@ -97,7 +97,9 @@ def opencv() -> Iterator[Finding]:
         return
     known = {version.rpartition(".")[0] for version in found.values() if version}
     last = landed_last()
-    landed = "" if last is None else f"; {last} landed last" + ("" if "headless" in last else ", which needs libGL")
+    landed = (
+        "" if last is None else f"; {last} was installed last" + ("" if "headless" in last else ", which needs libGL")
+    )
     yield Finding("opencv", f"{running}{landed}", running in known, REINSTALL)
 
 

@@ -1,4 +1,4 @@
-"""What a command says when it ends badly: one sentence, the next step, and an exit code.
+"""What a command prints when it fails: one sentence, the next step, and an exit code.
 
 0 done, 1 failed, 2 wrong usage, 3 a check found problems, 130 interrupted.
 """
@@ -75,7 +75,7 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
         if isinstance(error, click.ClickException):
             context = getattr(error, "ctx", None)
             where = context.command_path if context else self.program
-            complain(f"error: {_sentence(error.format_message())}", f"`{where} --help` lists what there is")
+            complain(f"error: {_sentence(error.format_message())}", f"`{where} --help` lists the choices")
             return error.exit_code
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
             # The reader of our output (`head`, say) has gone; the interpreter's own flush at exit must not fail again.
@@ -83,11 +83,11 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
             return FAILED
         if isinstance(error, OSError) and error.strerror:
             where = "" if error.filename is None else f"{error.filename}: "
-            complain(f"error: {where}{in_words(error)}", "mend that, or name another file, and run it again")
+            complain(f"error: {where}{in_words(error)}", "correct that, or name another file, and run it again")
             return FAILED
         if isinstance(error, RuntimeError) and "no locator available" in str(error):  # numba's, as it is imported
             complain(
-                "error: the compiled renderer can be kept nowhere: the package's folder and your cache are read-only",
+                "error: the compiled renderer cannot be saved: the package's folder and your cache are read-only",
                 "set NUMBA_CACHE_DIR to a folder that you may write to",
             )
             return FAILED
@@ -101,13 +101,13 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
         if isinstance(error, ImportError) and (error.name or "").split(".")[0] not in ("", "fdgen", "fdtrain", "fdcli"):
             complain(
                 f"error: {error.name} cannot be imported: {text}",
-                f"`{self.program} doctor` tells what is missing, and how to get it",
+                f"`{self.program} doctor` reports what is missing, and how to get it",
             )
             return FAILED
         if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
             complain(
                 "error: there is too little memory for this",
-                "close other programs, or ask for less at once: a smaller --size, --batch or number of --workers",
+                "close other programs, or use a smaller --size, --batch or number of --workers",
             )
             return FAILED
         complain(

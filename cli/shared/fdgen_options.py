@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MOST_WORKERS = 8
-"""Default limit: more are seldom free on a shared machine, and each takes memory. `--workers` names more."""
+"""Default limit: more are seldom free on a shared machine, and each uses memory. `--workers` may exceed it."""
 
 
 class DatasetType(click.Path):
@@ -52,7 +52,7 @@ pack_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     multiple=True,
     metavar="FOLDER",
-    help="Occluders of your own, beside those of fdgen; may be repeated.",
+    help="Folder of your own occluders, used besides those of fdgen; may be repeated.",
 )
 
 
@@ -65,7 +65,7 @@ def recipe_options(function: Function) -> Function:
             show_default=True,
             metavar="NAME|FILE",
             shell_complete=_complete_recipe,
-            help="Built-in recipe, or a TOML file of yours.",
+            help="Built-in recipe, or your own TOML file.",
         ),
         click.option(
             "--set",
@@ -74,9 +74,13 @@ def recipe_options(function: Function) -> Function:
             metavar="KEY=VALUE",
             help="Change one value of the recipe, as in `--set coverage.max=0.4`; may be repeated.",
         ),
-        click.option("--seed", type=int, metavar="N", help="Seed of all that is random.  [default: the recipe's]"),
+        click.option("--seed", type=int, metavar="N", help="Seed of all random choices.  [default: the recipe's]"),
         click.option(
-            "--size", "size_px", type=int, metavar="PX", help="Side of the square pictures.  [default: the recipe's]"
+            "--size",
+            "size_px",
+            type=int,
+            metavar="PX",
+            help="Side of the square pictures, in pixels.  [default: the recipe's]",
         ),
         pack_option,
     )
@@ -90,25 +94,25 @@ faces_option = click.option(
     metavar="FOLDER",
     shell_complete=lambda ctx, parameter, text: click.Path(file_okay=False).shell_complete(ctx, parameter, text),
     # Text and not a path: `samples` means the faces that come with fdgen, `./samples` a folder of that name.
-    help="Folder of photographs, or of CelebA.  [default: samples, the faces that come with fdgen]",
+    help="Folder of photographs, or of CelebA.  [default: samples, the faces that are included with fdgen]",
 )
 
 cache_option = click.option(
     "--cache",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Where landmarks are kept between runs.  [default: `fdgen doctor` tells]",
+    help="File in which landmarks are kept between runs.  [default: `fdgen doctor` prints it]",
 )
 
 
 def cache_options(function: Function) -> Function:
     """Add `--cache` and `--no-cache`."""
     return cache_option(
-        click.option("--no-cache", is_flag=True, help="Find landmarks anew, and keep none after this run.")(function)
+        click.option("--no-cache", is_flag=True, help="Detect landmarks again, and keep none after this run.")(function)
     )
 
 
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print errors only.")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 
@@ -120,7 +124,7 @@ def workers_option(function: Function) -> Function:
         type=click.IntRange(min=1),
         default=default_workers,
         metavar="N",
-        help=f"How many work at once; any number gives the same.  [default: one a core, at most {MOST_WORKERS}]",
+        help=f"Worker processes; any number gives the same result.  [default: one per core, at most {MOST_WORKERS}]",
     )(function)
 
 
@@ -133,7 +137,7 @@ def time_limit_option(function: Function) -> Function:
         default=60,
         show_default=True,
         metavar="SECONDS",
-        help="For one photograph, before it is left out; 0 waits for ever. Needs 2 workers where pairs are made.",
+        help="Longest time for one photograph before it is skipped; 0 means no limit. Building needs 2 workers for it.",
         callback=lambda context, parameter, value: value or None,
     )(function)
 

@@ -39,10 +39,14 @@ def config_options(function: Function) -> Function:
             show_default=True,
             metavar="NAME",
             shell_complete=_complete_preset,
-            help="All settings at once; `fdtrain presets` lists them.",
+            help="Preset of all settings; `fdtrain presets` lists the presets.",
         ),
         click.option(
-            "--config", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="TOML over it."
+            "--config",
+            "file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="TOML file whose values replace the preset's.",
         ),
         click.option(
             "--set",
@@ -51,7 +55,7 @@ def config_options(function: Function) -> Function:
             metavar="KEY=VALUE",
             help="Change one setting, as in `--set training.batch=8`; may be repeated.",
         ),
-        click.option("--seed", type=int, metavar="N", help="Seed of all that is random.  [default: the preset's]"),
+        click.option("--seed", type=int, metavar="N", help="Seed of all random choices.  [default: the preset's]"),
         click.option("--device", metavar="NAME", help="cpu, cuda, cuda:N or mps.  [default: a GPU if there is one]"),
         click.option(
             "--perceptual-weights",

@@ -1,4 +1,4 @@
-"""What a dry run says of time: an objection where a plan takes longer than anybody waits."""
+"""The warning of a dry run when a plan takes longer than anybody waits."""
 
 from __future__ import annotations
 

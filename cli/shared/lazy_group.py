@@ -1,4 +1,4 @@
-"""Groups of commands that import a command's module only when it is run, or its own help is asked for."""
+"""Groups of commands that import a command's module only when it runs, or its help is printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The photographs that a command is to work on, listed with progress."""
+"""The photographs that a command works on, listed with progress."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of commands that open trained models, and choose what is measured."""
+"""Options of commands that open trained models, and choose what to measure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ engine_option = click.option(
     type=click.Choice(["auto", "torch", "onnx"]),
     default="auto",
     show_default=True,
-    help="What runs the weights: torch, or onnxruntime (an .onnx file; torch need not be there).",
+    help="Library that runs the weights: torch, or onnxruntime (an .onnx file; torch need not be installed).",
 )
 
 generator_option = click.option(
@@ -32,13 +32,15 @@ generator_option = click.option(
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, a run's folder (its best weights), an ONNX file, or `starter`, to try it with.",
+    help="A .safetensors file, a run's folder (its best weights), an ONNX file, or the included `starter`.",
 )
 
 
 def masker_option(words: str) -> Callable[[Function], Function]:
     """Return the option `--masker`, with what a mask network is for here."""
-    return click.option("--masker", type=click.Path(path_type=Path), metavar="FILE|RUN", help=f"A mask network{words}")
+    return click.option(
+        "--masker", type=click.Path(path_type=Path), metavar="FILE|RUN", help=f"A segmentation network{words}"
+    )
 
 
 def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Opening all that restores photographs, for restore and demo."""
+"""Opens the models that restore photographs, for restore and demo."""
 
 from __future__ import annotations
 

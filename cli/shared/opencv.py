@@ -1,4 +1,4 @@
-"""opencv as it is installed: three wheels share its folder, and the one that landed last decides what it needs.
+"""The installed opencv: three wheels share its folder, and the one installed last decides what it needs.
 
 They are the same code at one release, but not linked alike: all but the headless one need libGL, which servers and
 small containers lack.

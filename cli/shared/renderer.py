@@ -1,4 +1,4 @@
-"""The renderer is compiled when it is first used; commands that draw see to it before they begin."""
+"""Compiles the renderer before a command that draws begins; it would else be compiled at its first use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ready_renderer(voice: Voice, planned: Recipe | None = None, stages: Stages |
         return
 
     def compile_on(stages: Stages) -> None:
-        meter = stages.stage("compiling the renderer, once", "steps")
+        meter = stages.stage("compiling the renderer (once)", "steps")
         compile_renderer(AssetLibrary.load(), meter.update)
 
     if stages is not None:

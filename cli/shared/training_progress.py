@@ -1,4 +1,4 @@
-"""How far a training is, and how it is asked to stop."""
+"""The progress of a training, and how it is stopped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def asked_to_stop() -> Iterator[list[int]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        click.echo("\nstopping after this step; once more stops at once", file=sys.stderr, err=True)
+        click.echo("\nstopping after this step; repeat to stop at once", file=sys.stderr, err=True)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,7 +1,7 @@
-"""One lamp and ambient light: the simplest light that explains a shading, and what it is in harmonics.
+"""One lamp and ambient light: the simplest light that explains a shading, and its spherical harmonics.
 
 Spherical harmonics alone leave the height of a lamp open, since their constant and their z look alike on the half of
-the sphere that faces the camera; a lamp's shadow side tells them apart. Directions are in the camera's frame: x right,
+the sphere that faces the camera; a lamp's shadow side distinguishes them. Directions are in the camera's frame: x right,
 y up, z to the viewer.
 """
 
@@ -84,7 +84,7 @@ def fit_lamp(
     normals = np.ascontiguousarray(normals_N3, np.float32)
     seen, weight = np.asarray(seen_N, np.float64), np.asarray(weight_N, np.float64)
     if not weight.sum() > 0:
-        raise ValueError("a lamp needs shading to be fitted to, got no weight above 0")
+        raise ValueError("fitting a lamp needs shading with a weight above 0, got none")
     best = _best(normals, seen, weight, _DIRECTIONS)
     direction = _DIRECTIONS[int(best[0])]
     first, second = _across(direction)

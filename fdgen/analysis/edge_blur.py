@@ -1,4 +1,4 @@
-"""How a photograph draws an edge: its blur, and the halo that sharpening and resizing leave on either side."""
+"""The edges of a photograph: their blur, and the halo that sharpening and resizing leave on either side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A coarse grid over the crop, and where the parts of the face lie on it."""
+"""A coarse grid over the crop, and the positions of the parts of the face on it."""
 
 from __future__ import annotations
 

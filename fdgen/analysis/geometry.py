@@ -1,4 +1,4 @@
-"""Where a head is and how it is turned: rigid pose, personal face mesh, region polygons.
+"""The position and rotation of a head: rigid pose, personal face mesh, region polygons.
 
 Frames. *Crop*: pixels, x right, y down, z away from the viewer (as the landmarks). *Screen*: pixels, x right, y down,
 z towards the viewer. *Head*: centimetres, x to the viewer's right on a frontal face, y up, z out of the face;

@@ -1,9 +1,9 @@
 """Hair that falls over the face, so that it can lie over an occluder: bangs over frames, locks over loops and cloth.
 
-What of the person lies beside the face and does not look like this face's skin is hair, or a hat, which lies over an
-occluder just so. The face's own pixels are compared with both colours; hair over it must join the hair beside it. Only
-what is sure counts: where hair and skin are too alike nothing does, and the record says `unsure`. Brows, eyes and beard
-never count, nor does short hair beside the face, which temples and loops run over.
+Any part of the person next to the face that does not look like this face's skin is hair, or a hat, which covers an
+occluder in the same way. The face's own pixels are compared with both colours; hair over it must join the hair next to
+it. Only certain pixels count: where hair and skin are too alike none does, and the record says `unsure`. Brows, eyes
+and beard never count, nor does short hair next to the face, which temples and loops run over.
 """
 
 from __future__ import annotations

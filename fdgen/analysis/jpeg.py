@@ -1,4 +1,4 @@
-"""The JPEG file a photograph came from: its quality, read off the crop, and the same done to what is laid over it."""
+"""The JPEG file a photograph came from: its quality, estimated from the crop, and the same compression of an occluder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The light on a face, read off its own skin, so that an occluder can be lit by it."""
+"""The light on a face, estimated from its skin, so that an occluder can be lit by it."""
 
 from __future__ import annotations
 

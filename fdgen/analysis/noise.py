@@ -1,4 +1,4 @@
-"""Noise measured on flat spots, alike on any surface: `fdgen.synthesis.realism` compares occluder and face by it.
+"""Noise measured on flat spots, equally on any surface: `fdgen.synthesis.realism` compares occluder and face by it.
 
 `fdgen.analysis.optics` estimates a photograph's noise to imitate it; this is made to be compared.
 """

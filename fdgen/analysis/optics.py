@@ -1,4 +1,4 @@
-"""What camera and file did to the photograph, so that the same can be done to the occluder: edges, noise, JPEG."""
+"""The effects of camera and file on the photograph, to apply them to the occluder: edges, noise, JPEG."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How light or dark the skin in a photograph is: the individual typology angle (ITA) of its pixels.
 
-It is a figure of the photograph and not of the person: exposure and the colour of the light change it. It tells whether
-a dataset shows dark skin at all and how often, no more.
+It describes the photograph and not the person: exposure and the colour of the light change it. It shows only whether
+and how often a dataset contains dark skin.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What people wear in the photograph already: glasses, a mask, a hat.
+"""Accessories already present in the photograph: glasses, a mask, a hat.
 
-Nothing may be put where something is: a second pair of glasses gives a pair away at once. CelebA's own attributes are
-believed where they are known; otherwise a linear classifier over gradients and colours of the aligned face is asked
+No occluder may be placed on an accessory: a second pair of glasses looks false at once. CelebA's own attributes are
+used where they are known, else a linear classifier over gradients and colours of the aligned face
 (`fdgen/analysis/models/worn.md`).
 """
 

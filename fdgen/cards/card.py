@@ -1,4 +1,4 @@
-"""The card of a dataset version: what is in it, how it was made, what it must not be used for, and its lock.
+"""The card of a dataset version: its contents, how it was made, the uses that are not allowed, and its lock.
 
     dataset + card.toml --> numbers.json, README.md, croissant.json, and the lock --> SHA256SUMS
 
@@ -180,7 +180,7 @@ def _own_problems(folder: Path) -> list[Problem]:
     try:
         made = _made(true, read_prose(folder / CARD), lock.facts["shards"], sha256)
     except _ODD as error:
-        return _once([*problems, Problem(NUMBERS, None, "card", f"it lacks what a card tells: {why(error)}")])
+        return _once([*problems, Problem(NUMBERS, None, "card", f"it lacks a field of a card: {why(error)}")])
     return _once([*_file_problems(folder, made), *problems])
 
 
@@ -201,7 +201,7 @@ def _file_problems(out: Path, files: Mapping[str, bytes]) -> Iterator[Problem]:
         path, wanted = inside(out, name), data.decode()
         found = _text(path)
         if found is None:
-            yield Problem(name, None, "card", "it is missing or no text")
+            yield Problem(name, None, "card", "it is missing or not a text")
         elif name.endswith(".md"):
             yield from _text_problems(name, found, wanted)
         elif found != wanted:
@@ -210,7 +210,7 @@ def _file_problems(out: Path, files: Mapping[str, bytes]) -> Iterator[Problem]:
 
 def _text_problems(name: str, found: str | None, wanted: str) -> list[Problem]:
     if found is None:
-        return [Problem(name, None, "card", "it is missing or no text")]
+        return [Problem(name, None, "card", "it is missing or not a text")]
     before, after = found.split("\n"), wanted.split("\n")
     problems = []
     matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)

@@ -1,4 +1,4 @@
-"""The numbers of a card, all of them counted from a dataset: none is typed.
+"""The numbers of a card, all counted from a dataset.
 
 `numbers.json` holds them. What a lock shows as well can be counted again without the dataset: `of_facts`, `of_samples`.
 """

@@ -1,4 +1,4 @@
-"""The fields of dataset.json, and of what repeats them: types, patterns and ranges, as one schema."""
+"""The fields of dataset.json and of files that repeat them: types, patterns and ranges, as one schema."""
 
 from __future__ import annotations
 

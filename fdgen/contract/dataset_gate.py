@@ -1,4 +1,4 @@
-"""What dataset.json and manifest.parquet may say: compared once, where they are opened, so that readers can trust them.
+"""Validates dataset.json and manifest.parquet once, when they are opened, so that readers can trust them.
 
 Names are names (nothing in them leads out of a folder), digests digests, numbers finite and in range; every sample lies
 in a shard that there is, within its bytes and of its split.
@@ -52,7 +52,7 @@ def odd_shards(rows: Any) -> str | None:
         if row["name"].partition("-")[0] != row["split"]:
             return f"its shard {row['name']!r} is of the split {row['split']}"
         if row["name"] in seen:
-            return f"its shard {row['name']!r} stands there twice"
+            return f"its shard {row['name']!r} is listed twice"
         seen.add(row["name"])
     return None
 
@@ -99,7 +99,7 @@ def read_manifest_table(
             there, wanted = file.schema_arrow.names, manifest_schema()
             asked = wanted.names if only is None else only
             if missing := [column for column in asked if column not in (*there, *ADDED)]:
-                raise DatasetError(f"{name} is no manifest of ours: it has no column {missing[0]!r}")
+                raise DatasetError(f"{name} is not a manifest of fdgen: it has no column {missing[0]!r}")
             table = _typed(read_all(file, only and [column for column in only if column in there]), wanted)
     except pa.ArrowException as error:  # pragma: no cover - `open_parquet` has named it
         raise DatasetError(f"{name} cannot be read: {error}", hint=hint) from error
@@ -153,7 +153,7 @@ def _odd_keys(keys: pa.ChunkedArray) -> str | None:
         return f"{keys.filter(pc.invert(fit))[0].as_py()[:80]!r} is no key"
     if pc.max(pc.binary_length(keys)).as_py() > MOST_NAME:
         return "a key of it is too long"
-    return None if pc.count_distinct(keys).as_py() == len(keys) else "a key of it stands there twice"
+    return None if pc.count_distinct(keys).as_py() == len(keys) else "a key of it is listed twice"
 
 
 def _odd_list(texts: list[str | None], name: str) -> str | None:
@@ -165,9 +165,9 @@ def _odd_list(texts: list[str | None], name: str) -> str | None:
         except ValueError:
             values = None
         if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
-            return f"its column {name!r} has {text[:80]!r}, which is no list of texts"
+            return f"its column {name!r} has {text[:80]!r}, which is not a list of texts"
         if name != "asset_ids" and not all(KEY_PATTERN.match(one) and len(one) <= MOST_NAME for one in values):
-            return f"its column {name!r} has {text[:80]!r}, which are no names of kinds"
+            return f"its column {name!r} has {text[:80]!r}, which are not names of kinds"
     return None
 
 
@@ -178,7 +178,7 @@ def _odd_places(table: pa.Table, shards: Mapping[str, Mapping[str, Any]]) -> str
     held = table["shard"].combine_chunks().dictionary_encode()
     names = held.dictionary.to_pylist()
     if unknown := [name for name in names if name not in shards]:
-        return f"{unknown[0][:80]!r} is no shard of dataset.json"
+        return f"{unknown[0][:80]!r} is not a shard of dataset.json"
     splits = table["split"].combine_chunks().dictionary_encode()
     known = splits.dictionary.to_pylist()
     if unknown := [split for split in known if split not in SPLITS]:
@@ -194,7 +194,7 @@ def _odd_places(table: pa.Table, shards: Mapping[str, Mapping[str, Any]]) -> str
             continue
         offset, size = (_whole(table[f"{column}_{what}"].chunks, np.int64) for what in ("offset", "size"))
         if ((offset > ends) | (size > ends - offset)).any():
-            return f"{member} of a sample of it lies beyond the end of its shard"
+            return f"{member} of a sample of it is beyond the end of its shard"
     return None
 
 

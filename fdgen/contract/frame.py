@@ -1,4 +1,4 @@
-"""CelebA's frame: where the eyes lie in a crop, and how a picture is cut and turned into it.
+"""CelebA's frame: the position of the eyes in a crop, and how a picture is cropped and rotated to it.
 
 Coordinates are continuous: pixel i covers [i, i + 1), so its centre lies at i + 0.5. x points right, y down. A frame is
 the 2x3 affine map from pixels of the picture to pixels of the square crop.

@@ -45,7 +45,7 @@ def read_finished(root: Place) -> dict[str, Any]:
     if "content_id" not in dataset:
         raise DatasetError(f"the build of {root} is not finished", hint="rerun the same `fdgen build` to finish it")
     if (wrong := misshapen(dataset)) is not None:
-        raise DatasetError(f"{path} has been altered: {wrong}", hint="rerun the same `fdgen build` to mend it")
+        raise DatasetError(f"{path} has been altered: {wrong}", hint="rerun the same `fdgen build` to repair it")
     return dataset
 
 

@@ -45,7 +45,7 @@ def read_members(
     except OSError as error:
         raise DatasetError(f"{shard} cannot be read: {in_words(error)}", hint=hint) from error
     if len(data) < end - first:
-        raise DatasetError(f"{shard} is cut short: {key} lies beyond its end", hint=hint)
+        raise DatasetError(f"{shard} is cut short: {key} is beyond its end", hint=hint)
     members = {name: data[entry.offset - first :][: entry.size] for name, entry in entries.items()}
     if verify:
         for name, content in members.items():

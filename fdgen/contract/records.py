@@ -1,4 +1,4 @@
-"""What is known of samples and shards, as JSON: records, receipts, and the digests that vouch for them.
+"""Samples and shards described as JSON: records, receipts, and the digests that verify them.
 
 Imports the standard library and numpy alone. Arrays are RGB uint8, `_HWC` or `_HW`.
 """
@@ -151,7 +151,7 @@ class SampleRecord:
             texts = values[name]
             if texts is not None or name not in ADDED:
                 if not isinstance(texts, list | tuple) or not all(type(text) is str for text in texts):
-                    raise DatasetError(f"a sample record has {texts!r} as its {name}, which is no list of texts")
+                    raise DatasetError(f"a sample record has {texts!r} as its {name}, which is not a list of texts")
                 values[name] = tuple(texts)
         try:
             gates = parse_json(values["gates"]) if isinstance(values["gates"], str) else values["gates"]
@@ -159,9 +159,9 @@ class SampleRecord:
         except ValueError as error:
             raise DatasetError(f"a sample record has gates or a placement that cannot be read: {why(error)}") from error
         if not isinstance(gates, Mapping) or not all(_is_number(figure) for figure in gates.values()):
-            raise DatasetError(f"a sample record has {gates!r} as its gates, which are no figures by name")
+            raise DatasetError(f"a sample record has {gates!r} as its gates, which are not numbers by name")
         if not all(isinstance(layer, Mapping) for layer in layers):
-            raise DatasetError("a sample record has a placement that is no list of objects")
+            raise DatasetError("a sample record has a placement that is not a list of objects")
         return cls(**{**values, "gates": gates, "placement": tuple(layers)})
 
 
@@ -302,7 +302,7 @@ def _check_types(kind: type[Any], values: Mapping[str, Any], what: str) -> None:
             if type(found) not in _PLAIN_TYPES.get(str(f.type), (type(found),)):
                 raise DatasetError(f"{what} has {found!r} as its {f.name}, which is no {f.type}")
     if (wrong := check_fields(values)) is not None:
-        raise DatasetError(f"{what} is not one that we write: {wrong}")
+        raise DatasetError(f"{what} is not in the form that fdgen writes: {wrong}")
 
 
 def _list_of(values: Any) -> list[Any] | tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The table of a dataset's samples by columns, for commands that only look: without pandas, which loads longest."""
+"""The table of a dataset's samples by columns, for commands that only read: without pandas, which loads slowly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of sums, as `sha256sum -c` reads them: every file of a folder but the list itself, sorted by name."""
+"""Lists of checksums, as `sha256sum -c` reads them: every file of a folder but the list itself, sorted by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The output folder of a build: taken only if it is empty or already ours, and for the same dataset."""
+"""The output folder of a build: accepted only if it is empty, or already holds the same dataset."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def refuse_foreign(out: Path) -> None:
     if names and "dataset.json" not in names and not _receipt_ids(out):
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         raise DatasetError(
-            f"{out} already holds something else ({shown}) and no dataset of ours",
+            f"{out} already holds something else ({shown}) and no dataset of fdgen",
             hint="name a new or empty folder as the output",
         )
 
@@ -96,7 +96,7 @@ def refuse_other_spec(out: Path, spec: Mapping[str, Any], sources: Sequence[Sour
 def _back_to(assets: Mapping[str, str], wanted: Mapping[str, str]) -> str:
     """Say how to go on with a dataset of these assets."""
     if assets.keys() - wanted.keys():
-        return "name its packs again with --pack to go on with it, or name another output folder"
+        return "name its packs again with --pack to resume it, or name another output folder"
     return "name another output folder, or go back to the settings of this one"
 
 

@@ -1,4 +1,4 @@
-"""The laws of a pair that its pixels can show; kept by the writer of shards and checked by `verify`."""
+"""The laws of a pair that its pixels can show: the writer of shards keeps them, `verify` checks them."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ def hold_out_problems(receipts: Sequence[ShardReceipt]) -> list[Problem]:
     elsewhere = {asset for _, record in records if record.split != "test" for asset in record.asset_ids}
     for file, record in records:
         if record.held_out and record.split != "test":
-            message = f"an occluder that is held out for test is worn in {record.split}"
+            message = f"an occluder that is held out for test is used in {record.split}"
             found.append(Problem(file, record.key, "held-out", message))
         elif record.held_out and elsewhere.issuperset(record.asset_ids):
-            message = f"it is to wear an occluder held out for test, and others wear all it has: {record.asset_ids}"
+            message = f"it must have an occluder held out for test, but all its occluders are in other splits: {record.asset_ids}"
             found.append(Problem(file, record.key, "held-out", message))
     return found

@@ -1,8 +1,7 @@
-"""What a dataset is called: a name and a version, chosen by whoever publishes it.
+"""The name and version of a dataset, chosen by its publisher.
 
-They are no part of `spec_id` or `content_id`: those say which bytes were asked for and made, whatever they are called.
-So a rebuild under another name proves by its ids that it holds the same, and two versions that differ in nothing show
-it.
+They are not part of `spec_id` or `content_id`, which identify the bytes that were asked for and made.
+So a rebuild under another name proves by its ids that its content is the same, and so do two equal versions.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def check_version(version: str) -> str:
     if not _VERSION.fullmatch(version) or len(version) > MOST_CHARACTERS:
         raise RecipeError(
             f"a version is three numbers, as in 1.2.0 or 1.2.0-rc.1 (semver.org), got {version!r}",
-            hint="raise the first where readers must change, the second where samples do, the third for the rest",
+            hint="raise the first if readers must change, the second if samples change, the third for the rest",
         )
     return version
 

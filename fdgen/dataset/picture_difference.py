@@ -1,4 +1,4 @@
-"""How far two pictures are apart, in grey levels and in pixels."""
+"""The difference of two pictures, in grey levels and in pixels."""
 
 from __future__ import annotations
 

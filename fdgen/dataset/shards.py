@@ -119,7 +119,7 @@ def read_receipt(path: Path) -> ShardReceipt:
     except (OSError, ValueError, DatasetError) as error:
         raise DatasetError(f"{path.name} cannot be read: {why(error)}") from error
     if not canonical:
-        raise DatasetError(f"{path.name} has been altered: it is not written as we write receipts")
+        raise DatasetError(f"{path.name} has been altered: it is not in the form of a receipt")
     if receipt.name != path.stem or not _named_for(receipt):
         raise DatasetError(f"{path.name} says it is {receipt.name!r} of the split {receipt.split!r}")
     _check_layout(receipt, path.name)
@@ -162,7 +162,7 @@ def read_samples(
                     data = chunk[place + BLOCK : place + BLOCK + member.size]
                     after = place + BLOCK + member.size + padding(member.size)
                     if chunk[place : place + BLOCK] != tar_header(f"{key}.{name}", member.size):
-                        complain(key, "tar", f"{key}.{name} does not stand where the receipt says, or not alone")
+                        complain(key, "tar", f"{key}.{name} is not at the position in the receipt, or not only there")
                         return
                     if hashlib.sha256(data).hexdigest() != member.sha256:
                         complain(key, "member", f"{key}.{name} is not the file that was written: its sha256 differs")
@@ -203,7 +203,7 @@ def _pack(triplet: Triplet, split: str, offset: int) -> tuple[bytes, SampleEntry
         problems.append(Problem("", record.key, "record", "the record has another key or split than was asked"))
     if problems:
         laws = "; ".join(problem.message for problem in problems)
-        raise DatasetError(f"the generator broke a law in {record.key}: {laws}", hint="this is a bug of an occluder")
+        raise DatasetError(f"the generator broke a law in {record.key}: {laws}", hint="this is a bug in an occluder")
     contents = {
         "alpha.png": encode_png(triplet.alpha_HW),
         "clean.png": encode_png(triplet.clean_HWC),

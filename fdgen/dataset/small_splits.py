@@ -1,4 +1,4 @@
-"""Splits too small to be of use: found in what dataset.json says, with the settings that would make them larger."""
+"""Splits that are too small to be useful, by dataset.json, and the settings that would make them larger."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def remarks(dataset: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         empty = {f"the {split} split is empty" for split in small}  # said below, with what to do about it
         warnings = [text for text in warnings if text not in empty]
         if dataset["sources"].get("kind") == "samples":
-            notes.append(f"{_listed(small)}: enough to try the tool, too few to measure by")
+            notes.append(f"{_listed(small)}: enough to try the tool, too few to measure with")
         else:
             warnings.append(f"{_listed(small)}: under {LEAST} samples say little; {_advice(dataset, small)}")
     return notes, warnings

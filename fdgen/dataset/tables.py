@@ -1,4 +1,4 @@
-"""The tables beside the shards: manifest, landmarks and sources as Parquet, rejects as CSV.
+"""The tables next to the shards: manifest, landmarks and sources as Parquet, rejects as CSV.
 
 They are functions of the receipts and the plan, written row group by row group so that a large set needs little memory,
 and have equal bytes for equal content and versions of pyarrow.
@@ -251,6 +251,6 @@ def _refuse_gaps(path: Path, batch: pa.RecordBatch) -> None:
         if column.null_count or values.null_count:
             raise DatasetError(f"{path.name} has gaps in {field.name!r}")
         if pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values)).as_py():
-            raise DatasetError(f"{path.name} has what is no finite number in {field.name!r}")
+            raise DatasetError(f"{path.name} has a value that is not a finite number in {field.name!r}")
         if field.name == "source_sha256" and not all(map(DIGEST_PATTERN.match, column.to_pylist())):
-            raise DatasetError(f"{path.name} has what is no digest in {field.name!r}")
+            raise DatasetError(f"{path.name} has a value that is not a digest in {field.name!r}")

@@ -1,1 +1,1 @@
-"""A dataset in the formats of others, one module a format."""
+"""Exports of a dataset in formats that other tools read, one module per format."""

@@ -1,10 +1,10 @@
-"""COCO: the occluded pictures, and where the occluder is in each, as instances with run lengths.
+"""COCO: the occluded pictures, and the region of the occluder in each, as instances with run lengths.
 
     train/KEY.png                        the occluded picture
     annotations/instances_train.json     the mask: wherever occluder or shadow may have changed anything
     annotations/silhouettes_train.json   the silhouette alone (alpha >= 128), which a segmentation learns
 
-A dataset keeps one mask a picture. Where a face wears several occluders, their parts of it are not told apart: such a
+A dataset has one mask for each picture. If a face has several occluders, their regions are not separated: such a
 picture has one annotation, of the category `hand+mask`, and not two that would each be wrong.
 """
 

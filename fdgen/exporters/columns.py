@@ -1,4 +1,4 @@
-"""What an export tells of a sample beside its pictures: the fields of its record, in columns that others can read."""
+"""The columns of an export next to the pictures: the fields of each sample's record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dataset in the formats of others, shard by shard: memory does not grow, and a stopped export goes on.
+"""Exports a dataset shard by shard: memory does not grow, and a stopped export can be resumed.
 
     manifest --> shard --> samples, each compared with its digests --> files of the format --> tables --> SHA256SUMS
 
@@ -51,7 +51,7 @@ FORMATS: dict[str, Callable[[Manifest, ExportFolder], Format]] = {
     "coco": Coco,
 }
 
-_MEND = "run `fdgen verify` on the dataset; the `fdgen build` that made it mends it"
+_MEND = "run `fdgen verify` on the dataset; the `fdgen build` that made it repairs it"
 
 VERSION = 1
 """Of what an export writes: raised when its files change, so that an old one is not gone on with."""

@@ -1,4 +1,4 @@
-"""The folder of an export: taken for one dataset and one format, and finished file by file.
+"""The folder of an export: for one dataset and one format, finished file by file.
 
     export.json           what the folder is for; written first
     .finished.txt         the sums of the files that are whole, while the export is under way

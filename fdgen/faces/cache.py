@@ -1,4 +1,4 @@
-"""One file that remembers what was found in each photograph: landmarks, rejects, and other analysis.
+"""The cache file of the results for each photograph: landmarks, rejects, and other analysis.
 
 Keys are digests of content and versions, so an entry is never wrong, only unused; losing the file costs time alone. The
 digests of files are remembered too, by path, with what tells that a file has changed since.

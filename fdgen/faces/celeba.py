@@ -1,4 +1,4 @@
-"""CelebA in its official layout: `img_align_celeba/000001.jpg` and the lists that come with it.
+"""CelebA in its official layout: `img_align_celeba/000001.jpg` and the lists that are included with it.
 
 The dataset is for non-commercial research and is not redistributed; see
 https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html for how to get it.
@@ -28,9 +28,9 @@ POINTS = "list_landmarks_align_celeba.txt"
 _NAME = re.compile(rf"\d{{6}}({'|'.join(map(re.escape, sorted(PICTURE_SUFFIXES)))})", re.IGNORECASE)
 
 _COSTS = {
-    IDENTITIES: "one person may stand in two splits",
+    IDENTITIES: "one person may be in two splits",
     PARTITION: "splits are hashed and do not compare with published ones",
-    ATTRIBUTES: "faces that already wear glasses or a hat cannot be told",
+    ATTRIBUTES: "faces that already have glasses or a hat cannot be recognised",
 }
 
 
@@ -47,8 +47,8 @@ class CelebA(ListedFolder):
         found = find_images(named)
         if found is None:
             raise FacesError(
-                f"{named} is not CelebA: it holds no img_align_celeba folder with images like 000001.jpg",
-                hint="name the folder that img_align_celeba lies in",
+                f"{named} is not CelebA: it has no img_align_celeba folder with images like 000001.jpg",
+                hint="name the folder that img_align_celeba is in",
             )
         super().__init__(found.absolute(), digests)
         self._lists = {name: path for name in (*_COSTS, POINTS) if (path := _find_list(named, found, name)) is not None}

@@ -1,6 +1,6 @@
-"""CelebA's lists in every dialect that people have them in: official text, CSV, as an editor or a notebook saves them.
+"""CelebA's lists in every common dialect: official text, CSV, as an editor or a notebook saves them.
 
-A picture is told by the digits of its name, whatever stands before or after them: the lists say `000001.jpg` of the
+The digits of its name identify a picture, with any text before or after them: the lists say `000001.jpg` of the
 edition in PNG too, and a notebook makes 1 of 000001.
 """
 
@@ -146,13 +146,13 @@ class _Found(dict[str, Value]):
         """Remember what a line says; raise `FacesError` where an earlier one said otherwise."""
         for picture in self._wanted.get(_digits(listed) or "", ()):
             if self.setdefault(picture, value) != value:
-                raise self._of.malformed(number, f"it says of {listed} otherwise than an earlier line")
+                raise self._of.malformed(number, f"its entry for {listed} contradicts an earlier line")
 
     def whole(self) -> dict[str, Value]:
         """Return all of it; raise `FacesError` where the list is of other pictures altogether."""
         if self or not self._wanted:
             return dict(self)
-        names = f"it names {self._example!r}, say" if self._example else "it names none at all"
+        names = f"it names {self._example!r}, say" if self._example else "it names no pictures"
         raise FacesError(
             f"{self._of.path} is a list of other pictures: it matches none of the {len(self._wanted):,} here, such as "
             f"{next(iter(self._wanted.values()))[0]}; {names}",

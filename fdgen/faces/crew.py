@@ -1,4 +1,4 @@
-"""Worker processes that are watched: one that hangs or dies is replaced, and what it was doing is done again.
+"""Supervised worker processes: a worker that hangs or dies is replaced, and its task is repeated.
 
 A worker notes which photograph it is at, in memory that it shares with its parent, before it begins with it. One that
 is at the same photograph for too long is killed. A photograph has one more try, since a machine has accidents (a

@@ -1,4 +1,4 @@
-"""Landmarks of many photographs: from the cache where they are known, else detected in processes of their own."""
+"""Landmarks of many photographs: from the cache if they are known, else detected in worker processes."""
 
 from __future__ import annotations
 

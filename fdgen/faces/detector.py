@@ -1,4 +1,4 @@
-"""The landmark detector: finds the face in a photograph, aligns it, and puts 478 points on it.
+"""The landmark detector: finds the face in a photograph, aligns it, and detects its 478 landmarks.
 
 Everything here runs mediapipe in this very process. Never fork a process in which a `Detector` has been used: the child
 hangs or aborts. `fdgen.faces.detection.detect` keeps it in processes of its own.

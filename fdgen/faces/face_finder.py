@@ -1,4 +1,4 @@
-"""All faces of a photograph, also small, turned and half covered ones: where their eyes are.
+"""Finds the eyes of all faces of a photograph, including small, turned and half covered faces.
 
 The two detectors of mediapipe look at squares of 128 and 192 px, so a photograph is searched whole and in ever smaller
 tiles that overlap. A face is believed where several looks agree; its eyes are refined by FaceMesh where that sees the

@@ -1,4 +1,4 @@
-"""Digests of files: several are read at once, and those of files that have not changed since are remembered.
+"""Digests of files: several files are read at once, and the digests of unchanged files are remembered.
 
 A folder of faces may hold 100 GB, and a sample depends on the content of its photograph: each is read whole once, not
 by every command.

@@ -107,13 +107,13 @@ def open_faces(path: str | Path | None, *, digests: DigestMemory | None = None) 
     if path is None or path == "samples":
         return SampleFaces()
     if not str(path):  # what a shell makes of a variable that is not set; as a path it would be the current folder
-        raise FacesError("the folder of faces has no name", hint="name it; `.` is the folder that you are in")
+        raise FacesError("the folder of faces has no name", hint="name it; `.` is the current folder")
     folder = Path(path).expanduser()
     _refuse_unreadable(folder)
     if _is_dataset(folder):
         raise FacesError(
             f"{folder} is a dataset that fdgen wrote, not a folder of faces",
-            hint=f"name the folder of photographs it was made from; `fdgen info {folder}` tells about it",
+            hint=f"name the folder of photographs it was made from; `fdgen info {folder}` describes it",
         )
     if (known := recognised(folder)) is not None and known[0] in ("a run of `fdtrain fit`", "an evaluation"):
         raise FacesError(f"{folder} is {known[0]}, not a folder of faces", hint=f"name photographs; {known[1]}")
@@ -163,9 +163,9 @@ class _Walk:
         if self._n_hidden:
             notes.append(f"files ignored, since they are hidden: {self._n_hidden:,}")
         if self._datasets:
-            notes.append(f"datasets that fdgen wrote were left out: {', '.join(sorted(self._datasets))}")
+            notes.append(f"datasets that fdgen wrote were skipped: {', '.join(sorted(self._datasets))}")
         if self._closed:
-            notes.append(f"folders that cannot be read were left out: {', '.join(sorted(self._closed))}")
+            notes.append(f"folders that cannot be read were skipped: {', '.join(sorted(self._closed))}")
         return notes
 
     def _relative(self, path: Path) -> str:
@@ -212,4 +212,4 @@ def _refuse_unreadable(folder: Path) -> None:
     try:
         next(folder.iterdir(), None)
     except OSError as error:
-        raise FacesError(f"the folder {folder} cannot be read: {in_words(error)}", hint="check its rights") from error
+        raise FacesError(f"the folder {folder} cannot be read: {in_words(error)}", hint="check its permissions") from error

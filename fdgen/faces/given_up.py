@@ -1,4 +1,4 @@
-"""Photographs that a build gave up on: one that hangs a worker twice, or kills it twice, is rejected and recorded.
+"""Photographs that a build gave up on: a photograph that hangs or kills a worker twice is rejected and recorded.
 
 They are recorded in dataset.json and in the lock, for a rebuild to leave them out unasked: whether a photograph takes
 too long is a fact of a machine, which the next one need not share.

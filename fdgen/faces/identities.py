@@ -1,4 +1,4 @@
-"""Who is on a photograph, where no list of CelebA says it: a list of the user's own, or the folder that it is in."""
+"""The person on a photograph, without a list of CelebA: from the user's own list, or from its folder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from fdgen.faces.sources import FaceSource, OnFile, Source
 IDENTITIES_CSV = "identities.csv"
 """A file in the folder of the photographs, `path,person` in each line: read where it is there."""
 
-NOBODY_KNOWN = "nobody is known by name: the same person may stand in two splits"
+NOBODY_KNOWN = "no identities are known: the same person may be in two splits"
 
-_HINT = "a line is PATH,PERSON, the path as seen from the folder of the photographs; mend it, or remove the file"
+_HINT = "a line is PATH,PERSON, the path relative to the folder of the photographs; correct it, or remove the file"
 
 
 def read_identities(root: Path, paths: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -54,7 +54,7 @@ def read_identities(root: Path, paths: Iterable[str]) -> tuple[dict[str, str], t
             f"{IDENTITIES_CSV} lacks {lacking:,} of the {len(wanted):,} photographs: they are split one by one"
         )
     if n_others:
-        notes.append(f"{IDENTITIES_CSV} names files that are not here, or are rejected: {n_others:,}")
+        notes.append(f"{IDENTITIES_CSV} names files that are missing, or are rejected: {n_others:,}")
     return people, tuple(notes)
 
 

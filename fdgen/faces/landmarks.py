@@ -1,4 +1,4 @@
-"""The 478 points of FaceMesh on a crop, and how they are packed."""
+"""The 478 landmarks of FaceMesh on a crop, and how they are packed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where photographs come from: what a source of faces is, and how files are listed by their content."""
+"""Sources of photographs: what a source of faces is, and how files are listed by their content."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def read_picture(root: Path, source: Source) -> Image:
         raise PictureError(
             f"{source.path} has changed since it was listed",
             reason="changed",
-            hint="run the same command again; with --no-cache, should its size and time be those of before",
+            hint="run the same command again; use --no-cache if its size and time have not changed",
         )
     return decode(data, name=source.path)
 
@@ -192,7 +192,7 @@ def _unusable(path: str, head: bytes, sha256: str, twin: str | None) -> tuple[st
         return "empty-file", "the file is empty"
     kind = picture_format(head)
     if kind is None:
-        return "not-a-picture", f"its content is not {TITLES}, whatever its name says"
+        return "not-a-picture", f"its content is not {TITLES}, despite its name"
     if what_it_needs(kind):
         return "unsupported", unreadable_detail(kind)
     if not sha256:

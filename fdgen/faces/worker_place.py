@@ -1,4 +1,4 @@
-"""The place of one worker process in a crew: starts it, asks it, kills it where it hangs; and what it runs."""
+"""One worker process of a crew: starts it, sends it tasks, kills it if it hangs; and the code that it runs."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class WorkerPlace:
                 self.process.kill()
                 self.process.join(GRACE_S / 10)
             if self._killed_s is not None:
-                how, reason = f"did not get on for {self._limit_s:g} s", TOOK_TOO_LONG
+                how, reason = f"made no progress for {self._limit_s:g} s", TOOK_TOO_LONG
             elif (code := self.process.exitcode) is not None and code < 0:
                 with contextlib.suppress(ValueError):
                     how = f"died ({signal.Signals(-code).name})"

@@ -141,7 +141,7 @@ def split_rule(splits: Splits, sources: Sequence[Source]) -> SplitRule:
     if splits.mode == "official" or (splits.mode == "auto" and not no_split):
         return SplitRule("official", splits, "splits follow the official partition of the photographs")
     if splits.mode == "source" or no_identity == len(sources):
-        return SplitRule("source", splits, "splits are by photograph: one person may stand in two splits")
+        return SplitRule("source", splits, "splits are by photograph: one person may be in two splits")
     note = "splits are by identity: nobody stands in two splits"
     if no_identity:
         note = (

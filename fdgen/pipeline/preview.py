@@ -56,7 +56,7 @@ def preview_samples(
     queue = FaceQueue(sources, recipe.seed, AtOnce(look))
     if not queue.find(count):
         raise FacesError(
-            f"no photograph in {faces.root} shows a face that can be used", hint="`fdgen landmarks` tells why not"
+            f"no photograph in {faces.root} shows a face that can be used", hint="`fdgen landmarks` reports why not"
         )
     made = index = barren = 0
     while made < count and not (barren and barren >= queue.find(barren + 1)):

@@ -145,12 +145,12 @@ def read_lock(folder: str | Path) -> Lock:
     if facts["files"] != digests:
         raise DatasetError(f"{folder / LOCK} is the lock of other tables than those beside it", hint=hint)
     if (wrong := fits(AskedRecipe, recipe)) is not None:
-        raise DatasetError(f"{folder / RECIPE} is not one that we write: {wrong}", hint=hint)
+        raise DatasetError(f"{folder / RECIPE} is not in the form that fdgen writes: {wrong}", hint=hint)
     if facts["spec_id"] != asked:
         raise DatasetError(f"the spec_id of {folder / LOCK} is not that of its recipe, sources and assets", hint=hint)
     samples, sources = (read_table(folder / name, schema) for name, schema in zip(TABLES, _SCHEMAS, strict=True))
     if (wrong := odd_values(samples)) is not None:
-        raise DatasetError(f"{folder / TABLES[0]} is not one that we write: {wrong}", hint=hint)
+        raise DatasetError(f"{folder / TABLES[0]} is not in the form that fdgen writes: {wrong}", hint=hint)
     if content_of(facts["shards"], samples) != facts["content_id"]:
         raise DatasetError(f"the content_id of {folder / LOCK} is not that of its samples and shards", hint=hint)
     if (len(samples), len(sources)) != (facts["made"], facts["sources"]["count"]):

@@ -115,7 +115,7 @@ class StoredSamples(Dataset[Item], ABC):
     def _next_step(self) -> str:
         if isinstance(self.root, Remote):
             return "copy the dataset to this machine: `fdgen verify` lists there all that is wrong"
-        return f"`fdgen verify {self.root}` lists all that is wrong; the `fdgen build` that made it mends it"
+        return f"`fdgen verify {self.root}` lists all that is wrong; the `fdgen build` that made it repairs it"
 
 
 def kinds_of(manifest: Manifest) -> list[str]:

@@ -1,1 +1,1 @@
-"""What was learned, as small files, each with a card beside it: from what, how well it does, where it fails."""
+"""Trained models as small files, each next to a card: training data, accuracy, known failures."""

@@ -1,1 +1,1 @@
-"""What a data card says before anybody edits it."""
+"""The text of a data card before anybody edits it."""

@@ -240,7 +240,7 @@ def test_a_request_to_end_is_as_ctrl_c(command: str, tmp_path: Path) -> None:
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "interrupted" in stderr
-    assert "run the same command again to go on" in stderr
+    assert "run the same command again to resume" in stderr
     assert "leaked" not in stderr
     assert "Traceback" not in stderr
 

@@ -61,7 +61,7 @@ def test_the_release_of_opencv_is_that_of_the_project() -> None:
 
 @pytest.mark.parametrize("contrib", [False, True])
 @pytest.mark.parametrize("headless", [False, True])
-def test_the_wheel_that_landed_last_is_named(
+def test_the_wheel_installed_last_is_named(
     contrib: bool, headless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "version.py").write_text(f"opencv_version = '4'\ncontrib = {contrib}\nheadless = {headless}\n")
@@ -70,7 +70,7 @@ def test_the_wheel_that_landed_last_is_named(
     name = opencv.landed_last()
     assert name == f"opencv-{'contrib-' if contrib else ''}python{'-headless' if headless else ''}"
     found = [finding.found for finding in doctor_checks.opencv()]
-    assert f"{name} landed last" in found[1]
+    assert f"{name} was installed last" in found[1]
     assert ("which needs libGL" in found[1]) != headless
     (tmp_path / "version.py").unlink()
     assert opencv.landed_last() is None

@@ -172,7 +172,7 @@ def test_an_error_of_the_system_names_its_file(capsys: pytest.CaptureFixture[str
     error = FileNotFoundError(errno.ENOENT, "No such file or directory", "gone.png")
     code, said = ending(error, capsys=capsys)
     assert code == 1
-    assert said == "error: gone.png: there is no such file\n  mend that, or name another file, and run it again\n"
+    assert said == "error: gone.png: there is no such file\n  correct that, or name another file, and run it again\n"
 
 
 def test_a_name_in_capitals_stays_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

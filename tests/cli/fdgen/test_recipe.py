@@ -53,7 +53,7 @@ def test_check_tells_what_is_asked() -> None:
     assert len(lines) == 5  # kinds alone and together, poses, faces taken: whatever number of kinds there is
     assert "mask+hand" in lines[2]
     assert "others" in lines[2]
-    assert "50.0% of the faces are taken" in result.stderr
+    assert "50.0% of the faces are used" in result.stderr
     told = json.loads(run("recipe", "check", "default", *overrides, "--json").stdout)
     assert told["digest"] == result.stdout.strip()
     assert told["faces_taken"] == 0.5

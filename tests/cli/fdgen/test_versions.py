@@ -75,7 +75,7 @@ def test_a_version_is_reproduced_compared_and_changed(card: Path, built: Built, 
     assert words.exit_code == 0
     assert "recipe.coverage.max  0.6  ->  0.2" in words.stdout
     assert all(key in words.stdout for key in changed)
-    assert "the same: both" in run("diff", built[0], out).stdout
+    assert "the same: the settings" in run("diff", built[0], out).stdout
 
 
 def test_a_replaced_photograph_is_named_before_and_after_the_build(cache: Path, tmp_path: Path) -> None:
@@ -173,4 +173,4 @@ def test_verify_takes_a_share_and_a_card(built: Built, card: Path, tmp_path: Pat
     done = run("verify", damaged)
     assert done.exit_code == 3
     assert done.stdout.startswith("sha256\tsamples.parquet\t")
-    assert "take the card again" in done.stderr
+    assert "download the card again" in done.stderr

@@ -20,7 +20,7 @@ def test_the_papers_tables_have_problems() -> None:
     result = run("audit", "--paper")
     assert result.exit_code == 3
     assert result.stdout.count("\n") == 1 + 9 + 5
-    assert "5 problems in 9 rows, 9 PSNRs with an MSE beside it" in result.stderr
+    assert "5 problems in 9 rows, 9 PSNRs with an MSE" in result.stderr
     found = json.loads(run("audit", "--paper", "--json", "-q").stdout)
     assert [len(found[name]) for name in ("spreads", "findings")] == [9, 5]
 
@@ -42,7 +42,7 @@ def test_without_a_pair_nothing_is_said_to_be_compared(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("method,PSNR,MSE\nours,30,-\n")
     result = run("audit", tmp_path / "table.csv")
     assert result.exit_code == 0
-    assert "1 row, 0 PSNRs with an MSE beside it" in result.stderr
+    assert "1 row, 0 PSNRs with an MSE" in result.stderr
 
 
 def test_nothing_to_audit_is_wrong_usage() -> None:

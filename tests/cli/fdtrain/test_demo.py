@@ -57,9 +57,9 @@ def test_limits_are_those_of_the_library() -> None:
     [
         ("visitor_gb=1", "there is no limit 'visitor_gb', did you mean 'visitor_mb'?"),
         ("visitor_mb", "is not of the form visitor_mb=N"),
-        ("visitor_mb=0", "with N of 1 or more"),
-        ("visitor_mb=-1", "with N of 1 or more"),
-        ("visitor_mb=1.5", "with N of 1 or more"),
+        ("visitor_mb=0", "with N of at least 1"),
+        ("visitor_mb=-1", "with N of at least 1"),
+        ("visitor_mb=1.5", "with N of at least 1"),
     ],
 )
 def test_limits_that_are_none(weights: Path, limit: str, words: str) -> None:

@@ -192,7 +192,7 @@ def test_mask_networks_and_generators_are_told_apart(data: Path, weights: Path, 
     write_png(mask, np.pad(np.full((8, 8), 255, np.uint8), 12))
     for code, words, *arguments in (
         (1, "have no measure in common", "eval", "--data", data, "--weights", weights, "--weights", masks),
-        (2, "--measures is of what restores", "eval", "--data", data, "--weights", masks, "--measures", "none"),
+        (2, "--measures is for networks that restore", "eval", "--data", data, "--weights", masks, "--measures", "none"),
         (
             1,
             "which finds occluders and restores nothing",

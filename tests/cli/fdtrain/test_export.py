@@ -50,7 +50,7 @@ def test_it_writes_a_file_and_tells_of_it(weights: Path, tmp_path: Path) -> None
     [
         ("small.onx", (), 2, "--out must end in .onnx or .pt2"),
         ("small", ("--format", "onnx"), 2, "--out must end in .onnx"),
-        ("small.onnx", ("--format", "pt2"), 2, "--format pt2 and a file called small.onnx"),
+        ("small.onnx", ("--format", "pt2"), 2, "--format pt2 does not fit a file called small.onnx"),
         ("small.safetensors/x.pt2", (), 1, "cannot be written"),
     ],
 )

@@ -172,7 +172,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_so(number: int, workers: int, 
     said, words = process.communicate(timeout=60)
     assert process.returncode == 130, words
     assert said == ""
-    assert "run the same command again to go on" in words
+    assert "run the same command again to resume" in words
     assert "error" not in words
     assert "leaked" not in words
     assert json.loads(run("status", out, "--json").stdout)["checkpoints"]

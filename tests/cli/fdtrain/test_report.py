@@ -69,7 +69,7 @@ def test_what_cannot_be_reported_is_one_sentence(evaluated: tuple[Path, Path, Pa
     assert not out.exists()
     record = folder / "eval.json"
     before = record.read_bytes()
-    assert_refused(run("report", folder, "--out", record), 2, "a name of what is reported on")
-    assert_refused(run("report", folder, "--out", out, "--markdown", record), 2, "a name of what is reported on")
+    assert_refused(run("report", folder, "--out", record), 2, "the name of an input of the report")
+    assert_refused(run("report", folder, "--out", out, "--markdown", record), 2, "the name of an input of the report")
     assert record.read_bytes() == before
     assert_refused(run("report", folder, "--out", out, "--markdown", out), 2, "name the same file")

@@ -64,7 +64,7 @@ def test_a_folder_with_all_sorts_of_things(known: tuple[str | Path, ...], tmp_pa
     result = run("restore", folder, *known, "--save-masks", "--side-by-side", "--json")
     assert result.exit_code == 1
     assert "torn ünï.jpg is not a picture" in result.stderr
-    assert "1 file in the folders passed over" in result.stderr
+    assert "1 file in the folders skipped" in result.stderr
     assert "nobody.png: 0 faces; no face was found: it is written unchanged" in result.stderr
     assert "invented" in result.stderr
     told = json.loads(result.stdout)
@@ -164,7 +164,7 @@ def test_what_is_refused(known: tuple[str | Path, ...], weights: Path, tmp_path:
     generator, out = ("--weights", weights), ("--out", tmp_path / "out")
     assert_refused(run("restore", photo, *generator, *out), 2, "--mask", "--masker")
     assert_refused(run("restore", photo, photo, *known), 2, "would be called a.png")
-    assert_refused(run("restore", photo, *known[:-1], tmp_path), 2, "would take its place")
+    assert_refused(run("restore", photo, *known[:-1], tmp_path), 2, "would replace it")
     clash = photo_in(tmp_path / "a.mask.png")
     assert_refused(run("restore", photo, clash, *known, "--save-masks"), 2, "would be called a.mask.png")
     assert_refused(run("restore", photo, *known[:-1], photo / "in"), 1, "cannot be written")
@@ -188,10 +188,10 @@ def test_nothing_that_was_given_is_ever_replaced(known: tuple[str | Path, ...], 
     before = {path: path.read_bytes() for path in folder.rglob("*.*")}
     here = (*known[:-1], folder)
     assert_refused(run("restore", photos[0], *here), 2, "sheet.png is a photograph to restore")
-    assert_refused(run("restore", folder / "other.jpg", *here), 2, "sheet.png is there already")
+    assert_refused(run("restore", folder / "other.jpg", *here), 2, "sheet.png exists already")
     photos[0].unlink()
     del before[photos[0]]
-    assert_refused(run("restore", folder / "neighbour.jpg", *here), 2, "neighbour.png is there already")
+    assert_refused(run("restore", folder / "neighbour.jpg", *here), 2, "neighbour.png exists already")
     other = ("restore", folder / "other.jpg", "--weights", weights, "--save-masks")
     drawn = folder / "masked" / "other.mask.png"
     result = run(*other, "--mask", drawn, "--out", drawn.parent)
@@ -216,7 +216,7 @@ def test_a_name_as_long_as_names_can_be(known: tuple[str | Path, ...], tmp_path:
     photo = photo_in(tmp_path / "a.png").rename(tmp_path / f"{'ü' * 125}a.png")
     assert run("restore", photo, *known).exit_code == 0
     assert (tmp_path / "out" / photo.name).is_file()
-    assert_refused(run("restore", photo, *known, "--save-masks"), 2, "a.mask.png is too long for the name of a file")
+    assert_refused(run("restore", photo, *known, "--save-masks"), 2, "a.mask.png is too long for a file name")
 
 
 def test_help_says_that_it_is_invented() -> None:

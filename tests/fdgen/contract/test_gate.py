@@ -283,7 +283,7 @@ def test_members_are_read_no_further_than_the_file_goes(hostile: Path) -> None:
     manifest = Manifest.load(hostile)
     (hostile / "shards" / "train-00000.tar").write_bytes(b"short")
     key = manifest.samples("train")["key"].iloc[0]
-    with pytest.raises(DatasetError, match=rf"train-00000\.tar is cut short: {key} lies beyond its end"):
+    with pytest.raises(DatasetError, match=rf"train-00000\.tar is cut short: {key} is beyond its end"):
         manifest.read_member(key, "occluded.png")
 
 

@@ -73,7 +73,7 @@ def test_an_official_partition_is_as_it_is() -> None:
 def test_of_the_sample_faces_it_is_said_quietly() -> None:
     notes, warnings = remarks(dataset(48, 0, 16, kind="samples", basis="official"))
     assert warnings == ["a warning"]
-    assert notes[1:] == ["the val split has no samples, test 16: enough to try the tool, too few to measure by"]
+    assert notes[1:] == ["the val split has no samples, test 16: enough to try the tool, too few to measure with"]
 
 
 def test_a_card_of_an_earlier_version_is_read() -> None:

@@ -54,7 +54,7 @@ def test_people_in_folders_are_in_one_split_each(people: Path, tmp_path: Path) -
 def test_without_it_photographs_are_split_one_by_one(people: Path, tmp_path: Path) -> None:
     asked = ("splits.train=0.6", "splits.val=0.2", "splits.test=0.2")
     plan = plan_build(recipe(*asked), open_faces(people), steps=STEPS)
-    assert any("one person may stand in two splits" in note for note in plan.notes)
+    assert any("one person may be in two splits" in note for note in plan.notes)
     assert any("nobody is known by name" in note for note in plan.notes)
 
 
@@ -111,7 +111,7 @@ def test_whom_the_list_lacks_is_said(tmp_path: Path) -> None:
     source = open_faces(tmp_path)
     assert [one.identity for one in source.sources()] == ["ann", None, None]
     assert any("lacks 2 of the 3 photographs" in note for note in source.notes)
-    assert any("names files that are not here, or are rejected: 1" in note for note in source.notes)
+    assert any("names files that are missing, or are rejected: 1" in note for note in source.notes)
 
 
 @pytest.mark.parametrize(

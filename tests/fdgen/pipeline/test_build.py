@@ -245,7 +245,7 @@ def test_official_splits_are_taken_and_unknown_people_are_split_by_photograph(tm
     assert all(official[row["source_sha256"]] == row["split"] for _, row in manifest.table.iterrows())
     manifest = run(tmp_path / "unknown", FakeFaces.of(80, identities=False))
     assert manifest.dataset["splits"]["basis"] == "source"
-    assert any("one person may stand in two splits" in note for note in manifest.dataset["notes"])
+    assert any("one person may be in two splits" in note for note in manifest.dataset["notes"])
 
 
 @pytest.mark.parametrize("mode", ["official", "identity"])

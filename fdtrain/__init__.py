@@ -1,4 +1,4 @@
-"""fdtrain: the stacked GAN that removes occluders from faces; trained, measured and used on what fdgen makes.
+"""fdtrain: the stacked GAN that removes occluders from faces; trained, measured and used on datasets of fdgen.
 
 `fdtrain.fit(...)` trains, `fdtrain.evaluate(...)` measures, `fdtrain.restore_photograph(...)` restores. The names below
 are imported when they are first used, so that `import fdtrain` costs nothing.

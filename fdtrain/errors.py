@@ -1,4 +1,4 @@
-"""Errors of training that a user can act on: one sentence naming what is at fault, and the next thing to do."""
+"""Errors of training that a user can act on: one sentence that names the cause, and the next step."""
 
 from __future__ import annotations
 

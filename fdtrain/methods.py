@@ -1,4 +1,4 @@
-"""The methods of a comparison, a row each: the only place that lists them. Standard library alone.
+"""The methods of a comparison, one row for each: the only place that lists them. Standard library alone.
 
 It is on the ground floor, and not with the networks, because settings and presets read it too. To add a method: write
 its network (`fdtrain/networks/`) and its objective (`fdtrain/objectives/`) and put a row here; where it has settings

@@ -1,8 +1,8 @@
 """One lamp and ambient light: the simplest light that explains a shading, and its spherical harmonics.
 
 Spherical harmonics alone leave the height of a lamp open, since their constant and their z look alike on the half of
-the sphere that faces the camera; a lamp's shadow side distinguishes them. Directions are in the camera's frame: x right,
-y up, z to the viewer.
+the sphere that faces the camera; a lamp's shadow side distinguishes them. Directions are in the camera's frame:
+x right, y up, z to the viewer.
 """
 
 from __future__ import annotations

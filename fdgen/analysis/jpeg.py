@@ -1,4 +1,4 @@
-"""The JPEG file a photograph came from: its quality, estimated from the crop, and the same compression of an occluder."""
+"""The JPEG file a photograph came from: its quality, estimated from the crop, and the same for an occluder."""
 
 from __future__ import annotations
 

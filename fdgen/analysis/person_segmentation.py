@@ -1,4 +1,4 @@
-"""Person against background: MediaPipe's selfie segmentation, which is included with mediapipe and runs in opencv's dnn."""
+"""Person against background: MediaPipe's selfie segmentation, a part of mediapipe that runs in opencv's dnn."""
 
 from __future__ import annotations
 

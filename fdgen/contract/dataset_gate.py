@@ -130,13 +130,13 @@ def odd_values(table: pa.Table) -> str | None:
             if longest > (_MOST_TEXT if f.name not in _LONG else 256 * _MOST_TEXT):
                 return f"its column {f.name!r} has a text of {longest:,} bytes"
         elif str(f.type) == "double" and not pc.all(pc.is_finite(column)).as_py():
-            return f"its column {f.name!r} has what is no finite number"
+            return f"its column {f.name!r} has a value that is not a finite number"
         elif str(f.type) == "double" and not in_range(f.name, *pc.min_max(column).as_py().values()):
-            return f"its column {f.name!r} has numbers that are no such measure"
+            return f"its column {f.name!r} has numbers outside the range of its measure"
         elif str(f.type) == "int64" and pc.min(column).as_py() < 0:
             return f"its column {f.name!r} has numbers below 0"
         if f.name.endswith("_sha256") and not _all_digests(column):
-            return f"its column {f.name!r} has what is no digest"
+            return f"its column {f.name!r} has a value that is not a digest"
     if "key" in table.schema.names and (wrong := _odd_keys(table["key"])) is not None:
         return wrong
     for name in _LISTS:

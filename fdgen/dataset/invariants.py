@@ -81,6 +81,6 @@ def hold_out_problems(receipts: Sequence[ShardReceipt]) -> list[Problem]:
             message = f"an occluder that is held out for test is used in {record.split}"
             found.append(Problem(file, record.key, "held-out", message))
         elif record.held_out and elsewhere.issuperset(record.asset_ids):
-            message = f"it must have an occluder held out for test, but all its occluders are in other splits: {record.asset_ids}"
+            message = f"it must have an occluder held out for test, but others have all of it: {record.asset_ids}"
             found.append(Problem(file, record.key, "held-out", message))
     return found

@@ -131,7 +131,7 @@ def _refuse_other(root: Path, claim: Mapping[str, Any]) -> None:
         if names:
             shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             raise DatasetError(
-                f"{root} already holds something else ({shown}) and no export of ours",
+                f"{root} already holds something else ({shown}) and no export of fdgen",
                 hint="name a new or empty folder as the output",
             )
         return

@@ -212,4 +212,6 @@ def _refuse_unreadable(folder: Path) -> None:
     try:
         next(folder.iterdir(), None)
     except OSError as error:
-        raise FacesError(f"the folder {folder} cannot be read: {in_words(error)}", hint="check its permissions") from error
+        raise FacesError(
+            f"the folder {folder} cannot be read: {in_words(error)}", hint="check its permissions"
+        ) from error

@@ -100,7 +100,7 @@ class PeopleInFolders:
         sources = name_people("folder", self.faces.sources())
         unknown = sum(source.identity is None for source in sources)
         people = len({source.identity for source in sources if source.identity is not None})
-        notes = [f"the folder that a photograph is in is the person on it: {people:,} people"]
+        notes = [f"the folder of a photograph is the person on it: {people:,} people"]
         if unknown:
             notes.append(f"{unknown:,} of the {len(sources):,} photographs are in no folder: split one by one")
         kept = (note for note in self.faces.notes if note != NOBODY_KNOWN and not note.startswith(IDENTITIES_CSV))

@@ -1,1 +1,1 @@
-"""Files as they lie on disk: read through one gate, written whole and in their folder, by one writer at a time."""
+"""Files on disk: read through one gate, written completely and in their folder, by one writer at a time."""

@@ -1,4 +1,4 @@
-"""The one writer of both programs: files that are either whole or absent, whatever is killed or runs full meanwhile.
+"""The one writer of both programs: files are either complete or absent, even after a kill or on a full disk.
 
 A file is written under a temporary name in its own folder, synced, renamed, and the folder synced. What a killed writer
 left is removed by the next one that writes into that folder: a writer holds a lock on its temporary file, which ends
@@ -31,14 +31,14 @@ _CAUSES = {
     errno.ENOSPC: ("the disk is full", f"free some space and {_AGAIN}"),
     errno.EDQUOT: ("your quota is used up", f"free some space and {_AGAIN}"),
     errno.EFBIG: (
-        "a file may not be that large here",
+        "the file is larger than the limit here",
         f"raise that limit and {_AGAIN}",
     ),
-    errno.EIO: ("the disk reports an error", f"look after the disk, then {_AGAIN}"),
+    errno.EIO: ("the disk reports an error", f"check the disk, then {_AGAIN}"),
     errno.EROFS: ("the file system is read-only", "name an output folder that you may write to"),
     errno.EACCES: ("permission denied", "name an output folder that you may write to"),
     errno.EPERM: ("permission denied", "name an output folder that you may write to"),
-    errno.ENOENT: ("its folder is not there", "make that folder first, or name a file in another"),
+    errno.ENOENT: ("its folder does not exist", "create that folder first, or name a file in another folder"),
     errno.ENOTDIR: ("a part of the path is a file", "name another folder with --out"),
     errno.ENAMETOOLONG: ("the name is too long", "name a shorter output folder"),
 }
@@ -283,5 +283,5 @@ def retried(call: Callable[..., _T], *arguments: Any) -> _T:
 
 
 def _named(path: Path, found: OSError, error: type[FdError]) -> FdError:
-    cause, hint = _CAUSES.get(found.errno or 0, (in_words(found), "mend that and run it again"))
+    cause, hint = _CAUSES.get(found.errno or 0, (in_words(found), "correct that and run it again"))
     return error(f"{path} cannot be written: {cause}", hint=hint)

@@ -1,4 +1,4 @@
-"""Numbers that several processes of one machine see, in a file: `multiprocessing` would take /dev/shm for them."""
+"""Numbers that several processes of one machine share, in a file: `multiprocessing` would use /dev/shm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to say of a folder that is not the one that is wanted: nothing in it, or something else that we made."""
+"""What to report about a wrong folder: it is empty, or contains another output of these programs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 _FOLDERS = {
     "dataset.json": ("a dataset", "a dataset goes to --data"),
-    "run.json": ("a run of `fdtrain fit`", "a run goes to --weights, and `fdtrain status` tells of it"),
+    "run.json": ("a run of `fdtrain fit`", "a run goes to --weights, and `fdtrain status` reports on it"),
     "ablation.json": ("an ablation", "`fdtrain report` shows it"),
     "compare.json": ("a comparison", "`fdtrain report` shows it"),
     "eval.json": ("an evaluation", "`fdtrain report` shows it"),
-    "export.json": ("an export of a dataset", "programs of others read it"),
+    "export.json": ("an export of a dataset", "other programs read it"),
     "recipe.toml": ("the card of a dataset", "`fdgen reproduce` builds the dataset of a card"),
 }
 """By the file that tells it: what a folder is, and who takes it. The first that is there counts."""
@@ -19,7 +19,7 @@ _FOLDERS = {
 _FILES = {
     ".safetensors": ("a file of weights", "weights go to --weights"),
     ".onnx": ("an exported network", "an ONNX file goes to `fdtrain restore --weights`"),
-    ".pt2": ("an exported network", "torch.export files are for programs of your own"),
+    ".pt2": ("an exported network", "torch.export files are for your own programs"),
 }
 
 

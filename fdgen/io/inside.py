@@ -1,4 +1,4 @@
-"""Where a writer may write: below the folder that was asked for, whatever a name in a file says."""
+"""Keeps a writer below the folder that was asked for, for any name in a file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def inside(folder: Path, name: str, *, error: type[FdError] = DatasetError) -> P
         why = "a symbolic link in it leads out"
     raise error(
         f"{name!r} is no name of a file within {folder}: {why}",
-        hint="take what names it from where it was published, or remove what is in the way",
+        hint="download the file that names it again, or remove what is in the way",
     )
 
 
@@ -39,7 +39,7 @@ def _unfit(name: str) -> str | None:
     if not isinstance(name, str) or not name:
         return "it is empty"
     if _ODD.search(name) or "\\" in name:
-        return "it has characters that no name has"
+        return "it has characters that are not allowed in names"
     if name.startswith("/") or _DRIVE.match(name):
         return "it is absolute"
     parts = name.split("/")
@@ -48,5 +48,5 @@ def _unfit(name: str) -> str | None:
     try:
         longest = max(len(os.fsencode(part)) for part in parts)
     except UnicodeEncodeError:
-        return "it has characters that no name has"
+        return "it has characters that are not allowed in names"
     return "it is too long" if longest > MOST_BYTES else None

@@ -1,4 +1,4 @@
-"""JSON that may be a stranger's: so many bytes, so deep, UTF-8, finite numbers; what is wrong is said in one sentence.
+"""Reads untrusted JSON: limited size and depth, UTF-8, finite numbers; one sentence reports what is wrong.
 
 `read_json` reads a file, `parse_json` bytes, `read_lines` a log with an object a line. `fits` compares what was read
 with a type.
@@ -62,7 +62,7 @@ def read_object(
     """Return the object that a JSON file holds; raise as `read_json` does, and where it holds something else."""
     values = read_json(path, within=within, error=error, hint=hint, most_bytes=most_bytes)
     if not isinstance(values, dict):
-        raise error(f"{path} cannot be read: it is no JSON object", hint=hint)
+        raise error(f"{path} cannot be read: it is not a JSON object", hint=hint)
     return values
 
 
@@ -123,7 +123,7 @@ def read_lines(
         except ValueError as fault:
             raise error(f"{path} cannot be read: line {number}: {why(fault)}", hint=hint) from fault
         if not isinstance(values, dict):
-            raise error(f"{path} cannot be read: line {number} is no JSON object", hint=hint)
+            raise error(f"{path} cannot be read: line {number} is not a JSON object", hint=hint)
         found.append(values)
     return found
 
@@ -138,7 +138,7 @@ def fits(kind: Any, values: Any) -> str | None:
     if dataclasses.is_dataclass(kind) and isinstance(values, dict):
         known = {field.name for field in dataclasses.fields(kind)}
         if unknown := sorted(values.keys() - known):
-            return f"its field {unknown[0]!r} is none that we write"
+            return f"its field {unknown[0]!r} is unknown"
     try:
         adapter_of(kind).validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
@@ -165,5 +165,5 @@ def why(fault: BaseException) -> str:
 def _finite(text: str) -> float:
     value = float(text.replace("Infinity", "inf"))
     if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is no finite number")
+        raise ValueError(f"{text[:40]} is not a finite number")
     return value

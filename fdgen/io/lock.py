@@ -1,4 +1,4 @@
-"""One writer a folder: a lock that ends with its process, on file systems without locks too.
+"""One writer for each folder: a lock that ends with its process, on file systems without locks too.
 
 Where the file system has locks (`flock`), the lock file is locked, and a kill leaves it unlocked. Where it has none
 (some NFS, Lustre and FUSE mounts), the file's being there is the lock, and it names its process: one of this machine

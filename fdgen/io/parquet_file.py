@@ -1,4 +1,4 @@
-"""Parquet that may be a stranger's: looked at before it is read, read piece by piece, its types compared with ours."""
+"""Reads untrusted Parquet: inspected before it is read, read in pieces, its types compared with the expected ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Files that may be a stranger's, opened: ordinary files only, no link that leaves their folder, so many bytes at most.
+"""Opens untrusted files: ordinary files only, no link that leaves their folder, limited size.
 
-A FIFO would be waited on for ever, a device read without end; a link may point at any file of this machine. Both are
-found before anything is opened.
+Opening a FIFO would wait for ever, a device would be read without end, and a link may point at any file of this
+machine. All are detected before anything is opened.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read_regular(path: Path, *, most_bytes: int, within: Path | None = None) -> 
         size = os.fstat(file.fileno()).st_size
         data = file.read(most_bytes + 1) if size <= most_bytes else b""
     if max(size, len(data)) > most_bytes:
-        raise UnfitFileError(f"it has {max(size, len(data)):,} bytes, and no such file has more than {most_bytes:,}")
+        raise UnfitFileError(f"it has {max(size, len(data)):,} bytes, more than the limit of {most_bytes:,}")
     return data
 
 

@@ -1,4 +1,4 @@
-"""Where a dataset is read from: a folder of this machine, or a URL (`https://`, `s3://`, `hf://`, `memory://`).
+"""Reads a dataset from a folder of this machine, or a URL (`https://`, `s3://`, `hf://`, `memory://`).
 
 Folders are read with the standard library alone. URLs go through fsspec, which is imported for them only, and by ranges
 of bytes: nothing is downloaded but what is asked for.
@@ -49,8 +49,8 @@ class Remote:
         data = self._read(None, None) if size is None or size <= most_bytes else b""
         if max(size or 0, len(data)) > most_bytes:
             raise DatasetError(
-                f"{self} has {max(size or 0, len(data)):,} bytes, and no such file has more than {most_bytes:,}",
-                hint="check the URL: this is no dataset of ours",
+                f"{self} has {max(size or 0, len(data)):,} bytes, more than the limit of {most_bytes:,}",
+                hint="check the URL: this is not a dataset of fdgen",
             )
         return data
 
@@ -122,7 +122,7 @@ def _open(url: str) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise DatasetError(
-            f"{url} is no folder of this machine, and fsspec, which reads URLs, is not installed",
+            f"{url} is not a folder of this machine, and fsspec, which reads URLs, is not installed",
             hint="install it with `pip install 'fd-stackgan[scale]'`",
         ) from error
     try:

@@ -1,4 +1,4 @@
-"""TOML that may be a stranger's: so many bytes, UTF-8, no key so long that reading it takes minutes."""
+"""Reads untrusted TOML: limited size, UTF-8, no key so long that reading it takes minutes."""
 
 from __future__ import annotations
 

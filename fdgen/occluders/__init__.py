@@ -1,4 +1,4 @@
-"""What places and renders each kind of occluder; the kinds are those of `fdgen.kinds`."""
+"""The occluder types: each is placed and rendered here; `fdgen.kinds` lists them."""
 
 from __future__ import annotations
 

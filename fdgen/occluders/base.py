@@ -1,4 +1,4 @@
-"""What an occluder is: `place` draws all that is random, `render` turns it into a layer and draws nothing."""
+"""The interface of an occluder: `place` draws all that is random, `render` turns it into a layer and draws nothing."""
 
 from __future__ import annotations
 

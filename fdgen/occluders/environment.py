@@ -1,4 +1,4 @@
-"""What a shiny thing on a face reflects: the place behind the camera, painted from the photograph and imagination."""
+"""The reflections of a shiny thing on a face: the place behind the camera, synthesised from the photograph."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Folders of occluders of the user's own: opening, adding to, checking."""
+"""Folders of the user's own occluders: opening, adding to, checking."""

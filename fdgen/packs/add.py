@@ -1,4 +1,4 @@
-"""Adds a picture or a mesh to a pack: looked at whole first, then written, with a table to edit beside it."""
+"""Adds a picture or a mesh to a pack: checked first, then written, with a table to edit next to it."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _names(file: Path, wanted: Addition) -> tuple[str, str]:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-").removeprefix(f"{wanted.kind}-")[:60]
     if not slug or slug == wanted.kind:
-        raise AssetError(f"no id can be made of {text!r}", hint="give one with --id, of letters, digits and '-'")
+        raise AssetError(f"no id can be made of {text!r}", hint="name one with --id, of letters, digits and '-'")
     return f"{wanted.kind}-{slug}", slug
 
 
@@ -168,7 +168,7 @@ def _refuse_taken(pack: Path, asset_id: str, table: Path, data: bytes) -> None:
         raise AssetError(f"{pack} has an asset {asset_id} already", hint="give this one another with --id")
     for other in library.assets.values():
         if data in other.files.values():
-            raise AssetError(f"{pack} has this very file already, as {other.id}", hint="edit that one's TOML file")
+            raise AssetError(f"{pack} has the same file already, as {other.id}", hint="edit that one's TOML file")
 
 
 _ABOUT = {

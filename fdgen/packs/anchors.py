@@ -1,4 +1,4 @@
-"""Anchor points of an imported occluder: guessed from its outline when it is added, and judged when it is checked."""
+"""Anchor points of an imported occluder: estimated from its outline when it is added, and checked with the pack."""
 
 from __future__ import annotations
 

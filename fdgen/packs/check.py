@@ -1,4 +1,4 @@
-"""Looks a pack over: what in it would not be worn well, or could not be told of to whoever gets the dataset."""
+"""Checks a pack: occluders that would look wrong on a face, or that lack facts for the users of a dataset."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def check_pack(pack: Path) -> list[Finding]:
             asset = read_asset(pack, path, within=pack)
             refuse_unfit(asset)
         except AssetError as error:
-            findings.append(Finding(path, error.message, error.hint or "mend that file"))
+            findings.append(Finding(path, error.message, error.hint or "correct that file"))
             continue
         assets.append(asset)
         findings += _told(asset)
@@ -78,9 +78,9 @@ def check_pack(pack: Path) -> list[Finding]:
 def _told(asset: Asset) -> Iterator[Finding]:
     """Look for what a data card must tell."""
     if not asset.licence.strip():
-        yield Finding(asset.id, "no licence is given", "write under which one it may be used as `licence`")
+        yield Finding(asset.id, "no licence is given", "write the licence under which it may be used as `licence`")
     if not asset.origin.strip():
-        yield Finding(asset.id, "no origin is given", "write who made it, or where it is from, as `origin`")
+        yield Finding(asset.id, "no origin is given", "write its author, or where it is from, as `origin`")
 
 
 def _looked_at(asset: Asset) -> tuple[list[Finding], Rgba | None]:
@@ -99,7 +99,7 @@ def _looked_at(asset: Asset) -> tuple[list[Finding], Rgba | None]:
     present = picture[..., 3] >= round(255 * spec.numbers["least_alpha"])
     if present.any():
         findings += [
-            _misplaced(asset, f"{name} lies beside the cut-out") for name in stray_anchors(spec.anchors, present)
+            _misplaced(asset, f"{name} is outside the cut-out") for name in stray_anchors(spec.anchors, present)
         ]
     return findings, picture if present.any() else None
 

@@ -1,7 +1,7 @@
-"""Packs: folders of occluders of one's own, beside those that come with fdgen.
+"""Packs: folders of the user's own occluders, used besides those that are included with fdgen.
 
-A pack is built like `occlusion_assets`: `KIND/NAME.toml` with its picture or mesh beside it, and an `index.json` with
-the digest of each. The index vouches for what a dataset was made with; whoever edits a table writes it anew.
+A pack is built like `occlusion_assets`: `KIND/NAME.toml` next to its picture or mesh, and an `index.json` with the
+digest of each. The index proves what a dataset was made with; after editing a table, write it again.
 """
 
 from __future__ import annotations
@@ -53,14 +53,15 @@ def read_pack(pack: Path, *, indexed: bool = True) -> AssetLibrary:
     if indexed:
         if (why := nothing_in(pack)) is not None:
             raise AssetError(
-                f"{pack} is no pack: {why}", hint=f"`fdgen assets add PICTURE --pack {pack}` puts an occluder into it"
+                f"{pack} is not a pack: {why}",
+                hint=f"`fdgen assets add PICTURE --pack {pack}` puts an occluder into it",
             )
         if not is_regular(pack / INDEX):
             raise AssetError(
-                f"{pack} is no pack: it has no {INDEX}",
-                hint=f"`fdgen assets index {pack}` writes one, of what is there",
+                f"{pack} is not a pack: it has no {INDEX}",
+                hint=f"`fdgen assets index {pack}` writes one from its files",
             )
-        remedy = f"if the change is meant, run `fdgen assets index {pack}`; else take the unaltered pack"
+        remedy = f"if the change is intended, run `fdgen assets index {pack}`; else use the unaltered pack"
         library = AssetLibrary.load(pack, remedy=remedy)
     else:
         library = _by_id(pack, [read_asset(pack, path, within=pack) for path in tables(pack)])
@@ -73,12 +74,12 @@ def refuse_unfit(asset: Asset) -> None:
     """Raise `AssetError` where an asset of a pack can't be worn: another id or kind than there is, no anchors."""
     if asset.kind not in KINDS:
         raise AssetError(
-            f"the asset {asset.id} is of the kind {asset.kind!r}, which there is not",
+            f"the asset {asset.id} is of the kind {asset.kind!r}, which does not exist",
             hint=f"known are {', '.join(KINDS)}",
         )
     if not asset.id.startswith(f"{asset.kind}-"):
         raise AssetError(
-            f"the asset {asset.id} must have an id that begins with {asset.kind}-", hint="mend its TOML file"
+            f"the asset {asset.id} must have an id that begins with {asset.kind}-", hint="correct its TOML file"
         )
     if is_imported(asset):
         ImportedSpec.of(asset)

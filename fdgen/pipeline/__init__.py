@@ -1,1 +1,1 @@
-"""Triplets become a dataset: what is planned, who makes it, and what was found on the way."""
+"""From triplets to a dataset: the plan, the workers, the landmarks, and the tables."""

@@ -1,7 +1,7 @@
-"""Builds a dataset: rounds of shards until the count is made, then the tables beside them.
+"""Builds a dataset: rounds of shards until the count is made, then the tables next to them.
 
-Running the same build again resumes it: a shard whose receipt and tar account for every byte is kept, anything else is
-made anew. The result is the same bytes whatever was killed, and however many workers there were.
+Running the same build again resumes it: a shard whose receipt and tar account for every byte is kept, any other is
+made again. The result is the same bytes after any kill, and with any number of workers.
 """
 
 from __future__ import annotations
@@ -310,6 +310,6 @@ def _nothing_made(faces: FaceSource, rejects: Sequence[Reject]) -> DatasetError:
     reasons = Counter(reject.reason for reject in rejects)
     told = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()))
     return DatasetError(
-        f"no face of {faces.root} gave a sample ({told})",
-        hint="`fdgen landmarks` tells which faces are found; the limits of pose and coverage stand in the recipe",
+        f"no face in {faces.root} gave a sample ({told})",
+        hint="`fdgen landmarks` reports which faces are found; the limits of pose and coverage are in the recipe",
     )

@@ -1,4 +1,4 @@
-"""What a build would do, told before it does it: the dry run."""
+"""The dry run: reports what a build would do."""
 
 from __future__ import annotations
 

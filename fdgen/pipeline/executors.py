@@ -1,4 +1,4 @@
-"""Runs shards in this process, in worker processes that also look for landmarks, or on an executor that is handed in.
+"""Runs shards in this process, in worker processes that also detect landmarks, or on a given executor.
 
 Tasks come as they can be made: where the next one waits for landmarks, the iterator of tasks yields the future that it
 waits for in place of a task.

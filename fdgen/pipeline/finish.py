@@ -175,7 +175,7 @@ def _warnings(summary: _Summary, asked: int) -> list[str]:
     warnings = []
     made = sum(summary.splits.values())
     if made < asked:
-        warnings.append(f"{asked} samples were asked for and {made} made: rejects.csv tells why the faces gave no more")
+        warnings.append(f"{asked} samples were asked for and {made} made: rejects.csv lists why the faces gave no more")
     warnings += [f"the {split} split is empty" for split in SPLITS if not summary.splits[split]]
     return warnings
 

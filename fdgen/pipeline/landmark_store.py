@@ -83,7 +83,7 @@ class LandmarkStore:
         try:
             found = future.result()
         except WorkersLost as error:
-            raise lost(error, "landmarks were looked for") from error
+            raise lost(error, "landmarks were detected") from error
         finally:
             if self._pool is not None:
                 self._pool.tell()

@@ -1,4 +1,4 @@
-"""What a build will make, in which shards: a pure function of the recipe, the faces, the count and what was rejected.
+"""The samples and shards of a build: a pure function of the recipe, the faces, the count and the rejects.
 
 A candidate is a face and a variant. Faces stand in the order of a digest of seed and photograph; candidates are variant
 0 of every face in that order, then variant 1 of every face, and so on. The first round takes as many candidates as
@@ -142,11 +142,11 @@ def split_rule(splits: Splits, sources: Sequence[Source]) -> SplitRule:
         return SplitRule("official", splits, "splits follow the official partition of the photographs")
     if splits.mode == "source" or no_identity == len(sources):
         return SplitRule("source", splits, "splits are by photograph: one person may be in two splits")
-    note = "splits are by identity: nobody stands in two splits"
+    note = "splits are by identity: nobody is in two splits"
     if no_identity:
         note = (
             f"splits are by identity, but {no_identity} of {len(sources)} photographs have none and are split by "
-            "photograph: the person in them may stand in two splits"
+            "photograph: the person in them may be in two splits"
         )
     return SplitRule("identity", splits, note)
 

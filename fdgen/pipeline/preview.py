@@ -1,4 +1,4 @@
-"""A few triplets for the eye, without a dataset: what a build would make first, or what one occluder looks like."""
+"""A few triplets to look at, without a dataset: the first samples of a build, or one occluder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a former run of the same build left: which of its shards can be kept."""
+"""Finds the shards of an earlier run of the same build that can be kept."""
 
 from __future__ import annotations
 

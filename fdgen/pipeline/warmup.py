@@ -1,6 +1,6 @@
 """The first run compiles the renderer, which takes as long as hundreds of samples: do it once, before workers start.
 
-Each worker would else compile it for itself, and a bar would stand still for no reason that anybody can see.
+Each worker would else compile it for itself, and the progress bar would stop for no visible reason.
 """
 
 from __future__ import annotations

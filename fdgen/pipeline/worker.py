@@ -1,4 +1,4 @@
-"""One shard in one call, in whatever process: `make_shard` is all that an executor is given.
+"""One shard in one call, in any process: an executor is given only `make_shard`.
 
 A task carries no pixels: photographs and landmarks become faces in the worker, which keeps the few that it used last.
 """
@@ -157,7 +157,7 @@ def went_missing(detail: str) -> DatasetError:
     """Return the error of a photograph that was listed and is no longer there, or no longer the same."""
     return DatasetError(
         f"a photograph went missing during the build: {detail}",
-        hint="mend that and run the same command again: finished shards are kept",
+        hint="correct that and run the same command again: finished shards are kept",
     )
 
 

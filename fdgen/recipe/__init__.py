@@ -1,1 +1,1 @@
-"""What a dataset is asked to be: settings of a recipe, their files, strata, combinations of occluders, quotas."""
+"""The settings of a dataset: recipes, their files, strata, combinations of occluders, quotas."""

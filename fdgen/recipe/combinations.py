@@ -1,4 +1,4 @@
-"""What is worn together: how many occluders a face gets, which kinds go together, and which lies over which."""
+"""Combinations of occluders: how many a face gets, which kinds go together, and the order of their layers."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def combinations(shares: Mapping[str, float], several: Several) -> dict[Combinat
         ]
         weights = [math.prod(shares[kind] for kind in group) for group in groups]
         if not groups:
-            raise ValueError(f"several.{name} is {share:g}, and no {name} of the kinds drawn go together")
+            raise ValueError(f"several.{name} is {share:g}, and no {name} of the kinds drawn can be combined")
         total = math.fsum(weights)
         found |= {group: share * weight / total for group, weight in zip(groups, weights, strict=True)}
     return {outfit: share for outfit, share in found.items() if share > 0}

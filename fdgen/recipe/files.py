@@ -1,4 +1,4 @@
-"""The files that recipes stand in: finding and reading them, laying one over another, overrides.
+"""Files of recipes: finding, reading and merging them, and overrides.
 
 Knows TOML and the keys of `default.toml`, but no law on any value; those are in `fdgen.recipe.schema`.
 """
@@ -76,7 +76,7 @@ def _find(path_or_name: str | Path) -> Path:
     raise RecipeError(
         f"there is no recipe {text!r}{did_you_mean(text, recipe_names())}; "
         f"the built-in ones are {', '.join(recipe_names())}",
-        hint="`fdgen recipe list` describes them; a recipe of your own is named by its path",
+        hint="`fdgen recipe list` describes them; name your own recipe by its path",
     )
 
 
@@ -89,7 +89,7 @@ def _parse(path: Path) -> dict[str, Any]:
         raise RecipeError(f"the recipe {path} cannot be read: {in_words(error)}") from error
     except ValueError as error:  # not UTF-8, or not TOML
         raise RecipeError(
-            f"the recipe {path} is not valid TOML: {error}", hint="mend that place in the file"
+            f"the recipe {path} is not valid TOML: {error}", hint="correct that place in the file"
         ) from error
 
 

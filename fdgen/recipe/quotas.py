@@ -1,4 +1,4 @@
-"""What a recipe asked of its samples, beside what they are: kinds, pose, coverage, regions."""
+"""What a recipe asked of its samples, next to what they are: kinds, pose, coverage, regions."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ def not_asked(recipe: Recipe, record: SampleRecord) -> str | None:
         ("coverage", record.coverage, strata.coverage_bins(record.kinds)),
     ):
         if bins and not any(value in one for one in bins if one.share > 0):
-            return f"its {what} is {value:g}, and the recipe asks for none of that"
+            return f"its {what} is {value:g}, and the recipe asks for no such sample"
     for region, share in strata.region_shares(record.kinds).items():
         covered = getattr(record, f"coverage_{region}") >= strata.covered
         if share == float(not covered):
-            return f"the {region} {'is' if covered else 'is not'} covered, and the recipe asks for none of that"
+            return f"the {region} {'is' if covered else 'is not'} covered, and the recipe asks for no such sample"
     return None
 
 

@@ -1,7 +1,7 @@
-"""A recipe: everything that a dataset is asked to be, apart from the faces and how many.
+"""A recipe: all settings of a dataset, apart from the faces and the number of samples.
 
-Recipes are TOML files; `default.toml` explains every value and is the only place where defaults stand. Any other file
-is laid over it, and overrides (`coverage.max=0.4`) over both. `_px` is pixels, `_deg` degrees.
+Recipes are TOML files; `default.toml` explains every value and is the only place of the defaults. Any other file
+replaces some of its values, and overrides (`coverage.max=0.4`) replace values of both. `_px` is pixels, `_deg` degrees.
 """
 
 from __future__ import annotations

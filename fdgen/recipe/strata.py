@@ -1,4 +1,4 @@
-"""The distributions that a recipe may ask for beside the kinds: pose, coverage, regions covered.
+"""The distributions that a recipe may ask for besides the kinds: pose, coverage, regions covered.
 
 A table names bins or regions, with shares, as `{"0.03-0.10": 0.4, "0.10-0.60": 0.6}` or `{"eyes": 0.5}`; within it,
 tables of the same form under a kind (`hand`), or kinds worn together (`mask+hand`), say it of those samples alone.
@@ -187,7 +187,7 @@ class Strata(Section):
             return {}, 1.0
         if not self.offered:
             raise RecipeError(
-                "strata.pose asks for poses, and strata.offered does not tell which ones the faces have",
+                "strata.pose asks for poses, and strata.offered does not list the poses of the faces",
                 hint="`fdgen recipe offered FILE --faces FOLDER` measures them and prints the lines to add",
             )
         asked = {outfit: self.pose_bins(outfit) for outfit in outfits}

@@ -1,4 +1,4 @@
-"""Compiled kernels for surfaces with holes: a texture says where the surface is, and how much it covers."""
+"""Compiled kernels for surfaces with cut-outs: a texture holds where the surface is, and how much it covers."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def read_glb(data: bytes, name: str) -> GlbMesh:
     except _DAMAGE as error:
         why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise AssetError(
-            f"{name} is no GLB mesh that can be read: {why}", hint="export it again as binary glTF 2.0, all in one file"
+            f"{name} is not a readable GLB mesh: {why}", hint="export it again as binary glTF 2.0, all in one file"
         ) from error
 
 
@@ -91,7 +91,7 @@ class _Reader:
         if needed:
             raise ValueError(f"it needs the extension {needed[0]}")
         if any("uri" in buffer for buffer in document.get("buffers", [])):
-            raise ValueError("its data lies in another file")
+            raise ValueError("its data is in another file")
         self.parts: list[tuple[F64, F64, I32, F32, F32]] = []
         self.texture: int | None = None
         self.visits = self.triangles = 0
@@ -109,7 +109,7 @@ class _Reader:
             raise ValueError(f"it has {len(faces):,} triangles, the limit is {MAX_TRIANGLES:,}")
         vertices, normals, _, albedo, uv = (np.concatenate(column) for column in zip(*self.parts, strict=True))
         if not np.isfinite(vertices).all() or not np.ptp(vertices, axis=0).max() > 0:
-            raise ValueError("its positions mean nothing")
+            raise ValueError("its positions are not finite numbers")
         return GlbMesh(vertices, normals, faces, albedo, uv, self._picture())
 
     def _walk(self, nodes: list[Any], index: int, above: F64, depth: int) -> None:

@@ -1,4 +1,4 @@
-"""A photograph made ready for occluders: pose, personal mesh, depth of the head, light and optics."""
+"""A photograph prepared for occluders: pose, personal mesh, depth of the head, light and optics."""
 
 from __future__ import annotations
 

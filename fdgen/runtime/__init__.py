@@ -1,1 +1,1 @@
-"""How code runs: processes, and what they owe each other. Imports nothing of ours but errors."""
+"""How code runs: processes, random numbers, caches. Imports only errors of this project."""

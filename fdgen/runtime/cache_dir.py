@@ -1,4 +1,4 @@
-"""Where fdgen keeps what it can make again: landmarks, analyses, compiled code."""
+"""The cache folder of fdgen: landmarks, analyses, compiled code."""
 
 from __future__ import annotations
 

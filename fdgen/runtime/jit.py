@@ -1,4 +1,4 @@
-"""Numba's compiler, with what it compiles kept beside fdgen's other caches, by what it was compiled from.
+"""Numba's compiler, with its compiled code kept next to fdgen's other caches, by the digest of its source.
 
 Left to itself numba keeps that in the folders of the package, by path. Pip does not know those files, so that they
 outlive the package, and hide an editable installation of it that comes after; and another installation of the same

@@ -1,4 +1,4 @@
-"""Scripts that start workers while they are imported: told in a sentence, where Python shows a process that died.
+"""Scripts that start workers while they are imported: reported in a sentence, where Python shows a dead process.
 
 A worker that is started anew imports the script of its parent first. A script without `if __name__ == "__main__":`
 calls there once more what starts workers. Whatever does so begins with `leave_importing_worker`, which ends that worker
@@ -45,7 +45,7 @@ class MainGuard:
             return None
         return FdError(
             "the script starts its workers while they import it",
-            hint='put what it calls under `if __name__ == "__main__":`, or ask for no workers',
+            hint='put its calls under `if __name__ == "__main__":`, or use no workers',
         )
 
 

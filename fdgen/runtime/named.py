@@ -1,4 +1,4 @@
-"""What a row of a table names: tables of the standard library alone name their code by path."""
+"""Loads the code that a row of a table names by path, so that tables need the standard library only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What processes that make pixels have in common: one thread in BLAS; and workers, how they heed their parent."""
+"""Common rules of processes that make pixels: one thread in BLAS; workers end with their parent."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def last_words(logs: Path) -> str:
         for line in log.read_text(errors="replace").splitlines():
             if line.startswith(("Fatal", "F0000", "MemoryError", "terminate called")):
                 return f": {line}"
-    return ", perhaps for want of memory"
+    return ", perhaps from lack of memory"
 
 
 def _die_with_parent() -> None:

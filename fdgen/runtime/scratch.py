@@ -1,4 +1,4 @@
-"""Temporary folders of processes that start others; what killed ones left there and in shared memory is removed.
+"""Temporary folders of processes that start others; leftovers of killed processes, also in shared memory, are removed.
 
     TMPDIR/fd-stackgan-workers-0123456789abcdef/     locked by the process that made it, for as long as it lives
     /dev/shm/sem.fd-0123456789abcdef-...             semaphores made within `owning_leftovers`

@@ -1,4 +1,4 @@
-"""What was probably meant by a misspelt name."""
+"""Suggestions for misspelt names."""
 
 from __future__ import annotations
 

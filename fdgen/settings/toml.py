@@ -1,4 +1,4 @@
-"""Settings as TOML tables: overrides of single keys, tables laid over others, and writing."""
+"""Settings as TOML tables: overrides of single keys, merging of tables, and writing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What settings are made of: numbers and names with their laws, and tables that know no other key.
+"""The types of settings: numbers and names with their laws, and tables that allow no other key.
 
-A law is told as pydantic's validators want it: a `ValueError` whose text follows the key, "must be in [0, 1], got 3".
+A law is reported as pydantic's validators need: a `ValueError` whose text follows the key, "must be in [0, 1], got 3".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Realism gates: what a face or a pair must satisfy, and the short reason where it does not."""
+"""Acceptance by realism measures: what a face or a pair must satisfy, and the short reason if it does not."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What occluders offer: which shares of a picture and of its eyes, nose and mouth they cover as they are worn.
+"""Trials of coverage: the shares of a picture and of its eyes, nose and mouth that placed occluders cover.
 
-It is measured on a few made-up heads: it depends on the recipe and the occluders alone, never on the photographs.
+They use a few synthetic heads, and depend on the recipe and the occluders alone, never on the photographs.
 Trials are kept in the cache, a kind at a time, by all that they depend on.
 """
 

@@ -1,4 +1,4 @@
-"""Which poses a set of faces offers: what `strata.offered` of a recipe tells."""
+"""The poses of a set of faces, for `strata.offered` of a recipe."""
 
 from __future__ import annotations
 

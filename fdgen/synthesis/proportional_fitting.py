@@ -1,4 +1,4 @@
-"""Iterative proportional fitting: shares of cells whose sums are as asked, as near as can be to those given."""
+"""Iterative proportional fitting: shares of cells with the sums asked for, as near as possible to the given shares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured of every pair, so that those that would look pasted can be told: halo, noise, light, scale.
+"""Realism measures of every pair, to recognise pairs that look pasted: halo, noise, light, scale.
 
 The figures stand in the record's `gates` under the names of `GATES`; one that cannot be measured on a pair is left out.
 """

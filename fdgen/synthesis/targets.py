@@ -1,4 +1,4 @@
-"""What each sample is to be, drawn from its own random numbers before its occluders are: outfit, pose, stratum.
+"""The target of each sample, drawn from its own random numbers before its occluders: combination, pose, stratum.
 
 A stratum is a bin of coverage together with the regions covered. What is asked of coverage and of each region is met
 jointly: of all ways to do so, the one nearest to what the occluders offer by themselves.
@@ -138,7 +138,7 @@ class Targets:
             return cls(outfits, poses, taken, {}, recipe.attempts)
         if offers is None:
             raise RecipeError(
-                "the recipe asks for strata of coverage or regions, and nobody measured what the occluders offer",
+                "the recipe asks for strata of coverage or regions, and the coverage of the occluders was not measured",
                 hint="pass the targets that `fdgen.synthesis.coverage_trials.find_targets(recipe, library)` returns",
             )
         return cls(outfits, poses, taken, _plan(outfits, offers, strata), strata.attempts)
@@ -176,7 +176,7 @@ def _plan(
                 raise RecipeError(
                     f"{constraint.what} asks for {name} in {asked:.1%} of all samples, and together with all else that "
                     f"is asked the occluders allow {got:.1%}",
-                    hint="ask for less of it, or give the kinds that can do it more weight",
+                    hint="ask for less of it, or raise the weights of the kinds that can do it",
                 )
     planned: dict[Combination, list[Stratum]] = {}
     for (outfit, one), share in zip(cells, found, strict=True):

@@ -1,1 +1,1 @@
-"""Whether a dataset is what it says: bytes, pixels, tables, replay."""
+"""Verification of a dataset: bytes, pixels, tables, replay."""

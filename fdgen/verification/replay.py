@@ -84,7 +84,7 @@ class Replayer:
         except FdError as error:
             raise DatasetError(f"it cannot be rendered again: {error.message}", hint=error.hint) from error
         except (KeyError, TypeError, ValueError, IndexError) as error:  # what a placement that was tampered with gives
-            why = f"its placement is none that we write ({type(error).__name__}: {error})"
+            why = f"its placement is not valid ({type(error).__name__}: {error})"
             raise DatasetError(f"it cannot be rendered again: {why}") from error
 
 

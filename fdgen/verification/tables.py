@@ -1,4 +1,4 @@
-"""Checks the tables beside the shards against the receipts they were made of."""
+"""Checks the tables next to the shards against the receipts from which they were made."""
 
 from __future__ import annotations
 

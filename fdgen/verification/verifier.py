@@ -1,7 +1,7 @@
 """Checks a dataset against its laws: every byte, every pixel, every count.
 
-A file whose sum is wrong is reported and not looked into: what stands in it means nothing, and reading damaged files is
-how programs crash.
+A file with a wrong checksum is reported and not read: its content means nothing, and reading damaged files is how
+programs crash.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ class _Check:
             yield done
 
     def splits(self, receipts: Sequence[ShardReceipt]) -> None:
-        """Check that nobody stands in two splits, nor a photograph, and that no sample stands twice."""
+        """Check that nobody is in two splits, nor a photograph, and that no sample stands twice."""
         people: dict[tuple[str, str], str] = {}
         keys: Counter[str] = Counter()
         for receipt in receipts:
@@ -220,10 +220,10 @@ class _Check:
                 record, file = entry.record, f"shards/{receipt.name}.tar"
                 keys[record.key] += 1
                 if keys[record.key] == 2:
-                    self.complain(file, "count", "the key stands in two shards", record.key)
+                    self.complain(file, "count", "the key is in two shards", record.key)
                 for what, who in (("identity", record.identity), ("photograph", record.source_sha256)):
                     if who is not None and (first := people.setdefault((what, who), record.split)) != record.split:
-                        message = f"its {what} stands in {first} and in {record.split}"
+                        message = f"its {what} is in {first} and in {record.split}"
                         self.complain(file, "splits", message, record.key)
         self.problems += hold_out_problems(receipts)
 
@@ -239,11 +239,11 @@ class _Check:
         for shard in sorted(told.keys() | rows.keys(), key=_shard_order):
             if shard not in rows:
                 if not (self.root / "shards" / f"{shard}.json").exists():
-                    self.complain(f"shards/{shard}.json", "missing", "dataset.json knows this shard, but it is gone")
+                    self.complain(f"shards/{shard}.json", "missing", "dataset.json lists this shard, but it is missing")
             elif shard not in told:
-                self.complain(f"shards/{shard}.json", "extra", "dataset.json does not know this shard")
+                self.complain(f"shards/{shard}.json", "extra", "dataset.json does not list this shard")
             elif rows[shard] != told[shard]:
-                self.complain(f"shards/{shard}.json", "count", "the shard is not the one that dataset.json knows")
+                self.complain(f"shards/{shard}.json", "count", "the shard is not the one that dataset.json lists")
         if told.keys() != rows.keys():
             return  # the counts and the id cannot fit then
         if dataset["content_id"] != merkle_root([leaf for receipt in receipts for leaf in shard_leaves(receipt)]):

@@ -1,4 +1,4 @@
-"""What changed from one version of a dataset to the next, and for each sample why.
+"""The differences of two versions of a dataset, and the reason for each changed sample.
 
 Samples are matched by key, which is of the photograph's content and the variant; those left over by the photograph's
 path and the variant, so that a photograph that was replaced is one change and not a loss and a gain.

@@ -1,4 +1,4 @@
-"""What is not as it was when a version was built: told before it is built again."""
+"""What differs from the time when a version was built: reported before it is rebuilt."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _source_findings(lock: Lock, sources: Sequence[Source]) -> list[Drift]:
         ("missing", found.removed),
         ("of other bytes", found.changed),
         ("called otherwise", [f"{old} -> {new}" for old, new in found.renamed]),
-        ("the same, but other is known of them: are the same lists of CelebA there?", found.known),
+        ("the same, but other is known of them: check that the lists of CelebA are the same", found.known),
         ("new", found.added),
     )
     findings = []
@@ -102,7 +102,7 @@ def _landmark_findings(lock: Lock, detector: str, given: bool) -> list[Drift]:
     models, here = lock.facts.get("landmark_models"), detector_models()
     if not given and models is not None and models != here:
         names = sorted(name for name in models.keys() | here.keys() if models.get(name) != here.get(name))
-        return [Drift("landmarks", f"the detector's network {names[0]} is not the one of the version", False)]
+        return [Drift("landmarks", f"the detector's network {names[0]} is not the version's", False)]
     return []
 
 

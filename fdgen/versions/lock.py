@@ -1,4 +1,4 @@
-"""The lock of a dataset version: all that it takes to build it again, and to tell whether that gave the same.
+"""The lock of a dataset version: all that is needed to rebuild it, and to check that the result is the same.
 
     card/
       recipe.toml       the whole recipe
@@ -7,7 +7,7 @@
       sources.parquet   a row a photograph that there was to choose from
       SHA256SUMS        of every other file
 
-It vouches for itself: `spec_id` and `content_id` are computed from what stands in these files, so that no part can be
+It proves itself: `spec_id` and `content_id` are computed from the content of these files, so that no part can be
 changed without the others. It holds no picture, no landmark, no absolute path, no host and no time.
 """
 
@@ -94,7 +94,7 @@ def write_lock(root: str | Path, out: str | Path, *, replace: bool = False) -> L
     manifest = read_manifest(root / "manifest.parquet")
     if content_of(dataset["shards"], manifest) != dataset["content_id"]:
         raise DatasetError(
-            f"the manifest of {root} is not that of its content_id", hint=f"run `fdgen verify {root}`, then mend it"
+            f"the manifest of {root} is not that of its content_id", hint=f"run `fdgen verify {root}`, then repair it"
         )
     if not replace:
         _refuse_other(out, dataset)
@@ -126,7 +126,7 @@ def read_lock(folder: str | Path) -> Lock:
     folder = Path(folder)
     if not (folder / LOCK).is_file():
         raise _no_lock(folder)
-    hint = "take the card again from where it was published"
+    hint = "download the card again"
     problems: list[Problem] = []
     listed = listed_sums(folder, problems)
     for name in (RECIPE, *TABLES, LOCK):
@@ -141,9 +141,9 @@ def read_lock(folder: str | Path) -> Lock:
         asked = spec_id({**facts, "recipe": recipe})
         digests = {name: file_sha256(folder / name) for name in (RECIPE, *TABLES)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(f"{folder / LOCK} is no lock of ours: {why(error)}", hint=hint) from error
+        raise DatasetError(f"{folder / LOCK} is not a lock of fdgen: {why(error)}", hint=hint) from error
     if facts["files"] != digests:
-        raise DatasetError(f"{folder / LOCK} is the lock of other tables than those beside it", hint=hint)
+        raise DatasetError(f"{folder / LOCK} is not the lock of the tables next to it", hint=hint)
     if (wrong := fits(AskedRecipe, recipe)) is not None:
         raise DatasetError(f"{folder / RECIPE} is not in the form that fdgen writes: {wrong}", hint=hint)
     if facts["spec_id"] != asked:
@@ -200,7 +200,7 @@ def _refuse_damaged(root: Path, shards: Sequence[Mapping[str, Any]]) -> None:
     if problems or damaged:
         raise DatasetError(
             f"{root / (SUMS if problems else damaged[0])} is damaged, so no lock can vouch for it",
-            hint=f"run `fdgen verify {root}`, then the same `fdgen build` again, which mends it",
+            hint=f"run `fdgen verify {root}`, then the same `fdgen build` again, which repairs it",
         )
 
 
@@ -224,7 +224,7 @@ def _refuse_other(out: Path, dataset: Mapping[str, Any]) -> None:
 def _no_lock(folder: Path) -> DatasetError:
     if is_card(folder):
         return DatasetError(
-            f"the card {folder} has no lock yet: nobody has built it",
+            f"the card {folder} has no lock yet: it has not been built",
             hint=f"build it with `fdgen build --recipe {folder / RECIPE}`, and write its card",
         )
     hint = "name a folder that `fdgen card DATASET --out FOLDER` wrote"

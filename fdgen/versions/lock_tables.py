@@ -86,7 +86,7 @@ def content_of(shards: Sequence[Mapping[str, Any]], samples: pa.Table) -> str:
     for row in shards:
         leaves += [digest_json([row["name"], row["sha256"]]), *leaves_of.pop(row["name"], ())]
     if leaves_of:
-        raise DatasetError(f"a sample stands in the shard {sorted(leaves_of)[0]}, which there is not")
+        raise DatasetError(f"a sample is in the shard {sorted(leaves_of)[0]}, which does not exist")
     return merkle_root(leaves)
 
 

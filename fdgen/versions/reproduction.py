@@ -1,4 +1,4 @@
-"""Builds a version again from its card, and tells whether that gave the same; if not, what differs first.
+"""Rebuilds a version from its card, and reports whether the result is the same; if not, what differs first.
 
 What was asked is compared before anything is built: photographs, occluders, detector. Where one of them differs, the
 ids cannot be equal, and the build is only made where that is wanted.

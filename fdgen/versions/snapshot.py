@@ -1,4 +1,4 @@
-"""A dataset or the card of one, opened to be compared: what both know, however either keeps it."""
+"""A dataset or the card of one, opened for comparison: the facts that both have."""
 
 from __future__ import annotations
 

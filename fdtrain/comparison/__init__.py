@@ -1,4 +1,4 @@
-"""The paper's tables on one's own data: many rows, one budget, the same test pictures.
+"""The paper's tables on your own data: many rows, one budget, the same test pictures.
 
 plan.py     what is asked: methods, seeds, a budget; the config that each method trains with
 work.py     one row and seed: train, measure, write the result; in a process of its own

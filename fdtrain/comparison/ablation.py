@@ -1,4 +1,4 @@
-"""What is changed in a preset to see what it is worth: the paper's tables 2 and 3, and axes that the paper fixes.
+"""Changes of a preset, to measure their effect: the paper's tables 2 and 3, and axes that the paper fixes.
 
 An ablation is rows of a comparison that train one preset, each with some settings changed.
 """

@@ -1,4 +1,4 @@
-"""What an ablation found: its tables, and whether each ordering that the paper reports holds here."""
+"""The results of an ablation: its tables, and whether each ordering that the paper reports holds here."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from fdtrain.comparison.tables import Tables, finite
 from fdtrain.comparison.task import IMAGES_FILE
 from fdtrain.metrics.registry import columns_by_stratum, columns_compared
 
-Verdict = Literal["holds", "reversed", "not told apart at 95 %", "not computed"]
+Verdict = Literal["holds", "reversed", "not distinguished at 95 %", "not computed"]
 
 VERDICTS: dict[Verdict, str] = {
     "holds": "hold here",
     "reversed": "are reversed",
-    "not told apart at 95 %": "are not told apart at 95 %",
+    "not distinguished at 95 %": "are not distinguished at 95 %",
     "not computed": "are not computed",
 }
 
@@ -159,9 +159,7 @@ class Findings(Tables):
             told = [one for one in self.orderings if one.verdict == verdict]
             listed = ", ".join(f"{one.measure.upper()} of {one.ours} and {one.theirs}" for one in told)
             found.append(f"of the paper's {n} orderings, {len(told)} {words}{': ' if told else ''}{listed}")
-        found.append(
-            "orderings are of whole pictures with their hole replaced; the paper does not say what it measured"
-        )
+        found.append("orderings are of the composited output; the paper does not say what it measured")
         return found
 
     def json(self) -> dict[str, Any]:
@@ -206,7 +204,7 @@ def verdict_of(paper: float, here: Difference | None) -> Verdict:
     if here is None or not math.isfinite(here.low):
         return "not computed"
     if here.low <= 0 <= here.high:
-        return "not told apart at 95 %"
+        return "not distinguished at 95 %"
     return "holds" if (here.value > 0) == (paper > 0) else "reversed"
 
 

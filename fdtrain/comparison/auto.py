@@ -1,4 +1,4 @@
-"""What `auto` comes to in a comparison: one precision and one perceptual network, decided once, for all rows alike.
+"""The choice of `auto` in a comparison: one precision and one perceptual network, decided once for all rows.
 
 Were each row to decide by itself, two rows of a table, or two seeds of a row, might differ in more than they say. The
 precision is that in which this machine convolves faster: the rows are different networks.

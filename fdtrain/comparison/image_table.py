@@ -12,7 +12,7 @@ from fdgen.io.regular_file import read_regular
 from fdtrain.errors import RunError
 
 NEEDED = ("key", "kind", "coverage", "psnr_hole", "mse_hole")
-"""Columns without which a table of pictures is none."""
+"""Columns that a table of pictures needs."""
 
 
 def read_images(path: Path, needed: tuple[str, ...] = NEEDED) -> pd.DataFrame:

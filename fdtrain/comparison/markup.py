@@ -1,4 +1,4 @@
-"""Tables laid out: cells, and a grid of them as text, Markdown and LaTeX."""
+"""The layout of tables: cells, and a grid of them as text, Markdown and LaTeX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison is asked to do: which methods, how often, and for how much training each."""
+"""The plan of a comparison: which methods, how many trainings, and the budget of each."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def preset_of(method: str, size_px: int) -> str:
     if method in MASK_PRESETS:
         raise FdError(
             f"{method} is no method to compare: it finds occluders and restores nothing",
-            hint="`fdtrain eval` measures mask networks",
+            hint="`fdtrain eval` measures segmentation networks",
         )
     if method in LEARNED and f"{method}-{size_px}" in PRESETS:
         return f"{method}-{size_px}"

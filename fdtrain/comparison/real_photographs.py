@@ -1,4 +1,4 @@
-"""The methods of a comparison on photographs, of which no clean picture exists (sections 5.1 and 5.2, figure 5)."""
+"""The methods of a comparison on photographs without a clean picture (sections 5.1 and 5.2, figure 5)."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def read_photographs(folder: Path, *, threshold: int | None = None) -> tuple[lis
         listed = "".join(f"; {name}: {reason}" for name, reason in list(skipped.items())[:3])
         raise FdError(
             f"{folder} holds no photograph with a mask{listed}",
-            hint="put NAME.mask.png beside NAME.jpg: white where the occluder is, of the same size",
+            hint="put NAME.mask.png next to NAME.jpg: white where the occluder is, of the same size",
         )
     return photographs, skipped
 

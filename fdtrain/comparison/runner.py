@@ -1,4 +1,4 @@
-"""All rows of a comparison, one after the other, each in a process of its own: what fails there loses no other row."""
+"""All rows of a comparison in turn, each in its own process: a failure there loses no other row."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def _awaited(
     if error is None:
         return None
     if isinstance(error, BrokenProcessPool):
-        return "its process was killed, perhaps for want of memory"
+        return "its process was killed, perhaps from lack of memory"
     if isinstance(error, FdError):
         return f"{error.message} ({error.hint})" if error.hint else error.message
     if not isinstance(error, Exception):

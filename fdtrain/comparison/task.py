@@ -1,4 +1,4 @@
-"""One row of a comparison and one seed: trained if need be, measured on the test split, its result written last.
+"""One row of a comparison and one seed: trained if necessary, measured on the test split, its result written last.
 
 rows/NAME/seed-0/run/          the training run, as `fdtrain fit` has it
 cpu.jsonl      CPU seconds of training, a line a stretch; lines after a kill add to it
@@ -220,7 +220,7 @@ def cpu_spent_s(path: Path) -> float:
     hint = "delete the odd line"
     spent = [line.get("cpu_s") for line in read_lines(path, error=RunError, hint=hint)] if path.exists() else []
     if not all(isinstance(one, int | float) for one in spent):
-        raise RunError(f"{path} is damaged: a line tells no CPU seconds", hint=hint)
+        raise RunError(f"{path} is damaged: a line has no CPU seconds", hint=hint)
     return round(sum(float(one or 0) for one in spent), 3)
 
 

@@ -1,4 +1,4 @@
-"""Presets of the baselines: each as its paper has it at 256 px, and a 64 px form whose training a CPU can pay for.
+"""Presets of the baselines: each as in its paper at 256 px, and a 64 px form that a CPU can train.
 
 What a paper does not say is what pix2pix or the stack does. The 64 px forms are half as wide, and their phases have the
 shares of the paper's training. What differs by method is in `fdtrain.methods`.

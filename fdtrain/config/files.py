@@ -1,6 +1,6 @@
-"""Files and overrides of settings: reading them, laying one over another, and what is wrong in words.
+"""Files and overrides of settings: reading and merging them, and reporting what is wrong.
 
-Knows TOML and which keys there are, but no law on any value; those stand with the models in `fdtrain.config.schema`.
+Knows TOML and which keys there are, but no law on any value; those are with the models in `fdtrain.config.schema`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _parse(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"the config {path} cannot be read: {in_words(error)}", hint="name a TOML file") from error
     except ValueError as error:  # not UTF-8, or not TOML
-        raise ConfigError(f"the config {path} is not valid TOML: {error}", hint="mend that place in it") from error
+        raise ConfigError(f"the config {path} is not valid TOML: {error}", hint="correct that place in it") from error
     values.pop("preset", None)  # as `to_toml` writes it; the preset is chosen before the file is read
     return values
 

@@ -1,4 +1,4 @@
-"""The settings of the network that finds occluders, and its presets."""
+"""The settings of the segmentation network, which detects occluders, and its presets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each preset costs, counted beforehand: laying all networks out takes torch and many seconds.
+"""The cost of each preset, counted beforehand: building all networks needs torch and many seconds.
 
 A test counts them again. `python -m tests.golden.preset_costs` writes the file anew, after a preset or network changed.
 """

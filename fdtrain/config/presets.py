@@ -1,4 +1,4 @@
-"""Presets: one name for all settings of a run. `faithful` is the paper; what is not said here is as it says there."""
+"""Presets: one name for all settings of a run. `faithful` is the paper; other presets name only their differences."""
 
 from __future__ import annotations
 

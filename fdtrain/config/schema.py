@@ -1,4 +1,4 @@
-"""The settings of a training run: frozen models whose defaults are the FD-StackGAN paper to the letter.
+"""The settings of a training run: frozen models whose defaults are exactly those of the FD-StackGAN paper.
 
 Every point that the paper leaves open is a key here, and its comment says what the choices are. Presets
 (`fdtrain.config.presets`) change some of them, then a TOML file, then overrides (`loss.hole_weight=6`): the later wins.
@@ -292,7 +292,9 @@ class FitConfig(Section):
     def _nothing_is_set_in_vain(self) -> FitConfig:
         if self.is_stack:
             return self
-        method, table = (self.baseline.method, "baseline") if self.baseline is not None else ("a mask network", "mask")
+        method, table = (
+            (self.baseline.method, "baseline") if self.baseline is not None else ("a segmentation network", "mask")
+        )
         plain = LossConfig()
         kept = ("perceptual", "perceptual_layers", "perceptual_weights")
         loss = self.loss.model_copy(update={name: getattr(plain, name) for name in kept})
@@ -313,7 +315,7 @@ class FitConfig(Section):
     def _the_data_is_varied_as_it_can_be(self) -> FitConfig:
         what, fitting = "generators", ["none", "flip", "mild"]
         if self.mask is not None:
-            what, fitting = "a mask network", ["none", "photograph"]
+            what, fitting = "a segmentation network", ["none", "photograph"]
             if self.data.mix > 0:
                 raise ValueError(f"must have a data.mix of 0 for {what}, got {self.data.mix:g}")
         if self.data.augment not in fitting:

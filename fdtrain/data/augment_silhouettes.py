@@ -1,4 +1,4 @@
-"""Augmentation of silhouettes: what photographs differ in, so that a network trained on composites knows others' too.
+"""Augmentation of silhouettes by differences between photographs, so that a network generalises beyond composites.
 
     turn, scale, move, mirror --> JPEG --> blur or sharpen --> gamma, saturation, white balance, contrast --> noise
 

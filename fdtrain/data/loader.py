@@ -1,4 +1,4 @@
-"""Batches of triplets from worker processes, whose errors arrive as sentences: ours, and the platform's.
+"""Batches of triplets from worker processes, whose errors arrive as sentences.
 
 A batch made by a worker lies in shared memory, in /dev/shm, until it has been learnt from; containers have little.
 """

@@ -1,4 +1,4 @@
-"""The samples that a config trains on: triplets for what restores, silhouettes for what finds."""
+"""The samples that a config trains on: triplets for generators, silhouettes for segmentation networks."""
 
 from __future__ import annotations
 

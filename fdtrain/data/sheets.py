@@ -1,4 +1,4 @@
-"""Sheets of pictures for the eye: rows of cells with captions, and the worst and best results of an evaluation."""
+"""Sheets of pictures to look at: rows of cells with captions, and the worst and best results of an evaluation."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A page in the browser on which anyone can try a model: photograph, mask, result. Needs gradio (the extra `demo`)."""
+"""A web page on which anyone can try a model: photograph, mask, result. Needs gradio (the extra `demo`)."""

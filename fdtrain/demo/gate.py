@@ -1,4 +1,4 @@
-"""What stands between the network and the page: who may ask, for what, from where, and how much may be sent.
+"""The gate between the network and the page: who may ask, for what, from where, and how much may be sent.
 
     host asked for? --> a route of the page? --> from the page itself? --> within the quota? --> gradio
 
@@ -152,7 +152,7 @@ class Gate:
         try:
             waiting = [json.loads(body)]
         except (ValueError, RecursionError) as error:
-            raise RefusedError(400, "This request is none of the page's.") from error
+            raise RefusedError(400, "This request is not one of the page's.") from error
         while waiting:
             value = waiting.pop()
             if isinstance(value, dict):

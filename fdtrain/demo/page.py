@@ -1,4 +1,4 @@
-"""The page: a photograph in, its mask to be corrected with a brush, before and after with a slider."""
+"""The page: open a photograph, correct its mask with a brush, compare before and after with a slider."""
 
 from __future__ import annotations
 

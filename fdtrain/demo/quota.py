@@ -1,4 +1,4 @@
-"""How much visitors of the page may send, leave lying, and ask for at once: each of them, and all together.
+"""Quotas of visitors of the page: data sent, data kept and requests at once, for each visitor and for all.
 
 A visitor is an address (of IPv6 the network of 64 bits, of which a visitor has all). What was sent counts as long as it
 may lie there, `KEPT_S`; so does what the page makes of it.

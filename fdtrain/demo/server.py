@@ -1,4 +1,4 @@
-"""Serving the page: on loopback unless told otherwise, without anything from the internet, and nothing left behind."""
+"""Serves the page: on loopback by default, without anything from the internet, and without leftovers."""
 
 from __future__ import annotations
 

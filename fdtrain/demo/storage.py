@@ -1,4 +1,4 @@
-"""Where gradio puts what visitors send and get: a private folder, in memory where the system has such a place.
+"""The folder for data that visitors send and get: private, and in memory if the system has such a folder.
 
 gradio passes pictures between the browser and the program as files. Here they are readable by nobody else, go when they
 are some minutes old, and all go when the server ends; those of a server that was killed go when the next one starts.

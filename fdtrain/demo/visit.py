@@ -1,4 +1,4 @@
-"""What the page keeps of one visitor's photograph, and the steps between it and what the browser shows.
+"""The state of one visitor's photograph, and the steps between it and the browser.
 
 The browser is shown a smaller picture, which is quick to send and to paint on; the photograph stays as it was given.
 """

@@ -1,4 +1,4 @@
-"""What the page says."""
+"""The text of the page."""
 
 from __future__ import annotations
 
@@ -80,12 +80,14 @@ def _measured(faces: Sequence[RestoredFace]) -> str:
     ious = [f"{face.expected_mask_iou:.2f}" for face in faces if face.expected_mask_iou is not None]
     parts = [f"Score of the face finder: {', '.join(scores)}."] if scores else []
     if ious:
-        parts.append(f"Overlap (IoU) of mask and occluder, expected by the mask network's own word: {', '.join(ious)}.")
+        parts.append(
+            f"Overlap (IoU) of mask and occluder, expected by the segmentation network itself: {', '.join(ious)}."
+        )
     return " ".join(parts)
 
 
 def _named(label: ModelLabel) -> str:
-    what = "Faces are restored by" if label.task == "restore" else "masks are found by"
+    what = "Faces are restored by" if label.task == "restore" else "masks are predicted by"
     preset = f"preset {label.preset}, " if label.preset else ""
     return f"{what} {label.name} ({preset}{label.size_px} px)"
 

@@ -1,1 +1,1 @@
-"""Measured on a split: evaluator, summaries, references, audit of reported numbers."""
+"""Evaluation on a split: evaluator, summaries, references, audit of reported numbers."""

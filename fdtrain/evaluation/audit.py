@@ -1,4 +1,4 @@
-"""Can reported numbers be true? What mean PSNR and mean MSE of the same pictures say of each other, and of copying.
+"""Checks whether reported numbers can be true: mean PSNR against mean MSE of the same pictures, and copied values.
 
 PSNR is convex in MSE, so the mean PSNR of pictures is never below the PSNR of their mean MSE (Jensen). How far it lies
 above tells how much pictures differ: with PSNRs of pictures spread normally by s dB, mean MSE exceeds the MSE of the
@@ -105,7 +105,7 @@ def parse(lines: Iterable[str], name: str) -> list[Reported]:
     if "method" not in columns or not (metrics or long):
         raise ConfigError(
             f"{name} has no table of methods: its first line needs a column `method` and one such as PSNR or MSE",
-            hint="`fdtrain audit --help` tells what a table holds",
+            hint="`fdtrain audit --help` describes a table",
         )
     if "key" in columns:
         raise ConfigError(f"{name} has a row a picture, not one a method", hint="audit the table of their means")
@@ -126,13 +126,13 @@ def parse(lines: Iterable[str], name: str) -> list[Reported]:
                 continue
             if not _NUMBER.fullmatch(cell):
                 raise ConfigError(
-                    f"{name}, row {number}: {metric} is {cell!r}, which is no number",
+                    f"{name}, row {number}: {metric} is {cell!r}, which is not a number",
                     hint="leave the cell empty where there is none",
                 )
             if row.setdefault(metric, cell) != cell:
                 raise ConfigError(
                     f"{name}, row {number}: {record['method']} has the {metric} {cell}, and {row[metric]} before",
-                    hint="tell rows apart by a column `subset`, or `model`",
+                    hint="distinguish rows by a column `subset`, or `model`",
                 )
     return [Reported(*identity, row) for identity, row in cells.items()]
 
@@ -151,7 +151,7 @@ def _records(lines: Iterable[str], name: str) -> tuple[list[str], list[dict[str,
     for row in table[1:]:
         if len(row) > len(columns):
             raise ConfigError(
-                f"{name} has a row of {len(row)} cells under {len(columns)} columns", hint="mend that row"
+                f"{name} has a row of {len(row)} cells under {len(columns)} columns", hint="correct that row"
             )
     return columns, [dict(itertools.zip_longest(columns, row, fillvalue="")) for row in table[1:]]
 

@@ -1,6 +1,6 @@
-"""Eigenfaces (Turk and Pentland 1991): the principal components of clean faces, fitted to what a mask leaves to see.
+"""Eigenfaces (Turk and Pentland 1991): the principal components of clean faces, fitted to the pixels outside the mask.
 
-Without any training of a network this is hard to beat at small sizes, so it stands in the table of results. Vectors are
+Without any training of a network this is hard to beat at small sizes, so it is in the table of results. Vectors are
 float32 of 3 H W values, in grey levels.
 """
 

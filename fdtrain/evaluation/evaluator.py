@@ -1,4 +1,4 @@
-"""Evaluation: every method on every picture of a split, a row each.
+"""Evaluation: every method on every picture of a split, one row for each.
 
 Three views of a result, since papers seldom say which they mean: `raw`, what the method puts out; `composited`, that
 pasted into the hole of the input; `hole`, the masked pixels alone. Numbers are taken from 8-bit pictures, as they would

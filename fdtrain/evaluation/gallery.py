@@ -1,4 +1,4 @@
-"""A sheet of what methods make of chosen samples: the best, the worst, and those between."""
+"""A sheet of the results of methods on chosen samples: the best, the worst, and those between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of evaluating mask networks as tables, JSON and files."""
+"""The results of evaluating segmentation networks as tables, JSON and files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class MaskResults(Evaluation):
 PROTOCOLS = {
     "IoU": f"of the pixels of probability 0.5 or more and those of alpha {SOLID} or more, a picture, then the mean",
     "boundary F": f"F1 of boundary pixels within {TOLERANCE:.2%} of the diagonal of each other (Csurka et al. 2013)",
-    "kind": "the share of pictures that wear the kind which is the likeliest to the network",
+    "kind": "the share of pictures with the kind that the network finds most likely",
     "bare left": "the share of the faces, without their occluders, of which `fdtrain restore` would replace nothing",
     "calibration error": f"mean gap between predicted and true share of occluder, of {N_BINS} bins of equal width over "
     "[0, 1], weighted by pixels (Guo et al. 2017); the temperature was fitted on the validation split",

@@ -1,4 +1,4 @@
-"""Evaluation of mask networks: each on every picture of a split, and how far their probabilities can be believed."""
+"""Evaluation of segmentation networks: each on every picture of a split, and the calibration of their probabilities."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def open_measured(paths: Sequence[str | Path], *, device: str = "auto") -> list[
         found.append(Measured(name, masker, guesser.temperature, str(facts.get("content_id", ""))))
     if len({one.masker.size_px for one in found}) > 1:
         listed = ", ".join(f"{one.name} of {one.masker.size_px} px" for one in found)
-        raise FdError(f"the mask networks are of different sizes: {listed}", hint="evaluate each size by itself")
+        raise FdError(
+            f"the segmentation networks are of different sizes: {listed}", hint="evaluate each size by itself"
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""References for the table of results: what anyone gets without training a network."""
+"""References for the table of results: methods without training."""
 
 from __future__ import annotations
 

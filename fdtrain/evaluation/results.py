@@ -1,4 +1,4 @@
-"""The results of an evaluation as files: every number, the tables, and what is needed to read them rightly."""
+"""The results of an evaluation as files: every number, the tables, and the facts needed to interpret them."""
 
 from __future__ import annotations
 
@@ -113,9 +113,9 @@ class Results(Evaluation):
     def grids(self) -> dict[str, list[list[str]]]:
         """Return the tables over all pictures by their titles: a head, then a row a method."""
         return {
-            "In the hole alone": main_table(self.summary, columns_of("hole")),
-            "Whole pictures, their hole replaced": main_table(self.summary, columns_of("composited")),
-            "Whole pictures, all that the method put out": main_table(self._unpasted(), columns_of("raw")),
+            "In the inpainted region (hole) alone": main_table(self.summary, columns_of("hole")),
+            "Whole pictures, composited output": main_table(self.summary, columns_of("composited")),
+            "Whole pictures, raw output": main_table(self._unpasted(), columns_of("raw")),
         }
 
     def strata_grids(self) -> dict[str, list[list[str]]]:

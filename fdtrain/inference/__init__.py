@@ -1,1 +1,1 @@
-"""A trained model used: by torch or onnxruntime, on crops of faces, and exported."""
+"""Using trained models: by torch or onnxruntime, on crops of faces, and exported."""

@@ -1,4 +1,4 @@
-"""Trained networks as they are exported: a graph from tensors to tensors, what it takes and gives, and the truth.
+"""Trained networks as exported graphs: their inputs, their outputs, and torch's results to compare with.
 
 Layers that exporters cannot write are worked into weights (spectral norms) or moved to what is put in (edges).
 """

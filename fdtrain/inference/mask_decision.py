@@ -1,4 +1,4 @@
-"""From what a mask network thinks of a face to the pixels of the photograph that are replaced."""
+"""From the probabilities of a segmentation network to the pixels of the photograph that are replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What finds occluders: anything that turns crops of faces into the probability of each pixel to show one.
+"""The interface of segmentation: crops of faces to the probability that each pixel shows an occluder.
 
     crop --> its own size to the network's --> probability --> back to the crop's size --> widened --> mask to restore
 

@@ -1,7 +1,7 @@
-"""What stands inside an exported file: what goes in and comes out, where it comes from, what it is not for.
+"""The metadata of an exported file: inputs, outputs, origin, and uses that are not allowed.
 
 An ONNX file has it as its metadata, a torch.export file as a member of its archive: the contract as JSON under the key
-`fdtrain`, and beside it sentences for whoever opens the file with something else.
+`fdtrain`, and next to it sentences for any user who opens the file with another program.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ class Contract:
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{name} was not written by `fdtrain export`: it does not say what goes in and what comes out",
-                hint="export it anew from its weights",
+                hint="export it again from its weights",
             ) from error
         raise CheckpointError(
             f"{name} has a contract of schema {values['schema']}, this version reads {SCHEMA}",
-            hint="export it anew with this version, from its weights",
+            hint="export it again with this version, from its weights",
         )

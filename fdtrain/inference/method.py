@@ -1,4 +1,4 @@
-"""What is compared: anything that turns occluded pictures and their masks into restored pictures."""
+"""The interface of a method: occluded pictures and their masks to restored pictures."""
 
 from __future__ import annotations
 

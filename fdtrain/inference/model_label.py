@@ -1,4 +1,4 @@
-"""What is said of a model wherever it is used: its name, how it was trained, and whether it is a toy.
+"""The label of a model in every output: its name, how it was trained, and whether it is a toy.
 
 That a model is a toy, and why, is written in its file, beside the weights and in what is exported from them: it stays
 true of a copy under another name.

@@ -1,4 +1,4 @@
-"""Trained models opened for use, with what stands in their files: the size they were trained at, and on which data."""
+"""Trained models opened for use, with the facts in their files: the size and the data of their training."""
 
 from __future__ import annotations
 

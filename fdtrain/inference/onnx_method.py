@@ -58,13 +58,13 @@ class OnnxNetwork:
             metadata = self.session.get_modelmeta().custom_metadata_map
         except broken as error:
             raise CheckpointError(
-                f"{self.name} is not a whole ONNX file", hint="copy it again, or write it anew with `fdtrain export`"
+                f"{self.name} is not a whole ONNX file", hint="copy it again, or write it again with `fdtrain export`"
             ) from error
         self.contract = Contract.read(metadata, self.name)
         if self.contract.task != task:
             raise CheckpointError(
                 f"{self.name} holds a network for the task {self.contract.task!r}, here one for {task!r} is wanted",
-                hint="generators restore, mask networks find what to restore: name the other file",
+                hint="generators restore, segmentation networks find what to restore: name the other file",
             )
 
     def run(self, *inputs_BCHW: Values) -> list[Values]:

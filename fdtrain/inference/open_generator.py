@@ -1,4 +1,4 @@
-"""Opening a generator by whatever can run it: torch for weights, onnxruntime for what `fdtrain export` wrote."""
+"""Opens a generator with the library that runs it: torch for weights, onnxruntime for files of `fdtrain export`."""
 
 from __future__ import annotations
 

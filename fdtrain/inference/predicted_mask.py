@@ -1,4 +1,4 @@
-"""Methods by a mask that is predicted, as on a photograph without one (section 2.4), beside those by the given mask."""
+"""Methods with a predicted mask, as on a photograph without one (section 2.4), next to those with the given mask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MSE, PSNR and SSIM against the clean picture, whole or in the hole alone.
+"""MSE, PSNR and SSIM against the clean picture, whole or in the inpainted region (hole) alone.
 
 The protocol, which every report states: RGB uint8, values to 255, no border cropped beforehand, a value a picture, then
 the mean over pictures. SSIM is that of Wang et al. (2004) as scikit-image computes it with `gaussian_weights=True,

@@ -126,7 +126,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     try:
         state: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise NotComputed(f"{path.name} cannot be read", hint=f"install anew what brings {path}") from error
+        raise NotComputed(f"{path.name} cannot be read", hint=f"reinstall the package of {path}") from error
     return state
 
 
@@ -135,14 +135,14 @@ def _layers(path: Path, state: Mapping[str, Tensor], prefix: str) -> list[tuple[
     names = [name.removesuffix(".weight") for name in state if name.startswith(prefix) and name.endswith(".weight")]
     names.sort(key=lambda name: int(name.rpartition(".")[2]))
     if [tuple(state[f"{name}.weight"].shape) for name in names] != list(CONVOLUTIONS):
-        raise NotComputed(f"{path.name} does not hold an AlexNet", hint=f"install anew what brings {path}")
+        raise NotComputed(f"{path.name} does not hold an AlexNet", hint=f"reinstall the package of {path}")
     return [(state[f"{name}.weight"], state[f"{name}.bias"]) for name in names]
 
 
 def _weights(path: Path, state: Mapping[str, Tensor]) -> list[Tensor]:
     names = [f"lin{layer}.model.1.weight" for layer in range(len(CONVOLUTIONS))]
     if any(name not in state for name in names):
-        raise NotComputed(f"{path.name} does not hold LPIPS' weights", hint=f"install anew what brings {path}")
+        raise NotComputed(f"{path.name} does not hold LPIPS' weights", hint=f"reinstall the package of {path}")
     return [state[name].reshape(-1) for name in names]
 
 

@@ -1,4 +1,4 @@
-"""A short memory of what was worked out of a picture: several methods are compared with the same clean one."""
+"""A short cache of results for a picture: several methods are compared with the same clean picture."""
 
 from __future__ import annotations
 

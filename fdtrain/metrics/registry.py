@@ -1,4 +1,4 @@
-"""The measures, a row each: the only place that lists them. Standard library alone, so that help can read it.
+"""The measures, one row for each: the only place that lists them. Standard library alone, so that help can read it.
 
 To add a measure: write its module in `fdtrain/metrics/` and put a row here. Tables, tests, reports and options follow.
 """

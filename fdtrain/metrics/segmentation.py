@@ -1,4 +1,4 @@
-"""How well a silhouette is found: region, boundary, and whether probabilities mean what they say.
+"""The quality of a predicted silhouette: region, boundary, and calibration of the probabilities.
 
 Masks are bool `_HW`; probabilities float `_HW` in [0, 1].
 """

@@ -1,1 +1,1 @@
-"""The networks. A file a model; `blocks` holds what they are made of."""
+"""The networks, one file for each model; `blocks` has their common parts."""

@@ -1,4 +1,4 @@
-"""Contextual attention (Yu et al. 2018, section 4): features of the hole made of patches of what is known."""
+"""Contextual attention (Yu et al. 2018, section 4): features of the inpainted region (hole) made of known patches."""
 
 from __future__ import annotations
 

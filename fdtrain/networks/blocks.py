@@ -1,4 +1,4 @@
-"""What the generators are made of: normalised convolutions up and down, dilation, squeeze-and-excitation.
+"""The parts of the generators: normalised convolutions up and down, dilation, squeeze-and-excitation.
 
 Tensors are `B` images, `C` channels, `H` rows, `W` columns. Normalisation is of instances: each channel of each image
 by its own mean and variance, with a learnt scale and shift; or there is none.

@@ -1,4 +1,4 @@
-"""The network that a config names, with weights yet to be learnt or loaded."""
+"""Builds the network that a config names, before its weights are trained or loaded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def build_model(config: FitConfig) -> Restorer:
 def build_masknet(config: FitConfig) -> MaskNet:
     """Return the network that finds occluders; its kinds must have been settled."""
     if config.mask is None:
-        raise TypeError("no mask network without a table of settings for it")
+        raise TypeError("a segmentation network needs a table of settings")
     return MaskNet(kinds=len(config.mask.kinds or ()), widths=config.mask.widths)
 
 

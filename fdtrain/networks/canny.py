@@ -1,4 +1,4 @@
-"""Canny's edges of what is known of a picture: what EdgeConnect sees beside the picture itself. Needs scikit-image."""
+"""Canny's edges of the known pixels: the input of EdgeConnect next to the picture itself. Needs scikit-image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a hole is: the window around it that local discriminators look at, and how deep its pixels lie."""
+"""The inpainted region (hole): its window for local discriminators, and the distance of its pixels from its edge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small network that tells where an occluder is: a U-Net of 1.6 million parameters, minutes to train on a CPU.
+"""A small segmentation network for occluders: a U-Net of 1.6 million parameters, minutes to train on a CPU.
 
     picture_B3HW --> half size --> down, down, down --> up, up, up --> four logits a cell --> logits_BKHW
                                       '--- skips ---'

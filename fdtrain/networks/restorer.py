@@ -1,4 +1,4 @@
-"""What every network that is trained and compared gives and promises, whatever is inside.
+"""The interface of every network that is trained and compared.
 
 `B3HW` is pictures in [-1, 1], `B1HW` masks of 0 and 1 (1 where the occluder is).
 """

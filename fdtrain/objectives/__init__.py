@@ -1,1 +1,1 @@
-"""What is minimised. A file a method: its stages, what they make of a batch, and the terms of either side."""
+"""The objectives, one file for each method: its stages, their outputs for a batch, and the terms of either side."""

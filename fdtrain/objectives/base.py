@@ -1,4 +1,4 @@
-"""What the loop asks of a method: a model in stages, and in each step what either side of a stage minimises.
+"""The interface of a method to the loop: a model in stages, and the losses of either side of a stage.
 
 The loop knows no loss and no phase. It asks for terms: none for a discriminator means that it rests in this step, none
 for a generator likewise.

@@ -1,4 +1,4 @@
-"""What the Context Encoder minimises (Pathak et al. 2016, eq. 1 to 3)."""
+"""The objective of the Context Encoder (Pathak et al. 2016, eq. 1 to 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the editing module of Din et al. 2020 minimises: L1 + SSIM, features, and two adversaries in turn."""
+"""The objective of the editing module of Din et al. 2020: L1 + SSIM, features, and two adversaries in turn."""
 
 from __future__ import annotations
 

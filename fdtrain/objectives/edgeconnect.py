@@ -1,4 +1,4 @@
-"""What EdgeConnect minimises (Nazeri et al. 2019): edges against their discriminator, then pictures along edges."""
+"""The objective of EdgeConnect (Nazeri et al. 2019): edges against their discriminator, then pictures along edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What GCA minimises (Yu et al. 2018): discounted L1 of both outputs, and two critics with a gradient penalty."""
+"""The objective of GCA (Yu et al. 2018): discounted L1 of both outputs, and two critics with a gradient penalty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What GLCM minimises (Iizuka et al. 2017): algorithm 1, in three phases."""
+"""The objective of GLCM (Iizuka et al. 2017): algorithm 1, in three phases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the mask network minimises: cross-entropy and soft Dice of the silhouette, and cross-entropy of the kinds."""
+"""The objective of the segmentation network: cross-entropy and soft Dice of the silhouette, cross-entropy of kinds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is looked at while a mask network trains: numbers on the validation split, a temperature, and a sheet."""
+"""Validation of a segmentation network in training: numbers on the validation split, a temperature, and a sheet."""
 
 from __future__ import annotations
 
@@ -104,5 +104,5 @@ def mask_sheet(model: nn.Module, samples: Sequence[Mapping[str, Any]], split: st
 
 def _net(model: nn.Module) -> MaskNet:
     if not isinstance(model, MaskNet):
-        raise TypeError(f"not a mask network: {type(model).__name__}")
+        raise TypeError(f"not a segmentation network: {type(model).__name__}")
     return model

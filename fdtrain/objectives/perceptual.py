@@ -1,4 +1,4 @@
-"""The perceptual loss (eq. 6): distances between feature maps of a network that has learnt to see.
+"""The perceptual loss (eq. 6): distances between feature maps of a pretrained network.
 
 Weights are never fetched: they come from torchvision's cache, from a file that the user names, or, for `vgg16-stlpips`,
 from the installed package of that name. Where they are missing, that is an error; another network is another name, and

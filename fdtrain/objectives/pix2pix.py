@@ -1,4 +1,4 @@
-"""What pix2pix minimises (Isola et al. 2017, eq. 1 to 4)."""
+"""The objective of pix2pix (Isola et al. 2017, eq. 1 to 4)."""
 
 from __future__ import annotations
 

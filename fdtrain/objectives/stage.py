@@ -1,4 +1,4 @@
-"""A GAN in training: its networks and two optimisers; and of the stack's two, what they minimise (3.3 and 3.5)."""
+"""A GAN in training: its networks and two optimisers; and the losses of the stack's two stages (3.3 and 3.5)."""
 
 from __future__ import annotations
 

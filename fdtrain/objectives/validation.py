@@ -1,4 +1,4 @@
-"""What is looked at while training: a few numbers on the validation split, and a sheet of samples."""
+"""Validation in training: a few numbers on the validation split, and a sheet of samples."""
 
 from __future__ import annotations
 

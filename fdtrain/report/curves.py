@@ -1,4 +1,4 @@
-"""What trainings told, as charts: validation first, then every term of the loss by stage, all trainings in each."""
+"""The logs of trainings as charts: validation first, then every term of the loss by stage, all trainings in each."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fdtrain.report.charts import Line, legend_sample, line_chart
 from fdtrain.report.sources import Training
 
 VALIDATED: Mapping[str, str] = {
-    SCORE: "PSNR in the hole, dB",
-    COARSE_SCORE: "PSNR in the hole of stage I, dB",
+    SCORE: "PSNR in the inpainted region, dB",
+    COARSE_SCORE: "PSNR in the inpainted region of stage I, dB",
     "val/ssim": "SSIM",
     MASK_SCORE: "IoU of silhouettes",
     "val/kind": "share of pictures whose kind is found",

@@ -1,4 +1,4 @@
-"""The numbers of an evaluation, of what restores or of what finds occluders, read back from its folder."""
+"""The numbers of an evaluation, of generators or of segmentation networks, read back from its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test pictures restored for a report, there and then, by the weights that were measured; as data URIs."""
+"""Test pictures restored while a report is made, by the weights that were measured; as data URIs."""
 
 from __future__ import annotations
 

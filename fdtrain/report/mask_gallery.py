@@ -1,4 +1,4 @@
-"""Test pictures on which networks look for occluders, there and then, for a report: the found beside the true."""
+"""Test pictures segmented while a report is made: the predicted silhouettes next to the true ones."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def values_of(frames: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, dict[st
     every: dict[str, dict[str, Values]] = {}
     for name, seeds in frames.items():
         if any(not seed.index.is_unique or set(seed.index) != set(keys) for seed in seeds):
-            raise RunError(f"{name} was measured on other pictures than the rows beside it", hint="measure again")
+            raise RunError(f"{name} was measured on other pictures than the other rows", hint="measure again")
         every[name] = {
             measure: np.stack([seed.loc[keys, measure].to_numpy(np.float64) for seed in seeds])
             for measure in shown()

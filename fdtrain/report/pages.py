@@ -1,4 +1,4 @@
-"""The report itself: what sources say, put into the template; and its tables as Markdown and LaTeX."""
+"""The report itself: the sources in the template, and its tables as Markdown and LaTeX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What results rest on: data, settings, versions, machine, time; as recorded, not as it is where the report is made."""
+"""The provenance of results: data, settings, versions, machine, time, as recorded with the results."""
 
 from __future__ import annotations
 

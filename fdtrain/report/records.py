@@ -1,4 +1,4 @@
-"""The files of results, read back: each is whole and ours, or an error of one sentence names it."""
+"""The files of results, read back: each is complete and valid, or an error of one sentence names it."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def read_done(folder: Path, tasks: list[Task]) -> Done:
         path = task.place(folder) / ERROR_FILE
         if task not in results and path.is_file():
             lines = read_regular(path, most_bytes=MOST_BYTES).decode("utf-8", "replace").strip().splitlines()
-            failed[task] = lines[-1] if lines else "for a reason that is not told"
+            failed[task] = lines[-1] if lines else "for a reason that is not recorded"
     told = _told_failures(folder)
     failed |= {task: told[task.name] for task in tasks if task not in results and task.name in told}
     return Done(results, failed, stopped=False)
@@ -143,7 +143,7 @@ def _require_same_pictures(results: Mapping[Task, Path]) -> None:
             first = keys
         if not keys.is_unique or not keys.equals(first):
             raise RunError(
-                f"{place / IMAGES_FILE} is of other pictures than the rows beside it", hint="delete its result.json"
+                f"{place / IMAGES_FILE} is of other pictures than the other rows", hint="delete its result.json"
             )
 
 

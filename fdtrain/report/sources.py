@@ -1,4 +1,4 @@
-"""What a report is made of: the folders that `fit`, `eval`, `compare` and `ablate` write, read back and checked."""
+"""The sources of a report: the folders that `fit`, `eval`, `compare` and `ablate` write, read back and checked."""
 
 from __future__ import annotations
 

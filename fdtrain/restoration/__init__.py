@@ -1,1 +1,1 @@
-"""Any photograph restored: frame, mask, fill, blend, files, video."""
+"""Restoring any photograph: frame, mask, fill, blend, files, video."""

@@ -1,4 +1,4 @@
-"""Restoring photographs: the hole of an aligned picture is filled at the network's size and pasted back at its own.
+"""Restores an aligned picture: the inpainted region (hole) is filled at the network's size and pasted back at its own.
 
 Aligned is CelebA's frame: a picture of 178x218 or 89x109, or any square crop like those that `fdgen` makes.
 """
@@ -86,7 +86,7 @@ def read_mask(path: str | Path, photo_HWC: Image, *, threshold: int | None = Non
         raise PictureError(
             f"the mask {path} has grey values: {grey / mask_HW.size:.1%} of its pixels are neither 0 nor 255",
             reason="mask-grey",
-            hint="save it as PNG with 0 and 255 alone, or say with --threshold from which value on a pixel is masked",
+            hint="save it as PNG with 0 and 255 alone, or name with --threshold the lowest value of a masked pixel",
         )
     if mask_HW.min() == mask_HW.max():
         what = "everything" if mask_HW.max() else "nothing"

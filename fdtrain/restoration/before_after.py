@@ -1,4 +1,4 @@
-"""What was done to a photograph, for the eye: before, mask and after beside each other, and a row of cells a face."""
+"""Comparisons of a restored photograph: before, mask and after in a row, and a row of cells for each face."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pasting: a filled hole takes the photograph's levels at its edge, its grain, and a seam that lies inside the hole.
+"""Blending: the inpainted region (hole) gets the photograph's levels at its edge, its grain, and a seam inside it.
 
 The levels follow Perez, Gangnet and Blake's membrane ("Poisson image editing", 2003, section 2): an offset that is
 known around the hole and harmonic in it. Here the ring around the hole is weighted, so that a rest of an occluder that

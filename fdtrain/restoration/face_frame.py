@@ -1,4 +1,4 @@
-"""CelebA's frame in a photograph: the square that the network sees of a face, and the ways there and back.
+"""CelebA's frame in a photograph: the square that the network sees of a face, and the maps to it and back.
 
 Coordinates are continuous: pixel i covers [i, i + 1), x right, y down. A frame maps pixels of the photograph to the
 square crop, in units of its side.

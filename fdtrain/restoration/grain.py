@@ -1,4 +1,4 @@
-"""Grain: the noise of a photograph near a hole, measured, and made anew for what is filled in.
+"""Grain: the noise of a photograph near the inpainted region (hole), measured, and synthesised in it.
 
 What a network makes is smoother than what a camera sees; a patch without the photograph's noise shows from afar.
 Noise is taken in luma and the two colour differences, each as a strength and all with one coarseness: resizing,

@@ -1,4 +1,4 @@
-"""Masks as files: which one of a folder belongs to a photograph, told by their names."""
+"""Masks as files: the mask in a folder that belongs to a photograph, by its name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What restores one photograph after the other: where its faces lie, aligned or found, and which way each goes."""
+"""Restores photographs in turn: finds the faces of each, or treats it as one aligned face."""
 
 from __future__ import annotations
 

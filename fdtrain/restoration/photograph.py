@@ -1,8 +1,8 @@
-"""Any photograph, the whole way: each face aligned, its mask found, restored at the network's size, and pasted back.
+"""Restores any photograph: each face is aligned, its mask predicted, restored at the network's size, and pasted back.
 
 Imports neither torch nor a face detector: the method, the masker and the faces come in as arguments.
 
-What is put into the hole is invented. It is no evidence of how a person looks.
+The content of the inpainted region (hole) is invented. It is no evidence of how a person looks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Strokes: a mask corrected by hand. Green adds to it, red takes away, every other colour leaves it."""
+"""Strokes: a mask corrected by hand. Green adds to it, red removes from it, every other colour leaves it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How code of training runs: what the processor can do, and what it is worth."""
+"""How training code runs: devices, processes, random state, precision."""

@@ -1,4 +1,4 @@
-"""What bf16 is worth on a device: half the width of fp32, and many times slower on a processor that emulates it."""
+"""The speed of bf16 on a device: half the width of fp32, and many times slower on a processor that emulates it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The device that a run computes on: finding it, settling it, and saying when it is too small."""
+"""The device that a run computes on: finding it, settling it, and reporting when it is too small."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Training, around the loop: what a step costs, and what is decided before the first one."""
+"""Training: the loop, the cost of a step, and the decisions before the first step."""

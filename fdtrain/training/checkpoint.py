@@ -1,4 +1,4 @@
-"""Checkpoints: the state that a run goes on from, and the weights that are used.
+"""Checkpoints: the state from which a run resumes, and the weights for use.
 
     checkpoints/state-000000012800.pt     everything that decides the future; plain tensors and numbers, no pickled code
     checkpoints/state-000000012800.json   its receipt, written last: a state without it does not exist
@@ -135,7 +135,7 @@ def load_model(path: str | Path) -> Restorer:
     config = FitConfig.from_dict(read_facts(path)["config"])
     if config.mask is not None:
         raise CheckpointError(
-            f"{path} holds a mask network, which finds occluders and restores nothing",
+            f"{path} holds a segmentation network, which finds occluders and restores nothing",
             hint="name weights of a generator here: those of any preset that `fdtrain presets` does not call mask",
         )
     _refuse_larger(path, config)

@@ -1,4 +1,4 @@
-"""What a config costs before anything is computed: parameters, multiplications, memory, bytes of a checkpoint.
+"""The cost of a config before anything is computed: parameters, multiplications, memory, bytes of a checkpoint.
 
 Networks are laid out on torch's meta device, which has shapes and no numbers.
 """

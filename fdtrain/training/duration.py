@@ -1,4 +1,4 @@
-"""How long a training takes, from a step measured now: before anybody has waited for it."""
+"""The duration of a training, estimated from a step measured now."""
 
 from __future__ import annotations
 

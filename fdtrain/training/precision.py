@@ -1,4 +1,4 @@
-"""Which precision `training.precision = auto` comes to: the faster one on this machine, measured, and how it was found.
+"""The choice of `training.precision = auto`: the faster precision on this machine, measured, and the reason.
 
 A convolution is timed first, in a fraction of a second: where bf16 is emulated it takes ten times as long, and that
 settles it. Otherwise it depends on the network (where instances are normalised and little else takes long, bf16 may

@@ -1,4 +1,4 @@
-"""What is looked at before the first step: an hour later it would cost an hour."""
+"""Checks before the first step: an hour later an error would cost an hour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's folder: what it was asked to do, and whether it is still asked the same.
+"""The folder of a run: its settings, and whether they are still the same.
 
 run.json            config, content_id of the data, digests, versions: what a run is tied to
 stats.jsonl         a line of means every so many images, and one a validation

@@ -1,4 +1,4 @@
-"""What a config leaves to `auto`, decided once before the first step: by one process for all, and then written down."""
+"""Settings left to `auto`, decided once before the first step: by one process for all, and then recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run tells while it trains: means over a stretch of images, to stats.jsonl and, on request, TensorBoard."""
+"""The log of a run: means over a stretch of images, to stats.jsonl and, on request, TensorBoard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where weights lie: a file, the folder of a run, or a name of those that come along. Needs no torch."""
+"""Locations of weights: a file, the folder of a run, or the name of included weights. Needs no torch."""
 
 from __future__ import annotations
 

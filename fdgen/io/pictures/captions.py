@@ -1,4 +1,4 @@
-"""Lines of text for sheets of pictures: dark on white, as large as the pictures ask, never wider than they are."""
+"""Lines of text for sheets of pictures: dark on white, sized for the pictures, never wider than they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contact sheets: many small pictures in one, to look a dataset over."""
+"""Contact sheets: many small pictures in one, to inspect a dataset."""
 
 from __future__ import annotations
 

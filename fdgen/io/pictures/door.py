@@ -1,4 +1,4 @@
-"""The one door between the bytes of a picture and a decoder: nothing else here calls OpenCV's or Pillow's.
+"""The only module that passes the bytes of a picture to a decoder of OpenCV or Pillow.
 
     bytes --> format by content --> sides by our own reader --> limits --> OpenCV or Pillow --> sides as declared
 
@@ -73,7 +73,7 @@ def read_header(
         raise PictureError(
             f"{name} is not a picture that can be read{wanted}",
             reason="not-a-picture",
-            hint="convert it to JPEG or PNG, or take it out of the folder",
+            hint="convert it to JPEG or PNG, or remove it from the folder",
         )
     if kind != "PNG":
         refuse_unreadable(data, name)
@@ -158,7 +158,7 @@ def _refuse_what_pillow_does(data: bytes, name: str) -> None:
 def damaged(name: str, why: str) -> PictureError:
     """Return the error of a picture that cannot be decoded."""
     return PictureError(
-        f"{name} is damaged and is not a picture that can be decoded: {why}",
+        f"{name} is damaged and cannot be decoded: {why}",
         reason="corrupt",
         hint="copy it again from its source",
     )

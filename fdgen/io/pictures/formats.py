@@ -1,5 +1,5 @@
-"""Formats of pictures that both programs read: how each is told by its first bytes, what its files are called, and
-what reads it here.
+"""Formats of pictures that both programs read: the first bytes that identify each, the names of its files, and its
+reader.
 """
 
 from __future__ import annotations

@@ -274,7 +274,7 @@ def _heif(data: bytes) -> Size:
         width, height = struct.unpack_from(">HxxH", data, at + (88 if data[at] else 76))
         sizes += [Size(width, height)]
     if not sizes:
-        raise ValueError("it says nowhere how large it is")
+        raise ValueError("its size is missing")
     return max(sizes, key=lambda size: size.width_px * size.height_px)
 
 

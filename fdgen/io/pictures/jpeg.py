@@ -1,7 +1,7 @@
-"""JPEG to pixels, by libjpeg, whose complaints are the only sign that a picture is not whole.
+"""JPEG to pixels, by libjpeg, whose warnings are the only sign that a picture is incomplete.
 
-Libjpeg fills what it cannot read with grey or with other blocks, says so on standard error, and carries on. What stands
-after the end of the picture (a video, in a phone's motion photograph) is not looked at.
+Libjpeg fills what it cannot read with grey or with other blocks, reports it on standard error, and continues. Data
+after the end of the picture (a video, in a phone's motion photograph) is ignored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bolder prints of cloth: a figure before the mouth, colour thrown, dyed or woven in, panels, mesh, worn letters.
+"""Bolder prints of cloth: a figure before the mouth, colour thrown, dyed or woven in, panels, mesh, worn-out letters.
 
 Each draws a tile as those of `cloth_patterns` do.
 """

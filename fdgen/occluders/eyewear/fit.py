@@ -1,4 +1,4 @@
-"""How eyewear sits on a face: size, height and depth of the front, and where its temples go."""
+"""The fit of eyewear on a face: size, height and depth of the front, and the direction of its temples."""
 
 from __future__ import annotations
 

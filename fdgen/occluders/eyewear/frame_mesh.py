@@ -1,6 +1,6 @@
 """The geometry of eyewear: lens outlines, rims, bridges and temples, built from a frame's drawn parameters.
 
-Two frames of reference beside the head's. *Sheet*: the front unrolled flat, cm, x from the bridge to the viewer's
+Two frames of reference besides the head's. *Sheet*: the front unrolled flat, cm, x from the bridge to the viewer's
 right, y up from the middle of the lenses. *Front*: the sheet bent and curved, z forward, before it is put on the nose.
 What there is two of is built for the right of the sheet and mirrored.
 """

@@ -1,4 +1,4 @@
-"""What eyewear is made of: acetate, tortoise shell, crystal and metal; lens tints and mirrors.
+"""The materials of eyewear: acetate, tortoise shell, crystal and metal; lens tints and mirrors.
 
 Everything drawn here is JSON. Colours are linear RGB reflectances; a lens's `through` is the share of light that it
 lets pass at its top and bottom in its darkest channel, and `tint` how much more passes in the others.

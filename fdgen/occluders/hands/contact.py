@@ -1,4 +1,4 @@
-"""Laying a hand on a face: the surface it may touch, and how far the hand and its fingers are from it."""
+"""Placing a hand on a face: the surface it may touch, and how far the hand and its fingers are from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hands on and before the face: a posed skeleton laid on this person's own surface, with this person's skin."""
+"""Hands on and before the face: a posed skeleton placed on this person's own surface, with this person's skin."""
 
 from __future__ import annotations
 

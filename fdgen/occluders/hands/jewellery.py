@@ -1,4 +1,4 @@
-"""What a hand wears: finger rings, a bracelet, a watch."""
+"""Jewellery of a hand: finger rings, a bracelet, a watch."""
 
 from __future__ import annotations
 

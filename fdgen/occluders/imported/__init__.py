@@ -1,1 +1,1 @@
-"""Occluders of the user's own, a module a form."""
+"""The user's own occluders, one module for each form."""

@@ -1,4 +1,4 @@
-"""Anything else that is imported: the picture held before the face, bulging like a thing and not like paper."""
+"""Any other imported picture: held before the face, bulging like a thing and not like paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An imported cloth over a face: its anchors lie where a mask's do, and a membrane carries the rest."""
+"""An imported cloth over a face: its anchors are where a mask's are, and a membrane carries the rest."""
 
 from __future__ import annotations
 

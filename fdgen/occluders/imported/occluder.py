@@ -1,4 +1,4 @@
-"""Occluders of the user's own: a cut-out picture or a mesh with anchor points, worn as its form asks."""
+"""The user's own occluders: a cut-out picture or a mesh with anchor points, placed according to its form."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A cut-out picture made into a material: free of its background's fringe, of its own light, and of thin loops.
+"""Makes a cut-out picture into a material: without its background's fringe, its own light, and thin loops.
 
-What a mask was cut from shines through its outline, and the lamp it was photographed under is painted on it. Both
-give a paste away, so that neither is kept.
+The background that a mask was cut from shines through its outline, and the lamp it was photographed under is painted
+on it. Both reveal a paste, so that neither is kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What holds a mask: loops round the ears, bands or ties round the head."""
+"""The straps of a mask: loops round the ears, bands or ties round the head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is put on a mask's cloth: binding and hem, stitches, the clip over the nose, a maker's print."""
+"""The trim of a mask's cloth: binding and hem, stitches, the clip over the nose, a maker's print."""
 
 from __future__ import annotations
 

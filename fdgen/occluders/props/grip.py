@@ -1,4 +1,4 @@
-"""A hand round a thing: the palm laid on its side, the fingers closed until they touch it."""
+"""A hand round a thing: the palm placed on its side, the fingers closed until they touch it."""
 
 from __future__ import annotations
 

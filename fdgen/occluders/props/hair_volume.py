@@ -1,4 +1,4 @@
-"""How far hair stands off the skull, as far as a photograph without a segmentation tells."""
+"""The height of hair above the skull, as far as a photograph without a segmentation shows it."""
 
 from __future__ import annotations
 

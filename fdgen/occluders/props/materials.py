@@ -1,4 +1,4 @@
-"""What props are made of: ceramic, paper, glass, plastic, metal, foam, and what is printed on them.
+"""The materials of props: ceramic, paper, glass, plastic, metal, foam, and their prints.
 
 All that is drawn is JSON. Colours are linear RGB reflectances; those that `cloth.dress` draws are sRGB.
 """

@@ -1,6 +1,6 @@
-"""Weights that come with the package, to try every command with: MODEL_CARD.md beside this tells what they are.
+"""Weights that are included with the package, to try every command with: see MODEL_CARD.md next to this file.
 
-`starter` is a generator of 64 px, `starter-mask` a mask network of 96 px; both have seen three faces.
+`starter` is a generator of 64 px, `starter-mask` a segmentation network of 96 px; both have seen three faces.
 """
 
 from __future__ import annotations

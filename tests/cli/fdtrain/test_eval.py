@@ -37,7 +37,15 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_eval_prints_tables_and_writes_all(data: Path, weights: Path, tmp_path: Path) -> None:
     result = run("eval", "--data", data, "--weights", weights, "--out", tmp_path / "out", "--rows", "2", "--limit", "4")
     assert result.exit_code == 0, result.output
-    for words in ("In the hole alone", "Telea", "Navier-Stokes", "mean face", "eigenfaces", "small, stage I", "±"):
+    for words in (
+        "In the inpainted region (hole) alone",
+        "Telea",
+        "Navier-Stokes",
+        "mean face",
+        "eigenfaces",
+        "small, stage I",
+        "±",
+    ):
         assert words in result.stdout
     assert "small was trained on another dataset (abababababab)" in result.stdout
     written = {path.name for path in (tmp_path / "out").iterdir()}
@@ -192,7 +200,17 @@ def test_mask_networks_and_generators_are_told_apart(data: Path, weights: Path, 
     write_png(mask, np.pad(np.full((8, 8), 255, np.uint8), 12))
     for code, words, *arguments in (
         (1, "have no measure in common", "eval", "--data", data, "--weights", weights, "--weights", masks),
-        (2, "--measures is for networks that restore", "eval", "--data", data, "--weights", masks, "--measures", "none"),
+        (
+            2,
+            "--measures is for networks that restore",
+            "eval",
+            "--data",
+            data,
+            "--weights",
+            masks,
+            "--measures",
+            "none",
+        ),
         (
             1,
             "which finds occluders and restores nothing",

@@ -40,7 +40,12 @@ def test_an_evaluation_becomes_a_page_and_tables(evaluated: tuple[Path, Path, Pa
     assert "without pictures: name the dataset with --data" in result.stderr
     text = out.read_text(encoding="utf-8")
     assert "<title>Mine</title>" in text
-    for title in ("In the hole alone", "Against mine", "by kind of occluder", "made without pictures"):
+    for title in (
+        "In the inpainted region (hole) alone",
+        "Against mine",
+        "by kind of occluder",
+        "made without pictures",
+    ):
         assert title in text
     assert "| method |" in (tmp_path / "t.md").read_text(encoding="utf-8")
     assert "\\begin{tabular}" in (tmp_path / "t.tex").read_text(encoding="utf-8")

@@ -72,7 +72,7 @@ def detect_and_hang(faces: Any, wanted: Any, **options: Any) -> Any:
             dataclasses.replace(STEPS, generate=generate_and_hang),
             "sample",
             "took-too-long",
-            "did not get on for",
+            "made no progress for",
             marks=pytest.mark.slow,
         ),
         pytest.param(
@@ -82,7 +82,7 @@ def detect_and_hang(faces: Any, wanted: Any, **options: Any) -> Any:
             "died (SIGSEGV)",
             marks=pytest.mark.slow,
         ),
-        (dataclasses.replace(STEPS, detect=detect_and_hang), "landmarks", "took-too-long", "did not get on for"),
+        (dataclasses.replace(STEPS, detect=detect_and_hang), "landmarks", "took-too-long", "made no progress for"),
     ],
 )
 def test_a_poisoned_photograph_is_rejected_and_remembered(
@@ -175,9 +175,9 @@ def test_a_worker_that_is_struck_from_outside_changes_no_byte(
     assert struck
     assert [sentence.split(" at ")[0].split(" between ")[0] for sentence in said] in (
         ["a worker died (SIGKILL)"],
-        [f"a worker did not get on for {LIMIT_S:g} s"],
-        [f"a worker did not get on for {3 * LIMIT_S:g} s"],
-        [f"a worker did not get on for {10 * LIMIT_S:g} s"],
+        [f"a worker made no progress for {LIMIT_S:g} s"],
+        [f"a worker made no progress for {3 * LIMIT_S:g} s"],
+        [f"a worker made no progress for {10 * LIMIT_S:g} s"],
     )
     assert not any("left out" in sentence for sentence in said)
     assert digests(tmp_path / "set") == digests(built)

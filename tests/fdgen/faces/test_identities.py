@@ -44,7 +44,7 @@ def test_people_in_folders_are_in_one_split_each(people: Path, tmp_path: Path) -
     assert manifest.dataset["splits"]["basis"] == "identity"
     assert manifest.dataset["recipe"]["faces"]["identity"] == "folder"
     notes = " ".join(manifest.dataset["notes"])
-    assert "nobody stands in two splits" in notes
+    assert "nobody is in two splits" in notes
     assert f"{PEOPLE} people" in notes
     assert "nobody is known by name" not in notes
     again = plan_build(recipe(*asked), open_faces(people), tmp_path / "out", steps=STEPS)

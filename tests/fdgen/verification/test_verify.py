@@ -418,7 +418,7 @@ def test_a_deep_check_tells_what_cannot_be_rendered(sound: Path) -> None:
         raise KeyError("rotation")
 
     found = verify(sound, deep=True, replayer=replayer(sound, tampered))
-    assert found[0].message == "it cannot be rendered again: its placement is none that we write (KeyError: 'rotation')"
+    assert found[0].message == "it cannot be rendered again: its placement is not valid (KeyError: 'rotation')"
     found = verify(sound, deep=True, replayer=Replayer({}, load_library(), replay))
     assert "no row for its photograph" in found[0].message
 

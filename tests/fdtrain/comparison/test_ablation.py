@@ -142,7 +142,7 @@ def test_seeds_are_paired() -> None:
         (1.0, 0.1, 0.3, "holds"),
         (-1.0, 0.1, 0.3, "reversed"),
         (1.0, -0.3, -0.1, "reversed"),
-        (1.0, -0.1, 0.3, "not told apart at 95 %"),
+        (1.0, -0.1, 0.3, "not distinguished at 95 %"),
         (1.0, float("nan"), float("nan"), "not computed"),
     ],
 )
@@ -184,7 +184,7 @@ def test_each_ordering_of_the_paper_is_told_with_its_verdict(tmp_path: Path) -> 
     told = {(one.theirs, one.ours, one.measure): one.verdict for one in found.orderings}
     assert told["L1", "L1 + SSIM", "psnr"] == "reversed"  # 32.346 and 32.263 in the paper
     assert told["L1", "L1 + SSIM", "ssim"] == "holds"
-    assert told["L1", "L1 + SSIM + P", "psnr"] == "not told apart at 95 %"
+    assert told["L1", "L1 + SSIM + P", "psnr"] == "not distinguished at 95 %"
     assert told["L1 + SSIM", "L1 + SSIM + P", "psnr"] == "holds"
     assert told["L1", "L1 + SSIM", "niqe"] == "not computed"
     assert len(told) == 15

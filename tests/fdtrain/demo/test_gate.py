@@ -189,7 +189,7 @@ def test_a_file_that_is_no_visitors_is_never_opened(page: tuple[str, Path], path
 def test_a_request_that_is_no_json_is_refused_in_a_sentence(page: tuple[str, Path], body: bytes) -> None:
     url, _ = page
     asked = ask(url, "POST", JOIN, {"Origin": url.rstrip("/"), "Content-Type": "application/json"}, body)
-    assert asked == (400, json.dumps({"detail": "This request is none of the page's."}))
+    assert asked == (400, json.dumps({"detail": "This request is not one of the page's."}))
 
 
 def test_the_page_itself_may_send(page: tuple[str, Path]) -> None:

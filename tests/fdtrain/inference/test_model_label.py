@@ -49,7 +49,7 @@ def test_the_page_names_its_models_and_says_which_are_toys() -> None:
     told = header([TOY, TOY_MASK])
     assert "<strong>Toy weights.</strong> starter and starter-mask are toys" in told
     assert "<code>--preset modern-64</code>" in told
-    assert "Faces are restored by starter (preset tiny, 64 px); masks are found by starter-mask" in told
+    assert "Faces are restored by starter (preset tiny, 64 px); masks are predicted by starter-mask" in told
     real = header([MINE])
     assert "Faces are restored by mine (preset modern-64, 64 px)" in real
     assert "toy" not in real.lower()

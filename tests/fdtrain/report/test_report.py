@@ -142,7 +142,13 @@ def test_an_ablation_has_its_title_and_its_unfinished_row(page: str, sources: li
 def test_a_run_tells_its_terms_its_data_and_that_energy_was_not_measured(reported: Folders, triplets: Path) -> None:
     text = build_page(read_sources([reported["run"]]))
     record = json.loads((reported["run"] / "run.json").read_text())
-    for words in (record["content_id"], "Stage I: L1", "Stage II: total", "PSNR in the hole, dB", "not measured"):
+    for words in (
+        record["content_id"],
+        "Stage I: L1",
+        "Stage II: total",
+        "PSNR in the inpainted region, dB",
+        "not measured",
+    ):
         assert words in text
     assert "made without pictures" in text
     assert "data:image" not in text
@@ -353,7 +359,7 @@ def odd_log(folder: Path) -> None:
         (damage_images, r"images\.csv cannot be read"),
         (empty_images, r"images\.csv cannot be read"),
         (words_for_numbers, "psnr_hole holds what is no number"),
-        (fewer_pictures, "is of other pictures than the rows beside it"),
+        (fewer_pictures, "is of other pictures than the other rows"),
         (damage_log, r"stats\.jsonl cannot be read: line \d+"),
         (odd_log, "a line is not images and numbers"),
     ],

@@ -53,7 +53,7 @@ def combinations(shares: Mapping[str, float], several: Several) -> dict[Combinat
     `shares` are those of the kinds. One occluder is drawn by them; two or three are drawn by the product of their
     shares among the kinds that go together. Raises `ValueError` where too few do.
 
-    >>> outfits({"mask": 0.5, "hand": 0.5}, Several(two=0.2, three=0.0, never=()))
+    >>> combinations({"mask": 0.5, "hand": 0.5}, Several(two=0.2, three=0.0, never=()))
     {('mask',): 0.4, ('hand',): 0.4, ('mask', 'hand'): 0.2}
     """
     found: dict[Combination, float] = {

@@ -23,7 +23,7 @@ def threshold_mask(probability_HW: F32, side_px: float, *, threshold: float = TH
 
     >>> found_HW = np.zeros((100, 100), np.float32)
     >>> found_HW[45:55, 45:55] = 0.9
-    >>> [int(decided(found_HW, 100, reach=reach).sum()) for reach in (0, 0.01, 0.02)]
+    >>> [int(threshold_mask(found_HW, 100, reach=reach).sum()) for reach in (0, 0.01, 0.02)]
     [100, 140, 184]
     """
     likely_HW = (probability_HW >= threshold).view(np.uint8)

@@ -72,11 +72,21 @@ def detect(
 ) -> dict[str, Landmarks | Reject]:
     """Find the landmarks of photographs: return them, or why there are none, by the photograph's sha256.
 
-    What the cache knows is not detected again. The rest is done by `workers` processes (0: in this one, which may then
-    never fork); results do not depend on how many. `on_face(done, of)` is called as they come. A photograph that keeps
-    a worker for longer than `time_limit_s` (None: no limit), or kills it, twice, is a reject of `GIVEN_UP_REASONS`, and
-    `on_setback` is called with a sentence each time; in this process there is no limit. When this is interrupted, what
-    was finished stays in the cache. Raises `FdError`.
+    Results do not depend on the number of workers. When this is interrupted, what was finished stays in the cache.
+
+    Args:
+        faces: The source that reads the photographs.
+        wanted: The photographs to look at; each content is looked at once.
+        size_px: Side of the square crop in px.
+        cache: What it knows is not detected again, and results are added; None keeps none.
+        workers: Processes that detect; 0 detects in this one, which may then never fork.
+        on_face: Called as (done, of) as results come.
+        time_limit_s: Seconds after which a photograph that keeps a worker is tried once more; the second time, it is a
+            reject of `GIVEN_UP_REASONS`, as is one that kills its worker twice. None is no limit; there is none in this
+            process.
+        on_setback: Called with a sentence each time that a worker is lost to a photograph.
+
+    Raises `FdError` where `size_px` or `workers` is out of range, or the work cannot be done.
     """
     if workers:
         leave_importing_worker()

@@ -77,19 +77,33 @@ def build(
 ) -> Manifest:
     """Make the dataset that a recipe asks for in the folder `out`, or finish one begun there; return it, opened.
 
-    `count` is the number of samples, below or above that of the faces; None is one of each usable face. `name` and
-    `version` are what it is called, and no part of its ids: None keeps what an earlier run was told (else the recipe
-    gives the name), others rename the dataset. Work is done by `workers` processes of our own (1: in this one), or on
-    `executor`, where `workers` says for how many at once. Processes import the script that calls this, which must
-    therefore do so under `if __name__ == "__main__":`; with one worker too, for landmarks are found in a process.
-    `cache` keeps landmarks and analyses between builds. `on_file`, `on_trial`, `on_face` are called as (done, of) while
-    photographs are listed, occluders tried on for strata, and photographs looked at, `on_shard` with each receipt, made
-    or kept.
+    Processes import the script that calls this, which must therefore do so under `if __name__ == "__main__":`; with one
+    worker too, for landmarks are found in a process.
 
-    A photograph that keeps a worker for longer than `time_limit_s` (None: no limit), or kills it, twice, is rejected
-    and recorded, so that the same build leaves it out when it is run again, and `reproduce` does; `given_up` names
-    others to leave out. `on_setback` is called with a sentence each time. There is no limit where this process, or an
-    executor, makes the shards.
+    Args:
+        recipe: What is asked for: kinds, sizes in px, splits, seed.
+        faces: The photographs.
+        out: The folder of the dataset, made where it is missing.
+        count: Number of samples, below or above that of the faces; None is one of each usable face.
+        name: What the dataset is called, and no part of its ids; another one renames it. None keeps that of an earlier
+            run, else takes the recipe's.
+        version: Its version, and no part of its ids either; None keeps that of an earlier run, else there is none.
+        workers: Processes of our own that work; 1 makes shards in this process. With an `executor`, how many shards are
+            made at once.
+        executor: What makes the shards instead of our own processes; None for none.
+        cache: Keeps landmarks, trials and analyses between builds; None keeps none.
+        steps: The parts of a build that look for faces and draw; None takes the real ones.
+        on_file: Called as (done, of) while photographs are listed.
+        on_trial: Called as (done, of) while occluders are tried on for strata.
+        on_face: Called as (done, of) while landmarks are found.
+        on_shard: Called with the receipt of each shard, made or kept.
+        on_progress: Called with how far the build is.
+        time_limit_s: Seconds after which a photograph that keeps a worker is given up, once it has done so twice or has
+            killed a worker twice. It is recorded as a reject, so that the same build leaves it out when it is run
+            again, and `reproduce` does. None is no limit; there is none where this process, or an executor, makes the
+            shards.
+        on_setback: Called with a sentence each time that a worker is lost to a photograph.
+        given_up: Other photographs to leave out; None for none.
 
     Raises `MixingError` where `out` holds another dataset, `DatasetError` where it cannot be written or no face gives a
     sample, `FacesError`, `RecipeError`, `AssetError`. Finished shards stay through any of these, Ctrl-C and kills.

@@ -46,8 +46,18 @@ def generate(
     """Put occluders on a face: a function of (recipe, source digest, variant, split) alone.
 
     What is asked of the sample (kinds, stratum) is drawn once; placements that break a law of the recipe, or miss that,
-    are drawn again, so that kinds and strata keep their proportions. `analysis` is one made before of this face;
-    `targets` are those of the recipe, needed where it asks for strata of placements (`coverage_trials.find_targets`).
+    are drawn again, so that kinds and strata keep their proportions. Where no attempt passes, the result is a `Reject`
+    with the last reason.
+
+    Args:
+        face: The photograph's crop (uint8, RGB) with its landmarks in px.
+        recipe: What is asked for: kinds, coverage, pose, the seed.
+        library: The assets that may be drawn.
+        variant: Number of the sample among those of the same photograph, from 0.
+        split: Split of the sample; assets that are held out are drawn for `test` alone.
+        analysis: One made before of this face; None makes it.
+        targets: Those of the recipe, needed where it asks for strata of placements (`coverage_trials.find_targets`);
+            None makes those that need no trials.
     """
     source = face.source
     scene = Scene.of(face, analysis)

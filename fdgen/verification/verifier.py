@@ -51,12 +51,21 @@ def verify(
 ) -> list[Problem]:
     """Check the dataset in folder `root`; return what is wrong with it, nothing if it is whole.
 
-    `deep` renders samples again from their records and compares the pixels, with the occluders of `packs` beside our
-    own: of all of them this `share`, another part for another `seed`. The folder of a card is checked as one: its sums,
-    and whether its lock is whole. Pictures are checked on `workers` threads (None: one a core).
-    `on_progress(done, of)` counts samples. Never raises for what stands in the files; raises `DatasetError` where there
-    is no dataset of ours at all, `AssetError` where `deep` lacks an asset that the dataset wears, or has another in its
-    place.
+    The folder of a card is checked as one: its sums, and whether its lock is whole. What is in the files raises
+    nothing.
+
+    Args:
+        root: Folder of a dataset or of a card.
+        deep: Whether samples are rendered again from their records and compared with the stored pixels.
+        share: Share of the samples, in (0, 1], that `deep` renders; 1 is all of them.
+        seed: Which ones a smaller share chooses.
+        workers: Threads that check pictures, None one a core; `deep` always has one.
+        on_progress: Called as (done, of) with numbers of samples.
+        replayer: What `deep` renders with; None opens one.
+        packs: Folders of occluders beside our own, for `deep`.
+
+    Raises `DatasetError` where there is no dataset of ours at all, `AssetError` where `deep` lacks an asset that the
+    dataset wears, or has another in its place.
     """
     root = Path(root)
     if is_card(root):

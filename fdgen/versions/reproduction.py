@@ -78,10 +78,27 @@ def reproduce(
 ) -> Reproduction:
     """Build the version of a card again into the folder `out`, and compare; running it again resumes.
 
-    `landmarks` is the landmarks.parquet of the version: with it, photographs that gave samples need no detector, and
-    that of the version counts as used. `against` is the dataset itself, where it is at hand: then pictures are compared
-    too. Where what was asked for differs, nothing is built, unless `anyway`. Photographs that the version gave up on
-    are not tried. The rest is as `build` takes it.
+    Photographs that the version gave up on are not tried.
+
+    Args:
+        card: Folder of the card, with its lock.
+        faces: The photographs, as the version had them.
+        out: Folder of the new dataset.
+        landmarks: The landmarks.parquet of the version: photographs that gave samples then need no detector, and that
+            of the version counts as used. None detects all of them.
+        against: The dataset itself: pictures are compared too, in grey levels. None compares ids alone.
+        packs: Folders of occluders beside our own.
+        anyway: Builds even where what was asked for differs; else nothing is built then.
+        workers: Processes that work, as `build` takes it.
+        cache: Keeps landmarks and analyses, as `build` takes it; None keeps none.
+        steps: The parts of a build, as `build` takes it; None takes the real ones.
+        on_file: Called as (done, of) while photographs are listed.
+        on_trial: Called as (done, of) while occluders are tried on for strata.
+        on_face: Called as (done, of) while landmarks are found.
+        on_shard: Called with the receipt of each shard, made or kept.
+        on_progress: Called with how far the build is.
+        time_limit_s: Seconds that a photograph may keep a worker, as `build` takes it; None is no limit.
+        on_setback: Called with a sentence each time that a worker is lost to a photograph.
 
     Raises `DatasetError` where the card has no whole lock or another version of the generator made it; what `build`
     raises.

@@ -41,8 +41,15 @@ def evaluate(
 
     Columns: `method`, `key`, `kind`, `coverage` and what else the manifest says of a sample, then the measures by view:
     `psnr_raw`, `psnr_composited`, `psnr_hole`, `ssim_raw` ...; beyond PSNR, SSIM and MSE they see whole pictures only.
-    `methods` may be a model, which gives two rows a picture: both its stages. `on_image` hears how many pictures are
-    done of how many, the methods counted alike.
+
+    Args:
+        methods: What restores. A model counts as a method with two rows a picture, one a stage.
+        dataset: Triplets of one size and split.
+        suite: The measures; None opens those that need no choice, at the dataset's size.
+        batch: Pictures restored at once.
+        on_image: Called as (done, of) with numbers of pictures, the methods counted alike.
+
+    Raises `FdError` where two methods have one name, and what reading the dataset raises.
     """
     import pandas as pd
 

@@ -124,13 +124,22 @@ def restore_photograph(
     least_expected_iou: float = LEAST_EXPECTED_IOU,
     with_grain: bool = True,
 ) -> RestoredPhotograph:
-    """Remove occluders from every face of a photograph, RGB uint8 of any size from 8 px a side.
+    """Remove occluders from every face of a photograph. The same photograph gives the same picture.
 
-    `method` fills squares of `size_px`. The mask is `mask_HW` (0 or 255, taken as it is), or what `masker` finds in
-    each face where its expected IoU is at least `least_expected_iou`, widened by `reach` of the crop's side; then
-    `strokes_HW` add to it (1) and take from it (-1). A face may be given by its frame, where that is known. The same
-    photograph gives the same picture. Raises `PictureError` where sizes differ or the photograph is too small,
-    `ValueError` where there is no mask of any sort.
+    Args:
+        photo_HWC: RGB uint8 of any size from 8 px a side.
+        faces: Each face by its eyes, or by its frame where that is known.
+        method: What fills squares of `size_px`.
+        size_px: Side of the squares in px.
+        masker: Predicts the mask of each face where no `mask_HW` is given; None predicts none.
+        mask_HW: The inpainted region, 0 or 255, of the photograph's size, taken as it is; None leaves it to `masker`.
+        strokes_HW: Corrections of the mask: 1 adds a pixel, -1 takes it away, 0 leaves it; None for none.
+        reach: How far a predicted mask is widened, as a share of the crop's side.
+        least_expected_iou: A face is left alone where the expected IoU of its predicted mask, in [0, 1], is below this.
+        with_grain: Whether the photograph's grain is added to what is filled in.
+
+    Raises `PictureError` where sizes differ or the photograph is too small, `ValueError` where there is no mask of any
+    sort.
     """
     height, width = photo_HWC.shape[:2]
     _check(photo_HWC, mask_HW, strokes_HW)

@@ -69,11 +69,17 @@ def fit(
 ) -> RunSummary:
     """Train as `config` says in the folder `run_dir`, or go on where the last checkpoint there was written.
 
-    `config.data.root` names the dataset. `on_phase` hears what is done before the first step, `on_step` is called
-    before that and after each, `on_progress` every `output.stats_images`, `on_note` with what a user should know.
-    When `stop` returns True, after a step, a checkpoint is written and the call returns.
     A run killed at any moment and called again ends with the weights, bit for bit, of one never stopped, on the same
     machine with the same versions and number of processes.
+
+    Args:
+        config: Every setting; `config.data.root` names the dataset.
+        run_dir: Folder of the run, made where it is missing.
+        on_progress: Called every `output.stats_images` images.
+        on_step: Called before the first step and after each.
+        on_phase: Called with what is done before the first step.
+        on_note: Called with sentences that a user should know.
+        stop: Asked after each step; on True a checkpoint is written and the call returns. None trains to the end.
 
     Raises `RunError` where the folder holds another run, `DatasetError` for the data, `PerceptualError`,
     `CheckpointError`, `DeviceError`, `LoaderError`, and `TrainingError` where the numbers stop being finite.

@@ -16,10 +16,9 @@ from ..shared.fdgen_options import (
     workers_option,
 )
 from ..shared.lazy_group import Group, refuse_unknown
-from ..shared.list_faces import list_faces
 from ..shared.output import Voice, aligned, counted, emit, emit_json
+from ..shared.prepare import prepare
 from ..shared.progress import Stages
-from ..shared.renderer import ready_renderer
 from ..shared.sheets import labelled, sheet_option, write_sheet
 from .packs import add, check, index
 
@@ -116,9 +115,8 @@ def preview(
     wanted = [
         asset for id_, asset in sorted(library.assets.items()) if (id_ in ids or not ids) and kind in (None, asset.kind)
     ]
-    source, photographs = list_faces(faces, voice, cache, no_cache)
+    source, photographs = prepare(faces, voice, cache, no_cache)
     photographs = photographs[:MOST_FACES]
-    ready_renderer(voice)
     groups = []
     with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
         found = detect(source, photographs, size_px=CELL_PX, cache=opened, workers=workers)

@@ -23,8 +23,8 @@ from ..shared.fdgen_options import (
     workers_option,
 )
 from ..shared.output import Voice, aligned, by_count, counted, duration, emit, emit_json
+from ..shared.prepare import ready_renderer
 from ..shared.progress import Stages, starting
-from ..shared.renderer import ready_renderer
 
 if TYPE_CHECKING:
     from fdgen.contract.manifest import Manifest

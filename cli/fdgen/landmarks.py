@@ -17,8 +17,8 @@ from ..shared.fdgen_options import (
     time_limit_option,
     workers_option,
 )
-from ..shared.list_faces import list_faces
 from ..shared.output import Voice, by_count, counted, emit, emit_json
+from ..shared.prepare import list_faces
 from ..shared.progress import metered
 
 

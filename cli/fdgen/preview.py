@@ -18,10 +18,9 @@ from ..shared.fdgen_options import (
     workers_option,
 )
 from ..shared.lazy_group import refuse_unknown
-from ..shared.list_faces import list_faces
 from ..shared.output import Voice, counted
+from ..shared.prepare import prepare
 from ..shared.progress import Stages, starting
-from ..shared.renderer import ready_renderer
 from ..shared.sheets import sheet_option, write_sheet
 
 CELL_PX = 192
@@ -76,8 +75,7 @@ def command(
         only += ["several.two=0", "several.three=0"]
         resolved = resolve_recipe(recipe, [*overrides, *only], seed=seed, size_px=size_px, packs=packs)
     check_occluders(resolved)
-    source, photographs = list_faces(faces, voice, cache, no_cache)
-    ready_renderer(voice)
+    source, photographs = prepare(faces, voice, cache, no_cache)
     cell_px = min(resolved.size_px, CELL_PX)
     samples, texts = [], []
     with open_cache(cache, no_cache) as opened, Stages(voice) as stages:

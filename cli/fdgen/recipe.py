@@ -20,10 +20,9 @@ from ..shared.fdgen_options import (
     workers_option,
 )
 from ..shared.lazy_group import Group
-from ..shared.list_faces import list_faces
 from ..shared.output import Voice, aligned, counted, emit, emit_json
+from ..shared.prepare import list_faces, ready_renderer
 from ..shared.progress import Stages, metered
-from ..shared.renderer import ready_renderer
 
 if TYPE_CHECKING:
     from fdgen.recipe.quotas import Asked

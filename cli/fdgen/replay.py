@@ -11,7 +11,7 @@ import click
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import json_option, pack_option
 from ..shared.output import Voice, emit, emit_json
-from ..shared.renderer import ready_renderer
+from ..shared.prepare import ready_renderer
 from ..shared.sheets import check_suffix, write_sheet
 
 AMPLIFIED = 32

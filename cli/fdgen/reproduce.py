@@ -22,8 +22,8 @@ from ..shared.fdgen_options import (
     workers_option,
 )
 from ..shared.output import Voice, counted, emit, emit_json
+from ..shared.prepare import ready_renderer
 from ..shared.progress import Stages
-from ..shared.renderer import ready_renderer
 
 if TYPE_CHECKING:
     from fdgen.versions.reproduction import Reproduction

@@ -5,9 +5,6 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
-import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

@@ -168,7 +168,27 @@ def measure_models(
     out: Path | None,
     stages: Stages,
 ) -> Results:
-    """Measure models and references on a split; with `out`, write numbers and sheets there."""
+    """Measure models and references on a split.
+
+    Args:
+        data: The dataset: a folder or URL.
+        weights: Files of weights, or folders of runs.
+        masker: Weights of a mask network: each model is measured by its masks, too. None leaves that out.
+        split: The split that is measured.
+        size_px: Side of the pictures in px; None takes the models', else the dataset's.
+        kinds: Kinds of occluder that are measured; empty takes all.
+        limit: Number of pictures, the first ones; None takes all.
+        references: Names of what to compare with.
+        measures: Names of the optional measures.
+        batch: Pictures that models restore at once.
+        device: Where models run.
+        verify: Whether every byte read is compared with the dataset's digests.
+        rows: Rows of the sheets.
+        out: Folder for numbers and sheets; None writes none.
+        stages: Where progress is shown.
+
+    Raises `FdError` for weights, data and measures that cannot be opened.
+    """
     from fdtrain.data.triplets import TripletDataset
     from fdtrain.evaluation.evaluator import compare_sets, evaluate
     from fdtrain.evaluation.references import open_references, reference_notes
@@ -218,7 +238,15 @@ def measure_models(
 
 
 def write_sheets(out: Path, methods: Sequence[Method], dataset: TripletDataset, frame: pd.DataFrame, rows: int) -> None:
-    """Write worst.png and best.png: of the last method, which is the last model where there is one."""
+    """Write worst.png and best.png: of the last method, which is the last model where there is one.
+
+    Args:
+        out: Folder of the sheets.
+        methods: What is shown.
+        dataset: What was measured on.
+        frame: A row for each picture and method.
+        rows: Rows of a sheet, a picture each.
+    """
     from fdtrain.data.pictures import write_png
     from fdtrain.evaluation.gallery import extremes, gallery
     from fdtrain.evaluation.references import Copy

@@ -40,7 +40,24 @@ def measure_masks(
     out: Path | None,
     stages: Stages,
 ) -> MaskResults:
-    """Measure mask networks on a split; with `out`, write numbers and sheets there."""
+    """Measure mask networks on a split.
+
+    Args:
+        data: The dataset: a folder or URL.
+        weights: Files of weights, or folders of runs.
+        split: The split that is measured.
+        size_px: Side of the pictures in px; None takes the first network's.
+        kinds: Kinds of occluder that are measured; empty takes all.
+        limit: Number of pictures, the first ones; None takes all.
+        batch: Pictures at once.
+        device: Where networks run.
+        verify: Whether every byte read is compared with the dataset's digests.
+        rows: Rows of the sheets.
+        out: Folder for numbers and sheets; None writes none.
+        stages: Where progress is shown.
+
+    Raises `FdError` where some weights restore faces instead, or weights and data cannot be opened.
+    """
     from fdgen.errors import FdError
     from fdtrain.data.pictures import write_png
     from fdtrain.data.silhouettes import SilhouetteDataset

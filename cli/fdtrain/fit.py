@@ -163,7 +163,17 @@ def tell_summary(summary: RunSummary, voice: Voice) -> None:
 
 
 def tell_plan(config: FitConfig, data: str | Path, out: Path, as_json: bool, voice: Voice) -> None:
-    """Write what a run would do to standard output, and how long it would take by a step that is measured now."""
+    """Write what a run would do to standard output, and how long it would take by a step that is measured now.
+
+    Args:
+        config: Every setting.
+        data: The dataset: a folder or URL.
+        out: Folder of the run.
+        as_json: Whether it is written as JSON; else as a table.
+        voice: Where notes and warnings go.
+
+    Raises `FdError` where the dataset or the run cannot be read.
+    """
     from fdgen.contract.manifest import Manifest
     from fdtrain.errors import PerceptualError
     from fdtrain.training.cost import cost_of

@@ -85,7 +85,17 @@ class Outcomes:
         profile: bytes | None = None,
         notes: Sequence[str] = (),
     ) -> None:
-        """Write all that is asked for of a photograph, and tell of it."""
+        """Write all that is asked for of a photograph, and report it.
+
+        Args:
+            name: Name of its files, without a suffix.
+            source: What messages call the photograph.
+            photo_HWC: The photograph, RGB uint8.
+            done: What became of it.
+            searched_s: Seconds that finding its faces took.
+            profile: Its ICC profile; None for none.
+            notes: Sentences that are said of it.
+        """
         from fdtrain.restoration.files import write_photo
 
         path = self.place(f"{name}.png")
@@ -118,7 +128,16 @@ class Outcomes:
         notes: Sequence[str] = (),
         table: bool = True,
     ) -> None:
-        """Remember what became of each face, and say it: in a line, and with `table` in one for each face."""
+        """Remember what became of each face, and say it.
+
+        Args:
+            source: What messages call the photograph.
+            written: The file that was written.
+            done: What became of the photograph.
+            searched_s: Seconds that finding its faces took.
+            notes: Sentences that are said of it.
+            table: Whether a line is said for each face, too.
+        """
         told = list(notes)
         if not done.faces:
             told.append("no face was found: it is written unchanged (--faces aligned treats it as one face)")
@@ -229,10 +248,18 @@ def refuse_overwriting(
     extras: Sequence[str],
     drawn: Sequence[Path | None] = (),
 ) -> None:
-    """Raise `UsageError` where a result could not be named, or would take the place of what was given or of another.
+    """Refuse results that could not be named, or would take the place of what was given or of another.
 
-    `extras` has the suffixes of what is written beside each picture, `.mask.png` say; `drawn` the masks and strokes
-    that were given. Beside a photograph no file at all is replaced: it may be another photograph.
+    Beside a photograph no file at all is replaced: it may be another photograph.
+
+    Args:
+        photos: The photographs.
+        names: Names of their results, without a suffix.
+        out: Folder of the results.
+        extras: Suffixes of what is written next to each picture, `.mask.png` say.
+        drawn: The masks and strokes that were given; None for a photograph without.
+
+    Raises `UsageError`, naming the file.
     """
     from fdtrain.restoration.files import is_video
     from fdtrain.restoration.video import SUFFIX

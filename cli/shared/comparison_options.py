@@ -100,7 +100,23 @@ def ask_of(
     threads: int,
     device: str | None,
 ) -> Ask:
-    """Return what these options ask for on a dataset; raise `FdError` where it has no test split."""
+    """Return what these options ask for on a dataset.
+
+    Args:
+        data: Folder of the dataset.
+        images: Training images of each method; None where `seconds` is the budget.
+        seconds: CPU seconds of training of each method; None where `images` is the budget.
+        size_px: Side of the pictures in px; None takes the dataset's.
+        limit: Number of test pictures, the first ones; None takes all.
+        measures: Names of the optional measures.
+        perceptual: Perceptual network of the methods that have one; None leaves each its own.
+        perceptual_weights: File of its weights; empty for none.
+        overrides: `key=value` settings of every method.
+        threads: Threads of each training.
+        device: Where methods run; None is `auto`.
+
+    Raises `FdError` where the dataset has no test split.
+    """
     from fdtrain.comparison.plan import Ask
     from fdtrain.data.triplets import TripletDataset
 

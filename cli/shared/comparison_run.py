@@ -53,7 +53,17 @@ def settled_terms(ask: Ask, presets: list[str], out: Path, voice: Voice) -> Ask:
 def worked(
     tasks: list[Task], ask: Ask, out: Path, voice: Voice, on_folder: Callable[[Path], None] | None = None
 ) -> Done:
-    """Do all tasks, telling how far they are; raise `Interrupted` where they were stopped."""
+    """Do all tasks, reporting how far they are.
+
+    Args:
+        tasks: All rows and seeds.
+        ask: The terms that all share.
+        out: Folder of the comparison, made where it is missing.
+        voice: Where progress is shown.
+        on_folder: Called once the folder is known to be this comparison's; None for none.
+
+    Raises `Interrupted` where they were stopped, and what `compare` raises.
+    """
     from fdtrain.comparison.runner import Watch, compare
     from fdtrain.run_files import make_folder
 

@@ -177,7 +177,17 @@ def resolve_recipe(
     size_px: int | None = None,
     packs: Sequence[Path] = (),
 ) -> Recipe:
-    """Load the recipe that the options ask for; raise `RecipeError`, naming the option or file at fault."""
+    """Load the recipe that the options ask for.
+
+    Args:
+        recipe: A built-in name, or a file.
+        overrides: `key=value` settings.
+        seed: The seed, over all others; None leaves it.
+        size_px: Side of the crops in px, over all others; None leaves it.
+        packs: Folders of occluders to add to the recipe's.
+
+    Raises `RecipeError`, naming the option or file at fault.
+    """
     from fdgen.recipe.schema import Recipe
 
     flags: list[tuple[str, Any]] = []

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
 def open_restorer(
     weights: Path, masker: Path | None, how: str, *, engine: str, device: str, with_grain: bool, voice: Voice
 ) -> PhotoRestorer:
-    """Open all that restores photographs: the weights, the mask network, and the finder of faces."""
+    """Open all that restores photographs: the weights, the mask network, and the finder of faces.
+
+    Args:
+        weights: Weights of the generator, or the folder of a run.
+        masker: Weights of the mask network; None opens none.
+        how: How faces are found: auto, aligned or find.
+        engine: What runs the generator.
+        device: Where networks run.
+        with_grain: Whether the photograph's grain is added to what is filled in.
+        voice: Where notes go.
+
+    Raises `FdError` where weights cannot be opened.
+    """
     from typing import cast
 
     from fdgen.faces.face_finder import find_faces

@@ -103,7 +103,15 @@ def on_terminal(voice: Voice) -> bool:
 def metered(
     voice: Voice, title: str, unit: str, total: int | None = None, *, vanishing: bool = False
 ) -> Iterator[Meter]:
-    """Show the progress of one step, `unit` being what is counted, in the plural. What vanishes leaves no bar."""
+    """Show the progress of one step.
+
+    Args:
+        voice: Where it is shown; a quiet one shows nothing.
+        title: What is being done.
+        unit: What is counted, in the plural; empty only waits, and leaves no bar.
+        total: How many there are; None while nobody knows.
+        vanishing: Whether the bar is removed at the end.
+    """
     if not on_terminal(voice):
         if not voice.quiet:
             click.echo(f"{title} ...", err=True)

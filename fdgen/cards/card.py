@@ -78,9 +78,17 @@ def write_card(
 ) -> Path:
     """Write the card of the dataset in `root` into the folder `out`, and README.md and croissant.json into `root` too.
 
-    Words come from card.toml there, which is made where it is missing and never changed. None is `default_out`. Raises
-    `DatasetError` where the dataset is unfinished or damaged or the folder holds another version (unless `replace`),
-    `RecipeError` where card.toml is wrong, `AssetError` for a pack. Returns the folder.
+    Words come from card.toml there, which is made where it is missing and never changed. Returns the folder.
+
+    Args:
+        root: Folder of the dataset.
+        out: Folder of the card, outside of the dataset; None is `default_out`.
+        packs: Folders of occluders beside our own.
+        replace: Whether another version that the folder holds may be replaced.
+        on_face: Called while the faces of the dataset are gone through; None for none.
+
+    Raises `DatasetError` where the dataset is unfinished or damaged or the folder holds another version (unless
+    `replace`), `RecipeError` where card.toml is wrong, `AssetError` for a pack.
     """
     manifest = Manifest.load(root)
     out = default_out(manifest.dataset) if out is None else out

@@ -86,11 +86,20 @@ def read_manifest_table(
     within: Path | None = None,
     only: Sequence[str] | None = None,
 ) -> pa.Table:
-    """Read manifest.parquet of a finished dataset, or `only` some of its columns, and check every value of them.
+    """Read manifest.parquet of a finished dataset, or some of its columns, and check every value of them.
 
     What there is to compare with dataset.json is compared. Columns that are not ours are left as they are, those that
-    earlier versions did not write left out where they are missing. Raises `DatasetError` with `hint` naming what is
-    wrong.
+    earlier versions did not write left out where they are missing.
+
+    Args:
+        where: The file, or its bytes.
+        dataset: The fields of dataset.json.
+        name: What messages call the file.
+        hint: What to do about a fault, for the error.
+        within: Folder that no link may lead out of; None for any.
+        only: The columns to read; None reads all of ours.
+
+    Raises `DatasetError` with `hint` naming what is wrong.
     """
     import pyarrow as pa
 

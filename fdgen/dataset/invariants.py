@@ -37,7 +37,18 @@ class Problem:
 def pair_problems(
     clean_HWC: Image, occluded_HWC: Image, mask_HW: Image, alpha_HW: Image, record: SampleRecord, *, file: str = ""
 ) -> list[Problem]:
-    """Return what is wrong with the pixels of a pair: shapes, the exact law, the mask's values, its coverage."""
+    """Return what is wrong with the pixels of a pair: shapes, the exact law, the mask's values, its coverage.
+
+    All pictures are uint8 of one size; where one is not, that alone is returned. It raises nothing for what they hold.
+
+    Args:
+        clean_HWC: The clean picture, RGB.
+        occluded_HWC: The occluded picture, RGB; it equals `clean_HWC` where the mask is 0.
+        mask_HW: 255 where a layer covers or shades a pixel, else 0.
+        alpha_HW: The silhouette of the occluders, 0 to 255, 0 where the mask is.
+        record: The sample's record; its `coverage` is compared with the mask.
+        file: Name of the file, for the problems.
+    """
     size = clean_HWC.shape[0]
     shapes = {
         "clean": (clean_HWC, (size, size, 3)),

@@ -72,8 +72,17 @@ def write_shard(
 ) -> ShardReceipt:
     """Write a shard and its receipt, each whole or not at all; return the receipt.
 
-    Samples stand in the order of `results`, which is drawn one at a time. Where all are rejects there is a receipt but
-    no tar. Raises `DatasetError` where the disk refuses, or a triplet breaks the laws of a pair.
+    Where all results are rejects there is a receipt but no tar.
+
+    Args:
+        root: Folder of the dataset.
+        name: Name of the shard, without a suffix.
+        split: Split of its samples.
+        spec_id: Digest of what the dataset was asked to be, for the receipt.
+        plan_sha256: Digest of the shard's plan, for the receipt.
+        results: The samples in their order, drawn one at a time, and the rejects.
+
+    Raises `DatasetError` where the disk refuses, or a triplet breaks the laws of a pair.
     """
     path = shard_path(root, name)
     stream = iter(results)

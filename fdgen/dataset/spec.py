@@ -24,9 +24,14 @@ _EXAMPLES = 3
 def make_spec(
     recipe: Recipe, count: int | None, sources: Sequence[Source], assets: Mapping[str, str], detector: str
 ) -> dict[str, Any]:
-    """Return the fields of dataset.json that say what is asked for. `assets` is the sha256 of each asset by its id.
+    """Return the fields of dataset.json that say what is asked for.
 
-    Of those, the spec names the assets of the kinds that the recipe names.
+    Args:
+        recipe: The recipe; the spec names only the assets of the kinds that it names.
+        count: Number of samples asked for; None is one of each usable face.
+        sources: The photographs, of which the spec holds number and digest.
+        assets: The sha256 of each asset by its id.
+        detector: Version of what finds landmarks.
     """
     return {
         "schema": SCHEMA,

@@ -140,7 +140,17 @@ class FaceCache:
         return None if row is None else bytes(row[0])
 
     def put_blob(self, sha256: str, data: bytes, *, size_px: int, name: str, version: str) -> None:
-        """Remember other analysis of a photograph."""
+        """Remember other analysis of a photograph, in place of what was there by the same key.
+
+        Args:
+            sha256: Digest of the photograph, in hex.
+            data: The analysis, as bytes.
+            size_px: Side of the crop in px.
+            name: What was analysed.
+            version: Version of what analysed it.
+
+        Raises `FdError` where the file cannot be written.
+        """
         self.put_blobs({sha256: data}, size_px=size_px, name=name, version=version)
 
     def put_blobs(self, blobs: dict[str, bytes], *, size_px: int, name: str, version: str) -> None:

@@ -42,6 +42,13 @@ def read_json(
 ) -> Any:
     """Return what a JSON file holds.
 
+    Args:
+        path: The file.
+        within: Folder that no link may lead out of; None for any.
+        error: Type of the error to raise.
+        hint: What to do about it, for the error.
+        most_bytes: Largest file that is read, in bytes.
+
     Raises `error`, with `hint`, where it cannot be read, is too large, too deep or no JSON; where a link leads to it
     out of the folder `within`.
     """
@@ -59,7 +66,17 @@ def read_object(
     hint: str = "",
     most_bytes: int = MOST_BYTES,
 ) -> dict[str, Any]:
-    """Return the object that a JSON file holds; raise as `read_json` does, and where it holds something else."""
+    """Return the object that a JSON file holds.
+
+    Args:
+        path: The file.
+        within: Folder that no link may lead out of; None for any.
+        error: Type of the error to raise.
+        hint: What to do about it, for the error.
+        most_bytes: Largest file that is read, in bytes.
+
+    Raises `error` as `read_json` does, and where the file holds something else.
+    """
     values = read_json(path, within=within, error=error, hint=hint, most_bytes=most_bytes)
     if not isinstance(values, dict):
         raise error(f"{path} cannot be read: it is not a JSON object", hint=hint)
@@ -108,7 +125,14 @@ def read_lines(
 ) -> list[dict[str, Any]]:
     """Return the objects of a log, one a line; the last line, which a kill may have cut short, only where it is whole.
 
-    Raises as `read_json` does, naming the line.
+    Args:
+        path: The file.
+        within: Folder that no link may lead out of; None for any.
+        error: Type of the error to raise.
+        hint: What to do about it, for the error.
+        most_bytes: Largest file that is read, in bytes.
+
+    Raises `error` as `read_json` does, naming the line.
     """
     try:
         lines = read_regular(path, most_bytes=most_bytes, within=within).split(b"\n")

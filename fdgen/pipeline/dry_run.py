@@ -60,7 +60,15 @@ def plan_build(
 ) -> BuildPlan:
     """Return what `build` would do with the same arguments; nothing is written and no photograph is looked into.
 
-    `cache` keeps trials of occluders, where the recipe asks for strata: `on_trial` is called as (done, of) during them.
+    Args:
+        recipe: What is asked for.
+        faces: The photographs.
+        out: Folder of the dataset, to count what is done already; None counts nothing.
+        count: Number of samples; None is one of each usable face.
+        cache: Keeps trials of occluders, where the recipe asks for strata; None keeps none.
+        steps: The parts of a build; None takes the real ones.
+        on_file: Called as (done, of) while photographs are listed.
+        on_trial: Called as (done, of) while occluders are tried on for strata.
 
     Raises what `build` would raise at its start, `MixingError` included.
     """

@@ -54,8 +54,20 @@ def finish(
 
     What a worker that was killed left of a shard goes, too.
 
-    `names` are the shards in their order, `rejects` the photographs that gave no candidate, `landmarks` finds those of
-    photographs that were used.
+    Args:
+        out: Folder of the dataset.
+        head: The fields of dataset.json that say what is asked for.
+        label: Name and version.
+        kind: Kind of the source of faces.
+        names: The shards in their order.
+        sources: The photographs.
+        landmarks: Finds the landmarks of photographs that were used.
+        rejects: The photographs that gave no candidate.
+        basis: What the splits go by.
+        notes: Sentences that a user must know.
+        asked: Number of samples asked for.
+
+    Raises `DatasetError` where the disk refuses.
     """
     planned = {f"{name}.{suffix}" for name in names for suffix in ("tar", "json")}
     for path in (out / "shards").iterdir():

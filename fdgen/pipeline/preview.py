@@ -37,10 +37,21 @@ def preview_samples(
     on_trial: OnDone | None = None,
     on_face: OnDone | None = None,
 ) -> Iterator[Triplet]:
-    """Yield the first `count` triplets of a recipe, in the order of a build: the same faces, the same pixels.
+    """Yield the first triplets of a recipe, in the order of a build: the same faces, the same pixels.
 
-    `sources` are those of `faces`. Faces that give none are passed over; there are fewer triplets where no face gives
-    more. Raises `FacesError` where no photograph shows a face.
+    Faces that give none are passed over; there are fewer triplets where no face gives more.
+
+    Args:
+        recipe: What is asked for.
+        faces: The source that reads the photographs.
+        sources: Those of `faces`.
+        count: Number of triplets.
+        cache: Keeps landmarks and trials; None keeps none.
+        workers: Processes that find landmarks; 0 finds them in this one.
+        on_trial: Called as (done, of) while occluders are tried on for strata.
+        on_face: Called as (done, of) while landmarks are found.
+
+    Raises `FacesError` where no photograph shows a face, and what `detect` raises.
     """
     library = open_library(recipe.assets.packs)
     targets = find_targets(recipe, library, cache=cache, on_trial=on_trial)

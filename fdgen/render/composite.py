@@ -69,12 +69,18 @@ def composite(
     jpeg_quality: int = 0,
     frame: Frame | None = None,
 ) -> tuple[Image, Image, Image]:
-    """Lay occluders over a photograph, the first lowest: (occluded_HWC, mask_HW, alpha_HW).
+    """Lay occluders over a photograph: return (occluded_HWC, mask_HW, alpha_HW), uint8.
 
-    `mask` is 255 wherever a layer covers or shades a pixel, else 0; where it is 0, `occluded` equals `clean` exactly.
-    `alpha` is the silhouette of all layers together, shadows left out. `grey` keeps a colourless photograph colourless.
-    With a `jpeg_quality` what lies under the mask is coded as the file of the photograph was, whose pixels `frame` maps
-    to those of the crop.
+    The mask is 255 wherever a layer covers or shades a pixel, else 0; where it is 0, the occluded picture equals the
+    clean one exactly. Alpha is the silhouette of all layers together, shadows left out.
+
+    Args:
+        clean_HWC: The clean crop, RGB uint8.
+        layers: The occluders, the first lowest.
+        grey: Whether a colourless photograph is kept colourless.
+        jpeg_quality: Quality at which what lies under the mask is coded, as the file of the photograph was; 0 codes
+            nothing.
+        frame: Maps the photograph's pixels to those of the crop, for that coding; None codes nothing.
     """
     shape = clean_HWC.shape[:2]
     levels, noise = clean_HWC.astype(np.float32), np.zeros((*shape, 3), np.float32)

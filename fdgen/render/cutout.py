@@ -15,9 +15,16 @@ from fdgen.runtime.jit import compiled
 def rasterise_cutout(
     points: F32, faces: I32, uv_N2: F32, cutout_HW2: F32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32
 ) -> None:
-    """Draw triangles as `rasterise` does, with holes: nothing is there where `cutout_HW2` is under a half in channel 0.
+    """Draw triangles as `rasterise` does, with holes.
 
-    `uv_N2` are texture coordinates of the points.
+    Args:
+        points: Screen points (N, 3): x and y in samples, z towards the viewer.
+        faces: Triangles (M, 3), by their points.
+        uv_N2: Texture coordinates of the points.
+        cutout_HW2: A texture; nothing is there where it is under a half in channel 0.
+        depth_HW: Depth of the nearest surface at each sample; updated.
+        face_id_HW: Index of the triangle that is seen; updated.
+        bary_HW2: Weights of its first two corners; updated.
     """
     height, width = depth_HW.shape
     for t in range(faces.shape[0]):

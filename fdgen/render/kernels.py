@@ -18,11 +18,17 @@ from fdgen.runtime.jit import compiled
 
 @compiled
 def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32) -> None:
-    """Draw triangles `faces` of screen points (N, 3) where they lie nearer than `depth_HW`; all three are updated.
+    """Draw triangles where they lie nearer than what is drawn already.
 
-    `face_id_HW` gets the index of the triangle, `bary_HW2` the weights of its first two corners at the sample; both may
-    be empty where the depth alone is wanted. Samples lie on a rotated grid: the four of a pixel have four different
-    rows and columns, so that an edge that runs along either axis is as smooth as four samples can make it.
+    Samples lie on a rotated grid: the four of a pixel have four different rows and columns, so that an edge that runs
+    along either axis is as smooth as four samples can make it.
+
+    Args:
+        points: Screen points (N, 3): x and y in samples, z towards the viewer.
+        faces: Triangles (M, 3), by their points.
+        depth_HW: Depth of the nearest surface at each sample; updated.
+        face_id_HW: Index of the triangle that is seen; updated. Empty where the depth alone is wanted.
+        bary_HW2: Weights of its first two corners at the sample; updated. Empty as well, then.
     """
     height, width = depth_HW.shape
     named = face_id_HW.shape[0] > 0
@@ -92,7 +98,15 @@ def _sample(texture: F32, u: float, v: float) -> Any:
 def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int, height_HW: F32, gap_HW: F32) -> None:
     """Gather samples to pixels: mean depth of the occluder, and its mean height above the head below it, in px.
 
-    Both get `far` where the occluder is not; the height also where there is no head below.
+    Args:
+        face_id_HW: Index of the triangle at each sample, negative where there is none.
+        depth_HW: Depth of the occluder at each sample.
+        head_HW: Depth of the head at each sample, `far` where it is not.
+        far: A depth behind everything, negative; both results get it where the occluder is not, the height above the
+            head also where there is no head below.
+        step: Samples to a pixel along either axis.
+        height_HW: Gets the mean depth, a value a pixel.
+        gap_HW: Gets the mean height above the head, a value a pixel, at least 0.
     """
     rows, columns = height_HW.shape
     for y in range(rows):
@@ -130,14 +144,26 @@ def shade(
     step: int,
     out_HW6: F32,
 ) -> None:
-    """Shade the visible samples and gather `step` by `step` of them to a pixel: premultiplied RGB, opacity, silhouette,
-    clear glass.
+    """Shade the visible samples and gather them to pixels: premultiplied RGB, opacity, silhouette, clear glass.
 
-    `parts_M` numbers the part of each face, `lit_N3` is albedo times irradiance a vertex, `surface_N8` opacity,
-    presence, specular, gloss (exponent), mirror RGB and counts; `texture` (H, W, 3) multiplies the albedo, and channel
-    1 of `cutout` (H, W, 2), where there is one, the opacity; `environment` (H, W, 3) is what a mirror sees, by latitude
-    and longitude with straight ahead (towards the viewer) in the middle; `light` the main direction and its strength;
-    `glare_rgb` colours highlights; `ambient_HW` is the share of light left in hollows, a value a pixel.
+    Args:
+        face_id_HW: Index of the triangle at each sample, negative where there is none.
+        bary_HW2: Weights of its first two corners.
+        faces: Triangles (M, 3), by their vertices.
+        parts_M: Number of the part of each face.
+        lit_N3: Albedo times irradiance, a vertex.
+        normals_N3: Unit normals, towards the viewer.
+        uv_N2: Texture coordinates.
+        surface_N8: Opacity, presence, specular, gloss (exponent), mirror RGB and counts.
+        texture: What multiplies the albedo, (H, W, 3); one row is none.
+        cutout: What multiplies the opacity by its channel 1, (H, W, 2); one row is none.
+        environment: What a mirror sees, (H, W, 3), by latitude and longitude with straight ahead (towards the viewer)
+            in the middle.
+        light: The main direction and its strength, (4,).
+        glare_rgb: Colour of highlights.
+        ambient_HW: Share of light left in hollows, a value a pixel.
+        step: Samples to a pixel along either axis.
+        out_HW6: Gets the result, a row of six values a pixel.
     """
     rows, columns = ambient_HW.shape
     textured, cut = texture.shape[0] > 1, cutout.shape[0] > 1
@@ -235,9 +261,16 @@ def shade(
 
 @compiled
 def splat_shadow(presence_HW: F32, gap_HW: F32, dx: float, dy: float, row0: int, column0: int, out_HW: F32) -> None:
-    """Move each pixel of an occluder by its height `gap_HW` in px (negative: no head below) times (dx, dy).
+    """Move each pixel of an occluder by its height above the head, along the light.
 
-    `out_HW` keeps the largest presence that lands on a pixel, shared out to its four neighbours bilinearly.
+    Args:
+        presence_HW: How much of each pixel the occluder covers.
+        gap_HW: Its height above the head in px; negative where there is no head below.
+        dx: Shift to the right in px for each px of height.
+        dy: Shift downwards, likewise.
+        row0: Row of `out_HW` where the first row of `presence_HW` lies.
+        column0: Column, likewise.
+        out_HW: Keeps the largest presence that lands on a pixel, shared out to its four neighbours bilinearly.
     """
     height, width = out_HW.shape
     for y in range(presence_HW.shape[0]):
@@ -266,10 +299,27 @@ def blend_layer(
 ) -> None:  # fmt: skip
     """Lay one layer over a picture of sRGB levels, in place; pixels that it barely touches are left exactly alone.
 
-    Shadow, and what shows through a lens, are light; the mixture at an edge is of levels, since pictures are resized
-    as levels, not as light. A coverage under 0 or over 1 is the overshoot of a sharpened edge. `grain_HWC` lies at
-    (row0, column0). `to_levels` gives the levels of light in equal steps from 0 to 1, `to_light` the light of levels
-    in equal steps from 0 to 255.
+    Shadow, and what shows through a lens, are light; the mixture at an edge is of levels, since pictures are resized as
+    levels, not as light. A coverage under 0 or over 1 is the overshoot of a sharpened edge.
+
+    Args:
+        levels_HWC: The picture, 0 to 255; updated.
+        noise_HWC: Grain to add to it, in levels; updated.
+        uncovered_HW: Share of each pixel that no layer covers; updated.
+        touched_HW: Whether any layer touches a pixel; updated.
+        colour_HWC: The layer's colour, linear, premultiplied.
+        opacity_HW: Its opacity.
+        silhouette_HW: Its silhouette, clear glass left out.
+        clear_HW: Its clear glass.
+        shadow_HW: Share of the light that it takes, before `shadow_rgb`.
+        shadow_rgb: How much of that each channel loses, (3,).
+        grain_HWC: The layer's grain, in levels; its first pixel lies at (row0, column0).
+        row0: That row.
+        column0: That column.
+        to_levels: The levels of light in equal steps from 0 to 1.
+        to_light: The light of levels in equal steps from 0 to 255.
+        least_coverage: Coverage up to which a pixel is not covered.
+        least_shadow: Shadow up to which a pixel is not shaded.
     """
     height, width = opacity_HW.shape
     light_steps, level_steps = to_levels.shape[0] - 1, (to_light.shape[0] - 1) / 255.0

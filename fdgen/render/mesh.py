@@ -86,7 +86,16 @@ def part(
     uv_N2: npt.NDArray[np.floating[Any]] | None = None,
     strand: tuple[int, int, int] | None = None,
 ) -> Mesh:
-    """Make a mesh of one material. `strand` is (rings, vertices a ring, rings that always show)."""
+    """Make a mesh of one material.
+
+    Args:
+        vertices_cm: Vertices (N, 3) in head cm.
+        faces: Triangles (M, 3), by their vertices.
+        material: The material; its values are one for all vertices, or one for each.
+        normals: Outward unit normals (N, 3); None computes them from the faces.
+        uv_N2: Texture coordinates; None puts all at (0, 0).
+        strand: (rings, vertices a ring, rings that always show) of what hair may hide; None for none.
+    """
     n = len(vertices_cm)
     surface = np.empty((n, 8), np.float32)
     for column, value in enumerate((material.opacity, material.presence, material.specular, material.gloss)):
@@ -170,10 +179,16 @@ def tube(
     sides: int = 8,
     closed: bool = False,
 ) -> tuple[F64, I32]:
-    """Sweep an ellipse along a path (N, 3): vertices and faces of the tube, rings of `sides` vertices.
+    """Sweep an ellipse along a path: vertices and faces of the tube, rings of `sides` vertices.
 
-    `radius_cm` lies across the path in the plane of the picture, `depth_cm` (default: the same) along z; both may vary
-    along it. A path that itself runs along z takes `depth_cm` as its height.
+    A path that itself runs along z takes `depth_cm` as its height.
+
+    Args:
+        path_cm: The path (N, 3) in cm.
+        radius_cm: Radius across the path in the plane of the picture, one or one for each point.
+        depth_cm: Radius along z, likewise; None is the same as `radius_cm`.
+        sides: Vertices a ring.
+        closed: Whether the end of the path is joined to its start.
     """
     path = np.asarray(path_cm, np.float64)
     n = len(path)

@@ -83,7 +83,15 @@ def run_trials(
     cache: FaceCache | None = None,
     on_trial: OnTrial | None = None,
 ) -> dict[Combination, Trials]:
-    """Return what each outfit offers: its kinds worn as the recipe says, one over the other."""
+    """Return what each outfit offers: its kinds worn as the recipe says, one over the other.
+
+    Args:
+        recipe: What is asked for.
+        library: The assets.
+        outfits: Combinations of kinds, each the lowest layer first.
+        cache: Keeps trials, a kind at a time; None keeps none.
+        on_trial: Called as (done, of) during the trials.
+    """
     outfits = list(outfits)
     heads = [_head(*one) for one in _HEADS]
     worn = _worn(recipe, library, {kind for outfit in outfits for kind in outfit}, heads, cache, on_trial)

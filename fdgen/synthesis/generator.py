@@ -100,7 +100,14 @@ def draw_placements(
 ) -> list[Placement]:
     """Draw which assets of an outfit's kinds a face wears, and how: placements as a replay reads them.
 
-    `favour` multiplies the weights of the assets that it names.
+    Args:
+        scene: The face.
+        outfit: The kinds, the lowest layer first.
+        recipe: Weights of the assets, and which are taken.
+        library: The assets.
+        split: Split of the sample; assets that are held out are drawn for `test` alone.
+        rng: What all is drawn from.
+        favour: Factors on the weights of the assets that it names; none by default.
     """
     placements = []
     for kind in outfit:

@@ -62,7 +62,17 @@ class Replayer:
     def problems(
         self, file: str, record: SampleRecord, clean_HWC: Image, occluded_HWC: Image, mask_HW: Image, alpha_HW: Image
     ) -> list[Problem]:
-        """Return in what a sample differs from what its record gives now."""
+        """Return in what a sample differs from what its record gives now; a record that cannot be rendered is a problem
+        too.
+
+        Args:
+            file: Name of the file, for the problems.
+            record: The sample's record.
+            clean_HWC: The stored clean picture, RGB uint8.
+            occluded_HWC: The stored occluded picture, RGB uint8.
+            mask_HW: The stored mask, 0 or 255.
+            alpha_HW: The stored silhouette, 0 to 255.
+        """
         stored = {"alpha": alpha_HW, "clean": clean_HWC, "mask": mask_HW, "occluded": occluded_HWC}
         try:
             again = self.render(record, clean_HWC)

@@ -34,8 +34,13 @@ def drifts(
 ) -> list[Drift]:
     """Compare what a version was made of with what is here.
 
-    `digests` are those of the occluders by id, `detector` names what finds landmarks; `given` says that landmarks are
-    taken from a file.
+    Args:
+        lock: The version's lock.
+        recipe: The recipe as it is read here.
+        sources: The photographs that are here.
+        digests: The sha256 of each occluder by its id.
+        detector: Version of what finds landmarks.
+        given: Whether landmarks are taken from a file.
     """
     return [
         *_recipe_findings(lock, recipe),

@@ -99,7 +99,17 @@ class Findings(Tables):
     def over(
         cls, ablation: Ablation, tasks: Sequence[Task], done: Done, ask: Ask, asked: Mapping[str, Any]
     ) -> Findings:
-        """Read every result and sum it up."""
+        """Read every result and sum it up.
+
+        Args:
+            ablation: What was changed, and the row that the others are tested against.
+            tasks: All rows and seeds.
+            done: Which of them have results.
+            ask: The terms that all share.
+            asked: Those terms as facts, for the tables.
+
+        Raises what reading a result raises.
+        """
         plain = Tables.of(tasks, done, ask, asked, ablation.against)
         frames = Frames(done)
         names = [name for name in dict.fromkeys(task.name for task in tasks) if name != ablation.against]

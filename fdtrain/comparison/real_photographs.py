@@ -84,6 +84,16 @@ def restore_photographs(
     """Restore every photograph by every method that has a result, into out/real/METHOD/NAME.png and out/real/sheet.png.
 
     Of a method with several seeds the first is taken. NIQE and BRISQUE are of the restored crop at its own size.
+
+    Args:
+        folder: Photographs with their masks.
+        tasks: All rows and seeds.
+        done: Which of them have results.
+        ask: The terms that all share; its `size_px` is the side of what methods fill.
+        out: Folder of the comparison.
+        on_method: Called with the name of each method before its turn.
+
+    Raises `RunError` where a file would lie outside of `out`, and what reading photographs and weights raises.
     """
     photographs, skipped = read_photographs(folder)
     unpaired = {name: row for name, row in MEASURES.items() if row.of == "pictures"}

@@ -70,9 +70,18 @@ def compare(
 ) -> Done:
     """Do every task that is not done yet in the folder `out`; call it again to go on, also after a kill.
 
-    A task that fails is told of and tried again the next time. `on_folder` is called before any, once the folder is
-    known to be this comparison's. Raises `RunError` where the folder holds another
-    comparison, and `DatasetError` where there is nothing to compare on.
+    A task that fails is reported and tried again the next time.
+
+    Args:
+        tasks: All rows and seeds, in their order.
+        ask: The terms that all share.
+        out: Folder of the comparison.
+        watch: What is called as a task begins, moves on and ends.
+        asked_to_stop: Whether to stop; asked between tasks and during each.
+        on_folder: Called before any task, once the folder is known to be this comparison's; None for none.
+
+    Raises `RunError` where the folder holds another comparison, and `DatasetError` where there is nothing to compare
+    on.
     """
     leave_importing_worker()
     dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)

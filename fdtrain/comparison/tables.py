@@ -59,7 +59,17 @@ class Tables:
 
     @classmethod
     def of(cls, tasks: Sequence[Task], done: Done, ask: Ask, asked: Mapping[str, Any], against: str | None) -> Tables:
-        """Read every result and sum it up; `against` is a row's name, by default `modern` or the first that learnt."""
+        """Read every result and sum it up.
+
+        Args:
+            tasks: All rows and seeds.
+            done: Which of them have results, and which failed.
+            ask: The terms that all share.
+            asked: Those terms as facts, for the tables.
+            against: Name of the row that the others are tested against; None is `modern`, or the first that learnt.
+
+        Raises what reading a result raises.
+        """
         names = list(dict.fromkeys(task.name for task in tasks))
         results = {task: read_result(folder) for task, folder in done.results.items()}
         values = {name: _values(name, done) for name in names}

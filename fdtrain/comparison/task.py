@@ -72,7 +72,14 @@ class Moved:
 def work(task: Task, ask: Ask, out: str, stop_file: str, on_moved: Callable[[Moved], None]) -> None:
     """Do a task, or go on with it, in the folder `out`; return without a result where it was asked to stop.
 
-    Stops are asked for by the file `stop_file`, or by the parent process being gone. Raises `FdError`.
+    Args:
+        task: The row and seed.
+        ask: The terms that all share.
+        out: Folder of the comparison.
+        stop_file: File that asks for a stop by being there; so does the parent process by being gone.
+        on_moved: Called with how far the task is.
+
+    Raises `FdError`.
     """
     torch.set_num_threads(ask.threads)
     parent, folder = os.getppid(), task.place(Path(out))

@@ -25,7 +25,16 @@ def read_settings(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the values as nested tables, and for each key that a file set, the file to blame.
 
-    Raises `ConfigError` for what cannot be read and for keys that no config has; values are not looked at.
+    The later wins: defaults, preset, file, overrides. Values are not looked at.
+
+    Args:
+        defaults: Every key with its default, as nested tables.
+        presets: What each preset changes, by dotted key.
+        preset: Name of the preset.
+        file: A TOML file; None for none.
+        overrides: `key=value`, or pairs of key and value.
+
+    Raises `ConfigError` for what cannot be read and for keys that no config has.
     """
     if preset not in presets:
         raise ConfigError(

@@ -58,10 +58,18 @@ class Served:
 def serving(
     restorer: PhotoRestorer, *, host: str, port: int, also: Iterable[str] = (), limits: Limits | None = None
 ) -> Iterator[Served]:
-    """Serve the page for the block; port 0 is any free one. Raises `FdError` where that cannot be.
+    """Serve the page for the block.
 
-    `also` are further values of the Host header to be served, those of a proxy say. gradio is imported here, since it
-    reads its settings from the environment as it is imported.
+    gradio is imported here, since it reads its settings from the environment as it is imported.
+
+    Args:
+        restorer: What restores photographs.
+        host: Address to listen on.
+        port: Port to listen on; 0 is any free one.
+        also: Further values of the Host header to be served, those of a proxy say.
+        limits: What visitors may do; None takes the defaults.
+
+    Raises `FdError` where that cannot be.
     """
     require_gradio()
     limits = limits or Limits()

@@ -86,8 +86,15 @@ class Results(Evaluation):
         sets: pd.DataFrame | None = None,
         labels: Sequence[ModelLabel] = (),
     ) -> Results:
-        """Sum up what `evaluate`, and `compare_sets`, returned. `notes` are sentences that a reader must know; `labels`
-        those of the models that were measured.
+        """Sum up what `evaluate`, and `compare_sets`, returned.
+
+        Args:
+            images: A row for each picture and method.
+            dataset: What was measured on.
+            suite: The measures.
+            notes: Sentences that a reader must know.
+            sets: A row for each method, of measures of whole sets; None where there are none.
+            labels: Those of the models that were measured.
         """
         summary = summarise(images)
         if sets is not None and len(sets):

@@ -32,10 +32,18 @@ def activation(name: Activation) -> nn.Module:
 
 
 def down(n_in: int, n_out: int, *, stride: int, norm: Norm, order: Order, act: Activation) -> nn.Sequential:
-    """Return an encoder layer (section 3.2): activation, convolution and instance normalisation, in that order or not.
+    """Return an encoder layer (section 3.2): activation, convolution and normalisation, in that order or not.
 
     (B, n_in, H, W) to (B, n_out, H / stride, W / stride). The kernel is 4 where it strides, so that every input pixel
     counts equally often, and 3 where it does not.
+
+    Args:
+        n_in: Channels in.
+        n_out: Channels out.
+        stride: 1, or 2 to halve the sides.
+        norm: Kind of normalisation, or none.
+        order: Whether the activation comes first or last.
+        act: Kind of activation.
     """
     kernel = 4 if stride == 2 else 3
     return _in_order(order, nn.Conv2d(n_in, n_out, kernel, stride, padding=1), normalisation(norm, n_out), act)
@@ -45,6 +53,14 @@ def up(n_in: int, n_out: int, *, stride: int, norm: Norm, order: Order, upsample
     """Return a decoder layer (section 3.2): as `down`, with a de-convolution in place of the convolution.
 
     (B, n_in, H, W) to (B, n_out, H * stride, W * stride).
+
+    Args:
+        n_in: Channels in.
+        n_out: Channels out.
+        stride: 1, or 2 to double the sides.
+        norm: Kind of normalisation, or none.
+        order: Whether the activation, a ReLU, comes first or last.
+        upsample: How the sides are enlarged.
     """
     enlarging = upsampling(n_in, n_out, stride=stride, upsample=upsample)
     return _in_order(order, enlarging, normalisation(norm, n_out), "relu")

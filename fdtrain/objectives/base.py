@@ -37,7 +37,15 @@ class Example:
 
 
 def example(config: FitConfig, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Example:
-    """Put a batch on the device, in the layout that the config asks for."""
+    """Put a batch on the device, in the layout that the config asks for.
+
+    Args:
+        config: Every setting; `training.channels_last` decides on the layout.
+        sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1], `mask` (B, 1, H, W) of 0 and 1.
+        device: Where the batch goes.
+        images: Training images before this step, over all processes.
+        step: Number of the step.
+    """
     layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
     occluded, clean, mask = (
         sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
@@ -104,7 +112,15 @@ class Objective(ABC):
 def adversaries(
     config: FitConfig, place: int, generator: nn.Module, discriminator: nn.Module, *, adadelta: bool = False
 ) -> Stage:
-    """Return a stage of two networks with their optimisers: Adam, or ADADELTA."""
+    """Return a stage of two networks with their optimisers.
+
+    Args:
+        config: Every setting; `training` has learning rates and betas.
+        place: Number of the stage, from 0.
+        generator: The network that restores.
+        discriminator: The network that judges it.
+        adadelta: Whether ADADELTA optimises both; else Adam does.
+    """
     training = config.training
     betas = (training.betas[0], training.betas[1])
 

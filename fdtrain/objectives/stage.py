@@ -96,7 +96,15 @@ def make_stages(config: FitConfig, model: BaseNet, device: torch.device, rng: to
 def make_batch(
     config: FitConfig, device: torch.device, model: BaseNet, perceptual: PerceptualLoss | None, sample: Any
 ) -> Batch:
-    """Return a batch on the device, from what the loader gave; true features only where a loss compares them."""
+    """Return a batch on the device, from what the loader gave.
+
+    Args:
+        config: Every setting.
+        device: Where the batch goes.
+        model: Makes its input of the occluded picture and the mask.
+        perceptual: Gives the features of the clean pictures, where a loss compares them; None gives none.
+        sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1], `mask` (B, 1, H, W) of 0 and 1.
+    """
     layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
     occluded, clean, mask = (
         sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
@@ -125,7 +133,15 @@ def rate_scale(training: TrainingConfig, images: int) -> float:
 def discriminator_term(
     stage: Stage, config: FitConfig, batch: Batch, coarse_B3HW: Tensor, output_B3HW: Tensor
 ) -> Tensor:
-    """Return what the discriminator of a stage minimises, 0 where it has none; `output_B3HW` is the stage's."""
+    """Return what the discriminator of a stage minimises, 0 where it has none.
+
+    Args:
+        stage: The stage.
+        config: Every setting.
+        batch: What is trained on.
+        coarse_B3HW: Output of Base-Net, in [-1, 1].
+        output_B3HW: Output of the stage, in [-1, 1]; no gradient flows through it.
+    """
     if stage.discriminator is None:
         return output_B3HW.new_zeros(())
     fake_B3HW = judged(config, batch, output_B3HW).detach()
@@ -146,7 +162,17 @@ def generator_terms(
     *,
     adversarial: bool,
 ) -> dict[str, Tensor]:
-    """Return the terms of eq. 2 or 8 by name, unweighted, and under `total` their weighted sum."""
+    """Return the terms of eq. 2 or 8 by name, unweighted, and under `total` their weighted sum.
+
+    Args:
+        stage: The stage.
+        config: Every setting; `loss` has the weights.
+        batch: What is trained on.
+        coarse_B3HW: Output of Base-Net, in [-1, 1].
+        output_B3HW: Output of the stage, in [-1, 1].
+        perceptual: The perceptual loss; None leaves that term out.
+        adversarial: Whether the adversarial term is in, where the stage has a discriminator.
+    """
     loss, place = config.loss, stage.place
     seen_B3HW = judged(config, batch, output_B3HW)
     terms = {"l1": l1(output_B3HW, batch.clean_B3HW, batch.weights_B1HW)}
@@ -171,6 +197,14 @@ def judged(config: FitConfig, batch: Batch, output_B3HW: Tensor) -> Tensor:
 
 
 def condition(stage: Stage, config: FitConfig, batch: Batch, coarse_B3HW: Tensor, output_B3HW: Tensor) -> Tensor:
-    """Return what the discriminator is told beside the picture (eq. 7 and 9)."""
+    """Return what the discriminator is given with the picture (eq. 7 and 9), without a gradient.
+
+    Args:
+        stage: The stage; Base-Net's discriminator always gets the input.
+        config: Every setting; `discriminator.refine_condition` decides for Refine-Net.
+        batch: What is trained on.
+        coarse_B3HW: Output of Base-Net, in [-1, 1].
+        output_B3HW: Output of the stage, in [-1, 1].
+    """
     which = config.discriminator.refine_condition if stage.place == 1 else "input"
     return {"input": batch.input_B4HW, "coarse": coarse_B3HW, "output": output_B3HW}[which].detach().float()

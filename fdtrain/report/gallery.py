@@ -115,10 +115,18 @@ def restored(
     only: Sequence[str] = (),
     on_stage: Callable[[str], None] | None = None,
 ) -> Gallery:
-    """Restore the cases of an evaluation or comparison by every method that can be run again, or `only` by some.
+    """Restore the cases of an evaluation or comparison by every method that can be run again.
 
-    `weights` has files for those whose place nothing recorded. Raises `RunError` where weights are not those that were
-    measured, and what reading the dataset raises.
+    Args:
+        source: The evaluation or comparison.
+        groups: The cases by the name of their group.
+        data: The dataset: a folder or URL.
+        weights: Files of the methods whose place nothing recorded, by name.
+        only: Methods to show; empty shows all.
+        on_stage: Called with what is being done; None for none.
+
+    Raises `RunError` where weights are not those that were measured, `ValueError` where nothing was measured, and what
+    reading the dataset raises.
     """
     measured = source.measured
     if measured is None:

@@ -36,7 +36,14 @@ def found(
     weights: Mapping[str, Path],
     only: Sequence[str] = (),
 ) -> Gallery:
-    """Mark what each network whose weights are known, or `only` some, finds on the cases of an evaluation.
+    """Mark what each network whose weights are known finds on the cases of an evaluation.
+
+    Args:
+        measured: What was measured, at which size.
+        groups: The cases by the name of their group.
+        data: The dataset: a folder or URL.
+        weights: Files of the networks, by name.
+        only: Networks to show; empty shows all.
 
     Raises `RunError` where weights are of another size, and what reading weights and dataset raises.
     """

@@ -77,8 +77,16 @@ def build_page(
 ) -> str:
     """Return the page as HTML: the same sources give the same text.
 
-    With `data`, the dataset of all sources, it has restored pictures, or `only` those by some methods, wherever these
-    are; raises `RunError` where it is another or no source has such a method, and what reading it raises.
+    Args:
+        sources: Runs, evaluations and comparisons, in their order.
+        title: Title of the page; empty takes the names of the sources.
+        data: The dataset of all sources, for restored pictures: a folder or URL. None leaves them out.
+        weights: Files of the methods whose place nothing recorded, by name; None for none.
+        only: Methods with pictures; empty shows all.
+        n_pictures: Worst, median and best pictures, each.
+        on_stage: Called with what is being done; None for none.
+
+    Raises `RunError` where `data` is another dataset or no source has such a method, and what reading it raises.
     """
     there = list(dict.fromkeys(name for source in sources if source.measured for name in source.measured.values))
     if unknown := [name for name in only if name not in there]:

@@ -41,13 +41,18 @@ def fill(
     feather_px: float,
     rng: np.random.Generator | None,
 ) -> Image:
-    """Return the photograph with the hole filled; every pixel beyond the hole is the photograph's.
+    """Return the photograph with the hole (the inpainted region) filled; every pixel beyond it is the photograph's.
 
-    `filled_HWC` has something to fill with on the hole and around it, `known_HW` tells where around it photograph and
-    filling show the same: neither masked nor beyond the crop. `inward_HW` is how far each pixel lies within the crop,
-    as a share of its half: where a hole goes on beyond the crop the filling fades, as it cannot end well there.
-    `side_px` is the crop's side in pixels of the photograph; the seam is `feather_px` wide. Without `rng` no grain is
-    added.
+    Args:
+        photo_HWC: The photograph, RGB uint8.
+        filled_HWC: What to fill with, RGB uint8, on the hole and around it.
+        hole_HW: The inpainted region.
+        known_HW: Where around it photograph and filling show the same: neither masked nor beyond the crop.
+        inward_HW: How far each pixel lies within the crop, as a share of its half: where a hole goes on beyond the crop
+            the filling fades, as it cannot end well there.
+        side_px: The crop's side in pixels of the photograph.
+        feather_px: Width of the seam, in the same.
+        rng: What grain is drawn from; None adds none.
     """
     beyond_px = cv2.distanceTransform((~hole_HW).view(np.uint8), cv2.DIST_L2, 3)
     ring_HW = known_HW & ~hole_HW & (beyond_px <= max(3.0, RING * side_px))

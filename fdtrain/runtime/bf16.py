@@ -43,7 +43,12 @@ def in_turns(
 ) -> dict[str, float]:
     """Return the median seconds of `once` in each precision, so that whatever else the machine does meets all of them.
 
-    The first turn does not count. No further one begins when they have taken `enough_s` seconds together.
+    Args:
+        once: What is timed, called with the name of a precision.
+        device: What is waited for before and after.
+        rounds: Turns that count, at most; one more before them does not count.
+        enough_s: Seconds, all together, after which no further turn begins; no limit by default.
+        precisions: Names of the precisions, by default both.
     """
     seconds: dict[str, list[float]] = {precision: [] for precision in precisions}
     for turn in range(rounds + 1):

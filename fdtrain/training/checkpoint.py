@@ -76,7 +76,17 @@ class _Receipt(BaseModel):
 
 
 def save_state(folder: Path, images: int, state: Mapping[str, Any], *, score: float | None, keep: int) -> Receipt:
-    """Write a state after `images` images, then delete all but the last `keep` and the one of the best score."""
+    """Write a state, then delete all but the last ones and the one of the best score; return the receipt.
+
+    Args:
+        folder: Folder of the checkpoints.
+        images: Training images so far, over all processes.
+        state: Everything that decides the future, as plain tensors and numbers.
+        score: Score of the validation; None where there was none.
+        keep: Number of states that are kept, the best not counted.
+
+    Raises `RunError` where the disk refuses.
+    """
     path = folder / f"state-{images:012d}.pt"
     write_whole(path, lambda file: torch.save({"schema": SCHEMA, **state}, file))
     receipt = Receipt(path, images, path.stat().st_size, _sha256(path), score)

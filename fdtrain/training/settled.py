@@ -37,7 +37,16 @@ def settle_precision(
     group: Group,
     note: Callable[[str], None],
 ) -> tuple[FitConfig, dict[str, Any]]:
-    """Return the config with its precision said, and how that was decided, by setting, as JSON holds it."""
+    """Return the config with its precision said, and how that was decided, by setting, as JSON holds it.
+
+    Args:
+        config: Every setting; one with a precision other than `auto` is returned as it is.
+        device: Where training runs.
+        perceptual: The perceptual loss; None where there is none.
+        total: Training images of the whole run.
+        group: The processes, of which the first decides for all.
+        note: Called with a sentence on the decision.
+    """
     if config.training.precision != "auto":
         return config, {}
     found = _by_the_first(group, lambda: precision.decide(config, device, perceptual, total))

@@ -35,10 +35,17 @@ def step_seconds(
     total: int,
     precisions: tuple[str, ...] = PRECISIONS,
 ) -> dict[str, float]:
-    """Return the median seconds of a step on `timed_pictures` in each precision, of the last of `total` images.
+    """Return the median seconds of a step on `timed_pictures` in each precision.
 
-    Every term is on by then that ever is, and all networks learn. `perceptual` is put on the device; no file and no
-    random state is touched.
+    It is the last step of the run: every term is on by then that ever is, and all networks learn. No file and no random
+    state is touched.
+
+    Args:
+        config: Every setting.
+        device: Where it is timed.
+        perceptual: The perceptual loss, which is put on the device; None where there is none.
+        total: Training images of the whole run.
+        precisions: Names of the precisions, by default both.
     """
     n = timed_pictures(config)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

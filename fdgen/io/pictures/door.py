@@ -64,8 +64,14 @@ def read_header(
 ) -> Header:
     """Read format and size of a picture, none of its pixels.
 
-    `formats` are those that are taken, all where none is named; `still` refuses animations. Raises `PictureError`
-    with reason `not-a-picture`, `unsupported`, `animated`, `too-large` or `corrupt`.
+    Args:
+        data: The whole file.
+        name: What messages call it.
+        formats: Formats that are taken; empty takes all of `PICTURE_FORMATS`.
+        still: Whether animations are refused.
+        most_pixels: Largest picture that is taken, width times height in px.
+
+    Raises `PictureError` with reason `not-a-picture`, `unsupported`, `animated`, `too-large` or `corrupt`.
     """
     kind = picture_format(data[:HEAD_BYTES])
     if kind is None or (formats and kind not in formats):
@@ -98,7 +104,14 @@ def read_header(
 def by_opencv(
     data: bytes, flags: int, name: str, *, formats: Collection[str] = (), still: bool = False
 ) -> npt.NDArray[np.uint8] | None:
-    """Decode a picture with OpenCV's `flags`, of an animation the first one; None where OpenCV finds none.
+    """Decode a picture with OpenCV, of an animation the first one; return None where OpenCV finds none.
+
+    Args:
+        data: The whole file.
+        flags: OpenCV's `IMREAD_` flags, which decide on channels and depth.
+        name: What messages call it.
+        formats: Formats that are taken; empty takes all of `PICTURE_FORMATS`.
+        still: Whether animations are refused.
 
     Raises `PictureError` as `read_header` does, and (`corrupt`) where OpenCV refuses the data.
     """

@@ -136,11 +136,18 @@ def _fill_sides(radius: F32, fallback: np.float32) -> None:
 def stretch(
     least_cm: F64, towards: F64, *, pressure: float, hold_edges: bool, grain: float = 8.0, sweeps: int = 18
 ) -> F64:
-    """Stretch a membrane over an obstacle: radii (rows, columns), nowhere under `least_cm`.
+    """Stretch a membrane over an obstacle: radii (rows, columns) in cm, nowhere under `least_cm`.
 
-    `towards` (rows, columns, 3) are the unit rays of the grid. Between contacts it is taut: the reciprocal of the
-    radius of a plane is linear in its direction, so it is relaxed in that. `pressure` blows it up by cm a cell;
-    the rim keeps the radius it has in `least_cm` (`hold_edges`), or is a taut cord over the skin.
+    Between contacts it is taut: the reciprocal of the radius of a plane is linear in its direction, so it is relaxed in
+    that.
+
+    Args:
+        least_cm: Radii of the obstacle (rows, columns) in cm.
+        towards: Unit rays of the grid (rows, columns, 3).
+        pressure: What blows the membrane up, in cm a cell; 0 leaves it taut.
+        hold_edges: Whether the rim keeps the radius it has in `least_cm`; else it is a taut cord over the skin.
+        grain: How many times harder the cloth pulls down than across, so that it tents.
+        sweeps: Sweeps of the relaxation.
     """
     limit = 1.0 / least_cm
     across = np.clip(np.sum(towards[:, :-1] * towards[:, 1:], -1), 0.5, 1.0)
@@ -212,9 +219,12 @@ def tighten(radius: F64, phi: F64) -> F64:
 def bake_relief(view: F32, lit: F32, height: F32, lamp: F32, ambient_up: float) -> tuple[F32, F32]:
     """Return what the relief does to the light at each texel (h, w), and the light of the smooth surface there.
 
-    `view` (rows, columns, 3) is the smooth surface in the camera's frame, rows downwards and columns to the right, and
-    `lit` (rows, columns) its irradiance; `height` (h, w) the relief in cm; `lamp` the direction of the main light and
-    its share of all light. The rest comes from all round, more of it from above (`ambient_up`).
+    Args:
+        view: The smooth surface (rows, columns, 3) in the camera's frame, rows downwards and columns to the right.
+        lit: Its irradiance (rows, columns).
+        height: The relief (h, w) in cm.
+        lamp: Direction of the main light and its share of all light, (4,).
+        ambient_up: How much more of the rest, which comes from all round, comes from above.
     """
     h, w = height.shape
     rows, columns = lit.shape
@@ -268,10 +278,16 @@ def bake_relief(view: F32, lit: F32, height: F32, lamp: F32, ambient_up: float) 
 
 @compiled
 def shade_texture(texture: F32, ratio: F32, hollow: F32, smooth_lit: F32, softness: float, knee: float) -> None:
-    """Multiply the light of the relief into a texture (h, w, 3), in place.
+    """Multiply the light of the relief into a texture, in place.
 
-    `softness` is the share that the cloth scatters. Levels above `knee` are bent away from clipping, as a camera's tone
-    curve does, so that white keeps its folds.
+    Args:
+        texture: The texture (h, w, 3), linear.
+        ratio: What the relief does to the light (h, w), as `bake_relief` returns it.
+        hollow: A further factor on the light (h, w), less than 1 in hollows.
+        smooth_lit: The light of the smooth surface (h, w), as `bake_relief` returns it.
+        softness: Share of the light that the cloth scatters, which no relief changes.
+        knee: Level above which levels are bent away from clipping, as a camera's tone curve does, so that white keeps
+            its folds.
     """
     h, w = ratio.shape
     room = 0.97 - knee

@@ -258,10 +258,15 @@ def _rod(path: F64, facing: F64, radius_cm: float, sheet: F64, *, closed: bool =
 def temple_mesh(
     knots: npt.ArrayLike, half_height_cm: npt.ArrayLike, half_thickness_cm: float, *, side: int, slim: bool
 ) -> Surface:
-    """Build a temple through knots (K, 3) in head cm, as `TEMPLE_RINGS` rings of `TEMPLE_RING` vertices.
+    """Build a temple as `TEMPLE_RINGS` rings of `TEMPLE_RING` vertices. The cross-section is a rounded plank, flat
+    outside.
 
-    `half_height_cm` has a value at each knot. The cross-section is a rounded plank, flat outside; a slim one is shaded
-    as if all of it looked outwards, towards `side`, for it is too thin to show its edges.
+    Args:
+        knots: Points (K, 3) that it runs through, in head cm.
+        half_height_cm: Half its height at each knot.
+        half_thickness_cm: Half its thickness.
+        side: Side of the head that it is on, as a sign: where its outside looks.
+        slim: Whether it is shaded as if all of it looked outwards, for it is too thin to show its edges.
     """
     path = spline(knots, TEMPLE_RINGS)
     along = np.linspace(0.0, 1.0, TEMPLE_RINGS)

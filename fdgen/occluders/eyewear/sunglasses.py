@@ -95,7 +95,15 @@ def fitted(scene: Scene, values: Mapping[str, Any], asset: Asset) -> tuple[Frame
 
 
 def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Mapping[str, Any]) -> Mesh:
-    """Build the whole pair of glasses in head cm."""
+    """Build the whole pair of glasses in head cm.
+
+    Args:
+        scene: The face that wears them.
+        front: Geometry of the front.
+        fit: Where the front is on the head.
+        spec: The frame's asset: its construction and bridge.
+        values: The parameters that `place` drew.
+    """
     shape, finish, trim = front.shape, values["finish"], values["trim"]
     own = finish if finish["kind"] == "metal" else trim
 

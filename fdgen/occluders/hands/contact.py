@@ -129,8 +129,18 @@ def rest_digits(
     """Bend digits until they rest on the surface; return the new posture (5, 4) in degrees.
 
     Joint after joint, from the knuckle out, each turns as far as what it carries lets it; one that meets nothing stays
-    about where the pose has it. `rotation`, `origin_cm` and
-    `scale` carry the hand's frame to the head's.
+    about where the pose has it.
+
+    Args:
+        model: The hand.
+        angles_deg: The posture to begin with (5, 4).
+        digits: Names of the digits that are bent.
+        rotation: Carries the hand's frame to the head's, (3, 3).
+        origin_cm: The hand's origin in head cm, (3,).
+        scale: Head cm to a cm of the hand.
+        surface: What can be touched.
+        press_cm: How deep a digit may be in the surface.
+        girth: Factor on the thickness of the digits.
     """
     angles = np.array(angles_deg, np.float64)
     for digit in digits:

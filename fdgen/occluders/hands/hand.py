@@ -270,7 +270,16 @@ def _part_vertices(model: HandModel, name: str) -> npt.NDArray[np.int64]:
 def bring_to_face(
     stance: Stance, angles: F64, target: F64, press: float, away: float | None, surface: Surface
 ) -> tuple[F64, F64]:
-    """Bring the hand to the face, or `away` cm before it: return where its wrist lies and its posture."""
+    """Bring the hand to the face, or before it: return where its wrist lies, in head cm (3,), and its posture.
+
+    Args:
+        stance: How the hand is held.
+        angles: The posture (5, 4) in degrees.
+        target: Point in head cm (3,) that the anchor of the pose is brought to.
+        press: How deep the palm is in the surface, in cm; fingertips half as deep.
+        away: Distance before the face in cm, at which the digits are not bent; None touches it.
+        surface: What can be touched.
+    """
     pose, model = stance.pose, stance.model
     cage, joints, _ = skin(model, angles, stance.girth)
     origin = target - stance.to_head(joints[list(pose.anchor)].mean(0), np.zeros(3))
@@ -290,7 +299,18 @@ def bring_to_face(
 def arm_direction(
     scene: Scene, stance: Stance, origin: F64, surface: Surface, mirrored: bool, rng: np.random.Generator
 ) -> F64:
-    """Draw where the arm goes: as the wrist allows, past the jaw rather than through it, and out of the picture."""
+    """Draw where the arm goes: as the wrist allows, past the jaw rather than through it, and out of the picture.
+
+    Returns a direction (3,) in the head's frame.
+
+    Args:
+        scene: The face.
+        stance: How the hand is held.
+        origin: Where the wrist lies, in head cm (3,).
+        surface: What the arm must not come near.
+        mirrored: Whether it is a left hand that is placed as a right one.
+        rng: What the direction is drawn from.
+    """
     pose, rotation, scale = stance.pose, stance.rotation, stance.scale
     jitter = np.radians(rng.normal(0, pose.arm_jitter_deg, 3))
     wanted = rotation_matrix(jitter) @ (np.array(pose.arm) / np.linalg.norm(pose.arm))

@@ -89,7 +89,18 @@ def jewellery_mesh(
     values: Mapping[str, Any],
     covered_cm: float,
 ) -> list[Mesh]:
-    """Build what is worn, in head cm. What would sit beyond `covered_cm` from the wrist lies under a sleeve."""
+    """Build what is worn, in head cm.
+
+    Args:
+        model: The hand.
+        cage_cm: Its posed vertices (N, 3) in head cm.
+        joints_cm: Its posed joints (J, 3) in head cm.
+        arm: The forearm.
+        rings: Rings of the bare forearm, in head cm.
+        scale: Head cm to a cm of the hand.
+        values: The rings, bracelet and watch that were drawn, and their metal.
+        covered_cm: Distance from the wrist where a sleeve begins; what would be beyond it lies under the sleeve.
+    """
     metal = _metal(values["metal"])
     parts = [piece for ring in values["rings"] for piece in _finger_ring(model, cage_cm, joints_cm, scale, ring, metal)]
     bracelet, watch = values["bracelet"], values["watch"]

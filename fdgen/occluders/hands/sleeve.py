@@ -82,7 +82,12 @@ def _cloth_colour(rng: np.random.Generator) -> F64:
 def sleeve_mesh(arm: Arm, rings: F64, values: Mapping[str, Any], down: F64, rows: tuple[float, float]) -> list[Mesh]:
     """Return the sleeve over the bare arm's rings: the outside and, where one shows, the shirt under it.
 
-    `down` is where cloth hangs, in head cm; `rows` the span of v that its strip takes in the texture.
+    Args:
+        arm: The forearm.
+        rings: Rings of the bare forearm, in head cm.
+        values: The sleeve, as `draw_sleeve` draws it.
+        down: Where cloth hangs, (3,), in the head's frame.
+        rows: Span of v that its strip takes in the texture, in [0, 1].
     """
     parts = []
     if values["under"]:

@@ -213,7 +213,16 @@ def _straps(
 
 
 def straps_between(scene: Scene, head: HeadMap, kind: str, left: F64, right: F64, fit: Mapping[str, Any]) -> list[Mesh]:
-    """Make straps of a kind that start along the left and the right edge (N, 3) of a mask, in head cm, from the top."""
+    """Make straps that start along the edges of a mask, in head cm, from the top.
+
+    Args:
+        scene: The face.
+        head: Radii of the head by direction.
+        kind: Kind of straps: ears, head, ties or none.
+        left: Left edge of the mask, (N, 3) in head cm.
+        right: Right edge, likewise.
+        fit: How the mask is worn, as it was drawn.
+    """
     pair = np.stack([left, left, right, right], 1)
     empty = np.zeros((len(left), 4))
     worn = Sheet(pair, empty, empty, empty, empty, np.zeros(4), empty)

@@ -91,10 +91,18 @@ class Cutout:
 def cutout(
     data: bytes, name: str, longest: int, delight: float, exposure: float, least_alpha: float, keep_thin: bool
 ) -> Cutout:
-    """Prepare a cut-out of `longest` texels at its longer side; raise `PictureError` where it cannot be read.
+    """Prepare a picture that is cut out of its background.
 
-    `delight` is the share of its broad shading that is divided out, `exposure` a factor on its brightness,
-    `least_alpha` the alpha from which something is there. Without `keep_thin` strings and loops are cut away.
+    Args:
+        data: The file.
+        name: What messages call it.
+        longest: Texels at its longer side, at most; a smaller picture is not enlarged.
+        delight: Share of its broad shading that is divided out.
+        exposure: Factor on its brightness.
+        least_alpha: Alpha, in [0, 1], from which something is there.
+        keep_thin: Whether strings and loops are kept; else they are cut away.
+
+    Raises `PictureError` where it cannot be read.
     """
     rgba = decode_rgba(data, name=name)
     rgba, origin = _cropped(rgba)

@@ -26,7 +26,15 @@ _SURE_RINGS = 5
 
 
 def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[str, Any]) -> list[Mesh]:
-    """Return the strands of a mask; `kind` is ears, head, ties or none. Their texture is left at (0, 0)."""
+    """Return the strands of a mask. Their texture is left at (0, 0).
+
+    Args:
+        scene: The face.
+        head: Radii of the head by direction.
+        sheet: The mask as it is worn; strands start at its sides.
+        kind: Kind of straps: ears, head, ties or none.
+        fit: How the mask is worn, as it was drawn: width in cm, colour, rows where straps start.
+    """
     if kind == "none":
         return []
     rows, columns = sheet.theta.shape

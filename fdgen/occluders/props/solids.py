@@ -75,7 +75,13 @@ def slab(
 ) -> tuple[Solid, Solid]:
     """Build a rounded plate about the origin in the xy plane: its face towards +z, and its sides with its back.
 
-    `dome` bows it: the middle of the face stands that much before its rim.
+    Args:
+        width: Extent along x in cm.
+        height: Extent along y in cm.
+        depth: Extent along z in cm.
+        corner: Radius of the outline's corners in cm.
+        bevel: Width of the bevel of the edges in cm.
+        dome: How much the middle of the face lies before its rim, in cm; 0 is flat.
     """
     outline = rounded_rectangle(width, height, corner)
     inner = rounded_rectangle(width - 2 * bevel, height - 2 * bevel, max(corner - bevel, 0.05))

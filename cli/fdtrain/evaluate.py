@@ -246,6 +246,8 @@ def write_sheets(out: Path, methods: Sequence[Method], dataset: TripletDataset, 
         dataset: What was measured on.
         frame: A row for each picture and method.
         rows: Rows of a sheet, a picture each.
+
+    Raises `FdError` where a sheet cannot be written.
     """
     from fdtrain.data.pictures import write_png
     from fdtrain.evaluation.gallery import extremes, gallery

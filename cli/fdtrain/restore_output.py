@@ -95,6 +95,8 @@ class Outcomes:
             searched_s: Seconds that finding its faces took.
             profile: Its ICC profile; None for none.
             notes: Sentences that are said of it.
+
+        Raises `FdError` where a file cannot be written.
         """
         from fdtrain.restoration.files import write_photo
 

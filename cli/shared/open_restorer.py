@@ -17,10 +17,10 @@ def open_restorer(
     """Open all that restores photographs: the weights, the mask network, and the finder of faces.
 
     Args:
-        weights: Weights of the generator, or the folder of a run.
+        weights: Weights of the generator, the folder of a run, or an ONNX file.
         masker: Weights of the mask network; None opens none.
         how: How faces are found: auto, aligned or find.
-        engine: What runs the generator.
+        engine: What runs the generator; `auto` goes by the file's suffix.
         device: Where networks run.
         with_grain: Whether the photograph's grain is added to what is filled in.
         voice: Where notes go.

@@ -85,7 +85,7 @@ def write_card(
         out: Folder of the card, outside of the dataset; None is `default_out`.
         packs: Folders of occluders beside our own.
         replace: Whether another version that the folder holds may be replaced.
-        on_face: Called while the faces of the dataset are gone through; None for none.
+        on_face: Called as (done, of) while the faces of the dataset are gone through; None for none.
 
     Raises `DatasetError` where the dataset is unfinished or damaged or the folder holds another version (unless
     `replace`), `RecipeError` where card.toml is wrong, `AssetError` for a pack.

@@ -92,7 +92,7 @@ def build(
             made at once.
         executor: What makes the shards instead of our own processes; None for none.
         cache: Keeps landmarks, trials and analyses between builds; None keeps none.
-        steps: The parts of a build that look for faces and draw; None takes the real ones.
+        steps: The steps that know faces and occluders; None takes the real ones.
         on_file: Called as (done, of) while photographs are listed.
         on_trial: Called as (done, of) while occluders are tried on for strata.
         on_face: Called as (done, of) while landmarks are found.

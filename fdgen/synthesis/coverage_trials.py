@@ -91,6 +91,8 @@ def run_trials(
         outfits: Combinations of kinds, each the lowest layer first.
         cache: Keeps trials, a kind at a time; None keeps none.
         on_trial: Called as (done, of) during the trials.
+
+    Raises `AssetError` where the recipe leaves no asset of a kind.
     """
     outfits = list(outfits)
     heads = [_head(*one) for one in _HEADS]

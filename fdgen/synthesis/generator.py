@@ -58,6 +58,8 @@ def generate(
         analysis: One made before of this face; None makes it.
         targets: Those of the recipe, needed where it asks for strata of placements (`coverage_trials.find_targets`);
             None makes those that need no trials.
+
+    Raises `RecipeError` where targets are needed and not given, `AssetError` where no asset of a kind may be drawn.
     """
     source = face.source
     scene = Scene.of(face, analysis)
@@ -108,6 +110,8 @@ def draw_placements(
         split: Split of the sample; assets that are held out are drawn for `test` alone.
         rng: What all is drawn from.
         favour: Factors on the weights of the assets that it names; none by default.
+
+    Raises `AssetError` where the recipe leaves no asset of a kind for the split.
     """
     placements = []
     for kind in outfit:

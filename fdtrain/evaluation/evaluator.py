@@ -45,7 +45,7 @@ def evaluate(
     Args:
         methods: What restores. A model counts as a method with two rows a picture, one a stage.
         dataset: Triplets of one size and split.
-        suite: The measures; None opens those that need no choice, at the dataset's size.
+        suite: The measures; None opens all that can be, at the dataset's size.
         batch: Pictures restored at once.
         on_image: Called as (done, of) with numbers of pictures, the methods counted alike.
 

@@ -149,7 +149,7 @@ def open_unseen(kind: str, preset: str, ask: Ask) -> Ablation:
         raise FdError(f"without {kind} nothing is left to train on", hint="build a dataset with other kinds too")
     variants = (Variant(f"with {kind}"), Variant(f"without {kind}", (f"data.without={json.dumps([kind])}",)))
     notes = (
-        f"trained on {n_train:,} pictures with {kind} among them, and on the {n_train - n_worn:,} that wear none; both "
+        f"trained on {n_train:,} pictures with {kind} among them, and on the {n_train - n_worn:,} without it; both "
         "on the same number of images in all",
     )
     title = f"Unseen occluders: trained with {kind} and without"

@@ -128,8 +128,8 @@ class Results(Evaluation):
     def strata_grids(self) -> dict[str, list[list[str]]]:
         """Return the same for parts of the pictures."""
         return {
-            "PSNR in the hole alone, by kind of occluder (pictures)": strata_table(self.summary, "kind"),
-            "PSNR in the hole alone, by coverage (pictures)": strata_table(self.summary, "coverage"),
+            "PSNR in the inpainted region (hole) alone, by occluder type (pictures)": strata_table(self.summary, "kind"),
+            "PSNR in the inpainted region (hole) alone, by coverage (pictures)": strata_table(self.summary, "coverage"),
         }
 
     def sentences(self) -> list[str]:

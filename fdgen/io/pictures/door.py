@@ -171,7 +171,7 @@ def _refuse_what_pillow_does(data: bytes, name: str) -> None:
 def damaged(name: str, why: str) -> PictureError:
     """Return the error of a picture that cannot be decoded."""
     return PictureError(
-        f"{name} is damaged and cannot be decoded: {why}",
+        f"{name} is damaged and is not a picture that can be decoded: {why}",
         reason="corrupt",
         hint="copy it again from its source",
     )

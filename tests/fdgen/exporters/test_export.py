@@ -277,6 +277,6 @@ def test_a_manifest_with_names_of_an_attacker_is_refused_and_nothing_is_written(
     table.loc[table.index[0], column] = value
     table.to_parquet(path)
     before = digests(tmp_path)
-    with pytest.raises(DatasetError, match=f"manifest.parquet has been altered: .* is no {column}"):
+    with pytest.raises(DatasetError, match=f"manifest.parquet has been altered: .* is not a {column}"):
         export(Manifest.load(hostile), to, tmp_path / "out")
     assert digests(tmp_path) == before

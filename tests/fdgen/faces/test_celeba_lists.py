@@ -158,7 +158,7 @@ def test_what_is_no_known_spelling_is_refused_by_file_and_line(
         ("identity_CelebA.txt", "000101.jpg 1\n000102.jpg 2\n", "000101.jpg"),
         ("list_eval_partition.csv", "image_id,partition\nphoto-a.jpg,0\n", "photo-a.jpg"),
         ("list_attr_celeba.txt", "1\nBald\n202599.jpg 1\n", "202599.jpg"),
-        ("list_attr_celeba.txt", "", "none at all"),
+        ("list_attr_celeba.txt", "", "no pictures"),
     ],
 )
 def test_a_list_of_other_pictures_stops_the_build(tmp_path: Path, name: str, text: str, example: str) -> None:

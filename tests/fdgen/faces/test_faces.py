@@ -136,7 +136,7 @@ def test_a_dataset_of_ours_below_the_folder_is_left_out(tmp_path: Path) -> None:
     _write(tmp_path / "out" / "preview.jpg", _picture(2))
     source = FolderFaces(tmp_path)
     assert [one.path for one in source.sources()] == ["a.jpg"]
-    assert any("left out: out" in note for note in source.notes)
+    assert any("skipped: out" in note for note in source.notes)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse such a name")

@@ -46,7 +46,7 @@ def test_people_in_folders_are_in_one_split_each(people: Path, tmp_path: Path) -
     notes = " ".join(manifest.dataset["notes"])
     assert "nobody is in two splits" in notes
     assert f"{PEOPLE} people" in notes
-    assert "nobody is known by name" not in notes
+    assert "no identities are known" not in notes
     again = plan_build(recipe(*asked), open_faces(people), tmp_path / "out", steps=STEPS)
     assert again.spec_id == manifest.dataset["spec_id"]
 
@@ -55,7 +55,7 @@ def test_without_it_photographs_are_split_one_by_one(people: Path, tmp_path: Pat
     asked = ("splits.train=0.6", "splits.val=0.2", "splits.test=0.2")
     plan = plan_build(recipe(*asked), open_faces(people), steps=STEPS)
     assert any("one person may be in two splits" in note for note in plan.notes)
-    assert any("nobody is known by name" in note for note in plan.notes)
+    assert any("no identities are known" in note for note in plan.notes)
 
 
 def test_folders_of_one_name_are_one_person(tmp_path: Path) -> None:

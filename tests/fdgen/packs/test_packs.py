@@ -280,7 +280,7 @@ def test_an_edit_is_refused_until_it_is_indexed_and_then_another_asset(pack: Pat
 def test_packs_that_are_none_or_clash_are_refused(filled: Path, tmp_path: Path) -> None:
     with pytest.raises(AssetError, match="there is no pack"):
         open_library([tmp_path / "gone"])
-    with pytest.raises(AssetError, match=r"is no pack: the folder is empty"):
+    with pytest.raises(AssetError, match=r"is not a pack: the folder is empty"):
         open_library([tmp_path])
     with pytest.raises(AssetError, match="another of that id"):
         open_library([filled, filled])
@@ -298,7 +298,7 @@ def test_packs_that_are_none_or_clash_are_refused(filled: Path, tmp_path: Path) 
         (r"^picture = .*$", 'picture = "other.png"', "must name one of its files"),
         (r"^form = .*$", 'form = "balloon"', "known are drape, plate, card"),
         (r"^id = .*$", 'id = "my-mask"', "begins with mask-"),
-        (r"^kind = .*$", 'kind = "hat-stand"', "which there is not"),
+        (r"^kind = .*$", 'kind = "hat-stand"', "which does not exist"),
         (r"^title = .*$", "title = 5", "are texts"),
     ],
 )
@@ -334,7 +334,7 @@ def test_a_dataset_that_wears_what_is_not_here_is_told_so(filled: Path) -> None:
     library, own = open_library([filled]), AssetLibrary.load()
     worn = {name: library[name].sha256 for name in ("mask-cloth-mask", "mask-cup")}
     library.require(worn)
-    with pytest.raises(AssetError, match="wears mask-cloth-mask, and no such asset") as refused:
+    with pytest.raises(AssetError, match="uses mask-cloth-mask, and this asset is missing") as refused:
         own.require(worn)
     assert "--pack" in refused.value.hint
     with pytest.raises(AssetError, match="mask-cup differs from what the dataset"):
@@ -373,7 +373,7 @@ def test_what_is_wrong_with_a_pack_is_found_each_with_a_remedy(pack: Path, tmp_p
         ("mask-cloth-mask", "no origin is given"),
         ("mask-cloth-mask", "of its anchors, chin must lie below nose"),
         ("sunglasses-shades", "of its anchors, bridge must lie to the right of left_lens"),
-        ("sunglasses-shades", "of its anchors, bridge lies beside the cut-out"),
+        ("sunglasses-shades", "of its anchors, bridge is outside the cut-out"),
         ("mask-twin", "its picture looks like that of mask-cloth-mask"),
         ("mask-same", "it holds the same file as mask-bowl"),
     ):

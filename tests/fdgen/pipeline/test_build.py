@@ -210,7 +210,7 @@ def first_variants_only(face: Face, recipe: Recipe, library: Any, variant: int =
 
 
 def test_no_sample_at_all_is_an_error_with_the_reasons(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no face of nowhere gave a sample \(.*no-face 2, yaw-too-large \d+\)"):
+    with pytest.raises(DatasetError, match=r"no face in nowhere gave a sample \(.*no-face 2, yaw-too-large \d+\)"):
         run(tmp_path / "set", FakeFaces.of(20), "pose.max_yaw_deg=0", count=10)
 
 

@@ -73,7 +73,7 @@ def test_every_kind_goes_with_another_and_not_with_itself() -> None:
         (["several.never=mask+hnad"], "several.never names no kind 'hnad', did you mean 'hand'?"),
         (
             ["several.two=0.1", "kinds.hand=0", "several.never=sunglasses+mask"],
-            "several.two is 0.1, and no two of the kinds drawn go together",
+            "several.two is 0.1, and no two of the kinds drawn can be combined",
         ),
     ],
 )

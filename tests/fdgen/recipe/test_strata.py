@@ -230,7 +230,7 @@ def test_poses_need_to_be_measured_and_offered() -> None:
 
 
 def test_placements_need_to_be_tried() -> None:
-    with pytest.raises(RecipeError, match="nobody measured what the occluders offer"):
+    with pytest.raises(RecipeError, match="the coverage of the occluders was not measured"):
         Targets.of(recipe("strata.region.eyes=0.5"))
 
 

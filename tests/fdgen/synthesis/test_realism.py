@@ -122,7 +122,7 @@ def test_a_lamp_is_found_again(direction: tuple[float, float, float], share: flo
 
 
 def test_a_lamp_needs_something_to_be_fitted_to() -> None:
-    with pytest.raises(ValueError, match="no weight above 0"):
+    with pytest.raises(ValueError, match="a weight above 0, got none"):
         fit_lamp(normals(), np.ones(400), np.zeros(400))
 
 

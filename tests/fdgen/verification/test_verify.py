@@ -230,7 +230,7 @@ def test_a_field_that_is_gone_is_told(damaged: Path) -> None:
 
 def test_another_table_is_no_manifest(damaged: Path) -> None:
     shutil.copy(damaged / "sources.parquet", damaged / "manifest.parquet")
-    with pytest.raises(DatasetError, match="is no manifest of ours"):
+    with pytest.raises(DatasetError, match="is not a manifest of fdgen"):
         Manifest.load(damaged)
 
 

@@ -152,11 +152,11 @@ def test_a_damaged_alpha_is_told_of(triplets: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["data.augment=flip"], "must have a data.augment of none or photograph for a mask network, got flip"),
-        (["data.mix=0.5"], "must have a data.mix of 0 for a mask network"),
+        (["data.augment=flip"], "must have a data.augment of none or photograph for a segmentation network, got flip"),
+        (["data.mix=0.5"], "must have a data.mix of 0 for a segmentation network"),
         (["data.size_px=90"], "must have a data.size_px that 16 divides"),
         (["mask.widths=[]"], "must have one value or more"),
-        (["loss.hole_weight=3"], "must leave loss alone: a mask network has its own settings under mask"),
+        (["loss.hole_weight=3"], "must leave loss alone: a segmentation network has its own settings under mask"),
         (["loss.perceptual=vgg19"], "must have loss.perceptual off"),
         (["mask.dise=1"], "did you mean 'mask.dice'"),
     ],
@@ -245,7 +245,7 @@ def test_the_temperature_is_the_one_that_logits_were_sharpened_by() -> None:
 def test_a_mask_network_is_not_taken_for_a_generator_nor_one_for_it(tmp_path: Path) -> None:
     masks, faces = write_mask_weights(tmp_path / "masks.safetensors"), write_weights(tmp_path / "faces.safetensors")
     with pytest.raises(
-        CheckpointError, match=r"masks\.safetensors holds a mask network, which finds occluders and rest"
+        CheckpointError, match=r"masks\.safetensors holds a segmentation network, which finds occluders and rest"
     ):
         load_model(masks)
     with pytest.raises(CheckpointError, match=r"faces\.safetensors holds generators, which restore faces and find no"):

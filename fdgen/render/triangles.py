@@ -17,6 +17,14 @@ def triangle_setup(points: F32, i: int, j: int, k: int, height: int, width: int)
     First the columns and rows that it touches, both ends included: left, right, top, bottom. Then ax, ay, bx, by: at
     (x, y) from its third corner, the weights of the first two are ax * x + ay * y and bx * x + by * y. A triangle
     without area touches nothing: right is less than left.
+
+    Args:
+        points: Screen points, float32 (N, 3): x right, y down in pixels, z towards the viewer.
+        i: The point that is its first corner.
+        j: The second.
+        k: The third.
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
     """
     x0, y0 = points[i, 0], points[i, 1]
     x1, y1 = points[j, 0], points[j, 1]

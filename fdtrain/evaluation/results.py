@@ -128,7 +128,9 @@ class Results(Evaluation):
     def strata_grids(self) -> dict[str, list[list[str]]]:
         """Return the same for parts of the pictures."""
         return {
-            "PSNR in the inpainted region (hole) alone, by occluder type (pictures)": strata_table(self.summary, "kind"),
+            "PSNR in the inpainted region (hole) alone, by occluder type (pictures)": strata_table(
+                self.summary, "kind"
+            ),
             "PSNR in the inpainted region (hole) alone, by coverage (pictures)": strata_table(self.summary, "coverage"),
         }
 

@@ -69,8 +69,8 @@ def slow_here(precision: str, device: torch.device) -> str | None:
     if found.taken == "bf16" or (found.seconds and found.seconds["bf16"] < HOPELESS * found.seconds["fp32"]):
         return None
     return (
-        f"the run began in bf16 and keeps it, which is slow here ({found.processor}): {found.reason}; resume it where it "
-        "began, or begin another run"
+        f"the run began in bf16 and keeps it, which is slow here ({found.processor}): {found.reason}; "
+        "resume it where it began, or begin another run"
     )
 
 

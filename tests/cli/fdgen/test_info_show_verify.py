@@ -125,7 +125,7 @@ def test_a_damaged_manifest_is_told_of(built: Built, tmp_path: Path) -> None:
     key = next(iter(Manifest.load(copy)))
     pd.read_parquet(copy / "manifest.parquet").drop(columns=["key"]).to_parquet(copy / "manifest.parquet")
     for command in (["info", copy], ["show", key, "--dataset", copy]):
-        assert_refused(run(*command), 1, "no manifest of ours", "'key'")
+        assert_refused(run(*command), 1, "is not a manifest of fdgen", "'key'")
     (copy / "manifest.parquet").write_bytes(b"nonsense")
     for command in (["info", copy], ["show", key, "--dataset", copy]):
         assert_refused(run(*command), 1, "manifest.parquet cannot be read", "fdgen verify")

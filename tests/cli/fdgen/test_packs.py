@@ -65,7 +65,7 @@ def test_it_is_replayed_with_its_pack_alone(worn: Path, pack: Path, tmp_path: Pa
     whole = run("verify", worn, "--deep", "--pack", pack, "--workers", "1")
     assert (whole.exit_code, whole.stdout) == (0, ""), whole.output
     assert run("verify", worn).exit_code == 0
-    assert_refused(run("verify", worn, "--deep"), 1, "wears mask-cloth, and no such asset is here", "--pack")
+    assert_refused(run("verify", worn, "--deep"), 1, "uses mask-cloth, and this asset is missing", "--pack")
     changed = tmp_path / "changed"
     shutil.copytree(pack, changed)
     table = changed / "mask" / "cloth.toml"
@@ -132,6 +132,6 @@ def test_refusals(pack: Path, tmp_path: Path) -> None:
     assert_refused(run(*add, tmp_path / "photo.png", "--kind", "mask", "--pack", pack), 1, "no transparency")
     assert_refused(run(*add, tmp_path / "gone.png", "--kind", "mask", "--pack", pack), 1, "gone.png")
     assert_refused(run("assets", "check", tmp_path / "gone"), 1, "there is no pack")
-    assert_refused(run("assets", "list", "--pack", tmp_path), 1, "is no pack")
+    assert_refused(run("assets", "list", "--pack", tmp_path), 1, "is not a pack")
     assert_refused(run("build", "--out", tmp_path / "set", "--pack", tmp_path / "gone"), 1, "there is no pack")
     assert not (tmp_path / "set").exists()

@@ -159,7 +159,7 @@ def _odd_keys(keys: pa.ChunkedArray) -> str | None:
 
     fit = pc.match_substring_regex(keys, rf"^{KEY_PATTERN.pattern.removesuffix(chr(92) + 'Z')}$")
     if not pc.all(fit).as_py():
-        return f"{keys.filter(pc.invert(fit))[0].as_py()[:80]!r} is no key"
+        return f"{keys.filter(pc.invert(fit))[0].as_py()[:80]!r} is not a key"
     if pc.max(pc.binary_length(keys)).as_py() > MOST_NAME:
         return "a key of it is too long"
     return None if pc.count_distinct(keys).as_py() == len(keys) else "a key of it is listed twice"
@@ -191,7 +191,7 @@ def _odd_places(table: pa.Table, shards: Mapping[str, Mapping[str, Any]]) -> str
     splits = table["split"].combine_chunks().dictionary_encode()
     known = splits.dictionary.to_pylist()
     if unknown := [split for split in known if split not in SPLITS]:
-        return f"{unknown[0][:80]!r} is no split"
+        return f"{unknown[0][:80]!r} is not a split"
     shard_of, split_of = (_whole([one.indices], np.int32) for one in (held, splits))
     wanted = np.array([known.index(s) if (s := shards[name]["split"]) in known else -1 for name in names])
     if (wanted[shard_of] != split_of).any():

@@ -203,7 +203,7 @@ def test_ids_that_are_taken_and_unknown_kinds_are_refused(filled: Path, tmp_path
     with pytest.raises(AssetError, match="mask-cloth-mask already"):
         add_asset(filled, other, Addition("mask"))
     same = save(tmp_path, "again.png", png(cloth_mask()))
-    with pytest.raises(AssetError, match="this very file already, as mask-cloth-mask"):
+    with pytest.raises(AssetError, match="has the same file already, as mask-cloth-mask"):
         add_asset(filled, same, Addition("mask"))
     with pytest.raises(AssetError, match="no kind 'maks'"):
         add_asset(filled, same, Addition("maks"))

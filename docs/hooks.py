@@ -41,6 +41,8 @@ FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the published documents and the reference to the files of the site."""
+    if str(ROOT) not in sys.path:  # mkdocs takes back what was added as this module was loaded
+        sys.path.insert(0, str(ROOT))
     for source, page in PUBLISHED.items():
         text = FRONT_MATTER.sub("", (ROOT / source).read_text(encoding="utf-8"))
         files.append(File.generated(config, page, content=text))

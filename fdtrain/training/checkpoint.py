@@ -243,7 +243,9 @@ def _read_receipt(path: Path) -> Receipt:
     except CheckpointError as error:
         raise CheckpointError(f"the receipt {error.message}", hint=_go_back(path)) from error
     if (wrong := fits(_Receipt, values)) is not None:
-        raise CheckpointError(f"the receipt {path} is not in the form that fdgen writes: {wrong}", hint=_go_back(path))
+        raise CheckpointError(
+            f"the receipt {path} is not in the form that fdtrain writes: {wrong}", hint=_go_back(path)
+        )
     return Receipt(path.with_suffix(".pt"), **values)
 
 

@@ -69,7 +69,7 @@ def test_a_record_that_is_nested_deeply_is_refused(tmp_path: Path, path: Path) -
 def test_receipts_of_another_form_are_refused(state: Path, change: dict[str, Any]) -> None:
     receipt = state.with_suffix(".json")
     receipt.write_text(json.dumps({**json.loads(receipt.read_bytes()), **change}), encoding="utf-8")
-    with pytest.raises(CheckpointError, match="is not one that we write"):
+    with pytest.raises(CheckpointError, match="is not in the form that fdtrain writes"):
         receipts(state.parent)
 
 

@@ -96,7 +96,7 @@ def _looked_at(asset: Asset) -> tuple[list[Finding], Rgba | None]:
         return [Finding(asset.id, error.message, error.hint or "replace that file")], None
     findings = list(_alpha(asset, picture, spec))
     findings += [_misplaced(asset, what) for what in arrangement_problems(spec.anchors, spec.form)]
-    present = picture[..., 3] >= round(255 * spec.numbers["least_alpha"])
+    present = picture[..., 3] >= round(255 * spec.least_alpha)
     if present.any():
         findings += [
             _misplaced(asset, f"{name} is outside the cut-out") for name in stray_anchors(spec.anchors, present)
@@ -111,7 +111,7 @@ def _misplaced(asset: Asset, what: str) -> Finding:
 def _alpha(asset: Asset, picture: Rgba, spec: ImportedSpec) -> Iterator[Finding]:
     """Judge a cut-out's transparency and size."""
     alpha = picture[..., 3]
-    present = alpha >= round(255 * spec.numbers["least_alpha"])
+    present = alpha >= round(255 * spec.least_alpha)
     share = float(present.mean())
     if not present.any():
         yield Finding(asset.id, "its picture is transparent all over", "save the cut-out again")

@@ -20,6 +20,7 @@ from fdgen.kinds import KINDS
 from fdgen.recipe.combinations import Combination, Several, combinations
 from fdgen.recipe.files import read_recipe, recipe_names, recipe_text
 from fdgen.recipe.strata import Strata
+from fdgen.settings.laws import law
 from fdgen.settings.suggestion import did_you_mean
 from fdgen.settings.toml import flatten, write_tables
 from fdgen.settings.values import Names, Number, Section, Share, Weight, above_zero, at_least, within
@@ -231,7 +232,8 @@ class Recipe(Section):
             for problem in error.errors():
                 key = ".".join(str(part) for part in problem["loc"])
                 at_fault = any(name == key or name.startswith(f"{key}.") for name in overridden)
-                laws.append(f"{where}: {_law(key, problem)}" if where and not at_fault else _law(key, problem))
+                text = law(key, problem, foreign="is not a key of a recipe")
+                laws.append(f"{where}: {text}" if where and not at_fault else text)
             hint = "`fdgen recipe show default` explains every value"
             raise RecipeError("; ".join(laws), hint=hint) from error
 
@@ -286,30 +288,3 @@ class Recipe(Section):
 
 def _matches(asset_id: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(asset_id, pattern) for pattern in patterns)
-
-
-_TYPES = {
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "string_type": "must be text",
-    "tuple_type": "must be a list of names",
-    "dict_type": "must be a table",
-    "model_type": "must be a table",
-    "finite_number": "must be a finite number",
-    "extra_forbidden": "is not a key of a recipe",
-    "missing": "is missing",
-}
-_PLAIN = ("missing", "extra_forbidden")
-
-
-def _law(key: str, problem: Mapping[str, Any]) -> str:
-    kind, value = problem["type"], problem["input"]
-    if kind == "value_error":
-        return f"{key} {problem['ctx']['error']}".strip()
-    if kind == "literal_error":
-        return f"{key} must be one of {problem['ctx']['expected']}, got {value!r}"
-    if kind == "string_pattern_mismatch":
-        return f"{key} must be of letters, digits, '.', '_' and '-' and start with a letter or digit, got {value!r}"
-    text = _TYPES.get(kind, problem["msg"])
-    return f"{key} {text}" if kind in _PLAIN else f"{key} {text}, got {value!r}"

@@ -18,8 +18,8 @@ from fdgen.occluders.base import Placement
 from fdgen.occluders.hands.contact import Surface, rest_digits, settle, touchable
 from fdgen.occluders.hands.forearm import ARM_CM, arm_line, arm_rings, rings_at, tube_mesh, wrist_limited
 from fdgen.occluders.hands.jewellery import draw_jewellery, jewellery_mesh, surroundings
-from fdgen.occluders.hands.pose_spec import Pose, pose_of
-from fdgen.occluders.hands.skeleton import DIGITS, HandModel, digit_joints, load_hand, skin
+from fdgen.occluders.hands.pose_spec import Pose
+from fdgen.occluders.hands.skeleton import DIGITS, JOINTS, HandModel, digit_joints, load_hand, skin
 from fdgen.occluders.hands.skin_features import ATLAS_PX, STRIP_CM, STRIP_PX, STRIP_WIDTH_PX, TEXTURE_PX, atlas_of
 from fdgen.occluders.hands.skin_texture import draw_skin, skin_texture
 from fdgen.occluders.hands.sleeve import draw_sleeve, paint_cloth, sleeve_mesh
@@ -70,7 +70,7 @@ class Hand:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the side, the posture and the skin; now and then the other hand does the same on its side."""
-        pose = pose_of(asset)
+        pose = Pose.of(asset)
         side = _draw_side(scene, pose, rng)
         placement = self._place(scene, asset, side, rng)
         if rng.random() >= pose.both:
@@ -81,7 +81,7 @@ class Hand:
 
     def _place(self, scene: Scene, asset: Asset, side: str, rng: np.random.Generator) -> Placement:
         """Lay one hand on the face and bend its fingers to it."""
-        pose = pose_of(asset)
+        pose = Pose.of(asset)
         mirrored = side == "left"
         surface = touchable(scene.mesh_cm, mirrored=mirrored)
         angles = pose.posture(rng)
@@ -114,7 +114,7 @@ class Hand:
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the hand as it was placed."""
-        pose = pose_of(asset)
+        pose = Pose.of(asset)
         mesh = hand_mesh(scene, placement.values, _model(asset, placement.values["side"]))
         if "other" in placement.values:  # of the same person, in the same clothes: one texture does for both
             other = placement.values["other"]
@@ -282,7 +282,7 @@ def bring_to_face(
     """
     pose, model = stance.pose, stance.model
     cage, joints, _ = skin(model, angles, stance.girth)
-    origin = target - stance.to_head(joints[list(pose.anchor)].mean(0), np.zeros(3))
+    origin = target - stance.to_head(joints[[JOINTS.index(name) for name in pose.anchor]].mean(0), np.zeros(3))
     approach = np.array(pose.approach) / np.linalg.norm(pose.approach)
     touching = pose.contact or ("palm", *DIGITS[1:])
     chosen = np.unique(np.concatenate([_part_vertices(model, name) for name in touching]))

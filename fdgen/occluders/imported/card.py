@@ -55,9 +55,7 @@ def build_card(scene: Scene, spec: ImportedSpec, picture: Cutout, fit: Mapping[s
     faces = grid_faces(ROWS, COLUMNS)
     if fit["mirror"] < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
-    material = Material(
-        albedo=(1.0, 1.0, 1.0), specular=spec.numbers["specular"], gloss=spec.numbers["gloss"], two_sided=True
-    )
+    material = Material(albedo=(1.0, 1.0, 1.0), specular=spec.specular, gloss=spec.gloss, two_sided=True)
     card = part(points, faces, material, uv_N2=picture.to_uv(texels).reshape(-1, 2))
     return replace(join([card], texture=picture.albedo_HWC), cutout_HW2=picture.cutout_HW2)
 

@@ -44,9 +44,7 @@ def build_drape(scene: Scene, spec: ImportedSpec, picture: Cutout, fit: Mapping[
     normals = _normals(points)
     texture = picture.albedo_HWC.copy()
     _relight(scene, points, normals, picture, fit, texture[WHITE_ROWS:])
-    material = Material(
-        albedo=(1.0, 1.0, 1.0), specular=spec.numbers["specular"], gloss=spec.numbers["gloss"], two_sided=True
-    )
+    material = Material(albedo=(1.0, 1.0, 1.0), specular=spec.specular, gloss=spec.gloss, two_sided=True)
     uv = picture.to_uv(texels).reshape(-1, 2)
     cloth = part(points.reshape(-1, 3), grid_faces(ROWS, COLUMNS), material, normals=normals, uv_N2=uv)
     parts = [cloth, *_straps(scene, head, spec, picture, texels, points, fit)]

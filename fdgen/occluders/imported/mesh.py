@@ -58,9 +58,9 @@ def build_mesh(scene: Scene, spec: ImportedSpec, asset: Asset, fit: Mapping[str,
         white = 0.5 * _WHITE / (max(rows, columns) + _WHITE)
         uv = np.where(model.uv_N2 < 0, white, inside)
     material = Material(
-        albedo=model.albedo_N3 * np.float32(spec.numbers["exposure"]),
-        specular=spec.numbers["specular"],
-        gloss=spec.numbers["gloss"],
+        albedo=model.albedo_N3 * np.float32(spec.exposure),
+        specular=spec.specular,
+        gloss=spec.gloss,
         two_sided=True,
     )
     whole = part(placed, model.faces, material, normals=model.normals @ turn.T, uv_N2=uv)

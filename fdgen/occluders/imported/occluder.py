@@ -40,9 +40,7 @@ class Imported:
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw how it is worn: a number from each range of its form, and where."""
         spec = ImportedSpec.of(asset)
-        fit: dict[str, Any] = {
-            key: round(float(rng.uniform(low, high)), 5) for key, (low, high) in sorted(spec.ranges.items())
-        }
+        fit: dict[str, Any] = {**spec.draw(rng)}
         if spec.form == "drape":
             fit |= _draw_cloth(rng, scene, asset, spec)
         elif spec.form == "plate":
@@ -54,7 +52,7 @@ class Imported:
             place = spec.places[int(rng.integers(len(spec.places)))]
             spot = scene.mesh_cm[list(SPOTS[place])].mean(0) + np.array([fit.pop("across_cm"), fit.pop("up_cm"), 0.0])
             fit["spot_cm"] = [round(float(x), 5) for x in spot]
-            fit["mirror"] = -1.0 if rng.random() < spec.numbers["mirror"] else 1.0
+            fit["mirror"] = -1.0 if rng.random() < spec.mirror else 1.0
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), fit)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
@@ -73,16 +71,15 @@ def build(scene: Scene, fit: Any, asset: Asset, spec: ImportedSpec) -> Mesh:
 
 def picture_of(asset: Asset, spec: ImportedSpec, size_px: int) -> Cutout:
     """Return the picture of an asset as a material for crops of a size; raise `AssetError` where it is unreadable."""
-    numbers = spec.numbers
     keep_thin = spec.keep_thin or spec.form != "drape"
     try:
         return cutout(
             asset.files[spec.file],
             spec.file,
             max(32, round(_TEXELS * size_px)),
-            numbers["delight"],
-            numbers["exposure"],
-            numbers["least_alpha"],
+            spec.delight,
+            spec.exposure,
+            spec.least_alpha,
             keep_thin,
         )
     except PictureError as error:

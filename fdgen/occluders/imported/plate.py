@@ -44,9 +44,7 @@ def build_plate(scene: Scene, spec: ImportedSpec, picture: Cutout, fit: Mapping[
     flat = plate.to_sheet(picture.to_picture(texels).reshape(-1, 2))
     points, normals = plate.to_head(flat)
     uv = picture.to_uv(texels).reshape(-1, 2)
-    glass = Material(
-        albedo=(1.0, 1.0, 1.0), specular=spec.numbers["specular"], gloss=spec.numbers["gloss"], mirror=_MIRROR
-    )
+    glass = Material(albedo=(1.0, 1.0, 1.0), specular=spec.specular, gloss=spec.gloss, mirror=_MIRROR)
     front = part(points, grid_faces(ROWS, COLUMNS), glass, normals=normals, uv_N2=uv)
     parts = [front]
     white = (0.5, WHITE_ROWS / 2 / picture.cutout_HW2.shape[0])
@@ -143,6 +141,6 @@ def _temple(
     ]
     heights = [half_height, half_height, 0.85 * half_height, *[0.75 * half_height] * 3]
     surface = temple_mesh(np.concatenate([corner, rest]), heights, half_thick, side=side, slim=False)
-    material = Material(albedo=colour, specular=spec.numbers["specular"], gloss=spec.numbers["gloss"])
+    material = Material(albedo=colour, specular=spec.specular, gloss=spec.gloss)
     strand = (TEMPLE_RINGS, TEMPLE_RING, TEMPLE_RINGS if bare else _ALWAYS_SHOWN)
     return part(surface.vertices, surface.faces, material, normals=surface.normals, strand=strand)

@@ -18,7 +18,7 @@ from fdgen.occluders.cloth.drape import bake_relief, head_map, shade_texture, up
 from fdgen.occluders.cloth.fabric import any_colour, dress, paint
 from fdgen.occluders.cloth.relief import Texels, relief, shading
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
-from fdgen.occluders.masks.spec import RANGES, range_of, validated
+from fdgen.occluders.masks.spec import MaskSpec
 from fdgen.occluders.masks.straps import rows_for, straps
 from fdgen.occluders.masks.trim import draw_trim, trim
 from fdgen.occluders.masks.valve import valves
@@ -42,19 +42,19 @@ class Mask:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw how a mask is worn: where its top edge lies, how slack it hangs, its colours and folds."""
-        shape = validated(asset)
-        fit: dict[str, Any] = {key: round(float(rng.uniform(*range_of(asset, key))), 5) for key in sorted(RANGES)}
+        spec = MaskSpec.of(asset)
+        fit: dict[str, Any] = {**spec.draw(rng)}
         fit["pleats"] = round(fit["pleats"])
         fit["tilt_deg"] = round(float(np.clip(rng.standard_t(4) * 1.6, -7, 7)), 4)
         fit["shift_deg"] = round(float(np.clip(rng.standard_t(4) * 1.3, -5, 5)), 4)
         fit["fold_seed"] = round(float(rng.random()), 6)
         fit["over_hair"] = round(float(rng.random()), 5)
-        fit["strap_rows"] = list(rows_for(shape["straps"]))
+        fit["strap_rows"] = list(rows_for(spec.straps))
         fit["valve_side"] = float(rng.choice([-1.0, 1.0]))
-        _wear_low(rng, fit, shape)
-        fit |= dress(rng, shape["palette"], shape.get("patterns", {"plain": 1.0}))
-        fit |= draw_trim(rng, shape, fit["colours"][0])
-        matching = rng.random() < float(shape.get("straps_match", 0.0))
+        _wear_low(rng, fit, spec)
+        fit |= dress(rng, spec.palette, spec.patterns)
+        fit |= draw_trim(rng, spec, fit["colours"][0])
+        matching = rng.random() < spec.straps_match
         fit["strap_colour"] = _strap_colour(rng, fit["colours"][0], matching=matching)
         fit["valve_colour"] = _valve_colour(rng, fit["colours"][0])
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), fit)
@@ -66,11 +66,11 @@ class Mask:
 
 def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     """Build the mesh of a placement in head cm."""
-    shape = asset.shape
+    spec = MaskSpec.of(asset)
     head = head_map(scene.mesh_cm)
-    sheet = drape(head, scene.mesh_cm, shape["cut"], fit)
+    sheet = drape(head, scene.mesh_cm, spec.cut, fit)
     texels = _texels(sheet)
-    height = relief(shape["cut"], shape["fabric"], texels, fit)
+    height = relief(spec.cut, spec.fabric, texels, fit)
     vertices = sheet.points_cm.reshape(-1, 3)
     normals = _grid_normals(sheet.points_cm)
     coarse = cv2.resize(cv2.blur(height, (3, 3)), (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR)
@@ -88,9 +88,9 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
         uv_N2=_uv(texture.shape[0], texture.shape[1]),
     )
     worn = replace(sheet, points_cm=vertices.reshape(ROWS, COLUMNS, 3))
-    parts = straps(scene, head, worn, shape["straps"], fit)
-    if "valve" in shape:
-        parts += valves(worn, shape["valve"], fit)
+    parts = straps(scene, head, worn, spec.straps, fit)
+    if spec.valve is not None:
+        parts += valves(worn, spec.valve, fit)
     return join([cloth, *(_plain(p, len(texture)) for p in parts)], texture=texture)
 
 
@@ -151,15 +151,14 @@ def _plain(mesh: Mesh, rows: int) -> Mesh:
     return mesh
 
 
-def _wear_low(rng: np.random.Generator, fit: dict[str, Any], shape: Mapping[str, Any]) -> None:
+def _wear_low(rng: np.random.Generator, fit: dict[str, Any], spec: MaskSpec) -> None:
     """Now and then a mask is worn under the nose, rarely pulled down under the chin."""
     draw, low = rng.random(), rng.random()
-    under_nose, under_chin = float(shape.get("under_nose", 0.0)), float(shape.get("under_chin", 0.0))
-    if draw < under_nose:
+    if draw < spec.under_nose:
         fit["top"] = round(6.9 + 1.2 * low, 5)
         fit["peak_cm"] = round(0.3 * fit["peak_cm"], 5)
         fit["corner_top"] = round(fit["corner_top"] - 0.12, 5)
-    elif draw < under_nose + under_chin:
+    elif draw < spec.under_nose + spec.under_chin:
         fit["top"] = round(11.4 + 1.2 * low, 5)
         fit["peak_cm"] = round(-0.2 * fit["peak_cm"], 5)
         fit["corner_top"] = round(0.35 + 0.1 * low, 5)

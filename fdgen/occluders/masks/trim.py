@@ -11,33 +11,34 @@ import numpy as np
 from fdgen.arrays import F32
 from fdgen.occluders.cloth.fabric import any_colour
 from fdgen.occluders.cloth.relief import Texels
+from fdgen.occluders.masks.spec import MaskSpec
 
 _GLYPHS = "ABCDEFGHKLMNOPRSTUVX0123456789"
 _FINE = 4
 """Pixels a texel, along each side, in which print is drawn."""
 
 
-def draw_trim(rng: np.random.Generator, shape: Mapping[str, Any], base: list[float]) -> dict[str, Any]:
+def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> dict[str, Any]:
     """Draw the trim of a mask whose cloth has the sRGB colour `base`: JSON values for `trim`.
 
-    `shape` may give the chances of a `binding`, of visible `stitches`, of a `clip` and of a `print`.
+    `spec` has the chances of a `binding`, of visible `stitches`, of a `clip` and of a `print`.
     """
     dark = max(base) < 0.3
     bound = (0.05, 0.05, 0.055) if rng.random() < 0.4 else any_colour(rng)
     metal = (0.62, 0.63, 0.65) if rng.random() < 0.7 else (0.85, 0.72, 0.2)
     ink = (0.75, 0.75, 0.76) if dark else (0.25, 0.27, 0.32) if rng.random() < 0.7 else any_colour(rng)
 
-    def wanted(key: str) -> float:
-        return 1.0 if rng.random() < float(shape.get(key, 0.0)) else 0.0
+    def wanted(chance: float) -> float:
+        return 1.0 if rng.random() < chance else 0.0
 
     return {
-        "binding": wanted("binding"),
+        "binding": wanted(spec.binding),
         "binding_colour": _linear(bound),
         "hem_tone": round(float(rng.normal(0.02, 0.05)), 5),
-        "stitches": round(wanted("stitches") * float(rng.choice([-0.45, -0.3, 0.5 if dark else 0.12])), 5),
-        "clip": wanted("clip"),
+        "stitches": round(wanted(spec.stitches) * float(rng.choice([-0.45, -0.3, 0.5 if dark else 0.12])), 5),
+        "clip": wanted(spec.clip),
         "clip_colour": _linear(metal),
-        "print": wanted("print"),
+        "print": wanted(spec.print),
         "print_across": round(float(rng.choice([-1, 1]) * rng.uniform(0.28, 0.46)), 5),
         "print_down": round(float(rng.uniform(0.38, 0.62)), 5),
         "print_colour": _linear(ink),

@@ -5,39 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from fdgen.analysis.geometry import rotation_matrix
 from fdgen.arrays import F32, F64
 from fdgen.assets import Asset
+from fdgen.occluders.asset_table import AssetTable
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings
 from fdgen.occluders.props.grip import Hold, draw_grip, draw_held, grip_mesh
 from fdgen.occluders.props.materials import FINISHES, PRINTS, draw_finish, draw_print, glass, material, printed
 from fdgen.occluders.props.solids import Solid, bent_tube, turned
-from fdgen.occluders.props.spec import Spec, Vocabulary, read
+from fdgen.occluders.props.spec import Profile, happens, pick
 from fdgen.render.draw import Layer
 from fdgen.render.mesh import Mesh, bind, spline
 from fdgen.render.scene import Scene
+from fdgen.settings.values import Range, Share, Weights, known, one_of
 
 _BIAS_CM = 0.35
 """Lips and cheeks give way this much."""
 
-KNOWN = Vocabulary(
-    words={"material": FINISHES},
-    ranges={
-        "radius_cm": (3.6, 4.4),  # at its widest
-        "height_cm": (8.0, 11.0),
-        "tilt_deg": (18.0, 62.0),  # while drinking: 0 stands upright, 90 shows its bottom
-        "grip_at": (0.35, 0.6),  # where the hand lies: 0 at the bottom, 1 at the rim
-        "wall": (0.03, 0.08),  # thickness, in radii
-    },
-    weights={"patterns": PRINTS},
-    rows={"profile": 2},  # radius and height, in shares of the widest and of the whole, from the foot to the rim
-    chances={"handle": 0.0, "lid": 0.0, "sleeve": 0.0, "hand": 0.92, "drinking": 0.75, "filled": 0.0},
-)
+
+class CupSpec(AssetTable):
+    """What an asset of this kind says: words, ranges with their defaults, tables of weights, chances."""
+
+    material: Annotated[str, one_of(FINISHES)]
+    radius_cm: Range = (3.6, 4.4)  # at its widest
+    height_cm: Range = (8.0, 11.0)
+    tilt_deg: Range = (18.0, 62.0)  # while drinking: 0 stands upright, 90 shows its bottom
+    grip_at: Range = (0.35, 0.6)  # where the hand lies: 0 at the bottom, 1 at the rim
+    wall: Range = (0.03, 0.08)  # thickness, in radii
+    patterns: Weights[Annotated[str, known(PRINTS)]]
+    profile: Profile  # radius and height, in shares of the widest and of the whole, from the foot to the rim
+    handle: Share = 0.0
+    lid: Share = 0.0
+    sleeve: Share = 0.0
+    hand: Share = 0.92
+    drinking: Share = 0.75
+    filled: Share = 0.0
+
+
 _DRINKS = (
     *((0.70, 0.72, 0.70), (0.35, 0.13, 0.03), (0.62, 0.30, 0.03), (0.10, 0.03, 0.015)),
     *((0.75, 0.70, 0.60), (0.45, 0.04, 0.05), (0.75, 0.45, 0.08)),
@@ -57,9 +66,9 @@ class Cup:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the vessel, how it is held, what it is made of, and the hand."""
-        spec = read(asset, KNOWN)
+        spec = CupSpec.of(asset)
         size = spec.draw(rng)
-        drinking = spec.happens("drinking", rng)
+        drinking = happens(spec.drinking, rng)
         right = rng.random() < 0.5 + 0.3 * np.tanh(scene.pose.yaw_deg / 15.0)
         side = "right" if right else "left"
         wear = {
@@ -71,40 +80,40 @@ class Cup:
             "drop_cm": float(rng.normal(0.15, 0.15) if drinking else rng.uniform(-0.3, 3.0)),
             "away_cm": float(rng.uniform(0.0, 0.15) if drinking else rng.uniform(0.4, 3.5)),
         }
-        finish = draw_finish(rng, spec.words["material"])
-        pattern = spec.pick("patterns", rng)
+        finish = draw_finish(rng, spec.material)
+        pattern = pick(spec.patterns, rng)
         values: dict[str, Any] = {
             "size": size,
             "wear": {name: round(value, 5) for name, value in wear.items()},
             "finish": finish,
             "print": draw_print(rng, {pattern: 1.0}, finish),
-            "handle": spec.happens("handle", rng),
-            "lid": draw_finish(rng, "plastic") if spec.happens("lid", rng) else None,
+            "handle": happens(spec.handle, rng),
+            "lid": draw_finish(rng, "plastic") if happens(spec.lid, rng) else None,
             "sleeve": [round(float(v), 4) for v in (rng.uniform(0.3, 0.42), rng.uniform(0.62, 0.8))]
-            if spec.happens("sleeve", rng)
+            if happens(spec.sleeve, rng)
             else None,
             "drink": [round(float(c), 4) for c in _DRINKS[int(rng.integers(len(_DRINKS)))]],
-            "level": round(float(rng.uniform(0.35, 0.85)) if spec.happens("filled", rng) else -1.0, 4),
+            "level": round(float(rng.uniform(0.35, 0.85)) if happens(spec.filled, rng) else -1.0, 4),
             "surroundings": draw_surroundings(rng),
         }
         values["hand"] = None
-        if spec.happens("hand", rng):
+        if happens(spec.hand, rng):
             values["hand"] = draw_grip(scene, _hold(scene, values, spec, side, rng), side, rng)
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the cup and its hand over the scene. Pure."""
         values = placement.values
-        return draw_held(scene, build(scene, values, read(asset, KNOWN)), values, bias_cm=_BIAS_CM)
+        return draw_held(scene, build(scene, values, CupSpec.of(asset)), values, bias_cm=_BIAS_CM)
 
 
-def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
+def build(scene: Scene, values: Mapping[str, Any], spec: CupSpec) -> Mesh:
     """Build cup and hand in head cm."""
     rotation, origin, lip = _stand(scene, values, spec)
     size, finish = values["size"], values["finish"]
     radius, height = size["radius_cm"], size["height_cm"]
     body = turned(_profile(values, spec)).moved(rotation, origin)
-    foot = turned(np.array(_FOOT) * (spec.rows["profile"][0][0] * radius, height)).moved(rotation, origin)
+    foot = turned(np.array(_FOOT) * (spec.profile[0][0] * radius, height)).moved(rotation, origin)
     inside = turned(_inside(values, spec)).moved(rotation, origin)
     parts: list[tuple[Mesh, F32 | None]] = []
     if finish["kind"] == "glass":
@@ -133,14 +142,14 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
     return bind(parts)
 
 
-def _profile(values: Mapping[str, Any], spec: Spec) -> F64:
+def _profile(values: Mapping[str, Any], spec: CupSpec) -> F64:
     """Return the outer profile in cm, in small steps: glass is filled and facets its light by them."""
-    rows = np.array(spec.rows["profile"]) * (values["size"]["radius_cm"], values["size"]["height_cm"])
+    rows = np.array(spec.profile) * (values["size"]["radius_cm"], values["size"]["height_cm"])
     steps = [np.linspace(a, b, 5)[:-1] if np.hypot(*(b - a)) > 1.2 else a[None] for a, b in pairwise(rows)]
     return np.concatenate([*steps, rows[-1:]])
 
 
-def _inside(values: Mapping[str, Any], spec: Spec) -> F64:
+def _inside(values: Mapping[str, Any], spec: CupSpec) -> F64:
     """Return the profile of the rim and the inner wall, from the rim down."""
     radius, height = _top_radius(values, spec), float(values["size"]["height_cm"])
     thin = radius * (1 - values["size"]["wall"])
@@ -149,11 +158,11 @@ def _inside(values: Mapping[str, Any], spec: Spec) -> F64:
     )
 
 
-def _top_radius(values: Mapping[str, Any], spec: Spec) -> float:
-    return float(spec.rows["profile"][-1][0] * values["size"]["radius_cm"])
+def _top_radius(values: Mapping[str, Any], spec: CupSpec) -> float:
+    return float(spec.profile[-1][0] * values["size"]["radius_cm"])
 
 
-def _stand(scene: Scene, values: Mapping[str, Any], spec: Spec) -> tuple[F64, F64, F64]:
+def _stand(scene: Scene, values: Mapping[str, Any], spec: CupSpec) -> tuple[F64, F64, F64]:
     """Return the cup's turn (3, 3), the middle of its bottom, and the point of its rim at the lips, in head cm."""
     wear = values["wear"]
     lean, yaw = np.radians(wear["lean_deg"]), np.radians(wear["yaw_deg"])
@@ -180,7 +189,7 @@ def _handle(values: Mapping[str, Any], rotation: F64, origin: F64) -> Solid:
     return bent_tube(path, 0.48, depth_cm=0.6).moved(rotation, origin)
 
 
-def _hold(scene: Scene, values: Mapping[str, Any], spec: Spec, side: str, rng: np.random.Generator) -> Hold:
+def _hold(scene: Scene, values: Mapping[str, Any], spec: CupSpec, side: str, rng: np.random.Generator) -> Hold:
     """Draw where the hand takes hold: at the side of its arm, its fingers before the cup."""
     rotation, origin, _ = _stand(scene, values, spec)
     size = values["size"]

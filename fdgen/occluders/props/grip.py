@@ -16,8 +16,8 @@ from fdgen.occluders.environment import surroundings
 from fdgen.occluders.hands.contact import Surface, touchable
 from fdgen.occluders.hands.hand import Stance, arm_direction, bring_to_face, draw_size, hand_mesh
 from fdgen.occluders.hands.jewellery import draw_jewellery
-from fdgen.occluders.hands.pose_spec import Pose
-from fdgen.occluders.hands.skeleton import DIGITS, FINGERS, JOINTS, HandModel, load_hand
+from fdgen.occluders.hands.pose_spec import Curl, Pose
+from fdgen.occluders.hands.skeleton import DIGITS, FINGERS, HandModel, load_hand
 from fdgen.occluders.hands.skin_texture import draw_skin
 from fdgen.occluders.hands.sleeve import draw_sleeve
 from fdgen.occluders.props.solids import Solid, surface_points
@@ -116,7 +116,7 @@ def _pose(out: F64, along: F64, opening: str) -> Pose:
 
     fingers, palm = np.cross(along, out), -out
     return Pose(
-        anchor=tuple(JOINTS.index(f"{name}-finger-phalanx-proximal") for name in ("index", "middle", "ring", "pinky")),
+        anchor=tuple(f"{name}-finger-phalanx-proximal" for name in ("index", "middle", "ring", "pinky")),
         target=(),
         offset_cm=((0.0, 0.0), (0.0, 0.0), (0.0, 0.0)),
         fingers=(float(fingers[0]), float(fingers[1]), float(fingers[2])),
@@ -129,7 +129,7 @@ def _pose(out: F64, along: F64, opening: str) -> Pose:
         away_cm=None,
         arm=(-0.55, -0.8, 0.12),
         arm_jitter_deg=10.0,
-        curl=tuple((about(first), about(second), about(third)) for _ in FINGERS),
+        curl=Curl(**dict.fromkeys(FINGERS, (about(first), about(second), about(third)))),
         spread_deg=(about(2.0, 4.0), about(0.0, 2.0), about(-3.0, 3.0), about(-7.0, 4.0)),
         thumb=(about(oppose), about(close), about(middle), about(tip)),
         bias_cm=0.5,

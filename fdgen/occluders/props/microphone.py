@@ -4,40 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from fdgen.arrays import F32, F64
 from fdgen.assets import Asset
+from fdgen.occluders.asset_table import AssetTable
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings
 from fdgen.occluders.props.grip import Hold, draw_grip, draw_held, grip_mesh
 from fdgen.occluders.props.materials import FINISHES, draw_finish, draw_print, grain, material, printed
 from fdgen.occluders.props.solids import Solid, bent_tube, frame, slab, turned
-from fdgen.occluders.props.spec import Spec, Vocabulary, read
+from fdgen.occluders.props.spec import Profile, happens, pick
 from fdgen.render.draw import Layer
 from fdgen.render.mesh import Material, Mesh, bind, spline
 from fdgen.render.scene import Scene
+from fdgen.settings.values import Range, Share, Weights, known
 
 _BIAS_CM = 0.2
 _REACH_CM = 45.0
 """Length of stands and cables: beyond any picture."""
 
-KNOWN = Vocabulary(
-    words={},
-    ranges={
-        "size": (0.94, 1.06),  # of the whole
-        "gap_cm": (0.8, 5.0),  # between its tip and the lips
-        "rise_cm": (-1.3, 1.0),  # of its tip above the lips
-        "aside_deg": (-38.0, 38.0),  # how far its body leans from straight down, in the plane of the face
-        "forward_deg": (12.0, 55.0),  # how far it leans towards the viewer
-        "grip_cm": (7.0, 12.0),  # from its tip to the middle of the hand
-    },
-    weights={"body_finish": FINISHES, "head_finish": FINISHES},
-    rows={"body": 2, "head": 2},  # radius and height in cm, from below; the tip of the head is the last row
-    chances={"hand": 0.0, "ring": 0.0, "stand": 0.0, "cable": 0.0, "pop_filter": 0.0, "flag": 0.0},
-)
+
+class MicrophoneSpec(AssetTable):
+    """What an asset of this kind says: words, ranges with their defaults, tables of weights, chances."""
+
+    size: Range = (0.94, 1.06)  # of the whole
+    gap_cm: Range = (0.8, 5.0)  # between its tip and the lips
+    rise_cm: Range = (-1.3, 1.0)  # of its tip above the lips
+    aside_deg: Range = (-38.0, 38.0)  # how far its body leans from straight down, in the plane of the face
+    forward_deg: Range = (12.0, 55.0)  # how far it leans towards the viewer
+    grip_cm: Range = (7.0, 12.0)  # from its tip to the middle of the hand
+    body_finish: Weights[Annotated[str, known(FINISHES)]]
+    head_finish: Weights[Annotated[str, known(FINISHES)]]
+    body: Profile  # radius and height in cm, from below; the tip of the head is the last row
+    head: Profile  # radius and height in cm, from below; the tip of the head is the last row
+    hand: Share = 0.0
+    ring: Share = 0.0
+    stand: Share = 0.0
+    cable: Share = 0.0
+    pop_filter: Share = 0.0
+    flag: Share = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +56,11 @@ class Microphone:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the microphone, how it is held, what it is made of, and the hand."""
-        spec = read(asset, KNOWN)
+        spec = MicrophoneSpec.of(asset)
         size = spec.draw(rng)
         side = "right" if rng.random() < 0.5 + 0.25 * np.tanh(scene.pose.yaw_deg / 15.0) else "left"
-        body = draw_finish(rng, spec.pick("body_finish", rng))
-        head = draw_finish(rng, spec.pick("head_finish", rng))
+        body = draw_finish(rng, pick(spec.body_finish, rng))
+        head = draw_finish(rng, pick(spec.head_finish, rng))
         if rng.random() < 0.4 and head["kind"] == "grille":
             head["rgb"] = [round(float(rng.uniform(0.2, 0.4)), 5)] * 3
         values: dict[str, Any] = {
@@ -61,44 +69,44 @@ class Microphone:
             "body": body,
             "head": head,
             "ring": draw_finish(rng, str(rng.choice(["steel", "dark steel", "lacquer", "brass"])))
-            if spec.happens("ring", rng)
+            if happens(spec.ring, rng)
             else None,
-            "stand": spec.happens("stand", rng),
-            "cable": spec.happens("cable", rng),
-            "filter": _draw_filter(rng) if spec.happens("pop_filter", rng) else None,
-            "flag": _draw_flag(rng) if spec.happens("flag", rng) else None,
+            "stand": happens(spec.stand, rng),
+            "cable": happens(spec.cable, rng),
+            "filter": _draw_filter(rng) if happens(spec.pop_filter, rng) else None,
+            "flag": _draw_flag(rng) if happens(spec.flag, rng) else None,
             "surroundings": draw_surroundings(rng),
         }
         values["hand"] = None
-        if spec.happens("hand", rng):
+        if happens(spec.hand, rng):
             values["hand"] = draw_grip(scene, _hold(scene, values, spec, side, rng), side, rng)
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the microphone and its hand over the scene. Pure."""
         values = placement.values
-        return draw_held(scene, build(scene, values, read(asset, KNOWN)), values, bias_cm=_BIAS_CM)
+        return draw_held(scene, build(scene, values, MicrophoneSpec.of(asset)), values, bias_cm=_BIAS_CM)
 
 
-def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
+def build(scene: Scene, values: Mapping[str, Any], spec: MicrophoneSpec) -> Mesh:
     """Build microphone, filter and hand in head cm."""
     rotation, tip = _stand(scene, values)
     size = values["size"]["size"]
-    top = spec.rows["head"][-1][1]
+    top = spec.head[-1][1]
     origin = tip - rotation @ np.array([0.0, top * size, 0.0])
-    head = turned(_fine(np.array(spec.rows["head"]) * size)).moved(rotation, origin)
-    below = (0.0, spec.rows["body"][0][1])
-    body = turned(np.array([below, *spec.rows["body"]]) * size).moved(rotation, origin)
+    head = turned(_fine(np.array(spec.head) * size)).moved(rotation, origin)
+    below = (0.0, spec.body[0][1])
+    body = turned(np.array([below, *spec.body]) * size).moved(rotation, origin)
     parts: list[tuple[Mesh, F32 | None]] = [
         _textured(head, values["head"]),
         (body.made_of(material(values["body"])), None),
     ]
     if values["ring"] is not None:
-        widest = max(spec.rows["head"], key=lambda row: row[0])
+        widest = max(spec.head, key=lambda row: row[0])
         r, y = widest[0] * size, widest[1] * size
         band = turned([(r * 0.98, y - 0.28), (r * 1.035, y - 0.24), (r * 1.035, y + 0.24), (r * 0.98, y + 0.28)])
         parts.append((band.moved(rotation, origin).made_of(material(values["ring"])), None))
-    foot = np.array([0.0, spec.rows["body"][0][1] * size, 0.0])
+    foot = np.array([0.0, spec.body[0][1] * size, 0.0])
     if values["stand"] or values["cable"]:
         radius = 0.8 if values["stand"] else 0.32
         sag = 0.0 if values["stand"] else -6.0
@@ -107,7 +115,7 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
         dark = {"kind": "plastic", "rgb": [0.015, 0.015, 0.016], "shine": 0.8}
         parts.append((tube.made_of(material(dark)), None))
     if values["flag"] is not None:
-        parts += _flag(values["flag"], rotation, origin, spec.rows["head"][0][1] * size - 2.6)
+        parts += _flag(values["flag"], rotation, origin, spec.head[0][1] * size - 2.6)
     if values["filter"] is not None:
         parts += [(piece, None) for piece in _filter(scene, values["filter"], tip)]
     if values["hand"] is not None:
@@ -139,12 +147,12 @@ def _textured(solid: Solid, finish: Mapping[str, Any]) -> tuple[Mesh, F32 | None
     return solid.made_of(material(finish, printed=True), printed=True), texture
 
 
-def _hold(scene: Scene, values: Mapping[str, Any], spec: Spec, side: str, rng: np.random.Generator) -> Hold:
+def _hold(scene: Scene, values: Mapping[str, Any], spec: MicrophoneSpec, side: str, rng: np.random.Generator) -> Hold:
     """Draw where the hand takes hold of the body."""
     rotation, tip = _stand(scene, values)
     size = values["size"]["size"]
-    profile = np.array(spec.rows["body"]) * size
-    top = spec.rows["head"][-1][1] * size
+    profile = np.array(spec.body) * size
+    top = spec.head[-1][1] * size
     height = max(top - values["size"]["grip_cm"], profile[0, 1] + 3.0)
     radius = float(np.interp(height, profile[:, 1], profile[:, 0]))
     steps = np.linspace(height - 7.0, height + 7.0, 16)

@@ -4,41 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from fdgen.analysis.geometry import rotation_matrix
 from fdgen.arrays import F32, F64
 from fdgen.assets import Asset
+from fdgen.occluders.asset_table import AssetTable
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings
 from fdgen.occluders.props.grip import Hold, draw_grip, draw_held, grip_mesh
 from fdgen.occluders.props.materials import FINISHES, PRINTS, draw_finish, draw_print, material, printed
 from fdgen.occluders.props.solids import Solid, frame, slab, turned
-from fdgen.occluders.props.spec import Spec, Vocabulary, read
+from fdgen.occluders.props.spec import happens, pick
 from fdgen.render.draw import Layer
 from fdgen.render.mesh import Material, Mesh, bind
 from fdgen.render.scene import Scene
+from fdgen.settings.values import Range, Share, Weights, known, one_of
 
 _BIAS_CM = 0.3
 
-KNOWN = Vocabulary(
-    words={"held": ("before", "ear"), "lenses": ("one", "pair", "square", "row", "none")},
-    ranges={
-        "width_cm": (6.7, 7.8),
-        "height_cm": (13.8, 16.4),
-        "depth_cm": (0.75, 1.1),
-        "corner_cm": (0.7, 1.1),
-        "roll_deg": (-16.0, 16.0),
-        "across_cm": (-3.5, 3.5),  # of its middle from the nose, for one held before the face
-        "up_cm": (-6.0, 1.0),
-        "away_cm": (3.0, 9.0),  # before the tip of the nose
-    },
-    weights={"finishes": FINISHES, "patterns": PRINTS},
-    rows={},
-    chances={"hand": 0.95},
-)
+
+class PhoneSpec(AssetTable):
+    """What an asset of this kind says: words, ranges with their defaults, tables of weights, chances."""
+
+    held: Annotated[str, one_of(("before", "ear"))]
+    lenses: Annotated[str, one_of(("one", "pair", "square", "row", "none"))]
+    width_cm: Range = (6.7, 7.8)
+    height_cm: Range = (13.8, 16.4)
+    depth_cm: Range = (0.75, 1.1)
+    corner_cm: Range = (0.7, 1.1)
+    roll_deg: Range = (-16.0, 16.0)
+    across_cm: Range = (-3.5, 3.5)  # of its middle from the nose, for one held before the face
+    up_cm: Range = (-6.0, 1.0)
+    away_cm: Range = (3.0, 9.0)  # before the tip of the nose
+    finishes: Weights[Annotated[str, known(FINISHES)]]
+    patterns: Weights[Annotated[str, known(PRINTS)]]
+    hand: Share = 0.95
+
+
 _SPOTS: Mapping[str, tuple[tuple[float, float], ...]] = {  # centres of lenses, from the corner, in cm
     "none": (),
     "one": ((1.3, 1.3),),
@@ -56,33 +61,33 @@ class Phone:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the phone, where it is held, and the hand."""
-        spec = read(asset, KNOWN)
+        spec = PhoneSpec.of(asset)
         size = spec.draw(rng)
         seen = np.tanh(scene.pose.yaw_deg / 10.0)  # positive: the viewer's left side is seen, where the right hand is
-        near = spec.words["held"] == "ear"
+        near = spec.held == "ear"
         side = "right" if rng.random() < 0.5 + (0.48 if near else 0.2) * seen else "left"
-        finish = draw_finish(rng, spec.pick("finishes", rng))
+        finish = draw_finish(rng, pick(spec.finishes, rng))
         values: dict[str, Any] = {
             "size": size,
             "side": side,
             "turn_deg": [round(float(v), 5) for v in rng.normal(0.0, (7.0, 9.0))],
             "finish": finish,
-            "print": {**draw_print(rng, {spec.pick("patterns", rng): 1.0}, finish), "bands": []},
+            "print": {**draw_print(rng, {pick(spec.patterns, rng): 1.0}, finish), "bands": []},
             "bumped": bool(rng.random() < 0.7),
             "surroundings": draw_surroundings(rng),
         }
         values["hand"] = None
-        if spec.happens("hand", rng):
+        if happens(spec.hand, rng):
             values["hand"] = draw_grip(scene, _hold(scene, values, spec, rng), side, rng)
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw phone and hand over the scene. Pure."""
         values = placement.values
-        return draw_held(scene, build(scene, values, read(asset, KNOWN)), values, bias_cm=_BIAS_CM)
+        return draw_held(scene, build(scene, values, PhoneSpec.of(asset)), values, bias_cm=_BIAS_CM)
 
 
-def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
+def build(scene: Scene, values: Mapping[str, Any], spec: PhoneSpec) -> Mesh:
     """Build phone and hand in head cm."""
     rotation, middle = _stand(scene, values, spec)
     size, finish = values["size"], values["finish"]
@@ -92,9 +97,7 @@ def build(scene: Scene, values: Mapping[str, Any], spec: Spec) -> Mesh:
         (back.made_of(material(finish, printed=True), printed=True), picture),
         (sides.made_of(material(finish)), None),
     ]
-    parts += [
-        (piece, None) for piece in _camera(size, spec.words["lenses"], values["bumped"], rotation, middle, finish)
-    ]
+    parts += [(piece, None) for piece in _camera(size, spec.lenses, values["bumped"], rotation, middle, finish)]
     if values["hand"] is not None:
         hand = grip_mesh(scene, values["hand"])
         parts.append((hand, hand.texture))
@@ -133,13 +136,13 @@ def _camera(
     return pieces
 
 
-def _stand(scene: Scene, values: Mapping[str, Any], spec: Spec) -> tuple[F64, F64]:
+def _stand(scene: Scene, values: Mapping[str, Any], spec: PhoneSpec) -> tuple[F64, F64]:
     """Return the phone's turn (3, 3), its back along z, and its middle, in head cm."""
     size, mesh = values["size"], scene.mesh_cm
     nod, yaw = (np.radians(v) for v in values["turn_deg"])
     roll = np.radians(size["roll_deg"])
     own = rotation_matrix((0.0, yaw, 0.0)) @ rotation_matrix((nod, 0.0, 0.0)) @ rotation_matrix((0.0, 0.0, roll))
-    if spec.words["held"] == "before":
+    if spec.held == "before":
         tip = mesh[4]
         return own, tip + np.array([size["across_cm"], size["up_cm"], size["away_cm"]])
     sign = -1.0 if values["side"] == "right" else 1.0
@@ -153,13 +156,13 @@ def _stand(scene: Scene, values: Mapping[str, Any], spec: Spec) -> tuple[F64, F6
     return turn @ rotation_matrix((0.5 * nod, 0.5 * yaw, 0.25 * roll)), middle
 
 
-def _hold(scene: Scene, values: Mapping[str, Any], spec: Spec, rng: np.random.Generator) -> Hold:
+def _hold(scene: Scene, values: Mapping[str, Any], spec: PhoneSpec, rng: np.random.Generator) -> Hold:
     """Draw where the hand takes hold: a long side in the palm, the fingers over the back."""
     rotation, middle = _stand(scene, values, spec)
     size = values["size"]
     sign = -1.0 if values["side"] == "right" else 1.0
     low = float(rng.uniform(-0.30, -0.05)) * size["height_cm"]
-    if spec.words["held"] == "ear":
+    if spec.held == "ear":
         out = np.array([sign * 0.35, 0.0, 0.94])
         at = np.array([sign * 0.1 * size["width_cm"], low, 0.5 * size["depth_cm"]])
     else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -16,28 +16,32 @@ import numpy.typing as npt
 from fdgen.analysis.geometry import grid_faces, rotation_matrix
 from fdgen.arrays import F32, F64
 from fdgen.assets import Asset
+from fdgen.occluders.asset_table import AssetTable
 from fdgen.occluders.base import Placement
 from fdgen.occluders.cloth.fabric import any_colour, dress, paint
 from fdgen.occluders.cloth.patterns import PATTERNS
-from fdgen.occluders.props.spec import Vocabulary, read
+from fdgen.occluders.props.spec import happens, pick
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.mesh import Material, Mesh, part, spline
 from fdgen.render.scene import Scene
+from fdgen.settings.values import Range, Share, Weights, known, one_of
 
-KNOWN = Vocabulary(
-    words={"form": ("blob", "polygon", "strip")},
-    ranges={
-        "across_cm": (5.0, 13.0),
-        "slender": (0.5, 1.0),  # the smaller side as a share of the larger
-        "corners": (3.0, 8.0),  # of a polygon; waves of a blob; bends of a strip
-        "rough": (0.05, 0.35),  # how far the outline strays, in radii
-        "dome": (0.0, 0.35),  # how far its middle stands before its rim, in radii
-        "tilt_deg": (-28.0, 28.0),
-    },
-    weights={"surfaces": ("cloth", "cloud", "marble", "photo")},
-    rows={},
-    chances={"lit": 0.6, "translucent": 0.12},
-)
+
+class ShapeSpec(AssetTable):
+    """What an asset of this kind says: words, ranges with their defaults, tables of weights, chances."""
+
+    form: Annotated[str, one_of(("blob", "polygon", "strip"))]
+    across_cm: Range = (5.0, 13.0)
+    slender: Range = (0.5, 1.0)  # the smaller side as a share of the larger
+    corners: Range = (3.0, 8.0)  # of a polygon; waves of a blob; bends of a strip
+    rough: Range = (0.05, 0.35)  # how far the outline strays, in radii
+    dome: Range = (0.0, 0.35)  # how far its middle stands before its rim, in radii
+    tilt_deg: Range = (-28.0, 28.0)
+    surfaces: Weights[Annotated[str, known(("cloth", "cloud", "marble", "photo"))]]
+    lit: Share = 0.6
+    translucent: Share = 0.12
+
+
 _MIDDLES = (4, 13, 159, 386, 50, 280, 151, 152, 6)
 """Landmarks about which shapes lie: nose, mouth, eyes, cheeks, brow, chin."""
 _TEXTURE_PX = 192
@@ -53,9 +57,9 @@ class Shape:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw an outline, where it lies, and what covers it."""
-        spec = read(asset, KNOWN)
+        spec = ShapeSpec.of(asset)
         size = spec.draw(rng)
-        lit = spec.happens("lit", rng)
+        lit = happens(spec.lit, rng)
         values: dict[str, Any] = {
             "size": size,
             "outline_seed": int(rng.integers(2**31)),
@@ -63,10 +67,10 @@ class Shape:
             "offset_cm": [round(float(v), 5) for v in rng.normal(0.0, 2.0, 2)],
             "away_cm": round(float(rng.uniform(0.0, 4.0)), 5),
             "spin_deg": round(float(rng.uniform(-180, 180)), 4),
-            "yaw_deg": round(float(rng.uniform(*spec.ranges["tilt_deg"])), 4),
+            "yaw_deg": round(float(rng.uniform(*spec.tilt_deg)), 4),
             "lit": lit,
-            "opacity": round(float(rng.uniform(0.55, 0.9)), 4) if spec.happens("translucent", rng) else 1.0,
-            "surface": spec.pick("surfaces", rng),
+            "opacity": round(float(rng.uniform(0.55, 0.9)), 4) if happens(spec.translucent, rng) else 1.0,
+            "surface": pick(spec.surfaces, rng),
             "surface_seed": int(rng.integers(2**31)),
             "shades": [[round(float(c), 5) for c in any_colour(rng)] for _ in range(2)],
             "shine": round(float(rng.uniform(0.0, 0.3)), 5) if lit else 0.0,
@@ -78,7 +82,7 @@ class Shape:
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the shape over the scene. Pure."""
         values = placement.values
-        mesh = build(scene, values, read(asset, KNOWN).words["form"])
+        mesh = build(scene, values, ShapeSpec.of(asset).form)
         return draw(scene, mesh, Style(depth_test=False, shadow=1.0 if values["lit"] else 0.0))
 
 

@@ -19,7 +19,7 @@ from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
 from fdgen.occluders.eyewear.fit import fit_front
 from fdgen.occluders.eyewear.frame_mesh import Front
-from fdgen.occluders.eyewear.spec import RANGES, FrameSpec
+from fdgen.occluders.eyewear.spec import FrameSpec
 from fdgen.occluders.eyewear.sunglasses import Sunglasses, build_mesh
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
@@ -192,7 +192,7 @@ def test_a_mirror_reflects_in_its_own_colour() -> None:
         ("rim", [[0, 1]], "3 numbers"),
         ("bridge", "drawbridge", "one of"),
         ("finishes", {"ivory": 1.0}, "unknown"),
-        ("lenses", {"dark": 0}, "above 0"),
+        ("lenses", {"dark": 0}, "greater than 0"),
         ("glitter", 1.0, "not a parameter"),
     ],
 )
@@ -209,7 +209,7 @@ def test_a_wrong_table_is_refused_by_name(key: str, value: object, said: str) ->
 def test_every_range_of_every_frame_is_open_to_the_table() -> None:
     """No key is read that a table need not give: a new frame is a table alone."""
     for asset in ASSETS.values():
-        assert set(FrameSpec.of(asset).ranges) == set(RANGES)
+        assert set(FrameSpec.of(asset).ranges) < set(asset.shape)
         assert isinstance(asset, Asset)
 
 

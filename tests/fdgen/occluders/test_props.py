@@ -17,16 +17,20 @@ from fdgen.assets import Asset, AssetLibrary
 from fdgen.contract.digests import canonical_json
 from fdgen.errors import AssetError
 from fdgen.occluders import OCCLUDERS, Placement
+from fdgen.occluders.asset_table import AssetTable
 from fdgen.occluders.hands.hand import hand_mesh
 from fdgen.occluders.props import cup, microphone, phone
+from fdgen.occluders.props.cup import CupSpec
 from fdgen.occluders.props.grip import hand_model
 from fdgen.occluders.props.hair_volume import headroom
 from fdgen.occluders.props.hat_mesh import Head
+from fdgen.occluders.props.microphone import MicrophoneSpec
+from fdgen.occluders.props.phone import PhoneSpec
 from fdgen.occluders.props.solids import slab, turned
-from fdgen.occluders.props.spec import Vocabulary, read
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.mesh import Material, Mesh, bind
 from fdgen.render.scene import Scene, skull
+from fdgen.settings.values import Range, Share
 from tests.support import scenes
 
 KINDS = ("cup", "microphone", "hat", "phone", "shape")
@@ -47,8 +51,11 @@ def sure(asset: Asset, **chances: float) -> Asset:
 
 def mesh_of(on: Scene, asset: Asset, values: Mapping[str, Any]) -> Mesh:
     """Return what is drawn of some values."""
-    module = {"cup": cup, "microphone": microphone, "phone": phone}[asset.kind]
-    return module.build(on, values, read(asset, module.KNOWN))
+    if asset.kind == "cup":
+        return cup.build(on, values, CupSpec.of(asset))
+    if asset.kind == "microphone":
+        return microphone.build(on, values, MicrophoneSpec.of(asset))
+    return phone.build(on, values, PhoneSpec.of(asset))
 
 
 def wear(on: Scene, asset: Asset, seed: int = 0) -> tuple[Placement, Layer]:
@@ -215,16 +222,16 @@ def test_turned_bodies_look_outwards() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("glitter", 1.0, "not a parameter of a cup"),
+        ("glitter", 1.0, "not a parameter of the kind cup"),
         ("material", "ivory", "one of"),
         ("radius_cm", [4.0, 3.0], "backwards"),
         ("radius_cm", 4.0, "low, high"),
-        ("profile", [[1.0, 0.0]], "two rows"),
+        ("profile", [[1.0, 0.0]], "2 rows"),
         ("profile", [[1.0, 0.0], [1.0]], "rows of 2"),
-        ("hand", 1.5, "chance"),
+        ("hand", 1.5, "in [0, 1]"),
         ("patterns", {}, "table of weights"),
         ("patterns", {"tartan": 1.0}, "unknown"),
-        ("patterns", {"plain": 0.0}, "above 0"),
+        ("patterns", {"plain": 0.0}, "greater than 0"),
     ],
 )
 def test_a_wrong_table_is_refused_by_name(key: str, value: object, said: str) -> None:
@@ -236,11 +243,20 @@ def test_a_wrong_table_is_refused_by_name(key: str, value: object, said: str) ->
     assert said in caught.value.message
 
 
-def test_defaults_of_a_vocabulary_are_used_where_an_asset_is_silent() -> None:
-    known = Vocabulary(words={}, ranges={"wide_cm": (1.0, 2.0)}, weights={}, rows={}, chances={"bent": 0.25})
-    spec = read(replace(ASSETS["cup-mug"], shape={}), known)
+def test_defaults_of_a_table_are_used_where_an_asset_is_silent() -> None:
+    class Bent(AssetTable):
+        wide_cm: Range = (1.0, 2.0)
+        bent: Share = 0.25
+
+    spec = Bent.of(replace(ASSETS["cup-mug"], shape={}))
     assert spec.ranges == {"wide_cm": (1.0, 2.0)}
-    assert spec.chances == {"bent": 0.25}
+    assert spec.bent == 0.25
+
+
+def test_a_misspelt_key_is_answered_with_the_known_one() -> None:
+    asset = ASSETS["cup-mug"]
+    with pytest.raises(AssetError, match=r"shape\.drinkin is not a parameter .* did you mean 'drinking'\?"):
+        CupSpec.of(replace(asset, shape={"drinkin": 0.5, **{k: v for k, v in asset.shape.items() if k != "drinking"}}))
 
 
 def test_a_mug_has_an_ear() -> None:

@@ -10,7 +10,6 @@ from ..shared.fdgen_options import (
     cache_options,
     faces_option,
     json_option,
-    open_cache,
     pack_option,
     quiet_option,
     workers_option,
@@ -18,7 +17,6 @@ from ..shared.fdgen_options import (
 from ..shared.lazy_group import Group, refuse_unknown
 from ..shared.output import Voice, aligned, counted, emit, emit_json
 from ..shared.prepare import prepare
-from ..shared.progress import Stages
 from ..shared.sheets import labelled, sheet_option, write_sheet
 from .packs import add, check, index
 
@@ -115,11 +113,10 @@ def preview(
     wanted = [
         asset for id_, asset in sorted(library.assets.items()) if (id_ in ids or not ids) and kind in (None, asset.kind)
     ]
-    source, photographs = prepare(faces, voice, cache, no_cache)
-    photographs = photographs[:MOST_FACES]
     groups = []
-    with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
-        found = detect(source, photographs, size_px=CELL_PX, cache=opened, workers=workers)
+    with prepare(faces, voice, cache, no_cache, notes=True) as ready:
+        source, photographs = ready.source, ready.photographs[:MOST_FACES]
+        found = detect(source, photographs, size_px=CELL_PX, cache=ready.cache, workers=workers)
         known = [(p, one) for p in photographs if isinstance(one := found[p.sha256], Landmarks)]
         if not known:
             raise FacesError(
@@ -131,6 +128,6 @@ def preview(
             pictures = contact_sheet([try_on(asset.id, worn_by, library, seed=seed)], gap_px=1)
             held_out = ", test only" if asset.held_out else ""
             groups.append(labelled(pictures, f"{asset.id}: {asset.title}{held_out}"))
-            stages.stage("drawing", "occluders", len(wanted)).update(len(groups))
+            ready.stages.stage("drawing", "occluders", len(wanted)).update(len(groups))
     write_sheet(out, contact_sheet([groups[i : i + columns] for i in range(0, len(groups), columns)]))
     voice.say(f"{counted(len(wanted), 'occluder')} drawn in {out}")

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..shared.build_progress import Listing, Trials, Watch
+from ..shared.build_progress import Trials, Watch
 from ..shared.fdgen_options import (
     cache_options,
     check_occluders,
     faces_option,
     json_option,
-    open_cache,
     quiet_option,
     recipe_options,
     resolve_recipe,
@@ -23,8 +22,8 @@ from ..shared.fdgen_options import (
     workers_option,
 )
 from ..shared.output import Voice, aligned, by_count, counted, duration, emit, emit_json
-from ..shared.prepare import ready_renderer
-from ..shared.progress import Stages, starting
+from ..shared.prepare import prepare
+from ..shared.progress import starting
 
 if TYPE_CHECKING:
     from fdgen.contract.manifest import Manifest
@@ -82,7 +81,6 @@ def command(
     with starting(voice):
         from fdgen.dataset.folder import read_dataset, refuse_foreign
         from fdgen.dataset.naming import check_label
-        from fdgen.faces.folders import open_faces
         from fdgen.pipeline.builder import build
         from fdgen.pipeline.dry_run import plan_build
 
@@ -90,21 +88,15 @@ def command(
         resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
         check_occluders(resolved)
         refuse_foreign(out)
-    with Stages(voice) as stages, open_cache(cache, no_cache) as opened:
-        source = open_faces(faces, digests=opened)
-        listing = Listing(stages, str(faces or "the sample faces"))
-        source.sources(listing.update)  # what is wrong there is said before the renderer is compiled
+    with prepare(faces, voice, cache, no_cache, planned=resolved if dry_run else None) as ready:
+        source, opened, on_file = ready.source, ready.cache, ready.listing.update
         if dry_run:
-            ready_renderer(voice, resolved, stages)
-            on_trial = Trials(stages).update
-            plan = plan_build(
-                resolved, source, out, count=count, cache=opened, on_file=listing.update, on_trial=on_trial
-            )
-            stages.close()
+            on_trial = Trials(ready.stages).update
+            plan = plan_build(resolved, source, out, count=count, cache=opened, on_file=on_file, on_trial=on_trial)
+            ready.stages.close()
             tell_plan(plan, resolved, out, as_json)
             return
-        ready_renderer(voice, stages=stages)
-        watch = Watch(stages)
+        watch = Watch(ready.stages)
         before = read_dataset(out)
         started_s = time.monotonic()
         with watch.telling_what_is_kept(out, landmarks_too=opened is not None):
@@ -118,7 +110,7 @@ def command(
                 workers=workers,
                 time_limit_s=time_limit_s,
                 cache=opened,
-                on_file=listing.update,
+                on_file=on_file,
                 **watch.hooks(),
             )
     summary = summarise(manifest, watch, time.monotonic() - started_s)

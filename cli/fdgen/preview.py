@@ -11,7 +11,6 @@ from ..shared.fdgen_options import (
     cache_options,
     check_occluders,
     faces_option,
-    open_cache,
     quiet_option,
     recipe_options,
     resolve_recipe,
@@ -20,7 +19,7 @@ from ..shared.fdgen_options import (
 from ..shared.lazy_group import refuse_unknown
 from ..shared.output import Voice, counted
 from ..shared.prepare import prepare
-from ..shared.progress import Stages, starting
+from ..shared.progress import starting
 from ..shared.sheets import sheet_option, write_sheet
 
 CELL_PX = 192
@@ -75,16 +74,16 @@ def command(
         only += ["several.two=0", "several.three=0"]
         resolved = resolve_recipe(recipe, [*overrides, *only], seed=seed, size_px=size_px, packs=packs)
     check_occluders(resolved)
-    source, photographs = prepare(faces, voice, cache, no_cache)
     cell_px = min(resolved.size_px, CELL_PX)
     samples, texts = [], []
-    with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
+    with prepare(faces, voice, cache, no_cache, notes=True) as ready:
+        stages = ready.stages
         triplets = preview_samples(
             resolved,
-            source,
-            photographs,
+            ready.source,
+            ready.photographs,
             count,
-            cache=opened,
+            cache=ready.cache,
             workers=workers,
             on_trial=Trials(stages).update,
             on_face=lambda done, total: stages.stage("landmarks", "photographs", total).update(done, total),
@@ -99,7 +98,7 @@ def command(
             stages.stage("drawing", "pairs", count).update(len(samples))
     if not samples:
         raise FacesError(
-            f"no face in {source.root} gave a sample", hint="widen the pose and coverage of the recipe with --set"
+            f"no face in {ready.source.root} gave a sample", hint="widen the pose and coverage of the recipe with --set"
         )
     write_sheet(out, samples_sheet(samples, texts, columns, () if occluded_only else TRIPLE))
     voice.say(f"{counted(len(samples), 'sample')} drawn in {out}")

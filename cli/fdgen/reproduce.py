@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..shared.build_progress import Listing, Watch
+from ..shared.build_progress import Watch
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import (
     cache_options,
     faces_option,
     json_option,
-    open_cache,
     pack_option,
     quiet_option,
     time_limit_option,
     workers_option,
 )
 from ..shared.output import Voice, counted, emit, emit_json
-from ..shared.prepare import ready_renderer
-from ..shared.progress import Stages
+from ..shared.prepare import prepare
 
 if TYPE_CHECKING:
     from fdgen.versions.reproduction import Reproduction
@@ -74,7 +72,6 @@ def command(
     CARD is a folder that `fdgen card` wrote. The command reports what differs and which sample differs first. It exits
     with 0 only if both ids are equal, else with 3. Running it again resumes.
     """
-    from fdgen.faces.folders import open_faces
     from fdgen.io.inside import inside
     from fdgen.versions.lock import read_lock
     from fdgen.versions.reproduction import reproduce
@@ -82,18 +79,12 @@ def command(
     voice = Voice(quiet)
     facts = read_lock(card).facts
     folder = out or inside(Path(), f"{facts['name']}-{facts['version']}")
-    source = open_faces(faces)
-    with Stages(voice) as stages:
-        listing = Listing(stages, str(faces or "the sample faces"))
-        ready_renderer(voice)
-        watch = Watch(stages)
-        with (
-            open_cache(cache, no_cache) as opened,
-            watch.telling_what_is_kept(folder, landmarks_too=opened is not None),
-        ):
+    with prepare(faces, voice, cache, no_cache, listed=False) as ready:
+        watch = Watch(ready.stages)
+        with watch.telling_what_is_kept(folder, landmarks_too=ready.cache is not None):
             found = reproduce(
                 card,
-                source,
+                ready.source,
                 folder,
                 landmarks=landmarks,
                 against=against,
@@ -101,8 +92,8 @@ def command(
                 anyway=anyway,
                 workers=workers,
                 time_limit_s=time_limit_s,
-                cache=opened,
-                on_file=listing.update,
+                cache=ready.cache,
+                on_file=ready.listing.update,
                 **watch.hooks(),
             )
     if as_json:

@@ -1,7 +1,10 @@
-"""What commands that draw do first: list the photographs, and compile the renderer where no compiled one is kept."""
+"""What commands need before they draw, with progress: cache opened, photographs listed, renderer compiled."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,34 +14,76 @@ from .output import Voice
 from .progress import Stages
 
 if TYPE_CHECKING:
+    from fdgen.faces.cache import FaceCache
     from fdgen.faces.folders import FaceSource, Source
     from fdgen.recipe.schema import Recipe
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a command works with: its faces, its cache if it has one, and the stages that show its progress.
+
+    `photographs` is empty where they were not to be listed; `listing` shows how many have been read.
+    """
+
+    source: FaceSource
+    photographs: list[Source]
+    cache: FaceCache | None
+    stages: Stages
+    listing: Listing
+
+
+@contextlib.contextmanager
 def prepare(
-    folder: str | None, voice: Voice, cache: Path | None, no_cache: bool = False
-) -> tuple[FaceSource, list[Source]]:
-    """List the photographs of `--faces`, then compile the renderer: what is wrong with the former is said first."""
-    listed = list_faces(folder, voice, cache, no_cache)
-    ready_renderer(voice)
-    return listed
+    faces: str | None,
+    voice: Voice,
+    cache: Path | None,
+    no_cache: bool,
+    *,
+    planned: Recipe | None = None,
+    listed: bool = True,
+    notes: bool = False,
+    compiled: bool = True,
+) -> Iterator[Prepared]:
+    """Ready all that a command needs which makes samples of faces, for the block.
 
+    What is wrong with the photographs is said before the renderer is compiled.
 
-def list_faces(
-    folder: str | None, voice: Voice, cache: Path | None, no_cache: bool = False
-) -> tuple[FaceSource, list[Source]]:
-    """Open what `--faces` names, list its photographs, and say what is missing there; raise `FacesError`.
+    Args:
+        faces: What `--faces` names; None is the sample faces.
+        voice: Who says it.
+        cache: The file that `--cache` names; None is the one of this machine.
+        no_cache: Whether none is used.
+        planned: A recipe of which nothing is to be made, see `ready_renderer`; None where samples are.
+        listed: Whether the photographs are listed, those that the cache knows without reading them. False where the
+            work itself lists them, and reads them all.
+        notes: Whether what is missing among them is said at once; a build says it in its summary.
+        compiled: Whether the renderer is needed.
 
-    Photographs that the cache knows are not read.
+    Raises:
+        FdError: Where the faces or the cache cannot be used.
     """
     from fdgen.faces.folders import open_faces
 
     with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
-        faces = open_faces(folder, digests=opened)
-        photographs = faces.sources(Listing(stages, folder or "the sample faces").update)
-    for note in faces.notes:
-        voice.say(f"note: {note}")
-    return faces, photographs
+        source = open_faces(faces, digests=opened if listed else None)
+        listing = Listing(stages, faces or "the sample faces")
+        photographs = source.sources(listing.update) if listed else []
+        if notes:
+            stages.close()
+            for note in source.notes:
+                voice.say(f"note: {note}")
+        if compiled:
+            ready_renderer(voice, planned, stages)
+        yield Prepared(source, photographs, opened, stages, listing)
+
+
+def list_faces(
+    faces: str | None, voice: Voice, cache: Path | None, no_cache: bool = False
+) -> tuple[FaceSource, list[Source]]:
+    """Open what `--faces` names, list its photographs, and say what is missing there; raise `FacesError`."""
+    with prepare(faces, voice, cache, no_cache, notes=True, compiled=False) as ready:
+        return ready.source, ready.photographs
 
 
 def ready_renderer(voice: Voice, planned: Recipe | None = None, stages: Stages | None = None) -> None:
@@ -54,13 +99,6 @@ def ready_renderer(voice: Voice, planned: Recipe | None = None, stages: Stages |
 
     if is_compiled():
         return
-
-    def compile_on(stages: Stages) -> None:
-        meter = stages.stage("compiling the renderer (once)", "steps")
+    with contextlib.nullcontext(stages) if stages is not None else Stages(voice) as shown:
+        meter = shown.stage("compiling the renderer, once", "steps")
         compile_renderer(AssetLibrary.load(), meter.update)
-
-    if stages is not None:
-        compile_on(stages)
-        return
-    with Stages(voice) as own:
-        compile_on(own)

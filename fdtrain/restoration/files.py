@@ -6,9 +6,8 @@ colour profile stays, since without it the same pixels would show other colours.
 
 from __future__ import annotations
 
-import struct
+import io
 import warnings
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,6 @@ from fdtrain.run_files import write_bytes
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 
 _ORIENTATION, _BITS = 0x0112, 258  # EXIF and TIFF tags
-_PNG_HEADER_BYTES = 33  # signature and IHDR, after which a profile may stand
 _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
 """EXIF orientation to quarter turns anticlockwise, and whether the turned picture is mirrored left to right."""
 
@@ -83,10 +81,15 @@ def read_photo_file(path: str | Path) -> PhotoFile:
 
 def write_photo(path: Path, picture_HWC: Image, profile: bytes | None = None) -> None:
     """Write a picture as PNG, with its colour profile if it has one; raise `FdError` where that fails."""
-    data = encode_png(picture_HWC)
-    if profile:
-        data = data[:_PNG_HEADER_BYTES] + _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)) + data[33:]
-    write_bytes(path, data)
+    write_bytes(path, _encode_with_profile(picture_HWC, profile) if profile else encode_png(picture_HWC))
+
+
+def _encode_with_profile(picture_HWC: Image, profile: bytes) -> bytes:
+    """Encode a picture as PNG with a colour profile, which OpenCV cannot write."""
+    with io.BytesIO() as file:
+        # Level 1: of 12 megapixels 0.9 s and 21 MB. Level 6, the default, takes 2.7 s for 18 MB.
+        PIL.Image.fromarray(picture_HWC).save(file, "PNG", icc_profile=profile, compress_level=1)
+        return file.getvalue()
 
 
 def list_photos(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -165,8 +168,3 @@ def _is_deep(header: PIL.Image.Image, data: bytes) -> bool:
 def _is_of_rgb(profile: bytes | None) -> bool:
     """Tell whether a profile is one of RGB pictures, as a PNG of ours is: bytes 16 to 19 name the colour space."""
     return bool(profile) and len(profile or b"") > 128 and (profile or b"")[16:20] == b"RGB "
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    """Return a chunk of a PNG."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

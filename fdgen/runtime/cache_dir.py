@@ -1,4 +1,9 @@
-"""The cache folder of fdgen: landmarks, analyses, compiled code."""
+"""The cache folder of fdgen: landmarks, analyses, compiled code.
+
+The library platformdirs names other folders in cases that exist: on macOS it follows XDG_CACHE_HOME, on Windows it asks
+the shell and not LOCALAPPDATA, and a relative XDG_CACHE_HOME it ignores. A user's cache would not be
+found there.
+"""
 
 from __future__ import annotations
 

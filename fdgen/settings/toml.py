@@ -1,4 +1,8 @@
-"""Settings as TOML tables: overrides of single keys, merging of tables, and writing."""
+"""Settings as TOML tables: overrides of single keys, merging of tables, and writing.
+
+The library tomli-w writes each item of a list on a line of its own: no built-in recipe or preset would be the bytes
+that published cards and runs hold.
+"""
 
 from __future__ import annotations
 

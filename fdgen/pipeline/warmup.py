@@ -18,9 +18,8 @@ from fdgen.faces.face import Face
 from fdgen.faces.folders import Source
 from fdgen.faces.landmarks import N_POINTS, Landmarks
 from fdgen.occluders import OCCLUDERS
-from fdgen.render.cutout import rasterise_cutout
-from fdgen.render.kernels import rasterise
 from fdgen.render.mesh import WHOLE
+from fdgen.render.rasteriser import rasterise, rasterise_cutout
 from fdgen.render.scene import Scene
 from fdgen.synthesis.generator import render_placements
 

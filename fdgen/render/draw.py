@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from fdgen.analysis.lighting import FaceLight
 from fdgen.arrays import F32, F64
-from fdgen.render.cutout import rasterise_cutout
-from fdgen.render.kernels import rasterise, resolve, sh_irradiance, shade, splat_shadow
+from fdgen.render.kernels import resolve, sh_irradiance, shade, splat_shadow
 from fdgen.render.mesh import Mesh, Strand
+from fdgen.render.rasteriser import rasterise, rasterise_cutout
 from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
 
 _TALLEST_CM = 4.0

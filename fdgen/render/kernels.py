@@ -1,4 +1,4 @@
-"""Compiled kernels of the renderer: visibility by a depth buffer, then shading of the visible pixels.
+"""Compiled kernels of shading: light, shadow, texture and blending of the pixels that `rasteriser.py` found visible.
 
 Screen z grows towards the viewer. `fastmath` stays off: the same input gives the same bytes in every process.
 """
@@ -11,47 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import F32, I32
-from fdgen.render.cutout import sample_one
-from fdgen.render.triangles import triangle_setup
+from fdgen.render.rasteriser import sample_one
 from fdgen.runtime.jit import compiled
-
-
-@compiled
-def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32) -> None:
-    """Draw triangles where they lie nearer than what is drawn already.
-
-    Samples lie on a rotated grid: the four of a pixel have four different rows and columns, so that an edge that runs
-    along either axis is as smooth as four samples can make it.
-
-    Args:
-        points: Screen points (N, 3): x and y in samples, z towards the viewer.
-        faces: Triangles (M, 3), by their points.
-        depth_HW: Depth of the nearest surface at each sample; updated.
-        face_id_HW: Index of the triangle that is seen; updated. Empty where the depth alone is wanted.
-        bary_HW2: Weights of its first two corners at the sample; updated. Empty as well, then.
-    """
-    height, width = depth_HW.shape
-    named = face_id_HW.shape[0] > 0
-    for t in range(faces.shape[0]):
-        i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
-        x2, y2, z0, z1, z2 = points[k, 0], points[k, 1], points[i, 2], points[j, 2], points[k, 2]
-        left, right, top, bottom, ax, ay, bx, by = triangle_setup(points, i, j, k, height, width)
-        for y in range(top, bottom + 1):
-            for x in range(left, right + 1):
-                px = x + (0.75 if y % 2 == 0 else 0.25) - x2
-                py = y + (0.25 if x % 2 == 0 else 0.75) - y2
-                a = ax * px + ay * py
-                b = bx * px + by * py
-                c = 1.0 - a - b
-                if a < -1e-6 or b < -1e-6 or c < -1e-6:
-                    continue
-                z = a * z0 + b * z1 + c * z2
-                if z > depth_HW[y, x]:
-                    depth_HW[y, x] = z
-                    if named:
-                        face_id_HW[y, x] = t
-                        bary_HW2[y, x, 0] = a
-                        bary_HW2[y, x, 1] = b
 
 
 @compiled

@@ -27,7 +27,7 @@ from fdgen.analysis.noise import luma, noise_levels
 from fdgen.analysis.optics import Optics, estimate_optics
 from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32
-from fdgen.render.kernels import rasterise
+from fdgen.render.rasteriser import rasterise
 from fdgen.runtime.processes import one_blas_thread
 
 if TYPE_CHECKING:

@@ -135,7 +135,7 @@ def test_every_kind_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     from fdgen.assets import AssetLibrary
     from fdgen.occluders import OCCLUDERS
     from fdgen.pipeline import warmup
-    from fdgen.render.cutout import rasterise_cutout
+    from fdgen.render.rasteriser import rasterise_cutout
 
     drawn = []
     render = warmup.render_placements
@@ -157,7 +157,7 @@ def test_what_is_compiled_is_kept_outside_the_package() -> None:
     import numba
 
     import fdgen
-    from fdgen.render.kernels import rasterise
+    from fdgen.render.rasteriser import rasterise
     from fdgen.runtime.jit import compiled_folder
 
     assert Path(rasterise.stats.cache_path).is_relative_to(compiled_folder())

@@ -1,0 +1,124 @@
+"""Compiled kernels of visibility: which triangle is seen at each sample, of surfaces with and without holes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fdgen.arrays import F32, I32
+from fdgen.runtime.jit import compiled
+
+
+@compiled
+def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32) -> None:
+    """Draw triangles where they lie nearer than what is drawn already.
+
+    Samples lie on a rotated grid: the four of a pixel have four different rows and columns, so that an edge that runs
+    along either axis is as smooth as four samples can make it.
+
+    Args:
+        points: Screen points (N, 3): x and y in samples, z towards the viewer.
+        faces: Triangles (M, 3), by their points.
+        depth_HW: Depth of the nearest surface at each sample; updated.
+        face_id_HW: Index of the triangle that is seen; updated. Empty where the depth alone is wanted.
+        bary_HW2: Weights of its first two corners at the sample; updated. Empty as well, then.
+    """
+    solid = np.empty((0, 2), np.float32)
+    _rasterise(points, faces, solid, solid.reshape((0, 1, 2)), depth_HW, face_id_HW, bary_HW2)
+
+
+@compiled
+def rasterise_cutout(
+    points: F32, faces: I32, uv_N2: F32, cutout_HW2: F32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32
+) -> None:
+    """Draw triangles as `rasterise` does, with holes.
+
+    Args:
+        points: Screen points (N, 3): x and y in samples, z towards the viewer.
+        faces: Triangles (M, 3), by their points.
+        uv_N2: Texture coordinates of the points.
+        cutout_HW2: A texture; nothing is there where it is under a half in channel 0.
+        depth_HW: Depth of the nearest surface at each sample; updated.
+        face_id_HW: Index of the triangle that is seen; updated.
+        bary_HW2: Weights of its first two corners; updated.
+    """
+    _rasterise(points, faces, uv_N2, cutout_HW2, depth_HW, face_id_HW, bary_HW2)
+
+
+@compiled
+def _rasterise(
+    points: F32, faces: I32, uv_N2: F32, cutout_HW2: F32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32
+) -> None:
+    height, width = depth_HW.shape
+    has_holes, named = uv_N2.shape[0] > 0, face_id_HW.shape[0] > 0
+    for t in range(faces.shape[0]):
+        i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
+        x2, y2, z0, z1, z2 = points[k, 0], points[k, 1], points[i, 2], points[j, 2], points[k, 2]
+        left, right, top, bottom, ax, ay, bx, by = triangle_setup(points, i, j, k, height, width)
+        for y in range(top, bottom + 1):
+            for x in range(left, right + 1):
+                px = x + (0.75 if y % 2 == 0 else 0.25) - x2
+                py = y + (0.25 if x % 2 == 0 else 0.75) - y2
+                a = ax * px + ay * py
+                b = bx * px + by * py
+                c = 1.0 - a - b
+                if a < -1e-6 or b < -1e-6 or c < -1e-6:
+                    continue
+                z = a * z0 + b * z1 + c * z2
+                if not z > depth_HW[y, x]:
+                    continue
+                if has_holes:
+                    u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
+                    v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
+                    if sample_one(cutout_HW2, 0, u, v) < 0.5:
+                        continue
+                depth_HW[y, x] = z
+                if named:
+                    face_id_HW[y, x] = t
+                    bary_HW2[y, x, 0] = a
+                    bary_HW2[y, x, 1] = b
+
+
+@compiled
+def triangle_setup(points: F32, i: int, j: int, k: int, height: int, width: int) -> Any:
+    """Return what rasterising a triangle of screen points needs.
+
+    First the columns and rows that it touches, both ends included: left, right, top, bottom. Then ax, ay, bx, by: at
+    (x, y) from its third corner, the weights of the first two are ax * x + ay * y and bx * x + by * y. A triangle
+    without area touches nothing: right is less than left.
+
+    Args:
+        points: Screen points, float32 (N, 3): x right, y down in pixels, z towards the viewer.
+        i: The point that is its first corner.
+        j: The second.
+        k: The third.
+        height: Of the picture, in pixels.
+        width: Of the picture, in pixels.
+    """
+    x0, y0 = points[i, 0], points[i, 1]
+    x1, y1 = points[j, 0], points[j, 1]
+    x2, y2 = points[k, 0], points[k, 1]
+    det = (y1 - y2) * (x0 - x2) + (x2 - x1) * (y0 - y2)
+    left = max(0, int(np.ceil(min(x0, x1, x2) - 0.75)))
+    right = min(width - 1, int(np.floor(max(x0, x1, x2) - 0.25)))
+    top = max(0, int(np.ceil(min(y0, y1, y2) - 0.75)))
+    bottom = min(height - 1, int(np.floor(max(y0, y1, y2) - 0.25)))
+    if abs(det) < 1e-9:
+        none = np.float32(0.0)
+        return left, left - 1, top, bottom, none, none, none, none
+    return left, right, top, bottom, (y1 - y2) / det, (x2 - x1) / det, (y2 - y0) / det, (x0 - x2) / det
+
+
+@compiled
+def sample_one(texture: F32, channel: int, u: float, v: float) -> Any:
+    """Return one channel of a texture at (u, v): bilinear, wrapping on both sides."""
+    height, width = texture.shape[0], texture.shape[1]
+    x, y = (u - np.floor(u)) * width - 0.5, (v - np.floor(v)) * height - 0.5
+    xi, yi = int(np.floor(x)), int(np.floor(y))
+    fx, fy = x - xi, y - yi
+    xa, ya = (xi if xi >= 0 else width - 1), (yi if yi >= 0 else height - 1)
+    xb, yb = (xi + 1 if xi + 1 < width else 0), (yi + 1 if yi + 1 < height else 0)
+    near = (1.0 - fx) * texture[ya, xa, channel] + fx * texture[ya, xb, channel]
+    far = (1.0 - fx) * texture[yb, xa, channel] + fx * texture[yb, xb, channel]
+    return (1.0 - fy) * near + fy * far

@@ -97,19 +97,7 @@ class Hand:
         target = _target(scene, pose, mirrored) + [rng.uniform(*bounds) for bounds in pose.offset_cm]
         origin, angles = bring_to_face(stance, angles, target, float(rng.uniform(*pose.press_cm)), away, surface)
         arm = arm_direction(scene, stance, origin, surface, mirrored, rng)
-        values = {
-            "side": side,
-            "angles_deg": np.round(angles, 4).tolist(),
-            "girth": round(stance.girth, 5),
-            "scale": round(stance.scale, 5),
-            "turn": np.round(stance.rotation, 6).tolist(),
-            "origin_cm": np.round(origin, 5).tolist(),
-            "arm": np.round(arm, 5).tolist(),
-            "stout": round(float(rng.uniform(0.7, 1.25)), 5),
-            "sleeve": draw_sleeve(rng),
-            "jewellery": draw_jewellery(rng),
-            "skin": draw_skin(rng, scene.light.skin_reflectance, grey=scene.light.grey),
-        }
+        values = hand_values(scene, stance, side, angles, origin, arm, rng)
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
@@ -120,6 +108,35 @@ class Hand:
             other = placement.values["other"]
             mesh = join([mesh, hand_mesh(scene, other, _model(asset, other["side"]))], texture=mesh.texture)
         return draw(scene, mesh, Style(bias_cm=pose.bias_cm, translucent=True), environment=surroundings())
+
+
+def hand_values(
+    scene: Scene, stance: Stance, side: str, angles: F64, origin: F64, arm: F64, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Draw the rest of a hand, and return all of it as JSON values for `hand_mesh`.
+
+    Args:
+        scene: The face, with its light and skin.
+        stance: How the hand is held.
+        side: `left` or `right`.
+        angles: Of its joints, in degrees.
+        origin: Where its wrist is, (3,) in cm of the head.
+        arm: Direction of its forearm, (3,).
+        rng: Decides sleeve, jewellery, skin and how stout the arm is.
+    """
+    return {
+        "side": side,
+        "angles_deg": np.round(angles, 4).tolist(),
+        "girth": round(stance.girth, 5),
+        "scale": round(stance.scale, 5),
+        "turn": np.round(stance.rotation, 6).tolist(),
+        "origin_cm": np.round(origin, 5).tolist(),
+        "arm": np.round(arm, 5).tolist(),
+        "stout": round(float(rng.uniform(0.7, 1.25)), 5),
+        "sleeve": draw_sleeve(rng),
+        "jewellery": draw_jewellery(rng),
+        "skin": draw_skin(rng, scene.light.skin_reflectance, grey=scene.light.grey),
+    }
 
 
 def draw_size(scene: Scene, rng: np.random.Generator) -> float:

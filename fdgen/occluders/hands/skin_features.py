@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fdgen.analysis.geometry import rotation_matrix, vertex_normals
 from fdgen.arrays import F32, F64
 from fdgen.occluders.hands.skeleton import DIGITS, JOINTS, HandModel, digit_joints
-from fdgen.render.kernels import rasterise
+from fdgen.render.rasteriser import rasterise
 from fdgen.runtime.jit import compiled
 
 Noise = Callable[[F64, float], F64]

@@ -14,12 +14,9 @@ from fdgen.analysis.geometry import rotation_matrix
 from fdgen.arrays import F64
 from fdgen.occluders.environment import surroundings
 from fdgen.occluders.hands.contact import Surface, touchable
-from fdgen.occluders.hands.hand import Stance, arm_direction, bring_to_face, draw_size, hand_mesh
-from fdgen.occluders.hands.jewellery import draw_jewellery
+from fdgen.occluders.hands.hand import Stance, arm_direction, bring_to_face, draw_size, hand_mesh, hand_values
 from fdgen.occluders.hands.pose_spec import Curl, Pose
 from fdgen.occluders.hands.skeleton import DIGITS, FINGERS, HandModel, load_hand
-from fdgen.occluders.hands.skin_texture import draw_skin
-from fdgen.occluders.hands.sleeve import draw_sleeve
 from fdgen.occluders.props.solids import Solid, surface_points
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.mesh import Mesh
@@ -81,19 +78,7 @@ def draw_grip(scene: Scene, hold: Hold, side: str, rng: np.random.Generator) -> 
     origin, angles = bring_to_face(stance, pose.posture(rng), hold.at_cm * flip, 0.12, None, thing)
     head = touchable(scene.mesh_cm, mirrored=mirrored)
     arm = arm_direction(scene, stance, origin, head, mirrored, rng)
-    return {
-        "side": side,
-        "angles_deg": np.round(angles, 4).tolist(),
-        "girth": round(stance.girth, 5),
-        "scale": round(stance.scale, 5),
-        "turn": np.round(stance.rotation, 6).tolist(),
-        "origin_cm": np.round(origin, 5).tolist(),
-        "arm": np.round(arm, 5).tolist(),
-        "stout": round(float(rng.uniform(0.7, 1.25)), 5),
-        "sleeve": draw_sleeve(rng),
-        "jewellery": draw_jewellery(rng),
-        "skin": draw_skin(rng, scene.light.skin_reflectance, grey=scene.light.grey),
-    }
+    return hand_values(scene, stance, side, angles, origin, arm, rng)
 
 
 def grip_mesh(scene: Scene, values: Mapping[str, Any]) -> Mesh:

@@ -38,7 +38,9 @@ class AssetTable(Section):
             for problem in error.errors():
                 loc = [str(part) for part in problem["loc"] if part != "[key]"]
                 key = ".".join(["shape", *loc])
-                foreign = f"is not a parameter of the kind {asset.kind}{did_you_mean(loc[-1] if loc else '', known)}"
+                foreign = (
+                    f"{key} is not a parameter of the kind {asset.kind}{did_you_mean(loc[-1] if loc else '', known)}"
+                )
                 laws.append(law(key, problem, foreign=foreign))
             raise AssetError(
                 f"the asset {asset.id} has a wrong table: {'; '.join(laws)}",

@@ -232,7 +232,7 @@ class Recipe(Section):
             for problem in error.errors():
                 key = ".".join(str(part) for part in problem["loc"])
                 at_fault = any(name == key or name.startswith(f"{key}.") for name in overridden)
-                text = law(key, problem, foreign="is not a key of a recipe")
+                text = law(key, problem, foreign=f"{key} is not a key of a recipe")
                 laws.append(f"{where}: {text}" if where and not at_fault else text)
             hint = "`fdgen recipe show default` explains every value"
             raise RecipeError("; ".join(laws), hint=hint) from error

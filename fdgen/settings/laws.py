@@ -11,17 +11,21 @@ _TYPES = {
     "float_type": "must be a number",
     "string_type": "must be text",
     "bool_type": "must be true or false",
-    "tuple_type": "must be a list of names",
+    "tuple_type": "must be a list",
     "dict_type": "must be a table",
     "model_type": "must be a table",
     "finite_number": "must be a finite number",
 }
 
 
-def law(key: str, problem: Mapping[str, Any], *, foreign: str) -> str:
-    """Return which law the value at `key` breaks, as a clause; `foreign` is said of a key that there is not.
+_PATTERN = "must be of letters, digits, '.', '_' and '-' and start with a letter or digit"
 
-    `problem` is one of pydantic's `ValidationError.errors()`.
+
+def law(key: str, problem: Mapping[str, Any], *, foreign: str, pattern: str = _PATTERN) -> str:
+    """Return which law the value at `key` breaks, as a clause.
+
+    `problem` is one of pydantic's `ValidationError.errors()`. `foreign` is the clause about a key that does not exist,
+    `pattern` the law of text that must match one.
     """
     kind, value = problem["type"], problem["input"]
     if kind == "value_error":
@@ -29,9 +33,9 @@ def law(key: str, problem: Mapping[str, Any], *, foreign: str) -> str:
     if kind == "literal_error":
         return f"{key} must be one of {problem['ctx']['expected']}, got {value!r}"
     if kind == "string_pattern_mismatch":
-        return f"{key} must be of letters, digits, '.', '_' and '-' and start with a letter or digit, got {value!r}"
+        return f"{key} {pattern}, got {value!r}"
     if kind == "extra_forbidden":
-        return f"{key} {foreign}"
+        return foreign
     if kind == "missing":
         return f"{key} is missing"
     return f"{key} {_TYPES.get(kind, problem['msg'])}, got {value!r}"

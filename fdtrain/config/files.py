@@ -11,6 +11,7 @@ from typing import Any
 
 from fdgen.errors import in_words
 from fdgen.io.toml_file import read_toml
+from fdgen.settings.laws import law
 from fdgen.settings.suggestion import did_you_mean
 from fdgen.settings.toml import flatten, nested, split_override
 from fdtrain.errors import ConfigError
@@ -98,32 +99,11 @@ def _refuse_unknown(key: str, known: Iterable[str], where: str) -> None:
     )
 
 
-_TYPES = {
-    "int_type": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "bool_type": "must be true or false",
-    "string_type": "must be text",
-    "tuple_type": "must be a list",
-    "finite_number": "must be a finite number",
-}
-
-
-def law(problem: Mapping[str, Any], blame: Mapping[str, str]) -> str:
+def law_of(problem: Mapping[str, Any], blame: Mapping[str, str]) -> str:
     """Return one problem that pydantic found as `key must be ..., got ...`, with the file that set the key."""
     parts = [str(part) for part in problem["loc"] if not isinstance(part, int) and "[" not in str(part)]
     if parts[:1] == ["baseline"] and len(parts) > 2:
         del parts[1]  # pydantic names the method between the table and its key
     key = ".".join(parts)
-    where, kind, value = blame.get(key, ""), problem["type"], problem["input"]
-    if kind == "value_error":
-        return f"{where}{key or 'the config'} {problem['ctx']['error']}"
-    if kind == "literal_error":
-        return f"{where}{key} must be one of {problem['ctx']['expected']}, got {value!r}"
-    if kind == "extra_forbidden":
-        return f"{where}there is no setting {key!r}"
-    if kind == "missing":
-        return f"{where}{key} is missing"
-    if kind == "string_pattern_mismatch":
-        return f"{where}{key} must be auto, cpu, mps, cuda or cuda:N, got {value!r}"
-    return f"{where}{key} {_TYPES.get(kind, problem['msg'])}, got {value!r}"
+    foreign, pattern = f"there is no setting {key!r}", "must be auto, cpu, mps, cuda or cuda:N"
+    return blame.get(key, "") + law(key or "the config", problem, foreign=foreign, pattern=pattern)

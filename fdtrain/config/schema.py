@@ -34,7 +34,7 @@ from fdgen.settings.values import (
     within,
 )
 from fdtrain.config.baselines import BaselineSettings
-from fdtrain.config.files import law, read_settings
+from fdtrain.config.files import law_of, read_settings
 from fdtrain.config.mask import MASK_PRESETS, MaskConfig
 from fdtrain.config.presets import PRESETS
 from fdtrain.errors import ConfigError
@@ -356,7 +356,7 @@ class FitConfig(Section):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            laws = "; ".join(law(problem, blame) for problem in error.errors())
+            laws = "; ".join(law_of(problem, blame) for problem in error.errors())
             raise ConfigError(laws, hint="`fdtrain presets --show NAME` lists every key with its value") from error
 
     def as_dict(self) -> dict[str, Any]:

@@ -47,8 +47,8 @@ from fdgen.occluders import Placement, occluder_of
 from fdgen.recipe.schema import Recipe
 from fdgen.render import draw as render
 from fdgen.render.composite import match_sensor
-from fdgen.render.kernels import rasterise
 from fdgen.render.mesh import PLAIN, Mesh
+from fdgen.render.rasteriser import rasterise
 from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
 from fdgen.synthesis import generator, realism
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from fdgen.analysis.geometry import canonical_face, grid_faces
 from fdgen.arrays import F32, F64
-from fdgen.render.kernels import rasterise
+from fdgen.render.rasteriser import rasterise
 from fdgen.runtime.jit import compiled
 
 _JAW = (

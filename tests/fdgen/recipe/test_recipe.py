@@ -106,7 +106,7 @@ def test_asset_weights_by_id_pattern_and_exclusion() -> None:
         ("splits.mode=random", "splits.mode must be one of 'auto', 'official', 'identity' or 'source', got 'random'"),
         ("splits.val=0.2", "splits must have train + val + test = 1, got 1.15"),
         ("assets.weights.a.b=-2", "assets.weights.a.b must be 0 or more, got -2"),
-        ("assets.include=3", "assets.include must be a list of names, got 3"),
+        ("assets.include=3", "assets.include must be a list, got 3"),
         ("coverage=3", "coverage is a table, got 3"),
         ("covrage.max=1", "a recipe has no key 'covrage.max', did you mean 'coverage.max'?"),
         ("max_yaw=1", "a recipe has no key 'max_yaw', did you mean 'pose.max_yaw_deg'?"),

@@ -76,10 +76,10 @@ def names(found: Names) -> dict[str, Any]:
     return {what: list(listed) for what, listed in asdict(found).items() if listed}
 
 
-def head(edition: Snapshot) -> dict[str, Any]:
+def head(snapshot: Snapshot) -> dict[str, Any]:
     """Return what identifies one of the two."""
-    ids = {name: edition.facts[name] for name in ("name", "version", "spec_id", "content_id", "generator")}
-    return {"path": str(edition.where), "kind": "dataset" if edition.is_dataset else "card", **ids}
+    ids = {name: snapshot.facts[name] for name in ("name", "version", "spec_id", "content_id", "generator")}
+    return {"path": str(snapshot.where), "kind": "dataset" if snapshot.is_dataset else "card", **ids}
 
 
 def report(found: Difference, limit: int) -> list[str]:

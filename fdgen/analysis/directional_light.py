@@ -74,7 +74,7 @@ class DirectionalLight:
         return np.array([constant, *linear, across * x * y, across * y * z, third, across * x * z, squares])
 
 
-def fit_lamp(
+def fit_directional_light(
     normals_N3: npt.NDArray[np.floating[Any]], seen_N: npt.ArrayLike, weight_N: npt.ArrayLike
 ) -> DirectionalLight:
     """Fit a lamp and ambient light, neither negative, to brightness on unit normals by weighted least squares.

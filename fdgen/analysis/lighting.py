@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.directional_light import fit_lamp
+from fdgen.analysis.directional_light import fit_directional_light
 from fdgen.analysis.geometry import NOT_SKIN, fill_polygon, region_mask
 from fdgen.arrays import F32, F64, Image
 
@@ -137,7 +137,7 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
     normals = normals_HW3[sparse]
     observed = _unclipped(observed, clean_HWC[sparse], linear_HWC[sparse], normals)
     weight = _robust_ridge(basis, observed, np.zeros(9))[1]
-    lamp = fit_lamp(normals, observed, weight)
+    lamp = fit_directional_light(normals, observed, weight)
     fit, _ = _robust_ridge(basis, observed, lamp.harmonics())
     albedo = float(np.clip(np.sqrt(observed.mean() * 0.30), 0.07, 0.55))
     mean = max(float((basis @ fit).mean()) / albedo, 0.05)
@@ -194,7 +194,7 @@ def _unclipped(observed: F64, levels_N3: Image, linear_N3: F32, normals: F32) ->
         return raised
     known, least = (~lost).astype(np.float64), raised
     for _ in range(3):
-        lamp = fit_lamp(normals, raised, known)
+        lamp = fit_directional_light(normals, raised, known)
         predicted = lamp.ambient + lamp.strength * np.maximum(0.0, np.einsum("nc,c->n", normals, lamp.direction))
         raised = np.where(lost, np.clip(predicted, least, 2.5 * least), least)
         known = np.ones_like(known)

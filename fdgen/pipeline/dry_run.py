@@ -107,7 +107,7 @@ def plan_build(
         photographs=len(sources),
         samples=samples,
         shards={split: sum(plan.split == split for plan in plans) for split in SPLITS},
-        kinds={label(outfit): share for outfit, share in recipe.outfits().items()},
+        kinds={label(combination): share for combination, share in recipe.combinations().items()},
         size_px=recipe.size_px,
         bytes=disk_bytes(recipe, planner.target),
         shards_done=done,

@@ -39,7 +39,7 @@ class Several(Section):
 
 
 def label(kinds: Iterable[str]) -> str:
-    """Name an outfit, the lowest layer first.
+    """Name a combination, the lowest layer first.
 
     >>> label(["hand", "sunglasses", "mask"])
     'mask+sunglasses+hand'
@@ -47,13 +47,13 @@ def label(kinds: Iterable[str]) -> str:
     return "+".join(sorted(kinds, key=_order))
 
 
-def combinations(shares: Mapping[str, float], several: Several) -> dict[Combination, float]:
-    """Return the probability of every outfit; they add up to 1.
+def combination_shares(shares: Mapping[str, float], several: Several) -> dict[Combination, float]:
+    """Return the probability of every combination; they add up to 1.
 
     `shares` are those of the kinds. One occluder is drawn by them; two or three are drawn by the product of their
     shares among the kinds that go together. Raises `ValueError` where too few do.
 
-    >>> combinations({"mask": 0.5, "hand": 0.5}, Several(two=0.2, three=0.0, never=()))
+    >>> combination_shares({"mask": 0.5, "hand": 0.5}, Several(two=0.2, three=0.0, never=()))
     {('mask',): 0.4, ('hand',): 0.4, ('mask', 'hand'): 0.2}
     """
     found: dict[Combination, float] = {
@@ -73,7 +73,7 @@ def combinations(shares: Mapping[str, float], several: Several) -> dict[Combinat
             raise ValueError(f"several.{name} is {share:g}, and no {name} of the kinds drawn can be combined")
         total = math.fsum(weights)
         found |= {group: share * weight / total for group, weight in zip(groups, weights, strict=True)}
-    return {outfit: share for outfit, share in found.items() if share > 0}
+    return {combination: share for combination, share in found.items() if share > 0}
 
 
 def _go_together(one: str, other: str, never: Sequence[str]) -> bool:

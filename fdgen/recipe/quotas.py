@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Asked:
     """One share that a recipe asks for: of which of its samples, in what stratum.
 
-    `what` is `kinds`, `pose`, `coverage` or `region`; `of` is `all` or the label of the outfit that it is asked of.
+    `what` is `kinds`, `pose`, `coverage` or `region`; `of` is `all` or the label of a combination.
     """
 
     what: str
@@ -74,7 +74,7 @@ def quotas_of(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence[Any]])
         if one.what == "kinds":
             found.append(Quota(one, counts[one.stratum], len(worn)))
             continue
-        rows = np.isin(worn, [label(outfit) for outfit in members])
+        rows = np.isin(worn, [label(combination) for combination in members])
         column = {"pose": "yaw_deg", "coverage": "coverage"}.get(one.what, f"coverage_{one.stratum}")
         values = np.asarray(table[column], np.float64)[rows]
         if one.what == "region":
@@ -91,7 +91,7 @@ def not_asked(recipe: Recipe, record: SampleRecord) -> str | None:
 
     Of the regions it covers only those are told by which all samples are to cover, or none.
     """
-    if record.kinds not in recipe.outfits():
+    if record.kinds not in recipe.combinations():
         return f"the recipe never puts {label(record.kinds)} on one face"
     strata = recipe.strata
     for what, value, bins in (
@@ -108,14 +108,14 @@ def not_asked(recipe: Recipe, record: SampleRecord) -> str | None:
 
 
 def _asked(recipe: Recipe) -> Iterator[tuple[Asked, list[Combination], Any]]:
-    """Yield what is asked, the outfits it is asked of, and the bin if it is one."""
-    outfits, strata = recipe.outfits(), recipe.strata
-    for outfit, share in outfits.items():
-        yield Asked("kinds", "all", label(outfit), share), [*outfits], None
+    """Yield what is asked, the combinations it is asked of, and the bin if it is one."""
+    combinations, strata = recipe.combinations(), recipe.strata
+    for combination, share in combinations.items():
+        yield Asked("kinds", "all", label(combination), share), [*combinations], None
     for what in ("pose", "coverage", "region"):
         groups: dict[str, list[Combination]] = {}
-        for outfit in outfits:
-            groups.setdefault(strata.group(what, outfit), []).append(outfit)
+        for combination in combinations:
+            groups.setdefault(strata.group(what, combination), []).append(combination)
         for group, members in groups.items():
             shares: Mapping[str, tuple[float, Bin | None]]
             if what == "region":

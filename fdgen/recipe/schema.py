@@ -17,7 +17,7 @@ from pydantic import AfterValidator, ConfigDict, Field, RootModel, ValidationErr
 from fdgen.contract.digests import digest_json
 from fdgen.errors import RecipeError
 from fdgen.kinds import KINDS
-from fdgen.recipe.combinations import Combination, Several, combinations
+from fdgen.recipe.combinations import Combination, Several, combination_shares
 from fdgen.recipe.files import read_recipe, recipe_names, recipe_text
 from fdgen.recipe.strata import Strata
 from fdgen.settings.laws import law
@@ -203,7 +203,7 @@ class Recipe(Section):
                 if kind not in KINDS:
                     raise ValueError(f"several.never names no kind {kind!r}{did_you_mean(kind, KINDS)}")
         self.strata.check(KINDS, (self.coverage.min, self.coverage.max), self.pose.max_yaw_deg)
-        self.outfits()
+        self.combinations()
         return self
 
     @classmethod
@@ -258,9 +258,9 @@ class Recipe(Section):
         named = tuple(f"{kind}-" for kind in self.kinds.root)
         return {asset_id: sha256 for asset_id, sha256 in digests.items() if asset_id.startswith(named)}
 
-    def outfits(self) -> dict[Combination, float]:
-        """Return the probability of each outfit: the kinds that a face wears, the lowest layer first."""
-        return combinations(self.kinds.shares(), self.several)
+    def combinations(self) -> dict[Combination, float]:
+        """Return the probability of each combination: the kinds that a face wears, the lowest layer first."""
+        return combination_shares(self.kinds.shares(), self.several)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them.

@@ -101,9 +101,9 @@ def _by_kind(check: Any) -> BeforeValidator:
         own = {key: value for key, value in table.items() if not isinstance(value, dict)}
         found = check(own)
         for key in sorted(table.keys() - own.keys()):
-            if (outfit := label(key.split("+"))) in found:
-                raise ValueError(f"must have one table of {outfit}, got two")
-            found[outfit] = of_kind(key, table[key])
+            if (combination := label(key.split("+"))) in found:
+                raise ValueError(f"must have one table of {combination}, got two")
+            found[combination] = of_kind(key, table[key])
         return found
 
     def of_kind(key: str, table: Any) -> Any:
@@ -137,21 +137,21 @@ class Strata(Section):
         """Whether anything is asked that depends on how occluders are worn."""
         return bool(self.coverage or self.region)
 
-    def pose_bins(self, outfit: Combination) -> tuple[Bin, ...]:
-        """Return the bins of |yaw| in degrees that an outfit is to be worn in; none where nothing is asked."""
-        return _parsed(_table(self.pose, outfit)[1])
+    def pose_bins(self, combination: Combination) -> tuple[Bin, ...]:
+        """Return the bins of |yaw| in degrees that a combination is to be worn in; none where nothing is asked."""
+        return _parsed(_table(self.pose, combination)[1])
 
-    def coverage_bins(self, outfit: Combination) -> tuple[Bin, ...]:
-        """Return the bins of coverage of an outfit; none where nothing is asked."""
-        return _parsed(_table(self.coverage, outfit)[1])
+    def coverage_bins(self, combination: Combination) -> tuple[Bin, ...]:
+        """Return the bins of coverage of a combination; none where nothing is asked."""
+        return _parsed(_table(self.coverage, combination)[1])
 
-    def region_shares(self, outfit: Combination) -> dict[str, float]:
-        """Return by region the share of an outfit's samples that are to cover it."""
-        return _table(self.region, outfit)[1]
+    def region_shares(self, combination: Combination) -> dict[str, float]:
+        """Return by region the share of a combination's samples that are to cover it."""
+        return _table(self.region, combination)[1]
 
-    def group(self, what: str, outfit: Combination) -> str:
-        """Return whose table of `what` (pose, coverage, region) an outfit follows: its own label, or `all`."""
-        return _table(getattr(self, what), outfit)[0]
+    def group(self, what: str, combination: Combination) -> str:
+        """Return whose table of `what` (pose, coverage, region) a combination follows: its own label, or `all`."""
+        return _table(getattr(self, what), combination)[0]
 
     def check(self, kinds: Iterable[str], coverage: tuple[float, float], max_yaw_deg: float) -> None:
         """Raise `ValueError` where a table is of no kind, or asks beyond what the rest of the recipe allows."""
@@ -177,11 +177,14 @@ class Strata(Section):
                     f"{', '.join(self.offered)}"
                 )
 
-    def acceptance(self, outfits: Sequence[Combination]) -> tuple[dict[Combination, tuple[Bin, ...]], float]:
-        """Return the bins of |yaw| by outfit, with the probability that a face there is taken; and that of any face.
+    def acceptance(self, combinations: Sequence[Combination]) -> tuple[dict[Combination, tuple[Bin, ...]], float]:
+        """Return the bins of |yaw| by combination, with the probability that a face there is
+        taken; and that of any face.
 
-        It is asked over offered, on one scale for all outfits, so that each loses as many faces and kinds keep their
-        proportions. Raises `RecipeError` where what the faces offer is not known, or does not hold what is asked.
+        It is asked over offered, on one scale for all combinations, so that each loses as many faces and kinds
+        keep their proportions.
+
+        Raises `RecipeError` where what the faces offer is not known, or does not hold what is asked.
         """
         if not self.pose:
             return {}, 1.0
@@ -190,7 +193,7 @@ class Strata(Section):
                 "strata.pose asks for poses, and strata.offered does not list the poses of the faces",
                 hint="`fdgen recipe offered FILE --faces FOLDER` measures them and prints the lines to add",
             )
-        asked = {outfit: self.pose_bins(outfit) for outfit in outfits}
+        asked = {combination: self.pose_bins(combination) for combination in combinations}
         ratios: dict[str, float] = {}
         for one in (one for bins in asked.values() for one in bins):
             offered = self.offered[one.name]
@@ -204,12 +207,12 @@ class Strata(Section):
         most = max(most, 1.0) if any(not bins for bins in asked.values()) else most  # the others take every face
         everyone = (Bin(0.0, math.inf, 1.0 / most),)
         taken = {
-            outfit: tuple(
+            combination: tuple(
                 Bin(one.low, one.high, one.share / self.offered[one.name] / most if one.share else 0.0) for one in bins
             )
-            for outfit, bins in asked.items()
+            for combination, bins in asked.items()
         }
-        return {outfit: bins or everyone for outfit, bins in taken.items()}, 1.0 / most
+        return {combination: bins or everyone for combination, bins in taken.items()}, 1.0 / most
 
 
 def _offered(table: Any) -> Any:
@@ -221,10 +224,10 @@ def _offered(table: Any) -> Any:
     return bins
 
 
-def _table(shares: Shares, outfit: Combination) -> tuple[str, dict[str, float]]:
-    own = shares.get(label(outfit))
+def _table(shares: Shares, combination: Combination) -> tuple[str, dict[str, float]]:
+    own = shares.get(label(combination))
     if isinstance(own, dict):
-        return label(outfit), own
+        return label(combination), own
     return "all", {key: value for key, value in shares.items() if not isinstance(value, dict)}
 
 

@@ -71,34 +71,36 @@ def find_targets(
     """
     if not recipe.strata.asks_of_placements:
         return Targets.of(recipe)
-    return Targets.of(recipe, run_trials(recipe, library, recipe.outfits(), cache=cache, on_trial=on_trial))
+    return Targets.of(recipe, run_trials(recipe, library, recipe.combinations(), cache=cache, on_trial=on_trial))
 
 
 @one_blas_thread()
 def run_trials(
     recipe: Recipe,
     library: AssetLibrary,
-    outfits: Iterable[Combination],
+    combinations: Iterable[Combination],
     *,
     cache: FaceCache | None = None,
     on_trial: OnTrial | None = None,
 ) -> dict[Combination, Trials]:
-    """Return what each outfit offers: its kinds worn as the recipe says, one over the other.
+    """Return what each combination offers: its kinds worn as the recipe says, one over the other.
 
     Args:
         recipe: What is asked for.
         library: The assets.
-        outfits: Combinations of kinds, each the lowest layer first.
+        combinations: Combinations of kinds, each the lowest layer first.
         cache: Keeps trials, a kind at a time; None keeps none.
         on_trial: Called as (done, of) during the trials.
 
     Raises `AssetError` where the recipe leaves no asset of a kind.
     """
-    outfits = list(outfits)
+    combinations = list(combinations)
     heads = [_head(*one) for one in _HEADS]
-    worn = _worn(recipe, library, {kind for outfit in outfits for kind in outfit}, heads, cache, on_trial)
+    worn = _worn(
+        recipe, library, {kind for combination in combinations for kind in combination}, heads, cache, on_trial
+    )
     regions = [_regions(head) for head in heads]
-    return {outfit: _offer(recipe, [worn[kind] for kind in outfit], regions) for outfit in outfits}
+    return {combination: _offer(recipe, [worn[kind] for kind in combination], regions) for combination in combinations}
 
 
 @dataclass(frozen=True, slots=True)

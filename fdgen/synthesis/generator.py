@@ -29,7 +29,8 @@ from fdgen.synthesis.realism import measure
 from fdgen.synthesis.targets import Target, Targets
 
 _MOST_DRAWS = 200
-"""Draws of an outfit before a face counts as leaving none: one in twenty that fits is missed by one face in 30,000."""
+"""Draws of a combination before a face counts as leaving none: one in twenty that fits is missed by one face in
+30,000."""
 
 
 @one_blas_thread()
@@ -67,11 +68,11 @@ def generate(
     worn = worn_by(source.attributes, scene.analysis.worn)
     target = _draw_target(targets or Targets.of(recipe), rng, worn if recipe.faces.worn == "avoid" else ())
     failure = check_pose(scene.pose, recipe.pose, face.landmarks.size_px) or target.check_pose(scene.pose.yaw_deg)
-    failure = failure or check_worn(worn, recipe.faces, fits(target.outfit, worn))
+    failure = failure or check_worn(worn, recipe.faces, fits(target.combination, worn))
     if failure is None:
         for attempt in range(target.attempts):
             attempt_rng = rng.spawn(1)[0]
-            placements = draw_placements(scene, target.outfit, recipe, library, split, attempt_rng, target.favour)
+            placements = draw_placements(scene, target.combination, recipe, library, split, attempt_rng, target.favour)
             made = _make(scene, placements, library, variant, split, attempt, worn)
             failure = check_coverage(made.record.coverage, made.record.coverage_face, recipe.coverage)
             failure = failure or target.check(made.record) or check_gates(made.record.gates, recipe.gates)
@@ -85,7 +86,7 @@ def _draw_target(targets: Targets, rng: np.random.Generator, worn: Sequence[str]
     """Draw what a sample is to be until nothing worn stands in its way, at most `_MOST_DRAWS` times."""
     target = targets.draw(rng)
     for _ in range(_MOST_DRAWS - 1):
-        if fits(target.outfit, worn):
+        if fits(target.combination, worn):
             break
         target = targets.draw(rng)
     return target
@@ -93,18 +94,18 @@ def _draw_target(targets: Targets, rng: np.random.Generator, worn: Sequence[str]
 
 def draw_placements(
     scene: Scene,
-    outfit: Combination,
+    combination: Combination,
     recipe: Recipe,
     library: AssetLibrary,
     split: str,
     rng: np.random.Generator,
     favour: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Placement]:
-    """Draw which assets of an outfit's kinds a face wears, and how: placements as a replay reads them.
+    """Draw which assets of a combination's kinds a face wears, and how: placements as a replay reads them.
 
     Args:
         scene: The face.
-        outfit: The kinds, the lowest layer first.
+        combination: The kinds, the lowest layer first.
         recipe: Weights of the assets, and which are taken.
         library: The assets.
         split: Split of the sample; assets that are held out are drawn for `test` alone.
@@ -114,7 +115,7 @@ def draw_placements(
     Raises `AssetError` where the recipe leaves no asset of a kind for the split.
     """
     placements = []
-    for kind in outfit:
+    for kind in combination:
         asset = _choose(candidates(library, recipe, kind, split), recipe, favour, rng)
         placements.append(_as_json(occluder_of(asset).place(scene, asset, rng)))
     return placements

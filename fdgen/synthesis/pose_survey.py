@@ -38,8 +38,8 @@ def offered_poses(recipe: Recipe, faces: Iterable[Landmarks]) -> dict[str, float
 
 def _bins(recipe: Recipe) -> tuple[Bin, ...]:
     """Return the bins of any of the recipe's tables of poses: all have the same."""
-    for outfit in recipe.outfits():
-        if bins := recipe.strata.pose_bins(outfit):
+    for combination in recipe.combinations():
+        if bins := recipe.strata.pose_bins(combination):
             return bins
     most = recipe.pose.max_yaw_deg
     lows = [STEP_DEG * number for number in range(math.ceil(most / STEP_DEG))]

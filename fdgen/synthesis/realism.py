@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.directional_light import fit_lamp
+from fdgen.analysis.directional_light import fit_directional_light
 from fdgen.analysis.geometry import canonical_face
 from fdgen.analysis.noise import luma, noise_levels
 from fdgen.arrays import F32, Image
@@ -116,7 +116,7 @@ def _light_error(scene: Scene, layers: Sequence[Layer]) -> dict[str, float | Non
     stops = float(np.log2(max(float(received.mean()), 1e-6) / light.mean_irradiance))
     if light.directional < _DIRECTIONAL or normal_variance(normals) < _LEAST_SPREAD:
         return {"light_stops": stops}
-    lamp = fit_lamp(normals, received, np.ones(len(received)))
+    lamp = fit_directional_light(normals, received, np.ones(len(received)))
     return {"light_deg": angle_deg(lamp.direction, light.direction), "light_stops": stops}
 
 

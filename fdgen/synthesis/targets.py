@@ -1,7 +1,7 @@
 """The target of each sample, drawn from its own random numbers before its occluders: combination, pose, stratum.
 
 A stratum is a bin of coverage together with the regions covered. What is asked of coverage and of each region is met
-jointly: of all ways to do so, the one nearest to what the occluders offer by themselves.
+jointly: of all ways to do so, the one nearest to what the occluders give by themselves.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fdgen.synthesis.acceptance import Failure
 from fdgen.synthesis.proportional_fitting import Constraint, fit_proportions
 
 _LEAST_SEEN = 3
-"""Trials of an outfit in which a stratum must have been seen: fewer may be a fluke that takes hundreds to meet."""
+"""Trials of a combination in which a stratum must have been seen: fewer may be a fluke that takes hundreds to meet."""
 _DOUBT = 2.0
 """Trials of an asset, as many as any other's falling in a stratum, that are added to its own few."""
 _TOLERANCE = 0.002
@@ -31,7 +31,7 @@ _TOLERANCE = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """How an outfit was worn in trials that kept the recipe's laws: coverage (N,), regions covered (N, 3), 0 to 1.
+    """How a combination was worn in trials that kept the recipe's laws: coverage (N,), regions covered (N, 3), 0 to 1.
 
     The regions are those of `REGION_NAMES`; `tried` is how many trials there were with those that broke a law. `assets`
     are those worn in each of the N, and `worn` says how often each was in any.
@@ -48,9 +48,9 @@ class Trials:
 class Stratum:
     """Where the placement of a sample is to fall: a bin of coverage if one is asked, regions to cover or leave free.
 
-    `share` is the share of all samples that get it, `offered` that of an outfit's placements that fall in it. `favour`
-    says how much more often than another an asset is to be tried for it: those that fell in it in the trials. An asset
-    not named counts 1.
+    `share` is the share of all samples that get it, `offered` that of a combination's placements that fall in it.
+    `favour` says how much more often than another an asset is tried for it: those that fell in it in the trials. An
+    asset not named counts 1.
     """
 
     coverage: Bin | None
@@ -77,7 +77,7 @@ class Stratum:
 class Target:
     """What one sample is to be. `chance` decides whether a face of its pose is taken, where poses are asked for."""
 
-    outfit: Combination
+    combination: Combination
     poses: tuple[Bin, ...]
     chance: float
     stratum: Stratum | None
@@ -115,7 +115,7 @@ class Targets:
     `poses` has for each bin of |yaw| the probability that a face there is taken, and `taken` that of any face.
     """
 
-    outfits: Mapping[Combination, float]
+    combinations: Mapping[Combination, float]
     poses: Mapping[Combination, tuple[Bin, ...]]
     taken: float
     strata: Mapping[Combination, tuple[Stratum, ...]]
@@ -123,51 +123,51 @@ class Targets:
     _odds: Mapping[Combination, npt.NDArray[np.float64]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        odds = {outfit: np.array([one.share for one in strata]) for outfit, strata in self.strata.items()}
-        object.__setattr__(self, "_odds", {outfit: shares / shares.sum() for outfit, shares in odds.items()})
+        odds = {combination: np.array([one.share for one in strata]) for combination, strata in self.strata.items()}
+        object.__setattr__(self, "_odds", {combination: shares / shares.sum() for combination, shares in odds.items()})
 
     @classmethod
-    def of(cls, recipe: Recipe, offers: Mapping[Combination, Trials] | None = None) -> Targets:
-        """Return those of a recipe; `offers`, of `coverage_trials`, is needed where it asks anything of placements.
+    def of(cls, recipe: Recipe, trials: Mapping[Combination, Trials] | None = None) -> Targets:
+        """Return those of a recipe; `trials`, of `coverage_trials`, is needed where it asks anything of placements.
 
         Raises `RecipeError` where what is asked cannot be met.
         """
-        outfits, strata = recipe.outfits(), recipe.strata
-        poses, taken = strata.acceptance(list(outfits))
+        combinations, strata = recipe.combinations(), recipe.strata
+        poses, taken = strata.acceptance(list(combinations))
         if not strata.asks_of_placements:
-            return cls(outfits, poses, taken, {}, recipe.attempts)
-        if offers is None:
+            return cls(combinations, poses, taken, {}, recipe.attempts)
+        if trials is None:
             raise RecipeError(
                 "the recipe asks for strata of coverage or regions, and the coverage of the occluders was not measured",
                 hint="pass the targets that `fdgen.synthesis.coverage_trials.find_targets(recipe, library)` returns",
             )
-        return cls(outfits, poses, taken, _plan(outfits, offers, strata), strata.attempts)
+        return cls(combinations, poses, taken, _plan(combinations, trials, strata), strata.attempts)
 
     def draw(self, rng: np.random.Generator) -> Target:
         """Draw what a sample is to be; what is not asked draws nothing."""
-        names = list(self.outfits)
-        outfit = names[int(rng.choice(len(names), p=list(self.outfits.values())))]
-        poses = self.poses.get(outfit, ())
+        names = list(self.combinations)
+        combination = names[int(rng.choice(len(names), p=list(self.combinations.values())))]
+        poses = self.poses.get(combination, ())
         chance = float(rng.random()) if poses else 0.0
-        strata = self.strata.get(outfit, ())
-        stratum = strata[int(rng.choice(len(strata), p=self._odds[outfit]))] if strata else None
-        return Target(outfit, poses, chance, stratum, self.attempts)
+        strata = self.strata.get(combination, ())
+        stratum = strata[int(rng.choice(len(strata), p=self._odds[combination]))] if strata else None
+        return Target(combination, poses, chance, stratum, self.attempts)
 
     def placements_a_sample(self) -> float:
         """Return how many placements a sample takes on average, as far as the trials tell."""
-        total = sum(share for outfit, share in self.outfits.items() if outfit not in self.strata)
+        total = sum(share for combination, share in self.combinations.items() if combination not in self.strata)
         return total + sum(one.share / one.offered for strata in self.strata.values() for one in strata)
 
 
 def _plan(
-    outfits: Mapping[Combination, float], offers: Mapping[Combination, Trials], strata: Strata
+    combinations: Mapping[Combination, float], trials: Mapping[Combination, Trials], strata: Strata
 ) -> dict[Combination, tuple[Stratum, ...]]:
-    """Share the strata out so that all that is asked is met; outfits of which nothing is asked have none."""
+    """Share the strata out so that all that is asked is met; combinations of which nothing is asked have none."""
     cells: list[tuple[Combination, Stratum]] = []
-    for outfit in outfits:
-        cells += [(outfit, one) for one in _seen(outfit, offers[outfit], strata)]
-    prior = np.array([outfits[outfit] * one.offered for outfit, one in cells])
-    constraints = _constraints(outfits, cells, strata)
+    for combination in combinations:
+        cells += [(combination, one) for one in _seen(combination, trials[combination], strata)]
+    prior = np.array([combinations[combination] * one.offered for combination, one in cells])
+    constraints = _constraints(combinations, cells, strata)
     found = fit_proportions(prior, constraints)
     for constraint in constraints:
         met = zip(constraint.names, constraint.shares, constraint.sums(found), strict=True)
@@ -179,52 +179,52 @@ def _plan(
                     hint="ask for less of it, or raise the weights of the kinds that can do it",
                 )
     planned: dict[Combination, list[Stratum]] = {}
-    for (outfit, one), share in zip(cells, found, strict=True):
+    for (combination, one), share in zip(cells, found, strict=True):
         if share > 0 and (one.coverage or one.regions):
-            planned.setdefault(outfit, []).append(replace(one, share=float(share)))
-    return {outfit: tuple(found) for outfit, found in planned.items()}
+            planned.setdefault(combination, []).append(replace(one, share=float(share)))
+    return {combination: tuple(found) for combination, found in planned.items()}
 
 
-def _seen(outfit: Combination, offer: Trials, strata: Strata) -> list[Stratum]:
-    """Return the strata in which an outfit was seen, `offered` as its share of all trials."""
-    bins, names = strata.coverage_bins(outfit), tuple(strata.region_shares(outfit))
+def _seen(combination: Combination, trials: Trials, strata: Strata) -> list[Stratum]:
+    """Return the strata in which a combination was seen, `offered` as its share of all trials."""
+    bins, names = strata.coverage_bins(combination), tuple(strata.region_shares(combination))
     columns = [REGION_NAMES.index(name) for name in names]
     counts: Counter[tuple[Bin | None, tuple[bool, ...]]] = Counter()
     hits: dict[tuple[Bin | None, tuple[bool, ...]], Counter[str]] = {}
-    for number, (coverage, regions) in enumerate(zip(offer.coverage, offer.regions, strict=True)):
+    for number, (coverage, regions) in enumerate(zip(trials.coverage, trials.regions, strict=True)):
         place = next((one for one in bins if float(coverage) in one), None)
         if bins and place is None:
             continue
         hides = tuple(bool(regions[column] >= strata.covered) for column in columns)
         counts[place, hides] += 1
-        if offer.assets:
-            hits.setdefault((place, hides), Counter()).update(offer.assets[number])
+        if trials.assets:
+            hits.setdefault((place, hides), Counter()).update(trials.assets[number])
     order = sorted(counts, key=lambda key: (key[0].low if key[0] else 0.0, key[1]))
     found = []
     for place, hides in order:
         if counts[place, hides] < _LEAST_SEEN:
             continue
-        offered = counts[place, hides] / offer.tried
+        offered = counts[place, hides] / trials.tried
         seen = hits.get((place, hides), Counter())
-        favour = {asset: (seen[asset] / offered + _DOUBT) / (n + _DOUBT) for asset, n in offer.worn.items()}
+        favour = {asset: (seen[asset] / offered + _DOUBT) / (n + _DOUBT) for asset, n in trials.worn.items()}
         covers = dict(zip(names, hides, strict=True))
         found.append(Stratum(place, covers, strata.covered, 0.0, offered, favour))
     return found
 
 
 def _constraints(
-    outfits: Mapping[Combination, float], cells: Sequence[tuple[Combination, Stratum]], strata: Strata
+    combinations: Mapping[Combination, float], cells: Sequence[tuple[Combination, Stratum]], strata: Strata
 ) -> list[Constraint]:
-    """Return all that is asked of the shares of the cells: by coverage, by region, and last by outfit."""
+    """Return all that is asked of the shares of the cells: by coverage, by region, and last by combination."""
     found = []
     groups: dict[tuple[str, str], list[Combination]] = {}
-    for outfit in outfits:
+    for combination in combinations:
         for what in ("coverage", "region"):
-            groups.setdefault((what, strata.group(what, outfit)), []).append(outfit)
+            groups.setdefault((what, strata.group(what, combination)), []).append(combination)
     for (what, group), members in groups.items():
-        total = sum(outfits[outfit] for outfit in members)
+        total = sum(combinations[combination] for combination in members)
         where = f"strata.{what}" if group == "all" else f"strata.{what}.{group}"
-        inside = [outfit in members for outfit, _ in cells]
+        inside = [combination in members for combination, _ in cells]
         bins = strata.coverage_bins(members[0])
         if what == "coverage" and bins:
             labels = [bins.index(one.coverage) if one.coverage in bins else -1 for _, one in cells]
@@ -235,10 +235,10 @@ def _constraints(
             names = [f"the {region} left free", f"the {region} covered"]
             shares = [(1 - share) * total, share * total]
             found.append(Constraint(where, names, shares, _within(labels, inside)))
-    order = list(outfits)
-    labels = [order.index(outfit) for outfit, _ in cells]
-    names = [label(outfit) for outfit in order]
-    return [*found, Constraint("kinds", names, list(outfits.values()), np.array(labels, np.int64))]
+    order = list(combinations)
+    labels = [order.index(combination) for combination, _ in cells]
+    names = [label(combination) for combination in order]
+    return [*found, Constraint("kinds", names, list(combinations.values()), np.array(labels, np.int64))]
 
 
 def _within(labels: Sequence[int], inside: Sequence[bool]) -> npt.NDArray[np.int64]:

@@ -96,7 +96,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Difference:
-    """All that differs between two editions. `samples` follow the newer one's order, the removed ones last."""
+    """All that differs between two snapshots. `samples` follow the newer one's order, the removed ones last."""
 
     before: Snapshot
     after: Snapshot
@@ -196,7 +196,7 @@ def _samples(a: Snapshot, b: Snapshot, sources: Names) -> list[SampleChange]:
 
 
 class _Why:
-    """Tells of samples that both editions have why they differ; looks up placements and landmarks of those alone."""
+    """Tells of samples that both snapshots have why they differ; looks up placements and landmarks of those alone."""
 
     def __init__(self, a: Snapshot, b: Snapshot, changed: Sequence[Mapping[str, Any]]) -> None:
         used = {row["source_sha256"] for row in changed}
@@ -248,7 +248,7 @@ class _Why:
 
 
 def _unmatched(a: Snapshot, b: Snapshot, sources: Names) -> dict[str, SampleChange]:
-    """Return the samples that only one edition has, those of a replaced photograph as one change."""
+    """Return the samples that only one snapshot has, those of a replaced photograph as one change."""
     only_a, only_b = (
         one.samples.filter(pc.invert(pc.is_in(one.samples["key"], other.samples["key"]))).to_pylist()
         for one, other in ((a, b), (b, a))

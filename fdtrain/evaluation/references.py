@@ -161,7 +161,7 @@ def learn_faces(
         parts[source in kept_out].append(index)
     faces, tuning = parts
     if on_stage is not None:
-        on_stage(f"finding {n} eigenfaces")
+        on_stage("finding eigenfaces")
     space = fit_face_space(clean_faces(train, faces), n=n)
     triplets: list[Pictures] = [train.pictures(index) for index in tuning[:N_TUNING]]
     if not triplets or n == 1:

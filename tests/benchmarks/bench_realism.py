@@ -36,7 +36,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import cv2
 import numpy as np
 
-from fdgen.analysis.directional_light import DirectionalLight, fit_lamp
+from fdgen.analysis.directional_light import DirectionalLight, fit_directional_light
 from fdgen.analysis.lighting import luminance, outlined_skin, to_linear
 from fdgen.analysis.noise import luma, noise_levels
 from fdgen.assets import AssetLibrary
@@ -131,7 +131,7 @@ def lamp_of_pixels(picture_HWC: Any, alpha_HW: Any, normals_HW3: Any, hit_HW: An
     if chosen.sum() < LEAST_PIXELS:
         return None
     seen = luminance(to_linear(np.ascontiguousarray(picture_HWC)))[chosen]
-    return fit_lamp(normals_HW3[chosen], seen, np.ones(len(seen)))
+    return fit_directional_light(normals_HW3[chosen], seen, np.ones(len(seen)))
 
 
 def off_deg(lamp: DirectionalLight, direction: Any) -> float:

@@ -116,7 +116,7 @@ def _refuses(step: Callable[[], object]) -> bool:
 
 
 def dataset(home: Path, path: Path, out: Path) -> bool:
-    """Load it, read all members, export it, compare it as an edition, verify it."""
+    """Load it, read all members, export it, compare it as a snapshot, verify it."""
     from fdgen.contract.manifest import Manifest
     from fdgen.contract.records import MEMBERS
     from fdgen.exporters.exporter import export
@@ -134,18 +134,18 @@ def dataset(home: Path, path: Path, out: Path) -> bool:
 
 
 def beside(home: Path, path: Path, out: Path) -> bool:
-    """Compare a dataset as an edition, and verify it: what opens the files beside manifest and shards."""
+    """Compare a dataset as a snapshot, and verify it: what opens the files beside manifest and shards."""
     from fdgen.verification.verifier import verify
     from fdgen.versions.snapshot import Snapshot
 
-    def edition() -> None:
+    def snapshot() -> None:
         opened = Snapshot.open(home)
         sources = opened.sources()
         opened.landmarks({digest for digest, _ in sources.values()})
         opened.placements(digested=True)
         opened.reasons()
 
-    return each(edition, lambda: one_line(problem.message for problem in verify(home, workers=1)))
+    return each(snapshot, lambda: one_line(problem.message for problem in verify(home, workers=1)))
 
 
 def one_line(messages: object) -> bool:
@@ -165,7 +165,7 @@ def receipt(home: Path, path: Path, out: Path) -> bool:
 
 
 def card(home: Path, path: Path, out: Path) -> bool:
-    """Read its lock, open it as an edition, check it, verify it."""
+    """Read its lock, open it as a snapshot, check it, verify it."""
     from fdgen.cards.card import check
     from fdgen.cards.prose import read_prose
     from fdgen.recipe.schema import Recipe

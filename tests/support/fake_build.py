@@ -187,7 +187,10 @@ def find_targets(recipe: Recipe, library: FakeLibrary, **_: Any) -> Targets:
     rng = np.random.default_rng(5)
     return Targets.of(
         recipe,
-        {outfit: Trials(rng.uniform(0.03, 0.6, 400), rng.uniform(0, 1, (400, 3)), 400) for outfit in recipe.outfits()},
+        {
+            combination: Trials(rng.uniform(0.03, 0.6, 400), rng.uniform(0, 1, (400, 3)), 400)
+            for combination in recipe.combinations()
+        },
     )
 
 
@@ -217,7 +220,7 @@ def generate_stratified(
         return made
     regions = {} if target.stratum is None else target.stratum.regions
     covers = {f"coverage_{region}": float(covered) for region, covered in regions.items()}
-    record = dataclasses.replace(made.record, kinds=target.outfit, yaw_deg=yaw_deg, **covers)
+    record = dataclasses.replace(made.record, kinds=target.combination, yaw_deg=yaw_deg, **covers)
     return dataclasses.replace(made, record=record)
 
 

@@ -1,6 +1,6 @@
 """Bolder prints of cloth: a figure before the mouth, colour thrown, dyed or woven in, panels, mesh, worn-out letters.
 
-Each draws a tile as those of `cloth_patterns` do.
+Each draws a tile as those of `patterns` do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The skin of one hand: a texture that multiplies its colour, mixed from the features of `anatomy`."""
+"""The skin of one hand: a texture that multiplies its colour, mixed from the features of `skin_features`."""
 
 from __future__ import annotations
 

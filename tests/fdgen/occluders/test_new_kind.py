@@ -31,9 +31,9 @@ from fdgen.versions.drift import drifts
 from fdgen.versions.lock import read_lock
 from fdgen.versions.reproduction import reproduce
 from tests.support import scenes
-from tests.support.editions import FACES, build_first
 from tests.support.fake_build import STEPS, FakeFaces, FakeLibrary
 from tests.support.paths import ROOT
+from tests.support.snapshots import FACES, build_first
 
 DEMO = ROOT / "data_cards" / "faces-demo-1.0.0"
 
@@ -121,7 +121,7 @@ def test_a_kind_is_built_with_once_it_has_its_row(added: Path, tmp_path: Path) -
 
 def test_its_row_says_where_it_is_worn_and_what_is_in_its_way(added: Path) -> None:
     two = Recipe.load("paper", ["kinds.hand=0", "kinds.sticker=1", "several.two=1"])
-    assert set(two.outfits()) == {("mask", "sunglasses"), ("sunglasses", "sticker")}
+    assert set(two.combinations()) == {("mask", "sunglasses"), ("sunglasses", "sticker")}
     assert fits(["sticker"], ["hat"])
     assert not fits(["sticker"], ["mask"])
 

@@ -1,4 +1,4 @@
-"""Outfits: shares that add up, nothing worn twice in one place, layers in the order in which they lie."""
+"""Combinations: shares that add up, nothing worn twice in one place, layers in the order in which they lie."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fdgen.errors import RecipeError
 from fdgen.occluders import OCCLUDERS
-from fdgen.recipe.combinations import Several, combinations, label
+from fdgen.recipe.combinations import Several, combination_shares, label
 from fdgen.recipe.schema import Recipe
 
 KINDS = ("sunglasses", "eyeglasses", "mask", "scarf", "hand", "cup", "phone", "hat", "shape", "beard")
@@ -30,27 +30,27 @@ def test_shares_add_up_and_nothing_is_worn_twice_in_one_place(weights: dict[str,
     shares = {kind: weight / sum(weights.values()) for kind, weight in weights.items()}
     several = Several(two=two / 10, three=three / 10, never=("mask+hand",))
     try:
-        found = combinations(shares, several)
+        found = combination_shares(shares, several)
     except ValueError as error:
         number = 2 if "several.two" in str(error) else 3
         assert len(weights) < number or len(weights) < 7  # seven of these kinds always hold three that go together
         return
     assert math.fsum(found.values()) == pytest.approx(1)
     for size, share in ((2, two), (3, three)):
-        assert math.fsum(p for outfit, p in found.items() if len(outfit) == size) == pytest.approx(share / 10)
-    for outfit in found:
-        assert len(set(outfit)) == len(outfit)
-        assert label(reversed(outfit)) == "+".join(outfit)
-        assert not any({*pair} <= {*outfit} for pair in [*APART, ("mask", "hand")])
+        assert math.fsum(p for combination, p in found.items() if len(combination) == size) == pytest.approx(share / 10)
+    for combination in found:
+        assert len(set(combination)) == len(combination)
+        assert label(reversed(combination)) == "+".join(combination)
+        assert not any({*pair} <= {*combination} for pair in [*APART, ("mask", "hand")])
 
 
 def test_one_occluder_is_drawn_by_the_kinds_alone() -> None:
     recipe = Recipe.load("default", ["kinds.mask=2"])
-    assert {outfit[0]: share for outfit, share in recipe.outfits().items()} == recipe.kinds.shares()
+    assert {combination[0]: share for combination, share in recipe.combinations().items()} == recipe.kinds.shares()
 
 
 def test_pairs_are_drawn_by_the_product_of_their_shares() -> None:
-    found = combinations({"mask": 0.5, "sunglasses": 0.25, "hand": 0.25}, Several(two=0.5, three=0.1, never=()))
+    found = combination_shares({"mask": 0.5, "sunglasses": 0.25, "hand": 0.25}, Several(two=0.5, three=0.1, never=()))
     assert found["mask", "sunglasses"] == pytest.approx(0.5 * 0.125 / 0.3125)
     assert found["sunglasses", "hand"] == pytest.approx(0.5 * 0.0625 / 0.3125)
     assert found["mask", "sunglasses", "hand"] == pytest.approx(0.1)
@@ -60,7 +60,11 @@ def test_pairs_are_drawn_by_the_product_of_their_shares() -> None:
 def test_every_kind_goes_with_another_and_not_with_itself() -> None:
     """A kind that is new needs no line here to be worn with others."""
     shares = {kind: 1 / (len(OCCLUDERS) + 1) for kind in (*OCCLUDERS, "monocle")}
-    pairs = [outfit for outfit in combinations(shares, Several(two=1.0, three=0.0, never=())) if len(outfit) == 2]
+    pairs = [
+        combination
+        for combination in combination_shares(shares, Several(two=1.0, three=0.0, never=()))
+        if len(combination) == 2
+    ]
     assert {kind for pair in pairs for kind in pair} == shares.keys()
 
 

@@ -69,7 +69,10 @@ def recipe(*overrides: str) -> Recipe:
 def uniform_offers(of: Recipe) -> dict[Combination, Trials]:
     """Offer every coverage and every set of regions alike."""
     rng = np.random.default_rng(5)
-    return {outfit: Trials(rng.uniform(0.03, 0.6, 400), rng.uniform(0, 1, (400, 3)), 400) for outfit in of.outfits()}
+    return {
+        combination: Trials(rng.uniform(0.03, 0.6, 400), rng.uniform(0, 1, (400, 3)), 400)
+        for combination in of.combinations()
+    }
 
 
 def far_off(rows: list[Quota], errors: float = 4.0) -> list[Quota]:
@@ -178,8 +181,8 @@ def test_draws_meet_what_is_asked() -> None:
     counted = {one: [0, 0] for one in asked(of) if one.what != "pose"}
     for one, numbers in counted.items():
         for target in drawn:
-            name = "+".join(target.outfit)
-            own = of.strata.group(one.what, target.outfit) if one.what != "kinds" else "all"
+            name = "+".join(target.combination)
+            own = of.strata.group(one.what, target.combination) if one.what != "kinds" else "all"
             if own != one.of:
                 continue
             numbers[1] += 1
@@ -209,13 +212,13 @@ def test_poses_are_taken_as_asked_and_kinds_keep_their_shares(
     tables = [[number / sum(numbers) for number in numbers] for numbers in (offered, general, of_hands)]
     shares, everyone, hands = (dict(zip(names, table, strict=True)) for table in tables)
     of = Recipe.load("default", [("strata.offered", shares), ("strata.pose", {**everyone, "hand": hands})])
-    taken, total = of.strata.acceptance(list(of.outfits()))
+    taken, total = of.strata.acceptance(list(of.combinations()))
     assert 0 < total <= 1
-    for outfit, bins in taken.items():
+    for combination, bins in taken.items():
         assert all(0 <= one.share <= 1 + 1e-9 for one in bins)
         kept = [one.share * shares[one.name] for one in bins]
         assert math.fsum(kept) == pytest.approx(total)
-        wanted = hands if outfit == ("hand",) else everyone
+        wanted = hands if combination == ("hand",) else everyone
         assert kept == pytest.approx([total * wanted[one.name] for one in bins])
 
 
@@ -252,11 +255,11 @@ def test_what_no_occluder_can_do_is_refused(overrides: list[str], words: str) ->
 
 def test_what_is_offered_is_found_the_same_each_time() -> None:
     of, library = recipe("kinds.hand=0"), AssetLibrary.load()
-    first, second = (run_trials(of, library, of.outfits()) for _ in range(2))
-    for outfit, one in first.items():
+    first, second = (run_trials(of, library, of.combinations()) for _ in range(2))
+    for combination, one in first.items():
         assert one.tried == N_TRIALS
-        assert np.array_equal(one.coverage, second[outfit].coverage)
-        assert np.array_equal(one.regions, second[outfit].regions)
+        assert np.array_equal(one.coverage, second[combination].coverage)
+        assert np.array_equal(one.regions, second[combination].regions)
     assert first["sunglasses",].regions[:, 0].min() > 0.5
     assert first["mask",].regions[:, 2].mean() > 0.9
 
@@ -267,7 +270,7 @@ def alike(one: dict[Combination, Trials], other: dict[Combination, Trials]) -> b
         np.array_equal(a.coverage, b.coverage)
         and np.array_equal(a.regions, b.regions)
         and (a.tried, a.assets, a.worn) == (b.tried, b.assets, b.worn)
-        for a, b in ((one[outfit], other[outfit]) for outfit in one)
+        for a, b in ((one[combination], other[combination]) for combination in one)
     )
 
 
@@ -277,9 +280,9 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     kinds: list[str] = []
     draw = coverage_trials.draw_placements
 
-    def watched(scene: Any, outfit: Combination, *args: Any) -> Any:
-        kinds.append(*outfit)
-        return draw(scene, outfit, *args)
+    def watched(scene: Any, combination: Combination, *args: Any) -> Any:
+        kinds.append(*combination)
+        return draw(scene, combination, *args)
 
     monkeypatch.setattr(coverage_trials, "N_TRIALS", 10)
     monkeypatch.setattr(coverage_trials, "draw_placements", watched)
@@ -288,16 +291,16 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_was_tried_is_kept(tried: list[str], tmp_path: Path) -> None:
     of, library, seen = recipe("several.two=0.2"), AssetLibrary.load(), []
-    bare = run_trials(of, library, of.outfits())
+    bare = run_trials(of, library, of.combinations())
     with FaceCache(tmp_path / "faces.sqlite") as cache:
-        first = run_trials(of, library, of.outfits(), cache=cache, on_trial=lambda *at: seen.append(at))
+        first = run_trials(of, library, of.combinations(), cache=cache, on_trial=lambda *at: seen.append(at))
         assert seen == [(done, 30) for done in range(31)]
         assert len(tried) == 60
-        again = run_trials(of, library, of.outfits(), cache=cache, on_trial=lambda *at: seen.append(at))
+        again = run_trials(of, library, of.combinations(), cache=cache, on_trial=lambda *at: seen.append(at))
         assert len(seen) == 31  # nothing is told where nothing is done
         assert len(tried) == 60
         wider = recipe("coverage.max=0.9", "seed=5", "strata.region.hand.eyes=0.4")
-        run_trials(wider, library, wider.outfits(), cache=cache)
+        run_trials(wider, library, wider.combinations(), cache=cache)
         assert len(tried) == 60
     assert alike(bare, first)
     assert alike(bare, again)
@@ -309,14 +312,14 @@ def test_only_what_an_asset_changed_is_tried_again(tried: list[str], tmp_path: P
     masks = [one.id for one in library.select("mask", held_out=False)]
     other = recipe(f"assets.exclude=['{masks[0]}']")
     with FaceCache(tmp_path / "faces.sqlite") as cache:
-        run_trials(of, library, of.outfits(), cache=cache)
+        run_trials(of, library, of.combinations(), cache=cache)
         tried.clear()
-        found = run_trials(other, library, other.outfits(), cache=cache)
+        found = run_trials(other, library, other.combinations(), cache=cache)
         assert tried == ["mask"] * 10
         assert masks[0] not in found["mask",].worn
         tried.clear()
         edited = dataclasses.replace(library[masks[0]], sha256="0" * 64)
-        run_trials(of, AssetLibrary({**library.assets, edited.id: edited}), of.outfits(), cache=cache)
+        run_trials(of, AssetLibrary({**library.assets, edited.id: edited}), of.combinations(), cache=cache)
         assert tried == ["mask"] * 10
 
 
@@ -325,22 +328,22 @@ def test_damaged_trials_are_made_anew(data: bytes, tried: list[str], tmp_path: P
     of, library = recipe("kinds.hand=0", "kinds.mask=0"), AssetLibrary.load()
     path = tmp_path / "faces.sqlite"
     with FaceCache(path) as cache:
-        first = run_trials(of, library, of.outfits(), cache=cache)
+        first = run_trials(of, library, of.combinations(), cache=cache)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("UPDATE blobs SET data = ? WHERE name = 'trials'", (data,)).rowcount == 1
     with FaceCache(path) as cache:
-        assert alike(run_trials(of, library, of.outfits(), cache=cache), first)
+        assert alike(run_trials(of, library, of.combinations(), cache=cache), first)
         assert len(tried) == 20
-        assert alike(run_trials(of, library, of.outfits(), cache=cache), first)
+        assert alike(run_trials(of, library, of.combinations(), cache=cache), first)
         assert len(tried) == 20
 
 
 def test_another_generator_tries_again(tried: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of, library = recipe("kinds.hand=0", "kinds.mask=0"), AssetLibrary.load()
     with FaceCache(tmp_path / "faces.sqlite") as cache:
-        run_trials(of, library, of.outfits(), cache=cache)
+        run_trials(of, library, of.combinations(), cache=cache)
         monkeypatch.setattr(coverage_trials, "GENERATOR_VERSION", "another")
-        run_trials(of, library, of.outfits(), cache=cache)
+        run_trials(of, library, of.combinations(), cache=cache)
     assert len(tried) == 20
 
 
@@ -374,7 +377,9 @@ def test_samples_fall_in_their_strata_and_strata_have_their_shares() -> None:
 
 def test_a_stratum_out_of_reach_is_a_reject_by_reason() -> None:
     of = recipe("kinds.mask=0", "kinds.hand=0", "strata.region.eyes=1", "strata.attempts=3")
-    never = {outfit: Trials(np.full(9, 0.1), np.array([[1.0, 0.0, 1.0]] * 9), 9) for outfit in of.outfits()}
+    never = {
+        combination: Trials(np.full(9, 0.1), np.array([[1.0, 0.0, 1.0]] * 9), 9) for combination in of.combinations()
+    }
     mouth = recipe("kinds.mask=0", "kinds.hand=0", "strata.region.mouth=1", "strata.attempts=3")
     refused = generate(scenes.face(), mouth, AssetLibrary.load(), targets=Targets.of(mouth, never))
     assert not isinstance(refused, Triplet)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fdgen.analysis.directional_light import DirectionalLight, fit_lamp
+from fdgen.analysis.directional_light import DirectionalLight, fit_directional_light
 from fdgen.analysis.lighting import sh_basis
 from fdgen.analysis.noise import noise_levels
 from fdgen.arrays import Image
@@ -115,7 +115,7 @@ def test_a_lamp_is_found_again(direction: tuple[float, float, float], share: flo
     n = normals()
     truth = np.array(direction) / np.linalg.norm(direction)
     seen = (1 - share) + share * np.maximum(0, n @ truth) + np.random.default_rng(0).normal(0, 0.02, len(n))
-    lamp = fit_lamp(n, seen, np.ones(len(n)))
+    lamp = fit_directional_light(n, seen, np.ones(len(n)))
     assert realism.angle_deg(lamp.direction, truth) < 4
     assert lamp.share == pytest.approx(share, abs=0.06)
     assert lamp.explained > 0.8
@@ -123,7 +123,7 @@ def test_a_lamp_is_found_again(direction: tuple[float, float, float], share: flo
 
 def test_a_lamp_needs_something_to_be_fitted_to() -> None:
     with pytest.raises(ValueError, match="a weight above 0, got none"):
-        fit_lamp(normals(), np.ones(400), np.zeros(400))
+        fit_directional_light(normals(), np.ones(400), np.zeros(400))
 
 
 def test_the_harmonics_of_a_lamp_are_its_light() -> None:

@@ -21,8 +21,8 @@ from fdgen.faces.face import Face
 from fdgen.versions.difference import REASONS, Difference, FieldChange, Names, diff, other_libraries
 from fdgen.versions.lock import write_lock
 from fdgen.versions.snapshot import Snapshot
-from tests.support.editions import COUNT, FACES, Replaced, brighter, build_first, shifted
 from tests.support.fake_build import STEPS, FakeFaces, generate, load_other_library, run, samples_of
+from tests.support.snapshots import COUNT, FACES, Replaced, brighter, build_first, shifted
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from fdgen.dataset.checksums import write_sums
 from fdgen.errors import DatasetError
 from fdgen.versions.lock import write_lock
 from fdgen.versions.reproduction import Reproduction, beyond_a_level, reproduce
-from tests.support.editions import COUNT, FACES, Replaced, brighter, build_first, shifted
 from tests.support.fake_build import STEPS, FakeFaces, detect, digests, load_other_library, run
+from tests.support.snapshots import COUNT, FACES, Replaced, brighter, build_first, shifted
 
 
 @pytest.fixture(scope="module")

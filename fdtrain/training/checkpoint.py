@@ -92,7 +92,7 @@ def save_state(folder: Path, images: int, state: Mapping[str, Any], *, score: fl
     receipt = Receipt(path, images, path.stat().st_size, _sha256(path), score)
     facts = {name: value for name, value in dataclasses.asdict(receipt).items() if name != "path"}
     write_text(path.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")
-    _prune(folder, keep)
+    prune(folder, keep)
     return receipt
 
 
@@ -249,7 +249,8 @@ def _read_receipt(path: Path) -> Receipt:
     return Receipt(path.with_suffix(".pt"), **values)
 
 
-def _prune(folder: Path, keep: int) -> None:
+def prune(folder: Path, keep: int) -> None:
+    """Delete all states but the last `keep` and the one of the best score; raise `RunError` where the disk refuses."""
     there = receipts(folder)
     scored = [receipt for receipt in there if receipt.score is not None]
     best = max(scored, key=lambda receipt: (receipt.score, receipt.images), default=None)

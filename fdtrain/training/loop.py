@@ -32,7 +32,7 @@ from fdtrain.run_files import folder_lock, write_bytes
 from fdtrain.runtime.device import autocast, computing, lay_out, open_device, settled
 from fdtrain.runtime.distributed import Group, group_notes, joined
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
-from fdtrain.training.checkpoint import load_state, receipts, save_model, save_state
+from fdtrain.training.checkpoint import load_state, prune, receipts, save_model, save_state
 from fdtrain.training.ema import averaged, ema_decay, follow
 from fdtrain.training.precision import slow_here
 from fdtrain.training.preflight import check_data, check_room
@@ -175,6 +175,8 @@ def fit(
                     hint="put back the run.json that belongs to it, or name another folder with --out",
                 ) from error
             sampler.load_state_dict(state["sampler"])
+            if group.is_first:  # what stopped the run may have stopped it before older states were deleted
+                prune(run_dir / CHECKPOINTS, output.keep)
             images, step, bad_steps, best = state["images"], state["step"], state["bad_steps"], state["best"]
             if len(state["random"]) == group.world:
                 set_random_state(state["random"][group.rank])

@@ -24,7 +24,7 @@ from fdtrain.errors import CheckpointError, ConfigError, RunError, TrainingError
 from fdtrain.objectives import base, stacked, stage
 from fdtrain.run_files import folder_lock, is_locked
 from fdtrain.runtime.distributed import Group
-from fdtrain.training import loop, stats
+from fdtrain.training import checkpoint, loop, stats
 from fdtrain.training.checkpoint import load_model, load_state, read_facts, receipts
 from fdtrain.training.loop import fit
 from fdtrain.training.stats import Progress, Step, read_stats
@@ -206,6 +206,25 @@ def test_the_last_checkpoints_and_the_best_are_kept(whole: Path) -> None:
     scores = [line["val/hole_psnr_db"] for line in read_stats(whole) if "val/hole_psnr_db" in line]
     assert max(receipt.score or 0 for receipt in kept) == max(scores)
     assert read_facts(whole / "weights" / "best.safetensors")["val_hole_psnr_db"] == max(scores)
+
+
+def test_old_states_that_outlived_a_kill_go_when_the_run_is_called_again(
+    whole: Path, triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last state is written and then the older ones are deleted: a run may end between the two."""
+
+    def killed(folder: Path, keep: int) -> None:
+        if (folder / "state-000000000096.json").exists():
+            raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "prune", killed)
+        with pytest.raises(Crash):
+            fit(micro(triplets), tmp_path / "run")
+    assert len(receipts(tmp_path / "run" / "checkpoints")) > len(receipts(whole / "checkpoints"))
+    assert fit(micro(triplets), tmp_path / "run").finished
+    left = [sorted(path.name for path in (run / "checkpoints").iterdir()) for run in (tmp_path / "run", whole)]
+    assert left[0] == left[1]
 
 
 def test_weights_hold_their_config_and_what_they_were_trained_on(whole: Path, triplets: Path) -> None:

@@ -89,6 +89,6 @@ def test_it_serves_until_it_is_stopped(weights: Path) -> None:
     server.send_signal(signal.SIGINT)
     said = server.communicate(timeout=60)[1]
     assert server.returncode == 0, said
-    assert "nothing that visitors sent is left" in said
+    assert "everything that visitors sent is deleted" in said
     with socket.socket() as closed:
         assert closed.connect_ex(("127.0.0.1", port)) != 0

@@ -32,7 +32,7 @@ from fdtrain.comparison.runner import Watch, compare
 from fdtrain.comparison.plan import Task
 from tests.support.asks import ask_of
 nothing = lambda *_: None
-watch = Watch(on_begin=nothing, on_images=nothing, on_end=nothing)
+watch = Watch(on_begin=nothing, on_moved=nothing, on_end=nothing)
 compare([Task("telea", "reference", "telea")], ask_of(SET), OUT, watch=watch, asked_to_stop=lambda: False)
 """
 

@@ -13,6 +13,7 @@ from ..shared.build_progress import Trials, Watch
 from ..shared.fdgen_options import (
     cache_options,
     check_occluders,
+    detector_option,
     faces_option,
     json_option,
     quiet_option,
@@ -27,6 +28,7 @@ from ..shared.progress import starting
 
 if TYPE_CHECKING:
     from fdgen.contract.manifest import Manifest
+    from fdgen.networks.face_networks import DetectorName
     from fdgen.pipeline.dry_run import BuildPlan
     from fdgen.recipe.schema import Recipe
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 @click.option(
     "--version", metavar="X.Y.Z", help="Version of the dataset, as in semver.org.  [default: as before, else none]"
 )
+@detector_option
 @workers_option
 @time_limit_option
 @cache_options
@@ -64,6 +67,7 @@ def command(
     packs: tuple[Path, ...],
     name: str | None,
     version: str | None,
+    detector: DetectorName,
     workers: int,
     time_limit_s: float | None,
     cache: Path | None,
@@ -92,7 +96,9 @@ def command(
         source, opened, on_file = ready.source, ready.cache, ready.listing.update
         if dry_run:
             on_trial = Trials(ready.stages).update
-            plan = plan_build(resolved, source, out, count=count, cache=opened, on_file=on_file, on_trial=on_trial)
+            plan = plan_build(
+                resolved, source, out, count=count, cache=opened, detector=detector, on_file=on_file, on_trial=on_trial
+            )
             ready.stages.close()
             tell_plan(plan, resolved, out, as_json)
             return
@@ -110,6 +116,7 @@ def command(
                 workers=workers,
                 time_limit_s=time_limit_s,
                 cache=opened,
+                detector=detector,
                 on_file=on_file,
                 **watch.hooks(),
             )

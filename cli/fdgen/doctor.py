@@ -6,8 +6,6 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from importlib import util
-from pathlib import Path
 
 import click
 
@@ -15,11 +13,7 @@ from ..shared.doctor_checks import WORKER_BYTES, Finding, found_by, installed, o
 from ..shared.fdgen_options import default_workers, json_option
 from ..shared.output import counted
 
-PACKAGES = ("numpy", "pandas", "pyarrow", "pillow", "mediapipe", "numba", "pydantic", "click", "rich")
-MODELS = (
-    "modules/face_detection/face_detection_short_range.tflite",
-    "modules/face_landmark/face_landmark_with_attention.tflite",
-)
+PACKAGES = ("numpy", "pandas", "pyarrow", "pillow", "ai-edge-litert", "numba", "pydantic", "click", "rich")
 
 
 @click.command("doctor")
@@ -34,12 +28,8 @@ def versions() -> Iterator[Finding]:
     from fdgen.version import GENERATOR_VERSION, __version__
 
     yield Finding("fd-stackgan", f"{__version__}, generator {GENERATOR_VERSION}")
-    fits = (3, 10) <= sys.version_info[:2] <= (3, 12)
     yield Finding(
-        "python",
-        platform.python_version(),
-        fits,
-        "mediapipe 0.10.21 runs on Python 3.10 to 3.12: make a new environment",
+        "python", platform.python_version(), sys.version_info >= (3, 10), "make an environment of 3.10 or newer"
     )
     yield Finding("platform", f"{platform.system()} {platform.machine()}")
     for name in PACKAGES:
@@ -48,16 +38,23 @@ def versions() -> Iterator[Finding]:
 
 
 def models() -> Iterator[Finding]:
-    """See that mediapipe has its models with it, without importing it."""
-    spec = util.find_spec("mediapipe")
-    if spec is None or spec.origin is None:
-        return  # told of among the versions
-    folder = Path(spec.origin).parent
-    missing = [name.rpartition("/")[2] for name in MODELS if not (folder / name).is_file()]
-    text = f"missing: {', '.join(missing)}" if missing else counted(len(MODELS), "model") + " present"
-    yield Finding(
-        "landmark models", text, not missing, "run `pip install --force-reinstall --no-deps mediapipe==0.10.21`"
-    )
+    """Run the networks that find faces and landmarks, once, on a picture that shows none."""
+    import numpy as np
+
+    from fdgen.errors import FdError
+    from fdgen.networks.engine import changed_networks
+    from fdgen.networks.face_networks import open_networks
+
+    hint = "run `pip install --force-reinstall fd-stackgan`"
+    if changed := changed_networks():
+        yield Finding("landmark networks", f"altered or missing: {', '.join(changed)}", False, hint)
+        return
+    try:
+        open_networks("builtin").meshes(np.zeros((256, 256, 3), np.uint8), 0.5, 1)
+    except FdError as error:
+        yield Finding("landmark networks", error.message, False, error.hint or hint)
+        return
+    yield Finding("landmark networks", "present, as published, and run")
 
 
 def assets() -> Iterator[Finding]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ..shared.errors import Interrupted
 from ..shared.fdgen_options import (
     cache_option,
+    detector_option,
     faces_option,
     json_option,
     quiet_option,
@@ -20,6 +22,9 @@ from ..shared.fdgen_options import (
 from ..shared.output import Voice, by_count, counted, emit, emit_json
 from ..shared.prepare import list_faces
 from ..shared.progress import metered
+
+if TYPE_CHECKING:
+    from fdgen.networks.face_networks import DetectorName
 
 
 @click.command("landmarks")
@@ -33,6 +38,7 @@ from ..shared.progress import metered
     metavar="PX",
     help="Side of the square pictures, in pixels.",
 )
+@detector_option
 @workers_option
 @time_limit_option
 @cache_option
@@ -41,6 +47,7 @@ from ..shared.progress import metered
 def command(
     faces: str | None,
     size_px: int,
+    detector: DetectorName,
     workers: int,
     time_limit_s: float | None,
     cache: Path | None,
@@ -60,7 +67,7 @@ def command(
     source, photographs = list_faces(faces, voice, cache)
     path = cache or default_cache_path()
     with FaceCache(path) as opened, metered(voice, "landmarks", "photographs", len(photographs)) as meter:
-        known = opened.get_many(photographs, detector=detector_version(), size_px=size_px)
+        known = opened.get_many(photographs, detector=detector_version(detector), size_px=size_px)
         meter.start_from(len(known))
         try:
             found = detect(
@@ -68,6 +75,7 @@ def command(
                 photographs,
                 size_px=size_px,
                 cache=opened,
+                detector=detector,
                 workers=workers,
                 on_face=meter.update,
                 time_limit_s=time_limit_s,
@@ -89,7 +97,7 @@ def command(
                 "rejects": dict(reasons.most_common()),
                 "rejected": [{"source": r.source, "reason": r.reason, "detail": r.detail} for r in rejects],
                 "cache": str(path),
-                "detector": detector_version(),
+                "detector": detector_version(detector),
                 "size_px": size_px,
             }
         )

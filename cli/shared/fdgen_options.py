@@ -105,6 +105,15 @@ cache_option = click.option(
 )
 
 
+detector_option = click.option(
+    "--detector",
+    type=click.Choice(("builtin", "mediapipe")),
+    default="builtin",
+    show_default=True,
+    help="Finds landmarks: the networks that are included, or mediapipe itself, which is an extra.",
+)
+
+
 def cache_options(function: Function) -> Function:
     """Add `--cache` and `--no-cache`."""
     return cache_option(

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
-import importlib.metadata
-import importlib.util
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import cv2
 
 from fdgen.contract.frame import crop
 from fdgen.contract.records import Reject
@@ -25,6 +19,7 @@ from fdgen.faces.folders import FaceSource, Source
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import GIVEN_UP_REASONS, PASSING_REASONS
 from fdgen.io.counters import Counters
+from fdgen.networks.face_networks import DETECTORS, DetectorName, networks_of, networks_version
 from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.runtime.processes import interrupts_held
 
@@ -41,22 +36,23 @@ _REVISION = 1
 _CHUNK = 16  # photographs a task: a tenth of a second, so that an interrupt loses little
 _POLL_S = 0.2
 
-_MODELS = ("face_detection", "face_landmark")  # folders of mediapipe's networks that `Detector` uses
-
 _Found = list[tuple[Source, Landmarks | Reject]]
 
 
-def detector_version() -> str:
+def detector_version(detector: DetectorName = "builtin") -> str:
     """Name all that landmarks depend on beside the photograph: they are cached under it, and datasets record it."""
-    return f"mediapipe {_installed('mediapipe')}, opencv {cv2.__version__}, alignment {_REVISION}"
+    return f"{networks_version(detector)}, alignment {_REVISION}"
 
 
-def detector_models() -> dict[str, str]:
-    """Return the sha256 of each network that finds landmarks, by its file's name; none where mediapipe is missing."""
-    found = importlib.util.find_spec("mediapipe")  # not imported: that takes a second
-    folders = [] if found is None else [Path(folder) for folder in found.submodule_search_locations or ()]
-    paths = [path for folder in folders for part in _MODELS for path in folder.glob(f"modules/{part}/*.tflite")]
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
+def detector_named(version: str) -> DetectorName | None:
+    """Return the detector that is of a version, as it is installed here; None where none is."""
+    return next((name for name in DETECTORS if detector_version(name) == version), None)
+
+
+def networks_by_version(version: str) -> Mapping[str, str] | None:
+    """Return the sha256 of each network that finds landmarks, by its file; None where that version is not installed."""
+    name = detector_named(version)
+    return None if name is None else networks_of(name)
 
 
 def detect(
@@ -65,6 +61,7 @@ def detect(
     *,
     size_px: int,
     cache: FaceCache | None,
+    detector: DetectorName = "builtin",
     workers: int = 1,
     on_face: Callable[[int, int], None] | None = None,
     time_limit_s: float | None = TIME_LIMIT_S,
@@ -79,6 +76,7 @@ def detect(
         wanted: The photographs to look at; each content is looked at once.
         size_px: Side of the square crop in px.
         cache: What it knows is not detected again, and results are added; None keeps none.
+        detector: Whose networks find them.
         workers: Processes that detect; 0 detects in this one, which may then never fork.
         on_face: Called as (done, of) as results come.
         time_limit_s: Seconds after which a photograph that keeps a worker is tried once more; the second time, it is a
@@ -95,14 +93,14 @@ def detect(
     if workers < 0:
         raise FdError(f"workers must be 0 or more, got {workers}")
     unique = list({source.sha256: source for source in wanted}.values())
-    version = detector_version()
+    version = detector_version(detector)
     known = {} if cache is None else cache.get_many(unique, detector=version, size_px=size_px)
     missing = [source for source in unique if source.sha256 not in known]
     if on_face is not None and known:
         on_face(len(known), len(unique))
     chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
     with contextlib.closing(
-        _detected(faces, chunks, size_px, workers, time_limit_s, on_setback)
+        _detected(faces, chunks, size_px, detector, workers, time_limit_s, on_setback)
     ) as arriving:  # an interrupt ends the workers
         for found in arriving:
             if cache is not None:
@@ -134,6 +132,7 @@ def _detected(
     faces: FaceSource,
     chunks: list[list[Source]],
     size_px: int,
+    detector: DetectorName,
     workers: int,
     time_limit_s: float | None,
     on_setback: Callable[[str], None] | None,
@@ -141,19 +140,19 @@ def _detected(
     if not chunks:
         return
     if workers:
-        yield from _in_workers(faces, chunks, size_px, workers, time_limit_s, on_setback)
+        yield from _in_workers(faces, chunks, size_px, detector, workers, time_limit_s, on_setback)
         return
     for chunk in chunks:
         with _own_lock:
-            yield [(source, _look(_own_detector(), faces, source, size_px)) for source in chunk]
+            yield [(source, _look(_own_detector(detector), faces, source, size_px)) for source in chunk]
 
 
 @functools.cache
-def _own_detector() -> Detector:
-    """Return the detector of this process, made when it is first asked for: that takes half a second."""
+def _own_detector(name: DetectorName) -> Detector:
+    """Return the detector of this process, made when it is first asked for."""
     from fdgen.faces.detector import Detector
 
-    return Detector()
+    return Detector(name)
 
 
 _own_lock = threading.Lock()
@@ -164,12 +163,13 @@ def _in_workers(
     faces: FaceSource,
     chunks: list[list[Source]],
     size_px: int,
+    detector: DetectorName,
     workers: int,
     time_limit_s: float | None,
     on_setback: Callable[[str], None] | None,
 ) -> Iterator[_Found]:
     """Yield chunks as they are finished, in any order; few are under way at once, so that stopping is quick."""
-    with Crew(min(workers, len(chunks)), _prepare, (faces,), limit_s=time_limit_s) as crew:
+    with Crew(min(workers, len(chunks)), _prepare, (faces, detector), limit_s=time_limit_s) as crew:
         waiting = iter(chunks)
         running: set[Future[_Found]] = set()
         while True:
@@ -200,13 +200,14 @@ class _Worker:
     """What a worker process keeps between tasks."""
 
     faces: FaceSource
+    detector: DetectorName
 
 
 _worker = _Worker()
 
 
-def _prepare(_: Counters, faces: FaceSource) -> None:
-    _worker.faces = faces
+def _prepare(_: Counters, faces: FaceSource, detector: DetectorName) -> None:
+    _worker.faces, _worker.detector = faces, detector
 
 
 def _look_at_chunk(task: tuple[list[Source], int], given_up: Mapping[int, Reject], at: Callable[[int], None]) -> _Found:
@@ -219,7 +220,7 @@ def _look_at_chunk(task: tuple[list[Source], int], given_up: Mapping[int, Reject
             continue
         at(place)
         # The detector is made here, not as the worker starts, where nobody would see its errors.
-        found.append((source, _look(_own_detector(), _worker.faces, source, size_px)))
+        found.append((source, _look(_own_detector(_worker.detector), _worker.faces, source, size_px)))
     at(-1)
     return found
 
@@ -229,11 +230,3 @@ def _look(detector: Detector, faces: FaceSource, source: Source, size_px: int) -
         return detector.find(faces.read(source), size_px, name=source.path)
     except PictureError as error:
         return Reject(source.path, source.sha256, 0, error.reason, error.message)
-
-
-@functools.cache
-def _installed(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"

@@ -1,15 +1,13 @@
 """The landmark detector: finds the face in a photograph, aligns it, and detects its 478 landmarks.
 
-Everything here runs mediapipe in this very process. Never fork a process in which a `Detector` has been used: the child
-hangs or aborts. `fdgen.faces.detection.detect` keeps it in processes of its own.
+Everything here runs in this very process. Never fork one in which a `Detector` with mediapipe has been used: the child
+hangs or aborts. `fdgen.faces.detection.detect` keeps detectors in processes of their own.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 import numpy as np
@@ -28,10 +26,11 @@ from fdgen.contract.frame import (
     to_picture,
     zoom_of,
 )
-from fdgen.errors import FdError, PictureError
+from fdgen.errors import PictureError
 from fdgen.faces.landmarks import Landmarks, eye_centres
 from fdgen.io.pictures.images import resize
-from fdgen.runtime.native_stderr import native_stderr
+from fdgen.networks.face_detector import Range
+from fdgen.networks.face_networks import DetectorName, open_networks
 
 PROBE_PX = 256
 """Points are found on a crop of this size whatever size is asked for, so that every size has the same landmarks."""
@@ -51,6 +50,7 @@ MAX_ZOOM = 6.0
 
 _SETTLED_PX, _CLOSE_PX, _SAME_FACE_PX = 1.0, 4.0, 30.0  # at 178 px
 _SCORE, _LENIENT_SCORE = 0.5, 0.15
+_REACHES: tuple[Range, ...] = ("short", "full")
 _N_FACES = 4  # looked at in one crop; the one nearest to CelebA's eyes is taken
 _SEARCH_PX = 1280  # faces large enough to be of use are found at this size
 _TILINGS = (2, 4)  # tiles a side, tried in turn where the whole picture shows no face
@@ -60,51 +60,30 @@ _Candidate = tuple[float, npt.NDArray[np.float64]]  # width of the face, eyes (2
 
 
 class Detector:
-    """FaceMesh and the face detectors of mediapipe, made once. The same picture gives the same landmarks, bit by bit,
-    whatever came before it.
+    """FaceMesh and the face detectors, made once. A picture gives the same landmarks, bit by bit, whatever came before.
 
-    Raises `FdError` where mediapipe is not installed or lacks what we need of it.
+    Raises `FdError` where what runs the networks is not installed.
     """
 
-    def __init__(self) -> None:
-        with native_stderr(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                import mediapipe
-
-                self._solutions: Any = mediapipe.solutions
-            except (ImportError, AttributeError) as error:
-                raise FdError(
-                    f"the landmark detector cannot be loaded: {error}", hint="pip install mediapipe==0.10.21"
-                ) from error
-            self._mesh = self._make_mesh(_SCORE)
-            # Its threads write notices while they start; when a first picture is done they have started.
-            self._mesh.process(np.zeros((PROBE_PX, PROBE_PX, 3), np.uint8))
-            self._lenient_mesh: Any = None
-            self._finders: list[Any] = []
+    def __init__(self, networks: DetectorName = "builtin") -> None:
+        self.networks = open_networks(networks)
 
     def find(self, picture_HWC: Image, size_px: int, *, name: str) -> Landmarks:
         """Find the face and its landmarks: the aligned one in a picture of CelebA's size, else the largest.
 
         Raises `PictureError` with reason `no-face`, `out-of-picture` or `too-small`; `name` stands in it.
         """
-        # mediapipe writes some notices only when it meets its first face, so every call is silenced.
-        with native_stderr(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            height, width = picture_HWC.shape[:2]
-            frame = aligned_frame(width, height, PROBE_PX)
-            points = None if frame is None else self._aligned_points(crop(picture_HWC, frame, PROBE_PX))
-            if frame is None or points is None:
-                frame, points = self._align(picture_HWC, name)
-                _refuse_poor(frame, points, width, height, size_px, name)
+        height, width = picture_HWC.shape[:2]
+        frame = aligned_frame(width, height, PROBE_PX)
+        points = None if frame is None else self._aligned_points(crop(picture_HWC, frame, PROBE_PX))
+        if frame is None or points is None:
+            frame, points = self._align(picture_HWC, name)
+            _refuse_poor(frame, points, width, height, size_px, name)
         scale = size_px / PROBE_PX
         return Landmarks.rounded(points * scale, quantise(frame * scale), size_px)
 
     def settled_eyes(self, picture_HWC: Image, eyes_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
-        """Return the eyes of the face whose eyes lie near `eyes_px`, (2, 2) px of the picture; None where none is seen.
-
-        Not silenced: the caller is.
-        """
+        """Return the eyes of the face whose eyes lie near `eyes_px`, (2, 2) px of the picture; None for none."""
         settled = self._settle(picture_HWC, eyes_px)
         return None if settled is None else to_picture(settled[0], eye_centres(settled[1]))
 
@@ -173,44 +152,25 @@ class Detector:
         height, width = part_HWC.shape[:2]
         zoom = min(1.0, _SEARCH_PX / max(height, width))
         small_HWC = np.ascontiguousarray(resize(part_HWC, math.ceil(width * zoom), math.ceil(height * zoom)))
-        if not self._finders:
-            self._finders = [
-                self._solutions.face_detection.FaceDetection(model_selection=model, min_detection_confidence=_SCORE)
-                for model in (0, 1)
-            ]
-        found = []
-        for finder in self._finders:
-            for detection in finder.process(small_HWC).detections or ():
-                place = detection.location_data
-                eyes = np.array([[point.x, point.y] for point in place.relative_keypoints[:2]], np.float64)
-                eyes_px = eyes * (width, height) + (left, top)
+        candidates = []
+        for reach in _REACHES:
+            for face in self.networks.faces(small_HWC, reach, _SCORE):
+                eyes_px = face.points[:2].astype(np.float64) / (small_HWC.shape[1], small_HWC.shape[0])
+                eyes_px = eyes_px * (width, height) + (left, top)
                 if np.linalg.norm(eyes_px[1] - eyes_px[0]) >= 2:
-                    found.append((float(place.relative_bounding_box.width) * width, eyes_px))
-        return found
+                    candidates.append((face.width_px / small_HWC.shape[1] * width, eyes_px))
+        return candidates
 
     def _faces(self, probe_HWC: Image) -> list[npt.NDArray[np.float64]]:
         """Return the points (478, 3) of every face that FaceMesh sees, in pixels of the probe."""
-        return _mesh_points(self._mesh, probe_HWC)
+        return self.networks.meshes(probe_HWC, _SCORE, _N_FACES)
 
     def _faces_leniently(self, probe_HWC: Image) -> list[npt.NDArray[np.float64]]:
         """Look again with a lower threshold and air around the face: one that fills the crop is easily missed."""
-        if self._lenient_mesh is None:
-            self._lenient_mesh = self._make_mesh(_LENIENT_SCORE)
         air = PROBE_PX // 4
         padded_HWC = cv2.copyMakeBorder(probe_HWC, air, air, air, air, cv2.BORDER_REPLICATE)
-        return [points - (air, air, 0) for points in _mesh_points(self._lenient_mesh, np.asarray(padded_HWC, np.uint8))]
-
-    def _make_mesh(self, score: float) -> Any:
-        # Static mode only: with tracking, a picture's landmarks would depend on the picture before it.
-        return self._solutions.face_mesh.FaceMesh(
-            static_image_mode=True, max_num_faces=_N_FACES, refine_landmarks=True, min_detection_confidence=score
-        )
-
-
-def _mesh_points(mesh: Any, square_HWC: Image) -> list[npt.NDArray[np.float64]]:
-    side = square_HWC.shape[0]
-    found = mesh.process(square_HWC).multi_face_landmarks or ()
-    return [np.array([[point.x, point.y, point.z] for point in face.landmark], np.float64) * side for face in found]
+        faces = self.networks.meshes(np.asarray(padded_HWC, np.uint8), _LENIENT_SCORE, _N_FACES)
+        return [points - (air, air, 0) for points in faces]
 
 
 def _targets() -> npt.NDArray[np.float64]:

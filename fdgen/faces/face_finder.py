@@ -1,19 +1,17 @@
 """Finds the eyes of all faces of a photograph, including small, turned and half covered faces.
 
-The two detectors of mediapipe look at squares of 128 and 192 px, so a photograph is searched whole and in ever smaller
+The two face detectors look at squares of 128 and 192 px, so a photograph is searched whole and in ever smaller
 tiles that overlap. A face is believed where several looks agree; its eyes are refined by FaceMesh where that sees the
-same face. Never fork a process in which faces were found (see `fdgen.faces.detector`).
+same face.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +20,8 @@ import numpy.typing as npt
 from fdgen.arrays import Image
 from fdgen.faces.detector import Detector
 from fdgen.io.pictures.images import resize
-from fdgen.runtime.native_stderr import native_stderr
+from fdgen.networks.face_detector import Range
+from fdgen.networks.face_networks import DetectorName
 
 __all__ = ["FaceFinder", "FoundFace", "find_faces"]
 
@@ -32,8 +31,8 @@ TILE_PX = 240
 MOST_LEVELS = 5
 """Tiles are halved at most this often less one: faces under a sixtieth of a large photograph are not looked for."""
 
-SHORT, FULL = 0, 1
-"""mediapipe's detectors: for selfies, 1.3 ms a look; for whole rooms, 4 ms, which sees smaller and turned faces."""
+_REACHES: tuple[Range, Range] = ("short", "full")
+"""The detectors: for selfies, under 1 ms a look; for whole rooms, 2 to 3 ms, which sees smaller faces."""
 
 FULL_LEVELS = 3
 """The slower detector looks at the first levels only: at what is left the faster one misses nothing."""
@@ -65,7 +64,7 @@ def find_faces(photo_HWC: Image) -> list[FoundFace]:
     """Find all faces of a photograph, RGB uint8 HWC of any size; the largest first.
 
     The same photograph gives the same faces. May be called from many threads; they wait for each other. Raises
-    `FdError` where mediapipe is not installed.
+    `FdError` where the engine of the networks is not installed.
     """
     with _lock:
         return _finder().find(photo_HWC)
@@ -74,24 +73,14 @@ def find_faces(photo_HWC: Image) -> list[FoundFace]:
 class FaceFinder:
     """The detectors, made once."""
 
-    def __init__(self) -> None:
-        self._mesh = Detector()
-        with native_stderr(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import mediapipe
-
-            solution: Any = mediapipe.solutions.face_detection.FaceDetection
-            self._detectors = [
-                solution(model_selection=model, min_detection_confidence=LEAST_SCORE) for model in (SHORT, FULL)
-            ]
+    def __init__(self, networks: DetectorName = "builtin") -> None:
+        self._detector = Detector(networks)
 
     def find(self, photo_HWC: Image) -> list[FoundFace]:
         """Find all faces, the largest first; where none stands upright, those that lie or hang."""
-        with native_stderr(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            faces, _, stand = self._refined(photo_HWC, self._looked_for(photo_HWC, MOST_LEVELS))
-            if not any(stand):  # perhaps it lies: eyes and mouth of such a face may pass for another, wrongly turned
-                faces = self._lying(photo_HWC) or faces
+        faces, _, stand = self._refined(photo_HWC, self._looked_for(photo_HWC, MOST_LEVELS))
+        if not any(stand):  # perhaps it lies: eyes and mouth of such a face may pass for another, wrongly turned
+            faces = self._lying(photo_HWC) or faces
         return sorted(_distinct(faces), key=lambda face: (-_apart(face), face.left_eye_xy))
 
     def _lying(self, photo_HWC: Image) -> list[FoundFace]:
@@ -108,20 +97,20 @@ class FaceFinder:
     def _looked_for(self, photo_HWC: Image, most_levels: int) -> list[tuple[FoundFace, float]]:
         """Return the faces on which looks agree, with the sum of their scores; each detector has its own thread."""
         views = list(_views(photo_HWC, most_levels))
-        with ThreadPoolExecutor(len(self._detectors)) as threads:
-            seen = list(threads.map(self._seen, (SHORT, FULL), (views, [v for v in views if v.level < FULL_LEVELS])))
+        with ThreadPoolExecutor(len(_REACHES)) as threads:
+            seen = list(threads.map(self._seen, _REACHES, (views, [v for v in views if v.level < FULL_LEVELS])))
         believed = BELIEVED if any(view.level for view in views) else LEAST_SCORE
         agreed = [(_mean(looks), sum(look.score for look in looks)) for looks in _same(seen[0] + seen[1])]
         return [(face, total) for face, total in agreed if total >= believed]
 
-    def _seen(self, which: int, views: Sequence[_View]) -> list[FoundFace]:
+    def _seen(self, reach: Range, views: Sequence[_View]) -> list[FoundFace]:
         """Return what a detector sees in some views."""
         found = []
         for view in views:
-            for detection in self._detectors[which].process(view.picture_HWC).detections or ():
-                points = detection.location_data.relative_keypoints
-                eyes = np.array([[point.x, point.y] for point in points[:2]], np.float64)
-                face = _face(eyes * view.span + view.start, float(detection.score[0]))
+            size = (view.picture_HWC.shape[1], view.picture_HWC.shape[0])
+            for detected in self._detector.networks.faces(view.picture_HWC, reach, LEAST_SCORE):
+                eyes = detected.points[:2].astype(np.float64) / size
+                face = _face(eyes * view.span + view.start, detected.score)
                 if _apart(face) >= LEAST_EYES_PX:
                     found.append(face)
         return found
@@ -136,7 +125,7 @@ class FaceFinder:
         faces, stand = [], []
         for face, _ in looked_for:
             known = np.array([face.left_eye_xy, face.right_eye_xy], np.float64)
-            eyes = self._mesh.settled_eyes(photo_HWC, known)
+            eyes = self._detector.settled_eyes(photo_HWC, known)
             same = eyes is not None and float(np.linalg.norm(eyes - known, axis=1).max()) <= _NEAR * _apart(face)
             faces.append(_face(eyes, face.score) if eyes is not None and same else face)
             across, down = np.subtract(faces[-1].right_eye_xy, faces[-1].left_eye_xy)

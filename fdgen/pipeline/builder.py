@@ -30,6 +30,7 @@ from fdgen.faces.given_up import GivenUp, with_given_up
 from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile, Source
 from fdgen.io.atomic import remove
+from fdgen.networks.face_networks import DetectorName
 from fdgen.pipeline.dry_run import BuildPlan, check_arguments, disk_bytes, plan_build
 from fdgen.pipeline.executors import OnSetback, WorkerPool, run_here, run_on
 from fdgen.pipeline.finish import finish
@@ -65,6 +66,7 @@ def build(
     workers: int = 1,
     executor: concurrent.futures.Executor | None = None,
     cache: FaceCache | None = None,
+    detector: DetectorName = "builtin",
     steps: Steps | None = None,
     on_file: OnFile | None = None,
     on_trial: Callable[[int, int], None] | None = None,
@@ -92,7 +94,8 @@ def build(
             made at once.
         executor: What makes the shards instead of our own processes; None for none.
         cache: Keeps landmarks, trials and analyses between builds; None keeps none.
-        steps: The steps that know faces and occluders; None takes the real ones.
+        detector: Whose networks find landmarks: ours, or those of mediapipe itself. It is a part of the spec.
+        steps: The steps that know faces and occluders; None takes the real ones, with `detector`.
         on_file: Called as (done, of) while photographs are listed.
         on_trial: Called as (done, of) while occluders are tried on for strata.
         on_face: Called as (done, of) while landmarks are found.
@@ -111,7 +114,7 @@ def build(
     leave_importing_worker()
     check_arguments(count, workers)
     check_label(name, version)
-    steps, out = steps or Steps.real(recipe.assets.packs), Path(out)
+    steps, out = steps or Steps.real(recipe.assets.packs, detector), Path(out)
     refuse_foreign(out)
     library = steps.load_library()
     recipe.check_assets(library.digests().keys())

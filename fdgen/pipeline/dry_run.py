@@ -16,6 +16,7 @@ from fdgen.errors import RecipeError
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile
+from fdgen.networks.face_networks import DetectorName
 from fdgen.pipeline.plan import AtOnce, FaceQueue, Planner, ShardPlan, split_rule
 from fdgen.pipeline.resume import planned_receipt
 from fdgen.pipeline.worker import Steps
@@ -54,6 +55,7 @@ def plan_build(
     *,
     count: int | None = None,
     cache: FaceCache | None = None,
+    detector: DetectorName = "builtin",
     steps: Steps | None = None,
     on_file: OnFile | None = None,
     on_trial: Callable[[int, int], None] | None = None,
@@ -66,6 +68,7 @@ def plan_build(
         out: Folder of the dataset, to count what is done already; None counts nothing.
         count: Number of samples; None is one of each usable face.
         cache: Keeps trials of occluders, where the recipe asks for strata; None keeps none.
+        detector: Whose networks find landmarks, as `build` takes it.
         steps: The parts of a build; None takes the real ones.
         on_file: Called as (done, of) while photographs are listed.
         on_trial: Called as (done, of) while occluders are tried on for strata.
@@ -73,7 +76,7 @@ def plan_build(
     Raises what `build` would raise at its start, `MixingError` included.
     """
     check_arguments(count, 1)
-    steps = steps or Steps.real(recipe.assets.packs)
+    steps = steps or Steps.real(recipe.assets.packs, detector)
     if out is not None:
         refuse_foreign(Path(out))
     library = steps.load_library()

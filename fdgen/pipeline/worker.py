@@ -21,6 +21,7 @@ from fdgen.faces.cache import FaceCache
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import PASSING_REASONS, FaceSource, Source
+from fdgen.networks.face_networks import DetectorName
 from fdgen.pipeline.plan import Candidate, ShardPlan
 from fdgen.recipe.schema import Recipe
 from fdgen.version import GENERATOR_VERSION
@@ -65,8 +66,8 @@ class Steps:
     """
 
     @classmethod
-    def real(cls, packs: Sequence[str] = ()) -> Steps:
-        """Return the steps of a real build, with the occluders of `packs` beside our own."""
+    def real(cls, packs: Sequence[str] = (), detector: DetectorName = "builtin") -> Steps:
+        """Return the steps of a real build, with the occluders of `packs` beside our own, and who finds landmarks."""
         from fdgen.faces.detection import detect, detector_version, load_face
         from fdgen.packs.library import LibraryLoader
         from fdgen.render.scene import ANALYSIS_VERSION, Analysis
@@ -74,8 +75,8 @@ class Steps:
         from fdgen.synthesis.generator import generate
 
         return cls(
-            detector_version=detector_version,
-            detect=detect,
+            detector_version=functools.partial(detector_version, detector),
+            detect=functools.partial(detect, detector=detector),
             load_face=load_face,
             analyse=analyse_face,
             read_analysis=Analysis.from_bytes,

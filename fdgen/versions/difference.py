@@ -41,7 +41,16 @@ REASONS: Mapping[str, str] = {
 }
 """Why a sample changed; `rejected: CODE` says which law of the recipe it broke."""
 
-PIXEL_LIBRARIES = ("python", "numpy", "opencv-python", "mediapipe", "numba", "platform", "numpy kernels")
+PIXEL_LIBRARIES = (
+    "python",
+    "numpy",
+    "opencv-python",
+    "ai-edge-litert",
+    "mediapipe",
+    "numba",
+    "platform",
+    "numpy kernels",
+)
 """What of the environment may change pixels; the others are only reported."""
 
 

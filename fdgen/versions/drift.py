@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fdgen.dataset.spec import flat
-from fdgen.faces.detection import detector_models
+from fdgen.faces.detection import networks_by_version
 from fdgen.faces.sources import Source
 from fdgen.pipeline.finish import environment
 from fdgen.recipe.schema import Recipe
@@ -104,8 +104,8 @@ def _landmark_findings(lock: Lock, detector: str, given: bool) -> list[Drift]:
     if detector != asked:
         message = f"the detector is {detector}, the version had {asked}: install that, or give --landmarks"
         return [Drift("landmarks", message, True)]
-    models, here = lock.facts.get("landmark_models"), detector_models()
-    if not given and models is not None and models != here:
+    models, here = lock.facts.get("landmark_models"), networks_by_version(detector)
+    if not given and models is not None and here is not None and models != here:
         names = sorted(name for name in models.keys() | here.keys() if models.get(name) != here.get(name))
         return [Drift("landmarks", f"the detector's network {names[0]} is not the version's", False)]
     return []

@@ -33,7 +33,7 @@ from fdgen.dataset.naming import UNVERSIONED, check_label
 from fdgen.dataset.spec import spec_id
 from fdgen.dataset.tables import read_landmark_digests, read_manifest, read_sources
 from fdgen.errors import AssetError, DatasetError, RecipeError
-from fdgen.faces.detection import detector_models, detector_version
+from fdgen.faces.detection import networks_by_version
 from fdgen.io.atomic import make_folder, write_whole
 from fdgen.io.folders import mistaken
 from fdgen.io.json_file import fits, read_json, why
@@ -113,7 +113,7 @@ def write_lock(root: str | Path, out: str | Path, *, replace: bool = False) -> L
         "command": command_of(dataset),
         **{name: dataset[name] for name in _COPIED_TOO},
         **{name: dataset[name] for name in _COPIED_WHERE_THERE if name in dataset},
-        "landmark_models": detector_models() if dataset["landmarks"] == detector_version() else None,
+        "landmark_models": networks_by_version(dataset["landmarks"]),
         "files": {name: file_sha256(out / name) for name in (RECIPE, *TABLES)},
     }
     write_whole(out / LOCK, (json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())

@@ -19,6 +19,7 @@ from fdgen.dataset.tables import read_landmark_digests, read_landmarks
 from fdgen.errors import DatasetError
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.crew import TIME_LIMIT_S
+from fdgen.faces.detection import detector_named
 from fdgen.faces.given_up import GivenUp
 from fdgen.faces.identities import with_people
 from fdgen.faces.landmarks import Landmarks
@@ -107,7 +108,7 @@ def reproduce(
     _refuse_generator(lock)
     original = None if against is None else _original(against, lock)
     recipe = _recipe(lock, packs)
-    steps = steps or Steps.real(recipe.assets.packs)
+    steps = steps or Steps.real(recipe.assets.packs, detector_named(lock.facts["landmarks"]) or "builtin")
     if landmarks is not None:
         given = _given(Path(landmarks), lock)
         named = functools.partial(str, lock.facts["landmarks"])

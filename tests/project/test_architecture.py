@@ -35,6 +35,7 @@ FLOORS: Mapping[str, tuple[str, ...]] = {
         "runtime",
         "io settings",
         "contract",
+        "networks",
         "faces recipe assets",
         "analysis dataset",
         "render exporters",

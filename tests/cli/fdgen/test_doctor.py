@@ -16,6 +16,7 @@ import pytest
 from cli.fdgen import doctor
 from cli.shared import doctor_checks, opencv
 from cli.shared.errors import reporting
+from fdgen.networks import engine
 from tests.support.paths import ROOT
 from tests.support.running import run
 
@@ -156,11 +157,22 @@ def test_little_room_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert "--shm-size" in shared.remedy
 
 
-def test_missing_models_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "MODELS", ("modules/gone.tflite",))
+def test_missing_and_altered_networks_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = dict(engine.network_digests())
+    del digests["lips.tflite"]
+    digests["face_mesh.tflite"] = "0" * 64
+    monkeypatch.setattr(engine, "network_digests", lambda: digests)
     result = run("doctor")
     assert result.exit_code == 3
-    assert "missing: gone.tflite" in result.stdout
+    assert "altered or missing: face_mesh.tflite, lips.tflite" in result.stdout
+
+
+def test_a_missing_engine_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    result = run("doctor")
+    assert result.exit_code == 3
+    assert "the engine of the landmark networks cannot be loaded" in result.stdout
+    assert "pip install ai-edge-litert" in result.output
 
 
 def test_an_altered_asset_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,8 +76,8 @@ def options_of(command: click.Command | None, path: str) -> dict[str, list[str]]
 
 
 OPTIONS = {
-    "build": "--cache --count --dry-run --faces --json --name --no-cache --out --pack --quiet --recipe --seed "
-    "--set --size --time-limit --version --workers",
+    "build": "--cache --count --detector --dry-run --faces --json --name --no-cache --out --pack --quiet --recipe "
+    "--seed --set --size --time-limit --version --workers",
     "preview": "--cache --columns --count --faces --kind --no-cache --occluded-only --out --pack --quiet --recipe "
     "--seed --set --size --workers",
     "verify": "--deep --deep-share --json --pack --quiet --seed --workers",
@@ -89,7 +89,7 @@ OPTIONS = {
     "replay": "--dataset --json --out --pack",
     "reproduce": "--against --anyway --cache --faces --json --landmarks --no-cache --out --pack --quiet --time-limit "
     "--workers",
-    "landmarks": "--cache --faces --json --quiet --size --time-limit --workers",
+    "landmarks": "--cache --detector --faces --json --quiet --size --time-limit --workers",
     "recipe list": "--json",
     "recipe show": "--json --resolved",
     "recipe check": "--cache --json --no-cache --quiet --set",

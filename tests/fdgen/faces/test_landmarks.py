@@ -14,6 +14,7 @@ import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -287,8 +288,9 @@ def test_loading_a_face_needs_no_detector(folder: Path, detected: _Detected, tmp
 
 
 def test_the_version_names_what_landmarks_depend_on() -> None:
-    assert "mediapipe 0." in detector_version()
-    assert f"opencv {cv2.__version__}" in detector_version()
+    litert = metadata.version("ai-edge-litert")
+    assert detector_version() == f"FaceMesh in ai-edge-litert {litert}, opencv {cv2.__version__}, alignment 1"
+    assert detector_version("mediapipe").startswith("mediapipe ")
 
 
 # --- the cache

@@ -137,7 +137,7 @@ def title(dataset: Mapping[str, Any]) -> str:
 
 def summarise(manifest: Manifest, watch: Watch, elapsed_s: float) -> dict[str, Any]:
     """Return what a build has to tell when it is done, as JSON holds it."""
-    from fdgen.dataset.small_splits import remarks
+    from fdgen.dataset.split_size_warnings import remarks
 
     dataset = manifest.dataset
     notes, warnings = remarks(dataset)

@@ -51,7 +51,7 @@ def command(dataset: str | Path, as_json: bool) -> None:
 
 def gather(where: str, dataset: Mapping[str, Any], table: Mapping[str, list[Any]]) -> dict[str, Any]:
     """Return what there is to tell of a dataset, as JSON holds it; `table` has the columns of its manifest."""
-    from fdgen.dataset.small_splits import remarks
+    from fdgen.dataset.split_size_warnings import remarks
 
     notes, warnings = remarks(dataset)
     assets = Counter(asset for text in table["asset_ids"] for asset in json.loads(text))

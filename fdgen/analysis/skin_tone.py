@@ -1,7 +1,8 @@
 """How light or dark the skin in a photograph is: the individual typology angle (ITA) of its pixels.
 
 It describes the photograph and not the person: exposure and the colour of the light change it. It shows only whether
-and how often a dataset contains dark skin.
+and how often a dataset contains dark skin. For data cards only; drawn skin takes its colour from
+`fdgen.analysis.lighting`.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from typing import Any
 
 from fdgen.contract.records import SPLITS
 from fdgen.dataset.folder import refuse_foreign, refuse_other_spec
-from fdgen.dataset.small_splits import remarks
 from fdgen.dataset.spec import make_spec, spec_id
+from fdgen.dataset.split_size_warnings import remarks
 from fdgen.errors import RecipeError
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.identities import with_people

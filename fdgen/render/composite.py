@@ -1,4 +1,4 @@
-"""The blend law: outside the mask nothing changes, not by one level in one channel."""
+"""Blends layers into a photograph, with its blur and noise; outside the mask nothing changes."""
 
 from __future__ import annotations
 

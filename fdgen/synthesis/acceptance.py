@@ -83,9 +83,11 @@ def check_gates(gates: Mapping[str, float], limits: Gates) -> Failure | None:
         ("noise_ratio", limits.min_noise_ratio, None, "too-little-noise", "the occluder has {} of the face's noise"),
         ("noise_ratio", None, limits.max_noise_ratio, "too-much-noise", "the occluder has {} of the face's noise"),
         ("light_deg", None, limits.max_light_deg, "light-direction", "its light is {} degrees off the face's"),
-        ("light_stops", -limits.max_light_stops, None, "too-dark", "it gets {} stops more light than the face"),
+        ("stops_lost", None, limits.max_light_stops, "too-dark", "it gets {} stops less light than the face"),
         ("light_stops", None, limits.max_light_stops, "too-bright", "it gets {} stops more light than the face"),
     )
+    if "light_stops" in gates:
+        gates = {**gates, "stops_lost": -gates["light_stops"]}
     for name, least, most, reason, text in bounds:
         value = gates.get(name)
         if value is not None and ((least is not None and value < least) or (most is not None and value > most)):

@@ -1,4 +1,4 @@
-"""Renders samples again from their records and compares the pixels: law 2."""
+"""Renders samples again from their records and compares the pixels: a sample is a function of its record."""
 
 from __future__ import annotations
 

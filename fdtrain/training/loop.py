@@ -1,4 +1,4 @@
-"""Training, from top to bottom.
+"""The training loop of every method: `fit`.
 
     batch -> all stages see it -> discriminators learn -> generators learn -> average follows
 

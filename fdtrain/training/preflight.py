@@ -1,4 +1,4 @@
-"""Checks before the first step: an hour later an error would cost an hour."""
+"""Checks of data, disk and memory before the first step."""
 
 from __future__ import annotations
 

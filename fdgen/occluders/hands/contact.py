@@ -1,4 +1,7 @@
-"""Placing a hand on a face: the surface it may touch, and how far the hand and its fingers are from it."""
+"""Contact of a hand with a face: the surface that can be touched, and signed distances to it.
+
+`hand.py` places the hand.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any other imported picture: held before the face, bulging like a thing and not like paper."""
+"""Imported pictures of any other form: a relief held before the face."""
 
 from __future__ import annotations
 

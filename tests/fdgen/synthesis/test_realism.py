@@ -222,7 +222,7 @@ BROKEN = {
     "too-little-noise": ({"noise_ratio": 0.01}, "of the face's noise, at least"),
     "too-much-noise": ({"noise_ratio": 30.0}, "of the face's noise, at most"),
     "light-direction": ({"light_deg": 120.0}, "degrees off the face's"),
-    "too-dark": ({"light_stops": -4.0}, "stops more light"),
+    "too-dark": ({"light_stops": -4.0}, "it gets 4 stops less light than the face, at most"),
     "too-bright": ({"light_stops": 4.0}, "stops more light"),
     "scale-unsure": ({"scale_error": 0.9}, "proportions"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fdgen.dataset.small_splits import LEAST, remarks, small_splits
+from fdgen.dataset.split_size_warnings import LEAST, remarks, small_splits
 from fdgen.recipe.schema import Recipe
 from tests.support.paths import ROOT
 

@@ -4,8 +4,9 @@
 
 Every photograph is given to `Detector` twice, with our own runner of the networks and with mediapipe (an extra that
 must be installed), by turns in one process, so that a busy machine slows both. Landmarks are compared at 256 px as they
-are recorded, in sixteenths: distance in the picture, depth, and the share of values that differ. With `--pages`, the
-faces are put on pages of 1920x1080 (`face_pages.py`) too, and all faces of each page are looked for by both.
+are recorded, in sixteenths: distance in the picture, depth, and the share of values that differ. An
+alignment that settles elsewhere is in it; `same_crop_off_px` is of the networks alone, on one crop and before rounding.
+With `--pages`, the faces are put on pages of 1920x1080 (`face_pages.py`) too, and all of each page are looked for.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from fdgen.arrays import Image
-from fdgen.contract.frame import to_picture
+from fdgen.arrays import F64, Image
+from fdgen.contract.frame import crop, to_picture
 from fdgen.errors import PictureError
 from fdgen.faces.detector import Detector
 from fdgen.faces.face_finder import FaceFinder, FoundFace
@@ -52,6 +53,8 @@ def compared(pictures: list[tuple[str, Image]]) -> dict[str, Any]:
     cpu_s: dict[DetectorName, list[float]] = {name: [] for name in DETECTORS}
     verdicts: Counter[str] = Counter()
     distances, depths, n_steps, n_values = [], [], 0, 0
+    same_crop: list[F64] = []
+    otherwise: list[list[str]] = []
     for detector in detectors.values():  # what starts slowly has started
         _find(detector, *pictures[0])
     for name, picture_HWC in pictures:
@@ -63,20 +66,33 @@ def compared(pictures: list[tuple[str, Image]]) -> dict[str, Any]:
         own, theirs = answers["builtin"], answers["mediapipe"]
         if isinstance(own, str) or isinstance(theirs, str):
             verdicts[f"both {own}" if own == theirs else "another verdict"] += 1
+            if own != theirs:
+                otherwise.append([name, *(a if isinstance(a, str) else "found" for a in (own, theirs))])
             continue
         verdicts["both found"] += 1
+        probe_HWC = crop(picture_HWC, theirs.frame, SIZE_PX)
+        meshes = [detector.networks.meshes(probe_HWC, 0.5, 1) for detector in detectors.values()]
+        if len(meshes[0]) == len(meshes[1]) == 1:
+            same_crop.append(np.linalg.norm(meshes[0][0] - meshes[1][0], axis=1))
         n_steps += int((own.points_px != theirs.points_px).sum())
         n_values += own.points_px.size
         mine, other = to_picture(own.frame, own.points_px[:, :2]), to_picture(theirs.frame, theirs.points_px[:, :2])
         scale = np.sqrt(abs(np.linalg.det(np.asarray(own.frame)[:, :2])))
         distances.append(np.linalg.norm(mine - other, axis=1) * scale)
         depths.append(np.abs(own.points_px[:, 2] - theirs.points_px[:, 2]))
-    off, deep = np.array(distances), np.array(depths)
+    same, off, deep = np.array(same_crop), np.array(distances), np.array(depths)
     medians = {which: 1000 * float(np.median(spent)) for which, spent in cpu_s.items()}
     sums = {which: sum(spent) for which, spent in cpu_s.items()}
     return {
         "photographs": len(pictures),
         "verdicts": dict(verdicts),
+        "another_verdict": otherwise,
+        "same_crop_off_px": {
+            "faces": len(same),
+            "mean": same.mean(),
+            "p99": np.quantile(same, 0.99),
+            "most": same.max(),
+        },
         "off_px": {"mean": off.mean(), "p99": np.quantile(off, 0.99), "most": off.max()},
         "depth_off_px": {"mean": deep.mean(), "most": deep.max()},
         "values_that_round_otherwise": n_steps / n_values,

@@ -30,7 +30,7 @@ __all__ = ["FaceCache", "Landmarks", "default_cache_path", "detect", "detector_v
 
 MIN_SIZE_PX, MAX_SIZE_PX = 32, 1024
 
-_REVISION = 1
+_REVISION = 2
 """Of our own part (alignment, attempts, rounding). Raise it with every change that moves a landmark or a crop."""
 
 _CHUNK = 16  # photographs a task: a tenth of a second, so that an interrupt loses little

@@ -74,13 +74,15 @@ class Detector:
         Raises `PictureError` with reason `no-face`, `out-of-picture` or `too-small`; `name` stands in it.
         """
         height, width = picture_HWC.shape[:2]
-        frame = aligned_frame(width, height, PROBE_PX)
-        points = None if frame is None else self._aligned_points(crop(picture_HWC, frame, PROBE_PX))
-        if frame is None or points is None:
-            frame, points = self._align(picture_HWC, name)
-            _refuse_poor(frame, points, width, height, size_px, name)
         scale = size_px / PROBE_PX
-        return Landmarks.rounded(points * scale, quantise(frame * scale), size_px)
+        # A frame at the size itself, not one scaled from the probe's: rounded once, so that `crop` knows it as aligned.
+        probe_frame, frame = (aligned_frame(width, height, size) for size in (PROBE_PX, size_px))
+        points = None if probe_frame is None else self._aligned_points(crop(picture_HWC, probe_frame, PROBE_PX))
+        if frame is None or points is None:
+            probe_frame, points = self._align(picture_HWC, name)
+            _refuse_poor(probe_frame, points, width, height, size_px, name)
+            frame = quantise(probe_frame * scale)
+        return Landmarks.rounded(points * scale, frame, size_px)
 
     def settled_eyes(self, picture_HWC: Image, eyes_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
         """Return the eyes of the face whose eyes lie near `eyes_px`, (2, 2) px of the picture; None for none."""

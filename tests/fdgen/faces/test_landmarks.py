@@ -235,6 +235,20 @@ def test_every_size_has_the_same_landmarks(folder: Path, detected: _Detected) ->
         assert load_face(detected.faces, source, small).clean_HWC.shape == (64, 64, 3)
 
 
+def test_an_aligned_picture_is_only_resized_at_any_size(tmp_path: Path) -> None:
+    """A frame that is rounded twice is not the aligned one: the crop would be warped, and its border blurred."""
+    portrait = resize(_portrait(), 178, 218)
+    (tmp_path / "aligned.png").write_bytes(encode_png(portrait))
+    faces = FolderFaces(tmp_path)
+    (source,) = faces.sources()
+    for size_px in (64, 96, 178, 200, 384, 512, 1024):
+        landmarks = detect(faces, [source], size_px=size_px, cache=None)[source.sha256]
+        assert isinstance(landmarks, Landmarks)
+        assert (landmarks.frame == aligned_frame(178, 218, size_px)).all(), size_px
+        expected = resize(np.ascontiguousarray(portrait[20:198]), size_px, size_px)
+        assert (load_face(faces, source, landmarks).clean_HWC == expected).all(), size_px
+
+
 def test_workers_and_order_change_nothing(detected: _Detected) -> None:
     wanted = sorted(detected.sources.values(), key=lambda source: source.sha256) * 2
     found = detect(detected.faces, wanted, size_px=SIZE, cache=None, workers=2)
@@ -289,7 +303,7 @@ def test_loading_a_face_needs_no_detector(folder: Path, detected: _Detected, tmp
 
 def test_the_version_names_what_landmarks_depend_on() -> None:
     litert = metadata.version("ai-edge-litert")
-    assert detector_version() == f"FaceMesh in ai-edge-litert {litert}, opencv {cv2.__version__}, alignment 1"
+    assert detector_version() == f"FaceMesh in ai-edge-litert {litert}, opencv {cv2.__version__}, alignment 2"
     assert detector_version("mediapipe").startswith("mediapipe ")
 
 

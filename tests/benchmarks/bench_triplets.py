@@ -60,7 +60,7 @@ def measure(
     cv2.setNumThreads(1)
     overrides: list[str | tuple[str, Any]] = [f"size_px={size_px}"]
     if kind:
-        overrides += [(f"kinds.{name}", float(name == kind)) for name, _ in Recipe.load().kinds]
+        overrides += [(f"kinds.{name}", float(name == kind)) for name in Recipe.load().kinds.root]
     recipe, library = Recipe.load("default", overrides), AssetLibrary.load()
     faces = open_faces(faces_dir)
     cached = {source.sha256: Scene.of(load_face(faces, source, marks)).analysis.to_bytes() for source, marks in usable}

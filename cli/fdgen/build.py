@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from fdgen.networks.face_networks import DetectorName
     from fdgen.pipeline.dry_run import BuildPlan
     from fdgen.recipe.schema import Recipe
+    from fdgen.runtime.step_times import StepTime
 
 
 @click.command("build")
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
 @time_limit_option
 @cache_options
 @click.option("--dry-run", is_flag=True, help="Print what would be made, and write nothing.")
+@click.option("--profile", is_flag=True, help="Print the CPU time of each step, in all processes, when it is done.")
 @quiet_option
 @json_option
 def command(
@@ -73,6 +77,7 @@ def command(
     cache: Path | None,
     no_cache: bool,
     dry_run: bool,
+    profile: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -87,6 +92,7 @@ def command(
         from fdgen.dataset.naming import check_label
         from fdgen.pipeline.builder import build
         from fdgen.pipeline.dry_run import plan_build
+        from fdgen.runtime.step_times import recorded_steps
 
         check_label(name, version)
         resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
@@ -105,7 +111,10 @@ def command(
         watch = Watch(ready.stages)
         before = read_dataset(out)
         started_s = time.monotonic()
-        with watch.telling_what_is_kept(out, landmarks_too=opened is not None):
+        with (
+            recorded_steps() if profile else contextlib.nullcontext() as read_steps,
+            watch.telling_what_is_kept(out, landmarks_too=opened is not None),
+        ):
             manifest = build(
                 resolved,
                 source,
@@ -120,14 +129,31 @@ def command(
                 on_file=on_file,
                 **watch.hooks(),
             )
+            steps = read_steps() if read_steps is not None else []
     summary = summarise(manifest, watch, time.monotonic() - started_s)
+    if profile:
+        summary["profile"] = [dataclasses.asdict(row) for row in steps]
     if as_json:
         emit_json(summary)
     tell_summary(summary, voice)
+    if profile and not as_json:
+        for line in step_table(steps, watch.made):
+            emit(line)
     if before is not None and before["spec_id"] == summary["spec_id"] and "content_id" in before:
         old, new = title(before), title(manifest.dataset)
         if old != new:
             voice.say(f"note: it was called {old} before, and is called {new} now")
+
+
+def step_table(steps: Sequence[StepTime], samples: int) -> Iterator[str]:
+    """Yield the lines of a table: CPU time of each step in all processes, its share, and a sample's part of it."""
+    total_s = sum(row.cpu_s for row in steps)
+    yield f"{'step':<28}{'calls':>10}{'CPU s':>10}{'share':>8}{'ms a sample':>13}"
+    for row in steps:
+        each = f"{1000 * row.cpu_s / samples:>13.2f}" if samples else f"{'':>13}"
+        yield f"{row.step:<28}{row.calls or '':>10}{row.cpu_s:>10.2f}{row.cpu_s / max(total_s, 1e-9):>8.1%}{each}"
+    each = f"{1000 * total_s / samples:>13.2f}" if samples else ""
+    yield f"{'all':<28}{'':>10}{total_s:>10.2f}{1:>8.1%}{each}"
 
 
 def title(dataset: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fdgen.arrays import F32, F64, Image
 from fdgen.contract.frame import Frame, zoom_of
 from fdgen.io.pictures.images import through_jpeg
+from fdgen.runtime.step_times import timed_step
 
 _BLOCK = 8
 _MCU = 16
@@ -64,6 +65,7 @@ def estimate_quality(luma_HW: F32, frame: Frame) -> int:
     return best if agreement >= _LEAST_AGREEMENT else 0
 
 
+@timed_step("compress as the photograph")
 def recompress(occluded_HWC: Image, touched_HW: npt.NDArray[np.bool_], frame: Frame, quality: int) -> None:
     """Do to the touched pixels what a JPEG of this quality at the file's own size would have done; in place.
 

@@ -28,6 +28,7 @@ from fdgen.io.atomic import remove, whole_file, write_whole
 from fdgen.io.json_file import why
 from fdgen.io.pictures.images import encode_png
 from fdgen.io.regular_file import open_regular, read_regular
+from fdgen.runtime.step_times import timed_step
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -67,6 +68,7 @@ def padding(size: int) -> int:
     return -size % BLOCK
 
 
+@timed_step("pack and hash")
 def write_shard(
     root: Path, *, name: str, split: str, spec_id: str, plan_sha256: str, results: Iterable[Triplet | Reject]
 ) -> ShardReceipt:

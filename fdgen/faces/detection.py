@@ -22,6 +22,7 @@ from fdgen.io.counters import Counters
 from fdgen.networks.face_networks import DETECTORS, DetectorName, networks_of, networks_version
 from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.runtime.processes import interrupts_held
+from fdgen.runtime.step_times import timed_step
 
 if TYPE_CHECKING:
     from fdgen.faces.detector import Detector
@@ -120,6 +121,7 @@ def remember(
     cache.put_many(lasting, detector=detector, size_px=size_px)
 
 
+@timed_step("crop photograph")
 def load_face(faces: FaceSource, source: Source, landmarks: Landmarks) -> Face:
     """Decode a photograph and cut the crop its landmarks were found on; no detector is needed.
 

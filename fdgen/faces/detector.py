@@ -31,6 +31,7 @@ from fdgen.faces.landmarks import Landmarks, eye_centres
 from fdgen.io.pictures.images import resize
 from fdgen.networks.face_detector import Range
 from fdgen.networks.face_networks import DetectorName, open_networks
+from fdgen.runtime.step_times import timed_step
 
 PROBE_PX = 256
 """Points are found on a crop of this size whatever size is asked for, so that every size has the same landmarks."""
@@ -68,6 +69,7 @@ class Detector:
     def __init__(self, networks: DetectorName = "builtin") -> None:
         self.networks = open_networks(networks)
 
+    @timed_step("find landmarks")
     def find(self, picture_HWC: Image, size_px: int, *, name: str) -> Landmarks:
         """Find the face and its landmarks: the aligned one in a picture of CelebA's size, else the largest.
 

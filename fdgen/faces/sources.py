@@ -16,6 +16,7 @@ from fdgen.faces.file_digests import DigestMemory, digest_files
 from fdgen.io.folders import nothing_in
 from fdgen.io.pictures.formats import TITLES, picture_format, unreadable_detail, what_it_needs
 from fdgen.io.pictures.images import decode
+from fdgen.runtime.step_times import timed_step
 
 MAX_BYTES = 1_000_000_000
 """No photograph is larger than this; a file that is would fill the memory of whoever reads it."""
@@ -144,6 +145,7 @@ def list_pictures(
     return [(path, sha256) for sha256, path in first_with.items()], rejects
 
 
+@timed_step("read photograph")
 def read_picture(root: Path, source: Source) -> Image:
     """Read and decode one photograph; raise `PictureError` also where the file is gone or is no longer what was listed.
 

@@ -15,6 +15,7 @@ from fdgen.arrays import F32, Image
 from fdgen.contract.frame import Frame
 from fdgen.render.draw import Layer
 from fdgen.render.kernels import blend_layer, round_levels
+from fdgen.runtime.step_times import timed_step
 
 _LEAST_COVERAGE = 1.0 / 510
 """Half a level of an 8-bit alpha: less of an occluder than this is none."""
@@ -22,6 +23,7 @@ _LEAST_SHADOW = 0.007
 """A share of light whose loss stays under a level at any brightness."""
 
 
+@timed_step("blur and grain")
 def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
     """Give a layer the photograph's own blur and halos, and its noise by `seed`."""
     size, reach = layer.opacity_HW.shape[0], reach_px(optics) + 2
@@ -61,6 +63,7 @@ def under_hair(layer: Layer, matte_HW: F32) -> Layer:
     )
 
 
+@timed_step("blend")
 def composite(
     clean_HWC: Image,
     layers: Sequence[Layer],

@@ -14,6 +14,7 @@ from fdgen.render.kernels import resolve, sh_irradiance, shade, splat_shadow
 from fdgen.render.mesh import Mesh, Strand
 from fdgen.render.rasteriser import rasterise, rasterise_cutout
 from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
+from fdgen.runtime.step_times import timed_step
 
 _TALLEST_CM = 4.0
 """Height above the head past which an occluder casts its shadow no further."""
@@ -67,6 +68,7 @@ class Style:
     shadow: float = 1.0
 
 
+@timed_step("draw: the rest")
 def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> Layer:
     """Render a mesh over a scene. Pure: the same arguments give the same bytes.
 
@@ -122,6 +124,7 @@ def _within(samples: F32, size: int) -> slice:
     return slice(min(max(low, 0), size), min(max(high, 0), size))
 
 
+@timed_step("draw: shade")
 def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, environment: F32, ambient: F32) -> F32:
     """Light the mesh's vertices and shade the pixels: premultiplied RGB, opacity, silhouette, clear glass (h, w, 6)."""
     light = scene.light
@@ -192,6 +195,7 @@ def _under_hair(scene: Scene, screen: F64, strand: Strand) -> F32:
     return np.minimum.accumulate(shows).astype(np.float32)
 
 
+@timed_step("draw: ambient occlusion")
 def _ambient_occlusion(height: F32, scale_px: float, strength: float) -> F32:
     """Return the share of light left in the occluder's own hollows: its depth against its blur at two radii."""
     hit = height > FAR / 2
@@ -205,6 +209,7 @@ def _ambient_occlusion(height: F32, scale_px: float, strength: float) -> F32:
     return np.clip(1 - hollow * np.float32(strength), 0.35, 1.0)
 
 
+@timed_step("draw: shadow")
 def _shadow(scene: Scene, silhouette: F32, gap: F32, rows: slice, columns: slice) -> F32:
     """Return the share of light (H, W) that the occluder takes from the head: contact and cast shadow.
 

@@ -29,6 +29,7 @@ from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32
 from fdgen.render.rasteriser import rasterise
 from fdgen.runtime.processes import one_blas_thread
+from fdgen.runtime.step_times import timed_step
 
 if TYPE_CHECKING:
     from fdgen.faces.face import Face
@@ -265,6 +266,7 @@ def skull(mesh_cm: F64) -> tuple[F64, I32]:
     return vertices, grid_faces(17, 25)
 
 
+@timed_step("analyse photograph")
 def _analyse(
     face: Face, pose: HeadPose, triangles: I32, normals: F64, ids_HW: npt.NDArray[np.int32], bary_HW2: F32
 ) -> Analysis:

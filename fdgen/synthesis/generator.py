@@ -24,6 +24,7 @@ from fdgen.render.draw import Layer
 from fdgen.render.scene import Analysis, Scene
 from fdgen.runtime.processes import one_blas_thread
 from fdgen.runtime.rng import sample_rng
+from fdgen.runtime.step_times import timed_step
 from fdgen.synthesis.acceptance import Failure, check_coverage, check_gates, check_pose, check_worn, region_coverage
 from fdgen.synthesis.realism import measure
 from fdgen.synthesis.targets import Target, Targets
@@ -33,6 +34,7 @@ _MOST_DRAWS = 200
 30,000."""
 
 
+@timed_step("choose and check")
 @one_blas_thread()
 def generate(
     face: Face,
@@ -92,6 +94,7 @@ def _draw_target(targets: Targets, rng: np.random.Generator, worn: Sequence[str]
     return target
 
 
+@timed_step("draw placements")
 def draw_placements(
     scene: Scene,
     combination: Combination,
@@ -143,12 +146,17 @@ def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetL
     layers = []
     for placement in placements:
         asset = library[placement.asset_id]
-        layer = occluder_of(asset).render(scene, placement, asset)
+        layer = _render(scene, placement, asset)
         layer = match_sensor(layer, scene.analysis.optics, placement.grain_seed)
         if scene.analysis.hair.state == "measured" and kind_of(placement.kind).under_hair:
             layer = under_hair(layer, scene.hair_HW)  # as blurred as the photograph is: after the sensor
         layers.append(layer)
     return layers
+
+
+@timed_step("build occluders")
+def _render(scene: Scene, placement: Placement, asset: Asset) -> Layer:
+    return occluder_of(asset).render(scene, placement, asset)
 
 
 def composite_layers(scene: Scene, layers: Sequence[Layer]) -> tuple[Image, Image, Image]:

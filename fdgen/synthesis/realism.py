@@ -19,6 +19,7 @@ from fdgen.arrays import F32, Image
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
 from fdgen.runtime.jit import compiled
+from fdgen.runtime.step_times import timed_step
 
 GATES = ("halo", "noise_ratio", "light_deg", "light_stops", "scale_error")
 
@@ -49,6 +50,7 @@ _SPANS = ((33, 263, 1.04), (234, 454, 0.94), (10, 152, 0.98))
 their distance to the canonical face's (medians over 120 portraits)."""
 
 
+@timed_step("measure realism")
 def measure(scene: Scene, layers: Sequence[Layer], occluded_HWC: Image, alpha_HW: Image) -> Mapping[str, float]:
     """Measure a pair: figures by the names of `GATES`, rounded; what cannot be measured is left out.
 

@@ -316,6 +316,7 @@ WRITERS = {
     "fdgen.faces.worker_place": "standard error of a worker, in a temporary folder",
     "fdgen.pipeline.warmup": "a mark, an empty file, beside compiled code",
     "fdgen.io.counters": "numbers of workers, in a temporary folder",
+    "fdgen.runtime.step_times": "times of a process, in a temporary folder",
     "fdgen.runtime.scratch": "a note in a temporary folder",
     "fdgen.runtime.main_guard": "a mark that a process leaves in a temporary folder",
     "fdtrain.comparison.runner": "a request to stop: an empty file",

@@ -21,6 +21,7 @@ from fdgen.errors import PictureError
 from fdgen.io.pictures.door import DAMAGE, MAX_PIXELS, by_opencv, by_pillow, read_header, through
 from fdgen.io.pictures.jpeg import decode_jpeg
 from fdgen.runtime.native_stderr import native_stderr
+from fdgen.runtime.step_times import timed_step
 
 MAX_CUTOUT_PIXELS = 25_000_000
 """Larger cut-outs only cost time: a crop shows a few hundred pixels of one."""
@@ -90,6 +91,7 @@ def picture_size(data: bytes, *, name: str) -> tuple[int, int]:
     return read_header(data, name).size[:2]
 
 
+@timed_step("encode PNGs")
 def encode_png(array: npt.NDArray[np.uint8]) -> bytes:
     """Encode RGB HWC or grey HW uint8 as an 8-bit PNG: equal arrays give equal bytes.
 

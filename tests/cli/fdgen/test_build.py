@@ -54,6 +54,20 @@ def test_words_go_to_standard_error_with_a_line_a_shard(cache: Path, tmp_path: P
     assert "\x1b" not in done.stderr
 
 
+def test_a_profile_counts_all_processes_and_changes_nothing(built: Built, cache: Path, tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "set", "--cache", cache)
+    done = run_process(*BUILD, *out, "--profile", "--workers", "2", "--json")
+    summary = json.loads(done.stdout)
+    assert summary["content_id"] == built[1]["content_id"]
+    calls = {row["step"]: row["calls"] for row in summary["profile"]}
+    assert calls["choose and check"] >= 12
+    assert calls["encode PNGs"] >= 4 * 12
+    assert "everything else" in calls
+    table = run_process(*BUILD, *out, "--profile", "--quiet").stdout
+    assert table.splitlines()[0].split() == ["step", "calls", "CPU", "s", "share", "ms", "a", "sample"]
+    assert table.splitlines()[-1].startswith("all ")
+
+
 def test_occluders_are_tried_on_for_strata_once(cache: Path, tmp_path: Path) -> None:
     """With a step of their own in whatever command comes first, and no more in those that follow."""
     others = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind != "sunglasses"]

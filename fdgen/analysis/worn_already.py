@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fdgen.analysis.gradient_histograms import BINS, CELL_PX, gradient_histograms
 from fdgen.arrays import F32, Image
 from fdgen.kinds import kind_of
 
@@ -22,7 +23,7 @@ WORN = ("eyewear", "mask", "hat")
 """What is told; of eyewear sunglasses too, of hats also caps, hoods and helmets. Hands before the face are not: neither
 this classifier nor MediaPipe's palm detector tells them from faces well enough to act on (see `models/worn.md`)."""
 
-SIZE_PX, CELL_PX, BINS = 96, 8, 9
+SIZE_PX = 96
 _BLOCKS = SIZE_PX // CELL_PX - 1
 _COLOURS = 16
 _SKIN = (slice(8, 12), slice(5, 11))
@@ -77,12 +78,10 @@ def features(clean_HWC: Image) -> F32:
     """Return what the classifier looks at: histograms of gradients, and colours against those of the cheeks."""
     shrinks = clean_HWC.shape[0] > SIZE_PX
     small = cv2.resize(clean_HWC, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    block, cell = (2 * CELL_PX, 2 * CELL_PX), (CELL_PX, CELL_PX)
-    histograms = cv2.HOGDescriptor((SIZE_PX, SIZE_PX), block, cell, cell, BINS).compute(small)
     lab = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), (_COLOURS, _COLOURS), interpolation=cv2.INTER_AREA)
     colours = lab.astype(np.float32) / 255
     colours -= colours[_SKIN].reshape(-1, 3).mean(0)
-    found: F32 = np.concatenate([np.asarray(histograms, np.float32).ravel(), colours.ravel()])
+    found: F32 = np.concatenate([gradient_histograms(np.asarray(small, np.uint8)), colours.ravel()])
     return found
 
 
@@ -90,7 +89,7 @@ def features(clean_HWC: Image) -> F32:
 def looked_at(kind: str) -> npt.NDArray[np.bool_]:
     """Return which features lie within the rows of a kind."""
     top, bottom = ROWS[kind]
-    # opencv lists blocks column by column.
+    # Blocks are listed column by column.
     block = np.tile(np.arange(_BLOCKS), _BLOCKS)
     middle = np.repeat((block + 1) * CELL_PX / SIZE_PX, 4 * BINS)
     colour = np.repeat((np.arange(_COLOURS) + 0.5) / _COLOURS, 3 * _COLOURS)

@@ -76,7 +76,7 @@ _ROWS = (
     ),
     Measure(
         "brisque", "BRISQUE", "↓", "pictures", {"composited": 1, "raw": 1},
-        scorer="fdtrain.metrics.brisque:Brisque.open", protocol="fdtrain.metrics.brisque:protocol",
+        scorer="fdtrain.metrics.brisque:Brisque.open", protocol="fdtrain.metrics.brisque:PROTOCOL",
     ),
     Measure(
         "lpips", "LPIPS", "↓", "pairs", {"composited": 4, "raw": 4}, scorer="fdtrain.metrics.learned:open_lpips",

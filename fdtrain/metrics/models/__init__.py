@@ -1,0 +1,1 @@
+"""Models that measures read, each with a page on where it is from."""

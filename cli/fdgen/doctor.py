@@ -11,9 +11,11 @@ import click
 
 from ..shared.doctor_checks import WORKER_BYTES, Finding, found_by, installed, opencv, room, tell, writable
 from ..shared.fdgen_options import default_workers, json_option
+from ..shared.opencv import WHEEL
 from ..shared.output import counted
+from ..shared.version_sets import version_set
 
-PACKAGES = ("numpy", "pandas", "pyarrow", "pillow", "ai-edge-litert", "numba", "pydantic", "click", "rich")
+PACKAGES = ("numpy", "pandas", "pyarrow", "pillow", "ai-edge-litert", "numba", "scipy", "pydantic", "click", "rich")
 
 
 @click.command("doctor")
@@ -28,13 +30,13 @@ def versions() -> Iterator[Finding]:
     from fdgen.version import GENERATOR_VERSION, __version__
 
     yield Finding("fd-stackgan", f"{__version__}, generator {GENERATOR_VERSION}")
-    yield Finding(
-        "python", platform.python_version(), sys.version_info >= (3, 10), "make an environment of 3.10 or newer"
-    )
+    fits = sys.version_info[:2] >= (3, 10)
+    yield Finding("python", platform.python_version(), fits, "make a new environment of Python 3.10 or later")
     yield Finding("platform", f"{platform.system()} {platform.machine()}")
     for name in PACKAGES:
         version = installed(name)
         yield Finding(name, version or "missing", bool(version), "run `pip install fd-stackgan` again")
+    yield version_set((*PACKAGES, WHEEL))
 
 
 def models() -> Iterator[Finding]:

@@ -11,6 +11,8 @@ import click
 
 from ..shared.doctor_checks import Finding, found_by, installed, opencv, room, tell
 from ..shared.fdgen_options import json_option
+from ..shared.opencv import WHEEL
+from ..shared.version_sets import version_set
 
 PACKAGES = ("torch", "torchvision", "albumentations", "safetensors", "tensorboard", "scikit-image", "numpy", "pydantic")
 EXTRA = "run `pip install 'fd-stackgan[train]'`"
@@ -32,6 +34,7 @@ def versions() -> Iterator[Finding]:
     for name in PACKAGES:
         version = installed(name)
         yield Finding(name, version or "missing", bool(version), EXTRA)
+    yield version_set((*PACKAGES, WHEEL, "pandas", "pillow", "scipy"))
 
 
 def devices() -> Iterator[Finding]:

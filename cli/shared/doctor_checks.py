@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from ..shared.errors import PROBLEMS
-from ..shared.opencv import REINSTALL, WHEELS, import_trouble, landed_last
+from ..shared.opencv import OTHERS, REINSTALL, WHEEL, import_trouble, landed_last
 from ..shared.output import Voice, aligned, counted, emit, emit_json
 
 WORKER_BYTES = 600 * 2**20
@@ -82,8 +82,8 @@ def tell(findings: list[Finding], as_json: bool) -> None:
 
 
 def opencv() -> Iterator[Finding]:
-    """See that the wheels that share the folder `cv2` are one release: the last one installed is the code that runs."""
-    found = {name: installed(name) for name in WHEELS}
+    """See that the wheel of opencv is there, and what else shares its folder: the last one installed is what runs."""
+    found = {name: version for name in (WHEEL, *OTHERS) if (version := installed(name)) or name == WHEEL}
     text = ", ".join(f"{name} {version or 'missing'}" for name, version in found.items())
     agree = len(set(found.values())) == 1 and None not in found.values()
     yield Finding("opencv wheels", text, agree, REINSTALL)

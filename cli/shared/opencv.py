@@ -1,7 +1,7 @@
-"""The installed opencv: three wheels share its folder, and the one installed last decides what it needs.
+"""The installed opencv: one wheel is asked for, the headless one, but other packages may bring another.
 
-They are the same code at one release, but not linked alike: all but the headless one need libGL, which servers and
-small containers lack.
+All share one folder, so that the one installed last is the code that runs. At one release they are the same code, but
+not linked alike: all but the headless ones need libGL, which servers and small containers lack.
 """
 
 from __future__ import annotations
@@ -12,18 +12,15 @@ from importlib import util
 from pathlib import Path
 from types import TracebackType
 
-WHEELS = ("opencv-python", "opencv-contrib-python", "opencv-python-headless")
-RELEASE = "4.11.0.86"
-"""The release that pyproject.toml pins; a test compares the two."""
+WHEEL = "opencv-python-headless"
+OTHERS = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
+RELEASES = ">=4.11,<4.14"
+"""The releases that pyproject.toml admits; a test compares the two."""
 
-HEADLESS = f"pip install --force-reinstall --no-deps opencv-python-headless=={RELEASE}"
+HEADLESS = f"pip install --force-reinstall --no-deps '{WHEEL}{RELEASES}'"
 """Alone and last: where pip installs several it chooses their order."""
 
-REINSTALL = (
-    "run `pip install --force-reinstall --no-deps "
-    + " ".join(f"{name}=={RELEASE}" for name in WHEELS if "headless" not in name)
-    + f" && {HEADLESS}`"
-)
+REINSTALL = f"run `pip uninstall --yes {' '.join(OTHERS)} && {HEADLESS}`"
 
 _LIBRARY = re.compile(r"(\S+\.so[.\d]*): cannot open shared object file")
 

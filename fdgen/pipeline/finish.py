@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import platform
 import re
 from collections import Counter
@@ -27,6 +26,7 @@ from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
 from fdgen.io.atomic import is_temporary, naming, remove, write_whole
 from fdgen.io.pictures.contact_sheet import encode_jpeg
+from fdgen.runtime.installed import installed_version
 from fdgen.version import __version__
 
 _SHARD_FILE = re.compile(rf"({'|'.join(SPLITS)})-\d{{5,}}\.(tar|json)")
@@ -110,7 +110,7 @@ def environment() -> dict[str, str | None]:
     return {
         "fd-stackgan": __version__,
         "python": platform.python_version(),
-        **{name: _installed(name) for name in names},
+        **{name: installed_version(name) for name in names},
         "platform": f"{platform.system()} {platform.machine()}",
         "numpy kernels": _numpy_kernels(),
     }
@@ -161,13 +161,6 @@ def shard_row(receipt: ShardReceipt) -> dict[str, Any]:
         "bytes": receipt.bytes,
         "sha256": receipt.sha256,
     }
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _receipts(out: Path, names: Sequence[str]) -> Iterator[ShardReceipt]:

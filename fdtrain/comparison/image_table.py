@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -14,12 +15,17 @@ from fdtrain.errors import RunError
 NEEDED = ("key", "kind", "coverage", "psnr_hole", "mse_hole")
 """Columns that a table of pictures needs."""
 
+_PRECISION: Literal["round_trip"] | None = (
+    None if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else "round_trip"
+)
+"""Numbers are read as they were written: pandas does so by itself since 3.1, and warns where it is asked to."""
+
 
 def read_images(path: Path, needed: tuple[str, ...] = NEEDED) -> pd.DataFrame:
     """Return a table of pictures; raise `RunError` where it cannot be read, or lacks columns or rows."""
     try:
         data = read_regular(path, most_bytes=MOST_BYTES)
-        frame = pd.read_csv(io.BytesIO(data), float_precision="round_trip", dtype={"key": str, "kind": str})
+        frame = pd.read_csv(io.BytesIO(data), dtype={"key": str, "kind": str}, float_precision=_PRECISION)
     except (OSError, ValueError, OverflowError) as error:  # those of the parser are ValueErrors
         raise RunError(f"{path} cannot be read: {why(error)}", hint="measure again") from error
     if missing := [name for name in needed if name not in frame.columns]:

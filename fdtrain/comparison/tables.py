@@ -6,13 +6,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from fdgen.runtime.installed import installed_version
 from fdtrain.comparison.image_table import read_images
 from fdtrain.comparison.markup import aligned, interval, latex_table, markdown_table, mean_cell, number, p_value
 from fdtrain.comparison.plan import Ask, Task
@@ -92,7 +92,7 @@ class Tables:
             "not_computed": _joined(results, "not_computed"),
             "notes": notes,
             "cpu_s": round(sum(row.cpu_s or 0 for row in rows), 1),
-            "versions": {name: metadata.version(name) for name in PACKAGES},
+            "versions": {name: installed_version(name) for name in PACKAGES},
             "unfinished": sorted(
                 task.name if task.seed is None else f"{task.name} seed {task.seed}"
                 for task in tasks

@@ -25,6 +25,10 @@ from fdtrain.run_files import write_whole
 
 Values = npt.NDArray[np.float32]
 
+_ORIENTATION = 0x0112  # EXIF tag
+_TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
+"""EXIF orientation to quarter turns anticlockwise, and whether the turned picture is mirrored left to right."""
+
 SPARE_PIXELS = 1 << 20
 """Of a mask, beyond those of its photograph: with more it is refused before it is decoded."""
 
@@ -38,7 +42,8 @@ def decode_rgb(data: bytes, name: str) -> Image:
         return decode_jpeg(data, name=name, turned=True)
     if kind in BY_PILLOW:
         return _by_pillow(data, name, "RGB")
-    return cv2.cvtColor(_decode(data, cv2.IMREAD_COLOR, name), cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    picture = _webp(data, cv2.IMREAD_COLOR, name) if kind == "WEBP" else _decode(data, cv2.IMREAD_COLOR, name)
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
 def decode_grey(data: bytes, name: str) -> Image:
@@ -48,6 +53,8 @@ def decode_grey(data: bytes, name: str) -> Image:
         return decode_jpeg(data, name=name, turned=True, grey=True)
     if kind in BY_PILLOW:
         return _by_pillow(data, name, "L")
+    if kind == "WEBP":
+        return _webp(data, cv2.IMREAD_GRAYSCALE, name)
     return _decode(data, cv2.IMREAD_GRAYSCALE, name)
 
 
@@ -77,6 +84,18 @@ def _decode(data: bytes, flags: int, name: str, *, member: bool = False) -> Imag
     if decoded is None:
         raise damaged(name, "part of its data is missing or damaged")
     return decoded
+
+
+def _webp(data: bytes, flags: int, name: str) -> Image:
+    """Decode a WebP and turn it upright; opencv does so by itself since 4.12, and before did not."""
+    picture = _decode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION, name)
+    try:
+        orientation = int(by_pillow(data, name).getexif().get(_ORIENTATION, 1))
+    except (PictureError, *DAMAGE):  # damaged EXIF data are no damage of the picture
+        return picture
+    turn, mirrored = _TURNS.get(orientation, (0, False))
+    picture = np.rot90(picture, turn)
+    return np.ascontiguousarray(picture[:, ::-1] if mirrored else picture)
 
 
 def _by_pillow(data: bytes, name: str, mode: str) -> Image:

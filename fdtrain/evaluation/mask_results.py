@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from fdgen.runtime.installed import installed_version
 from fdtrain.data.silhouettes import SOLID, SilhouetteDataset
 from fdtrain.evaluation.masks import MaskScores, Measured
 from fdtrain.evaluation.results import PACKAGES, Evaluation
@@ -42,7 +42,7 @@ class MaskResults(Evaluation):
             },
             "protocols": PROTOCOLS,
             "notes": notes_on(measured, dataset),
-            "versions": {name: metadata.version(name) for name in PACKAGES},
+            "versions": {name: installed_version(name) for name in PACKAGES},
         }
         return cls(scores.frame, summarise_masks(scores.frame), facts)
 

@@ -7,10 +7,10 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fdgen.runtime.installed import installed_version
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.evaluation.summary import BASELINE, columns_of, main_table, strata_table, summarise
 from fdtrain.inference.model_label import ModelLabel
@@ -113,7 +113,7 @@ class Results(Evaluation):
             "protocols": dict(suite.protocols),
             "not_computed": dict(suite.not_computed),
             "notes": [*notes, *exact],
-            "versions": {name: metadata.version(name) for name in PACKAGES},
+            "versions": {name: installed_version(name) for name in PACKAGES},
         }
         return cls(images, summary, facts)
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import PIL.Image
 
 from fdgen.arrays import Image
@@ -28,9 +27,7 @@ from fdtrain.run_files import write_bytes
 # Of a folder what is called like a picture or a video is taken; a file that is named by itself may be called anything.
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg")
 
-_ORIENTATION, _BITS = 0x0112, 258  # EXIF and TIFF tags
-_TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
-"""EXIF orientation to quarter turns anticlockwise, and whether the turned picture is mirrored left to right."""
+_BITS = 258  # TIFF tag
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +60,6 @@ def read_photo_file(path: str | Path) -> PhotoFile:
         )
     if header is None:
         return PhotoFile(picture_HWC)
-    if header.format == "WEBP":  # opencv turns the other formats by itself
-        turn, mirrored = _TURNS.get(_orientation(header), (0, False))
-        picture_HWC = np.rot90(picture_HWC, turn)
-        picture_HWC = np.ascontiguousarray(picture_HWC[:, ::-1] if mirrored else picture_HWC)
     if _is_deep(header, data):
         notes.append("16 bits a channel were reduced to 8")
     if header.mode in ("RGBA", "LA", "La", "RGBa", "PA") or "transparency" in header.info:
@@ -139,14 +132,6 @@ def _header(data: bytes, name: str) -> PIL.Image.Image | None:
         return by_pillow(data, name)
     except PictureError:
         return None
-
-
-def _orientation(header: PIL.Image.Image) -> int:
-    """Return the EXIF orientation, 1 where there is none that can be read."""
-    try:
-        return int(header.getexif().get(_ORIENTATION, 1))
-    except DAMAGE:
-        return 1
 
 
 def _n_pictures(header: PIL.Image.Image) -> int:

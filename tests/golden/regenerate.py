@@ -11,12 +11,11 @@ import sys
 from pathlib import Path
 
 import cv2
-import mediapipe
 import numpy as np
 
 from fdgen.assets import AssetLibrary
 from fdgen.contract.records import Triplet
-from fdgen.faces.detection import Landmarks, detect, load_face
+from fdgen.faces.detection import Landmarks, detect, detector_version, load_face
 from fdgen.faces.folders import SampleFaces
 from fdgen.io.pictures.images import encode_png
 from fdgen.occluders import OCCLUDERS
@@ -60,7 +59,7 @@ def main() -> None:
         (HERE / f"{kind}.json").write_text(triplet.record.to_json() + "\n", encoding="utf-8")
     versions = {
         "generator": GENERATOR_VERSION,
-        "mediapipe": mediapipe.__version__,
+        "detector": detector_version(),
         "numpy": np.__version__,
         "opencv": cv2.__version__,
     }

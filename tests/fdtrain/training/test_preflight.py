@@ -70,11 +70,12 @@ def test_wrong_masks_are_found(
     assert not (tmp_path / "run" / "run.json").exists()
 
 
-def altered(triplets: Path, tmp_path: Path, change: Callable[[pd.DataFrame], None]) -> Path:
+def altered(triplets: Path, tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame | None]) -> Path:
     """Return a copy of the dataset with another manifest."""
     root = Path(shutil.copytree(triplets, tmp_path / "set"))
     table = pd.read_parquet(root / "manifest.parquet")
-    change(table)
+    changed = change(table)
+    table = table if changed is None else changed
     table.to_parquet(root / "manifest.parquet")
     path = root / "dataset.json"
     path.write_text(json.dumps({**json.loads(path.read_bytes()), "made": len(table)}), encoding="utf-8")
@@ -102,8 +103,8 @@ def test_a_person_in_two_splits_is_refused(triplets: Path, tmp_path: Path) -> No
 
 
 def test_without_a_validation_split_the_last_weights_are_kept_and_it_is_said(triplets: Path, tmp_path: Path) -> None:
-    def move(table: pd.DataFrame) -> None:
-        table.drop(index=table.index[table["split"] != "train"], inplace=True)
+    def move(table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["split"] == "train"]
 
     notes: list[str] = []
     root = altered(triplets, tmp_path, move)
@@ -116,8 +117,8 @@ def test_without_a_validation_split_the_last_weights_are_kept_and_it_is_said(tri
 
 
 def test_an_empty_train_split_is_refused(triplets: Path, tmp_path: Path) -> None:
-    def move(table: pd.DataFrame) -> None:
-        table.drop(index=table.index[table["split"] == "train"], inplace=True)
+    def move(table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["split"] != "train"]
 
     with pytest.raises(DatasetError, match="the train split of .* is empty"):  # noqa: RUF043
         fit(micro(altered(triplets, tmp_path, move)), tmp_path / "run")

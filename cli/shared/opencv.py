@@ -14,7 +14,7 @@ from types import TracebackType
 
 WHEEL = "opencv-python-headless"
 OTHERS = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
-RELEASES = ">=4.11,<4.14"
+RELEASES = ">=4.11,<5"
 """The releases that pyproject.toml admits; a test compares the two."""
 
 HEADLESS = f"pip install --force-reinstall --no-deps '{WHEEL}{RELEASES}'"

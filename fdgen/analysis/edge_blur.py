@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fdgen.analysis.bicubic import sample_bicubic
 from fdgen.arrays import F32
 
 SHARPEST_PX, SOFTEST_PX = 0.3, 6.0
@@ -72,7 +73,7 @@ def _profiles(grey_HW: F32, reach_px: float) -> tuple[F32, F32]:
     smooth = np.asarray(cv2.GaussianBlur(grey_HW, (0, 0), 0.7), np.float32)
     dx = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125), np.float32)
     dy = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125), np.float32)
-    slope = np.asarray(cv2.magnitude(dx, dy), np.float32)
+    slope = np.sqrt(dx * dx + dy * dy)  # `cv2.magnitude` rounds by where its arrays lie in memory
     border = int(np.ceil(reach_px)) + 2
     steep = np.zeros(slope.shape, np.bool_)
     steep[border:-border, border:-border] = slope[border:-border, border:-border] > _LEAST_SLOPE
@@ -92,7 +93,7 @@ def _profiles(grey_HW: F32, reach_px: float) -> tuple[F32, F32]:
         return np.zeros((0, len(offsets)), np.float32), offsets
     x = (columns[chosen, None] + ux[chosen, None] * offsets).astype(np.float32)
     y = (rows[chosen, None] + uy[chosen, None] * offsets).astype(np.float32)
-    seen = np.asarray(cv2.remap(grey_HW, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)
+    seen = sample_bicubic(grey_HW, x, y)
     plateau = int(0.3 * reach_px / _STEP_PX)
     dark, bright = seen[:, :plateau], seen[:, -plateau:]
     step = bright.mean(1) - dark.mean(1)

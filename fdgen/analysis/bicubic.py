@@ -1,0 +1,56 @@
+"""Bicubic sampling at any points, with the numbers of opencv 4.11's `remap`, which later releases round otherwise."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.arrays import F32
+from fdgen.runtime.jit import compiled
+
+I64 = npt.NDArray[np.int64]
+
+_PARTS = 32
+"""Points are rounded to such parts of a pixel."""
+
+_SHARPNESS = np.float32(-0.75)
+
+
+def sample_bicubic(picture_HW: F32, x: F32, y: F32) -> F32:
+    """Return a picture's values at points of any shape, in pixels; beyond its border the outermost pixel repeats."""
+    columns, rows = (np.rint(place * np.float32(_PARTS)).astype(np.int64).ravel() for place in (x, y))
+    sampled = np.empty(columns.size, np.float32)
+    _sample(np.ascontiguousarray(picture_HW), columns, rows, _weights(), sampled)
+    return sampled.reshape(x.shape)
+
+
+@compiled
+def _sample(picture_HW: F32, columns: I64, rows: I64, weights: F32, sampled: F32) -> None:
+    """Sum sixteen neighbours of each point in opencv's order, on which sums of floats depend."""
+    high, wide = picture_HW.shape
+    for point in range(columns.size):
+        across, down = weights[columns[point] % _PARTS], weights[rows[point] % _PARTS]
+        left, top = columns[point] // _PARTS - 1, rows[point] // _PARTS - 1
+        total = np.float32(0)
+        for k in range(4):
+            row = min(max(top + k, 0), high - 1)
+            line = np.float32(0)
+            for j in range(4):
+                column = min(max(left + j, 0), wide - 1)
+                line += picture_HW[row, column] * (down[k] * across[j])
+            total += line
+        sampled[point] = total
+
+
+@cache
+def _weights() -> F32:
+    """Return the weights of four neighbours (32, 4) of Keys' cubic for each part of a pixel."""
+    at, one = np.arange(_PARTS, dtype=np.float32) / np.float32(_PARTS), np.float32(1)
+    a, left = _SHARPNESS, one - at
+    outer = ((a * (at + one) - 5 * a) * (at + one) + 8 * a) * (at + one) - 4 * a
+    inner = ((a + 2) * at - (a + 3)) * at * at + one
+    following = ((a + 2) * left - (a + 3)) * left * left + one
+    weights: F32 = np.stack([outer, inner, following, one - outer - inner - following], 1).astype(np.float32)
+    return weights

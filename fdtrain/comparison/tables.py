@@ -14,7 +14,16 @@ import numpy as np
 import pandas as pd
 
 from fdtrain.comparison.image_table import read_images
-from fdtrain.comparison.markup import aligned, interval, latex_table, markdown_table, mean_cell, number, p_value
+from fdtrain.comparison.markup import (
+    NO_TEST,
+    aligned,
+    difference_cells,
+    latex_table,
+    markdown_table,
+    mean_cell,
+    number,
+    p_value,
+)
 from fdtrain.comparison.plan import Ask, Task
 from fdtrain.comparison.runner import Done, read_result
 from fdtrain.comparison.statistics import Difference, Mean, Values, differences, mean_of
@@ -53,8 +62,8 @@ class Tables:
     facts: Mapping[str, Any]
 
     tested_by: ClassVar[str] = (
-        "mean, 95 % interval of a bootstrap over pictures and seeds, p of Wilcoxon's signed-rank test adjusted after "
-        "Holm"
+        "mean, its 95 % interval, and p adjusted after Holm for the rows; Student's, with the error of pictures and of "
+        "each method's seeds"
     )
 
     @classmethod
@@ -77,13 +86,14 @@ class Tables:
         learnt = [row.name for row in rows if row.learned and row.failed is None]
         if against is None:
             against = "modern" if "modern" in learnt else next(iter(learnt), None)
+        learned = {row.name for row in rows if row.learned}
         there = {name: found for name, found in values.items() if found}
         tests: dict[str, Mapping[str, Difference]] = {}
         if against in there:
             for measure in columns_tested():
                 by_name = {name: found[measure] for name, found in there.items() if measure in found}
                 if against in by_name and len(by_name) > 1:
-                    tests[measure] = differences(by_name, against)
+                    tests[measure] = differences(by_name, against, learned)
         notes = list(dict.fromkeys(note for facts in results.values() for note in facts["notes"]))
         facts = {
             **asked,
@@ -148,7 +158,7 @@ class Tables:
             cells = []
             for name, found in self.tests.items():
                 one, digits = found.get(row.name), columns[name].digits
-                cells += ["-", "-"] if one is None else [interval(one, digits), p_value(one.p)]
+                cells += difference_cells(one, digits)
             if any(cell != "-" for cell in cells):
                 lines.append([row.name, *cells])
         return lines
@@ -171,12 +181,21 @@ class Tables:
         ]
         if self.tests:
             found.append(f"differences are those of the same pictures, method minus {self.against}: {self.tested_by}")
+            found += self.untested()
             found += self.findings()
         found += [f"row {row.name} failed: {row.failed}" for row in self.rows if row.failed]
         found += [f"not finished yet: {name}" for name in facts["unfinished"]]
         found += [f"{name}: {protocol}" for name, protocol in facts["protocols"].items()]
         found += [f"{name}: not computed, because {reason}" for name, reason in facts["not_computed"].items()]
         return [*found, *facts["notes"]]
+
+    def untested(self) -> list[str]:
+        """Say where one seed of a training leaves nothing to test."""
+        names = [row.name for row in self.rows if row.learned and row.seeds == 1 and row.means]
+        return [
+            f"{NO_TEST} of {', '.join(names)}: how far another training would be from it is not known, and no interval "
+            "over pictures holds it"
+        ] * bool(names)
 
     def findings(self) -> list[str]:
         """Say by measure whether `against` leads every method that learnt, and where it does not, by how much."""
@@ -185,13 +204,15 @@ class Tables:
         found = []
         for name, tests in self.tests.items():
             sign = 1 if better(name) == "↑" else -1
-            ahead = {other: one for other, one in tests.items() if other in learnt and sign * one.value > 0}
-            if not ahead:
-                if learnt - {self.against}:
-                    found.append(f"by {titles[name]}, {self.against} leads every method that learnt")
-                continue
-            listed = ", ".join(f"{other} by {abs(one.value):.3g} (p {p_value(one.p)})" for other, one in ahead.items())
-            found.append(f"by {titles[name]}, {self.against} does not lead: ahead are {listed}")
+            others = {other: one for other, one in tests.items() if other in learnt}
+            ahead = {other: one for other, one in others.items() if sign * one.value > 0}
+            if ahead:
+                listed = ", ".join(f"{other} by {abs(one.value):.3g} ({_told(one)})" for other, one in ahead.items())
+                found.append(f"by {titles[name]}, {self.against} does not lead: ahead are {listed}")
+            elif others:
+                unsure = [other for other, one in others.items() if not sign * one.low < 0 > sign * one.high]
+                but = f"; not tested, or not distinguished at 95 %, from {', '.join(unsure)}" if unsure else ""
+                found.append(f"by {titles[name]}, {self.against} leads every method that learnt in the mean{but}")
         return found
 
     def text(self) -> str:
@@ -294,6 +315,10 @@ def with_capital(sentence: str) -> str:
     first = sentence.partition(" ")[0].rstrip(":")
     known = (*LEARNED, *REFERENCES, *MEASURES)
     return sentence if first.rstrip(",") in known or "." in first.rstrip(".") else sentence[:1].upper() + sentence[1:]
+
+
+def _told(one: Difference) -> str:
+    return f"p {p_value(one.p)}" if one.tested else NO_TEST
 
 
 def finite(value: Any) -> Any:

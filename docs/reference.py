@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 PROGRAMS = ("fdgen", "fdtrain")
 
-SETTINGS = ("fdtrain/config/schema.py", "fdtrain/config/baselines.py", "fdtrain/config/mask.py")
+SETTINGS = tuple(f"fdtrain/config/{name}.py" for name in ("schema", "training", "baselines", "mask"))
 
 TYPES = {
     "bool": "true or false",

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, or a run's folder (its best weights); may be repeated, or omitted.",
+    help="A .safetensors file, or a run's folder (its best weights by training.best_by); may be repeated, or omitted.",
 )
 @masker_option(": measure each model also with the masks that it predicts, as for photographs without a mask.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)

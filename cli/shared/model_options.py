@@ -32,7 +32,8 @@ generator_option = click.option(
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, a run's folder (its best weights), an ONNX file, or the included `starter`.",
+    help="A .safetensors file, a run's folder (its best weights by training.best_by), an ONNX file, or the included "
+    "`starter`.",
 )
 
 

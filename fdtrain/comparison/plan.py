@@ -40,6 +40,9 @@ SETTLED = {
 
 NEVER = 10**12
 
+VALIDATIONS, VALIDATED = 5, 100
+"""Validations of a training, and pictures of each: 500 restorations, of which a training of 5,000 images takes 3 %."""
+
 Kind = Literal["reference", "trained", "weights"]
 
 
@@ -154,7 +157,7 @@ def preset_of(method: str, size_px: int) -> str:
 def config_of(ask: Ask, task: Task, images: int) -> FitConfig:
     """Return what a task trains with, its phases at the same shares of `images` as in its preset.
 
-    Nothing is validated until the end and no sheet is drawn: all of the time is training. Raises `ConfigError`.
+    A few pictures are validated a few times, for `training.best_by`, and no sheet is drawn. Raises `ConfigError`.
     """
     own: list[str | tuple[str, Any]] = [
         ("data.root", ask.data),
@@ -186,9 +189,9 @@ def config_of(ask: Ask, task: Task, images: int) -> FitConfig:
     own += [
         ("output.stats_images", max(images // 50, batch)),
         ("output.checkpoint_images", max(images // 10, batch)),
-        ("output.validation_images", NEVER),
+        ("output.validation_images", max(images // VALIDATIONS, batch)),
         ("output.sample_images", NEVER),
-        ("output.validation_limit", 50),
+        ("output.validation_limit", VALIDATED),
         ("output.keep", 1),
     ]
     return FitConfig.load(task.what, overrides=own)

@@ -24,7 +24,7 @@ import torch
 from fdgen.errors import FdError, in_words
 from fdgen.io.json_file import read_lines, read_object
 from fdgen.runtime.scratch import Scratch
-from fdtrain.comparison.plan import Ask, Task, config_of
+from fdtrain.comparison.plan import NEVER, Ask, Task, config_of
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
@@ -104,6 +104,8 @@ def work(task: Task, ask: Ask, out: str, stop_file: str, on_moved: Callable[[Mov
         path = weights_of(task, folder / RUN)
         facts["parameters"], facts["gmacs"] = size_of(FitConfig.from_dict(read_facts(path)["config"]))
         facts["weights_sha256"] = file_sha256(path)
+        if task.kind == "trained":
+            facts["notes"] = [_chosen(path)]
         if task.kind == "weights":
             facts |= _as_given(task.name, path, TripletDataset(ask.data, "test", size_px=ask.size_px).content_id)
     method.names = (task.name,)
@@ -135,8 +137,20 @@ def open_method(task: Task, ask: Ask, run_dir: Path) -> Method:
 
 
 def weights_of(task: Task, run_dir: Path) -> Path:
-    """Return the file of weights of a task that has any: of a training, those at its end."""
-    return find_weights(task.what if task.kind == "weights" else run_dir / "weights" / "last.safetensors")
+    """Return the file of weights of a task that has any: of a training, those that its run stands for.
+
+    A training that was measured already keeps the file that it was measured with: comparisons of before
+    `training.best_by` took the last.
+    """
+    if task.kind == "weights":
+        return find_weights(task.what)
+    result = run_dir.parent / RESULT_FILE
+    if result.exists():
+        facts = read_object(result, error=RunError, hint="delete it: the row is measured again")
+        for path in sorted((run_dir / "weights").glob("*.safetensors")):
+            if file_sha256(path) == facts.get("weights_sha256"):
+                return path
+    return find_weights(run_dir)
 
 
 def file_sha256(path: Path) -> str:
@@ -168,7 +182,9 @@ def _rate(task: Task, ask: Ask, on_moved: Callable[[Moved], None]) -> float:
     config = config_of(ask, task, 1)
     batch = config.training.batch
     config = config_of(ask, task, (TRIAL_STEPS + WARM_UP_STEPS) * batch)
-    output = config.output.model_copy(update={"stats_images": batch, "checkpoint_images": 10**12})
+    output = config.output.model_copy(
+        update={"stats_images": batch, "checkpoint_images": NEVER, "validation_images": NEVER}
+    )
     seen: list[tuple[int, float]] = []
     with Scratch("timing") as folder:
         fit(
@@ -229,6 +245,14 @@ def cpu_spent_s(path: Path) -> float:
     if not all(isinstance(one, int | float) for one in spent):
         raise RunError(f"{path} is damaged: a line has no CPU seconds", hint=hint)
     return round(sum(float(one or 0) for one in spent), 3)
+
+
+def _chosen(path: Path) -> str:
+    """Say which weights of a training were measured."""
+    if path.stem != "best":
+        return "of each training the last weights were measured"
+    by = read_facts(path)["best_by"]
+    return f"of each training the best weights by {by} on the validation split were measured (training.best_by)"
 
 
 def _as_given(name: str, path: Path, content_id: str) -> dict[str, Any]:

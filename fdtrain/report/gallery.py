@@ -15,7 +15,7 @@ import torch
 
 from fdgen.arrays import Image
 from fdgen.contract.manifest import Manifest
-from fdtrain.comparison.task import RUN, file_sha256
+from fdtrain.comparison.task import RUN, file_sha256, weights_of
 from fdtrain.data.pictures import pasted
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.triplets import Pictures, TripletDataset
@@ -262,7 +262,7 @@ def _weights(given: Given, weights: Mapping[str, Path]) -> Path | None:
     if given.name in weights:
         return find_weights(weights[given.name])
     if given.task is not None and given.task.kind == "trained" and given.folder is not None:
-        return find_weights(given.folder / RUN / "weights" / "last.safetensors")
+        return weights_of(given.task, given.folder / RUN)
     return None
 
 

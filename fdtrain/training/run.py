@@ -46,15 +46,21 @@ class RunRecord:
     # How what the settings left to `auto` was decided, by setting: what was asked and taken, what was timed.
     decided: Mapping[str, Any] = field(default_factory=dict)
 
-    def facts(self, images: int, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what stands beside weights in their file: where they come from, and how good they were `found`."""
+    def facts(self, images: int, best_by: str, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is next to weights in their file: where they come from, and how good they were `found`.
+
+        `best_by` is the value of a validation by which the run's best weights are chosen, or `last`.
+        """
         shared = ("config", "content_id", "dataset", "perceptual_sha256", "fdtrain", "torch")
-        return {**{name: getattr(self, name) for name in shared}, "images": images, **found}
+        return {**{name: getattr(self, name) for name in shared}, "images": images, "best_by": best_by, **found}
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """How a call of `fit` ended. `images` counts all, `made_now` those of this call; `score` is `score_name`'s best."""
+    """How a call of `fit` ended. `images` counts all, `made_now` those of this call; `score` is `score_name`'s best.
+
+    `gave_up` says that no validation was better for `training.patience_images`.
+    """
 
     run_dir: Path
     images: int
@@ -65,11 +71,12 @@ class RunSummary:
     score_name: str
     weights: Path
     sheet: Path
+    gave_up: bool = False
 
     @property
     def finished(self) -> bool:
-        """Tell whether the run has come to its end."""
-        return self.images >= self.total
+        """Whether the run has come to its end."""
+        return self.images >= self.total or self.gave_up
 
 
 def read_record(run_dir: Path) -> RunRecord | None:

@@ -25,12 +25,13 @@ from fdtrain.comparison.real_photographs import read_photographs, restore_photog
 from fdtrain.comparison.runner import Done, Watch, compare
 from fdtrain.comparison.statistics import difference, differences, holm, mean_of
 from fdtrain.comparison.tables import FILES, Tables
-from fdtrain.comparison.task import Moved, cpu_spent_s, images_for
+from fdtrain.comparison.task import Moved, cpu_spent_s, file_sha256, images_for, weights_of
 from fdtrain.config.presets import PRESETS
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.pictures import write_png
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import ConfigError, RunError
+from fdtrain.training.weight_files import find_weights
 from tests.benchmarks.bench_coverage import CASES, Case, coverage, drawn
 from tests.support.asks import SMALL, ask_of
 from tests.support.paths import ROOT
@@ -283,6 +284,19 @@ def test_what_is_done_is_left_alone_and_what_is_asked_otherwise_is_refused(
     assert {task: (folder / "result.json").stat().st_mtime_ns for task, folder in done.results.items()} == written
     with pytest.raises(RunError, match=r"begun with other settings: images was 24, now it is 48; limit was 2"):
         run(first, ask_of(triplets, images=48, limit=3, overrides=ask.overrides), out)
+
+
+def test_a_training_is_measured_by_the_weights_that_its_run_stands_for(
+    compared: tuple[Path, list[Task], Done], triplets: Path
+) -> None:
+    out, tasks, done = compared
+    task = next(task for task in tasks if task.name == "tiny")
+    run_dir = done.results[task] / "run"
+    facts = json.loads((done.results[task] / "result.json").read_text())
+    assert facts["weights_sha256"] == file_sha256(find_weights(run_dir))
+    assert weights_of(task, run_dir) == find_weights(run_dir)
+    text = tables_of(tasks, done, ask_of(out), out).text()
+    assert "Of each training the best weights by val/hole_psnr_db on the validation split were measured" in text
 
 
 def test_weights_that_changed_are_measured_again(triplets: Path, tmp_path: Path) -> None:

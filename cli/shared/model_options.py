@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fdtrain.methods import REFERENCES
+from fdtrain.methods import FINISHES, REFERENCES
 
 if TYPE_CHECKING:
     pass
@@ -35,6 +35,19 @@ generator_option = click.option(
     help="A .safetensors file, a run's folder (its best weights by training.best_by), an ONNX file, or the included "
     "`starter`.",
 )
+
+
+def finish_option(words: str, *, multiple: bool = False) -> Callable[[Function], Function]:
+    """Return the option `--finish`, with what is finished here."""
+    return click.option(
+        "--finish",
+        type=click.Choice(FINISHES),
+        default=("none",) if multiple else "none",
+        multiple=multiple,
+        show_default=True,
+        help=f"Without any training: mirror is the mean with the mirrored picture's restoration, membrane carries what "
+        f"the output lacks around the hole inwards{words}",
+    )
 
 
 def masker_option(words: str) -> Callable[[Function], Function]:

@@ -17,7 +17,7 @@ from fdtrain.config.presets import PRESETS
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import ConfigError, RunError
-from fdtrain.methods import LEARNED, REFERENCES
+from fdtrain.methods import LEARNED, REFERENCES, Finish
 
 METHODS = (*REFERENCES, *LEARNED)
 """Rows of the table, in its order."""
@@ -89,6 +89,8 @@ class Ask:
     overrides: tuple[str, ...]
     threads: int
     device: str
+    # What is done to the pictures of all rows that learnt, and of the eigenfaces, alike.
+    finish: Finish = "none"
     # Settled by `fdtrain.comparison.auto` before the first row; until then rows that need it have `auto`.
     auto: Auto | None = None
 

@@ -50,6 +50,7 @@ class Row:
     gmacs: float | None
     cpu_s_a_picture: float | None
     failed: str | None
+    finish: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class Tables:
                 if against in by_name and len(by_name) > 1:
                     tests[measure] = differences(by_name, against, learned)
         notes = list(dict.fromkeys(note for facts in results.values() for note in facts["notes"]))
+        notes += finishes(rows)
+        notes += treatments({task.name: facts.get("treated") for task, facts in results.items()})
         facts = {
             **asked,
             "pictures": max((one.pictures for row in rows for one in row.means.values()), default=0),
@@ -129,7 +132,9 @@ class Tables:
 
     def cost_grid(self) -> list[list[str]]:
         """Return what each method took and has: training, size, and one restoration."""
-        lines = [["method", "seeds", "images each", "CPU s in all", "parameters M", "GMACs", "CPU ms a picture"]]
+        lines = [
+            ["method", "seeds", "images each", "CPU s in all", "parameters M", "GMACs", "CPU ms a picture", "finish"]
+        ]
         lines += [
             [
                 row.name,
@@ -139,6 +144,7 @@ class Tables:
                 number(row.parameters, "{:.2f}", 1e-6),
                 number(row.gmacs, "{:.2f}"),
                 number(row.cpu_s_a_picture, "{:.1f}", 1e3),
+                row.finish or "-",
             ]
             for row in self.rows
             if row.means
@@ -300,6 +306,7 @@ def _row(
         gmacs=first.get("gmacs"),
         cpu_s_a_picture=float(np.median(taken)) if taken else None,
         failed="; ".join(reasons) or None,
+        finish=first.get("finish"),
     )
 
 
@@ -308,6 +315,34 @@ def _joined(results: Mapping[Task, Mapping[str, Any]], name: str) -> dict[str, s
     for facts in results.values():
         found |= facts[name]
     return found
+
+
+def finishes(rows: Sequence[Row]) -> list[str]:
+    """Return a sentence on rows of faces that were not finished alike; nothing where all were, or none says how."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.finish is not None and (row.learned or row.finish != "none"):
+            found.setdefault(row.finish, []).append(row.name)
+    if len(found) < 2:
+        return []
+    listed = "; ".join(f"{finish} ({', '.join(names)})" for finish, names in found.items())
+    return [f"rows are not finished alike: {listed}; with `--finish membrane` they are"]
+
+
+def treatments(treated: Mapping[str, str | None]) -> list[str]:
+    """Return a sentence on how the training pictures of rows were varied, by name; nothing where none is known.
+
+    >>> treatments({"a": "faces are mirrored", "b": "faces are not"})
+    ['rows are not treated alike: faces are mirrored (a); faces are not (b)']
+    """
+    rows: dict[str, list[str]] = {}
+    for name, how in treated.items():
+        if how is not None:
+            rows.setdefault(how, []).append(name)
+    if len(rows) < 2:
+        return list(rows)
+    listed = "; ".join(f"{how} ({', '.join(names)})" for how, names in rows.items())
+    return [f"rows are not treated alike: {listed}"]
 
 
 def with_capital(sentence: str) -> str:

@@ -296,7 +296,32 @@ def test_a_training_is_measured_by_the_weights_that_its_run_stands_for(
     assert facts["weights_sha256"] == file_sha256(find_weights(run_dir))
     assert weights_of(task, run_dir) == find_weights(run_dir)
     text = tables_of(tasks, done, ask_of(out), out).text()
+    assert "Training faces are mirrored and keep their occluders." in text
     assert "Of each training the best weights by val/hole_psnr_db on the validation split were measured" in text
+
+
+def test_rows_are_finished_alike_and_say_how(triplets: Path, tmp_path: Path) -> None:
+    weights = write_weights(tmp_path / "mine.safetensors")
+    tasks = make_tasks(["telea", "mean-face"], {"mine": weights}, seeds=1, size_px=32)
+    means, texts = {}, {}
+    for finish in ("none", "membrane", "mirror+membrane"):
+        ask, out = ask_of(triplets, finish=finish), tmp_path / finish
+        done, _ = run(tasks, ask, out)
+        tables = tables_of(tasks, done, ask, out)
+        means[finish] = {row.name: row.means["psnr_hole"].value for row in tables.rows}
+        texts[finish] = tables.text()
+        assert [row.finish for row in tables.rows] == ["none", "membrane" if finish == "none" else finish, finish]
+    assert "Rows are not finished alike: membrane (mean-face); none (mine)" in texts["none"]
+    assert "not finished alike" not in texts["membrane"] + texts["mirror+membrane"]
+    assert means["none"]["mean-face"] == means["membrane"]["mean-face"] != means["mirror+membrane"]["mean-face"]
+    assert len({means[finish]["mine"] for finish in means}) == 3
+    assert len({means[finish]["telea"] for finish in means}) == 1
+    with pytest.raises(RunError, match="finish was membrane, now it is none"):
+        run(tasks, ask_of(triplets), tmp_path / "membrane")
+    record = json.loads((tmp_path / "none" / "compare.json").read_text())
+    del record["finish"]  # a comparison of before there were any
+    (tmp_path / "none" / "compare.json").write_text(json.dumps(record))
+    assert run(tasks, ask_of(triplets), tmp_path / "none")[1] == []
 
 
 def test_weights_that_changed_are_measured_again(triplets: Path, tmp_path: Path) -> None:

@@ -271,7 +271,8 @@ class FitConfig(Section):
             defaults["baseline"] = BASELINES[method].model_validate({}).model_dump(mode="json")
         if preset in MASK_PRESETS:
             defaults["mask"] = MaskConfig().model_dump(mode="json")
-        defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = ""  # excluded from what is written down
+        # Excluded from what is written down:
+        defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = defaults["training"]["start_from"] = ""
         values, blame = read_settings(defaults, PRESETS, preset, file, overrides)
         return cls._validated(values, blame)
 

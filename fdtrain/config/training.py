@@ -48,6 +48,9 @@ class TrainingConfig(Section):
     # a processor that has it, and takes many times as long where it is emulated. A run keeps what it began with.
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     channels_last: bool = False
+    # Begin with the weights of this file or run folder, not with drawn ones; networks may differ in their head. Its
+    # hash is written down, its path is not.
+    start_from: str = Field(default="", exclude=True)
     # Which weights a run's folder stands for, in every command: the best on the validation split by its score (PSNR in
     # the hole, IoU of a mask network; neither sees what the adversary adds), by the distance of the perceptual network
     # that the losses use, or the last.
@@ -90,7 +93,22 @@ class OutputConfig(Section):
     # Pictures on a sheet of samples, and at most used for one validation.
     samples: Annotated[int, within(1, 64)] = 8
     validation_limit: Count = 500
+    # Where the numbers of stats.jsonl and the sheets go, too, below the run's folder and without a network unless the
+    # environment names a server: TensorBoard, or of the extra `trackers` Weights & Biases (offline) or MLflow.
+    tracker: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"
+    # The same as tracker = "tensorboard", by the name that it had first.
     tensorboard: bool = False
+
+    @model_validator(mode="after")
+    def _one_tracker(self) -> OutputConfig:
+        if self.tensorboard and self.tracker not in ("none", "tensorboard"):
+            raise ValueError(f"must have one tracker, got tensorboard and {self.tracker}")
+        return self
+
+    @property
+    def tracks(self) -> str:
+        """The tracker, by either setting."""
+        return "tensorboard" if self.tensorboard else self.tracker
 
 
 class MachineConfig(Section):

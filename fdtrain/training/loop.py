@@ -53,7 +53,9 @@ from fdtrain.training.run import (
     write_record,
 )
 from fdtrain.training.settled import settle_perceptual, settle_precision
+from fdtrain.training.start_from import begun_with
 from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch, finite
+from fdtrain.training.trackers.open_tracker import open_tracker
 
 MOST_BAD_STEPS = 10
 """So many steps in a row without a finite gradient are no accident."""
@@ -123,6 +125,8 @@ def fit(
         config, of_precision = settle_precision(config, device, perceptual, total, group, note)
         objective = open_objective(config, device, perceptual, rng)
         model, stages = objective.model, objective.stages
+        resumes = bool(receipts(run_dir / CHECKPOINTS))
+        started = begun_with(model, training.start_from, recorded.started_from if recorded else None, resumes, note)
         average = averaged(model) if training.ema_decay is not None else model
         lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
 
@@ -137,6 +141,7 @@ def fit(
             parameters=sum(p.numel() for p in model.parameters()),
             torch=torch.__version__,
             decided=recorded.decided if recorded is not None else {**of_features, **of_precision},
+            started_from=started,
         )
         if recorded is not None:
             refuse_other(run_dir, recorded, record)
@@ -189,7 +194,9 @@ def fit(
             note(f"going on after {images:,} of {total:,} images{kept}")
         gave_up = best.given_up(images)
         begun_images, begun_s = images, time.perf_counter()
-        log = Log(run_dir, images, tensorboard=output.tensorboard) if group.is_first else None
+        log = None
+        if group.is_first:
+            log = Log(run_dir, images, open_tracker(output.tracks, run_dir, images, config.flat()))
 
         batches: Iterator[Any] = iter(
             Batches(train, sampler, batch=own_batch, workers=workers) if images < total and not gave_up else ()

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 PROGRAMS = ("fdgen", "fdtrain")
 
-SETTINGS = ("fdtrain/config/schema.py", "fdtrain/config/baselines.py", "fdtrain/config/mask.py")
+SETTINGS = tuple(f"fdtrain/config/{name}.py" for name in ("schema", "training", "baselines", "mask"))
 
 TYPES = {
     "bool": "true or false",
@@ -203,6 +203,20 @@ def _type(node: ast.expr) -> str:
     return f"`{ast.unparse(node)}`"
 
 
+def methods_page() -> str:
+    """Return the page of the methods: the paper of each, and where it deviates from it."""
+    methods = importlib.import_module("fdtrain.methods").LEARNED
+    parts = [
+        "# Methods and their papers\n\nEach method is written from its paper. Where it deviates, it says so here; "
+        "`fdtrain presets --show NAME` prints the same. Settings that a paper leaves open are in "
+        "[Settings](config.md).\n"
+    ]
+    for method in methods.values():
+        lines = "\n".join(f"- {_inline(line[:1].upper() + line[1:])}." for line in method.deviations)
+        parts.append(f"## {method.name}\n\n{method.paper}.\n\n{lines}\n")
+    return "\n".join(parts)
+
+
 def api_page() -> str:
     """Return the page of the public names, which mkdocstrings fills in."""
     parts = [
@@ -245,6 +259,7 @@ REFERENCE: Mapping[str, Callable[[], str]] = {
     "reference/cli.md": cli_page,
     "reference/recipe.md": recipe_page,
     "reference/config.md": config_page,
+    "reference/methods.md": methods_page,
     "reference/api.md": api_page,
     "reference/modules.md": modules_page,
 }

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 REFERENCES = ("copy", "telea", "navier-stokes", "biharmonic", "patchmatch", "mean-face", "eigenfaces")
 """Methods that train no network; `fdtrain.evaluation.references` opens them."""
+
+
+Finish = Literal["none", "mirror", "membrane", "mirror+membrane"]
+
+FINISHES: tuple[Finish, ...] = get_args(Finish)
+"""What is done to restored pictures without any training: `fdtrain.inference.finish`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class Method:
             `fdtrain.config.presets`.
         compares_features: Whether its loss looks at pictures through the perceptual network.
         small: What the preset for 64 px changes beside.
+        deviations: What is not as in the paper, a sentence each: all that is known of.
     """
 
     name: str
@@ -49,6 +56,7 @@ class Method:
     training: Training | None = None
     compares_features: bool = False
     small: Mapping[str, Any] = field(default_factory=dict)
+    deviations: tuple[str, ...] = ()
 
 
 # As `modern-64`: with bf16, 1.1 (pix2pix) to 2.7 times (GLCM) the images a second on a CPU that has it. Not where
@@ -57,9 +65,30 @@ _FAST = {"training.channels_last": True}
 _HALF = {"baseline.width": 32, "baseline.discriminator_width": 32}
 _STACK = ("fdtrain.networks.fdstack:StackedGAN", "fdtrain.objectives.stacked:StackedObjective")
 
+_PASTED = "what is measured is the output pasted into the hole, as for every method"
+_VARIED = "training faces are mirrored and exchange occluders (data.augment, data.mix), as in no paper but in `modern`"
+_GREY = "the hole is filled with mid grey, where the paper has the mean colour of the training pictures"
+
 _ROWS = (
-    Method("faithful", "FD-StackGAN", *_STACK, compares_features=True),
-    Method("modern", "FD-StackGAN, changed where that was measured to matter", *_STACK, compares_features=True),
+    Method(
+        "faithful",
+        "FD-StackGAN",
+        *_STACK,
+        compares_features=True,
+        deviations=(
+            'the decoder "is similar to the encoder": to the letter its first and last layers would begin with a tanh, '
+            "too; here they begin with a relu, and a tanh ends the output",
+            "training faces are neither mirrored nor exchange occluders, of which the paper says nothing; all other "
+            "methods of a comparison have both: it is not treated alike in this",
+        ),
+    ),
+    Method(
+        "modern",
+        "FD-StackGAN, changed where that was measured to matter",
+        *_STACK,
+        compares_features=True,
+        deviations=("it is not the paper's: the comments on its preset say in what",),
+    ),
     Method(
         "glcm",
         "Iizuka et al. 2017",
@@ -74,6 +103,12 @@ _ROWS = (
             "baseline.adversarial_from_images": 32_000,
             **_FAST,
         },
+        deviations=(
+            "the local discriminator looks at the hole of real pictures, too; the paper draws a second mask for them",
+            _GREY,
+            "Poisson blending of the hole with its surroundings is left out: " + _PASTED,
+            _VARIED,
+        ),
     ),
     Method(
         "gca",
@@ -85,6 +120,10 @@ _ROWS = (
         # One step of the critics for each of the generator, not five: budgets are counted in images, and four fifths of
         # them would teach the generator nothing.
         small={"baseline.width": 16, "baseline.discriminator_width": 32, "baseline.critic_steps": 1, **_FAST},
+        deviations=(
+            "at 64 px the critics take one step for each of the generator, where the paper takes five",
+            _VARIED,
+        ),
     ),
     Method(
         "edgeconnect",
@@ -95,6 +134,12 @@ _ROWS = (
         Training(8, 2_000_000, (1e-4, 1e-5), (0.0, 0.9)),
         compares_features=True,
         small={**_HALF, "baseline.joint_from_images": 128_000, **_FAST},
+        deviations=(
+            "features are matched over four maps of the discriminator; the paper has five: the logits are left out",
+            "the rate goes from 1e-4 to the joint phase at 1e-6; the phase at 1e-5 in between is left out",
+            "phases begin after a number of images, where the paper waits for losses to stop falling",
+            _VARIED,
+        ),
     ),
     Method(
         "context-encoder",
@@ -104,6 +149,11 @@ _ROWS = (
         "fdtrain.config.baselines:ContextEncoderConfig",
         Training(64, 6_000_000, (2e-3, 2e-4), (0.5, 0.999)),
         small={**_HALF, "baseline.bottleneck": 1000, **_FAST},
+        deviations=(
+            "one more deconvolution gives the whole picture, since holes are anywhere; the paper gives the middle",
+            _GREY,
+            _VARIED,
+        ),
     ),
     Method(
         "pix2pix",
@@ -113,6 +163,13 @@ _ROWS = (
         "fdtrain.config.baselines:Pix2pixConfig",
         Training(4, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
         small={**_HALF, **_FAST},
+        deviations=(
+            "the discriminator is normalised by instance, where the paper normalises by batch",
+            "at test time normalisation has the statistics of training, and nothing is dropped; the paper takes those "
+            "of the test batch, and drops",
+            "the mask is a fourth channel of the condition",
+            _VARIED,
+        ),
     ),
     Method(
         "din",
@@ -123,6 +180,11 @@ _ROWS = (
         Training(10, 2_000_000, (2e-4, 2e-4), (0.5, 0.999)),
         compares_features=True,
         small={**_HALF, "baseline.mask_from_images": 64_000},
+        deviations=(
+            "the map module, which finds the mask, is left out: masks are given, as to every method",
+            "kernels and widths, which the paper leaves to a figure, are those of pix2pix",
+            _VARIED,
+        ),
     ),
 )
 

@@ -12,7 +12,7 @@ from fdtrain.methods import REFERENCES
 from fdtrain.metrics.registry import optional
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
-from ..shared.model_options import _references, device_option, masker_option, measures_option
+from ..shared.model_options import _references, device_option, finish_option, masker_option, measures_option
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.progress import Stages
 from .evaluate_masks import measure_masks, refuse_for_masks
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fdtrain.evaluation.mask_results import MaskResults
     from fdtrain.evaluation.results import Results
     from fdtrain.inference.method import Method
+    from fdtrain.methods import Finish
 
 
 @click.command("eval")
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, or a run's folder (its best weights); may be repeated, or omitted.",
+    help="A .safetensors file, or a run's folder (its best weights by training.best_by); may be repeated, or omitted.",
 )
+@finish_option("; may be repeated: models have a row for each.", multiple=True)
 @masker_option(": measure each model also with the masks that it predicts, as for photographs without a mask.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @click.option(
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
 def command(
     data: str | Path,
     weights: tuple[Path, ...],
+    finish: tuple[Finish, ...],
     masker: Path | None,
     split: str,
     size_px: int | None,
@@ -109,7 +112,7 @@ def command(
         from fdtrain.evaluation.masks import holds_masknet
 
         if any(holds_masknet(path) for path in weights):
-            refuse_for_masks(click.get_current_context(), ("references", "measures", "masker"))
+            refuse_for_masks(click.get_current_context(), ("references", "measures", "masker", "finish"))
             found: MaskResults | Results = measure_masks(
                 data,
                 weights,
@@ -130,6 +133,7 @@ def command(
                 weights,
                 masker,
                 split,
+                finishes=finish,
                 size_px=size_px,
                 kinds=kinds,
                 limit=limit,
@@ -156,6 +160,7 @@ def measure_models(
     masker: Path | None,
     split: str,
     *,
+    finishes: Sequence[Finish],
     size_px: int | None,
     kinds: Sequence[str],
     limit: int | None,
@@ -175,6 +180,7 @@ def measure_models(
         weights: Files of weights, or folders of runs.
         masker: Weights of a mask network: each model is measured by its masks, too. None leaves that out.
         split: The split that is measured.
+        finishes: What is done to the models' pictures, a row for each; mirrored, eigenfaces and mean face have one too.
         size_px: Side of the pictures in px; None takes the models', else the dataset's.
         kinds: Kinds of occluder that are measured; empty takes all.
         limit: Number of pictures, the first ones; None takes all.
@@ -191,8 +197,10 @@ def measure_models(
     """
     from fdtrain.data.triplets import TripletDataset
     from fdtrain.evaluation.evaluator import compare_sets, evaluate
-    from fdtrain.evaluation.references import open_references, reference_notes
+    from fdtrain.evaluation.references import Eigenfaces, open_references, reference_notes
     from fdtrain.evaluation.results import Results
+    from fdtrain.evaluation.summary import people_note
+    from fdtrain.inference.finish import Finished, finish_notes, finished
     from fdtrain.inference.maskers import open_masker
     from fdtrain.inference.model_label import toy_note
     from fdtrain.inference.models import Models
@@ -210,11 +218,15 @@ def measure_models(
         lambda: TripletDataset(data, "train", size_px=dataset.size_px, verify=verify),
         on_stage=lambda text: stages.stage(text, ""),
     )
-    methods: list[Method] = [*learned, *models.methods]
+    asked = list(dict.fromkeys(finishes))
+    made: list[Method] = [finished(method, finish) for finish in asked for method in models.methods]
+    mirrored = any("mirror" in finish for finish in asked)
+    faces: list[Method] = [Finished(one, "mirror") for one in learned if mirrored and isinstance(one, Eigenfaces)]
+    methods: list[Method] = [*learned, *faces, *made]
     labels = list(models.labels)
     if masker is not None:
         opened = open_masker(masker, device)
-        methods += [ByPredictedMask(method, opened) for method in models.methods]
+        methods += [ByPredictedMask(method, opened) for method in made]
         labels += [opened.label] if opened.label else []
     toys = [note] if (note := toy_note(labels)) else []
     for note in toys:
@@ -228,7 +240,8 @@ def measure_models(
     frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
     stages.wait("comparing the sets")
     sets = compare_sets(methods, dataset, suite, batch=batch)
-    notes = [*toys, *reference_notes(learned), *models.notes(dataset)]
+    notes = [*toys, *reference_notes(learned), *finish_notes(methods), *models.notes(dataset)]
+    notes += people_note(dataset.table)
     results = Results.of(frame, dataset, suite, notes, sets=sets, labels=labels)
     if out is not None:
         stages.wait("drawing the sheets")

@@ -114,9 +114,10 @@ def line_of(progress: Progress) -> str:
     head = f"{progress.images:,} of {progress.total:,} images"
     if "val/hole_psnr_db" in values:
         coarse = f" (stage I {values['val/coarse_hole_psnr_db']:.2f})" if "val/coarse_hole_psnr_db" in values else ""
+        seen = f", perceptual {values['val/perceptual']:.4f}" if "val/perceptual" in values else ""
         return (
             f"{head}  validation: hole-only PSNR {values['val/hole_psnr_db']:.2f} dB{coarse}, "
-            f"SSIM {values['val/ssim']:.4f}"
+            f"SSIM {values['val/ssim']:.4f}{seen}"
         )
     if "val/iou" in values:
         kind = f", kind right {values['val/kind']:.1%}" if "val/kind" in values else ""
@@ -138,6 +139,7 @@ def as_facts(summary: RunSummary) -> dict[str, Any]:
         "images": summary.images,
         "total_images": summary.total,
         "finished": summary.finished,
+        "gave_up": summary.gave_up,
         "made_now": summary.made_now,
         "seconds": round(summary.seconds, 2),
         "images_per_second": round(summary.made_now / summary.seconds, 2) if summary.made_now else None,
@@ -154,9 +156,11 @@ def tell_summary(summary: RunSummary, voice: Voice) -> None:
         voice.say(f"trained   {summary.made_now:,} images in {duration(summary.seconds)}, {rate:.1f} images/s")
     else:
         voice.say("trained   nothing: all of it was there")
+    if summary.gave_up:
+        voice.say(f"stopped   after {summary.images:,} images: training.patience_images without a better validation")
     if summary.score is not None:
-        of_masks = summary.score_name == "val/iou"
-        best = f"IoU {summary.score:.4f}" if of_masks else f"hole-only PSNR {summary.score:.2f} dB"
+        words = {"val/iou": "IoU {:.4f}", "val/hole_psnr_db": "hole-only PSNR {:.2f} dB"}
+        best = words.get(summary.score_name, "perceptual distance {:.4f}").format(summary.score)
         voice.say(f"best      {best} on the validation split")
     voice.say(f"weights   {summary.weights}")
     voice.say(f"sheet     {summary.sheet}")

@@ -28,7 +28,7 @@ def command(name: str | None, as_json: bool) -> None:
         if as_json:
             emit_json(config.as_dict())
         else:
-            emit(config.to_toml().rstrip())
+            emit("\n".join([*(f"# deviates: {line}" for line in deviations(name)), config.to_toml().rstrip()]))
         return
     rows = gather()
     if as_json:
@@ -51,6 +51,14 @@ def command(name: str | None, as_json: bool) -> None:
     ]
     for line in aligned([head, *table]):
         emit(line)
+
+
+def deviations(preset: str) -> tuple[str, ...]:
+    """Return where the method of a preset deviates from its paper: nothing for a preset of none."""
+    from fdtrain.methods import LEARNED
+
+    method = LEARNED.get(preset) or LEARNED.get(preset.rpartition("-")[0])
+    return method.deviations if method is not None else ()
 
 
 def counted(config: FitConfig) -> dict[str, Any]:

@@ -12,13 +12,14 @@ import click
 
 from ..shared.errors import FAILED, Interrupted
 from ..shared.fdgen_options import json_option, quiet_option
-from ..shared.model_options import device_option, engine_option, generator_option, masker_option
+from ..shared.model_options import device_option, engine_option, finish_option, generator_option, masker_option
 from ..shared.open_restorer import open_restorer
 from ..shared.output import Voice, a_few, counted, emit, emit_json
 from .restore_output import Outcomes, names_of, refuse_overwriting
 
 if TYPE_CHECKING:
     from fdgen.arrays import Image
+    from fdtrain.methods import Finish
     from fdtrain.restoration.photo_restorer import PhotoRestorer
     from fdtrain.restoration.strokes import Strokes
 
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 @click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: the inpainted region.")
 @click.option("--side-by-side", "sides", is_flag=True, help="Write DIR/NAME.side.png too: before, mask, after.")
 @click.option("--no-grain", is_flag=True, help="Add no grain to the inpainted region, which is smooth.")
+@finish_option(".")
 @engine_option
 @device_option
 @quiet_option
@@ -84,6 +86,7 @@ def command(
     save_masks: bool,
     sides: bool,
     no_grain: bool,
+    finish: Finish,
     engine: str,
     device: str | None,
     quiet: bool,
@@ -121,7 +124,14 @@ def command(
         few = a_few([path.name for path in passed_over])
         voice.say(f"{files} in the folders skipped, no photograph by name: {few}")
     restorer = open_restorer(
-        weights, masker, how, engine=engine, device=device or "auto", with_grain=not no_grain, voice=voice
+        weights,
+        masker,
+        how,
+        engine=engine,
+        device=device or "auto",
+        with_grain=not no_grain,
+        voice=voice,
+        finish=finish,
     )
     restorer = replace(restorer, least_expected_iou=sure)
 
@@ -129,7 +139,15 @@ def command(
 
     make_folder(out)
     outcomes = Outcomes(
-        out, voice, as_json, save_masks, sides, restorer.size_px, labels=restorer.labels, passed_over=passed_over
+        out,
+        voice,
+        as_json,
+        save_masks,
+        sides,
+        restorer.size_px,
+        labels=restorer.labels,
+        passed_over=passed_over,
+        finished_by=finish,
     )
     try:
         for photo, name, mask, stroke in zip(listed, names, paired, corrections, strict=True):

@@ -45,6 +45,7 @@ class Outcomes:
     size_px: int
     labels: Sequence[ModelLabel] = ()
     passed_over: Sequence[Path] = ()
+    finished_by: str = "none"
     pictures: list[dict[str, Any]] = field(default_factory=list)
     rows: list[Sequence[Image]] = field(default_factory=list)
     captions: list[Sequence[str]] = field(default_factory=list)
@@ -187,6 +188,7 @@ class Outcomes:
             "failed": self.n_failed,
             "passed_over": [str(path) for path in self.passed_over],
             "models": [label.json() for label in self.labels],
+            "finish": self.finished_by,
             "pictures": self.pictures,
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def gather(run: Path) -> dict[str, Any]:
     """Return what there is to tell of a run, as JSON holds it."""
     from fdtrain.objectives.validation import MASK_SCORE, SCORE
     from fdtrain.run_files import is_locked
+    from fdtrain.training.best import criterion_of
     from fdtrain.training.checkpoint import receipts
     from fdtrain.training.run import CHECKPOINTS, require_run
     from fdtrain.training.stats import read_stats
@@ -35,9 +37,9 @@ def gather(run: Path) -> dict[str, Any]:
     record = require_run(run)
     lines = read_stats(run)
     training: dict[str, Any] = next((line for line in reversed(lines) if "images_per_s" in line), {})
-    score = MASK_SCORE if record.config.get("mask") else SCORE
+    score, sign = criterion_of(record.config) or (MASK_SCORE if record.config.get("mask") else SCORE, 1)
     validations = [line for line in lines if line.get(score) is not None]
-    best = max(validations, key=lambda line: line[score], default=None)
+    best = max(validations, key=lambda line: sign * line[score], default=None)
     images = max((line["images"] for line in lines), default=0)
     rate = training.get("images_per_s")
     return {
@@ -55,13 +57,20 @@ def gather(run: Path) -> dict[str, Any]:
         "terms": {name: value for name, value in training.items() if name.startswith("stage")},
         "last_validation": validations[-1] if validations else None,
         "best_validation": best,
+        "gave_up": _gave_up(record.config, images, best),
         "checkpoints": [receipt.images for receipt in receipts(run / CHECKPOINTS)],
     }
 
 
+def _gave_up(config: Mapping[str, Any], images: int, best: Mapping[str, Any] | None) -> bool:
+    """Return whether a run stopped since no validation was better for as long as it waits."""
+    patience = config["training"].get("patience_images")
+    return patience is not None and best is not None and images - best["images"] >= patience
+
+
 def report(facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the rows for a person."""
-    done = facts["images"] >= facts["total_images"]
+    done = facts["images"] >= facts["total_images"] or facts["gave_up"]
     share = facts["images"] / facts["total_images"]
     rows = [
         ("run", f"{facts['run']}: {'finished' if done else 'running' if facts['running'] else 'not running'}"),

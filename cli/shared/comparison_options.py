@@ -10,10 +10,11 @@ import click
 
 from fdtrain.metrics.registry import optional
 
-from .model_options import device_option, measures_option
+from .model_options import device_option, finish_option, measures_option
 
 if TYPE_CHECKING:
     from fdtrain.comparison.plan import Ask
+    from fdtrain.methods import Finish
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,11 +49,12 @@ def budget_options(function: Function) -> Function:
 
 
 def terms_options(function: Function) -> Function:
-    """Add `--size`, `--limit`, `--measures`, the perceptual network's, `--set`, `--threads` and `--device`."""
+    """Add `--size`, `--limit`, `--measures`, `--finish`, those of the perceptual network, `--set` and the machine's."""
     options: tuple[Callable[[Function], Function], ...] = (
         click.option("--size", "size_px", type=int, metavar="PX", help="[default: the dataset's]"),
         click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N test pictures."),
         measures_option(optional(sets=False)),
+        finish_option(" (as that of the eigenfaces always is). All rows alike."),
         click.option(
             "--perceptual",
             type=click.Choice(["auto", "vgg19", "vgg16-stlpips", "off"]),
@@ -94,6 +96,7 @@ def ask_of(
     size_px: int | None,
     limit: int | None,
     measures: tuple[str, ...],
+    finish: Finish,
     perceptual: str | None,
     perceptual_weights: str,
     overrides: tuple[str, ...],
@@ -109,6 +112,7 @@ def ask_of(
         size_px: Side of the pictures in px; None takes the dataset's.
         limit: Number of test pictures, the first ones; None takes all.
         measures: Names of the optional measures.
+        finish: What is done to the pictures of all rows that learnt.
         perceptual: Perceptual network of the methods that have one; None leaves each its own.
         perceptual_weights: File of its weights; empty for none.
         overrides: `key=value` settings of every method.
@@ -128,6 +132,7 @@ def ask_of(
         seconds=seconds,
         limit=limit,
         measures=measures,
+        finish=finish,
         perceptual=perceptual,
         perceptual_weights=perceptual_weights and str(Path(perceptual_weights).resolve()),
         overrides=overrides,

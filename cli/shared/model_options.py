@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fdtrain.methods import REFERENCES
+from fdtrain.methods import FINISHES, REFERENCES
 
 if TYPE_CHECKING:
     pass
@@ -32,8 +32,22 @@ generator_option = click.option(
     required=True,
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
-    help="A .safetensors file, a run's folder (its best weights), an ONNX file, or the included `starter`.",
+    help="A .safetensors file, a run's folder (its best weights by training.best_by), an ONNX file, or the included "
+    "`starter`.",
 )
+
+
+def finish_option(words: str, *, multiple: bool = False) -> Callable[[Function], Function]:
+    """Return the option `--finish`, with what is finished here."""
+    return click.option(
+        "--finish",
+        type=click.Choice(FINISHES),
+        default=("none",) if multiple else "none",
+        multiple=multiple,
+        show_default=True,
+        help=f"Without any training: mirror is the mean with the mirrored picture's restoration, membrane carries what "
+        f"the output lacks around the hole inwards{words}",
+    )
 
 
 def masker_option(words: str) -> Callable[[Function], Function]:

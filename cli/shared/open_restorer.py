@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING
 from ..shared.output import Voice
 
 if TYPE_CHECKING:
+    from fdtrain.methods import Finish
     from fdtrain.restoration.photo_restorer import PhotoRestorer
 
 
 def open_restorer(
-    weights: Path, masker: Path | None, how: str, *, engine: str, device: str, with_grain: bool, voice: Voice
+    weights: Path,
+    masker: Path | None,
+    how: str,
+    *,
+    engine: str,
+    device: str,
+    with_grain: bool,
+    voice: Voice,
+    finish: Finish = "none",
 ) -> PhotoRestorer:
     """Open all that restores photographs: the weights, the mask network, and the finder of faces.
 
@@ -24,12 +33,14 @@ def open_restorer(
         device: Where networks run.
         with_grain: Whether the photograph's grain is added to what is filled in.
         voice: Where notes go.
+        finish: What is done to the generator's pictures.
 
     Raises `FdError` where weights cannot be opened.
     """
     from typing import cast
 
     from fdgen.faces.face_finder import find_faces
+    from fdtrain.inference.finish import finished
     from fdtrain.inference.model_label import toy_note
     from fdtrain.inference.open_generator import open_generator
     from fdtrain.restoration.photo_restorer import How, PhotoRestorer
@@ -45,5 +56,11 @@ def open_restorer(
     if note := toy_note(labels):
         voice.say(f"note: {note}")
     return PhotoRestorer(
-        opened.method, opened.size_px, find_faces, finder, cast(How, how), with_grain, labels=tuple(labels)
+        finished(opened.method, finish),
+        opened.size_px,
+        find_faces,
+        finder,
+        cast(How, how),
+        with_grain,
+        labels=tuple(labels),
     )

@@ -22,12 +22,13 @@ from fdtrain.comparison.tables import Tables, finite
 from fdtrain.comparison.task import IMAGES_FILE
 from fdtrain.metrics.registry import columns_by_stratum, columns_compared
 
-Verdict = Literal["holds", "reversed", "not distinguished at 95 %", "not computed"]
+Verdict = Literal["holds", "reversed", "not distinguished at 95 %", "one seed: no test", "not computed"]
 
 VERDICTS: dict[Verdict, str] = {
     "holds": "hold here",
     "reversed": "are reversed",
     "not distinguished at 95 %": "are not distinguished at 95 %",
+    "one seed: no test": "are of one seed, which is no test",
     "not computed": "are not computed",
 }
 
@@ -79,7 +80,10 @@ class Frames:
     ) -> Difference | None:
         """Return how two rows differ, picture by picture and seed by seed; None where that cannot be told."""
         sides = self.both(ours, theirs, column, keep)
-        return paired(*sides) if sides is not None else None
+        if sides is None:
+            return None
+        trained = any(seed is not None for seed in (*self.seeds(ours), *self.seeds(theirs)))
+        return paired(*sides, trained=trained)
 
 
 @dataclass(frozen=True)
@@ -158,8 +162,6 @@ class Findings(Tables):
     def findings(self) -> list[str]:
         """Say which of the paper's orderings hold, and what intervals of one seed do not tell."""
         found = [f"all rows train {self.ablation.preset}, changed as their names say", *self.ablation.notes]
-        if max((row.seeds for row in self.rows if row.cpu_s is not None), default=0) == 1:
-            found.append("with one seed, intervals speak of other pictures, not of another training")
         for title, grid in self.strata.items():
             found.append(f"{title.partition(' by ')[0]}: what was never trained on changes it by {grid[1][-1]}")
         if not self.orderings:
@@ -211,8 +213,10 @@ def verdict_of(paper: float, here: Difference | None) -> Verdict:
     >>> verdict_of(-0.5, Difference(-1.0, -1.5, -0.5, 0.01, 100))
     'holds'
     """
-    if here is None or not math.isfinite(here.low):
+    if here is None or not math.isfinite(here.value):
         return "not computed"
+    if not here.tested:
+        return "one seed: no test" if here.pictures > 1 else "not computed"
     if here.low <= 0 <= here.high:
         return "not distinguished at 95 %"
     return "holds" if (here.value > 0) == (paper > 0) else "reversed"

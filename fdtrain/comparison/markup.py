@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from fdtrain.comparison.statistics import Difference, Mean
 
+NO_TEST = "one seed: no test"
+"""In place of p: how far another training would be from this one is not known."""
+
 
 def mean_cell(mean: Mean | None, digits: int) -> str:
     """Return a mean with its error, or a dash."""
@@ -18,15 +21,24 @@ def mean_cell(mean: Mean | None, digits: int) -> str:
 
 
 def interval(one: Difference, digits: int) -> str:
-    """Return a difference with its interval, or a dash."""
+    """Return a difference with its interval where it has one, or a dash."""
     if not math.isfinite(one.value):
         return "-"
+    if not one.tested:
+        return f"{one.value:+.{digits}f}"
     return f"{one.value:+.{digits}f} [{one.low:+.{digits}f}, {one.high:+.{digits}f}]"
 
 
 def p_value(p: float) -> str:
     """Return p, to three digits."""
     return "-" if not math.isfinite(p) else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def difference_cells(one: Difference | None, digits: int) -> list[str]:
+    """Return the cells of a difference: it with its interval, and p, or why there is none."""
+    if one is None or not math.isfinite(one.value):
+        return ["-", "-"]
+    return [interval(one, digits), p_value(one.p) if one.tested or one.pictures < 2 else NO_TEST]
 
 
 def number(value: float | None, form: str, factor: float = 1.0) -> str:

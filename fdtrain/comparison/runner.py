@@ -132,6 +132,10 @@ def is_done(task: Task, out: Path) -> bool:
     return task.kind != "weights" or bool(facts.get("weights_sha256") == file_sha256(find_weights(task.what)))
 
 
+UNSAID = {"finish": "none"}
+"""What was asked where a comparison of before a term existed says nothing of it."""
+
+
 def _record(ask: Ask, dataset: TripletDataset, out: Path) -> None:
     """Write down what is asked, or refuse a folder where something else was."""
     wanted = {**ask.recorded(), "content_id": dataset.content_id, "test_sha256": split_sha256(dataset)}
@@ -144,7 +148,7 @@ def _record(ask: Ask, dataset: TripletDataset, out: Path) -> None:
     changed = [
         f"{name} was {recorded.get(name)}, now it is {value}"
         for name, value in wanted.items()
-        if recorded.get(name) != value and name != "auto"  # which is as recorded, wherever it was
+        if recorded.get(name, UNSAID.get(name)) != value and name != "auto"  # which is as recorded, wherever it was
     ]
     if changed:
         raise RunError(

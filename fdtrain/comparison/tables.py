@@ -14,7 +14,16 @@ import pandas as pd
 
 from fdgen.runtime.installed import installed_version
 from fdtrain.comparison.image_table import read_images
-from fdtrain.comparison.markup import aligned, interval, latex_table, markdown_table, mean_cell, number, p_value
+from fdtrain.comparison.markup import (
+    NO_TEST,
+    aligned,
+    difference_cells,
+    latex_table,
+    markdown_table,
+    mean_cell,
+    number,
+    p_value,
+)
 from fdtrain.comparison.plan import Ask, Task
 from fdtrain.comparison.runner import Done, read_result
 from fdtrain.comparison.statistics import Difference, Mean, Values, differences, mean_of
@@ -41,6 +50,7 @@ class Row:
     gmacs: float | None
     cpu_s_a_picture: float | None
     failed: str | None
+    finish: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +63,8 @@ class Tables:
     facts: Mapping[str, Any]
 
     tested_by: ClassVar[str] = (
-        "mean, 95 % interval of a bootstrap over pictures and seeds, p of Wilcoxon's signed-rank test adjusted after "
-        "Holm"
+        "mean, its 95 % interval, and p adjusted after Holm for the rows; Student's, with the error of pictures and of "
+        "each method's seeds"
     )
 
     @classmethod
@@ -77,14 +87,17 @@ class Tables:
         learnt = [row.name for row in rows if row.learned and row.failed is None]
         if against is None:
             against = "modern" if "modern" in learnt else next(iter(learnt), None)
+        learned = {row.name for row in rows if row.learned}
         there = {name: found for name, found in values.items() if found}
         tests: dict[str, Mapping[str, Difference]] = {}
         if against in there:
             for measure in columns_tested():
                 by_name = {name: found[measure] for name, found in there.items() if measure in found}
                 if against in by_name and len(by_name) > 1:
-                    tests[measure] = differences(by_name, against)
+                    tests[measure] = differences(by_name, against, learned)
         notes = list(dict.fromkeys(note for facts in results.values() for note in facts["notes"]))
+        notes += finishes(rows)
+        notes += treatments({task.name: facts.get("treated") for task, facts in results.items()})
         facts = {
             **asked,
             "pictures": max((one.pictures for row in rows for one in row.means.values()), default=0),
@@ -119,7 +132,9 @@ class Tables:
 
     def cost_grid(self) -> list[list[str]]:
         """Return what each method took and has: training, size, and one restoration."""
-        lines = [["method", "seeds", "images each", "CPU s in all", "parameters M", "GMACs", "CPU ms a picture"]]
+        lines = [
+            ["method", "seeds", "images each", "CPU s in all", "parameters M", "GMACs", "CPU ms a picture", "finish"]
+        ]
         lines += [
             [
                 row.name,
@@ -129,6 +144,7 @@ class Tables:
                 number(row.parameters, "{:.2f}", 1e-6),
                 number(row.gmacs, "{:.2f}"),
                 number(row.cpu_s_a_picture, "{:.1f}", 1e3),
+                row.finish or "-",
             ]
             for row in self.rows
             if row.means
@@ -148,7 +164,7 @@ class Tables:
             cells = []
             for name, found in self.tests.items():
                 one, digits = found.get(row.name), columns[name].digits
-                cells += ["-", "-"] if one is None else [interval(one, digits), p_value(one.p)]
+                cells += difference_cells(one, digits)
             if any(cell != "-" for cell in cells):
                 lines.append([row.name, *cells])
         return lines
@@ -171,12 +187,21 @@ class Tables:
         ]
         if self.tests:
             found.append(f"differences are those of the same pictures, method minus {self.against}: {self.tested_by}")
+            found += self.untested()
             found += self.findings()
         found += [f"row {row.name} failed: {row.failed}" for row in self.rows if row.failed]
         found += [f"not finished yet: {name}" for name in facts["unfinished"]]
         found += [f"{name}: {protocol}" for name, protocol in facts["protocols"].items()]
         found += [f"{name}: not computed, because {reason}" for name, reason in facts["not_computed"].items()]
         return [*found, *facts["notes"]]
+
+    def untested(self) -> list[str]:
+        """Say where one seed of a training leaves nothing to test."""
+        names = [row.name for row in self.rows if row.learned and row.seeds == 1 and row.means]
+        return [
+            f"{NO_TEST} of {', '.join(names)}: how far another training would be from it is not known, and no interval "
+            "over pictures holds it"
+        ] * bool(names)
 
     def findings(self) -> list[str]:
         """Say by measure whether `against` leads every method that learnt, and where it does not, by how much."""
@@ -185,13 +210,15 @@ class Tables:
         found = []
         for name, tests in self.tests.items():
             sign = 1 if better(name) == "↑" else -1
-            ahead = {other: one for other, one in tests.items() if other in learnt and sign * one.value > 0}
-            if not ahead:
-                if learnt - {self.against}:
-                    found.append(f"by {titles[name]}, {self.against} leads every method that learnt")
-                continue
-            listed = ", ".join(f"{other} by {abs(one.value):.3g} (p {p_value(one.p)})" for other, one in ahead.items())
-            found.append(f"by {titles[name]}, {self.against} does not lead: ahead are {listed}")
+            others = {other: one for other, one in tests.items() if other in learnt}
+            ahead = {other: one for other, one in others.items() if sign * one.value > 0}
+            if ahead:
+                listed = ", ".join(f"{other} by {abs(one.value):.3g} ({_told(one)})" for other, one in ahead.items())
+                found.append(f"by {titles[name]}, {self.against} does not lead: ahead are {listed}")
+            elif others:
+                unsure = [other for other, one in others.items() if not sign * one.low < 0 > sign * one.high]
+                but = f"; not tested, or not distinguished at 95 %, from {', '.join(unsure)}" if unsure else ""
+                found.append(f"by {titles[name]}, {self.against} leads every method that learnt in the mean{but}")
         return found
 
     def text(self) -> str:
@@ -279,6 +306,7 @@ def _row(
         gmacs=first.get("gmacs"),
         cpu_s_a_picture=float(np.median(taken)) if taken else None,
         failed="; ".join(reasons) or None,
+        finish=first.get("finish"),
     )
 
 
@@ -289,11 +317,43 @@ def _joined(results: Mapping[Task, Mapping[str, Any]], name: str) -> dict[str, s
     return found
 
 
+def finishes(rows: Sequence[Row]) -> list[str]:
+    """Return a sentence on rows of faces that were not finished alike; nothing where all were, or none says how."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.finish is not None and (row.learned or row.finish != "none"):
+            found.setdefault(row.finish, []).append(row.name)
+    if len(found) < 2:
+        return []
+    listed = "; ".join(f"{finish} ({', '.join(names)})" for finish, names in found.items())
+    return [f"rows are not finished alike: {listed}; with `--finish membrane` they are"]
+
+
+def treatments(treated: Mapping[str, str | None]) -> list[str]:
+    """Return a sentence on how the training pictures of rows were varied, by name; nothing where none is known.
+
+    >>> treatments({"a": "faces are mirrored", "b": "faces are not"})
+    ['rows are not treated alike: faces are mirrored (a); faces are not (b)']
+    """
+    rows: dict[str, list[str]] = {}
+    for name, how in treated.items():
+        if how is not None:
+            rows.setdefault(how, []).append(name)
+    if len(rows) < 2:
+        return list(rows)
+    listed = "; ".join(f"{how} ({', '.join(names)})" for how, names in rows.items())
+    return [f"rows are not treated alike: {listed}"]
+
+
 def with_capital(sentence: str) -> str:
     """Begin a sentence with a capital, unless it begins with the name of a row, measure or file."""
     first = sentence.partition(" ")[0].rstrip(":")
     known = (*LEARNED, *REFERENCES, *MEASURES)
     return sentence if first.rstrip(",") in known or "." in first.rstrip(".") else sentence[:1].upper() + sentence[1:]
+
+
+def _told(one: Difference) -> str:
+    return f"p {p_value(one.p)}" if one.tested else NO_TEST
 
 
 def finite(value: Any) -> Any:

@@ -24,15 +24,18 @@ import torch
 from fdgen.errors import FdError, in_words
 from fdgen.io.json_file import read_lines, read_object
 from fdgen.runtime.scratch import Scratch
-from fdtrain.comparison.plan import Ask, Task, config_of
+from fdtrain.comparison.plan import NEVER, Ask, Task, config_of
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
 from fdtrain.evaluation.evaluator import evaluate
 from fdtrain.evaluation.references import open_references, reference_notes
+from fdtrain.evaluation.summary import people_note
+from fdtrain.inference.finish import finished
 from fdtrain.inference.method import Method
 from fdtrain.inference.model_label import ModelLabel, toy_note
 from fdtrain.inference.torch_method import ModelMethod
+from fdtrain.methods import Finish
 from fdtrain.metrics.suite import open_suite
 from fdtrain.run_files import append_text, is_locked, make_folder, write_text
 from fdtrain.runtime.device import open_device
@@ -49,6 +52,9 @@ TRIAL_STEPS, WARM_UP_STEPS = 16, 3
 
 TIMED = 9
 """Pictures whose restoration is timed, one at a time."""
+
+FACES = ("mean-face", "eigenfaces")
+"""References that complete a face and close the edge of the hole by the membrane."""
 
 LOCK_WAIT_S = 120.0
 """A process whose comparison was killed notices within a step, saves and goes; so long the next one waits for it."""
@@ -104,6 +110,9 @@ def work(task: Task, ask: Ask, out: str, stop_file: str, on_moved: Callable[[Mov
         path = weights_of(task, folder / RUN)
         facts["parameters"], facts["gmacs"] = size_of(FitConfig.from_dict(read_facts(path)["config"]))
         facts["weights_sha256"] = file_sha256(path)
+        if task.kind == "trained":
+            facts["notes"] = [_chosen(path)]
+            facts["treated"] = _treated(path)
         if task.kind == "weights":
             facts |= _as_given(task.name, path, TripletDataset(ask.data, "test", size_px=ask.size_px).content_id)
     method.names = (task.name,)
@@ -115,6 +124,8 @@ def work(task: Task, ask: Ask, out: str, stop_file: str, on_moved: Callable[[Mov
         [method], dataset, suite=suite, on_image=lambda done, of: on_moved(Moved("measuring", "pictures", done, of))
     )
     facts["cpu_s_a_picture"] = _cpu_s_a_picture(method, dataset)
+    facts["notes"] += people_note(dataset.table)
+    facts["finish"] = _finish_of(task, ask)
     facts |= {"protocols": dict(suite.protocols), "not_computed": dict(suite.not_computed)}
     write_text(folder / IMAGES_FILE, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     write_text(folder / RESULT_FILE, json.dumps(facts, indent=2, allow_nan=False) + "\n")
@@ -124,19 +135,43 @@ def open_method(task: Task, ask: Ask, run_dir: Path) -> Method:
     """Return what restores pictures for a task; raise `FdError` where its weights are of another size."""
     if task.kind == "reference":
         train = TripletDataset(ask.data, "train", size_px=ask.size_px)
-        return open_references([task.what], lambda: train)[0]
+        method = open_references([task.what], lambda: train)[0]
+        own = _finish_of(task, ask)
+        return finished(method, "mirror") if "mirror" in own else method
     path = weights_of(task, run_dir)
     size_px = FitConfig.from_dict(read_facts(path)["config"]).data.size_px
     if size_px != ask.size_px:
         raise FdError(
             f"{path} is of {size_px} px, the comparison of {ask.size_px}", hint="compare each size by itself: --size"
         )
-    return ModelMethod(load_model(path), name=task.name, stages=False, device=open_device(ask.device))
+    opened = ModelMethod(load_model(path), name=task.name, stages=False, device=open_device(ask.device))
+    return finished(opened, ask.finish)
+
+
+def _finish_of(task: Task, ask: Ask) -> Finish:
+    """Return how a row's pictures are finished: faces that are no network's have the membrane by themselves."""
+    if task.kind != "reference":
+        return ask.finish
+    if task.what not in FACES:
+        return "none"
+    return "mirror+membrane" if "mirror" in ask.finish else "membrane"
 
 
 def weights_of(task: Task, run_dir: Path) -> Path:
-    """Return the file of weights of a task that has any: of a training, those at its end."""
-    return find_weights(task.what if task.kind == "weights" else run_dir / "weights" / "last.safetensors")
+    """Return the file of weights of a task that has any: of a training, those that its run stands for.
+
+    A training that was measured already keeps the file that it was measured with: comparisons of before
+    `training.best_by` took the last.
+    """
+    if task.kind == "weights":
+        return find_weights(task.what)
+    result = run_dir.parent / RESULT_FILE
+    if result.exists():
+        facts = read_object(result, error=RunError, hint="delete it: the row is measured again")
+        for path in sorted((run_dir / "weights").glob("*.safetensors")):
+            if file_sha256(path) == facts.get("weights_sha256"):
+                return path
+    return find_weights(run_dir)
 
 
 def file_sha256(path: Path) -> str:
@@ -168,7 +203,9 @@ def _rate(task: Task, ask: Ask, on_moved: Callable[[Moved], None]) -> float:
     config = config_of(ask, task, 1)
     batch = config.training.batch
     config = config_of(ask, task, (TRIAL_STEPS + WARM_UP_STEPS) * batch)
-    output = config.output.model_copy(update={"stats_images": batch, "checkpoint_images": 10**12})
+    output = config.output.model_copy(
+        update={"stats_images": batch, "checkpoint_images": NEVER, "validation_images": NEVER}
+    )
     seen: list[tuple[int, float]] = []
     with Scratch("timing") as folder:
         fit(
@@ -229,6 +266,22 @@ def cpu_spent_s(path: Path) -> float:
     if not all(isinstance(one, int | float) for one in spent):
         raise RunError(f"{path} is damaged: a line has no CPU seconds", hint=hint)
     return round(sum(float(one or 0) for one in spent), 3)
+
+
+def _chosen(path: Path) -> str:
+    """Say which weights of a training were measured."""
+    if path.stem != "best":
+        return "of each training the last weights were measured"
+    by = read_facts(path).get("best_by", "val/hole_psnr_db")  # as all runs of before there was a choice
+    return f"of each training the best weights by {by} on the validation split were measured (training.best_by)"
+
+
+def _treated(path: Path) -> str:
+    """Say how the training pictures of a method were varied, so that rows which differ in it are seen to."""
+    data = FitConfig.from_dict(read_facts(path)["config"]).data
+    exchanged = f"exchange occluders {data.mix:.0%} of the time" if data.mix else "keep their occluders"
+    mirrored = "are not mirrored" if data.augment == "none" else "are mirrored"
+    return f"training faces {mirrored} and {exchanged}"
 
 
 def _as_given(name: str, path: Path, content_id: str) -> dict[str, Any]:

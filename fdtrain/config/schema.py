@@ -24,7 +24,6 @@ from fdgen.settings.values import (
     Names,
     NotNegative,
     Number,
-    Positive,
     Section,
     Share,
     at_least,
@@ -37,6 +36,7 @@ from fdtrain.config.baselines import BaselineSettings
 from fdtrain.config.files import law_of, read_settings
 from fdtrain.config.mask import MASK_PRESETS, MaskConfig
 from fdtrain.config.presets import PRESETS
+from fdtrain.config.training import MachineConfig, OutputConfig, TrainingConfig
 from fdtrain.errors import ConfigError
 from fdtrain.methods import LEARNED, Method, baselines
 
@@ -63,7 +63,6 @@ N_LAYERS = 5
 LEAST_BOTTLENECK_PX = 4
 """A smaller map is normalised away: an instance of 1x1 is always zero."""
 
-Betas = Annotated[tuple[Annotated[Number, within(0, 0.9999)], ...], BeforeValidator(listed), of_length(2, "two values")]
 Rates = Annotated[tuple[Count, ...], BeforeValidator(listed), Field(max_length=64)]
 Weights = Annotated[
     tuple[NotNegative, ...], BeforeValidator(listed), of_length(2, "two values, of stage I and of stage II")
@@ -175,76 +174,6 @@ class LossConfig(Section):
     adversarial_from_images: Annotated[int, at_least(0)] = 0
 
 
-class TrainingConfig(Section):
-    """Sections 4.1 and 4.2."""
-
-    # Pictures of a step over all processes.
-    batch: Count = 10
-    # One of the two says when training is done.
-    epochs: Annotated[Count | None, BeforeValidator(none_from_text)] = 1000
-    images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
-    # Two time-scale update rule: a faster discriminator.
-    lr_generator: Positive = 1e-4
-    lr_discriminator: Positive = 4e-4
-    betas: Betas = (0.5, 0.999)
-    # Rates rise over so many images, and fall as 1 / sqrt(images / this) after so many; none keeps them constant.
-    # Neither depends on when training ends, so that a run can be prolonged.
-    warmup_images: Annotated[int, at_least(0)] = 0
-    decay_from_images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
-    # "trains both stage models alternatively": in each step one after the other, with no gradient from stage II to I.
-    # Or the Base-Net alone, without a stage II, as in tables 2 and 3.
-    stages: Literal["detached", "joint", "base"] = "detached"
-    # Largest norm of a network's gradient; none does not clip.
-    clip_norm: Annotated[Positive | None, BeforeValidator(none_from_text)] = None
-    # Moving average of the generators, which is what is evaluated and kept; none uses the last weights.
-    ema_decay: Annotated[Annotated[Number, within(0, 0.99999)] | None, BeforeValidator(none_from_text)] = None
-    # The paper names none. `auto` takes the faster one on this machine, by timed steps: bf16 halves a step on a GPU, or
-    # a processor that has it, and takes many times as long where it is emulated. A run keeps what it began with.
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    channels_last: bool = False
-
-    @model_validator(mode="after")
-    def _ends_once(self) -> TrainingConfig:
-        if (self.epochs is None) == (self.images is None):
-            raise ValueError(f"must set one of epochs and images, got {self.epochs} and {self.images}")
-        return self
-
-    @property
-    def n_stages(self) -> int:
-        """How many stages there are: of the pairs of settings, only so many are looked at."""
-        return 1 if self.stages == "base" else 2
-
-    def total_images(self, n_train: int) -> int:
-        """Return the images to train on, rounded up to whole steps; `n_train` is the size of the train split."""
-        wanted = self.images if self.images is not None else (self.epochs or 0) * n_train
-        return -(-wanted // self.batch) * self.batch
-
-
-class OutputConfig(Section):
-    """How often what is written, in training images; nothing here changes a weight."""
-
-    stats_images: Count = 1_000
-    checkpoint_images: Count = 20_000
-    validation_images: Count = 20_000
-    sample_images: Count = 20_000
-    # Checkpoints to keep beside the best one.
-    keep: Count = 2
-    # Pictures on a sheet of samples, and at most used for one validation.
-    samples: Annotated[int, within(1, 64)] = 8
-    validation_limit: Count = 500
-    tensorboard: bool = False
-
-
-class MachineConfig(Section):
-    """Where it runs. Threads are settled when a run begins, since sums depend on them."""
-
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
-    # 0 leaves it to torch.
-    threads: Annotated[int, at_least(0)] = 0
-    # Processes that read and augment; 0 does it in the training process.
-    workers: Annotated[int, at_least(0)] = 0
-
-
 class FitConfig(Section):
     """Everything that a training run is asked to do. Immutable; made by `FitConfig.load` or `FitConfig.from_dict`.
 
@@ -286,6 +215,12 @@ class FitConfig(Section):
                 f"must leave a bottleneck of {LEAST_BOTTLENECK_PX} px or more, got {size_px // reduction} "
                 f"(data.size_px {size_px} over network.strides {reduction})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _features_are_there_to_choose_by(self) -> FitConfig:
+        if self.training.best_by == "perceptual" and self.loss.perceptual == "off":
+            raise ValueError("must have a loss.perceptual to choose weights by it (training.best_by), got off")
         return self
 
     @model_validator(mode="after")
@@ -336,7 +271,8 @@ class FitConfig(Section):
             defaults["baseline"] = BASELINES[method].model_validate({}).model_dump(mode="json")
         if preset in MASK_PRESETS:
             defaults["mask"] = MaskConfig().model_dump(mode="json")
-        defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = ""  # excluded from what is written down
+        # Excluded from what is written down:
+        defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = defaults["training"]["start_from"] = ""
         values, blame = read_settings(defaults, PRESETS, preset, file, overrides)
         return cls._validated(values, blame)
 
@@ -380,7 +316,15 @@ class FitConfig(Section):
         return write_tables(self.as_dict())
 
 
-FREE = ("preset", "output.", "training.epochs", "training.images", "machine.workers", "data.verify")
+FREE = (
+    "preset",
+    "output.",
+    "training.epochs",
+    "training.images",
+    "training.patience_images",
+    "machine.workers",
+    "data.verify",
+)
 """Keys that a run may change when it is resumed: none of them reaches a weight."""
 
 

@@ -9,7 +9,7 @@ from fdgen.runtime.installed import installed_version
 from fdtrain.data.silhouettes import SOLID, SilhouetteDataset
 from fdtrain.evaluation.masks import MaskScores, Measured
 from fdtrain.evaluation.results import PACKAGES, Evaluation
-from fdtrain.evaluation.summary import main_table, mean_and_error, strata, strata_table
+from fdtrain.evaluation.summary import main_table, mean_and_error, people_note, strata, strata_table
 from fdtrain.inference.model_label import ModelLabel, toy_note
 from fdtrain.metrics.registry import SILHOUETTES, columns_by_stratum, columns_of_silhouettes
 from fdtrain.metrics.segmentation import N_BINS, TOLERANCE
@@ -106,6 +106,7 @@ def notes_on(measured: Sequence[Measured], dataset: SilhouetteDataset) -> list[s
     toys = [note] if (note := toy_note(labels_of(measured))) else []
     if dataset.split == "train":
         return [*toys, "this is the train split: the networks have seen these pictures"]
+    toys += people_note(dataset.table)
     return toys + [
         f"{one.name} was trained on another dataset ({one.trained_on[:12]}), whose train split may hold these faces"
         for one in measured

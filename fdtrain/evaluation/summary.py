@@ -42,6 +42,18 @@ def columns_of(view: str) -> Columns:
     return tuple(columns)
 
 
+def people_note(table: pd.DataFrame) -> list[str]:
+    """Return what a reader must know of the people in a split, by its rows of the manifest; nothing where all is known.
+
+    Splits are disjoint by identity where identities are known, else by photograph alone.
+    """
+    unknown = int(table["identity"].isna().sum())
+    if not unknown:
+        return []
+    whose = "no identity is known here" if unknown == len(table) else f"{unknown:,} of {len(table):,} have no identity"
+    return [f"{whose}: a person in these pictures may also be in the train split, on another photograph"]
+
+
 def strata(frame: pd.DataFrame) -> dict[str, pd.Series[bool]]:
     """Return which rows belong to `all`, to each kind of occluder, and to each bin of coverage that has any."""
     import pandas as pd

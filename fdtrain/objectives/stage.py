@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fdtrain.config.schema import FitConfig, TrainingConfig
+from fdtrain.config.schema import FitConfig
+from fdtrain.config.training import TrainingConfig
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
 from fdtrain.networks.fdstack import INPUT_CHANNELS, BaseNet, StackedGAN
 from fdtrain.networks.restorer import composite

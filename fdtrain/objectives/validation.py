@@ -13,12 +13,16 @@ from fdtrain.data.sheets import sheet
 from fdtrain.data.tensors import to_pictures
 from fdtrain.networks.restorer import Restoration, composite
 from fdtrain.objectives.losses import ssim_map
+from fdtrain.objectives.perceptual import PerceptualLoss
 
 SCORE = "val/hole_psnr_db"
-"""What decides which checkpoint is the best: PSNR in the hole alone, of the final picture."""
+"""PSNR in the hole alone, of the final picture: what decides which weights are the best, unless asked otherwise."""
 
 MASK_SCORE = "val/iou"
 """The same of a mask network: intersection over union, the mean over pictures."""
+
+PERCEPTUAL_SCORE = "val/perceptual"
+"""Distance of the pasted result from the truth by the perceptual network of the losses; lower is better."""
 
 COARSE_SCORE = "val/coarse_hole_psnr_db"
 
@@ -43,6 +47,21 @@ def validate(model: nn.Module, batches: Iterable[Mapping[str, Any]], device: tor
         found[SCORE].append(hole_psnr_db(final, truth, mask)[holed])
         found["val/ssim"].append(ssim_map(final, truth).mean((1, 2, 3))[holed])
     return {name: float(torch.cat(values).double().mean()) for name, values in found.items() if values}
+
+
+@torch.no_grad()
+def validate_features(
+    model: nn.Module, batches: Iterable[Mapping[str, Any]], perceptual: PerceptualLoss, device: torch.device
+) -> dict[str, float]:
+    """Return the mean over images of the pasted results' distance by the perceptual network, rounded as above."""
+    model.eval()
+    total = n_images = 0.0
+    for batch in batches:
+        occluded, clean, mask = (batch[name].to(device) for name in ("occluded", "clean", "mask"))
+        final, truth = (rounded(image) * 2 - 1 for image in (model(occluded, mask).composited(occluded, mask), clean))
+        total += float(perceptual.distance(final, perceptual.features(truth))) * len(clean)
+        n_images += len(clean)
+    return {PERCEPTUAL_SCORE: total / n_images}
 
 
 def rounded(image_B3HW: Tensor) -> Tensor:

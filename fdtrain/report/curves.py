@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from fdtrain.objectives.validation import COARSE_SCORE, MASK_SCORE, SCORE
+from fdtrain.objectives.validation import COARSE_SCORE, MASK_SCORE, PERCEPTUAL_SCORE, SCORE
 from fdtrain.report.charts import Line, legend_sample, line_chart
 from fdtrain.report.sources import Training
 
@@ -16,6 +16,7 @@ VALIDATED: Mapping[str, str] = {
     SCORE: "PSNR in the inpainted region, dB",
     COARSE_SCORE: "PSNR in the inpainted region of stage I, dB",
     "val/ssim": "SSIM",
+    PERCEPTUAL_SCORE: "perceptual distance of validation",
     MASK_SCORE: "IoU of silhouettes",
     "val/kind": "share of pictures whose kind is found",
     "val/cross_entropy_cooled": "cross-entropy a pixel, at the fitted temperature",

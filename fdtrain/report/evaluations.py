@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from fdtrain.comparison.image_table import read_images
-from fdtrain.comparison.markup import interval, p_value
+from fdtrain.comparison.markup import difference_cells
 from fdtrain.comparison.statistics import Difference, Values, differences
-from fdtrain.comparison.tables import Tables, with_capital
+from fdtrain.comparison.tables import with_capital
 from fdtrain.comparison.task import IMAGES_FILE
 from fdtrain.errors import RunError
 from fdtrain.evaluation.mask_results import MaskResults
@@ -20,6 +20,11 @@ from fdtrain.evaluation.results import Evaluation, Results
 from fdtrain.metrics.registry import MEASURES, SILHOUETTES, Measure, columns_tested
 from fdtrain.report.measurements import Given, Grid, Measured, shown, strata_grids, values_of
 from fdtrain.report.records import EVALUATION_FILE, read_json
+
+OF_PICTURES = (
+    "mean, its 95 % interval, and p adjusted after Holm for the rows; Student's over pictures: they speak of these "
+    "weights on other pictures, not of another training"
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ def read_evaluation(folder: Path) -> Measured:
         grids[f"Against {focus}"] = _test_grid(methods, tests)
     sentences = ["± is the standard error over pictures"]
     if tests:
-        sentences.append(f"differences are those of the same pictures, method minus {focus}: {Tables.tested_by}")
+        sentences.append(f"differences are those of the same pictures, method minus {focus}: {OF_PICTURES}")
     pictures = frames[methods[0]][["kind", "coverage"]]
     return Measured(
         kind="evaluation",
@@ -120,6 +125,6 @@ def _test_grid(names: Sequence[str], tests: Mapping[str, Mapping[str, Difference
     for name in names:
         found = [(there.get(name), shown()[measure].digits) for measure, there in tests.items()]
         if any(one is not None for one, _ in found):
-            cells = [("-", "-") if one is None else (interval(one, digits), p_value(one.p)) for one, digits in found]
+            cells = [difference_cells(one, digits) for one, digits in found]
             grid.append([name, *(cell for pair in cells for cell in pair)])
     return grid

@@ -15,14 +15,17 @@ import torch
 
 from fdgen.arrays import Image
 from fdgen.contract.manifest import Manifest
-from fdtrain.comparison.task import RUN, file_sha256
+from fdgen.io.json_file import read_object
+from fdtrain.comparison.task import RESULT_FILE, RUN, file_sha256, weights_of
 from fdtrain.data.pictures import pasted
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.errors import RunError
 from fdtrain.evaluation.references import open_references
+from fdtrain.inference.finish import finish_in, finished
 from fdtrain.inference.method import Method
 from fdtrain.inference.torch_method import ModelMethod
+from fdtrain.methods import FINISHES, Finish
 from fdtrain.metrics.fidelity import hole_fidelity
 from fdtrain.report.examples import Case
 from fdtrain.report.measurements import Given, Measured
@@ -262,7 +265,7 @@ def _weights(given: Given, weights: Mapping[str, Path]) -> Path | None:
     if given.name in weights:
         return find_weights(weights[given.name])
     if given.task is not None and given.task.kind == "trained" and given.folder is not None:
-        return find_weights(given.folder / RUN / "weights" / "last.safetensors")
+        return weights_of(given.task, given.folder / RUN)
     return None
 
 
@@ -273,4 +276,14 @@ def _model(given: Given, path: Path, measured: Measured) -> Method:
     size_px = int(read_facts(path)["config"]["data"]["size_px"])
     if size_px != measured.size_px:
         raise RunError(f"{path} is of {size_px} px, {given.name} was measured at {measured.size_px}")
-    return ModelMethod(load_model(path), name=given.name, stages=f"{given.name}, stage I" in measured.values)
+    stages = f"{given.name}, stage I" in measured.values
+    return finished(ModelMethod(load_model(path), name=given.name, stages=stages), _finish(given))
+
+
+def _finish(given: Given) -> Finish:
+    """Return how a row's pictures were finished: by the result of a comparison's row, or by the name of another."""
+    path = given.folder / RESULT_FILE if given.folder is not None else None
+    if path is None or not path.exists():
+        return finish_in(given.name)[1]
+    told = read_object(path, error=RunError, hint="delete it: the row is measured again").get("finish", "none")
+    return next((finish for finish in FINISHES if finish == told), "none")

@@ -15,7 +15,7 @@ from fdgen.io.regular_file import read_regular
 from fdtrain.comparison.ablation import ABLATION_FILE, MEASURED_THERE, Ablation, Variant
 from fdtrain.comparison.image_table import read_images
 from fdtrain.comparison.plan import Ask, Auto, Kind, Task
-from fdtrain.comparison.runner import ASK_FILE, ERROR_FILE, Done
+from fdtrain.comparison.runner import ASK_FILE, ERROR_FILE, UNSAID, Done
 from fdtrain.comparison.task import IMAGES_FILE, RESULT_FILE, RUN
 from fdtrain.errors import RunError
 from fdtrain.methods import LEARNED, REFERENCES
@@ -50,6 +50,7 @@ def read_ask(folder: Path) -> tuple[Ask, dict[str, Any]]:
         path, {"content_id": str, "test_sha256": str, "size_px": int, "measures": list, "overrides": list}
     )
     names = {field.name for field in fields(Ask)} - {"data", "perceptual_weights", "auto"}
+    asked = {**UNSAID, **asked}
     if lacking := sorted(names - set(asked)):
         raise RunError(f"{path} is damaged: {lacking[0]} is missing", hint="write it again by the same command")
     values = {**{name: asked[name] for name in names}, "data": "", "perceptual_weights": ""}

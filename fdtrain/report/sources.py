@@ -17,6 +17,7 @@ from fdtrain.objectives.validation import MASK_SCORE, SCORE
 from fdtrain.report.evaluations import read_evaluation
 from fdtrain.report.measurements import Measured, read_comparison
 from fdtrain.report.records import EVALUATION_FILE, found_tasks
+from fdtrain.training.best import criterion_of
 from fdtrain.training.run import RUN_FILE, RunRecord, require_run
 from fdtrain.training.stats import read_stats
 
@@ -55,12 +56,13 @@ class Training:
     @property
     def best(self) -> tuple[int, str] | None:
         """Its best validation: after how many images, and how good, with its unit. None where there was none."""
-        score = MASK_SCORE if self.finds_occluders else SCORE
-        found = [(float(line[score]), int(line["images"])) for line in self.lines if line.get(score) is not None]
+        score, sign = criterion_of(self.record.config) or (MASK_SCORE if self.finds_occluders else SCORE, 1)
+        found = [(sign * float(line[score]), int(line["images"])) for line in self.lines if line.get(score) is not None]
         if not found:
             return None
         value, images = max(found)
-        return images, f"{value:.3f} IoU" if self.finds_occluders else f"{value:.2f} dB"
+        unit = {MASK_SCORE: "{:.3f} IoU", SCORE: "{:.2f} dB"}.get(score, "{:.4f} perceptual")
+        return images, unit.format(sign * value)
 
     @property
     def rate(self) -> float | None:

@@ -136,7 +136,7 @@ def save_model(path: Path, model: nn.Module, facts: Mapping[str, Any]) -> None:
 
 
 def load_model(path: str | Path) -> Restorer:
-    """Return the generators of a safetensors file, or of a run folder (its best, else its last), ready for use.
+    """Return the generators of a safetensors file, or of a run folder, ready for use: its best, else its last.
 
     On the CPU, in eval mode. Raises `CheckpointError` where the file is missing, damaged, not ours, holds weights of
     another architecture than its config says, or a mask network.
@@ -273,6 +273,7 @@ def _refuse_odd(facts: Mapping[str, Any]) -> None:
     """Raise `ValueError` where a fact beside weights is of another type than we write."""
     kinds: Mapping[str, tuple[type, ...]] = {
         "content_id": (str,), "dataset": (str,), "images": (int,), "temperature": (int, float, type(None)),
+        "best_by": (str,),
     }  # fmt: skip
     if odd := [name for name, kind in kinds.items() if name in facts and type(facts[name]) not in kind]:
         raise ValueError(f"{odd[0]} is of another type than we write")

@@ -28,10 +28,12 @@ from fdtrain.data.sampler import EpochSampler
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.errors import CheckpointError, ConfigError, TrainingError
 from fdtrain.objectives.open_objective import open_objective, open_perceptual
+from fdtrain.objectives.validation import PERCEPTUAL_SCORE, validate_features
 from fdtrain.run_files import folder_lock, write_bytes
 from fdtrain.runtime.device import autocast, computing, lay_out, open_device, settled
 from fdtrain.runtime.distributed import Group, group_notes, joined
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
+from fdtrain.training.best import Best, criterion_of
 from fdtrain.training.checkpoint import load_state, prune, receipts, save_model, save_state
 from fdtrain.training.ema import averaged, ema_decay, follow
 from fdtrain.training.precision import slow_here
@@ -51,7 +53,9 @@ from fdtrain.training.run import (
     write_record,
 )
 from fdtrain.training.settled import settle_perceptual, settle_precision
+from fdtrain.training.start_from import begun_with
 from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch, finite
+from fdtrain.training.trackers.open_tracker import open_tracker
 
 MOST_BAD_STEPS = 10
 """So many steps in a row without a finite gradient are no accident."""
@@ -121,6 +125,8 @@ def fit(
         config, of_precision = settle_precision(config, device, perceptual, total, group, note)
         objective = open_objective(config, device, perceptual, rng)
         model, stages = objective.model, objective.stages
+        resumes = bool(receipts(run_dir / CHECKPOINTS))
+        started = begun_with(model, training.start_from, recorded.started_from if recorded else None, resumes, note)
         average = averaged(model) if training.ema_decay is not None else model
         lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
 
@@ -135,6 +141,7 @@ def fit(
             parameters=sum(p.numel() for p in model.parameters()),
             torch=torch.__version__,
             decided=recorded.decided if recorded is not None else {**of_features, **of_precision},
+            started_from=started,
         )
         if recorded is not None:
             refuse_other(run_dir, recorded, record)
@@ -155,7 +162,7 @@ def fit(
 
         # Resume.
         images = step = bad_steps = 0
-        best: float | None = None
+        best = Best(criterion_of(config.as_dict()), training.patience_images)
         found = receipts(run_dir / CHECKPOINTS)
         if found:
             phase("reading the checkpoint")
@@ -177,24 +184,28 @@ def fit(
             sampler.load_state_dict(state["sampler"])
             if group.is_first:  # what stopped the run may have stopped it before older states were deleted
                 prune(run_dir / CHECKPOINTS, output.keep)
-            images, step, bad_steps, best = state["images"], state["step"], state["bad_steps"], state["best"]
+            images, step, bad_steps = state["images"], state["step"], state["bad_steps"]
+            best.load_state_dict(state)
             if len(state["random"]) == group.world:
                 set_random_state(state["random"][group.rank])
             else:
                 note(f"the run had {len(state['random'])} processes, now {group.world}: not the same bits")
             kept = f", in {config.training.precision} as it began" if keeps else ""
             note(f"going on after {images:,} of {total:,} images{kept}")
+        gave_up = best.given_up(images)
         begun_images, begun_s = images, time.perf_counter()
-        log = Log(run_dir, images, tensorboard=output.tensorboard) if group.is_first else None
+        log = None
+        if group.is_first:
+            log = Log(run_dir, images, open_tracker(output.tracks, run_dir, images, config.flat()))
 
         batches: Iterator[Any] = iter(
-            Batches(train, sampler, batch=own_batch, workers=workers) if images < total else ()
+            Batches(train, sampler, batch=own_batch, workers=workers) if images < total and not gave_up else ()
         )
         stretch, pace = Stretch(), Pace(images, total)
         if on_step is not None and group.is_first and images < total:
             on_step(pace.step)
         stopped = False
-        while images < total and not stopped:
+        while images < total and not stopped and not gave_up:
             # Read.
             waiting_s = time.perf_counter()
             sample = next(batches)
@@ -289,16 +300,19 @@ def fit(
             if validation is not None and (images >= total or _due(output.validation_images, before, images)):
                 if log is not None:
                     found_values = objective.validate(average, Batches(validation, batch=training.batch), device)
+                    if best.name == PERCEPTUAL_SCORE and perceptual is not None:
+                        checked = Batches(validation, batch=training.batch)
+                        found_values |= validate_features(average, checked, perceptual, device)
                     log.write(images, found_values)
-                    score = found_values[objective.score]
+                    score = best.score(found_values)
                     if on_progress is not None:
                         on_progress(pace.told(stretch, found_values))
-                    if best is None or score > best:
-                        best = score
-                        facts = record.facts(images, objective.facts(found_values))
+                    if best.improved(found_values, images):
+                        facts = record.facts(images, best.name, objective.facts(found_values))
                         save_model(run_dir / WEIGHTS / "best.safetensors", average, facts)
+                gave_up = group.any(best.given_up(images))
                 saves = True
-            if log is not None and (ends or _due(output.sample_images, before, images)):
+            if log is not None and (ends or gave_up or _due(output.sample_images, before, images)):
                 sheet_HWC = objective.sheet(average, fixed_samples, shown.split, device)
                 of_now = [run_dir / SAMPLES / f"{images:012d}.png", run_dir / SHEET_FILE]
                 if stopped and images < total and not _due(output.sample_images, before, images):
@@ -311,7 +325,7 @@ def fit(
             if saves:
                 random_states = group.gather(random_state(device))
                 if group.is_first:
-                    facts = record.facts(images, objective.facts(found_values))
+                    facts = record.facts(images, best.name, objective.facts(found_values))
                     save_model(run_dir / WEIGHTS / "last.safetensors", average, facts)
                     save_state(
                         run_dir / CHECKPOINTS,
@@ -320,7 +334,7 @@ def fit(
                             "images": images,
                             "step": step,
                             "bad_steps": bad_steps,
-                            "best": best,
+                            **best.state_dict(),
                             "model": model.state_dict(),
                             "average": None if average is model else average.state_dict(),
                             "stages": [stage.state_dict() for stage in stages],
@@ -341,9 +355,10 @@ def fit(
         total=total,
         made_now=images - begun_images,
         seconds=time.perf_counter() - begun_s,
-        score=best,
-        score_name=objective.score,
-        weights=run_dir / WEIGHTS / ("last.safetensors" if best is None else "best.safetensors"),
+        score=best.value,
+        score_name=best.name,
+        weights=run_dir / WEIGHTS / ("last.safetensors" if best.value is None else "best.safetensors"),
+        gave_up=gave_up,
         sheet=run_dir / SHEET_FILE,
     )
 

@@ -4,7 +4,7 @@ run.json            config, content_id of the data, digests, versions: what a ru
 stats.jsonl         a line of means every so many images, and one a validation
 samples/            sheets of occluded, stage I, stage II, clean on a fixed set
 before-after.png    the newest of them
-checkpoints/        what it goes on from        weights/     what is used        tensorboard/     on request
+checkpoints/        what it goes on from        weights/     what is used        tensorboard/ ...  on request
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fdtrain.errors import RunError
 from fdtrain.run_files import write_text
 
 RUN_FILE, STATS_FILE, SHEET_FILE = "run.json", "stats.jsonl", "before-after.png"
-CHECKPOINTS, SAMPLES, WEIGHTS, TENSORBOARD = "checkpoints", "samples", "weights", "tensorboard"
+CHECKPOINTS, SAMPLES, WEIGHTS = "checkpoints", "samples", "weights"
 
 SCHEMA = 1
 
@@ -45,16 +45,26 @@ class RunRecord:
     schema: int = SCHEMA
     # How what the settings left to `auto` was decided, by setting: what was asked and taken, what was timed.
     decided: Mapping[str, Any] = field(default_factory=dict)
+    # Digest, dataset and images of the weights that it began with; None where they were drawn.
+    started_from: Mapping[str, Any] | None = None
 
-    def facts(self, images: int, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what stands beside weights in their file: where they come from, and how good they were `found`."""
+    def facts(self, images: int, best_by: str, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is next to weights in their file: where they come from, and how good they were `found`.
+
+        `best_by` is the value of a validation by which the run's best weights are chosen, or `last`.
+        """
         shared = ("config", "content_id", "dataset", "perceptual_sha256", "fdtrain", "torch")
-        return {**{name: getattr(self, name) for name in shared}, "images": images, **found}
+        begun = {"started_from": dict(self.started_from)} if self.started_from is not None else {}
+        own = {name: getattr(self, name) for name in shared}
+        return {**own, **begun, "images": images, "best_by": best_by, **found}
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """How a call of `fit` ended. `images` counts all, `made_now` those of this call; `score` is `score_name`'s best."""
+    """How a call of `fit` ended. `images` counts all, `made_now` those of this call; `score` is `score_name`'s best.
+
+    `gave_up` says that no validation was better for `training.patience_images`.
+    """
 
     run_dir: Path
     images: int
@@ -65,11 +75,12 @@ class RunSummary:
     score_name: str
     weights: Path
     sheet: Path
+    gave_up: bool = False
 
     @property
     def finished(self) -> bool:
-        """Tell whether the run has come to its end."""
-        return self.images >= self.total
+        """Whether the run has come to its end."""
+        return self.images >= self.total or self.gave_up
 
 
 def read_record(run_dir: Path) -> RunRecord | None:
@@ -123,6 +134,8 @@ def refuse_other(run_dir: Path, recorded: RunRecord, wanted: RunRecord) -> None:
         for key in sorted({*before, *now})
         if before.get(key) != now.get(key) and not is_free(key)
     ]
+    if recorded.started_from != wanted.started_from:
+        changed.append("it began with other weights (training.start_from)")
     if recorded.perceptual_sha256 != wanted.perceptual_sha256:
         changed.append("the perceptual weights are another file")
     if changed:

@@ -1,4 +1,4 @@
-"""The log of a run: means over a stretch of images, to stats.jsonl and, on request, TensorBoard."""
+"""The log of a run: means over a stretch of images, to stats.jsonl and, on request, a tracker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,13 +17,11 @@ from torch import Tensor
 from fdgen.io.json_file import read_lines
 from fdtrain.errors import RunError
 from fdtrain.run_files import append_text, write_text
-from fdtrain.training.run import STATS_FILE, TENSORBOARD
+from fdtrain.training.run import STATS_FILE
+from fdtrain.training.trackers.tracker import Tracker
 
 RECENT_S, LEAST_STEPS = 10.0, 5
 """The rate is that of the last so many seconds, and of so many steps where they take longer."""
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 
 @dataclass(frozen=True)
@@ -114,33 +112,28 @@ class Stretch:
 class Log:
     """The log of a run. Lines after `images`, which a killed run had written, are dropped: they will come again."""
 
-    def __init__(self, run_dir: Path, images: int, *, tensorboard: bool) -> None:
+    def __init__(self, run_dir: Path, images: int, tracker: Tracker | None = None) -> None:
         self.path = run_dir / STATS_FILE
         kept = [line for line in read_stats(run_dir) if line["images"] <= images]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
-        self.board: SummaryWriter | None = None
-        if tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.board = SummaryWriter(str(run_dir / TENSORBOARD), purge_step=images)
+        self.tracker = tracker
 
     def write(self, images: int, values: Mapping[str, float]) -> None:
         """Append one line: `images` and the values; what is no number becomes null, as JSON has none for it."""
         line = {name: value if math.isfinite(value) else None for name, value in values.items()}
         append_text(self.path, json.dumps({"images": images, **line}) + "\n")
-        if self.board is not None:
-            for name, value in values.items():
-                self.board.add_scalar(name, value, images)
+        if self.tracker is not None:
+            self.tracker.write(images, values)
 
     def picture(self, images: int, sheet_HWC: Any) -> None:
-        """Show a sheet of samples in TensorBoard."""
-        if self.board is not None:
-            self.board.add_image("samples", sheet_HWC, images, dataformats="HWC")
+        """Show a sheet of samples in the tracker."""
+        if self.tracker is not None:
+            self.tracker.picture(images, sheet_HWC)
 
     def close(self) -> None:
         """Write out what is held back."""
-        if self.board is not None:
-            self.board.close()
+        if self.tracker is not None:
+            self.tracker.close()
 
 
 def read_stats(run_dir: Path) -> list[dict[str, Any]]:

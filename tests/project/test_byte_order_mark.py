@@ -9,7 +9,7 @@ from fdgen.assets import AssetLibrary, read_asset
 from fdgen.cards.prose import read_prose, starting_text
 from fdgen.recipe.schema import Recipe
 from fdtrain.config.schema import FitConfig
-from fdtrain.evaluation.audit import read_table
+from fdtrain.evaluation.reported.table import read_table
 from tests.support.paths import ROOT
 
 MARK = "\ufeff".encode()

@@ -21,6 +21,7 @@ from docs.reference import REFERENCE
 from fdgen.faces.folders import SAMPLES
 from fdgen.occluders import OCCLUDERS
 from fdgen.runtime.jit import compiled_folder
+from fdtrain.methods import LEARNED
 from tests.project.test_architecture import project
 from tests.support.paths import ROOT
 
@@ -189,6 +190,9 @@ def test_the_reference_has_every_command_setting_and_public_name() -> None:
         for key in ("data.root", *loaded.flat()):
             assert key == "preset" or f"`{key}`" in pages["reference/config.md"], key
     recipe = (ROOT / "fdgen" / "recipe" / "builtin" / "default.toml").read_text(encoding="utf-8")
+    for method in LEARNED.values():
+        assert method.deviations, f"{method.name} says nowhere how it deviates from its paper"
+        assert f"## {method.name}\n" in pages["reference/methods.md"]
     assert all(line in pages["reference/recipe.md"] for line in recipe.splitlines())
 
 

@@ -41,7 +41,7 @@ def test_an_axis_is_trained_once_a_choice_and_goes_on(data: Path, tmp_path: Path
     options += [part for one in MICRO for part in ("--set", one)]
     result = run("ablate", "--data", data, "--out", tmp_path / "out", *options)
     assert result.exit_code == 0, result.output
-    for words in ("Squeeze-and-excitation", "Against SE", "With one seed", "no SE"):
+    for words in ("Squeeze-and-excitation", "Against SE", "One seed: no test", "no SE"):
         assert words in result.stdout
     assert (tmp_path / "out" / "table.txt").read_text() == result.stdout
     again = run("ablate", "--data", data, "--out", tmp_path / "out", *options, "--json")

@@ -19,10 +19,10 @@ def run(*arguments: str | Path) -> Result:
 def test_the_papers_tables_have_problems() -> None:
     result = run("audit", "--paper")
     assert result.exit_code == 3
-    assert result.stdout.count("\n") == 1 + 9 + 5
-    assert "5 problems in 9 rows, 9 PSNRs with an MSE" in result.stderr
+    assert result.stdout.count("\n") == 1 + 9 + 5  # three problems, two notes
+    assert "3 problems in 9 rows, 9 PSNRs with an MSE" in result.stderr
     found = json.loads(run("audit", "--paper", "--json", "-q").stdout)
-    assert [len(found[name]) for name in ("spreads", "findings")] == [9, 5]
+    assert [len(found[name]) for name in ("spreads", "findings", "notes")] == [9, 3, 2]
 
 
 def test_what_eval_and_compare_write_can_be_audited(tmp_path: Path) -> None:
@@ -43,6 +43,15 @@ def test_without_a_pair_nothing_is_said_to_be_compared(tmp_path: Path) -> None:
     result = run("audit", tmp_path / "table.csv")
     assert result.exit_code == 0
     assert "1 row, 0 PSNRs with an MSE" in result.stderr
+    assert "whether they fit was not checked" in result.stderr
+
+
+def test_notes_alone_are_no_problem(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("method,PSNR,MSE\nours,32.803,34.145\n")
+    result = run("audit", tmp_path / "table.csv")
+    assert result.exit_code == 0
+    assert "note: psnr-of-mean-mse" in result.stdout
+    assert "no problems in 1 row" in result.stderr
 
 
 def test_nothing_to_audit_is_wrong_usage() -> None:

@@ -56,6 +56,22 @@ def test_eval_prints_tables_and_writes_all(data: Path, weights: Path, tmp_path: 
     assert "evaluating" not in result.stdout
 
 
+def test_each_finish_has_rows_that_say_it(data: Path, weights: Path) -> None:
+    asked = ("--finish", "none", "--finish", "mirror+membrane")
+    result = run("eval", "--data", data, "--weights", weights, *asked, "--references", "eigenfaces", "--limit", "3",
+                 "--measures", "none", "--json", "-q")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    held = json.loads(result.stdout)
+    plain, mirrored = held["methods"][:2]
+    assert mirrored == f"{plain}, mirror"  # they have the membrane by themselves
+    assert held["methods"][2:] == [
+        "small, stage I", "small", "small, stage I, mirror+membrane", "small, mirror+membrane",
+    ]  # fmt: skip
+    every = {row["method"]: row["psnr_hole"] for row in held["summary"] if row["stratum"] == "all"}
+    assert len(set(every.values())) == 6
+    assert any("mirrored restoration" in note and "membrane" in note for note in held["notes"])
+
+
 def test_eval_as_json_of_a_stratum(data: Path) -> None:
     options = ("--references", "copy,telea", "--kind", "mask", "--split", "train", "--limit", "3", "--json", "-q")
     result = run("eval", "--data", data, *options)

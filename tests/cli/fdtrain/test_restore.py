@@ -53,6 +53,25 @@ def rgb(path: Path) -> np.ndarray:
     return decode_rgb(read_file(path), str(path))
 
 
+def test_a_finish_changes_the_inpainted_region_alone_and_is_told(weights: Path, tmp_path: Path) -> None:
+    photo, mask = tmp_path / "face.png", np.zeros((64, 64), np.uint8)
+    write_png(photo, smooth_face(1, 64))
+    mask[20:40, 16:40] = 255
+    write_png(tmp_path / "mask.png", mask)
+    made = {}
+    for finish in ("none", "mirror", "mirror+membrane"):
+        out = tmp_path / finish
+        options = ("--weights", weights, "--mask", tmp_path / "mask.png", "--finish", finish)
+        result = run("restore", photo, *options, "--out", out, "--json", "-q")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["finish"] == finish
+        made[finish] = rgb(out / "face.png")
+        np.testing.assert_array_equal(made[finish][mask == 0], rgb(photo)[mask == 0])
+    assert not np.array_equal(made["none"], made["mirror"])
+    edge = np.abs(made["mirror+membrane"][20, 16:40].astype(int) - rgb(photo)[19, 16:40]).mean()
+    assert edge < np.abs(made["mirror"][20, 16:40].astype(int) - rgb(photo)[19, 16:40]).mean()
+
+
 def test_a_folder_with_all_sorts_of_things(known: tuple[str | Path, ...], tmp_path: Path) -> None:
     folder = tmp_path / "in"
     photo_in(folder / "a.png")

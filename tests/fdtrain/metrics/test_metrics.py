@@ -25,7 +25,7 @@ from fdtrain.metrics.fidelity import fidelity, hole_fidelity, psnr, ssim_map
 from fdtrain.metrics.identity import FACE_BOX, Identity
 from fdtrain.metrics.learned import ALEXNET_FILE, open_lpips, open_stlpips
 from fdtrain.metrics.memo import Recent
-from fdtrain.metrics.niqe import Niqe
+from fdtrain.metrics.niqe import FLAT, Niqe, _halved
 from fdtrain.metrics.not_computed import NotComputed
 from tests.support.sets import smooth_face
 
@@ -127,6 +127,45 @@ def test_niqe_is_that_of_its_reference(reference_niqe: Any, shape: tuple[int, in
             expected = reference_niqe.calculate_niqe(cut[..., ::-1], crop_border=0)
             # The reference rounds its pictures to 32 bits on the way.
             assert niqe(cut) == pytest.approx(expected, rel=2e-4)
+
+
+def flat_in_places(seed: int) -> Image:
+    """Return a picture that is flat over many neighbourhoods of 7 pixels once it is rounded to 8 bits."""
+    return blurred(smooth_face(seed, 256), 4)
+
+
+def test_niqe_of_flat_pictures_differs_from_its_reference_by_rounding_alone(
+    reference_niqe: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what is flat set to 0, and halved in 64 bits, the package has our scores; as it is, it has not."""
+    niqe, feature = Niqe.open(256), reference_niqe.compute_feature
+    held = [niqe.mean, niqe.covariance, np.outer(niqe.window, niqe.window)]
+
+    def expected(picture: Image) -> float:
+        luma = np.round(picture @ np.array([65.481, 128.553, 24.966]) / 255 + 16)
+        return float(reference_niqe.niqe(luma, *held))
+
+    as_it_is = [expected(flat_in_places(seed)) for seed in range(3)]
+    monkeypatch.setattr(reference_niqe, "imresize", lambda luma, **_: _halved(luma))
+    monkeypatch.setattr(reference_niqe, "compute_feature", lambda block: feature(np.where(abs(block) < FLAT, 0, block)))
+    for seed in range(3):
+        assert niqe(flat_in_places(seed)) == pytest.approx(expected(flat_in_places(seed)), rel=1e-9)
+    assert max(abs(niqe(flat_in_places(seed)) - as_it_is[seed]) for seed in range(3)) > 0.01
+
+
+def test_niqe_of_flat_pictures_does_not_depend_on_the_order_of_a_sum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = np.arange(-3.0, 4)
+    window = np.exp(-(place**2) / (2 * (7 / 6) ** 2))
+    window_2d = np.outer(window, window) / window.sum() ** 2
+    np.savez(tmp_path / "made.npz", mu_pris_param=np.ones(36), cov_pris_param=np.eye(36), gaussian_window=window_2d)
+    niqe = Niqe(tmp_path / "made.npz")
+    scores = [niqe(flat_in_places(seed)) for seed in range(3)]
+    monkeypatch.setattr(
+        Niqe, "_blur", lambda self, luma: cv2.filter2D(luma, -1, window_2d, borderType=cv2.BORDER_REPLICATE)
+    )
+    assert [niqe(flat_in_places(seed)) for seed in range(3)] == pytest.approx(scores, rel=1e-9)
 
 
 PACKAGED = {"sharp": 14.626224917, "soft": 88.416468858}

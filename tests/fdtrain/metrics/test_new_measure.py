@@ -8,9 +8,9 @@ import pytest
 
 from fdtrain.comparison.plan import Task
 from fdtrain.data.triplets import TripletDataset
-from fdtrain.evaluation.audit import parse
 from fdtrain.evaluation.evaluator import evaluate
 from fdtrain.evaluation.references import open_references
+from fdtrain.evaluation.reported.table import parse
 from fdtrain.evaluation.results import Results
 from fdtrain.metrics.registry import MEASURES, Measure, better, columns_compared, optional
 from fdtrain.metrics.suite import open_suite

@@ -392,7 +392,8 @@ def test_weights_that_were_not_measured_are_refused(tmp_path: Path, reported: Fo
     folder = tmp_path / "copy"
     shutil.copytree(reported["comparison"], folder)
     run = folder / "rows" / "tiny" / "seed-0" / "run" / "weights"
-    shutil.copy(reported["run"] / "weights" / "last.safetensors", run / "last.safetensors")
+    for path in run.glob("*.safetensors"):
+        shutil.copy(reported["run"] / "weights" / "last.safetensors", path)
     with pytest.raises(FdError, match="is not what tiny was measured with"):
         build_page(read_sources([folder]), data=triplets, n_pictures=1)
 

@@ -28,9 +28,11 @@ from fdtrain.training import checkpoint, loop, stats
 from fdtrain.training.checkpoint import load_model, load_state, read_facts, receipts
 from fdtrain.training.loop import fit
 from fdtrain.training.stats import Progress, Step, read_stats
+from fdtrain.training.weight_files import find_weights
 from tests.support.micro import micro
 from tests.support.paths import TESTS
 from tests.support.sets import write_set
+from tests.support.trunks import vgg_state
 
 GOLDEN = TESTS / "golden" / "losses.json"
 
@@ -206,6 +208,66 @@ def test_the_last_checkpoints_and_the_best_are_kept(whole: Path) -> None:
     scores = [line["val/hole_psnr_db"] for line in read_stats(whole) if "val/hole_psnr_db" in line]
     assert max(receipt.score or 0 for receipt in kept) == max(scores)
     assert read_facts(whole / "weights" / "best.safetensors")["val_hole_psnr_db"] == max(scores)
+
+
+def test_weights_say_by_what_they_were_chosen(whole: Path) -> None:
+    for name in ("best", "last"):
+        assert read_facts(whole / "weights" / f"{name}.safetensors")["best_by"] == "val/hole_psnr_db"
+
+
+def test_the_last_weights_may_be_what_a_run_stands_for(triplets: Path, tmp_path: Path) -> None:
+    summary = fit(micro(triplets, "training.best_by=last"), tmp_path / "run")
+    assert (summary.score, summary.weights.name) == (None, "last.safetensors")
+    assert find_weights(tmp_path / "run") == summary.weights
+    assert read_facts(summary.weights)["best_by"] == "last"
+
+
+def random_trunk(tmp_path: Path) -> Path:
+    """Write weights of the perceptual network, drawn at random."""
+    torch.save(vgg_state("vgg16-stlpips", "net.slice1."), tmp_path / "trunk.pth")
+    return tmp_path / "trunk.pth"
+
+
+def test_weights_may_be_chosen_by_the_perceptual_network(
+    triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its distance falls and rises here, against the PSNR: the lowest one is what is kept."""
+    told = iter([0.5, 0.2, 0.4])
+    monkeypatch.setattr(loop, "validate_features", lambda *_: {"val/perceptual": next(told)})
+    asked = ("loss.perceptual=vgg16-stlpips", f"loss.perceptual_weights={random_trunk(tmp_path)}")
+    fit(micro(triplets, "training.best_by=perceptual", *asked), tmp_path / "run")
+    facts = read_facts(tmp_path / "run" / "weights" / "best.safetensors")
+    assert (facts["best_by"], facts["images"]) == ("val/perceptual", 64)
+    assert max(receipts(tmp_path / "run" / "checkpoints"), key=lambda one: one.score or -1).images == 64
+    with pytest.raises(ConfigError, match=r"must have a loss.perceptual to choose weights by it"):
+        micro(triplets, "training.best_by=perceptual", "loss.perceptual=off")
+
+
+def test_a_run_stops_where_no_validation_is_better_and_stays_stopped(triplets: Path, tmp_path: Path) -> None:
+    asked = ("training.images=960", "training.patience_images=64", "training.lr_generator=1e-12")
+    summary = fit(micro(triplets, *asked), tmp_path / "run")
+    assert (summary.gave_up, summary.finished) == (True, True)
+    assert summary.images < 960
+    best = read_facts(summary.weights)["images"]
+    assert summary.images == best + 64
+    again = fit(micro(triplets, *asked), tmp_path / "run")
+    assert (again.made_now, again.gave_up) == (0, True)
+    longer = fit(micro(triplets, *asked[:1], "training.patience_images=96", asked[2]), tmp_path / "run")
+    assert longer.made_now > 0
+
+
+def test_runs_of_before_best_by_go_on_and_open(whole: Path, triplets: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    record = json.loads((run / "run.json").read_text())
+    for key in ("best_by", "patience_images"):
+        del record["config"]["training"][key]
+    (run / "run.json").write_text(json.dumps(record))
+    config = micro(triplets, "training.images=112")
+    assert fit(config, run).images == 112
+    assert find_weights(run).name == "best.safetensors"
+    with pytest.raises(RunError, match=r"training.best_by was score, now it is last"):
+        fit(micro(triplets, "training.best_by=last"), run)
 
 
 def test_old_states_that_outlived_a_kill_go_when_the_run_is_called_again(

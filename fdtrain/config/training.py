@@ -1,0 +1,121 @@
+"""The settings of the loop: steps, rates, which weights are the best, what is written when, and where it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from fdgen.settings.values import (
+    Count,
+    Number,
+    Positive,
+    Section,
+    at_least,
+    listed,
+    none_from_text,
+    of_length,
+    within,
+)
+
+Betas = Annotated[tuple[Annotated[Number, within(0, 0.9999)], ...], BeforeValidator(listed), of_length(2, "two values")]
+
+
+class TrainingConfig(Section):
+    """Sections 4.1 and 4.2."""
+
+    # Pictures of a step over all processes.
+    batch: Count = 10
+    # One of the two says when training is done.
+    epochs: Annotated[Count | None, BeforeValidator(none_from_text)] = 1000
+    images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
+    # Two time-scale update rule: a faster discriminator.
+    lr_generator: Positive = 1e-4
+    lr_discriminator: Positive = 4e-4
+    betas: Betas = (0.5, 0.999)
+    # Rates rise over so many images, and fall as 1 / sqrt(images / this) after so many; none keeps them constant.
+    # Neither depends on when training ends, so that a run can be prolonged.
+    warmup_images: Annotated[int, at_least(0)] = 0
+    decay_from_images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
+    # "trains both stage models alternatively": in each step one after the other, with no gradient from stage II to I.
+    # Or the Base-Net alone, without a stage II, as in tables 2 and 3.
+    stages: Literal["detached", "joint", "base"] = "detached"
+    # Largest norm of a network's gradient; none does not clip.
+    clip_norm: Annotated[Positive | None, BeforeValidator(none_from_text)] = None
+    # Moving average of the generators, which is what is evaluated and kept; none uses the last weights.
+    ema_decay: Annotated[Annotated[Number, within(0, 0.99999)] | None, BeforeValidator(none_from_text)] = None
+    # The paper names none. `auto` takes the faster one on this machine, by timed steps: bf16 halves a step on a GPU, or
+    # a processor that has it, and takes many times as long where it is emulated. A run keeps what it began with.
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    channels_last: bool = False
+    # Begin with the weights of this file or run folder, not with drawn ones; networks may differ in their head. Its
+    # hash is written down, its path is not.
+    start_from: str = Field(default="", exclude=True)
+    # Which weights a run's folder stands for, in every command: the best on the validation split by its score (PSNR in
+    # the hole, IoU of a mask network; neither sees what the adversary adds), by the distance of the perceptual network
+    # that the losses use, or the last.
+    best_by: Literal["score", "perceptual", "last"] = "score"
+    # Stop where no validation was better for so many images; none trains to the end.
+    patience_images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
+
+    @model_validator(mode="after")
+    def _ends_once(self) -> TrainingConfig:
+        if (self.epochs is None) == (self.images is None):
+            raise ValueError(f"must set one of epochs and images, got {self.epochs} and {self.images}")
+        return self
+
+    @model_validator(mode="after")
+    def _waits_for_something(self) -> TrainingConfig:
+        if self.patience_images is not None and self.best_by == "last":
+            raise ValueError("must have a best_by other than last with patience_images: nothing says what is better")
+        return self
+
+    @property
+    def n_stages(self) -> int:
+        """How many stages there are: of the pairs of settings, only so many are looked at."""
+        return 1 if self.stages == "base" else 2
+
+    def total_images(self, n_train: int) -> int:
+        """Return the images to train on, rounded up to whole steps; `n_train` is the size of the train split."""
+        wanted = self.images if self.images is not None else (self.epochs or 0) * n_train
+        return -(-wanted // self.batch) * self.batch
+
+
+class OutputConfig(Section):
+    """How often what is written, in training images; nothing here changes a weight."""
+
+    stats_images: Count = 1_000
+    checkpoint_images: Count = 20_000
+    validation_images: Count = 20_000
+    sample_images: Count = 20_000
+    # Checkpoints to keep beside the best one.
+    keep: Count = 2
+    # Pictures on a sheet of samples, and at most used for one validation.
+    samples: Annotated[int, within(1, 64)] = 8
+    validation_limit: Count = 500
+    # Where the numbers of stats.jsonl and the sheets go, too, below the run's folder and without a network unless the
+    # environment names a server: TensorBoard, or of the extra `trackers` Weights & Biases (offline) or MLflow.
+    tracker: Literal["none", "tensorboard", "wandb", "mlflow"] = "none"
+    # The same as tracker = "tensorboard", by the name that it had first.
+    tensorboard: bool = False
+
+    @model_validator(mode="after")
+    def _one_tracker(self) -> OutputConfig:
+        if self.tensorboard and self.tracker not in ("none", "tensorboard"):
+            raise ValueError(f"must have one tracker, got tensorboard and {self.tracker}")
+        return self
+
+    @property
+    def tracks(self) -> str:
+        """The tracker, by either setting."""
+        return "tensorboard" if self.tensorboard else self.tracker
+
+
+class MachineConfig(Section):
+    """Where it runs. Threads are settled when a run begins, since sums depend on them."""
+
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
+    # 0 leaves it to torch.
+    threads: Annotated[int, at_least(0)] = 0
+    # Processes that read and augment; 0 does it in the training process.
+    workers: Annotated[int, at_least(0)] = 0

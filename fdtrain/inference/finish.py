@@ -1,0 +1,134 @@
+"""What costs no training: the mean with the mirrored picture, and the membrane that closes the edge of the hole.
+
+A face is nearly its own mirror image, so that the mean of a restoration and of the mirrored one's has less error than
+either. What a network makes of the known pixels tells by how much it is off next to the hole: that residual, continued
+inwards by the membrane that it spans, is added in the hole. Eigenfaces and the mean face always have the membrane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csc_matrix
+from scipy.sparse.linalg import spsolve
+
+from fdgen.arrays import Image
+from fdtrain.data.pictures import pasted
+from fdtrain.inference.method import Method
+from fdtrain.methods import FINISHES, Finish
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Finished:
+    """A method whose pictures are finished; its names say so, each in place of its own.
+
+    The mirrored mean asks the method twice. With the membrane pictures have the known pixels outside the hole: raw
+    output and composited output are the same.
+    """
+
+    def __init__(self, method: Method, finish: Finish) -> None:
+        self.method, self.finish = method, finish
+        self.names: tuple[str, ...] = tuple(finished_name(name, finish) for name in method.names)
+
+    def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
+        """Restore and finish pictures."""
+        results = [[one.astype(np.float32) for one in outputs] for outputs in self.method.restore(pairs)]
+        if "mirror" in self.finish:
+            flipped = [(_mirrored(occluded), _mirrored(mask)) for occluded, mask in pairs]
+            for made, others in zip(results, self.method.restore(flipped), strict=True):
+                made[:] = [(one + _mirrored(other)) / 2 for one, other in zip(made, others, strict=True)]
+        if "membrane" in self.finish:
+            return [tuple(with_residual(one, *pair) for one in made) for made, pair in zip(results, pairs, strict=True)]
+        return [tuple(np.rint(one).astype(np.uint8) for one in made) for made in results]
+
+
+def finished(method: Method, finish: Finish) -> Method:
+    """Return a method with its pictures finished; itself where there is nothing to do."""
+    return method if finish == "none" else Finished(method, finish)
+
+
+def finished_name(name: str, finish: Finish) -> str:
+    """Return the name of a row whose pictures are finished.
+
+    >>> finished_name("mine", "mirror+membrane"), finished_name("mine", "none")
+    ('mine, mirror+membrane', 'mine')
+    """
+    return name if finish == "none" else f"{name}, {finish}"
+
+
+def finish_notes(methods: Sequence[Method]) -> list[str]:
+    """Return a sentence on what finishes are, where any of these methods has one."""
+    if not any(isinstance(method, Finished) for method in methods):
+        return []
+    return [
+        "mirror: the mean with the mirrored restoration of the mirrored picture; membrane: what the output lacks "
+        "around the hole, continued inwards, as eigenfaces and the mean face always have it"
+    ]
+
+
+def finish_in(name: str) -> tuple[str, Finish]:
+    """Return the name of a method and its finish from the name of its row.
+
+    >>> finish_in("mine, membrane"), finish_in("mine, stage I")
+    (('mine', 'membrane'), ('mine, stage I', 'none'))
+    """
+    for finish in FINISHES[1:]:
+        if name.endswith(f", {finish}"):
+            return name.removesuffix(f", {finish}"), finish
+    return name, "none"
+
+
+def _mirrored(picture: Image) -> Image:
+    return np.ascontiguousarray(picture[:, ::-1])
+
+
+def with_residual(face_HWC: Vectors, occluded_HWC: Image, mask_HW: Image) -> Image:
+    """Return the known pixels, and in the hole `face_HWC` plus what it lacks around the hole, carried inwards.
+
+    The residual of the known pixels is continued by the membrane that they span (Laplace's equation), which on faces is
+    0.3 to 1.2 dB better than painting it by Telea's method.
+    """
+    residual = membrane(occluded_HWC.astype(np.float32) - face_HWC, mask_HW)
+    filled = np.rint(face_HWC + residual).clip(0, 255).astype(np.uint8)
+    return pasted(filled, occluded_HWC, mask_HW)
+
+
+def membrane(picture_HWC: Vectors, mask_HW: Image) -> Vectors:
+    """Return the picture with masked pixels replaced by the mean of their four neighbours, all at once.
+
+    A hole without any surroundings becomes 0.
+    """
+    hole = mask_HW > 0
+    result = picture_HWC.copy()
+    if hole.all():
+        return np.zeros_like(result)
+    rows, columns = np.nonzero(hole)
+    n = len(rows)
+    if n == 0:
+        return result
+    place = np.full(hole.shape, -1)
+    place[rows, columns] = np.arange(n)
+    around = np.pad(place, 1, constant_values=-2)
+    values = np.pad(picture_HWC, ((1, 1), (1, 1), (0, 0)))
+    degree, known = np.zeros(n), np.zeros((n, picture_HWC.shape[2]))
+    links: list[tuple[np.ndarray, np.ndarray]] = []  # type: ignore[type-arg]
+    for down, right in ((0, 1), (1, 2), (2, 1), (1, 0)):
+        neighbour = around[rows + down, columns + right]
+        degree += neighbour > -2  # beyond the edge of the picture there is nothing to be the mean of
+        inside = np.flatnonzero(neighbour >= 0)
+        links.append((inside, neighbour[inside]))
+        outside = np.flatnonzero(neighbour == -1)
+        known[outside] += values[rows[outside] + down, columns[outside] + right]
+    one, other = (np.concatenate(side) for side in zip(*links, strict=True))
+    index = np.arange(n)
+    matrix = csc_matrix(
+        (
+            np.concatenate([np.full(len(one), -1.0), degree]),
+            (np.concatenate([one, index]), np.concatenate([other, index])),
+        )
+    )
+    result[rows, columns] = spsolve(matrix, known).reshape(n, -1)
+    return result

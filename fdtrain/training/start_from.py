@@ -1,0 +1,91 @@
+"""Starts a run from given weights instead of drawn ones (`training.start_from`)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from fdgen.errors import in_words
+from fdtrain.errors import CheckpointError
+from fdtrain.training.checkpoint import read_facts
+from fdtrain.training.weight_files import find_weights
+
+LEAST_SHARE = 0.5
+"""Of a network's values that must be found: less is another network, by whatever names it shares."""
+
+
+def begun_with(
+    model: nn.Module,
+    path: str,
+    recorded: Mapping[str, Any] | None,
+    resumes: bool,
+    note: Callable[[str], None],
+) -> Mapping[str, Any] | None:
+    """Give a network the weights that a run begins with; return where they are from, None where they are drawn.
+
+    Args:
+        model: The network, its weights drawn.
+        path: What `training.start_from` names; empty for nothing.
+        recorded: Where they were from as the run began; None where nothing is recorded.
+        resumes: Whether a checkpoint is there, whose weights come next: then a file that has gone is not missed.
+        note: Called with a sentence on what was taken.
+
+    Raises `CheckpointError`, also where a run that has no checkpoint yet lacks the file that it began with.
+    """
+    if not path:
+        if recorded is not None and not resumes:
+            raise CheckpointError(
+                "this run began with given weights, and no checkpoint has been written since",
+                hint="name them again: --set training.start_from=FILE",
+            )
+        return recorded
+    if not resumes:
+        return take_weights(model, path, note)
+    try:
+        sha256 = _sha256(find_weights(path))
+    except CheckpointError:
+        return recorded  # all of it is in the checkpoint
+    return recorded if recorded is not None and recorded.get("sha256") == sha256 else {"sha256": sha256}
+
+
+def take_weights(model: nn.Module, path: str | Path, note: Callable[[str], None]) -> dict[str, Any]:
+    """Put into a network all weights of a file, or run folder, of its names and shapes; return where they are from.
+
+    Networks may differ in their head, or in what one has and the other lacks: the rest of the network keeps what was
+    drawn, and `note` is told which. Discriminators always begin anew, as files of weights hold none.
+
+    Raises `CheckpointError` where the file cannot be read, or holds less than half of this network.
+    """
+    file = find_weights(path)
+    facts = read_facts(file)
+    try:
+        given = load_file(file)
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{file} cannot be read", hint="copy it again, or name another of the run") from error
+    own = model.state_dict()
+    taken = {name: given[name] for name, value in own.items() if name in given and given[name].shape == value.shape}
+    share = sum(value.numel() for value in taken.values()) / sum(value.numel() for value in own.values())
+    if share < LEAST_SHARE:
+        raise CheckpointError(
+            f"training.start_from: {file} holds {share:.0%} of this network's weights by name and shape, which is "
+            "another network",
+            hint="name weights of the same preset, or of one that differs in its head alone",
+        )
+    model.load_state_dict(taken, strict=False)
+    left = [name for name in own if name not in taken]
+    kept = f"; drawn anew: {', '.join(left[:3])}{' ...' if len(left) > 3 else ''}" if left else ""
+    note(f"starting from {file}: {len(taken)} of {len(own)} tensors, {share:.0%} of all weights{kept}")
+    return {"sha256": _sha256(file), "content_id": facts.get("content_id"), "images": facts.get("images")}
+
+
+def _sha256(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {in_words(error)}") from error

@@ -1,0 +1,97 @@
+"""Experiment trackers, offline: each holds the numbers of stats.jsonl, in the run's folder, and asks no network."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdtrain.errors import ConfigError
+from fdtrain.training.loop import fit
+from fdtrain.training.stats import read_stats
+from fdtrain.training.trackers import tracker
+from tests.support.micro import micro
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse every connection beyond this machine, and forget what the environment says of trackers."""
+    plain = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if self.family == socket.AF_UNIX or address[0] in ("127.0.0.1", "::1", "localhost"):
+            plain(self, address)
+            return
+        raise AssertionError(f"a tracker asks the network: {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    for name in ("WANDB_MODE", "MLFLOW_TRACKING_URI", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("offline")
+def test_tensorboard_has_every_number(triplets: Path, tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator").EventAccumulator
+    run = tmp_path / "run"
+    fit(micro(triplets, "training.images=32", "output.tracker=tensorboard"), run)
+    events = accumulator(str(run / "tensorboard"))
+    events.Reload()
+    for line in read_stats(run):
+        for name in set(line) - {"images"}:
+            held = {event.step: event.value for event in events.Scalars(name)}
+            assert held[int(line["images"])] == pytest.approx(line[name], rel=1e-5)
+    assert events.Images("samples")
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.filterwarnings("ignore")  # of the package
+def test_mlflow_has_every_number(triplets: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    pytest.importorskip("alembic")
+    run = tmp_path / "run"
+    fit(micro(triplets, "training.images=32", "output.tracker=mlflow"), run)
+    with sqlite3.connect(run / "mlflow" / "runs.db") as base:
+        held = {(name, step): value for name, step, value in base.execute("select key, step, value from metrics")}
+        params = dict(base.execute("select key, value from params").fetchall())
+        ((status,),) = base.execute("select status from runs").fetchall()
+    for line in read_stats(run):
+        for name in set(line) - {"images"}:
+            assert held[name, int(line["images"])] == pytest.approx(line[name])
+    assert params["training.batch"] == "4"
+    assert status == "FINISHED"
+    assert list((run / "mlflow" / "files").rglob("samples/*.png"))
+    assert str(triplets) not in json.dumps(params)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.filterwarnings("ignore")  # of the package
+def test_weights_and_biases_keeps_a_run_to_send_later(triplets: Path, tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    run = tmp_path / "run"
+    fit(micro(triplets, "training.images=32", "output.tracker=wandb"), run)
+    (kept,) = (run / "wandb").glob("offline-run-*")
+    data = next(kept.glob("run-*.wandb")).read_bytes()
+    for name in ("val/hole_psnr_db", "stage1/l1", "images"):
+        assert name.encode() in data
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_a_tracker_that_is_not_installed_is_named_before_training(
+    name: str, triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(module: str) -> Any:
+        raise ImportError(f"No module named {module!r}")
+
+    monkeypatch.setattr(tracker.importlib, "import_module", missing)
+    with pytest.raises(ConfigError, match=f"output.tracker = {name}: its package cannot be imported"):
+        fit(micro(triplets, "training.images=4", f"output.tracker={name}"), tmp_path / "run")
+
+
+def test_two_trackers_are_refused(triplets: Path) -> None:
+    with pytest.raises(ConfigError, match="must have one tracker, got tensorboard and wandb"):
+        micro(triplets, "output.tensorboard=true", "output.tracker=wandb")

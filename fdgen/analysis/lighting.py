@@ -154,7 +154,7 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
         direction=lamp.direction,
         directional=lamp.share,
         mean_irradiance=mean,
-        tint=(np.ones(3) if grey else (0.5 + 0.5 * np.clip(white, 0.7, 1.35)) * _cast(skin)).astype(np.float32),
+        tint=(np.ones(3) if grey else (0.75 + 0.25 * np.clip(white, 0.7, 1.35)) * _cast(skin)).astype(np.float32),
         skin=skin,
         skin_albedo=albedo,
         residual=_residual(bright, normals_HW3, fit, median, skin_HW),

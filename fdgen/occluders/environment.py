@@ -11,10 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.lighting import luminance, to_linear
-from fdgen.arrays import F32, F64
+from fdgen.arrays import F32
 from fdgen.render.scene import Scene
 
 _ROWS, _COLUMNS = 48, 96
+"""What is soft (sky, ground, furniture out of focus) is painted at this size."""
+_FINER = 4
+"""What has edges is drawn at so many times that size: a lens of 60 px shows some 40 degrees of the place."""
 _PLACE = 32
 _BRIGHTEST = 5.0
 """Lamps are brighter, but on wires a pixel wide they would break into dots."""
@@ -26,7 +29,7 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
     bluish = rng.uniform(0.0, 0.6) if outdoors else rng.uniform(-0.25, 0.1)
     sky = np.array([1 - 0.55 * bluish, 1 - 0.2 * bluish, 1 + 0.35 * bluish])
     windows = []
-    for _ in range(int(rng.integers(0, 2) if outdoors else rng.integers(1, 4))):
+    for _ in range(int(rng.integers(0, 3) if outdoors else rng.integers(1, 5))):
         width = rng.uniform(0.015, 0.07)
         windows.append(
             [
@@ -49,16 +52,70 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
         "soft": round(float(rng.uniform(0.3, 1.2) if outdoors else rng.uniform(1.5, 4.0)), 4),
         "lamp": round(float(rng.uniform(2.0, 9.0)), 4),
         "windows": [_rounded(window) for window in windows],
+        "panes": [int(rng.integers(1, 4)), int(rng.integers(1, 4))],
+        "buildings": [_rounded(building) for building in _draw_buildings(rng, outdoors=outdoors)],
+        "people": [
+            _rounded([rng.uniform(0.3, 0.7), rng.uniform(0.42, 0.5), rng.uniform(0.006, 0.022), rng.uniform(0.1, 0.7)])
+            for _ in range(int(rng.integers(0, 4)))
+        ],
+        "glare": _rounded(
+            [rng.uniform(0.4, 0.6), rng.uniform(0.38, 0.6), rng.uniform(0.04, 0.11), rng.uniform(0.0, 0.9)]
+        ),
         "seed": int(rng.integers(2**31)),
     }
 
 
+def _draw_buildings(rng: np.random.Generator, *, outdoors: bool) -> list[list[float]]:
+    """Draw blocks that stand before the sky or the wall: middle, top, width as shares of the map, and brightness."""
+    blocks = []
+    for _ in range(int(rng.integers(5, 14) if outdoors else rng.integers(3, 8))):
+        top = rng.uniform(0.30, 0.47)
+        blocks.append([rng.uniform(0.25, 0.75), top, rng.uniform(0.008, 0.05), 10 ** rng.uniform(-1.1, 0.55)])
+    return blocks
+
+
 def surroundings(scene: Scene, values: Mapping[str, Any]) -> F32:
-    """Paint what lies behind the camera, by latitude and longitude (48, 96, 3), relative to the light on the face.
+    """Paint what lies behind the camera, by latitude and longitude (192, 384, 3), relative to the light on the face.
 
     The photograph itself, mirrored and blurred, is the best guess at the place; above its skyline lies the sky, below
-    it the ground; a lamp stands where the face's light comes from.
+    it the ground; blocks, windows with their bars, people and the photographer have sharp edges. A lamp stands where
+    the face's light comes from.
     """
+    land, sky = _soft_place(scene, values)
+    size = (_COLUMNS * _FINER, _ROWS * _FINER)
+    land, sky = (np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.float32) for part in (land, sky))
+    rows, columns = size[1], size[0]
+    rng = np.random.default_rng([values["seed"], 1])
+    heights = np.cumsum(rng.normal(0.0, 1.0, columns))
+    heights -= np.linspace(heights[0], heights[-1], columns)  # the ends meet behind the head
+    skyline = values["horizon"] - values["skyline"] * np.abs(heights) / (np.abs(heights).max() + 1e-9)
+    v = ((np.arange(rows, dtype=np.float32) + np.float32(0.5)) / np.float32(rows))[:, None]
+    above = np.clip(
+        (skyline[None, :].astype(np.float32) - v) * np.float32(rows / values["soft"]) + np.float32(0.5), 0, 1
+    )
+    painted: F32 = np.ascontiguousarray(land + sky * above[..., None], np.float32)
+    level = float(painted.mean())
+    for middle, top, width, bright in values["buildings"]:
+        _fill(painted, middle, top, width, max(values["horizon"] + 0.03 - top, 0.02), level * bright, 0.85)
+    for middle, top, width, dark in values["people"]:
+        _fill(painted, middle, top + 0.02, width, 0.3, 0.25 * level * dark, 0.9)
+        _fill(painted, middle, top - 0.012, 0.5 * width, 0.045, 0.5 * level * dark, 0.9)
+    who, top, wide = values["photographer"]
+    _fill(painted, who, top + 0.07, wide, 0.5, 0.12 * level, 0.75)
+    _fill(painted, who, top, 0.4 * wide, 0.08, 0.2 * level, 0.75)
+    for middle, high, width, height, strength in values["windows"]:
+        _window(painted, middle, high, width, height, strength, values["panes"])
+    middle, high, width, strength = values["glare"]
+    if strength > 0.45:  # a pale sheet of light across the lens: a car's roof, a wet street, an awning
+        _fill(painted, middle, high, 2.2 * width, 0.35 * width, strength * 2.0 * level + 0.6, 0.7)
+    x, y, z = (float(c) for c in scene.light.direction)
+    lamp = (0.5 + np.arctan2(x, z) / (2 * np.pi), 0.5 - 0.499 * y)
+    _fill(painted, lamp[0], lamp[1] - 0.025, 0.035, 0.05, values["lamp"], 0.9)
+    return np.minimum(painted, np.float32(_BRIGHTEST))
+
+
+def _soft_place(scene: Scene, values: Mapping[str, Any]) -> tuple[F32, F32]:
+    """Return what is seen where there is no sky, and what the sky adds to it (48, 96, 3)."""
     photo = cv2.resize(scene.face.clean_HWC, (_PLACE, _PLACE), interpolation=cv2.INTER_AREA)[:, ::-1]
     weight, smooth_weight = _away_from_face()
     place = np.asarray(cv2.GaussianBlur(to_linear(np.ascontiguousarray(photo)) * weight, (0, 0), 3.0), np.float32)
@@ -70,28 +127,35 @@ def surroundings(scene: Scene, values: Mapping[str, Any]) -> F32:
     place = np.float32(values["photo"]) * pale * np.minimum(brightness, 2.5) ** np.float32(values["power"])
     rng = np.random.default_rng(values["seed"])
     v = ((np.arange(_ROWS) + 0.5) / _ROWS)[:, None]
-    heights = np.cumsum(rng.normal(0.0, 1.0, _COLUMNS))
-    heights -= np.linspace(heights[0], heights[-1], _COLUMNS)  # the ends meet behind the head
-    skyline = values["horizon"] - values["skyline"] * np.abs(heights) / (np.abs(heights).max() + 1e-9)
-    above = np.clip((skyline[None, :] - v) * _ROWS / values["soft"] + 0.5, 0.0, 1.0)[..., None]
     zenith = (0.75 + 0.5 * np.clip(values["horizon"] - v, 0.0, 1.0) / 0.5)[..., None]
     sky = np.array(values["sky"]) * zenith * (0.75 + 0.25 * place.mean((0, 1)))
     below = np.clip((v - values["horizon"]) * 6.0, 0.0, 1.0)[..., None]
     shapes = cv2.resize(rng.normal(0.0, 1.0, (8, 16)), (_COLUMNS, _ROWS), interpolation=cv2.INTER_CUBIC)
     things = np.exp(values["clutter"] * shapes)[..., None]  # furniture, cars, trees
     land = place * things * (1.0 - below * (1.0 - values["ground"]))
-    painted: F32 = (land * (1.0 - above) + (0.3 * land + sky) * above).astype(np.float32)
-    u = ((np.arange(_COLUMNS) + 0.5) / _COLUMNS)[None, :]
-    who, top, wide = values["photographer"]
-    girth = wide * (0.35 + 0.65 * np.clip((v - top - 0.07) * 12.0, 0.0, 1.0))  # a head on shoulders
-    person = _box(u - who, girth, 0.02) * np.clip((v - top) * 14.0, 0.0, 1.0)
-    painted *= (1.0 - 0.65 * person)[..., None].astype(np.float32)
-    x, y, z = (float(c) for c in scene.light.direction)
-    lamp = [0.5 + np.arctan2(x, z) / (2 * np.pi), 0.5 - 0.499 * y, 0.035, 0.05, values["lamp"]]
-    for wu, wv, width, height, strength in [*values["windows"], lamp]:
-        inside = _box((u - wu + 0.5) % 1.0 - 0.5, width, 0.01) * _box(v - wv, height, 0.02)
-        painted += (strength * inside)[..., None].astype(np.float32)
-    return np.minimum(painted, np.float32(_BRIGHTEST))
+    return land.astype(np.float32), (np.broadcast_to(sky, land.shape) - 0.7 * land).astype(np.float32)
+
+
+def _window(painted: F32, middle: float, high: float, width: float, height: float, strength: float, panes: Any) -> None:
+    """Draw a bright window, `panes` (across, down) of it with dark bars between, in place."""
+    across, down = panes
+    for column in range(across):
+        for row in range(down):
+            centre = middle + ((column + 0.5) / across - 0.5) * width
+            top = high + (row / down - 0.5) * height
+            _fill(painted, centre, top, 0.86 * width / across, 0.88 * height / down, strength, 1.0)
+
+
+def _fill(painted: F32, middle: float, top: float, width: float, height: float, level: float, share: float) -> None:
+    """Lay a rectangle of grey light over the map, in place: `share` of it hides what was there.
+
+    `middle`, `top`, `width` and `height` are shares of the map's width and height.
+    """
+    rows, columns = painted.shape[:2]
+    left, right = round((middle - width / 2) * columns), round((middle + width / 2) * columns)
+    first, last = round(top * rows), round((top + height) * rows)
+    part = painted[max(first, 0) : max(last, 0), max(left, 0) : max(right, 0)]
+    part += np.float32(share) * (np.float32(level) - part)
 
 
 @cache
@@ -101,11 +165,6 @@ def _away_from_face() -> tuple[F32, F32]:
     away = np.clip((np.hypot(x / 0.62, (y - 0.1) / 0.85) - 0.7) * 2.5, 0.02, 1.0)
     weights: F32 = away[..., None].astype(np.float32)
     return weights, np.asarray(cv2.GaussianBlur(weights, (0, 0), 3.0), np.float32)[..., None]
-
-
-def _box(offset: F64, width: npt.ArrayLike, soft: float) -> F64:
-    result: F64 = np.clip((0.5 * np.asarray(width) - np.abs(offset)) / soft + 0.5, 0.0, 1.0)
-    return result
 
 
 def _rounded(values: npt.ArrayLike) -> list[float]:

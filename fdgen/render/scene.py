@@ -41,7 +41,7 @@ SUPERSAMPLE = 2
 FAR = np.float32(-1e9)
 """Depth where there is no head."""
 
-ANALYSIS_VERSION = "7"
+ANALYSIS_VERSION = "8"
 """Version of `Analysis`; a cached one of another version is computed anew."""
 
 _LIGHT_PX = 128

@@ -39,13 +39,17 @@ class Labelled:
     sha256: str
     outlines: tuple[tuple[str, npt.NDArray[np.float64]], ...]
 
-    def regions(self) -> tuple[Bools, Bools]:
-        """Return (covered_HW, counts_HW) of the crop, 178x178: what an occluder covers, and what is scored."""
+    def regions(self, kind: str | None = None) -> tuple[Bools, Bools]:
+        """Return (covered_HW, counts_HW) of the crop, 178x178: what an occluder covers, and what is scored.
+
+        With a `kind`, what occluders of other kinds cover is not scored.
+        """
         fine = (_FINE * HEIGHT_PX, _FINE * WIDTH_PX)
         covered, ignored = np.zeros(fine, np.uint8), np.zeros(fine, np.uint8)
         for what, xy in self.outlines:
             vertices = np.round(_FINE * xy - 0.5).astype(np.int32)
-            cv2.fillPoly(ignored if what == "ignore" else covered, [vertices], (0 if what == "hole" else 255,))
+            target = covered if what == "hole" or kind in (None, what) else ignored
+            cv2.fillPoly(ignored if what == "ignore" else target, [vertices], (0 if what == "hole" else 255,))
         side = (WIDTH_PX, HEIGHT_PX)
         covered_HW, ignored_HW = (
             cv2.resize(at_fine, side, interpolation=cv2.INTER_AREA)[CROP] >= 128 for at_fine in (covered, ignored)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,6 +14,10 @@ from fdgen.arrays import F32
 from fdgen.runtime.jit import compiled
 
 _TILE = 256
+_PLEAT_DROP_CM = np.float32(0.12)
+"""How far below the edge of a pleat the next layer begins."""
+_DEEP_PLEAT_CM = np.float32(0.18)
+"""Depth of a pleat that throws a full shade."""
 _GRAIN = 16.0
 """Texels of the noise tile in one unit of noise coordinates: its bumps are about one unit wide."""
 
@@ -136,24 +140,48 @@ def _folds(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
 
 def _pleats(texels: Texels, fit: Mapping[str, Any]) -> F32:
     """Overlapping pleats: each layer rises to an edge and drops to the next, deepest in the middle."""
+    height = np.zeros(texels.across.shape, np.float32)
+    for past, depth in _pleat_edges(texels, fit):
+        rise = np.exp(np.minimum(past, 0) / np.float32(0.75))
+        height += depth * np.where(past < 0, rise, np.clip(1 - past / _PLEAT_DROP_CM, 0, 1))
+    side = np.clip(1 - texels.inside / np.float32(0.9), 0, 1)  # welded down in a stack at the sides
+    height += np.float32(0.025) * side * np.sin(texels.t * np.float32(2 * np.pi * 13))
+    return height
+
+
+def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> Iterator[tuple[F32, F32]]:
+    """Yield for each pleat how far below its edge a texel lies in cm, and its depth there: both (h, w)."""
     count = int(fit["pleats"])
     wobble = noise(texels.across * np.float32(0.12), texels.down * np.float32(0.05), float(fit["fold_seed"]) + 0.5, 1)
-    t = texels.t + np.float32(0.008) * wobble
+    t = texels.t + np.float32(0.003) * wobble  # ironed in: nearly straight
     s2 = texels.s**2
     depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2) * (1 + np.float32(0.2) * wobble)
     length = np.float32(max(float(texels.down.max()), 1.0))
-    height = np.zeros(texels.across.shape, np.float32)
     nose = np.exp(-((texels.s / np.float32(0.3)) ** 2)) * np.float32(fit["peak_cm"] / float(length))
     for k in range(count):
         at = 0.5 + (k - (count - 1) / 2) * fit["pleat_step"] + fit["pleat_shift"]
-        # The top edge climbs over the nose, the pleats hardly; they open most in the middle.
-        line = np.float32(at) + np.float32((at - 0.4) * 0.16) * (1 - s2) + np.float32(0.8 * (1 - at)) * nose
-        past = (t - line) * length  # cm below the edge of the pleat
-        rise = np.exp(np.minimum(past, 0) / np.float32(0.75))
-        height += depth * np.where(past < 0, rise, np.clip(1 - past / np.float32(0.16), 0, 1))
-    side = np.clip(1 - texels.inside / np.float32(0.9), 0, 1)  # stitched down in a stack at the sides
-    height += np.float32(0.025) * side * np.sin(texels.t * np.float32(2 * np.pi * 13) + wobble)
-    return height
+        # The top edge climbs over the nose, the pleats hardly; over the chin they open, most in the middle.
+        opening = np.float32((at - 0.4) * (0.1 + 0.2 * at)) * (1 - s2)
+        yield (t - (np.float32(at) + opening + np.float32(0.5 * (1 - at)) * nose)) * length, depth
+
+
+def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
+    """Return the light (h, w) that is left beside folds and seams too sharp for the relief: 1 away from them.
+
+    Under the edge of a pleat is a line of shade, and the edge itself, ironed, a thin bright one; welds and the groove
+    of a hem are lines of shade.
+    """
+    light = np.ones(texels.across.shape, np.float32)
+    if cut == "pleated":
+        for past, depth in _pleat_edges(texels, fit):
+            deep = depth / _DEEP_PLEAT_CM
+            light -= np.float32(0.55) * deep * np.exp(-(((past - np.float32(0.09)) / np.float32(0.08)) ** 2))
+            light -= np.float32(0.18) * deep * np.clip(1 - past / np.float32(0.7), 0, 1) * (past > 0)
+            light += np.float32(0.14) * deep * np.exp(-(((past + np.float32(0.09)) / np.float32(0.09)) ** 2))
+    line = np.exp(-(((texels.rim - np.float32(fit["hem_cm"])) / np.float32(0.07)) ** 2))
+    light -= np.float32(min(0.4, 8.0 * fit["groove_cm"] + 2.0 * fit["thick_cm"])) * line
+    light += np.float32(0.16) * np.exp(-((texels.rim / np.float32(0.10)) ** 2))  # the cut edge catches light
+    return np.clip(light, 0.3, 1.15)
 
 
 def _panel_edges(texels: Texels, fit: Mapping[str, Any]) -> F32:
@@ -192,24 +220,27 @@ def _fabric(fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
         pitch = np.float32(2 * np.pi / fit["rib_cm"])
         ribs = np.sin(pitch * across) * (np.float32(0.7) + np.float32(0.3) * np.sin(pitch * down))
         return np.asarray(strength * ribs, np.float32)
-    if fabric in ("woven", "fleece"):
+    if fabric == "woven":  # threads lie along both ways of the cloth, finer than a pixel: what is seen are their slubs
+        grain = noise(across * np.float32(9.0), down * np.float32(1.8), offset) + noise(
+            across * np.float32(1.8), down * np.float32(9.0), offset + 0.3
+        )
+        return np.asarray(strength * np.float32(0.35) * grain, np.float32)
+    if fabric == "fleece":
         grain = noise(across * np.float32(5.5), down * np.float32(2.2), offset) + noise(
             across * np.float32(2.2), down * np.float32(5.5), offset + 0.3
         )
         return np.asarray(strength * np.float32(0.7) * grain, np.float32)
     if fabric == "nonwoven":
         dimples = np.cos(across * np.float32(2 * np.pi / 0.34)) * np.cos(down * np.float32(2 * np.pi / 0.34))
-        return np.asarray(
-            strength * (np.float32(0.6) * dimples + noise(across * np.float32(3.4), down * np.float32(3.4), offset)),
-            np.float32,
-        )
+        mottled = noise(across * np.float32(3.4), down * np.float32(3.4), offset)
+        return np.asarray(strength * np.float32(0.6) * (dimples + mottled), np.float32)
     return strength * noise(across * np.float32(4.2), down * np.float32(4.2), offset)
 
 
 def shading(height: F32, texel_cm: float) -> F32:
     """Return the light (h, w) that reaches into the relief from all round: hollows darker, crests a little lighter."""
     light = np.ones_like(height)
-    for radius_cm, weight in ((0.18, 0.9), (0.6, 0.55)):
+    for radius_cm, weight in ((0.18, 1.3), (0.6, 0.55)):
         sigma = radius_cm / texel_cm
         size = int(2 * sigma) | 1
         around = cv2.blur(cv2.blur(height, (size, size)), (size, size))

@@ -25,7 +25,8 @@ POINTS = 72
 TEMPLE_RINGS = 20
 TEMPLE_RING = 8
 
-_LENS_RINGS = 5
+LENS_SHARES = (0.28, 0.48, 0.66, 0.82, 0.95, 1.0)
+"""Where the rings of a lens lie between its middle and its outline; the last two bound its edge."""
 _OVERLAP_CM = 0.12
 """The halves of a shield overlap by this much, or the picture would show between them."""
 _THINNEST_CM = 0.06
@@ -132,13 +133,12 @@ class Front:
 
     def lens_mesh(self) -> Surface:
         """Build the right lens."""
-        shares = np.linspace(0.0, 1.0, _LENS_RINGS + 1)[1:] ** 0.8
         middle = np.array([self.centre_x, 0.0])
-        rings = [middle + share * (self.lens - middle) for share in shares]
+        rings = [middle + share * (self.lens - middle) for share in LENS_SHARES]
         sheet = np.concatenate([middle[None], *rings])
         depth = 0.0 if self.construction in ("wire", "rimless") else -0.3 * self.shape["rim_depth_cm"]
         points, normals, _ = self.bend(sheet, depth)
-        return Surface(points, normals, _disc_faces(_LENS_RINGS, POINTS), sheet)
+        return Surface(points, normals, _disc_faces(len(LENS_SHARES), POINTS), sheet)
 
     def rim_mesh(self) -> Surface:
         """Build the right rim, cut from sheet: a flat front with bevelled edges, gone where the profile is 0."""

@@ -22,6 +22,8 @@ from fdgen.render.mesh import Material
 
 Values = Mapping[str, Any]
 
+_EDGE_MIRROR = 0.16
+"""What the edge of a dark lens reflects besides, at a glancing angle."""
 _TEXTURE = 96
 _MARGIN = 3
 """Texels of white round the texture: where parts without a pattern look."""
@@ -66,7 +68,7 @@ def draw_finish(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[
     rgb, second, opacity = _acetate_colour(rng), _acetate_colour(rng), 1.0
     if kind == "tortoise":
         hue, depth = rng.uniform(0.035, 0.10), rng.uniform(0.35, 1.0)
-        rgb = np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.65, 0.92), depth)) ** 2.2 * rng.uniform(0.25, 0.6)
+        rgb = np.array(colorsys.hsv_to_rgb(hue, rng.uniform(0.65, 0.92), depth)) ** 2.2 * rng.uniform(0.35, 0.8)
         second = np.array([1.0, 0.45, 0.2]) * rng.uniform(0.004, 0.03)
     elif kind == "horn":
         rgb = np.array([1.0, 0.78, 0.55]) ** rng.uniform(1.0, 2.5) * rng.uniform(0.08, 0.5)
@@ -96,14 +98,14 @@ def draw_finish(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[
 def _acetate_colour(rng: np.random.Generator) -> F64:
     """Draw the colour of a plastic: black often, white, greys and browns now and then, else any from pale to deep."""
     which = rng.random()
-    if which < 0.38:
-        return np.array([1.0, 0.98, 0.97]) * rng.uniform(0.004, 0.028)
-    if which < 0.50:
-        return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.32, 0.62)
-    if which < 0.60:
-        return np.array([1.0, 0.5, 0.28]) ** rng.uniform(0.4, 1.5) * rng.uniform(0.02, 0.3)
-    if which < 0.68:
-        return np.full(3, rng.uniform(0.03, 0.4))
+    if which < 0.58:
+        return np.array([1.0, 0.98, 0.97]) * rng.uniform(0.002, 0.016)
+    if which < 0.63:
+        return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.45, 0.75)
+    if which < 0.75:
+        return np.array([1.0, 0.5, 0.28]) ** rng.uniform(0.4, 1.5) * rng.uniform(0.015, 0.2)
+    if which < 0.81:
+        return np.full(3, rng.uniform(0.02, 0.3))
     saturation, value = rng.uniform(0.12, 0.98), rng.uniform(0.15, 1.0)
     return np.asarray(np.array(colorsys.hsv_to_rgb(rng.random(), saturation, value)) ** 2.2 * 0.6)
 
@@ -114,7 +116,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
     if kind in LENSES["eyeglasses"]:
         return _clear_lens(rng, kind)
     tint = np.array(_TINTS[_pick(rng, _TINT_SHARES)])
-    mirror = np.full(3, 10 ** rng.uniform(-1.8, -0.75))
+    mirror = np.full(3, 10 ** rng.uniform(-1.2, -0.1))
     start, end = 0.0, 1.0
     if kind == "dark":
         top = bottom = 10 ** rng.uniform(-2.6, -1.35)
@@ -138,7 +140,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         top = bottom = rng.uniform(0.005, 0.06)
         hue, saturation = rng.random(), 0.0 if rng.random() < 0.22 else rng.uniform(0.3, 0.95)
         colour = np.array(colorsys.hsv_to_rgb(hue, saturation, 1.0)) ** 1.6
-        mirror = colour * rng.uniform(0.35, 1.2)
+        mirror = colour * rng.uniform(0.5, 1.4)
     thin = float(tint @ LUMINANCE)  # the darkness is the eye's, not the darkest channel's
     return {
         "kind": kind,
@@ -201,12 +203,12 @@ def frame_material(finish: Values, sheet: F64) -> tuple[Material, F32 | None]:
     kind, shine = finish["kind"], float(finish["shine"])
     rgb, second = np.array(finish["rgb"]), np.array(finish["second"])
     if kind == "metal":
-        return Material(albedo=0.25 * rgb, specular=0.35 * shine, gloss=25.0, mirror=0.75 * rgb), None
+        return Material(albedo=0.25 * rgb, specular=0.6 * shine, gloss=40.0, mirror=0.9 * rgb), None
     if kind == "matte":
         return Material(albedo=rgb + 0.006, specular=0.08 * shine, gloss=7.0, mirror=0.02), None
     if kind == "crystal":
         return Material(albedo=rgb, opacity=finish["opacity"], specular=0.8 * shine, gloss=60.0, mirror=0.16), None
-    polished = Material(albedo=rgb, specular=0.4 * shine, gloss=90.0, mirror=0.055 * shine)
+    polished = Material(albedo=rgb, specular=1.4 * shine, gloss=110.0, mirror=0.075 * shine)
     if kind in ("tortoise", "horn"):
         span = 1.0 - 2.0 * (_MARGIN + 1) / _TEXTURE
         folded = np.abs((sheet / 7.0 + 0.37) % 2.0 - 1.0)  # a triangle wave: the pattern turns back at its edges
@@ -217,8 +219,10 @@ def frame_material(finish: Values, sheet: F64) -> tuple[Material, F32 | None]:
     return polished, None
 
 
-def lens_material(lens: Values, y_cm: F64, height_cm: float) -> Material:
+def lens_material(lens: Values, y_cm: F64, height_cm: float, edge: F64) -> Material:
     """Return the material of a lens at heights about its middle: it darkens what lies behind, and reflects.
+
+    `edge` (N,) is 1 at the outline, where the ground edge of the glass turns to the light, and 0 inside.
 
     Clear glass is no part of the silhouette, and its glints are as faint as its reflections.
     """
@@ -232,7 +236,7 @@ def lens_material(lens: Values, y_cm: F64, height_cm: float) -> Material:
         opacity=1.0 - through,
         specular=min(0.9, 6.0 * max(lens["mirror"])) if clear else 0.9,
         gloss=220.0,
-        mirror=lens["mirror"],
+        mirror=np.array(lens["mirror"]) + (0.02 if clear else _EDGE_MIRROR) * edge[:, None],
         counts=0.0 if clear else 1.0,
     )
 

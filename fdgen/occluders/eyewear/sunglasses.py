@@ -14,7 +14,7 @@ from fdgen.assets import Asset
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings, surroundings
 from fdgen.occluders.eyewear.fit import SIDES, Fit, behind_ear, bulge, fit_front
-from fdgen.occluders.eyewear.frame_mesh import TEMPLE_RING, TEMPLE_RINGS, Front, Surface, temple_mesh
+from fdgen.occluders.eyewear.frame_mesh import POINTS, TEMPLE_RING, TEMPLE_RINGS, Front, Surface, temple_mesh
 from fdgen.occluders.eyewear.materials import (
     draw_finish,
     draw_lens,
@@ -72,7 +72,7 @@ class Sunglasses:
             "finish": finish,
             "temples": temple_finish(rng, spec, finish),
             "trim": draw_finish(rng, {"metal": 1.0}),
-            "rivets": bool(rng.random() < 0.4),
+            "rivets": bool(rng.random() < 0.6),
             "lens": draw_lens(rng, spec.lenses),
             "surroundings": draw_surroundings(rng),
         }
@@ -127,7 +127,8 @@ def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Ma
     parts = [put(twin, made_of) for surface, made_of in pairs for twin in (surface, surface.mirrored())]
     parts += [put(surface, own if wired else finish) for surface, wired in _bridge(front, spec)]
     lens = front.lens_mesh()
-    glass = lens_material(values["lens"], lens.sheet[:, 1] - values["lens"]["shift"], shape["lens_height_cm"])
+    edge = (np.arange(len(lens.vertices)) >= len(lens.vertices) - POINTS).astype(np.float64)
+    glass = lens_material(values["lens"], lens.sheet[:, 1] - values["lens"]["shift"], shape["lens_height_cm"], edge)
     parts += [
         part(fit.to_head(twin.vertices), twin.faces, glass, normals=twin.normals @ fit.rotation.T)
         for twin in (lens, lens.mirrored())

@@ -16,7 +16,7 @@ from fdgen.assets import Asset
 from fdgen.occluders.base import Placement
 from fdgen.occluders.cloth.drape import bake_relief, head_map, shade_texture, upsample
 from fdgen.occluders.cloth.fabric import any_colour, dress, paint
-from fdgen.occluders.cloth.relief import Texels, relief, shading
+from fdgen.occluders.cloth.relief import Texels, creases, relief, shading
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
 from fdgen.occluders.masks.spec import MaskSpec
 from fdgen.occluders.masks.straps import rows_for, straps
@@ -28,8 +28,10 @@ from fdgen.render.mesh import Material, Mesh, join, part
 from fdgen.render.scene import Scene
 
 _TEXELS = (144, 204)
-_KNEE = 0.5
+_KNEE = 0.7
 """Linear level above which highlights are held back."""
+_DIRECTIONAL = (0.5, 0.95)
+"""Share of one lamp in the light on folds: faces are rounder than folds, and show less of it than there is."""
 _WHITE_ROWS = 4
 """Rows of white above the cloth's texture, on which untextured parts sample."""
 
@@ -61,7 +63,7 @@ class Mask:
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Drape the mask on the face and draw it."""
-        return draw(scene, build(scene, placement.values, asset), Style(bias_cm=0.45, occlusion=0.7))
+        return draw(scene, build(scene, placement.values, asset), Style(bias_cm=0.45, occlusion=0.7, shadow=1.25))
 
 
 def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
@@ -69,7 +71,7 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     spec = MaskSpec.of(asset)
     head = head_map(scene.mesh_cm)
     sheet = drape(head, scene.mesh_cm, spec.cut, fit)
-    texels = _texels(sheet)
+    texels = lay_texels(sheet)
     height = relief(spec.cut, spec.fabric, texels, fit)
     vertices = sheet.points_cm.reshape(-1, 3)
     normals = _grid_normals(sheet.points_cm)
@@ -78,7 +80,8 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     vertices = vertices + normals * coarse.reshape(-1, 1)
     texture = paint(texels.across, texels.down, fit)
     trim(texture, texels, fit)
-    _light(scene, sheet, normals, height, texels, fit["softness"], texture)
+    lines = creases(spec.cut, texels, fit)
+    _light(scene, sheet, normals, height, texels, fit["softness"], texture, lines)
     texture = np.concatenate([np.ones((_WHITE_ROWS, texture.shape[1], 3), np.float32), texture])
     cloth = part(
         vertices,
@@ -108,7 +111,7 @@ def _grid_normals(points: F64) -> F64:
     return normals
 
 
-def _texels(sheet: Sheet) -> Texels:
+def lay_texels(sheet: Sheet) -> Texels:
     """Spread the sheet's own distances over the texels."""
     stack = np.dstack([sheet.across_cm, sheet.down_cm, sheet.length_cm - sheet.down_cm]).astype(np.float32)
     across, down, up = upsample(stack, *_TEXELS)
@@ -125,16 +128,27 @@ def _texels(sheet: Sheet) -> Texels:
 
 
 def _light(
-    scene: Scene, sheet: Sheet, normals: F64, height: F32, texels: Texels, softness: float, texture: F32
+    scene: Scene, sheet: Sheet, normals: F64, height: F32, texels: Texels, softness: float, texture: F32, lines: F32
 ) -> None:
-    """Put what the relief does to the light into the texture, in place: the renderer lights the smooth sheet alone."""
+    """Put what the relief does to the light into the texture, in place: the renderer lights the smooth sheet alone.
+
+    Args:
+        scene: The face and its light.
+        sheet: The smooth cloth.
+        normals: Its unit normals, a vertex a row.
+        height: The relief (h, w) in cm.
+        texels: Where its texels lie.
+        softness: Share of the light that the cloth scatters, whatever its relief.
+        texture: The texture (h, w, 3), linear.
+        lines: Light left beside sharp folds (h, w), as `creases` returns it.
+    """
     light, shape = scene.light, (ROWS, COLUMNS)
     view = scene.pose.to_view(sheet.points_cm.reshape(-1, 3)).astype(np.float32)
     lit = sh_irradiance(scene.pose.to_view(normals).astype(np.float32), light.harmonics, light.floor)
-    lamp = np.append(light.direction, np.clip(light.directional, 0.35, 0.9)).astype(np.float32)
+    lamp = np.append(light.direction, np.clip(1.3 * light.directional, *_DIRECTIONAL)).astype(np.float32)
     ratio, smooth_lit = bake_relief(view.reshape(*shape, 3), lit.reshape(shape), height, lamp, 0.45)
     ratio = np.asarray(cv2.GaussianBlur(ratio, (3, 3), 0.7), np.float32)  # finer lines would break up into dots
-    shade_texture(texture, ratio, shading(height, texels.texel_cm), smooth_lit, softness, _KNEE)
+    shade_texture(texture, ratio, shading(height, texels.texel_cm) * lines, smooth_lit, softness, _KNEE)
 
 
 def _uv(rows: int, columns: int) -> F32:

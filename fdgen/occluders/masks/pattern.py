@@ -43,7 +43,8 @@ def drape(head: HeadMap, mesh_cm: F64, cut: str, fit: Mapping[str, Any]) -> Shee
     """Lay a mask of a cut over a head; `fit` are a placement's numbers."""
     theta, phi = _outline(head, mesh_cm, cut, fit)
     towards = directions(theta, phi)
-    skin = head.radius(theta, phi) + fit["gap"]
+    below = _smoothstep(0.55, 0.95, _DOWN)[:, None] * (1 - _ACROSS[None] ** 2)  # cloth is held off by the chin
+    skin = head.radius(theta, phi) + fit["gap"] + fit["below_cm"] * below
     if cut in ("bandana", "gaiter", "scarf"):
         skin = np.maximum(skin, _hanging(head, mesh_cm, theta, phi, fit))
     radius = stretch(skin, towards, pressure=fit["pressure"], hold_edges=False)

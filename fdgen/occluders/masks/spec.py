@@ -59,6 +59,7 @@ class MaskSpec(AssetTable):
     peak_cm: Reach = (0.8, 1.3)  # how far the edge rises over the nose
     wrap_deg: Reach = (7.0, 14.0)  # how far it goes under the jaw
     gap: Reach = (0.12, 0.2)  # between skin and the middle of the cloth
+    below_cm: Reach = (0.2, 1.3)  # and besides under the chin, where nothing draws it to the skin
     pressure: Reach = (0.0, 0.01)  # how much it is blown up
     hug: Reach = (0.3, 0.9)  # how closely the rim follows the skin
     beak_cm: Reach = (0.2, 0.7)  # how far it stands off

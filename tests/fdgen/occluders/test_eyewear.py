@@ -17,8 +17,10 @@ from fdgen.assets import Asset, AssetLibrary
 from fdgen.contract.digests import canonical_json
 from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
+from fdgen.occluders.environment import draw_surroundings, surroundings
 from fdgen.occluders.eyewear.fit import fit_front
 from fdgen.occluders.eyewear.frame_mesh import Front
+from fdgen.occluders.eyewear.materials import draw_lens, lens_material
 from fdgen.occluders.eyewear.spec import FrameSpec
 from fdgen.occluders.eyewear.sunglasses import Sunglasses, build_mesh
 from fdgen.render.draw import Layer
@@ -230,3 +232,25 @@ def test_glasses_follow_a_nodding_and_a_tilted_head(pitch_deg: float, roll_deg: 
     for name in ("sunglasses-square", "sunglasses-wrap", "sunglasses-rimless"):
         _, layer = wear(on, name, seed=1)
         assert min(layer.silhouette_HW[p] for p in pupils(on)) > 0.95, name
+
+
+def test_what_lenses_reflect_has_edges_and_no_more_light_than_wires_bear() -> None:
+    on = scene()
+    sharp = []
+    for seed in range(6):
+        values = draw_surroundings(np.random.default_rng(seed))
+        place = surroundings(on, values)
+        assert place.shape == (192, 384, 3)
+        assert np.isfinite(place).all()
+        assert 0.0 <= place.min() <= place.max() <= 5.0
+        assert np.array_equal(place, surroundings(on, json.loads(json.dumps(values))))
+        middle = place[60:130, 96:288, 1]  # before the face
+        sharp.append(np.abs(np.diff(middle, axis=1)).max() / middle.mean())
+    assert np.median(sharp) > 0.3  # a step within one texel, not a slope
+
+
+def test_the_edge_of_a_lens_shines_and_clear_ones_hardly() -> None:
+    y, edge = np.zeros(2), np.array([0.0, 1.0])
+    dark, clear = (draw_lens(np.random.default_rng(3), {kind: 1.0}) for kind in ("dark", "coated"))
+    gained = [np.diff(np.asarray(lens_material(lens, y, 4.0, edge).mirror), axis=0).max() for lens in (dark, clear)]
+    assert gained[0] > 0.1 > gained[1] > 0.0

@@ -19,7 +19,8 @@ from fdgen.occluders.base import Placement
 from fdgen.occluders.cloth.drape import directions, head_map, stretch, tighten
 from fdgen.occluders.cloth.fabric import BLACKEST, WHITEST, dress, paint
 from fdgen.occluders.cloth.patterns import PATTERNS
-from fdgen.occluders.masks.mask import Mask, build
+from fdgen.occluders.cloth.relief import creases
+from fdgen.occluders.masks.mask import Mask, build, lay_texels
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, drape
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
@@ -200,7 +201,7 @@ def test_patterns_have_colours_that_cloth_can_have_and_their_own_scale(pattern: 
     across, down = (a.astype(np.float32) for a in np.meshgrid(np.linspace(-9, 9, 160), np.linspace(0, 14, 120)))
     values = dress(np.random.default_rng(1), "cloth", {pattern: 1.0})
     values["wear"] = values["moist"] = values["dirt"] = 0.0
-    values["colours"] = [[0.1, 0.1, 0.1], [0.9, 0.9, 0.9], [0.8, 0.2, 0.1], [0.2, 0.6, 0.3], [0.9, 0.8, 0.1]]
+    values["colours"] = [[0.45, 0.45, 0.45], [0.9, 0.9, 0.9], [0.8, 0.2, 0.1], [0.2, 0.6, 0.3], [0.9, 0.8, 0.1]]
     albedo = paint(across, down, values)
     assert albedo.shape == (120, 160, 3)
     assert albedo.min() >= BLACKEST
@@ -210,7 +211,7 @@ def test_patterns_have_colours_that_cloth_can_have_and_their_own_scale(pattern: 
 
 def test_no_cloth_is_whiter_than_cloth_and_colours_go_round_the_wheel() -> None:
     hues = []
-    for seed in range(300):
+    for seed in range(1200):
         values = dress(np.random.default_rng(seed), "cloth", {"plain": 1.0})
         colour = np.array(values["colours"][0])
         assert 0 <= colour.min() <= colour.max() <= 1
@@ -270,3 +271,28 @@ def test_the_sheet_measures_cloth_in_centimetres() -> None:
     assert 7 < -sheet.across_cm[ROWS // 2, 0] < 15
     turned = sheet.points_cm @ rotation_matrix([0.0, 0.4, 0.0]).T
     assert np.allclose(np.linalg.norm(np.diff(turned, axis=0), axis=-1).sum(0), sheet.length_cm)
+
+
+def test_pleats_are_lines_of_shade_across_and_a_hem_runs_round() -> None:
+    on, asset = scene(), usual(ASSETS["mask-surgical"])
+    fit = dict(WORN.place(on, asset, np.random.default_rng(2)).values)
+    sheet = drape(head_map(on.mesh_cm), on.mesh_cm, "pleated", fit)
+    texels = lay_texels(sheet)
+    light = creases("pleated", texels, fit)
+    middle = light[:, light.shape[1] // 2]
+    inner = middle[(texels.rim > 1.3)[:, light.shape[1] // 2]]
+    dark = inner < 0.85
+    assert (np.diff(dark.astype(int)) == 1).sum() == fit["pleats"]
+    plain = creases("fitted", texels, fit)
+    assert np.ptp(plain[texels.rim > 2.0]) < 0.01
+    assert plain[np.abs(texels.rim - fit["hem_cm"]) < 0.05].max() < 1.0
+
+
+def test_surgical_masks_are_straight_bands_from_cheekbone_to_cheekbone() -> None:
+    on, widths = scene(), []
+    cheeks = on.face.landmarks.points_px[[234, 454], 0]
+    for seed in range(8):
+        _, layer = wear(on, "mask-surgical", seed)
+        columns = np.flatnonzero((layer.silhouette_HW > 0.5).sum(0) > 10)
+        widths.append(np.ptp(columns) / np.ptp(cheeks))
+    assert 0.85 < np.median(widths) < 1.15

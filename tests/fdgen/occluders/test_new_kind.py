@@ -212,12 +212,12 @@ def _with_a_sticker(recipe: Recipe, as_dict: Any) -> dict[str, Any]:
 def test_built_in_recipes_ask_for_what_they_always_did() -> None:
     digests = {name: Recipe.load(name).digest()[:12] for name in recipe_names()}
     assert digests == {
-        "default": "c67db98fdca4",
-        "everything": "fc78b6a9aae2",
-        "eyewear": "22418807d392",
-        "hands": "012f5a15fb0d",
-        "masks": "79c5baa3ad08",
-        "paper": "f5c7bb5e8bd6",
-        "props": "d6bb7d757018",
-        "sunglasses": "1bf1fc4b9fbb",
+        "default": "cb948460c9aa",
+        "everything": "f4a353506212",
+        "eyewear": "e93d01b29782",
+        "hands": "20fb2f5ac05e",
+        "masks": "803826b8dd56",
+        "paper": "47fbb64230ae",
+        "props": "64206f6d64e5",
+        "sunglasses": "ea16027cf884",
     }

@@ -234,7 +234,7 @@ def test_a_pair_beyond_a_bound_is_drawn_again_then_refused_by_reason(
 ) -> None:
     """The second draw is kept where it passes, the same one every time; where none passes, the reason is told."""
     figures, text = BROKEN[reason]
-    face, recipe = scenes.face(), Recipe.load("default", [("attempts", 3)])
+    face, recipe = scenes.face(), Recipe.load("masks", [("attempts", 3)])
     first = made(generate(face, recipe, LIBRARY))
     calls = itertools.count()
     monkeypatch.setattr(generating, "measure", lambda *_: figures if next(calls) % 2 == 0 else {})

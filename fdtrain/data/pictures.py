@@ -1,7 +1,7 @@
 """Pictures in and out: the codec, the change of size that keeps a pair exact, and the numbers that networks see.
 
-Pictures are RGB uint8 `_HWC`, masks uint8 `_HW` of 0 and 255; values are float32 in [-1, 1], masks 0 or 1. BGR exists
-in this module only; torch does not (`fdtrain.data.tensors`).
+Pictures are RGB uint8 `_HWC`, masks uint8 `_HW` of 0 and 255; values are float32 in [-1, 1], masks 0 or 1. In
+fdtrain, BGR exists in this module only; tensors are made by `fdtrain.data.tensors`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One worker process of a crew: starts it, sends it tasks, kills it if it hangs; and the code that it runs."""
+"""One worker process of a pool: starts it, sends it tasks, kills it if it hangs; and the code that it runs."""
 
 from __future__ import annotations
 

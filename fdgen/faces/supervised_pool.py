@@ -49,7 +49,7 @@ Work = Callable[[Any, Mapping[int, Reject], Callable[[int], None]], Any]
 place of each other one before it is begun, and with -1 after the last."""
 
 
-class WorkersLost(Exception):  # noqa: N818 - whoever has the crew says what was being done
+class WorkersLost(Exception):  # noqa: N818 - whoever has the pool says what was being done
     """Workers died or hung where they were at no photograph; `words` is what they left, to stand behind a sentence."""
 
     def __init__(self, words: str) -> None:
@@ -57,7 +57,7 @@ class WorkersLost(Exception):  # noqa: N818 - whoever has the crew says what was
         self.words = words
 
 
-class Crew:
+class SupervisedPool:
     """Up to `workers` processes, started when there is something to do; a context manager, with which they end.
 
     Each calls `prepare(numbers, *arguments)` first: `n_numbers` whole numbers that it shares with this process, where
@@ -91,7 +91,7 @@ class Crew:
         self._scratch: Scratch | None = None
         self._threads: list[threading.Thread] = []
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> SupervisedPool:
         self._guard.__enter__()
         return self
 

@@ -313,7 +313,7 @@ def test_no_print_no_assert_and_no_handler_of_everything() -> None:
 
 WRITERS = {
     "fdgen.io.lock": "a lock is a file that is there, not one that is whole",
-    "fdgen.faces.worker_place": "standard error of a worker, in a temporary folder",
+    "fdgen.faces.worker_slot": "standard error of a worker, in a temporary folder",
     "fdgen.pipeline.warmup": "a mark, an empty file, beside compiled code",
     "fdgen.io.counters": "numbers of workers, in a temporary folder",
     "fdgen.runtime.step_times": "times of a process, in a temporary folder",

@@ -22,7 +22,7 @@ from typing import Any
 from fdgen.errors import FdError
 from fdgen.io.json_file import read_object
 from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
-from fdgen.runtime.worker_processes import WorkerProcesses
+from fdgen.runtime.pipe_executor import PipeExecutor
 from fdtrain.comparison.auto import settled
 from fdtrain.comparison.plan import Ask, Task, split_sha256
 from fdtrain.comparison.task import RESULT_FILE, Moved, file_sha256, work
@@ -217,10 +217,10 @@ class _Worker:
             return self.executor.submit(_work, task, ask, str(out), str(stop_file))
 
     @staticmethod
-    def _new() -> tuple[WorkerProcesses, Connection]:
+    def _new() -> tuple[PipeExecutor, Connection]:
         """Return the process, and the end of a pipe at which one hears how far it is."""
         heard, teller = multiprocessing.Pipe(duplex=False)
-        return WorkerProcesses(1, _settle, (teller,)), heard
+        return PipeExecutor(1, _settle, (teller,)), heard
 
 
 _BUSY = threading.Lock()

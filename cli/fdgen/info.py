@@ -34,7 +34,7 @@ COLUMNS = (
 def command(dataset: str | Path, as_json: bool) -> None:
     """Report what DATASET, a folder or a URL, contains and where it comes from."""
     from fdgen.contract.manifest import read_finished
-    from fdgen.contract.sample_columns import read_columns
+    from fdgen.contract.manifest_columns import read_columns
     from fdgen.io.storage import open_place
 
     root = open_place(dataset)

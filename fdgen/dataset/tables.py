@@ -88,7 +88,7 @@ def read_manifest(path: Path) -> pa.Table:
     return _checked(path, table)
 
 
-def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+def read_manifest_columns(path: Path, names: Sequence[str]) -> pa.Table:
     """Read some columns of manifest.parquet; raise `DatasetError` where the file is not one of these."""
     with _opened(path) as file:
         table = read_all(file, names)

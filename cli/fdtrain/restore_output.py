@@ -67,10 +67,10 @@ class Outcomes:
     def place(self, name: str) -> Path:
         """Return where a result goes; raise `PictureError` where its photograph's name leads out of the folder."""
         from fdgen.errors import DatasetError, PictureError
-        from fdgen.io.inside import inside
+        from fdgen.io.path_inside import path_inside
 
         try:
-            return inside(self.out, name)
+            return path_inside(self.out, name)
         except DatasetError as error:
             raise PictureError(error.message, reason="name", hint=error.hint) from error
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from fdgen.contract.manifest import Manifest
 from fdgen.errors import FdError
-from fdgen.io.inside import inside
+from fdgen.io.path_inside import path_inside
 from fdtrain.config.mask import MASK_PRESETS
 from fdtrain.config.presets import PRESETS
 from fdtrain.config.schema import FitConfig
@@ -116,7 +116,7 @@ class Task:
 
     def place(self, out: Path) -> Path:
         """Return that folder in the one of a comparison; raise `RunError` where its name leads elsewhere."""
-        return inside(out, self.folder.as_posix(), error=RunError)
+        return path_inside(out, self.folder.as_posix(), error=RunError)
 
 
 def make_tasks(methods: Sequence[str], weights: Mapping[str, Path], *, seeds: int, size_px: int) -> list[Task]:

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from fdgen.arrays import Image
 from fdtrain.data.tensors import to_tensor
-from fdtrain.metrics.memo import Recent
 from fdtrain.metrics.not_computed import NotComputed
+from fdtrain.metrics.recent_results import RecentResults
 
 LEAST_PX = 64
 """The patches on which people judged, and the weights were learned."""
@@ -53,7 +53,9 @@ class LearnedDistance:
     layers: Sequence[tuple[Tensor, Tensor]]
     weights: Sequence[Tensor]
     blurred: bool
-    _clean: Recent[list[Tensor]] = field(default_factory=lambda: Recent(REMEMBERED), repr=False, compare=False)
+    _clean: RecentResults[list[Tensor]] = field(
+        default_factory=lambda: RecentResults(REMEMBERED), repr=False, compare=False
+    )
 
     @torch.inference_mode()
     def __call__(self, result_HWC: Image, clean_HWC: Image) -> float:

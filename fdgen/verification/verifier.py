@@ -25,8 +25,8 @@ from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.io.folders import mistaken
 from fdgen.io.pictures.images import decode_png
 from fdgen.pipeline.finish import shard_leaves, shard_row
-from fdgen.recipe.quotas import not_asked
 from fdgen.recipe.schema import Recipe
+from fdgen.recipe.target_shares import not_asked
 from fdgen.runtime.rng import fraction
 from fdgen.synthesis.acceptance import check_gates
 from fdgen.verification.replay import Replayer

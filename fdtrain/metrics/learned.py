@@ -47,7 +47,7 @@ class LearnedDistance:
     """Scores a picture against the clean one: `distance(result_HWC, clean_HWC)` of RGB uint8.
 
     `layers` has weight and bias of the five convolutions, `weights` a weight for each of their channels;
-    `blurred` is the trunk of ST-LPIPS, which halves by blurring where AlexNet strides.
+    `blurred` is the backbone of ST-LPIPS, which halves by blurring where AlexNet strides.
     """
 
     layers: Sequence[tuple[Tensor, Tensor]]
@@ -104,13 +104,13 @@ def open_lpips(size_px: int) -> LearnedDistance:
     weights = _in_package("lpips", "weights/v0.1/alex.pth")
     if weights is None:
         raise NotComputed("its weights are not installed", hint="`pip install --no-deps lpips==0.1.4` brings them")
-    trunk = Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_FILE
-    if not trunk.is_file():
+    backbone = Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_FILE
+    if not backbone.is_file():
         raise NotComputed(
             f"torchvision's AlexNet ({ALEXNET_FILE}) is not in the cache",
             hint="`python -c \"import torchvision; torchvision.models.alexnet(weights='DEFAULT')\"` fetches it",
         )
-    return LearnedDistance(_layers(trunk, _read(trunk), "features."), _weights(weights, _read(weights)), False)
+    return LearnedDistance(_layers(backbone, _read(backbone), "features."), _weights(weights, _read(weights)), False)
 
 
 def _refuse_small(name: str, size_px: int) -> None:

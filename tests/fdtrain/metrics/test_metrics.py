@@ -168,7 +168,7 @@ def test_stlpips_is_that_of_its_package(monkeypatch: pytest.MonkeyPatch, size_px
 
 @pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
 def test_lpips_is_that_of_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With a trunk of random weights in torch's cache: the real ones are fetched by those who have a network."""
+    """With a backbone of random weights in torch's cache: the real ones are fetched by those who have a network."""
     package = pytest.importorskip("lpips")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(NotComputed, match=r"AlexNet .* is not in the cache"):

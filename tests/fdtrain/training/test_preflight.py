@@ -19,7 +19,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.errors import CheckpointError, DeviceError, PerceptualError, RunError
 from fdtrain.networks.fdstack import StackedGAN
-from fdtrain.objectives.perceptual import TRUNKS, PerceptualLoss, load_perceptual
+from fdtrain.objectives.perceptual import BACKBONES, PerceptualLoss, load_perceptual
 from fdtrain.restoration.files import list_photos
 from fdtrain.run_files import make_folder
 from fdtrain.runtime.device import computing, open_device
@@ -243,7 +243,7 @@ def vgg_state(name: str, prefix: str) -> dict[str, torch.Tensor]:
     """Return weights of a VGG drawn at random, as its file has them."""
     state, n_in, place = {}, 3, 0
     generator = torch.Generator().manual_seed(0)
-    for n_out, n_layers in zip((64, 128, 256, 512, 512), TRUNKS[name].blocks, strict=True):
+    for n_out, n_layers in zip((64, 128, 256, 512, 512), BACKBONES[name].blocks, strict=True):
         for _ in range(n_layers):
             state[f"{prefix}{place}.weight"] = torch.randn(n_out, n_in, 3, 3, generator=generator) / (3 * n_in**0.5)
             state[f"{prefix}{place}.bias"] = torch.zeros(n_out)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..shared.errors import complain
+from ..shared.errors import report_error
 from ..shared.output import Voice, counted, emit
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Outcomes:
             yield
             self.n_done += 1
         except PictureError as error:
-            complain(f"error: {error.message}", error.hint)
+            report_error(f"error: {error.message}", error.hint)
             self.n_failed += 1
 
     def place(self, name: str) -> Path:

@@ -41,10 +41,10 @@ def weights_option(words: str) -> Callable[[Function], Function]:
 
 def settled_terms(ask: Ask, presets: list[str], out: Path, voice: Voice) -> Ask:
     """Return the terms with what `auto` comes to for all rows, and say why."""
-    from fdtrain.comparison.auto import settled
+    from fdtrain.comparison.resolve_auto import resolve_auto
     from fdtrain.comparison.runner import ASK_FILE
 
-    ask = settled(ask, presets, out / ASK_FILE)
+    ask = resolve_auto(ask, presets, out / ASK_FILE)
     for sentence in ask.auto.why if ask.auto is not None else ():
         voice.say(f"note: {sentence}")
     return ask

@@ -86,7 +86,7 @@ class Ask:
     overrides: tuple[str, ...]
     threads: int
     device: str
-    # Settled by `fdtrain.comparison.auto` before the first row; until then rows that need it have `auto`.
+    # Settled by `fdtrain.comparison.resolve_auto` before the first row; until then rows that need it have `auto`.
     auto: Auto | None = None
 
     def recorded(self) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from fdgen.errors import FdError
 from fdgen.io.json_file import read_object
 from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
 from fdgen.runtime.pipe_executor import PipeExecutor
-from fdtrain.comparison.auto import settled
 from fdtrain.comparison.plan import Ask, Task, split_sha256
+from fdtrain.comparison.resolve_auto import resolve_auto
 from fdtrain.comparison.task import RESULT_FILE, Moved, file_sha256, work
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
@@ -86,7 +86,7 @@ def compare(
     leave_importing_worker()
     dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)
     with folder_lock(out):
-        ask = settled(ask, [task.what for task in tasks if task.kind == "trained"], out / ASK_FILE)
+        ask = resolve_auto(ask, [task.what for task in tasks if task.kind == "trained"], out / ASK_FILE)
         _record(ask, dataset, out)
         if on_folder is not None:
             on_folder(out)

@@ -28,7 +28,7 @@ from fdtrain.inference.metadata import (
 )
 from fdtrain.inference.model_label import TOY_KEY
 from fdtrain.networks.edgeconnect import EdgeConnect
-from fdtrain.networks.masknet import Guesser
+from fdtrain.networks.masknet import CalibratedMaskNet
 from fdtrain.networks.restorer import Restoration, Restorer
 from fdtrain.training.checkpoint import load_masknet, load_model, read_facts
 from fdtrain.training.weight_files import find_weights
@@ -66,15 +66,15 @@ def _generator(weights: Path, facts: Mapping[str, Any]) -> Source:
 
 
 def _masker(weights: Path, facts: Mapping[str, Any]) -> Source:
-    guesser, _ = load_masknet(weights)
-    contract = masker_contract(guesser, facts)
+    masknet, _ = load_masknet(weights)
+    contract = masker_contract(masknet, facts)
     n_outputs = len(contract.outputs)
 
     def truth(picture_B3HW: Values, mask_B1HW: Values) -> Sequence[Values]:
         with torch.inference_mode():
-            return [output.numpy() for output in guesser(torch.from_numpy(picture_B3HW))[:n_outputs]]
+            return [output.numpy() for output in masknet(torch.from_numpy(picture_B3HW))[:n_outputs]]
 
-    return Source(_MaskGraph(guesser, n_outputs).eval(), contract, truth)
+    return Source(_MaskGraph(masknet, n_outputs).eval(), contract, truth)
 
 
 def generator_contract(model: Restorer, facts: Mapping[str, Any]) -> Contract:
@@ -101,7 +101,7 @@ def generator_contract(model: Restorer, facts: Mapping[str, Any]) -> Contract:
     )
 
 
-def masker_contract(guesser: Guesser, facts: Mapping[str, Any]) -> Contract:
+def masker_contract(masknet: CalibratedMaskNet, facts: Mapping[str, Any]) -> Contract:
     """Return what a mask network takes and gives, and what its weights say of their training."""
     config = facts["config"]
     size_px, kinds = int(config["data"]["size_px"]), tuple(config["mask"]["kinds"] or ())
@@ -112,7 +112,7 @@ def masker_contract(guesser: Guesser, facts: Mapping[str, Any]) -> Contract:
     }
     if kinds:
         outputs[KINDS] = f"float32 (batch, {len(kinds)}): the probability of each of {', '.join(kinds)} to be worn"
-    return Contract("mask", size_px, inputs, outputs, trained(guesser, facts), kinds=kinds, checked=CHECKED)
+    return Contract("mask", size_px, inputs, outputs, trained(masknet, facts), kinds=kinds, checked=CHECKED)
 
 
 def trained(model: nn.Module, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,9 +159,9 @@ class _GraphAlongEdges(_Graph):
 class _MaskGraph(nn.Module):
     """A mask network as it is exported; without the kinds where it tells none."""
 
-    def __init__(self, guesser: Guesser, n_outputs: int) -> None:
+    def __init__(self, masknet: CalibratedMaskNet, n_outputs: int) -> None:
         super().__init__()
-        self.guesser, self.n_outputs = guesser, n_outputs
+        self.guesser, self.n_outputs = masknet, n_outputs  # names of parameters in files
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs of the contract."""

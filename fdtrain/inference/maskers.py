@@ -71,8 +71,8 @@ class OnnxMasker:
     def __init__(self, model: str | Path | bytes, *, device: str = "auto", threads: int = 0) -> None:
         """Open what `fdtrain export` wrote; raise as `OnnxNetwork` does."""
         self.network = OnnxNetwork(model, task="mask", device=device, threads=threads)
-        self.size_px, self.kinds = self.network.contract.size_px, self.network.contract.kinds
-        self.label: ModelLabel | None = ModelLabel.of_contract(self.network.name, self.network.contract)
+        self.size_px, self.kinds = self.network.metadata.size_px, self.network.metadata.kinds
+        self.label: ModelLabel | None = ModelLabel.of_metadata(self.network.name, self.network.metadata)
 
     def predict(self, crops: Sequence[Image]) -> list[MaskPrediction]:
         """Look at all crops as one batch; raise `ValueError` where one is not square."""

@@ -34,7 +34,7 @@ COLUMNS = (
 def command(dataset: str | Path, as_json: bool) -> None:
     """Report what DATASET, a folder or a URL, contains and where it comes from."""
     from fdgen.contract.manifest import read_finished
-    from fdgen.contract.sample_columns import read_columns
+    from fdgen.contract.manifest_columns import read_columns
     from fdgen.io.storage import open_place
 
     root = open_place(dataset)
@@ -96,8 +96,8 @@ def gather(where: str, dataset: Mapping[str, Any], table: Mapping[str, list[Any]
 def asked_and_got(dataset: Mapping[str, Any], table: Mapping[str, list[Any]]) -> list[dict[str, Any]] | None:
     """Return what the recipe asked of the samples beside what they are; None where it is of another version."""
     from fdgen.errors import RecipeError
-    from fdgen.recipe.quotas import quotas_of
     from fdgen.recipe.schema import Recipe
+    from fdgen.recipe.target_shares import target_shares_of
 
     try:
         recipe = Recipe.from_dict(dataset["recipe"])
@@ -114,7 +114,7 @@ def asked_and_got(dataset: Mapping[str, Any], table: Mapping[str, list[Any]]) ->
             "samples": one.samples,
             "z": None if one.z is None else round(one.z, 3),
         }
-        for one in quotas_of(recipe, table)
+        for one in target_shares_of(recipe, table)
     ]
 
 

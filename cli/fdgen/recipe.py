@@ -25,7 +25,7 @@ from ..shared.prepare import list_faces, ready_renderer
 from ..shared.progress import Stages, metered
 
 if TYPE_CHECKING:
-    from fdgen.recipe.quotas import Asked
+    from fdgen.recipe.target_shares import Asked
 
 SHOWN = 4
 """Shares told of one thing asked; a recipe with pairs of kinds has dozens."""
@@ -86,7 +86,7 @@ def check(
     tried out on a few synthetic heads. `--json` has every share.
     """
     from fdgen.packs.library import open_library
-    from fdgen.recipe.quotas import asked
+    from fdgen.recipe.target_shares import asked
     from fdgen.synthesis.coverage_trials import find_targets
 
     voice = Voice(quiet)

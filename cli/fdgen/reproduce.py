@@ -72,13 +72,13 @@ def command(
     CARD is a folder that `fdgen card` wrote. The command reports what differs and which sample differs first. It exits
     with 0 only if both ids are equal, else with 3. Running it again resumes.
     """
-    from fdgen.io.inside import inside
+    from fdgen.io.path_inside import path_inside
     from fdgen.versions.lock import read_lock
     from fdgen.versions.reproduction import reproduce
 
     voice = Voice(quiet)
     facts = read_lock(card).facts
-    folder = out or inside(Path(), f"{facts['name']}-{facts['version']}")
+    folder = out or path_inside(Path(), f"{facts['name']}-{facts['version']}")
     with prepare(faces, voice, cache, no_cache, listed=False) as ready:
         watch = Watch(ready.stages)
         with watch.telling_what_is_kept(folder, landmarks_too=ready.cache is not None):

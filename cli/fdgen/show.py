@@ -27,8 +27,8 @@ PICTURES = ("clean", "occluded", "mask", "alpha")
 def command(key: str, dataset: str | Path, out: Path | None) -> None:
     """Show the sample KEY: its record on standard output, and its four pictures with --out."""
     from fdgen.contract.manifest import read_finished
+    from fdgen.contract.manifest_columns import read_member, read_row
     from fdgen.contract.records import SampleRecord
-    from fdgen.contract.sample_columns import read_member, read_row
     from fdgen.io.storage import open_place
 
     root = open_place(dataset)

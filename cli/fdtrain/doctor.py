@@ -70,10 +70,10 @@ def precision() -> Iterator[Finding]:
 def perceptual() -> Iterator[Finding]:
     """Look for the weights that perceptual losses need; none of them is required by every preset."""
     try:
-        from fdtrain.objectives.perceptual import TRUNKS
+        from fdtrain.objectives.perceptual import BACKBONES
     except ImportError:
         return  # told of among the packages
-    for name in TRUNKS:
+    for name in BACKBONES:
         yield _weights_of(name)
 
 

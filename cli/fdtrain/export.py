@@ -59,17 +59,17 @@ def command(weights: Path, form: str | None, out: Path, quiet: bool, as_json: bo
         voice.say(f"note: {note}")
     voice.say(f"writing {out} and comparing it with torch")
     done = export(weights, out, form=suffix)
-    contract = done.contract
+    metadata = done.metadata
     if as_json:
         emit_json(
             {
                 "out": str(done.path),
                 "bytes": done.bytes,
                 "model": label.json(),
-                "task": contract.task,
-                "size_px": contract.size_px,
-                "inputs": dict(contract.inputs),
-                "outputs": dict(contract.outputs),
+                "task": metadata.task,
+                "size_px": metadata.size_px,
+                "inputs": dict(metadata.inputs),
+                "outputs": dict(metadata.outputs),
                 "most_difference": done.most,
                 "pictures": done.pictures,
             }
@@ -77,7 +77,7 @@ def command(weights: Path, form: str | None, out: Path, quiet: bool, as_json: bo
     else:
         emit(str(done.path))
     voice.say(
-        f"{done.bytes / 1e6:,.1f} MB, {contract.size_px} px, {', '.join(contract.inputs)} -> "
-        f"{', '.join(contract.outputs)}; on {counted(done.pictures, 'picture')} it differs from "
+        f"{done.bytes / 1e6:,.1f} MB, {metadata.size_px} px, {', '.join(metadata.inputs)} -> "
+        f"{', '.join(metadata.outputs)}; on {counted(done.pictures, 'picture')} it differs from "
         f"torch by {done.most:.1g} at most"
     )

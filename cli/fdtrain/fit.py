@@ -10,7 +10,7 @@ import click
 from ..shared.errors import Interrupted
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.fdtrain_options import config_options, resolve_config
-from ..shared.forecast import doubt
+from ..shared.forecast import warn_if_long
 from ..shared.output import Voice, aligned, counted, duration, emit, emit_json
 from ..shared.progress import Stages
 from ..shared.training_progress import asked_to_stop, show_step
@@ -198,7 +198,9 @@ def tell_plan(config: FitConfig, data: str | Path, out: Path, as_json: bool, voi
         time = f"about {duration(found.seconds)}, at {found.images_per_s:.1f} images/s in {config.training.precision}"
         for note in found.notes:
             voice.say(f"note: {note}")
-        doubt(found.seconds, voice, "train on fewer images (--set training.images=N), by a smaller preset, or on a GPU")
+        warn_if_long(
+            found.seconds, voice, "train on fewer images (--set training.images=N), by a smaller preset, or on a GPU"
+        )
     cost = cost_of(config)
     facts = {
         "out": str(out),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..shared.errors import complain
+from ..shared.errors import report_error
 from ..shared.output import Voice, counted, emit
 
 if TYPE_CHECKING:
@@ -62,16 +62,16 @@ class Outcomes:
             yield
             self.n_done += 1
         except PictureError as error:
-            complain(f"error: {error.message}", error.hint)
+            report_error(f"error: {error.message}", error.hint)
             self.n_failed += 1
 
     def place(self, name: str) -> Path:
         """Return where a result goes; raise `PictureError` where its photograph's name leads out of the folder."""
         from fdgen.errors import DatasetError, PictureError
-        from fdgen.io.inside import inside
+        from fdgen.io.path_inside import path_inside
 
         try:
-            return inside(self.out, name)
+            return path_inside(self.out, name)
         except DatasetError as error:
             raise PictureError(error.message, reason="name", hint=error.hint) from error
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..shared.errors import Interrupted
-from ..shared.forecast import doubt
+from ..shared.forecast import warn_if_long
 from ..shared.output import Voice, aligned, counted, duration, emit, emit_json
 from ..shared.progress import Stages
 from ..shared.training_progress import asked_to_stop, show_step
@@ -41,10 +41,10 @@ def weights_option(words: str) -> Callable[[Function], Function]:
 
 def settled_terms(ask: Ask, presets: list[str], out: Path, voice: Voice) -> Ask:
     """Return the terms with what `auto` comes to for all rows, and say why."""
-    from fdtrain.comparison.auto import settled
+    from fdtrain.comparison.resolve_auto import resolve_auto
     from fdtrain.comparison.runner import ASK_FILE
 
-    ask = settled(ask, presets, out / ASK_FILE)
+    ask = resolve_auto(ask, presets, out / ASK_FILE)
     for sentence in ask.auto.why if ask.auto is not None else ():
         voice.say(f"note: {sentence}")
     return ask
@@ -139,7 +139,7 @@ def tell_plan(tasks: list[Task], ask: Ask, as_json: bool, voice: Voice) -> None:
             all_s += (took_s or 0.0) * len(own)
         rows.append(row)
     budget = {"images": ask.images} if ask.images is not None else {"cpu_seconds": ask.seconds}
-    doubt(all_s, voice, "give a smaller budget, fewer --seeds, or use a GPU (--device)")
+    warn_if_long(all_s, voice, "give a smaller budget, fewer --seeds, or use a GPU (--device)")
     if as_json:
         emit_json({"budget": budget, "seconds": round(all_s, 1), "rows": rows})
         return

@@ -64,10 +64,10 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
 
     def _tell(self, error: BaseException) -> int:
         if isinstance(error, Interrupted | KeyboardInterrupt | click.Abort):
-            complain("interrupted", str(error))
+            report_error("interrupted", str(error))
             return INTERRUPTED
         if isinstance(error, FdError):
-            complain(f"error: {error.message}", error.hint)
+            report_error(f"error: {error.message}", error.hint)
             return error.exit_code
         if isinstance(error, click.exceptions.NoArgsIsHelpError):
             click.echo(error.format_message(), err=True)
@@ -75,7 +75,7 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
         if isinstance(error, click.ClickException):
             context = getattr(error, "ctx", None)
             where = context.command_path if context else self.program
-            complain(f"error: {_sentence(error.format_message())}", f"`{where} --help` lists the choices")
+            report_error(f"error: {_sentence(error.format_message())}", f"`{where} --help` lists the choices")
             return error.exit_code
         if isinstance(error, OSError) and error.errno == errno.EPIPE:
             # The reader of our output (`head`, say) has gone; the interpreter's own flush at exit must not fail again.
@@ -83,34 +83,36 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
             return FAILED
         if isinstance(error, OSError) and error.strerror:
             where = "" if error.filename is None else f"{error.filename}: "
-            complain(f"error: {where}{in_words(error)}", "correct that, or name another file, and run it again")
+            report_error(f"error: {where}{in_words(error)}", "correct that, or name another file, and run it again")
             return FAILED
         if isinstance(error, RuntimeError) and "no locator available" in str(error):  # numba's, as it is imported
-            complain(
+            report_error(
                 "error: the compiled renderer cannot be saved: the package's folder and your cache are read-only",
                 "set NUMBA_CACHE_DIR to a folder that you may write to",
             )
             return FAILED
         if (trouble := import_trouble(error)) is not None:
-            complain(f"error: {trouble[0]}", trouble[1])
+            report_error(f"error: {trouble[0]}", trouble[1])
             return FAILED
         if isinstance(error, RuntimeError) and (loop := str(error)).startswith("Symlink loop from "):  # Path.resolve's
-            complain(f"error: {loop.removeprefix('Symlink loop from ')} is a link that leads to itself", "name another")
+            report_error(
+                f"error: {loop.removeprefix('Symlink loop from ')} is a link that leads to itself", "name another"
+            )
             return FAILED
         text = " ".join(str(error).split()) or "no message"
         if isinstance(error, ImportError) and (error.name or "").split(".")[0] not in ("", "fdgen", "fdtrain", "fdcli"):
-            complain(
+            report_error(
                 f"error: {error.name} cannot be imported: {text}",
                 f"`{self.program} doctor` reports what is missing, and how to get it",
             )
             return FAILED
         if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
-            complain(
+            report_error(
                 "error: there is too little memory for this",
                 "close other programs, or use a smaller --size, --batch or number of --workers",
             )
             return FAILED
-        complain(
+        report_error(
             f"error: {self.program} failed unexpectedly: {type(error).__name__}: {text}",
             "rerun the command with --debug for the traceback, and report it as a bug",
         )
@@ -126,7 +128,7 @@ def debugging() -> bool:
     return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
 
 
-def complain(sentence: str, next_step: str = "") -> None:
+def report_error(sentence: str, next_step: str = "") -> None:
     """Write an error to standard error, and what to do next below it."""
     click.secho(sentence, err=True, fg="red")
     if next_step:

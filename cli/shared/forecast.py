@@ -8,7 +8,7 @@ MOST_S = DAYS_OF_A_YEAR * 86_400
 """Seconds beyond which a plan is doubted: a year."""
 
 
-def doubt(seconds: float, voice: Voice, remedy: str) -> None:
+def warn_if_long(seconds: float, voice: Voice, remedy: str) -> None:
     """Say so where a plan takes longer than anybody waits."""
     if seconds > MOST_S:
         voice.say(f"warning: that takes about {duration(seconds)} on this machine; {remedy}")

@@ -25,9 +25,9 @@ from fdgen.dataset.invariants import Problem
 from fdgen.dataset.naming import check_label
 from fdgen.errors import DatasetError, RecipeError
 from fdgen.io.atomic import write_whole
-from fdgen.io.inside import inside
 from fdgen.io.json_file import read_json, why
 from fdgen.io.lock import folder_lock
+from fdgen.io.path_inside import path_inside
 from fdgen.io.regular_file import read_regular
 from fdgen.recipe.schema import Recipe
 from fdgen.settings.toml import write_tables
@@ -65,7 +65,7 @@ def is_planned(folder: Path) -> bool:
 
 def default_out(dataset: Mapping[str, Any]) -> Path:
     """Return the folder of a version's card: `data_cards/NAME-VERSION`."""
-    return inside(Path("data_cards"), f"{dataset['name']}-{dataset['version']}")
+    return path_inside(Path("data_cards"), f"{dataset['name']}-{dataset['version']}")
 
 
 def write_card(
@@ -103,7 +103,7 @@ def write_card(
         prose = read_prose(out / CARD)
     files = _files(numbers, prose, manifest.dataset["shards"], root)
     for name, data in files.items():
-        write_whole(inside(out, name), data)
+        write_whole(path_inside(out, name), data)
     write_sums(out)
     _add_to_dataset(root, {name: files[name] for name in ADDED})
     return out
@@ -146,7 +146,7 @@ def check(
     files = _files(numbers, read_prose(out / CARD), manifest.dataset["shards"], folder)
     problems = [*_lock_problems(out, manifest.dataset), *_file_problems(out, files), *sum_problems(out)]
     for name in ADDED:
-        path = inside(folder, name)
+        path = path_inside(folder, name)
         if path.exists() and _bytes(path) != files[name]:
             problems.append(Problem(str(path), None, "card", "it is not that of the card: write the card again"))
     return Checked(tuple(_once(problems)))
@@ -206,7 +206,7 @@ def _lock_problems(out: Path, dataset: Mapping[str, Any]) -> Iterator[Problem]:
 def _file_problems(out: Path, files: Mapping[str, bytes]) -> Iterator[Problem]:
     """Name what differs between the files of a card and what they are to be."""
     for name, data in files.items():
-        path, wanted = inside(out, name), data.decode()
+        path, wanted = path_inside(out, name), data.decode()
         found = _text(path)
         if found is None:
             yield Problem(name, None, "card", "it is missing or not a text")
@@ -295,7 +295,7 @@ def _add_to_dataset(root: Path, files: Mapping[str, bytes]) -> None:
         if problems:
             raise DatasetError(f"{root / SUMS}: {problems[0].message}", hint=f"run `fdgen verify {root}`")
         for name, data in files.items():
-            path = inside(root, name)
+            path = path_inside(root, name)
             write_whole(path, data)
             sums[name] = str(file_sha256(path))
         write_whole(root / SUMS, sums_text(sums))

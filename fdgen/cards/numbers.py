@@ -23,8 +23,8 @@ from fdgen.io.pictures.images import decode_png
 from fdgen.io.storage import local_folder
 from fdgen.packs.library import open_library
 from fdgen.recipe.combinations import label
-from fdgen.recipe.quotas import quotas_of
 from fdgen.recipe.schema import Recipe
+from fdgen.recipe.target_shares import target_shares_of
 from fdgen.versions.lock import command_of
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _asked(manifest: Manifest) -> list[dict[str, Any]]:
             "samples": one.got,
             "among": one.samples,
         }
-        for one in quotas_of(recipe, manifest.table)
+        for one in target_shares_of(recipe, manifest.table)
     ]
 
 

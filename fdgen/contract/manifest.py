@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdgen.contract.dataset_gate import check_shards, misshapen, read_manifest_table
+from fdgen.contract.dataset_validation import check_shards, invalid_field, read_manifest_table
 from fdgen.contract.members import member_entries, read_members
 from fdgen.contract.records import MEMBERS, SCHEMA, SPLITS, SampleRecord
 from fdgen.errors import DatasetError
@@ -44,7 +44,7 @@ def read_finished(root: Place) -> dict[str, Any]:
         raise DatasetError(f"{path} has schema {dataset.get('schema')}, this version reads {SCHEMA}")
     if "content_id" not in dataset:
         raise DatasetError(f"the build of {root} is not finished", hint="rerun the same `fdgen build` to finish it")
-    if (wrong := misshapen(dataset)) is not None:
+    if (wrong := invalid_field(dataset)) is not None:
         raise DatasetError(f"{path} has been altered: {wrong}", hint="rerun the same `fdgen build` to repair it")
     return dataset
 

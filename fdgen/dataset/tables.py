@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fdgen.contract.dataset_gate import manifest_schema, odd_values
+from fdgen.contract.dataset_validation import invalid_value
 from fdgen.contract.digests import canonical_json
+from fdgen.contract.manifest_schema import manifest_schema
 from fdgen.contract.records import ADDED, DIGEST_PATTERN, Reject, SampleEntry, SampleRecord, ShardReceipt
 from fdgen.errors import DatasetError
 from fdgen.faces.landmarks import N_POINTS, STEP_PX, Landmarks, landmarks_digest
@@ -87,7 +88,7 @@ def read_manifest(path: Path) -> pa.Table:
     return _checked(path, table)
 
 
-def read_columns(path: Path, names: Sequence[str]) -> pa.Table:
+def read_manifest_columns(path: Path, names: Sequence[str]) -> pa.Table:
     """Read some columns of manifest.parquet; raise `DatasetError` where the file is not one of these."""
     with _opened(path) as file:
         table = read_all(file, names)
@@ -237,7 +238,7 @@ def _opened(path: Path) -> contextlib.AbstractContextManager[pq.ParquetFile]:
 
 
 def _checked(path: Path, table: pa.Table) -> pa.Table:
-    if (wrong := odd_values(table)) is not None:
+    if (wrong := invalid_value(table)) is not None:
         raise DatasetError(f"{path.name} has been altered: {wrong}")
     return table
 

@@ -20,9 +20,9 @@ from fdgen.dataset.checksums import MOST_BYTES, SUMS, file_sha256, listed_sums, 
 from fdgen.dataset.invariants import Problem
 from fdgen.errors import DatasetError, MixingError
 from fdgen.io.atomic import append, is_temporary, make_folder, naming, remove, whole_file, write_whole
-from fdgen.io.inside import inside
 from fdgen.io.json_file import read_json
 from fdgen.io.lock import LOCK_NAME, folder_lock
+from fdgen.io.path_inside import path_inside
 from fdgen.io.regular_file import is_regular, read_regular
 
 CLAIM = "export.json"
@@ -42,7 +42,7 @@ class ExportFolder:
 
     def path(self, name: str) -> Path:
         """Return where a file of the export lies; raise `DatasetError` where that is not in its folder."""
-        return inside(self.root, name)
+        return path_inside(self.root, name)
 
     def holds(self, name: str, sha256: str | None = None) -> bool:
         """Tell whether a file is there and whole: of this sum, or of that which an earlier run wrote down."""

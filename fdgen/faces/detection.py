@@ -13,11 +13,11 @@ from fdgen.contract.frame import crop
 from fdgen.contract.records import Reject
 from fdgen.errors import FdError, PictureError
 from fdgen.faces.cache import FaceCache, default_cache_path
-from fdgen.faces.crew import TIME_LIMIT_S, Crew, WorkersLost
 from fdgen.faces.face import Face
 from fdgen.faces.folders import FaceSource, Source
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import GIVEN_UP_REASONS, PASSING_REASONS
+from fdgen.faces.supervised_pool import TIME_LIMIT_S, SupervisedPool, WorkersLost
 from fdgen.io.counters import Counters
 from fdgen.networks.face_networks import DETECTORS, DetectorName, networks_of, networks_version
 from fdgen.runtime.main_guard import leave_importing_worker
@@ -171,20 +171,20 @@ def _in_workers(
     on_setback: Callable[[str], None] | None,
 ) -> Iterator[_Found]:
     """Yield chunks as they are finished, in any order; few are under way at once, so that stopping is quick."""
-    with Crew(min(workers, len(chunks)), _prepare, (faces, detector), limit_s=time_limit_s) as crew:
+    with SupervisedPool(min(workers, len(chunks)), _prepare, (faces, detector), limit_s=time_limit_s) as pool:
         waiting = iter(chunks)
         running: set[Future[_Found]] = set()
         while True:
             for chunk in waiting:
                 with interrupts_held():
                     photographs = [(source, 0) for source in chunk]
-                    running.add(crew.submit(_look_at_chunk, (chunk, size_px), photographs))
+                    running.add(pool.submit(_look_at_chunk, (chunk, size_px), photographs))
                 if len(running) >= 2 * workers:
                     break
             if not running:
                 return
             done, running = wait(running, _POLL_S, return_when=FIRST_COMPLETED)
-            for sentence in crew.setbacks():
+            for sentence in pool.setbacks():
                 if on_setback is not None:
                     on_setback(sentence)
             for future in done:

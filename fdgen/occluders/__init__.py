@@ -10,7 +10,7 @@ from fdgen.kinds import KINDS
 from fdgen.occluders.base import Occluder, Placement
 from fdgen.occluders.imported.occluder import Imported
 from fdgen.occluders.imported.spec import is_imported
-from fdgen.runtime.named import named
+from fdgen.runtime.load_by_name import load_by_name
 
 __all__ = ["OCCLUDERS", "Occluder", "Placement", "occluder_of"]
 
@@ -38,5 +38,5 @@ def occluder_of(asset: Asset) -> Occluder:
 
 @cache
 def _made(kind: str, path: str) -> Occluder:
-    occluder: Occluder = named(path)(kind)
+    occluder: Occluder = load_by_name(path)(kind)
     return occluder

@@ -14,7 +14,7 @@ import numpy as np
 from fdgen.assets import MOST_BYTES, Asset
 from fdgen.errors import AssetError, DatasetError, PictureError, in_words
 from fdgen.io.atomic import make_folder, remove, write_whole
-from fdgen.io.inside import inside
+from fdgen.io.path_inside import path_inside
 from fdgen.io.pictures.formats import HEAD_BYTES, PICTURE_FORMATS, picture_format
 from fdgen.io.pictures.images import MAX_CUTOUT_PIXELS, decode_rgba, picture_size
 from fdgen.io.regular_file import check_regular, is_regular, read_regular
@@ -60,9 +60,9 @@ def add_asset(pack: Path, file: Path, wanted: Addition) -> Asset:
         name, anchors = f"{stem}.glb", guess_in_mesh(read_glb(data, str(file)).vertices, form)
     else:
         name, anchors = f"{stem}{_suffix(data)}", _anchors_of_picture(data, file, wanted.kind, form)
-    folder, table = inside(pack, wanted.kind), inside(pack, f"{wanted.kind}/{stem}.toml")
+    folder, table = path_inside(pack, wanted.kind), path_inside(pack, f"{wanted.kind}/{stem}.toml")
     text = _table(asset_id, wanted, name, form, anchors, is_mesh=is_mesh, width_px=_width(data, is_mesh, str(file)))
-    written = {inside(pack, f"{wanted.kind}/{name}"): data, table: text.encode()}
+    written = {path_inside(pack, f"{wanted.kind}/{name}"): data, table: text.encode()}
     if pack.exists() and not _is_half_added(pack, written):
         _refuse_taken(pack, asset_id, table, data)
     fresh = [path for path in (pack, folder, *written) if not path.exists()]

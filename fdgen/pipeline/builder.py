@@ -25,10 +25,10 @@ from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.dataset.tables import write_sources
 from fdgen.errors import DatasetError
 from fdgen.faces.cache import FaceCache
-from fdgen.faces.crew import TIME_LIMIT_S
 from fdgen.faces.given_up import GivenUp, with_given_up
 from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile, Source
+from fdgen.faces.supervised_pool import TIME_LIMIT_S
 from fdgen.io.atomic import remove
 from fdgen.networks.face_networks import DetectorName
 from fdgen.pipeline.dry_run import BuildPlan, check_arguments, disk_bytes, plan_build

@@ -14,8 +14,8 @@ from typing import Any
 
 from fdgen.contract.records import Reject, ShardReceipt
 from fdgen.errors import DatasetError
-from fdgen.faces.crew import Crew, WorkersLost
 from fdgen.faces.sources import FaceSource, Source
+from fdgen.faces.supervised_pool import SupervisedPool, WorkersLost
 from fdgen.io.counters import Counters
 from fdgen.pipeline.plan import Looked
 from fdgen.pipeline.worker import ShardTask, make_shard
@@ -53,7 +53,8 @@ class WorkerPool:
     """Processes of our own for the life of a build: they find landmarks and make shards. A context manager.
 
     They are started when there is something for them to do, each keeps its detector and its occluders, and all end with
-    the block, however it ends. No photograph may keep one for longer than `time_limit_s`; see `fdgen.faces.crew`.
+    the block, however it ends. No photograph may keep one for longer than `time_limit_s`; see
+    `fdgen.faces.supervised_pool`.
     """
 
     def __init__(
@@ -61,30 +62,30 @@ class WorkerPool:
     ) -> None:
         # One shard waits behind each that is being made, so that no worker idles while a receipt is looked at.
         self._slots = [*range(2 * workers)]
-        self._crew = Crew(workers, _prepare, (faces,), limit_s=time_limit_s, n_numbers=len(self._slots))
+        self._pool = SupervisedPool(workers, _prepare, (faces,), limit_s=time_limit_s, n_numbers=len(self._slots))
         self._on_setback = on_setback
 
     def __enter__(self) -> WorkerPool:
-        self._crew.__enter__()
+        self._pool.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         try:
             self.tell()
         finally:
-            self._crew.__exit__(*error)  # workers give up their shard; the files of finished ones stay
+            self._pool.__exit__(*error)  # workers give up their shard; the files of finished ones stay
 
     def look(self, detect: Detect, batch: Sequence[Source], size_px: int) -> Future[Looked]:
         """Find the landmarks of photographs in a worker."""
         with interrupts_held():
-            return self._crew.submit(_look, (detect, batch, size_px), [(source, 0) for source in batch])
+            return self._pool.submit(_look, (detect, batch, size_px), [(source, 0) for source in batch])
 
     def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[ShardReceipt]:
         """Make shards; yield receipts as they come. `on_samples` is called several times a second meanwhile."""
 
         def on_tick(busy: set[int]) -> None:
             self.tell()
-            if (counters := self._crew.numbers) is None:
+            if (counters := self._pool.numbers) is None:
                 return
             for slot in self._slots:  # free again: what the last shard counted there no longer counts
                 if slot not in busy:
@@ -94,7 +95,7 @@ class WorkerPool:
 
         def submit(task: ShardTask) -> Future[ShardReceipt]:
             photographs = [(candidate.source, candidate.variant) for candidate in task.plan.candidates]
-            return self._crew.submit(_count_shard, task, photographs)
+            return self._pool.submit(_count_shard, task, photographs)
 
         try:
             yield from _drain(submit, tasks, [*self._slots], on_tick)
@@ -103,7 +104,7 @@ class WorkerPool:
 
     def tell(self) -> None:
         """Say what has gone wrong with workers since this was called last."""
-        for sentence in self._crew.setbacks():
+        for sentence in self._pool.setbacks():
             if self._on_setback is not None:
                 self._on_setback(sentence)
 

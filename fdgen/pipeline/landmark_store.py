@@ -8,11 +8,11 @@ from typing import Any
 
 from fdgen.contract.records import Reject
 from fdgen.faces.cache import FaceCache
-from fdgen.faces.crew import WorkersLost
 from fdgen.faces.detection import remember
 from fdgen.faces.given_up import GivenUp
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import GIVEN_UP_REASONS, PASSING_REASONS, FaceSource, Source
+from fdgen.faces.supervised_pool import WorkersLost
 from fdgen.pipeline.executors import WorkerPool, lost
 from fdgen.pipeline.plan import MOST_AT_ONCE, Looked
 from fdgen.pipeline.worker import Steps, went_missing

@@ -1,1 +1,1 @@
-"""The settings of a dataset: recipes, their files, strata, combinations of occluders, quotas."""
+"""The settings of a dataset: recipes, their files, strata, combinations of occluders, target shares."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fdgen.contract.dataset_gate import misshapen
+from fdgen.contract.dataset_validation import invalid_field
 from fdgen.contract.digests import merkle_root
 from fdgen.contract.records import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt
 from fdgen.dataset.checksums import SUMS, altered, file_sha256, listed_sums, present, sum_problems
@@ -25,8 +25,8 @@ from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.io.folders import mistaken
 from fdgen.io.pictures.images import decode_png
 from fdgen.pipeline.finish import shard_leaves, shard_row
-from fdgen.recipe.quotas import not_asked
 from fdgen.recipe.schema import Recipe
+from fdgen.recipe.target_shares import not_asked
 from fdgen.runtime.rng import fraction
 from fdgen.synthesis.acceptance import check_gates
 from fdgen.verification.replay import Replayer
@@ -124,7 +124,7 @@ class _Check:
                 self.complain(
                     name, "spec", f"it is not a dataset of schema {SCHEMA} whose spec_id is that of its fields"
                 )
-        elif (wrong := misshapen(dataset)) is not None:
+        elif (wrong := invalid_field(dataset)) is not None:
             self.complain(name, "spec", wrong)
             return None
         return dataset

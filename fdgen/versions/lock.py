@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from fdgen.assets import AssetLibrary
 from fdgen.contract.dataset_facts import AskedRecipe, LockFacts
-from fdgen.contract.dataset_gate import odd_shards, odd_values
+from fdgen.contract.dataset_validation import invalid_shard_row, invalid_value
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SCHEMA
 from fdgen.dataset.checksums import SUMS, file_sha256, listed_sums, write_sums
@@ -149,7 +149,7 @@ def read_lock(folder: str | Path) -> Lock:
     if facts["spec_id"] != asked:
         raise DatasetError(f"the spec_id of {folder / LOCK} is not that of its recipe, sources and assets", hint=hint)
     samples, sources = (read_table(folder / name, schema) for name, schema in zip(TABLES, _SCHEMAS, strict=True))
-    if (wrong := odd_values(samples)) is not None:
+    if (wrong := invalid_value(samples)) is not None:
         raise DatasetError(f"{folder / TABLES[0]} is not in the form that fdgen writes: {wrong}", hint=hint)
     if content_of(facts["shards"], samples) != facts["content_id"]:
         raise DatasetError(f"the content_id of {folder / LOCK} is not that of its samples and shards", hint=hint)
@@ -236,7 +236,7 @@ def _check_fields(facts: Any) -> None:
     """Raise `ValueError` where a field is missing or of another type than we write."""
     if not isinstance(facts, dict) or facts.get("lock") != FORMAT or facts.get("schema") != SCHEMA:
         raise ValueError(f"it is not of format {FORMAT} and schema {SCHEMA}, which this version reads")
-    if (wrong := fits(LockFacts, facts) or odd_shards(facts["shards"])) is not None:
+    if (wrong := fits(LockFacts, facts) or invalid_shard_row(facts["shards"])) is not None:
         raise ValueError(wrong)
     try:  # both become the name of a folder, and the card may be a stranger's
         check_label(facts["name"], facts["version"])

@@ -18,12 +18,12 @@ from fdgen.dataset.picture_difference import PictureDifference, differences, wit
 from fdgen.dataset.tables import read_landmark_digests, read_landmarks
 from fdgen.errors import DatasetError
 from fdgen.faces.cache import FaceCache
-from fdgen.faces.crew import TIME_LIMIT_S
 from fdgen.faces.detection import detector_named
 from fdgen.faces.given_up import GivenUp
 from fdgen.faces.identities import with_people
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import FaceSource, OnFile, Source
+from fdgen.faces.supervised_pool import TIME_LIMIT_S
 from fdgen.io.pictures.images import decode_png
 from fdgen.pipeline.builder import Progress, build
 from fdgen.pipeline.worker import Steps

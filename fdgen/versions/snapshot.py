@@ -15,7 +15,7 @@ import pyarrow as pa
 from fdgen.contract.manifest import read_finished
 from fdgen.dataset.checksums import MOST_BYTES, file_sha256, listed_sums
 from fdgen.dataset.invariants import Problem
-from fdgen.dataset.tables import read_columns, read_landmark_digests, read_sources
+from fdgen.dataset.tables import read_landmark_digests, read_manifest_columns, read_sources
 from fdgen.errors import DatasetError
 from fdgen.io.folders import mistaken
 from fdgen.io.json_file import why
@@ -64,7 +64,7 @@ class Snapshot:
         for name in ("dataset.json", "manifest.parquet"):
             if problems or listed.get(name) != file_sha256(where / name, within=where):
                 raise DatasetError(f"{where / name} is damaged", hint=f"run `fdgen verify {where}`")
-        samples = read_columns(where / "manifest.parquet", COMPARED)
+        samples = read_manifest_columns(where / "manifest.parquet", COMPARED)
         return cls(where, dataset, dataset["recipe"], samples, True, _sums=listed)
 
     @property
@@ -96,7 +96,7 @@ class Snapshot:
         """Return the placement of each sample by key: its digest, or, which only a dataset can tell, its JSON text."""
         if not self.is_dataset:
             return dict(zip(self.samples["key"].to_pylist(), self.samples["placement_sha256"].to_pylist(), strict=True))
-        texts = read_columns(self.where / "manifest.parquet", ("placement",))["placement"].to_pylist()
+        texts = read_manifest_columns(self.where / "manifest.parquet", ("placement",))["placement"].to_pylist()
         if digested:
             texts = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
         return dict(zip(self.samples["key"].to_pylist(), texts, strict=True))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from fdgen.contract.manifest import Manifest
 from fdgen.errors import FdError
-from fdgen.io.inside import inside
+from fdgen.io.path_inside import path_inside
 from fdtrain.config.mask import MASK_PRESETS
 from fdtrain.config.presets import PRESETS
 from fdtrain.config.schema import FitConfig
@@ -91,7 +91,7 @@ class Ask:
     device: str
     # What is done to the pictures of all rows that learnt, and of the eigenfaces, alike.
     finish: Finish = "none"
-    # Settled by `fdtrain.comparison.auto` before the first row; until then rows that need it have `auto`.
+    # Settled by `fdtrain.comparison.resolve_auto` before the first row; until then rows that need it have `auto`.
     auto: Auto | None = None
 
     def recorded(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Task:
 
     def place(self, out: Path) -> Path:
         """Return that folder in the one of a comparison; raise `RunError` where its name leads elsewhere."""
-        return inside(out, self.folder.as_posix(), error=RunError)
+        return path_inside(out, self.folder.as_posix(), error=RunError)
 
 
 def make_tasks(methods: Sequence[str], weights: Mapping[str, Path], *, seeds: int, size_px: int) -> list[Task]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fdgen.arrays import Image
 from fdgen.errors import FdError, PictureError
-from fdgen.io.inside import inside
+from fdgen.io.path_inside import path_inside
 from fdgen.io.pictures.formats import PICTURE_SUFFIXES
 from fdtrain.comparison.plan import Ask, Task
 from fdtrain.comparison.runner import Done
@@ -108,7 +108,7 @@ def restore_photographs(
         columns[name], scores[name] = [], {measure: [] for measure in unpaired}
         for one in photographs:
             made = restore_by(method, one.photo_HWC, one.mask_HW, size_px=ask.size_px)
-            write_png(inside(out, f"real/{name}/{one.path.stem}.png", error=RunError), made.picture_HWC)
+            write_png(path_inside(out, f"real/{name}/{one.path.stem}.png", error=RunError), made.picture_HWC)
             columns[name].append(pasted(made.refined_HWC, made.input_HWC, made.mask_HW))
             crop_HWC = find_crop(made.picture_HWC, one.path.name).of(made.picture_HWC)
             suite = open_suite(crop_HWC.shape[0], [*unpaired])

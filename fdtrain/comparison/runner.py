@@ -22,9 +22,9 @@ from typing import Any
 from fdgen.errors import FdError
 from fdgen.io.json_file import read_object
 from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
-from fdgen.runtime.worker_processes import WorkerProcesses
-from fdtrain.comparison.auto import settled
+from fdgen.runtime.pipe_executor import PipeExecutor
 from fdtrain.comparison.plan import Ask, Task, split_sha256
+from fdtrain.comparison.resolve_auto import resolve_auto
 from fdtrain.comparison.task import RESULT_FILE, Moved, file_sha256, work
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
@@ -86,7 +86,7 @@ def compare(
     leave_importing_worker()
     dataset = TripletDataset(ask.data, "test", size_px=ask.size_px, limit=ask.limit)
     with folder_lock(out):
-        ask = settled(ask, [task.what for task in tasks if task.kind == "trained"], out / ASK_FILE)
+        ask = resolve_auto(ask, [task.what for task in tasks if task.kind == "trained"], out / ASK_FILE)
         _record(ask, dataset, out)
         if on_folder is not None:
             on_folder(out)
@@ -221,10 +221,10 @@ class _Worker:
             return self.executor.submit(_work, task, ask, str(out), str(stop_file))
 
     @staticmethod
-    def _new() -> tuple[WorkerProcesses, Connection]:
+    def _new() -> tuple[PipeExecutor, Connection]:
         """Return the process, and the end of a pipe at which one hears how far it is."""
         heard, teller = multiprocessing.Pipe(duplex=False)
-        return WorkerProcesses(1, _settle, (teller,)), heard
+        return PipeExecutor(1, _settle, (teller,)), heard
 
 
 _BUSY = threading.Lock()

@@ -67,7 +67,7 @@ _TABLE: dict[str, tuple[dict[str, Any], Shape, str]] = {
     "faithful":     (_FAITHFUL, Shape(256, _WIDE,   (2, 2, 2, 2, 2), (2, 4, 8, 16), 64, 10, None),
                      "the paper to the letter"),
     "modern":       (_MODERN,   Shape(256, _HALF,   (2, 2, 2, 2, 1), (1, 2, 4, 8),  64, 16, 3_000_000),
-                     "the best we can do at the same cost"),
+                     "no instance norm, masked pixels blanked, occluders swapped"),
     "modern-128":   (_MODERN,   Shape(128, _HALF,   (2, 2, 2, 2, 1), (1, 2, 4, 2),  64, 16, 1_500_000),
                      "the same for 128 px"),
     "faithful-64":  (_FAITHFUL, Shape(64,  _THIN,   (2, 2, 2, 1, 1), (2, 4, 8, 16), 32, 10, None),

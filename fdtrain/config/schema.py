@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from fdgen.contract.digests import digest_json
-from fdgen.runtime.named import named
+from fdgen.runtime.load_by_name import load_by_name
 from fdgen.settings.toml import flatten, write_tables
 from fdgen.settings.values import (
     Count,
@@ -43,7 +43,7 @@ from fdtrain.methods import LEARNED, Method, baselines
 
 def _settings_of(method: Method) -> type[BaselineSettings]:
     if method.settings:
-        settings: type[BaselineSettings] = named(method.settings)
+        settings: type[BaselineSettings] = load_by_name(method.settings)
         return settings
     own: Any = (Literal[method.name], method.name)
     return create_model(method.name, __base__=BaselineSettings, method=own)

@@ -48,7 +48,7 @@ def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: i
     )
 
 
-def settled_kinds(config: FitConfig) -> FitConfig:
+def resolve_kinds(config: FitConfig) -> FitConfig:
     """Return the config of a mask network with its kinds said: where they were left open, those of the dataset."""
     if config.mask is None or config.mask.kinds is not None:
         return config

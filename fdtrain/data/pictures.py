@@ -1,7 +1,7 @@
 """Pictures in and out: the codec, the change of size that keeps a pair exact, and the numbers that networks see.
 
-Pictures are RGB uint8 `_HWC`, masks uint8 `_HW` of 0 and 255; values are float32 in [-1, 1], masks 0 or 1. BGR exists
-in this module only; torch does not (`fdtrain.data.tensors`).
+Pictures are RGB uint8 `_HWC`, masks uint8 `_HW` of 0 and 255; values are float32 in [-1, 1], masks 0 or 1. In
+fdtrain, BGR exists in this module only; tensors are made by `fdtrain.data.tensors`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,17 @@ import PIL.ImageOps
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError, in_words
-from fdgen.io.pictures.door import BY_PILLOW, DAMAGE, by_opencv, by_pillow, damaged, read_header, through
 from fdgen.io.pictures.formats import HEAD_BYTES, TITLES, picture_format
 from fdgen.io.pictures.jpeg import decode_jpeg
+from fdgen.io.pictures.safe_decoding import (
+    BY_PILLOW,
+    DAMAGE,
+    damaged,
+    decode_by_opencv,
+    decode_own,
+    open_by_pillow,
+    read_header,
+)
 from fdtrain.run_files import write_whole
 
 Values = npt.NDArray[np.float32]
@@ -80,7 +88,7 @@ def oversize(data: bytes, name: str, wanted: tuple[int, ...]) -> tuple[int, int]
 
 
 def _decode(data: bytes, flags: int, name: str, *, member: bool = False) -> Image:
-    decoded = by_opencv(data, flags, name, formats=("PNG",) if member else (), still=member)
+    decoded = decode_by_opencv(data, flags, name, formats=("PNG",) if member else (), still=member)
     if decoded is None:
         raise damaged(name, "part of its data is missing or damaged")
     return decoded
@@ -103,7 +111,7 @@ def _by_pillow(data: bytes, name: str, mode: str) -> Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large pictures, and of damage that does not hurt
         try:
-            picture = by_pillow(data, name)
+            picture = open_by_pillow(data, name)
             picture.load()
             converted = picture.convert(mode)
         except DAMAGE as error:
@@ -124,7 +132,7 @@ def encode_png(picture_HWC: Image) -> bytes:
 def as_jpeg(picture_HWC: Image, quality: int) -> Image:
     """Return an RGB picture as it comes back from a JPEG of that quality, 1 to 100."""
     data = cv2.imencode(".jpg", cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return through(np.asarray(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return decode_own(np.asarray(data, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
 def write_png(path: Path, picture_HWC: Image) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -15,9 +16,11 @@ from fdgen.errors import FdError, PictureError
 from fdtrain.demo.quota import Quota, RefusedError
 from fdtrain.demo.storage import KEPT_S
 from fdtrain.demo.visit import CANVAS_PX, RED, SEEN_THROUGH, Visit, read_upload
-from fdtrain.demo.words import CSS, FINDS, PAINTS, TITLE, header, summary_text
+from fdtrain.demo.words import FINDS, PAINTS, TITLE, header, summary_text
 from fdtrain.restoration.files import write_photo
 from fdtrain.restoration.photo_restorer import PhotoRestorer
+
+CSS = resources.files("fdtrain.demo").joinpath("page.css").read_text(encoding="utf-8")
 
 AT_ONCE = 1
 """Photographs restored at the same time: one uses all cores, and faces are found by one detector."""

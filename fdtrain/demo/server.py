@@ -16,8 +16,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from fdgen.errors import FdError
-from fdtrain.demo.gate import EVERY_ADDRESS, Gate, hosts_of
 from fdtrain.demo.quota import MB, Limits, Quota
+from fdtrain.demo.request_filter import EVERY_ADDRESS, RequestFilter, hosts_of
 from fdtrain.demo.storage import private_folder
 from fdtrain.restoration.photo_restorer import PhotoRestorer
 
@@ -90,7 +90,7 @@ def serving(
         app = application(
             page,
             most_bytes=limits.upload_mb * MB,
-            gate={
+            request_filter={
                 "hosts": hosts_of(host, port, also),
                 "quota": quota,
                 "folder": folder,
@@ -105,8 +105,8 @@ def serving(
                 page.close(verbose=False)
 
 
-def application(page: Any, *, most_bytes: int, gate: dict[str, Any]) -> FastAPI:
-    """Return the application: the page behind the gate, all that is answered under the policy."""
+def application(page: Any, *, most_bytes: int, request_filter: dict[str, Any]) -> FastAPI:
+    """Return the application: the page behind the filter of requests, all that is answered under the policy."""
     import gradio as gr
     from fastapi import FastAPI
     from fastapi.middleware import Middleware
@@ -117,7 +117,7 @@ def application(page: Any, *, most_bytes: int, gate: dict[str, Any]) -> FastAPI:
     app = FastAPI(
         openapi_url=None,
         # From outside to inside. The last allows no other origin anything; without it gradio allows all of loopback.
-        middleware=[Middleware(_Policy), Middleware(Gate, **gate), Middleware(CORSMiddleware)],
+        middleware=[Middleware(_Policy), Middleware(RequestFilter, **request_filter), Middleware(CORSMiddleware)],
     )
     page.state_session_capacity = SESSIONS
     gr.mount_gradio_app(

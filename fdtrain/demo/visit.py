@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
-from fdgen.io.pictures.door import read_header
+from fdgen.io.pictures.safe_decoding import read_header
 from fdtrain.data.pictures import read_file
 from fdtrain.restoration.files import read_photo_file
 from fdtrain.restoration.photograph import RestoredPhotograph

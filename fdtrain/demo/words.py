@@ -28,22 +28,6 @@ PAINTS = "Give a photograph, paint over what is to be replaced, and press the bu
 STEPS = ("align", "mask", "restore", "paste")
 """Of one face, in their order."""
 
-CSS = """
-header h1 { margin: 0.2em 0 0.3em; font-size: 1.7em; font-weight: 650; }
-header p, header p strong { color: #451a03; }
-header p { margin: 0 0 0.4em; padding: 0.7em 1em; border-left: 4px solid #b45309; background: #fef3c7;
-           border-radius: 4px; }
-header p.toy, header p.toy * { color: #450a0a; }
-header p.toy { border-left-color: #b91c1c; background: #fee2e2; }
-header p.toy code { display: inline-block; background: #fecaca; padding: 0 0.2em; border-radius: 3px; }
-header p.models, header p.models * { color: inherit; }
-header p.models { padding: 0; border: 0; background: none; font-size: 0.9em; opacity: 0.8; }
-#status { min-height: 3em; }
-#status p:last-child:not(:first-child) { font-size: 0.85em; opacity: 0.75; font-variant-numeric: tabular-nums; }
-#file a { pointer-events: none; color: inherit; }  /* the upload goes while its name still stands here */
-footer { display: none !important; }
-"""
-
 
 def header(labels: Sequence[ModelLabel]) -> str:
     """Return the top of the page, as HTML: what this is, which models it runs, and which of them are toys."""

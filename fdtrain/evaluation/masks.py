@@ -61,16 +61,16 @@ def open_measured(paths: Sequence[str | Path], *, device: str = "auto") -> list[
     found = []
     where = str(open_device(device))
     for name, path in zip(short_names([Path(path) for path in paths]), paths, strict=True):
-        guesser, facts = load_masknet(path)
+        masknet, facts = load_masknet(path)
         config = facts["config"]
         masker = TorchMasker(
-            guesser,
+            masknet,
             size_px=config["data"]["size_px"],
             kinds=config["mask"]["kinds"] or (),
             device=where,
             label=ModelLabel.of_facts(path, facts),
         )
-        found.append(Measured(name, masker, guesser.temperature, str(facts.get("content_id", ""))))
+        found.append(Measured(name, masker, masknet.temperature, str(facts.get("content_id", ""))))
     if len({one.masker.size_px for one in found}) > 1:
         listed = ", ".join(f"{one.name} of {one.masker.size_px} px" for one in found)
         raise FdError(
@@ -98,12 +98,14 @@ def evaluate_masks(
         bare = [dataset.bare_face(index) for index in indices]
         truths = [one.alpha_HW >= SOLID for one in seen]
         for place, one in enumerate(measured):
-            guesses = one.masker.predict([picture.occluded_HWC for picture in seen])
-            bare_guesses = one.masker.predict(bare)
-            for index, guess, bare_guess, truth_HW in zip(indices, guesses, bare_guesses, truths, strict=True):
-                found_HW = guess.occluder_HW >= EVEN
+            predictions = one.masker.predict([picture.occluded_HWC for picture in seen])
+            bare_predictions = one.masker.predict(bare)
+            for index, prediction, bare_prediction, truth_HW in zip(
+                indices, predictions, bare_predictions, truths, strict=True
+            ):
+                found_HW = prediction.occluder_HW >= EVEN
                 shared = float((found_HW & truth_HW).sum())
-                likeliest = max(guess.kinds, key=lambda kind: guess.kinds[kind], default=None)
+                likeliest = max(prediction.kinds, key=lambda kind: prediction.kinds[kind], default=None)
                 worn = str(strata[index]["kind"]).split("+")
                 rows[one.name].append(
                     {
@@ -114,11 +116,11 @@ def evaluate_masks(
                         "precision": shared / max(found_HW.sum(), 1),
                         "recall": shared / max(truth_HW.sum(), 1),
                         "kind_found": float("nan") if likeliest is None else float(likeliest in worn),
-                        "bare_left": float(not threshold_mask(bare_guess.occluder_HW, dataset.size_px).any()),
+                        "bare_left": float(not threshold_mask(bare_prediction.occluder_HW, dataset.size_px).any()),
                     }
                 )
-                calibration[one.name].add(guess.occluder_HW, truth_HW)
-                uncooled[one.name].add(at_temperature_1(guess.occluder_HW, one.temperature), truth_HW)
+                calibration[one.name].add(prediction.occluder_HW, truth_HW)
+                uncooled[one.name].add(at_temperature_1(prediction.occluder_HW, one.temperature), truth_HW)
                 if on_image is not None:
                     done = place * len(indices) + index - start + 1
                     on_image(start + done // len(measured), len(dataset))
@@ -147,9 +149,9 @@ def mask_gallery(
     for key in keys:
         index = dataset.keys.index(key)
         occluded_HWC, alpha_HW = dataset.seen(index)
-        guesses = [one.masker.predict([occluded_HWC])[0].occluder_HW for one in measured]
+        predictions = [one.masker.predict([occluded_HWC])[0].occluder_HW for one in measured]
         greys = [np.where(alpha_HW >= SOLID, np.uint8(255), np.uint8(0))]
-        greys += [np.rint(guess_HW * 255).astype(np.uint8) for guess_HW in guesses]
+        greys += [np.rint(prediction_HW * 255).astype(np.uint8) for prediction_HW in predictions]
         stratum = dataset.table.iloc[index]
         rows.append([occluded_HWC, *(np.repeat(grey_HW[..., None], 3, 2) for grey_HW in greys)])
         captions.append(

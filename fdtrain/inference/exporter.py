@@ -12,7 +12,8 @@ import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata, util
+from importlib import util
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,8 @@ import torch
 from fdgen.errors import FdError
 from fdtrain.data.pictures import Values
 from fdtrain.errors import RunError
-from fdtrain.inference.graphs import Run, open_source
-from fdtrain.inference.metadata import KEY, TOLERANCE, Contract
+from fdtrain.inference.export_graphs import Run, open_source
+from fdtrain.inference.metadata import KEY, TOLERANCE, ExportMetadata
 from fdtrain.inference.onnx_method import EXTRA, OnnxNetwork, inputs_of
 from fdtrain.inference.probes import BATCHES, probes
 from fdtrain.run_files import write_bytes
@@ -36,13 +37,13 @@ OPSET = 18
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written: how much it differs at most from torch, on how many pictures, and its contract."""
+    """A file that was written: how much it differs at most from torch, on how many pictures, and its metadata."""
 
     path: Path
     bytes: int
     most: float
     pictures: int
-    contract: Contract
+    metadata: ExportMetadata
 
 
 def export(weights: str | Path, path: str | Path, *, form: str = "onnx") -> Exported:
@@ -52,16 +53,16 @@ def export(weights: str | Path, path: str | Path, *, form: str = "onnx") -> Expo
     """
     path = Path(path)
     require(form)
-    graph, contract, truth = open_source(weights)
-    inputs = inputs_of(contract, *next(probes(contract.size_px, (2,))))
+    graph, metadata, truth = open_source(weights)
+    inputs = inputs_of(metadata, *next(probes(metadata.size_px, (2,))))
     batch = torch.export.Dim("batch")
     with _quiet():
         program = torch.export.export(
             graph, tuple(map(torch.from_numpy, inputs)), dynamic_shapes=tuple({0: batch} for _ in inputs)
         )
-        data = _onnx(program, contract) if form == "onnx" else _pt2(program, contract)
-        run = _open_onnx(data, path.name, contract) if form == "onnx" else _open_pt2(data, contract)
-    most, pictures = compare(run, truth, contract.size_px)
+        data = _onnx(program, metadata) if form == "onnx" else _pt2(program, metadata)
+        run = _open_onnx(data, path.name, metadata) if form == "onnx" else _open_pt2(data, metadata)
+    most, pictures = compare(run, truth, metadata.size_px)
     if not most <= TOLERANCE:  # also where it is no number
         raise RunError(
             f"{path} was not written: on {pictures} pictures it differs from torch by up to {most:.2g}, "
@@ -69,7 +70,7 @@ def export(weights: str | Path, path: str | Path, *, form: str = "onnx") -> Expo
             hint="report it as a bug, with the preset and the versions of torch and onnxruntime",
         )
     write_bytes(path, data)
-    return Exported(path, len(data), most, pictures, contract)
+    return Exported(path, len(data), most, pictures, metadata)
 
 
 def require(form: str) -> None:
@@ -92,14 +93,14 @@ def compare(run: Run, truth: Run, size_px: int, batches: tuple[int, ...] = BATCH
     return most, pictures
 
 
-def _onnx(program: torch.export.ExportedProgram, contract: Contract) -> bytes:
-    """Return a program as the bytes of an ONNX file, the contract inside."""
+def _onnx(program: torch.export.ExportedProgram, metadata: ExportMetadata) -> bytes:
+    """Return a program as the bytes of an ONNX file, the metadata inside."""
     import onnx
 
     exported = torch.onnx.export(
         program,
-        input_names=list(contract.inputs),
-        output_names=list(contract.outputs),
+        input_names=list(metadata.inputs),
+        output_names=list(metadata.outputs),
         opset_version=OPSET,
         dynamo=True,
         verbose=False,
@@ -113,33 +114,33 @@ def _onnx(program: torch.export.ExportedProgram, contract: Contract) -> bytes:
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
     del model.graph.value_info[:]  # named otherwise, and every reader infers it
     del model.metadata_props[:], model.graph.metadata_props[:]
-    model.producer_name, model.producer_version = "fdtrain", metadata.version("fd-stackgan")
-    told = contract.metadata()
+    model.producer_name, model.producer_version = "fdtrain", version("fd-stackgan")
+    told = metadata.entries()
     model.doc_string = "\n\n".join(words for key, words in told.items() if key != KEY)
     onnx.helper.set_model_props(model, told)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
-def _pt2(program: torch.export.ExportedProgram, contract: Contract) -> bytes:
-    """Return a program as the bytes of torch.export's archive, the contract inside as extra files."""
+def _pt2(program: torch.export.ExportedProgram, metadata: ExportMetadata) -> bytes:
+    """Return a program as the bytes of torch.export's archive, the metadata inside as extra files."""
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # paths of this machine
     buffer = io.BytesIO()
-    torch.export.save(program, buffer, extra_files=contract.metadata())
+    torch.export.save(program, buffer, extra_files=metadata.entries())
     return buffer.getvalue()
 
 
-def _open_onnx(data: bytes, name: str, contract: Contract) -> Run:
-    network = OnnxNetwork(data, task=contract.task, name=name, device="cpu")
-    return lambda occluded_B3HW, mask_B1HW: network.run(*inputs_of(contract, occluded_B3HW, mask_B1HW))
+def _open_onnx(data: bytes, name: str, metadata: ExportMetadata) -> Run:
+    network = OnnxNetwork(data, task=metadata.task, name=name, device="cpu")
+    return lambda occluded_B3HW, mask_B1HW: network.run(*inputs_of(metadata, occluded_B3HW, mask_B1HW))
 
 
-def _open_pt2(data: bytes, contract: Contract) -> Run:
+def _open_pt2(data: bytes, metadata: ExportMetadata) -> Run:
     module = torch.export.load(io.BytesIO(data)).module()
 
     def run(occluded_B3HW: Values, mask_B1HW: Values) -> list[Values]:
-        given = (torch.from_numpy(values) for values in inputs_of(contract, occluded_B3HW, mask_B1HW))
+        given = (torch.from_numpy(values) for values in inputs_of(metadata, occluded_B3HW, mask_B1HW))
         with torch.inference_mode():
             return [output.numpy() for output in module(*given)]
 

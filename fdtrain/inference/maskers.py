@@ -24,7 +24,7 @@ from fdtrain.inference.onnx_method import OnnxNetwork
 from fdtrain.inference.open_generator import engine_of, require_torch
 
 if TYPE_CHECKING:
-    from fdtrain.networks.masknet import Guesser
+    from fdtrain.networks.masknet import CalibratedMaskNet
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -43,7 +43,7 @@ the clean pixels are masked without need. Without widening 4.5 levels stay, at 0
 
 
 @dataclass(frozen=True)
-class MaskGuess:
+class MaskPrediction:
     """What a masker says of one crop.
 
     `occluder_HW` has the crop's size: the probability of each pixel, float32 in [0, 1], to show an occluder.
@@ -60,8 +60,8 @@ class Masker(Protocol):
     size_px: int
     kinds: tuple[str, ...]
 
-    def predict(self, crops: Sequence[Image]) -> list[MaskGuess]:
-        """Look at square crops, RGB uint8 of any side, and return a guess for each at its own size."""
+    def predict(self, crops: Sequence[Image]) -> list[MaskPrediction]:
+        """Look at square crops, RGB uint8 of any side, and return a prediction for each at its own size."""
         ...
 
 
@@ -71,10 +71,10 @@ class OnnxMasker:
     def __init__(self, model: str | Path | bytes, *, device: str = "auto", threads: int = 0) -> None:
         """Open what `fdtrain export` wrote; raise as `OnnxNetwork` does."""
         self.network = OnnxNetwork(model, task="mask", device=device, threads=threads)
-        self.size_px, self.kinds = self.network.contract.size_px, self.network.contract.kinds
-        self.label: ModelLabel | None = ModelLabel.of_contract(self.network.name, self.network.contract)
+        self.size_px, self.kinds = self.network.metadata.size_px, self.network.metadata.kinds
+        self.label: ModelLabel | None = ModelLabel.of_metadata(self.network.name, self.network.metadata)
 
-    def predict(self, crops: Sequence[Image]) -> list[MaskGuess]:
+    def predict(self, crops: Sequence[Image]) -> list[MaskPrediction]:
         """Look at all crops as one batch; raise `ValueError` where one is not square."""
         if not crops:
             return []
@@ -85,7 +85,7 @@ class OnnxMasker:
         )
         told = kinds_BK[0] if kinds_BK else np.zeros((len(crops), 0), np.float32)
         return [
-            guess_of(occluder_HW, kinds_K, self.kinds, len(crop_HWC))
+            prediction_of(occluder_HW, kinds_K, self.kinds, len(crop_HWC))
             for crop_HWC, (occluder_HW,), kinds_K in zip(crops, occluder_B1HW, told, strict=True)
         ]
 
@@ -95,17 +95,17 @@ class TorchMasker:
 
     def __init__(
         self,
-        guesser: Guesser,
+        masknet: CalibratedMaskNet,
         *,
         size_px: int,
         kinds: Sequence[str] = (),
         device: str = "cpu",
         label: ModelLabel | None = None,
     ) -> None:
-        self.guesser, self.device = guesser.to(device).eval(), device
+        self.masknet, self.device = masknet.to(device).eval(), device
         self.size_px, self.kinds, self.label = size_px, tuple(kinds), label
 
-    def predict(self, crops: Sequence[Image]) -> list[MaskGuess]:
+    def predict(self, crops: Sequence[Image]) -> list[MaskPrediction]:
         """Look at all crops as one batch; raise `ValueError` where one is not square."""
         import torch
 
@@ -117,10 +117,10 @@ class TorchMasker:
             refuse_oblong(crop_HWC)
         pictures_B3HW = torch.stack([to_tensor(resized(crop_HWC, self.size_px)) for crop_HWC in crops])
         with torch.inference_mode():
-            found = self.guesser(pictures_B3HW.to(self.device))
+            found = self.masknet(pictures_B3HW.to(self.device))
         occluder_B1HW, kinds_BK = (part.cpu().numpy() for part in found)
         return [
-            guess_of(occluder_HW, kinds_K, self.kinds, len(crop_HWC))
+            prediction_of(occluder_HW, kinds_K, self.kinds, len(crop_HWC))
             for crop_HWC, (occluder_HW,), kinds_K in zip(crops, occluder_B1HW, kinds_BK, strict=True)
         ]
 
@@ -138,10 +138,10 @@ def open_masker(path: str | Path, device: str = "auto") -> TorchMasker | OnnxMas
     from fdtrain.training.checkpoint import load_masknet
 
     where = open_device(device)
-    guesser, facts = load_masknet(path)
+    masknet, facts = load_masknet(path)
     config = facts["config"]
     return TorchMasker(
-        guesser,
+        masknet,
         size_px=config["data"]["size_px"],
         kinds=config["mask"]["kinds"] or (),
         device=str(where),
@@ -155,12 +155,12 @@ def refuse_oblong(crop_HWC: Image) -> None:
         raise ValueError(f"crops must be square RGB pictures, got an array of {crop_HWC.shape}")
 
 
-def guess_of(
+def prediction_of(
     occluder_HW: Probabilities, kinds_K: npt.NDArray[np.float32], kinds: Sequence[str], side_px: int
-) -> MaskGuess:
-    """Return a network's probabilities as the guess for a crop of `side_px`."""
+) -> MaskPrediction:
+    """Return a network's probabilities as the prediction for a crop of `side_px`."""
     if len(occluder_HW) != side_px:
         how = cv2.INTER_LINEAR if side_px > len(occluder_HW) else cv2.INTER_AREA
         occluder_HW = np.asarray(cv2.resize(occluder_HW, (side_px, side_px), interpolation=how), np.float32)
     told = {kind: float(probability) for kind, probability in zip(kinds, kinds_K, strict=True)}
-    return MaskGuess(np.clip(occluder_HW, 0, 1), told)
+    return MaskPrediction(np.clip(occluder_HW, 0, 1), told)

@@ -1,6 +1,6 @@
 """The metadata of an exported file: inputs, outputs, origin, and uses that are not allowed.
 
-An ONNX file has it as its metadata, a torch.export file as a member of its archive: the contract as JSON under the key
+An ONNX file has it as its metadata, a torch.export file as a member of its archive: `ExportMetadata` as JSON by the key
 `fdtrain`, and next to it sentences for any user who opens the file with another program.
 """
 
@@ -17,7 +17,7 @@ from fdtrain.inference.model_label import TOY_KEY, ModelLabel, toy_note
 from fdtrain.inference.probes import BATCHES
 
 SCHEMA = 1
-"""Version of the contract; a reader refuses any other."""
+"""Version of the metadata: a reader refuses any other."""
 
 KEY = "fdtrain"
 
@@ -48,7 +48,7 @@ CHECKED = {"tolerance": TOLERANCE, "batches": BATCHES}
 
 
 @dataclass(frozen=True)
-class Contract:
+class ExportMetadata:
     """What a network takes and gives. `inputs` and `outputs` have a line of words for each name, in their order.
 
     `task` is `restore` or `mask`; `size_px` the side of every picture; the batch is free. `trained` tells preset, data
@@ -68,17 +68,17 @@ class Contract:
     use: str = INVENTED
     schema: int = SCHEMA
 
-    def metadata(self) -> dict[str, str]:
-        """Return what is written into a file, by key."""
+    def entries(self) -> dict[str, str]:
+        """Return the entries of a file, by key."""
         told = {KEY: json.dumps(asdict(self)), "preprocessing": self.preprocessing, "use": self.use}
-        note = toy_note([ModelLabel.of_contract("this network", self)])
+        note = toy_note([ModelLabel.of_metadata("this network", self)])
         return told if note is None else {**told, TOY_KEY: note}
 
     @classmethod
-    def read(cls, metadata: Mapping[str, str], name: str) -> Contract:
-        """Return the contract in a file's metadata; raise `CheckpointError` naming the file where there is none."""
+    def read(cls, entries: Mapping[str, str], name: str) -> ExportMetadata:
+        """Read it from a file's entries; raise `CheckpointError` naming the file where there is none."""
         try:
-            values = parse_json(metadata[KEY])
+            values = parse_json(entries[KEY])
             if values["schema"] == SCHEMA:
                 if (wrong := fits(cls, values)) is not None:
                     raise ValueError(wrong)
@@ -91,6 +91,6 @@ class Contract:
                 hint="export it again from its weights",
             ) from error
         raise CheckpointError(
-            f"{name} has a contract of schema {values['schema']}, this version reads {SCHEMA}",
+            f"{name} has metadata of schema {values['schema']}, this version reads {SCHEMA}",
             hint="export it again with this version, from its weights",
         )

@@ -22,7 +22,7 @@ MOST_CHARACTERS = 100
 
 
 class Described(Protocol):
-    """What an exported file says of its network: `fdtrain.inference.metadata.Contract`."""
+    """What an exported file says of its network: `fdtrain.inference.metadata.ExportMetadata`."""
 
     @property
     def task(self) -> Literal["restore", "mask"]: ...
@@ -54,10 +54,10 @@ class ModelLabel:
         return cls(model_name(Path(path)), task, str(config["preset"]), size_px, _words(facts.get(TOY_KEY)))
 
     @classmethod
-    def of_contract(cls, path: str | Path, contract: Described) -> ModelLabel:
+    def of_metadata(cls, path: str | Path, metadata: Described) -> ModelLabel:
         """Return the label of an exported file."""
-        preset, toy = (_words(contract.trained.get(key)) for key in ("preset", TOY_KEY))
-        return cls(model_name(Path(path)), contract.task, preset or "", contract.size_px, toy)
+        preset, toy = (_words(metadata.trained.get(key)) for key in ("preset", TOY_KEY))
+        return cls(model_name(Path(path)), metadata.task, preset or "", metadata.size_px, toy)
 
     def json(self) -> dict[str, Any]:
         """Return it for a machine."""

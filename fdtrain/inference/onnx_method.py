@@ -14,7 +14,7 @@ from fdgen.errors import FdError, in_words
 from fdgen.io.regular_file import read_regular
 from fdtrain.data.pictures import Values, from_values, mask_to_values, to_values
 from fdtrain.errors import CheckpointError, DeviceError
-from fdtrain.inference.metadata import EDGES, MASK, OCCLUDED, PICTURE, Contract
+from fdtrain.inference.metadata import EDGES, MASK, OCCLUDED, PICTURE, ExportMetadata
 from fdtrain.networks.canny import GREY, known_edges
 
 MOST_BYTES = 2_000_000_000
@@ -33,12 +33,12 @@ _FATAL = 3
 
 
 class OnnxNetwork:
-    """An exported network, open for use. `contract` says what it takes and gives."""
+    """An exported network, open for use. `metadata` says what it takes and gives."""
 
     def __init__(
         self, model: str | Path | bytes, *, task: str, name: str = "", device: str = "auto", threads: int = 0
     ) -> None:
-        """Open a file, or the bytes of one, for a `task` of the contract, with so many threads (0: one a core).
+        """Open a file, or the bytes of one, for a `task`, with so many threads (0: one a core).
 
         Raises `CheckpointError` where it is missing, damaged, not ours or for another task, `DeviceError` where this
         onnxruntime cannot compute on the device, `FdError` where there is none.
@@ -55,27 +55,27 @@ class OnnxNetwork:
         options.intra_op_num_threads, options.log_severity_level = threads, _FATAL
         try:
             self.session = ort.InferenceSession(model, options, providers=_providers(ort, device))
-            metadata = self.session.get_modelmeta().custom_metadata_map
+            entries = self.session.get_modelmeta().custom_metadata_map
         except broken as error:
             raise CheckpointError(
                 f"{self.name} is not a whole ONNX file", hint="copy it again, or write it again with `fdtrain export`"
             ) from error
-        self.contract = Contract.read(metadata, self.name)
-        if self.contract.task != task:
+        self.metadata = ExportMetadata.read(entries, self.name)
+        if self.metadata.task != task:
             raise CheckpointError(
-                f"{self.name} holds a network for the task {self.contract.task!r}, here one for {task!r} is wanted",
+                f"{self.name} holds a network for the task {self.metadata.task!r}, here one for {task!r} is wanted",
                 hint="generators restore, segmentation networks find what to restore: name the other file",
             )
 
     def run(self, *inputs_BCHW: Values) -> list[Values]:
-        """Return the outputs for inputs in the order of the contract; raise `DeviceError` where memory runs out."""
+        """Return the outputs for inputs in the order of the metadata; raise `DeviceError` where memory runs out."""
         try:
-            outputs: list[Values] = self.session.run(None, dict(zip(self.contract.inputs, inputs_BCHW, strict=True)))
+            outputs: list[Values] = self.session.run(None, dict(zip(self.metadata.inputs, inputs_BCHW, strict=True)))
         except self.failures as error:
             if "alloc" not in str(error):
                 raise
             raise DeviceError(
-                f"there is too little memory for {len(inputs_BCHW[0])} pictures of {self.contract.size_px} px at once",
+                f"there is too little memory for {len(inputs_BCHW[0])} pictures of {self.metadata.size_px} px at once",
                 hint="give fewer at once",
             ) from error
         return outputs
@@ -95,8 +95,8 @@ class OnnxMethod:
     ) -> None:
         """Open what `fdtrain export` wrote; raise as `OnnxNetwork` does. Without `stages` the last picture is alone."""
         self.network = OnnxNetwork(model, task="restore", device=device, threads=threads)
-        self.size_px = self.network.contract.size_px
-        stages = stages and len(self.network.contract.outputs) > 1
+        self.size_px = self.network.metadata.size_px
+        stages = stages and len(self.network.metadata.outputs) > 1
         self.names: tuple[str, ...] = (f"{name}, stage I", name) if stages else (name,)
 
     def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
@@ -106,23 +106,23 @@ class OnnxMethod:
             raise ValueError(f"this network takes {self.size_px}x{self.size_px} px, got {wrong[1]}x{wrong[0]}")
         occluded_B3HW = np.stack([to_values(occluded) for occluded, _ in pairs])
         mask_B1HW = np.stack([mask_to_values(mask) for _, mask in pairs])
-        outputs = self.network.run(*inputs_of(self.network.contract, occluded_B3HW, mask_B1HW))
+        outputs = self.network.run(*inputs_of(self.network.metadata, occluded_B3HW, mask_B1HW))
         return list(zip(*(from_values(output) for output in outputs[-len(self.names) :]), strict=True))
 
 
-def inputs_of(contract: Contract, occluded_B3HW: Values, mask_B1HW: Values) -> list[Values]:
-    """Return all that a network takes, in the order of its contract: edges too, where that names them."""
+def inputs_of(metadata: ExportMetadata, occluded_B3HW: Values, mask_B1HW: Values) -> list[Values]:
+    """Return all that a network takes, in the order of its metadata: edges too, where that names them."""
     given = {OCCLUDED: occluded_B3HW, PICTURE: occluded_B3HW, MASK: mask_B1HW}
-    if EDGES in contract.inputs and contract.edges_sigma_px is not None:
+    if EDGES in metadata.inputs and metadata.edges_sigma_px is not None:
         weights_311 = np.array(GREY, np.float32)[:, None, None]
         grey_BHW = (occluded_B3HW * weights_311).sum(1)
         given[EDGES] = np.stack(
             [
-                known_edges(grey_HW, contract.edges_sigma_px, mask_1HW[0] == 0)
+                known_edges(grey_HW, metadata.edges_sigma_px, mask_1HW[0] == 0)
                 for grey_HW, mask_1HW in zip(grey_BHW, mask_B1HW, strict=True)
             ]
         )[:, None]
-    return [given[name] for name in contract.inputs]
+    return [given[name] for name in metadata.inputs]
 
 
 def runtime() -> Any:

@@ -33,7 +33,7 @@ def open_generator(path: str | Path, *, engine: str = "auto", device: str = "aut
     kind = engine_of(path, engine)
     if kind == "onnx":
         method = OnnxMethod(path, device=device)
-        return Engine(method, method.size_px, kind, ModelLabel.of_contract(path, method.network.contract))
+        return Engine(method, method.size_px, kind, ModelLabel.of_metadata(path, method.network.metadata))
     require_torch(path)
     from fdtrain.inference.torch_method import ModelMethod
     from fdtrain.runtime.device import open_device

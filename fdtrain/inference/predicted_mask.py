@@ -27,10 +27,10 @@ class ByPredictedMask:
     def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
         """Restore pictures; the masks given are not looked at."""
         occluded = [occluded_HWC for occluded_HWC, _ in pairs]
-        guesses = self.masker.predict(occluded)
+        predictions = self.masker.predict(occluded)
         masks = [
-            np.where(threshold_mask(guess.occluder_HW, len(guess.occluder_HW)), np.uint8(255), np.uint8(0))
-            for guess in guesses
+            np.where(threshold_mask(prediction.occluder_HW, len(prediction.occluder_HW)), np.uint8(255), np.uint8(0))
+            for prediction in predictions
         ]
         restored = self.method.restore(list(zip(occluded, masks, strict=True)))
         return [

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import Image
-from fdtrain.metrics.memo import Recent
 from fdtrain.metrics.not_computed import NotComputed
+from fdtrain.metrics.recent_results import RecentResults
 
 PROTOCOL = "distance of dlib's face descriptors from the clean picture's, at that one's landmarks"
 
@@ -37,7 +37,7 @@ class Identity:
 
     def __init__(self, landmarks: Any, describer: Any) -> None:
         self.landmarks, self.describer = landmarks, describer
-        self._clean: Recent[tuple[Any, npt.NDArray[np.float64]]] = Recent(REMEMBERED)
+        self._clean: RecentResults[tuple[Any, npt.NDArray[np.float64]]] = RecentResults(REMEMBERED)
 
     @classmethod
     def open(cls, size_px: int) -> Identity:

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from fdgen.arrays import Image
 from fdtrain.data.tensors import to_tensor
-from fdtrain.metrics.memo import Recent
 from fdtrain.metrics.not_computed import NotComputed
+from fdtrain.metrics.recent_results import RecentResults
 
 LEAST_PX = 64
 """The patches on which people judged, and the weights were learned."""
@@ -47,13 +47,15 @@ class LearnedDistance:
     """Scores a picture against the clean one: `distance(result_HWC, clean_HWC)` of RGB uint8.
 
     `layers` has weight and bias of the five convolutions, `weights` a weight for each of their channels;
-    `blurred` is the trunk of ST-LPIPS, which halves by blurring where AlexNet strides.
+    `blurred` is the backbone of ST-LPIPS, which halves by blurring where AlexNet strides.
     """
 
     layers: Sequence[tuple[Tensor, Tensor]]
     weights: Sequence[Tensor]
     blurred: bool
-    _clean: Recent[list[Tensor]] = field(default_factory=lambda: Recent(REMEMBERED), repr=False, compare=False)
+    _clean: RecentResults[list[Tensor]] = field(
+        default_factory=lambda: RecentResults(REMEMBERED), repr=False, compare=False
+    )
 
     @torch.inference_mode()
     def __call__(self, result_HWC: Image, clean_HWC: Image) -> float:
@@ -102,13 +104,13 @@ def open_lpips(size_px: int) -> LearnedDistance:
     weights = _in_package("lpips", "weights/v0.1/alex.pth")
     if weights is None:
         raise NotComputed("its weights are not installed", hint="`pip install --no-deps lpips==0.1.4` brings them")
-    trunk = Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_FILE
-    if not trunk.is_file():
+    backbone = Path(torch.hub.get_dir()) / "checkpoints" / ALEXNET_FILE
+    if not backbone.is_file():
         raise NotComputed(
             f"torchvision's AlexNet ({ALEXNET_FILE}) is not in the cache",
             hint="`python -c \"import torchvision; torchvision.models.alexnet(weights='DEFAULT')\"` fetches it",
         )
-    return LearnedDistance(_layers(trunk, _read(trunk), "features."), _weights(weights, _read(weights)), False)
+    return LearnedDistance(_layers(backbone, _read(backbone), "features."), _weights(weights, _read(weights)), False)
 
 
 def _refuse_small(name: str, size_px: int) -> None:

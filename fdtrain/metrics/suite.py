@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from fdgen.arrays import Image
 from fdgen.errors import FdError
-from fdgen.runtime.named import named
+from fdgen.runtime.load_by_name import load_by_name
 from fdtrain.metrics import distribution, fidelity
 from fdtrain.metrics.not_computed import NotComputed
 from fdtrain.metrics.registry import MEASURES, Measure, always
@@ -63,7 +63,7 @@ def open_suite(size_px: int, names: Sequence[str] | None = None, *, n_pictures: 
     for row in MEASURES.values():
         if row.scorer and row.name in names:
             try:
-                scorers[row.of][row.name] = named(row.scorer)(n_pictures if row.of == "sets" else size_px)
+                scorers[row.of][row.name] = load_by_name(row.scorer)(n_pictures if row.of == "sets" else size_px)
                 protocols[row.name] = _protocol(row)
             except NotComputed as reason:
                 reasons[row.name] = _told(reason)
@@ -82,7 +82,7 @@ def open_suite(size_px: int, names: Sequence[str] | None = None, *, n_pictures: 
 
 def _protocol(row: Measure) -> str:
     """Return how a measure is measured, in words."""
-    told = named(row.protocol)
+    told = load_by_name(row.protocol)
     if isinstance(told, Mapping):
         told = told[row.name]
     return str(told() if callable(told) else told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fdgen.runtime.named import named
+from fdgen.runtime.load_by_name import load_by_name
 from fdtrain.config.schema import FitConfig
 from fdtrain.methods import LEARNED
 from fdtrain.networks.fdstack import BaseNet, StackedGAN
@@ -16,7 +16,7 @@ from fdtrain.networks.restorer import Restorer
 def build_model(config: FitConfig) -> Restorer:
     """Return the network of a config: the stack, its Base-Net alone, or the baseline that stands in its place."""
     if config.baseline is not None:
-        network: type[Restorer] = named(LEARNED[config.baseline.method].network)
+        network: type[Restorer] = load_by_name(LEARNED[config.baseline.method].network)
         return network.of(config.baseline, config.data.size_px)
     if config.mask is not None:
         raise TypeError("a network that finds occluders restores nothing")

@@ -79,7 +79,7 @@ class MaskNet(nn.Module):
         return Found(self.spread(self.head(seen)), kinds_BK)
 
 
-class Guesser(nn.Module):
+class CalibratedMaskNet(nn.Module):
     """A trained network as it is used: a picture in [-1, 1] becomes probabilities, softened by a temperature.
 
     The logits of pixels are divided by `temperature` (Guo et al. 2017, "On Calibration of Modern Neural Networks").

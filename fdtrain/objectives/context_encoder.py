@@ -9,7 +9,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.networks.context_encoder import ContextDiscriminator, ContextEncoder
 from fdtrain.networks.restorer import composite
 from fdtrain.objectives.base import Example, Objective, adversaries, in_hole
-from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.objectives.losses import DiscriminatorScores, discriminator_loss, generator_loss
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 
@@ -31,8 +31,8 @@ class ContextEncoderObjective(Objective):
     def discriminator_term(self, stage: Stage, batch: Example, outputs: Tensor) -> Tensor:
         """Return eq. 2 negated."""
         fake_B3HW = composite(outputs.detach().float(), batch.clean_B3HW, batch.mask_B1HW)
-        verdicts = Verdicts(self.discriminator(batch.clean_B3HW), self.discriminator(fake_B3HW))
-        return discriminator_loss("nonsaturating", verdicts)
+        scores = DiscriminatorScores(self.discriminator(batch.clean_B3HW), self.discriminator(fake_B3HW))
+        return discriminator_loss("nonsaturating", scores)
 
     def generator_terms(self, stage: Stage, batch: Example, outputs: Tensor) -> dict[str, Tensor]:
         """Return the terms of eq. 3."""

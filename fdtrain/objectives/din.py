@@ -12,7 +12,14 @@ from fdtrain.config.baselines import DinConfig
 from fdtrain.config.schema import FitConfig
 from fdtrain.networks.din import Din, TwoDiscriminators
 from fdtrain.objectives.base import Example, Objective, adversaries, example
-from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss, l1, pixel_weights, ssim_loss
+from fdtrain.objectives.losses import (
+    DiscriminatorScores,
+    discriminator_loss,
+    generator_loss,
+    l1,
+    pixel_weights,
+    ssim_loss,
+)
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 
@@ -51,7 +58,9 @@ class DinObjective(Objective):
         given_B4HW = batch.example.input_B4HW
         real = self.judges(given_B4HW, batch.example.clean_B3HW)
         fake = self.judges(given_B4HW, outputs.detach().float())
-        losses = [discriminator_loss("nonsaturating", Verdicts(*pair)) for pair in zip(real, fake, strict=True)]
+        losses = [
+            discriminator_loss("nonsaturating", DiscriminatorScores(*pair)) for pair in zip(real, fake, strict=True)
+        ]
         return losses[0] + (losses[1] if batch.with_region else 0 * losses[1])
 
     def generator_terms(self, stage: Stage, batch: _Step, outputs: Tensor) -> dict[str, Tensor]:

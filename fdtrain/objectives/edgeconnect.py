@@ -12,7 +12,7 @@ from fdtrain.config.baselines import EdgeConnectConfig
 from fdtrain.config.schema import FitConfig
 from fdtrain.networks.edgeconnect import EdgeConnect, FeatureDiscriminator, canny_edges, grey, joined_edges
 from fdtrain.objectives.base import Example, Objective, adversaries, example, in_hole
-from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.objectives.losses import DiscriminatorScores, discriminator_loss, generator_loss
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 
@@ -85,7 +85,7 @@ class EdgeConnectObjective(Objective):
             return None
         real, fake = self._pair(stage, batch, outputs)
         judge = self.judges[stage.place]
-        return discriminator_loss("nonsaturating", Verdicts(judge(real)[-1], judge(fake.detach())[-1]))
+        return discriminator_loss("nonsaturating", DiscriminatorScores(judge(real)[-1], judge(fake.detach())[-1]))
 
     def generator_terms(self, stage: Stage, batch: _Step, outputs: _Made) -> dict[str, Tensor]:
         """Return the terms of eq. 2 or 8."""

@@ -9,7 +9,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.networks.glcm import ContextDiscriminator, Glcm
 from fdtrain.networks.restorer import composite
 from fdtrain.objectives.base import Example, Objective, adversaries, in_hole
-from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.objectives.losses import DiscriminatorScores, discriminator_loss, generator_loss
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 
@@ -39,7 +39,7 @@ class GlcmObjective(Objective):
             return None
         fake_B3HW = composite(outputs.detach().float(), batch.clean_B3HW, batch.mask_B1HW)
         real = self.discriminator(batch.clean_B3HW, batch.mask_B1HW)
-        return discriminator_loss("minimax", Verdicts(real, self.discriminator(fake_B3HW, batch.mask_B1HW)))
+        return discriminator_loss("minimax", DiscriminatorScores(real, self.discriminator(fake_B3HW, batch.mask_B1HW)))
 
     def generator_terms(self, stage: Stage, batch: Example, outputs: Tensor) -> dict[str, Tensor]:
         """Return eq. 2 in the first phase, eq. 4 in the third."""

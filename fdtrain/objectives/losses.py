@@ -81,16 +81,16 @@ def full_precision(device: torch.device) -> contextlib.AbstractContextManager[ob
     return contextlib.nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
-class Verdicts(NamedTuple):
+class DiscriminatorScores(NamedTuple):
     """A discriminator's logits for real and for generated windows."""
 
     real_B1HW: Tensor
     fake_B1HW: Tensor
 
 
-def discriminator_loss(kind: Adversarial, verdicts: Verdicts) -> Tensor:
+def discriminator_loss(kind: Adversarial, scores: DiscriminatorScores) -> Tensor:
     """Return what a discriminator minimises (eq. 7 and 9, negated; or the hinge or least-squares form)."""
-    real, fake = verdicts.real_B1HW.float(), verdicts.fake_B1HW.float()
+    real, fake = scores.real_B1HW.float(), scores.fake_B1HW.float()
     if kind == "hinge":
         return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
     if kind == "lsgan":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from fdgen.runtime.named import named
+from fdgen.runtime.load_by_name import load_by_name
 from fdtrain.config.schema import FitConfig
 from fdtrain.methods import LEARNED
 from fdtrain.networks.restorer import INITIAL_SPREAD
@@ -62,7 +62,7 @@ def _objective_of(config: FitConfig) -> Any:
     """Return the class of the objective of a baseline."""
     if config.baseline is None:
         raise TypeError("no baseline without a table of settings for it")
-    return named(LEARNED[config.baseline.method].objective)
+    return load_by_name(LEARNED[config.baseline.method].objective)
 
 
 def _draw(module: nn.Module, *, glorot: bool) -> None:

@@ -33,7 +33,7 @@ SMALL = 1e-6
 TORCHVISION_FILE = "vgg19-dcbb9e9d.pth"
 
 
-class Trunk(NamedTuple):
+class Backbone(NamedTuple):
     """A VGG: convolutions in each block, and how it halves the picture between blocks."""
 
     blocks: tuple[int, ...]
@@ -43,7 +43,7 @@ class Trunk(NamedTuple):
 NAMES = {"vgg19": "VGG-19", "vgg16-stlpips": "the VGG-16 of stlpips_pytorch"}
 """What each is called in a sentence."""
 
-TRUNKS = {"vgg19": Trunk((2, 2, 4, 4, 4), False), "vgg16-stlpips": Trunk((2, 2, 3, 3, 3), True)}
+BACKBONES = {"vgg19": Backbone((2, 2, 4, 4, 4), False), "vgg16-stlpips": Backbone((2, 2, 3, 3, 3), True)}
 
 
 class PerceptualLoss(nn.Module):
@@ -61,9 +61,9 @@ class PerceptualLoss(nn.Module):
         self, name: str, weights: Sequence[tuple[Tensor, Tensor]], layers: Sequence[str], relative: bool, sha256: str
     ) -> None:
         super().__init__()
-        self.trunk, self.relative, self.sha256 = TRUNKS[name], relative, sha256
+        self.backbone, self.relative, self.sha256 = BACKBONES[name], relative, sha256
         self.convolutions = nn.ParameterList(itertools.chain.from_iterable(weights)).requires_grad_(False)
-        known = [name for _, name in _places(self.trunk)]
+        known = [name for _, name in _places(self.backbone)]
         if odd := [layer for layer in layers if layer not in known]:
             raise PerceptualError(
                 f"loss.perceptual_layers: {name} has no layer {odd[0]!r}", hint=f"its layers are {', '.join(known)}"
@@ -78,7 +78,7 @@ class PerceptualLoss(nn.Module):
         """Return the maps of the chosen layers, the shallowest first; nothing deeper is computed."""
         maps, wanted = [], set(self.layers)
         x = (image_B3HW.float() * 0.5 + 0.5 - self.mean) / self.std
-        for place, (opens_block, layer) in enumerate(_places(self.trunk)):
+        for place, (opens_block, layer) in enumerate(_places(self.backbone)):
             if not wanted:
                 break
             if opens_block and place:
@@ -99,7 +99,7 @@ class PerceptualLoss(nn.Module):
         return torch.stack(distances).sum()
 
     def _halved(self, x: Tensor) -> Tensor:
-        if not self.trunk.blurred_pooling:
+        if not self.backbone.blurred_pooling:
             return F.max_pool2d(x, 2)
         kernel = self.blur.to(x.dtype).expand(x.shape[1], 1, 3, 3)
         dense = F.max_pool2d(F.pad(x, (0, 1, 0, 1), mode="replicate"), 2, stride=1)
@@ -126,11 +126,11 @@ def best_at_hand(file: str) -> tuple[str, str]:
     if file:
         path = Path(file)
         state, _ = _read(path, "vgg19")
-        for name, trunk in TRUNKS.items():
-            if [tuple(weight.shape) for weight, _ in _pairs(state)] == list(_shapes(trunk)):
+        for name, backbone in BACKBONES.items():
+            if [tuple(weight.shape) for weight, _ in _pairs(state)] == list(_shapes(backbone)):
                 return name, f"the perceptual loss is of {NAMES[name]}, whose weights {path.name} holds"
-        raise PerceptualError(f"{path} holds the weights of none of {', '.join(TRUNKS)}", hint=_ways_out("vgg19"))
-    for name in TRUNKS:
+        raise PerceptualError(f"{path} holds the weights of none of {', '.join(BACKBONES)}", hint=_ways_out("vgg19"))
+    for name in BACKBONES:
         try:
             find_weights(name)
         except PerceptualError:
@@ -188,7 +188,7 @@ def _read(path: Path, name: str) -> tuple[object, str]:
 def _convolutions(name: str, path: Path, state: object) -> list[tuple[Tensor, Tensor]]:
     """Return weight and bias of each convolution, in order; refuse what is not that network."""
     pairs = _pairs(state)
-    if [tuple(weight.shape) for weight, _ in pairs] != list(_shapes(TRUNKS[name])):
+    if [tuple(weight.shape) for weight, _ in pairs] != list(_shapes(BACKBONES[name])):
         raise PerceptualError(f"{path} does not hold the weights of {name}", hint=_ways_out(name))
     return pairs
 
@@ -207,16 +207,16 @@ def _pairs(state: object) -> list[tuple[Tensor, Tensor]]:
     return [(state[f"{layer}.weight"], state[f"{layer}.bias"]) for layer in layers]
 
 
-def _places(trunk: Trunk) -> Iterator[tuple[bool, str]]:
+def _places(backbone: Backbone) -> Iterator[tuple[bool, str]]:
     """Yield for each convolution whether it opens a block, and the name of what follows it: relu1_1, relu1_2, ..."""
-    for block, n_layers in enumerate(trunk.blocks, 1):
+    for block, n_layers in enumerate(backbone.blocks, 1):
         for layer in range(1, n_layers + 1):
             yield layer == 1, f"relu{block}_{layer}"
 
 
-def _shapes(trunk: Trunk) -> Iterator[tuple[int, int, int, int]]:
+def _shapes(backbone: Backbone) -> Iterator[tuple[int, int, int, int]]:
     n_in = 3
-    for n_out, n_layers in zip((64, 128, 256, 512, 512), trunk.blocks, strict=True):
+    for n_out, n_layers in zip((64, 128, 256, 512, 512), backbone.blocks, strict=True):
         for _ in range(n_layers):
             yield n_out, n_in, 3, 3
             n_in = n_out

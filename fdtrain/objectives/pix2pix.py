@@ -9,7 +9,7 @@ from fdtrain.config.schema import DiscriminatorConfig, FitConfig
 from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.networks.pix2pix import Pix2pix
 from fdtrain.objectives.base import Example, Objective, adversaries
-from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss
+from fdtrain.objectives.losses import DiscriminatorScores, discriminator_loss, generator_loss
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 
@@ -33,7 +33,7 @@ class Pix2pixObjective(Objective):
         """Return half of eq. 1 negated."""
         real = self.discriminator(batch.input_B4HW, batch.clean_B3HW)
         fake = self.discriminator(batch.input_B4HW, outputs.detach().float())
-        return 0.5 * discriminator_loss("nonsaturating", Verdicts(real, fake))
+        return 0.5 * discriminator_loss("nonsaturating", DiscriminatorScores(real, fake))
 
     def generator_terms(self, stage: Stage, batch: Example, outputs: Tensor) -> dict[str, Tensor]:
         """Return the terms of eq. 4."""

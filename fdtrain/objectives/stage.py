@@ -15,7 +15,14 @@ from fdtrain.config.training import TrainingConfig
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
 from fdtrain.networks.fdstack import INPUT_CHANNELS, BaseNet, StackedGAN
 from fdtrain.networks.restorer import composite
-from fdtrain.objectives.losses import Verdicts, discriminator_loss, generator_loss, l1, pixel_weights, ssim_loss
+from fdtrain.objectives.losses import (
+    DiscriminatorScores,
+    discriminator_loss,
+    generator_loss,
+    l1,
+    pixel_weights,
+    ssim_loss,
+)
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.runtime.device import autocast
 
@@ -150,7 +157,7 @@ def discriminator_term(
     # Real and generated as one batch: half as many, larger operations.
     scores = stage.discriminator(torch.cat([given, given]), torch.cat([batch.clean_B3HW, fake_B3HW]))
     real, fake = scores.chunk(2)
-    return discriminator_loss(config.loss.adversarial, Verdicts(real, fake))
+    return discriminator_loss(config.loss.adversarial, DiscriminatorScores(real, fake))
 
 
 def generator_terms(

@@ -18,8 +18,8 @@ import PIL.Image
 from fdgen.arrays import Image
 from fdgen.errors import PictureError, in_words
 from fdgen.io.folders import recognised
-from fdgen.io.pictures.door import BY_PILLOW, DAMAGE, by_pillow, read_header
 from fdgen.io.pictures.formats import PICTURE_SUFFIXES
+from fdgen.io.pictures.safe_decoding import BY_PILLOW, DAMAGE, open_by_pillow, read_header
 from fdtrain.data.pictures import WHAT_IS_READ, decode_rgb, encode_png, read_file
 from fdtrain.restoration.photograph import SMALLEST_PHOTO_PX
 from fdtrain.run_files import write_bytes
@@ -129,7 +129,7 @@ def _header(data: bytes, name: str) -> PIL.Image.Image | None:
     """Read what the file says of itself; None where Pillow knows it not, which the decoder then judges."""
     read_header(data, name)
     try:
-        return by_pillow(data, name)
+        return open_by_pillow(data, name)
     except PictureError:
         return None
 

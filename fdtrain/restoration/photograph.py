@@ -201,9 +201,9 @@ def _predict(
     start = time.perf_counter()
     crop_HWC = face.frame.cut(photo_HWC, max(MASKED_PX, masker.size_px))
     face.seconds["align"] = time.perf_counter() - start
-    guess = masker.predict([crop_HWC])[0]
-    face.expected_mask_iou, face.kinds = expected_iou(guess.occluder_HW), guess.kinds
-    probability_HW = np.asarray(face.frame.spread(guess.occluder_HW, face.box), np.float32)
+    prediction = masker.predict([crop_HWC])[0]
+    face.expected_mask_iou, face.kinds = expected_iou(prediction.occluder_HW), prediction.kinds
+    probability_HW = np.asarray(face.frame.spread(prediction.occluder_HW, face.box), np.float32)
     within_HW = face.frame.eccentricity(face.box) <= 1
     probability_HW[~within_HW] = 0
     found_HW = within_HW & threshold_mask(probability_HW, face.frame.side_px, reach=reach)

@@ -33,7 +33,7 @@ def open_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def settled(config: FitConfig, device: torch.device) -> FitConfig:
+def resolve_machine(config: FitConfig, device: torch.device) -> FitConfig:
     """Return the config with `auto` and 0 threads replaced by what they come to here."""
     threads = config.machine.threads or torch.get_num_threads()
     machine = config.machine.model_copy(update={"device": device.type, "threads": threads})
@@ -81,7 +81,9 @@ def lay_out(config: FitConfig, device: torch.device, *modules: nn.Module | None)
 def autocast(config: FitConfig, device: torch.device) -> torch.autocast:
     """Return the context in which networks compute, in the precision of the config; it must not be `auto` any more."""
     if config.training.precision == "auto":
-        raise ValueError("training.precision must be fp32 or bf16 here, got auto: fdtrain.training.settled decides it")
+        raise ValueError(
+            "training.precision must be fp32 or bf16 here, got auto: fdtrain.training.resolve_auto decides"
+        )
     return torch.autocast(device.type, torch.bfloat16, enabled=config.training.precision == "bf16")
 
 

@@ -33,7 +33,7 @@ from fdgen.io.regular_file import check_regular, open_regular
 from fdtrain.config.schema import FitConfig
 from fdtrain.errors import CheckpointError, ConfigError
 from fdtrain.networks.build import build_masknet, build_model, build_network
-from fdtrain.networks.masknet import Guesser
+from fdtrain.networks.masknet import CalibratedMaskNet
 from fdtrain.networks.restorer import Restorer
 from fdtrain.run_files import remove, write_bytes, write_text, write_whole
 from fdtrain.training.weight_files import find_weights
@@ -154,7 +154,7 @@ def load_model(path: str | Path) -> Restorer:
     return _filled(model, path)
 
 
-def load_masknet(path: str | Path) -> tuple[Guesser, dict[str, Any]]:
+def load_masknet(path: str | Path) -> tuple[CalibratedMaskNet, dict[str, Any]]:
     """Return the mask network of a file or run folder, ready for use, and the facts beside it; raise as `load_model`.
 
     On the CPU, in eval mode. Its temperature is that of the file: 1 where none was fitted.
@@ -171,7 +171,7 @@ def load_masknet(path: str | Path) -> tuple[Guesser, dict[str, Any]]:
     with torch.random.fork_rng(devices=[]):
         net = build_masknet(config)
     temperature = facts.get("temperature") or 1.0
-    return Guesser(_filled(net, path), float(temperature)).eval(), facts
+    return CalibratedMaskNet(_filled(net, path), float(temperature)).eval(), facts
 
 
 def _refuse_larger(path: Path, config: FitConfig) -> None:

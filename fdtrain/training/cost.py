@@ -15,7 +15,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.networks.build import blank_inputs, build_model, build_network
 from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.objectives.open_objective import single_objective
-from fdtrain.objectives.perceptual import TRUNKS
+from fdtrain.objectives.perceptual import BACKBONES
 
 RUNTIME_BYTES = 600 * 2**20
 """What torch and the libraries around it take before the first tensor."""
@@ -131,7 +131,7 @@ def _perceptual_values(config: FitConfig, side: int) -> int:
     if config.loss.perceptual == "off" or not any(betas):
         return 0
     passes = 1 + sum(beta > 0 for beta in betas) if config.is_stack else 2
-    blocks = TRUNKS["vgg19" if config.loss.perceptual == "auto" else config.loss.perceptual].blocks
+    blocks = BACKBONES["vgg19" if config.loss.perceptual == "auto" else config.loss.perceptual].blocks
     widths = (64, 128, 256, 512, 512)
     maps = sum(
         2 * n * width * (side >> level) ** 2 for level, (n, width) in enumerate(zip(blocks, widths, strict=True))

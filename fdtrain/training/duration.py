@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.open_samples import settled_kinds
+from fdtrain.data.open_samples import resolve_kinds
 from fdtrain.objectives.open_objective import open_perceptual
-from fdtrain.runtime.device import computing, open_device, settled
+from fdtrain.runtime.device import computing, open_device, resolve_machine
 from fdtrain.runtime.distributed import Group
+from fdtrain.training.resolve_auto import resolve_perceptual, resolve_precision
 from fdtrain.training.run import RunRecord, as_recorded
-from fdtrain.training.settled import settle_perceptual, settle_precision
 from fdtrain.training.step_time import step_seconds, timed_pictures
 
 
@@ -35,11 +35,11 @@ def forecast(config: FitConfig, total: int, recorded: RunRecord | None = None) -
     """
     config, notes = as_recorded(config, recorded), list[str]()
     device = open_device(config.machine.device)
-    config = settled_kinds(settled(config, device))
+    config = resolve_kinds(resolve_machine(config, device))
     with computing(config, device):
-        config, _ = settle_perceptual(config, Group(), notes.append)
+        config, _ = resolve_perceptual(config, Group(), notes.append)
         perceptual = open_perceptual(config)
-        config, _ = settle_precision(config, device, perceptual, total, Group(), notes.append)
+        config, _ = resolve_precision(config, device, perceptual, total, Group(), notes.append)
         precision = config.training.precision
         step_s = step_seconds(config, device, perceptual, total, (precision,))[precision]
     rate = timed_pictures(config) / step_s

@@ -22,7 +22,7 @@ from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.settings.toml import parse_tables
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.loader import Batches, check_shared_memory, workers_told
-from fdtrain.data.open_samples import open_samples, settled_kinds
+from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.pictures import encode_png
 from fdtrain.data.sampler import EpochSampler
 from fdtrain.data.stored_samples import StoredSamples
@@ -30,7 +30,7 @@ from fdtrain.errors import CheckpointError, ConfigError, TrainingError
 from fdtrain.objectives.open_objective import open_objective, open_perceptual
 from fdtrain.objectives.validation import PERCEPTUAL_SCORE, validate_features
 from fdtrain.run_files import folder_lock, write_bytes
-from fdtrain.runtime.device import autocast, computing, lay_out, open_device, settled
+from fdtrain.runtime.device import autocast, computing, lay_out, open_device, resolve_machine
 from fdtrain.runtime.distributed import Group, group_notes, joined
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
 from fdtrain.training.best import Best, criterion_of
@@ -38,6 +38,7 @@ from fdtrain.training.checkpoint import load_state, prune, receipts, save_model,
 from fdtrain.training.ema import averaged, ema_decay, follow
 from fdtrain.training.precision import slow_here
 from fdtrain.training.preflight import check_data, check_room
+from fdtrain.training.resolve_auto import resolve_perceptual, resolve_precision
 from fdtrain.training.run import (
     CHECKPOINTS,
     RUN_FILE,
@@ -52,7 +53,6 @@ from fdtrain.training.run import (
     refuse_other,
     write_record,
 )
-from fdtrain.training.settled import settle_perceptual, settle_precision
 from fdtrain.training.start_from import begun_with
 from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch, finite
 from fdtrain.training.trackers.open_tracker import open_tracker
@@ -96,7 +96,7 @@ def fit(
     keeps = recorded is not None and config.training.precision == "auto"
     config = as_recorded(config, recorded)
     device = open_device(config.machine.device)
-    config = settled_kinds(settled(config, device))
+    config = resolve_kinds(resolve_machine(config, device))
     with (
         joined(device) as group,
         _owned(run_dir, group),
@@ -120,9 +120,9 @@ def fit(
         # Networks, the same in every process: all their first weights come from one generator.
         phase("making the networks")
         rng = torch.Generator().manual_seed(config.seed)
-        config, of_features = settle_perceptual(config, group, note)
+        config, of_features = resolve_perceptual(config, group, note)
         perceptual = open_perceptual(config)
-        config, of_precision = settle_precision(config, device, perceptual, total, group, note)
+        config, of_precision = resolve_precision(config, device, perceptual, total, group, note)
         objective = open_objective(config, device, perceptual, rng)
         model, stages = objective.model, objective.stages
         resumes = bool(receipts(run_dir / CHECKPOINTS))

@@ -28,10 +28,10 @@ import torch
 from fdgen.faces.face_finder import find_faces
 from fdgen.faces.folders import SampleFaces
 from fdtrain.config.schema import FitConfig
-from fdtrain.inference.maskers import MaskGuess, TorchMasker
+from fdtrain.inference.maskers import MaskPrediction, TorchMasker
 from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.networks.build import build_masknet, build_model
-from fdtrain.networks.masknet import Guesser
+from fdtrain.networks.masknet import CalibratedMaskNet
 from fdtrain.restoration.face_frame import FaceFrame
 from fdtrain.restoration.files import read_photo_file, write_photo
 from fdtrain.restoration.photograph import restore_photograph
@@ -47,13 +47,13 @@ class Told:
     def __init__(self, masker: TorchMasker) -> None:
         self.masker, self.size_px = masker, masker.size_px
 
-    def predict(self, crops: Sequence[npt.NDArray[np.uint8]]) -> list[MaskGuess]:
+    def predict(self, crops: Sequence[npt.NDArray[np.uint8]]) -> list[MaskPrediction]:
         """Run the network; return the lower face."""
         self.masker.predict(crops)
         side = len(crops[0])
         rows, columns = np.mgrid[:side, :side] / side
         inside = ((rows - 0.7) / 0.2) ** 2 + ((columns - 0.5) / 0.22) ** 2 <= 1
-        return [MaskGuess(inside.astype(np.float32) * np.float32(0.9)) for _ in crops]
+        return [MaskPrediction(inside.astype(np.float32) * np.float32(0.9)) for _ in crops]
 
 
 def page() -> npt.NDArray[np.uint8]:
@@ -74,7 +74,9 @@ def networks(preset: str) -> tuple[ModelMethod, Told, int]:
     torch.manual_seed(0)
     config, mask_config = FitConfig.load(preset), FitConfig.load("mask-96")
     masknet = build_masknet(mask_config)
-    masker = TorchMasker(Guesser(masknet), size_px=mask_config.data.size_px, kinds=mask_config.mask.kinds or ())
+    masker = TorchMasker(
+        CalibratedMaskNet(masknet), size_px=mask_config.data.size_px, kinds=mask_config.mask.kinds or ()
+    )
     return ModelMethod(build_model(config)), Told(masker), config.data.size_px
 
 

@@ -46,7 +46,7 @@ from fdtrain.data.silhouettes import SOLID, Seen
 from fdtrain.data.tensors import to_tensor
 from fdtrain.inference.maskers import Masker, TorchMasker, open_masker
 from fdtrain.metrics.segmentation import EVEN
-from fdtrain.networks.masknet import Guesser, MaskNet
+from fdtrain.networks.masknet import CalibratedMaskNet, MaskNet
 from fdtrain.objectives.mask import soft_dice_loss
 from tests.benchmarks import outlines
 
@@ -134,7 +134,7 @@ def train(pictures: Pictures, fill: str, *, shown: int, seed: int) -> Masker:
         averaged.update_parameters(net)
     trained = averaged.module
     assert isinstance(trained, MaskNet)
-    return TorchMasker(Guesser(trained), size_px=SIZE_PX)
+    return TorchMasker(CalibratedMaskNet(trained), size_px=SIZE_PX)
 
 
 def evaluate(masker: Masker, folder: Path, labelled: list[outlines.Labelled], sheet: Path | None) -> list[float]:

@@ -6,7 +6,7 @@ The mask network learns silhouettes, and a restorer must also replace what the o
 shadows, blurred edges, what was compressed with it. The dataset's `mask` marks all of that. For each threshold and
 reach of `fdtrain.inference.mask_decision.threshold_mask`, over the pictures of a split:
 
-    covered   share of the pixels of `mask` that the widened guess masks: the mean, and the 5th percentile of pictures
+    covered   share of the pixels of `mask` that the widened prediction masks: mean, and the 5th percentile of pictures
     residue   what stays: the difference in levels of occluded and clean where `mask` is not covered, summed, by the
               pixels of `mask`
     lost      share of the clean pixels that it masks without need
@@ -52,13 +52,13 @@ def main() -> None:
     for start in range(0, len(triplets), BATCH):
         indices = range(start, min(start + BATCH, len(triplets)))
         pictures = [triplets.pictures(index) for index in indices]
-        guesses = masker.predict([one.occluded_HWC for one in pictures])
-        for index, (clean_HWC, occluded_HWC, mask_HW), guess in zip(indices, pictures, guesses, strict=True):
+        predictions = masker.predict([one.occluded_HWC for one in pictures])
+        for index, (clean_HWC, occluded_HWC, mask_HW), prediction in zip(indices, pictures, predictions, strict=True):
             truth_HW = (silhouettes.seen(index).alpha_HW >= SOLID).astype(np.float32)
             needed_HW = mask_HW > 0
             change_HW = np.abs(occluded_HWC.astype(np.float64) - clean_HWC).mean(2)
             for name, occluder_HW, thresholds in (
-                ("found", guess.occluder_HW, THRESHOLDS),
+                ("found", prediction.occluder_HW, THRESHOLDS),
                 ("true", truth_HW, (0.5,)),
             ):
                 for threshold in thresholds:

@@ -278,9 +278,9 @@ def masknet(home: Path, path: Path, out: Path) -> bool:
 
 def contract(home: Path, path: Path, out: Path) -> bool:
     """Read what an exported network says of itself."""
-    from fdtrain.inference.metadata import KEY, Contract
+    from fdtrain.inference.metadata import KEY, ExportMetadata
 
-    Contract.read({KEY: path.read_bytes().decode("utf-8", "replace")}, "model.onnx")
+    ExportMetadata.read({KEY: path.read_bytes().decode("utf-8", "replace")}, "model.onnx")
     return False
 
 

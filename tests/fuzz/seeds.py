@@ -155,7 +155,7 @@ def _onnx(folder: Path) -> None:
     import onnx
     from onnx import TensorProto, helper
 
-    from fdtrain.inference.metadata import Contract
+    from fdtrain.inference.metadata import ExportMetadata
 
     sides = {"occluded": 3, "mask": 1, "restored": 3}
     *inputs, output = (
@@ -166,11 +166,11 @@ def _onnx(folder: Path) -> None:
         helper.make_graph(nodes, "one", inputs, [output]), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
     )
     words = {"occluded": "a picture", "mask": "a mask"}
-    contract = Contract("restore", 16, words, {"restored": "a picture"}, {"preset": "tiny"})
-    helper.set_model_props(model, contract.metadata())
+    metadata = ExportMetadata("restore", 16, words, {"restored": "a picture"}, {"preset": "tiny"})
+    helper.set_model_props(model, metadata.entries())
     (folder / "onnx").mkdir(parents=True)
     onnx.save(model, str(folder / "onnx" / "model.onnx"))
-    (folder / "onnx" / "contract.json").write_text(contract.metadata()["fdtrain"], encoding="utf-8")
+    (folder / "onnx" / "contract.json").write_text(metadata.entries()["fdtrain"], encoding="utf-8")
 
 
 def _compared(folder: Path) -> None:

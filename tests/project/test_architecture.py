@@ -261,11 +261,11 @@ def test_mediapipe_and_torch_are_imported_only_where_they_are_used() -> None:
     assert guilty == []
 
 
-def test_pictures_are_decoded_behind_one_door() -> None:
+def test_pictures_are_decoded_by_one_module() -> None:
     guilty = [
         f"{name}:{node.lineno} {ast.unparse(node)}"
         for name, path in MODULES.items()
-        if name != "fdgen.io.pictures.door"
+        if name != "fdgen.io.pictures.safe_decoding"
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute)
         and (
@@ -287,7 +287,12 @@ def test_only_the_codecs_know_bgr() -> None:
         f"{name}: {node.attr}"
         for name, path in MODULES.items()
         if name
-        not in ("fdgen.io.pictures.images", "fdgen.io.pictures.jpeg", "fdgen.io.pictures.door", "fdtrain.data.pictures")
+        not in (
+            "fdgen.io.pictures.images",
+            "fdgen.io.pictures.jpeg",
+            "fdgen.io.pictures.safe_decoding",
+            "fdtrain.data.pictures",
+        )
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute)
         and (node.attr in ("imread", "imwrite", "imdecode", "imencode") or "BGR" in node.attr)
@@ -313,7 +318,7 @@ def test_no_print_no_assert_and_no_handler_of_everything() -> None:
 
 WRITERS = {
     "fdgen.io.lock": "a lock is a file that is there, not one that is whole",
-    "fdgen.faces.worker_place": "standard error of a worker, in a temporary folder",
+    "fdgen.faces.worker_slot": "standard error of a worker, in a temporary folder",
     "fdgen.pipeline.warmup": "a mark, an empty file, beside compiled code",
     "fdgen.io.counters": "numbers of workers, in a temporary folder",
     "fdgen.runtime.step_times": "times of a process, in a temporary folder",

@@ -18,7 +18,7 @@ import numpy as np
 from fdgen.arrays import Image
 from fdtrain.demo.quota import Limits
 from fdtrain.demo.server import serving, until_asked_to_end
-from fdtrain.inference.maskers import MaskGuess
+from fdtrain.inference.maskers import MaskPrediction
 from fdtrain.restoration.photo_restorer import PhotoRestorer
 
 
@@ -42,12 +42,12 @@ class LowerHalf:
     size_px = 32
     kinds: tuple[str, ...] = ()
 
-    def predict(self, crops: Sequence[Image]) -> list[MaskGuess]:
+    def predict(self, crops: Sequence[Image]) -> list[MaskPrediction]:
         guesses = []
         for crop in crops:
             occluder_HW = np.zeros(crop.shape[:2], np.float32)
             occluder_HW[len(crop) // 2 :, len(crop) // 4 : len(crop) * 3 // 4] = 1
-            guesses.append(MaskGuess(occluder_HW))
+            guesses.append(MaskPrediction(occluder_HW))
         return guesses
 
 

@@ -18,8 +18,15 @@ import PIL.Image
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
-from fdgen.io.pictures.door import DAMAGE, MAX_PIXELS, by_opencv, by_pillow, read_header, through
 from fdgen.io.pictures.jpeg import decode_jpeg
+from fdgen.io.pictures.safe_decoding import (
+    DAMAGE,
+    MAX_PIXELS,
+    decode_by_opencv,
+    decode_own,
+    open_by_pillow,
+    read_header,
+)
 from fdgen.runtime.native_stderr import native_stderr
 from fdgen.runtime.step_times import timed_step
 
@@ -49,7 +56,7 @@ def decode(data: bytes, *, name: str, most_pixels: int = MAX_PIXELS) -> Image:
         raise PictureError(f"{name} is an empty file", reason="empty-file", hint="copy it again from its source")
     with _pillow_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        header = by_pillow(data, name, most_pixels=most_pixels)
+        header = open_by_pillow(data, name, most_pixels=most_pixels)
         if header.format not in ("JPEG", "MPO") or header.mode not in ("RGB", "L"):
             if header.format in ("JPEG", "MPO"):
                 decode_jpeg(data, name=name, turned=False)  # Pillow converts the colours, and hides the damage
@@ -68,7 +75,7 @@ def decode_rgba(data: bytes, *, name: str) -> npt.NDArray[np.uint8]:
         raise PictureError(f"{name} is an empty file", reason="empty-file", hint="copy it again from its source")
     with _pillow_lock, warnings.catch_warnings(), native_stderr():
         warnings.simplefilter("ignore")
-        header = by_pillow(data, name, most_pixels=MAX_CUTOUT_PIXELS)
+        header = open_by_pillow(data, name, most_pixels=MAX_CUTOUT_PIXELS)
         if header.mode not in ("RGBA", "LA", "La", "RGBa", "PA") and "transparency" not in header.info:
             raise PictureError(
                 f"{name} has no transparency (it is {_MODES.get(header.mode, header.mode)})",
@@ -115,7 +122,7 @@ def decode_png(data: bytes, *, intact: bool = False) -> npt.NDArray[np.uint8]:
     use `decode`.
     """
     with contextlib.nullcontext() if intact else native_stderr():
-        array = by_opencv(data, cv2.IMREAD_UNCHANGED, "the data", formats=("PNG",), still=True)
+        array = decode_by_opencv(data, cv2.IMREAD_UNCHANGED, "the data", formats=("PNG",), still=True)
     if array is None or array.dtype != np.uint8 or not (array.ndim == 2 or array.shape[2] == 3):
         raise PictureError("the data is not an 8-bit grey or RGB PNG", reason="corrupt")
     return np.asarray(cv2.cvtColor(array, cv2.COLOR_BGR2RGB) if array.ndim == 3 else array, np.uint8)
@@ -130,7 +137,7 @@ def through_jpeg(picture_HWC: Image, quality: int) -> Image:
     )
     if not done:
         raise ValueError(f"a picture of shape {picture_HWC.shape} cannot be encoded as JPEG")
-    return through(np.asarray(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return decode_own(np.asarray(encoded, np.uint8), cv2.IMREAD_COLOR_RGB)
 
 
 def resize(array: npt.NDArray[np.uint8], width_px: int, height_px: int) -> npt.NDArray[np.uint8]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fdgen.arrays import Image
 from fdgen.errors import PictureError
-from fdgen.io.pictures.door import by_opencv
+from fdgen.io.pictures.safe_decoding import decode_by_opencv
 from fdgen.runtime.native_stderr import native_stderr
 
 _BEFORE_END = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
@@ -45,7 +45,7 @@ def decode_jpeg(data: bytes, *, name: str, turned: bool, grey: bool = False) -> 
 def _decoded(data: bytes, flags: int, name: str = "") -> tuple[Image | None, str]:
     """Return the picture, None where there is none, and what libjpeg said."""
     with native_stderr() as complaint:
-        picture = by_opencv(data, flags, name, formats=("JPEG",))
+        picture = decode_by_opencv(data, flags, name, formats=("JPEG",))
     return picture, complaint.text
 
 

@@ -12,7 +12,7 @@ from fdgen.assets import Asset
 from fdgen.occluders.cloth.drape import head_map
 from fdgen.occluders.eyewear.fit import SIDES, face_depth
 from fdgen.occluders.eyewear.frame_mesh import turn_matrix
-from fdgen.occluders.imported.drape import anchor_directions, straps_between
+from fdgen.occluders.imported.cloth import anchor_directions, straps_between
 from fdgen.occluders.imported.spec import ImportedSpec
 from fdgen.render.glb import read_glb
 from fdgen.render.mesh import Material, Mesh, join, part

@@ -11,8 +11,8 @@ from fdgen.assets import Asset
 from fdgen.errors import AssetError, PictureError
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings, surroundings
-from fdgen.occluders.imported.card import SPOTS, build_card
-from fdgen.occluders.imported.drape import build_drape
+from fdgen.occluders.imported.cloth import build_cloth
+from fdgen.occluders.imported.held import SPOTS, build_held
 from fdgen.occluders.imported.mesh import build_mesh
 from fdgen.occluders.imported.plate import build_plate
 from fdgen.occluders.imported.spec import ImportedSpec
@@ -26,7 +26,7 @@ _STYLES = {
     "plate": Style(bias_cm=0.12),
     "card": Style(bias_cm=0.1, occlusion=0.8),
 }
-_BUILDERS = {"drape": build_drape, "plate": build_plate, "card": build_card}
+_BUILDERS = {"drape": build_cloth, "plate": build_plate, "card": build_held}
 _TEXELS = 0.9
 """Texels at the longer side of a picture, a pixel of the crop's side: finer ones would only flicker."""
 

@@ -22,8 +22,8 @@ from fdgen.dataset.invariants import Problem
 from fdgen.dataset.shards import read_receipt, receipt_path
 from fdgen.errors import AssetError, DatasetError, FdError
 from fdgen.exporters.exporter import FORMATS, export
-from fdgen.io.inside import inside
 from fdgen.io.json_file import MOST_DEPTH, depth_of, parse_json, read_json
+from fdgen.io.path_inside import path_inside
 from fdgen.io.regular_file import UnfitFileError, open_regular
 from fdgen.io.storage import Remote
 from fdgen.io.toml_file import parse_toml
@@ -442,7 +442,7 @@ def test_toml_keys_of_thousands_of_parts_are_refused() -> None:
 )
 def test_names_that_leave_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DatasetError, match="is no name of a file within") as told:
-        inside(tmp_path, name)
+        path_inside(tmp_path, name)
     assert "\n" not in told.value.message
 
 
@@ -452,11 +452,11 @@ def test_a_name_through_a_link_that_leads_out_is_refused(tmp_path: Path) -> None
     (out / "away").symlink_to(tmp_path)
     (out / "near").symlink_to(out / "there")
     (out / "file").symlink_to(tmp_path / "target")
-    assert inside(out, "near/x") == out / "near" / "x"
-    assert inside(out, "new/folder/x") == out / "new" / "folder" / "x"
+    assert path_inside(out, "near/x") == out / "near" / "x"
+    assert path_inside(out, "new/folder/x") == out / "new" / "folder" / "x"
     for name in ("away/x", "file"):
         with pytest.raises(DatasetError, match="leads out"):
-            inside(out, name)
+            path_inside(out, name)
 
 
 def test_an_export_does_not_follow_links_that_were_planted(built: Path, tmp_path: Path) -> None:
@@ -477,7 +477,7 @@ WRITERS = (
     *sorted((ROOT / "fdtrain" / "comparison").glob("*.py")),
     *sorted((ROOT / "fdtrain" / "report").glob("*.py")),
 )
-"""Modules that write under names from files: they join folders with names of their own alone, or call `inside`."""
+"""Modules that write under names from files: they join folders with names of their own alone or call `path_inside`."""
 
 NUMBERS = (
     *("charts.py", "statistics.py", "evaluations.py", "plan.py", "task.py", "ablation.py", "tables.py"),
@@ -487,7 +487,7 @@ NUMBERS = (
 
 
 def joins(tree: ast.AST, *, divides: bool) -> list[str]:
-    """Return the expressions that join a path with something else than a literal or a constant, without `inside`."""
+    """Return the expressions that join a path with other than a literal or a constant, without `path_inside`."""
 
     def constant(node: ast.expr) -> bool:
         name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
@@ -516,12 +516,12 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("path", WRITERS, ids=lambda path: path.name)
-def test_no_writer_joins_names_around_inside(path: Path) -> None:
+def test_no_writer_joins_names_around_path_inside(path: Path) -> None:
     found = joins(ast.parse(path.read_text(encoding="utf-8")), divides=path.name in NUMBERS)
     assert set(found) <= ALLOWED.get(path.name, set())
 
 
-def test_a_join_around_inside_is_noticed() -> None:
+def test_a_join_around_path_inside_is_noticed() -> None:
     for text in ("root / name", "root / f'{key}.png'", "root.joinpath(key)", "Path(f'{a}-{b}')", "p.with_name(x)"):
         assert joins(ast.parse(text), divides=False), text
     assert not joins(ast.parse("root / 'a' / FILE / run.STATS"), divides=False)

@@ -17,7 +17,7 @@ from fdgen.assets import Asset, AssetLibrary
 from fdgen.io.pictures.images import decode_rgba
 from fdgen.kinds import kind_of
 from fdgen.occluders import Placement, occluder_of
-from fdgen.occluders.imported.drape import thin_plate
+from fdgen.occluders.imported.cloth import thin_plate
 from fdgen.occluders.imported.mesh import similarity
 from fdgen.occluders.imported.texture import WHITE_ROWS, cutout
 from fdgen.packs.anchors import guess_in_mesh, guess_in_picture

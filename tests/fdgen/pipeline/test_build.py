@@ -29,7 +29,7 @@ from fdgen.dataset.tables import read_landmarks, read_sources
 from fdgen.errors import DatasetError, FdError, MixingError, RecipeError
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.face import Face
-from fdgen.faces.worker_place import WorkerPlace
+from fdgen.faces.worker_slot import WorkerSlot
 from fdgen.pipeline.builder import Progress, build, plan_build
 from fdgen.recipe.schema import Recipe
 from fdgen.verification.verifier import verify
@@ -329,13 +329,13 @@ def test_processes_are_started_once_for_the_whole_of_a_build(
 ) -> None:
     """Landmarks of never seen photographs, the shards of all rounds: the same workers do them."""
     started: list[int] = []
-    start = WorkerPlace.start
+    start = WorkerSlot.start
 
-    def counted(place: Any, arguments: Any) -> None:
-        started.append(place.number)
-        start(place, arguments)
+    def counted(slot: Any, arguments: Any) -> None:
+        started.append(slot.number)
+        start(slot, arguments)
 
-    monkeypatch.setattr(WorkerPlace, "start", counted)
+    monkeypatch.setattr(WorkerSlot, "start", counted)
     asked: list[int] = []
     run(tmp_path / "set", FACES, count=count, workers=2, on_face=lambda done, of: asked.append(of))
     assert sorted(started) == [0, 1]

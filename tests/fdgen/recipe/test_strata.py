@@ -23,9 +23,9 @@ from fdgen.errors import RecipeError
 from fdgen.faces.cache import FaceCache
 from fdgen.occluders import OCCLUDERS
 from fdgen.recipe.combinations import Combination
-from fdgen.recipe.quotas import Quota, asked, quotas_of
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.strata import PASSED_OVER, REGION_NAMES
+from fdgen.recipe.target_shares import TargetShare, asked, target_shares_of
 from fdgen.runtime.rng import sample_rng
 from fdgen.synthesis import coverage_trials
 from fdgen.synthesis.coverage_trials import N_TRIALS, find_targets, run_trials
@@ -75,7 +75,7 @@ def uniform_offers(of: Recipe) -> dict[Combination, Trials]:
     }
 
 
-def far_off(rows: list[Quota], errors: float = 4.0) -> list[Quota]:
+def far_off(rows: list[TargetShare], errors: float = 4.0) -> list[TargetShare]:
     """Return the rows that no luck explains."""
     return [row for row in rows if row.z is None or abs(row.z) > errors]
 
@@ -194,7 +194,7 @@ def test_draws_meet_what_is_asked() -> None:
             elif stratum is not None:
                 numbers[0] += stratum.regions[one.stratum]
     assert len(counted) > 10
-    assert far_off([Quota(one, *numbers) for one, numbers in counted.items()]) == []
+    assert far_off([TargetShare(one, *numbers) for one, numbers in counted.items()]) == []
 
 
 @settings(deadline=None)
@@ -414,7 +414,7 @@ FAKE_ASKED = (
 def test_a_dataset_has_what_was_asked(built: tuple[Path, Manifest]) -> None:
     out, manifest = built
     assert len(manifest) == COUNT
-    rows = quotas_of(recipe(*FAKE_ASKED), manifest.table)
+    rows = target_shares_of(recipe(*FAKE_ASKED), manifest.table)
     assert {row.asked.what for row in rows} == {"kinds", "pose", "region"}
     assert far_off(rows, 4.0) == []
     rejects = rejects_of(out)

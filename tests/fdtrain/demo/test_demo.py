@@ -53,7 +53,7 @@ folder = Path(FOLDER)
 restorer = PhotoRestorer(PaintStripes(), 32, in_the_middle, LowerHalf(), "find", with_grain=False)
 quota = Quota(Limits(), folder)
 page = build_page(restorer, folder, quota)
-application(page, most_bytes=1, gate={"hosts": [], "quota": quota, "folder": folder})
+application(page, most_bytes=1, request_filter={"hosts": [], "quota": quota, "folder": folder})
 block = next(one for one in page.blocks.values() if one.get_block_name() == "file")
 LocalContext.blocks.set(page)
 for name in ("secret.txt", "secret.svg"):
@@ -67,7 +67,7 @@ for name in ("secret.txt", "secret.svg"):
 
 
 def test_gradio_itself_opens_no_file_that_is_no_visitors(tmp_path: Path) -> None:
-    """Behind the gate, by gradio's own checks, which it leaves out of pages that are mounted and not launched."""
+    """Behind the filter, by gradio's own checks, which it leaves out of pages that are mounted and not launched."""
     pytest.importorskip("gradio")
     code = NAMED.replace("FOLDER", repr(str(tmp_path)))
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, cwd=ROOT)

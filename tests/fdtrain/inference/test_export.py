@@ -21,7 +21,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.data.pictures import from_values, mask_to_values, to_values, write_png
 from fdtrain.errors import CheckpointError, DeviceError, RunError
 from fdtrain.inference.maskers import open_masker
-from fdtrain.inference.metadata import INVENTED, KEY, TOLERANCE, Contract
+from fdtrain.inference.metadata import INVENTED, KEY, TOLERANCE, ExportMetadata
 from fdtrain.inference.model_label import ModelLabel
 from fdtrain.inference.open_generator import open_generator
 from fdtrain.inference.probes import probes
@@ -36,8 +36,8 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
 from fdtrain.inference import exporter as exporting
+from fdtrain.inference.export_graphs import open_source, trained
 from fdtrain.inference.exporter import compare, export
-from fdtrain.inference.graphs import open_source, trained
 from fdtrain.inference.onnx_method import OnnxMethod, OnnxNetwork
 
 FIFTY = (1, 3, 8, 38)
@@ -76,8 +76,8 @@ def pictures(n: int, size_px: int = 32) -> list[tuple[np.ndarray, np.ndarray]]:
 @pytest.mark.parametrize("name", ["face", "masks"])
 def test_onnx_equals_torch_on_fifty_pictures(folder: Path, name: str) -> None:
     source = open_source(folder / f"{name}.safetensors")
-    network = OnnxNetwork(folder / f"{name}.onnx", task=source.contract.task)
-    n_inputs = len(source.contract.inputs)
+    network = OnnxNetwork(folder / f"{name}.onnx", task=source.metadata.task)
+    n_inputs = len(source.metadata.inputs)
     most, n_pictures = compare(lambda *both: network.run(*both[:n_inputs]), source.truth, 32, FIFTY)
     assert n_pictures == 50
     assert most <= TOLERANCE
@@ -86,8 +86,8 @@ def test_onnx_equals_torch_on_fifty_pictures(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("form", ["onnx", "pt2"])
 def test_a_toy_says_so_in_what_is_exported_from_it(tmp_path: Path, form: str) -> None:
     weights, out = write_weights(tmp_path / "face.safetensors", toy="saw nobody"), tmp_path / f"face.{form}"
-    contract = export(weights, out, form=form).contract
-    assert contract.trained["toy"] == "saw nobody"
+    metadata = export(weights, out, form=form).metadata
+    assert metadata.trained["toy"] == "saw nobody"
     if form == "pt2":
         extra = dict.fromkeys(("fdtrain", "toy"), "")
         torch.export.load(out, extra_files=extra)
@@ -98,7 +98,7 @@ def test_a_toy_says_so_in_what_is_exported_from_it(tmp_path: Path, form: str) ->
         assert held["toy"] in network.session.get_modelmeta().description
         assert open_generator(out).label == ModelLabel.of_facts(out, read_facts(weights))
     assert held["toy"].startswith("this network is a toy that saw nobody: ")
-    assert Contract.read(held, "face").trained == contract.trained
+    assert ExportMetadata.read(held, "face").trained == metadata.trained
 
 
 def test_what_is_no_toy_does_not_say_so(folder: Path) -> None:
@@ -169,18 +169,18 @@ def test_the_masker_guesses_as_torch_does(folder: Path) -> None:
         by_onnx.predict([crops[0][:20]])
 
 
-def test_the_contract_stands_in_the_file(folder: Path) -> None:
+def test_the_metadata_stands_in_the_file(folder: Path) -> None:
     import onnx
 
     model = onnx.load(folder / "face.onnx")
     held = {prop.key: prop.value for prop in model.metadata_props}
-    contract = Contract.read(held, "face.onnx")
+    metadata = ExportMetadata.read(held, "face.onnx")
     assert held["use"] == INVENTED
     assert "127.5" in held["preprocessing"]
     assert INVENTED in model.doc_string
-    assert (contract.task, contract.size_px, contract.trained["content_id"]) == ("restore", 32, "ab" * 32)
-    assert [value.name for value in model.graph.input] == list(contract.inputs) == ["occluded", "mask"]
-    assert [value.name for value in model.graph.output] == list(contract.outputs) == ["coarse", "restored"]
+    assert (metadata.task, metadata.size_px, metadata.trained["content_id"]) == ("restore", 32, "ab" * 32)
+    assert [value.name for value in model.graph.input] == list(metadata.inputs) == ["occluded", "mask"]
+    assert [value.name for value in model.graph.output] == list(metadata.outputs) == ["coarse", "restored"]
     for value in (*model.graph.input, *model.graph.output):
         batch, _, *sides = value.type.tensor_type.shape.dim
         assert batch.dim_param == "batch"
@@ -189,7 +189,7 @@ def test_the_contract_stands_in_the_file(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("score", ["val_hole_psnr_db", "val_iou"])
-def test_a_contract_tells_how_good_a_network_was(score: str) -> None:
+def test_metadata_tells_how_good_a_network_was(score: str) -> None:
     told = trained(torch.nn.Linear(2, 3), {"config": {"preset": "any"}, score: 0.5, "images": 7})
     assert told == {"preset": "any", "method": None, score: 0.5, "images": 7, "parameters": 9}
 
@@ -199,7 +199,7 @@ def test_torch_reads_the_other_format_without_fdtrain(folder: Path, tmp_path: Pa
     extra = {KEY: "", "use": ""}
     module = torch.export.load(tmp_path / "face.pt2", extra_files=extra).module()
     assert extra["use"] == INVENTED
-    assert Contract.read(extra, "face.pt2").size_px == 32
+    assert ExportMetadata.read(extra, "face.pt2").size_px == 32
     picture, mask = pictures(1)[0]
     _, restored = module(torch.from_numpy(to_values(picture))[None], torch.from_numpy(mask_to_values(mask))[None])
     wanted = ModelMethod(load_model(folder / "face.safetensors")).restore([(picture, mask)])[0][1]
@@ -232,14 +232,14 @@ def test_files_of_something_else(folder: Path, tmp_path: Path) -> None:
     import onnx
 
     model = onnx.load(folder / "face.onnx")
-    contract = Contract.read({prop.key: prop.value for prop in model.metadata_props}, "face.onnx")
-    for name, metadata, words in (
+    metadata = ExportMetadata.read({prop.key: prop.value for prop in model.metadata_props}, "face.onnx")
+    for name, entries, words in (
         ("foreign", {}, "was not written by `fdtrain export`"),
         ("broken", {KEY: "{"}, "was not written by `fdtrain export`"),
-        ("later", replace(contract, schema=9).metadata(), "schema 9, this version reads 1"),
+        ("later", replace(metadata, schema=9).entries(), "schema 9, this version reads 1"),
     ):
         del model.metadata_props[:]
-        onnx.helper.set_model_props(model, metadata)
+        onnx.helper.set_model_props(model, entries)
         onnx.save(model, tmp_path / f"{name}.onnx")
         with pytest.raises(CheckpointError, match=re.escape(f"{name}.onnx") + ".*" + re.escape(words)):
             OnnxMethod(tmp_path / f"{name}.onnx")

@@ -19,7 +19,7 @@ from fdtrain.data.silhouettes import SilhouetteDataset
 from fdtrain.errors import CheckpointError
 from fdtrain.evaluation.masks import at_temperature_1, evaluate_masks, open_measured
 from fdtrain.inference.mask_decision import threshold_mask
-from fdtrain.inference.maskers import MaskGuess, open_masker
+from fdtrain.inference.maskers import MaskPrediction, open_masker
 from fdtrain.metrics.segmentation import N_BINS, Bools, Calibration, boundary, boundary_f, iou
 from fdtrain.objectives.mask import soft_dice_loss
 from fdtrain.training.checkpoint import load_masknet, save_model
@@ -183,15 +183,15 @@ def test_every_picture_is_measured_once_and_a_perfect_network_is_perfect(triplet
     dataset = SilhouetteDataset(triplets, "test", size_px=32)
     [one] = open_measured([weights], device="cpu")
 
-    def perfect(crops: list[np.ndarray]) -> list[MaskGuess]:
+    def perfect(crops: list[np.ndarray]) -> list[MaskPrediction]:
         seen = {dataset.seen(k).occluded_HWC.tobytes(): k for k in range(len(dataset))}
         bare = {dataset.bare_face(k).tobytes() for k in range(len(dataset))}
         places = [seen.get(crop.tobytes()) for crop in crops]
         assert all(crop.tobytes() in bare for crop, k in zip(crops, places, strict=True) if k is None)
         return [
-            MaskGuess(np.zeros((32, 32), np.float32))
+            MaskPrediction(np.zeros((32, 32), np.float32))
             if k is None
-            else MaskGuess(
+            else MaskPrediction(
                 (dataset.seen(k).alpha_HW >= 128).astype(np.float32),
                 {kind: float(kind == dataset.table["kind"][k]) for kind in ("hand", "mask", "sunglasses")},
             )
@@ -210,7 +210,7 @@ def test_every_picture_is_measured_once_and_a_perfect_network_is_perfect(triplet
 def test_a_network_that_marks_all_leaves_no_bare_face(triplets: Path, weights: Path) -> None:
     dataset = SilhouetteDataset(triplets, "test", size_px=32)
     [one] = open_measured([weights], device="cpu")
-    everything = MaskGuess(np.ones((32, 32), np.float32))
+    everything = MaskPrediction(np.ones((32, 32), np.float32))
     one.masker.predict = lambda crops: [everything for _ in crops]  # type: ignore[method-assign]
     assert (evaluate_masks([one], dataset).frame["bare_left"] == 0).all()
 
@@ -226,8 +226,8 @@ def test_dice_is_of_pictures_that_show_something() -> None:
 
 
 def test_networks_of_two_sizes_are_not_compared(weights: Path, tmp_path: Path) -> None:
-    guesser, held = load_masknet(weights)
+    masknet, held = load_masknet(weights)
     held["config"]["data"]["size_px"] = 64
-    save_model(tmp_path / "other.safetensors", guesser.net, held)
+    save_model(tmp_path / "other.safetensors", masknet.net, held)
     with pytest.raises(FdError, match="masks of 32 px, other of 64 px"):
         open_measured([weights, tmp_path / "other.safetensors"], device="cpu")

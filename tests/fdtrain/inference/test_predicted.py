@@ -8,7 +8,7 @@ import numpy as np
 
 from fdgen.arrays import Image
 from fdtrain.inference.mask_decision import threshold_mask
-from fdtrain.inference.maskers import REACH, MaskGuess
+from fdtrain.inference.maskers import REACH, MaskPrediction
 from fdtrain.inference.predicted_mask import ByPredictedMask
 
 SIDE_PX = 40
@@ -32,10 +32,10 @@ class LeftHalf:
 
     size_px, kinds = SIDE_PX, ()
 
-    def predict(self, crops: Sequence[Image]) -> list[MaskGuess]:
+    def predict(self, crops: Sequence[Image]) -> list[MaskPrediction]:
         probability_HW = np.zeros((SIDE_PX, SIDE_PX), np.float32)
         probability_HW[:, : SIDE_PX // 2] = 0.9
-        return [MaskGuess(probability_HW) for _ in crops]
+        return [MaskPrediction(probability_HW) for _ in crops]
 
 
 def test_what_is_predicted_is_replaced_and_nothing_else() -> None:

@@ -24,9 +24,9 @@ from fdtrain.metrics.distribution import frechet_distance, kernel_distance
 from fdtrain.metrics.fidelity import fidelity, hole_fidelity, psnr, ssim_map
 from fdtrain.metrics.identity import FACE_BOX, Identity
 from fdtrain.metrics.learned import ALEXNET_FILE, open_lpips, open_stlpips
-from fdtrain.metrics.memo import Recent
 from fdtrain.metrics.niqe import FLAT, Niqe, _halved
 from fdtrain.metrics.not_computed import NotComputed
+from fdtrain.metrics.recent_results import RecentResults
 from tests.support.sets import smooth_face
 
 pytestmark = pytest.mark.processor
@@ -218,7 +218,7 @@ def test_stlpips_is_that_of_its_package(monkeypatch: pytest.MonkeyPatch, size_px
 
 @pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
 def test_lpips_is_that_of_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """With a trunk of random weights in torch's cache: the real ones are fetched by those who have a network."""
+    """With a backbone of random weights in torch's cache: the real ones are fetched by those who have a network."""
     package = pytest.importorskip("lpips")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(NotComputed, match=r"AlexNet .* is not in the cache"):
@@ -291,7 +291,7 @@ def test_memory_is_of_the_last_pictures() -> None:
         made.append(int(picture[0, 0, 0]))
         return made[-1]
 
-    recent, pictures = Recent[int](2), [np.full((2, 3, 3), value, np.uint8) for value in range(3)]
+    recent, pictures = RecentResults[int](2), [np.full((2, 3, 3), value, np.uint8) for value in range(3)]
     assert [recent.get(pictures[value], make) for value in (0, 1, 0, 2, 1, 0)] == [0, 1, 0, 2, 1, 0]
     assert made == [0, 1, 2, 0]
     # The same bytes in another shape are another picture.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fdgen.runtime.named import named
+from fdgen.runtime.load_by_name import load_by_name
 from fdtrain.config.presets import PRESETS
 from fdtrain.config.schema import BASELINES
 from fdtrain.methods import LEARNED, baselines
@@ -124,10 +124,10 @@ def test_a_baseline_is_trained_and_compared_once_it_has_its_row(data: Path, tmp_
 
 def test_every_row_names_what_there_is() -> None:
     for name, method in LEARNED.items():
-        assert issubclass(named(method.network), Restorer)
-        assert issubclass(named(method.objective), Objective)
+        assert issubclass(load_by_name(method.network), Restorer)
+        assert issubclass(load_by_name(method.objective), Objective)
         assert name in PRESETS
         assert f"{name}-64" in PRESETS
     for name, method in baselines().items():
-        assert named(method.settings) is BASELINES[name]
+        assert load_by_name(method.settings) is BASELINES[name]
         assert BASELINES[name].model_fields["method"].default == name

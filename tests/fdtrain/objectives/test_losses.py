@@ -11,7 +11,7 @@ from skimage.metrics import structural_similarity
 
 from fdtrain.objectives.losses import (
     Adversarial,
-    Verdicts,
+    DiscriminatorScores,
     discriminator_loss,
     generator_loss,
     l1,
@@ -94,9 +94,9 @@ FORMULAS: list[tuple[Adversarial, float, float]] = [
 
 @pytest.mark.parametrize(("kind", "discriminator", "generator"), FORMULAS)
 def test_adversarial_terms_are_their_formulas(kind: Adversarial, discriminator: float, generator: float) -> None:
-    verdicts = Verdicts(torch.full((2, 1, 4, 4), 0.7), torch.full((2, 1, 4, 4), -0.3))
-    assert float(discriminator_loss(kind, verdicts)) == pytest.approx(discriminator, rel=1e-6)
-    assert float(generator_loss(kind, verdicts.fake_B1HW)) == pytest.approx(generator, rel=1e-6)
+    scores = DiscriminatorScores(torch.full((2, 1, 4, 4), 0.7), torch.full((2, 1, 4, 4), -0.3))
+    assert float(discriminator_loss(kind, scores)) == pytest.approx(discriminator, rel=1e-6)
+    assert float(generator_loss(kind, scores.fake_B1HW)) == pytest.approx(generator, rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["minimax", "nonsaturating", "hinge", "lsgan"])

@@ -202,9 +202,9 @@ def test_the_run_says_what_it_found(whole: Path) -> None:
 
 def test_kinds_may_be_left_untold(triplets: Path, tmp_path: Path) -> None:
     fit(small(triplets, "mask.kinds=[]", "training.images=8"), tmp_path / "run")
-    guesser, _ = load_masknet(tmp_path / "run")
-    assert guesser.net.kinds is None
-    assert guesser(torch.zeros(2, 3, 32, 32))[1].shape == (2, 0)
+    masknet, _ = load_masknet(tmp_path / "run")
+    assert masknet.net.kinds is None
+    assert masknet(torch.zeros(2, 3, 32, 32))[1].shape == (2, 0)
 
 
 def test_it_learns_eight_silhouettes_by_heart(tmp_path: Path) -> None:
@@ -221,9 +221,9 @@ def test_it_learns_eight_silhouettes_by_heart(tmp_path: Path) -> None:
         "output.checkpoint_images=100000",
     )
     fit(config, tmp_path / "run")
-    guesser, facts = load_masknet(tmp_path / "run" / "weights" / "last.safetensors")
+    masknet, facts = load_masknet(tmp_path / "run" / "weights" / "last.safetensors")
     train = SilhouetteDataset(data, "train", size_px=32, known_kinds=facts["config"]["mask"]["kinds"], limit=8)
-    found = validate_masks(guesser.net, Batches(train, batch=8), torch.device("cpu"))
+    found = validate_masks(masknet.net, Batches(train, batch=8), torch.device("cpu"))
     assert found[MASK_SCORE] > 0.9
     assert found["val/kind"] > 0.7
 

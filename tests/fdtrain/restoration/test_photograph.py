@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fdgen.contract.frame import CROP_PX, EYES_PX, eye_frame, to_crop
 from fdgen.errors import PictureError
 from fdtrain.inference.mask_decision import expected_iou, grown, threshold_mask
-from fdtrain.inference.maskers import MaskGuess
+from fdtrain.inference.maskers import MaskPrediction
 from fdtrain.restoration import grain
 from fdtrain.restoration.blending import fill, offsets, toned
 from fdtrain.restoration.face_frame import Box, FaceFrame
@@ -66,14 +66,14 @@ class Lower:
         self.probability = probability
         self.sides: list[int] = []
 
-    def predict(self, crops: Sequence[Picture]) -> list[MaskGuess]:
+    def predict(self, crops: Sequence[Picture]) -> list[MaskPrediction]:
         guesses = []
         for crop in crops:
             side = len(crop)
             self.sides.append(side)
             found = np.zeros((side, side), np.float32)
             found[side // 2 : 3 * side // 4, side // 4 : 3 * side // 4] = self.probability
-            guesses.append(MaskGuess(found, {"cloth": 0.97}))
+            guesses.append(MaskPrediction(found, {"cloth": 0.97}))
         return guesses
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from fdgen.errors import DatasetError, FdError
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import CheckpointError, RunError
-from fdtrain.inference.metadata import KEY, Contract
+from fdtrain.inference.metadata import KEY, ExportMetadata
 from fdtrain.report.sources import read_source
 from fdtrain.training.checkpoint import METADATA_KEY, load_model, load_state, read_facts, receipts, save_state
 from fdtrain.training.run import read_record
@@ -147,14 +147,14 @@ def test_whole_weights_are_loaded(tmp_path: Path) -> None:
     "change",
     [{"size_px": 10**9}, {"size_px": 0}, {"inputs": ["x"]}, {"kinds": 5}, {"trained": []}, {"edges_sigma_px": "x"}],
 )
-def test_contracts_of_another_form_are_refused(change: dict[str, Any]) -> None:
-    whole = Contract("restore", 64, {"occluded": "a picture"}, {"restored": "a picture"}, {"preset": "tiny"})
-    assert Contract.read(whole.metadata(), "x.onnx") == whole
-    values = {**json.loads(whole.metadata()[KEY]), **change}
+def test_metadata_of_another_form_are_refused(change: dict[str, Any]) -> None:
+    whole = ExportMetadata("restore", 64, {"occluded": "a picture"}, {"restored": "a picture"}, {"preset": "tiny"})
+    assert ExportMetadata.read(whole.entries(), "x.onnx") == whole
+    values = {**json.loads(whole.entries()[KEY]), **change}
     with pytest.raises(CheckpointError, match="was not written by"):
-        Contract.read({KEY: json.dumps(values)}, "x.onnx")
+        ExportMetadata.read({KEY: json.dumps(values)}, "x.onnx")
     with pytest.raises(CheckpointError, match="was not written by"):
-        Contract.read({KEY: "[" * 2_000}, "x.onnx")
+        ExportMetadata.read({KEY: "[" * 2_000}, "x.onnx")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The gate between the network and the page: who may ask, for what, from where, and how much may be sent.
+"""The filter of requests to the page: who may ask, for what, from where, and how much may be sent.
 
     host asked for? --> a route of the page? --> from the page itself? --> within the quota? --> gradio
 
@@ -40,7 +40,7 @@ READ_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
 FILE = "/gradio_api/file="
 
 
-class Gate:
+class RequestFilter:
     """ASGI middleware. `hosts` are the values of the Host header that are served, `folder` holds the visitors' files.
 
     With `by_address`, an address counts too by which the visitor reached this machine.

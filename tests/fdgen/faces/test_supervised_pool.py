@@ -16,20 +16,20 @@ from typing import Any
 
 import pytest
 
-import fdgen.faces.crew
+import fdgen.faces.supervised_pool
 from fdgen.cards.card import write_card
 from fdgen.contract.records import Reject, Triplet
 from fdgen.errors import FdError
-from fdgen.faces.crew import Crew
 from fdgen.faces.folders import Face
 from fdgen.faces.sources import Source
+from fdgen.faces.supervised_pool import SupervisedPool
 from fdgen.pipeline.builder import Progress
 from fdgen.recipe.schema import Recipe
 from fdgen.verification.verifier import verify
 from fdgen.versions.lock import read_lock
 from fdgen.versions.reproduction import reproduce
-from tests.support.crew_work import crash, hang, nothing, wait_for_ever, work
 from tests.support.fake_build import COUNT, FACES, STEPS, FakeFaces, detect, digests, generate, rejects_of, run
+from tests.support.pool_work import crash, hang, nothing, wait_for_ever, work
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 
@@ -200,39 +200,39 @@ def test_workers_that_are_struck_at_any_moment_change_no_byte(
     assert digests(tmp_path / "set") == digests(built)
 
 
-# The crew alone
+# The pool alone
 
 SOURCES = [(Source(f"{number}.jpg", f"{number:064}"), 0) for number in range(4)]
 
 
 def test_a_task_goes_on_without_each_photograph_that_is_given_up() -> None:
-    with Crew(1, nothing, (), limit_s=None) as crew:
-        assert crew.submit(work, "both", SOURCES).result(60)[0] == [1, 2]
-        assert len(crew.setbacks()) == 4
-        assert crew.submit(work, "none", SOURCES).result(60)[0] == []
-        assert crew.setbacks() == []
+    with SupervisedPool(1, nothing, (), limit_s=None) as pool:
+        assert pool.submit(work, "both", SOURCES).result(60)[0] == [1, 2]
+        assert len(pool.setbacks()) == 4
+        assert pool.submit(work, "none", SOURCES).result(60)[0] == []
+        assert pool.setbacks() == []
 
 
 def test_what_is_raised_and_what_is_large_arrives() -> None:
-    with Crew(1, nothing, (), limit_s=60) as crew:
+    with SupervisedPool(1, nothing, (), limit_s=60) as pool:
         with pytest.raises(FdError, match="a sentence") as caught:
-            crew.submit(work, "raise", SOURCES).result(60)
+            pool.submit(work, "raise", SOURCES).result(60)
         assert caught.value.hint == "a hint"
         assert "in work" in str(caught.value.__cause__)  # where in the worker
-        assert len(crew.submit(work, "large", SOURCES).result(60)) == 5_000_000
+        assert len(pool.submit(work, "large", SOURCES).result(60)) == 5_000_000
         with pytest.raises(AttributeError):
-            crew.submit(lambda *_: None, "none", SOURCES).result(60)
+            pool.submit(lambda *_: None, "none", SOURCES).result(60)
 
 
 def test_a_limit_that_is_none_is_refused() -> None:
     with pytest.raises(FdError, match="more than 0 seconds, got 0"):
-        Crew(1, nothing, (), limit_s=0)
+        SupervisedPool(1, nothing, (), limit_s=0)
 
 
 def test_a_crew_that_is_dismissed_at_work_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fdgen.faces.crew, "GRACE_S", 0.5)
-    with Crew(1, nothing, (), limit_s=None) as crew:
-        future = crew.submit(wait_for_ever, "", SOURCES)
+    monkeypatch.setattr(fdgen.faces.supervised_pool, "GRACE_S", 0.5)
+    with SupervisedPool(1, nothing, (), limit_s=None) as pool:
+        future = pool.submit(wait_for_ever, "", SOURCES)
         while not future.running():
             time.sleep(0.01)
         (child,) = wait_for_a_child()

@@ -16,10 +16,10 @@ import PIL.Image
 import pytest
 
 from fdgen.errors import AssetError, PictureError
-from fdgen.io.pictures import door, images
-from fdgen.io.pictures.door import MAX_PIXELS, by_opencv, read_header
+from fdgen.io.pictures import images, safe_decoding
 from fdgen.io.pictures.formats import PICTURE_FORMATS, what_it_needs
 from fdgen.io.pictures.headers import MOST_SCANS, SIZES, plain_bytes, plain_png, unpacks_to_more
+from fdgen.io.pictures.safe_decoding import MAX_PIXELS, decode_by_opencv, read_header
 from fdgen.render.glb import read_glb
 from fdtrain.data.pictures import decode_grey, decode_rgb, member_grey, member_rgb
 from fdtrain.demo.visit import read_upload
@@ -85,8 +85,8 @@ def closed(monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(*arguments: object, **options: object) -> None:
         raise AssertionError("a decoder was asked")
 
-    monkeypatch.setattr(door.cv2, "imdecode", asked)
-    monkeypatch.setattr(door.PIL.Image, "open", asked)
+    monkeypatch.setattr(safe_decoding.cv2, "imdecode", asked)
+    monkeypatch.setattr(safe_decoding.PIL.Image, "open", asked)
 
 
 def refused(read: Callable[[], object]) -> PictureError:
@@ -210,7 +210,7 @@ def test_turned_strokes_and_masks_fit_their_photograph(tmp_path: Path) -> None:
 
 def test_a_broken_jpeg_2000_does_not_reach_opencv(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of one whose box and codestream disagree, opencv 4.11 ends the process."""
-    monkeypatch.setattr(door.cv2, "imdecode", pytest.fail)
+    monkeypatch.setattr(safe_decoding.cv2, "imdecode", pytest.fail)
     data = (CORPUS / "photograph-jpeg2000" / "sides.jp2").read_bytes()
     for read in PHOTOGRAPHS:
         assert refused(lambda read=read: read(data)).reason == "corrupt"
@@ -324,10 +324,10 @@ def test_what_opencv_raises_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch)
         def fail(*arguments: object, raised: BaseException = raised) -> None:
             raise raised
 
-        monkeypatch.setattr(door.cv2, "imdecode", fail)
-        assert refused(lambda: by_opencv(data, 1, "x")).reason == "corrupt"
-    monkeypatch.setattr(door.cv2, "imdecode", lambda *arguments: np.zeros((9, 9, 3), np.uint8))
-    assert "disagree" in refused(lambda: by_opencv(data, 1, "x")).message
+        monkeypatch.setattr(safe_decoding.cv2, "imdecode", fail)
+        assert refused(lambda: decode_by_opencv(data, 1, "x")).reason == "corrupt"
+    monkeypatch.setattr(safe_decoding.cv2, "imdecode", lambda *arguments: np.zeros((9, 9, 3), np.uint8))
+    assert "disagree" in refused(lambda: decode_by_opencv(data, 1, "x")).message
 
 
 def test_textures_and_uploads_go_through_the_door(tmp_path: Path) -> None:

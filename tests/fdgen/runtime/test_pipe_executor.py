@@ -13,7 +13,7 @@ import pytest
 
 from fdgen.errors import FdError
 from fdgen.io.counters import Counters
-from fdgen.runtime.worker_processes import WorkerProcesses
+from fdgen.runtime.pipe_executor import PipeExecutor
 
 _begun: list[int] = []
 
@@ -48,7 +48,7 @@ def count(counters: Counters, index: int) -> None:
 
 
 def test_tasks_are_done_by_as_many_processes_as_asked_for() -> None:
-    with WorkerProcesses(2, begin, (3,)) as workers:
+    with PipeExecutor(2, begin, (3,)) as workers:
         futures = [workers.submit(times, number) for number in range(10)]
         assert [future.result() for future in futures] == [3 * number for number in range(10)]
         processes = {future.result() for future in [workers.submit(process, 0) for _ in range(8)]}
@@ -59,7 +59,7 @@ def test_tasks_are_done_by_as_many_processes_as_asked_for() -> None:
 
 
 def test_errors_arrive_with_where_they_were_raised_and_workers_go_on() -> None:
-    with WorkerProcesses(1, begin, (2,)) as workers:
+    with PipeExecutor(1, begin, (2,)) as workers:
         with pytest.raises(FdError, match="no good") as caught:
             workers.submit(fail, "no good").result()
         assert caught.value.hint == "none"
@@ -70,7 +70,7 @@ def test_errors_arrive_with_where_they_were_raised_and_workers_go_on() -> None:
 
 
 def test_a_death_breaks_every_task_without_a_result() -> None:
-    with WorkerProcesses(1, begin, (2,)) as workers:
+    with PipeExecutor(1, begin, (2,)) as workers:
         assert workers.submit(times, 1).result() == 2
         futures: list[Future[object]] = [workers.submit(end, 3), workers.submit(times, 1)]
         for future in futures:
@@ -81,12 +81,12 @@ def test_a_death_breaks_every_task_without_a_result() -> None:
 
 
 def test_a_death_before_the_first_task_is_one_too() -> None:
-    with WorkerProcesses(1, end, (3,)) as workers, pytest.raises(BrokenProcessPool):
+    with PipeExecutor(1, end, (3,)) as workers, pytest.raises(BrokenProcessPool):
         workers.submit(times, 1).result()
 
 
 def test_a_shutdown_cancels_what_has_not_begun() -> None:
-    with WorkerProcesses(1, begin, (2,)) as workers:
+    with PipeExecutor(1, begin, (2,)) as workers:
         futures = [workers.submit(process, 0) for _ in range(50)]
         futures[0].result()
         workers.shutdown(cancel_futures=True)
@@ -98,7 +98,7 @@ def test_a_shutdown_cancels_what_has_not_begun() -> None:
 
 def test_counters_are_the_same_in_another_process(tmp_path: Path) -> None:
     counters = Counters(tmp_path / "counters", 3)
-    with WorkerProcesses(1, begin, (2,)) as workers:
+    with PipeExecutor(1, begin, (2,)) as workers:
         workers.submit(count, counters, 1).result()
     assert [counters[index] for index in range(3)] == [0, 7, 0]
     counters.close()

@@ -36,7 +36,7 @@ class _Worker:
     """Of the task that it works on."""
 
 
-class WorkerProcesses(concurrent.futures.Executor):
+class PipeExecutor(concurrent.futures.Executor):
     """Up to `workers` processes, started anew as tasks come and kept until the shutdown; tasks begin in their order.
 
     `begin(*arguments)` is called first in each. When a process dies, the others are ended, and every task that has no

@@ -15,7 +15,7 @@ _ODD = re.compile(r"[\x00-\x1f\x7f]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
-def inside(folder: Path, name: str, *, error: type[FdError] = DatasetError) -> Path:
+def path_inside(folder: Path, name: str, *, error: type[FdError] = DatasetError) -> Path:
     """Return the path of `name`, parts with slashes between, below `folder`.
 
     Raises `error` where that is no place below it: a name that is empty or absolute, has `..`, a drive, a backslash or

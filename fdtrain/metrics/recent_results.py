@@ -14,7 +14,7 @@ from fdgen.arrays import Image
 T = TypeVar("T")
 
 
-class Recent(Generic[T]):
+class RecentResults(Generic[T]):
     """Remembers the results for the last `n` pictures asked for, by their content."""
 
     def __init__(self, n: int) -> None:

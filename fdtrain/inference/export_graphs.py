@@ -24,11 +24,11 @@ from fdtrain.inference.metadata import (
     OCCLUDER,
     PICTURE,
     RESTORED,
-    Contract,
+    ExportMetadata,
 )
 from fdtrain.inference.model_label import TOY_KEY
 from fdtrain.networks.edgeconnect import EdgeConnect
-from fdtrain.networks.masknet import Guesser
+from fdtrain.networks.masknet import CalibratedMaskNet
 from fdtrain.networks.restorer import Restoration, Restorer
 from fdtrain.training.checkpoint import load_masknet, load_model, read_facts
 from fdtrain.training.weight_files import find_weights
@@ -38,10 +38,10 @@ Run = Callable[[Values, Values], Sequence[Values]]
 
 
 class Source(NamedTuple):
-    """What is exported, its contract, and the network as it was trained, which it is compared with."""
+    """What is exported, its metadata, and the network as it was trained, which it is compared with."""
 
     graph: nn.Module
-    contract: Contract
+    metadata: ExportMetadata
     truth: Run
 
 
@@ -54,30 +54,30 @@ def open_source(weights: str | Path) -> Source:
 
 def _generator(weights: Path, facts: Mapping[str, Any]) -> Source:
     model = load_model(weights)
-    contract = generator_contract(model, facts)
-    graph = (_GraphAlongEdges if EDGES in contract.inputs else _Graph)(load_model(weights))
+    metadata = generator_metadata(model, facts)
+    graph = (_GraphAlongEdges if EDGES in metadata.inputs else _Graph)(load_model(weights))
 
     def truth(occluded_B3HW: Values, mask_B1HW: Values) -> Sequence[Values]:
         with torch.inference_mode():
             made = model(torch.from_numpy(occluded_B3HW), torch.from_numpy(mask_B1HW))
-        return [output.numpy() for output in made[-len(contract.outputs) :]]
+        return [output.numpy() for output in made[-len(metadata.outputs) :]]
 
-    return Source(graph.eval(), contract, truth)
+    return Source(graph.eval(), metadata, truth)
 
 
 def _masker(weights: Path, facts: Mapping[str, Any]) -> Source:
-    guesser, _ = load_masknet(weights)
-    contract = masker_contract(guesser, facts)
-    n_outputs = len(contract.outputs)
+    masknet, _ = load_masknet(weights)
+    metadata = masker_metadata(masknet, facts)
+    n_outputs = len(metadata.outputs)
 
     def truth(picture_B3HW: Values, mask_B1HW: Values) -> Sequence[Values]:
         with torch.inference_mode():
-            return [output.numpy() for output in guesser(torch.from_numpy(picture_B3HW))[:n_outputs]]
+            return [output.numpy() for output in masknet(torch.from_numpy(picture_B3HW))[:n_outputs]]
 
-    return Source(_MaskGraph(guesser, n_outputs).eval(), contract, truth)
+    return Source(_MaskGraph(masknet, n_outputs).eval(), metadata, truth)
 
 
-def generator_contract(model: Restorer, facts: Mapping[str, Any]) -> Contract:
+def generator_metadata(model: Restorer, facts: Mapping[str, Any]) -> ExportMetadata:
     """Return what a generator takes and gives, and what its weights say of their training."""
     config = facts["config"]
     size_px = int(config["data"]["size_px"])
@@ -96,12 +96,12 @@ def generator_contract(model: Restorer, facts: Mapping[str, Any]) -> Contract:
             f"float32 {mask}: 1 on the edges of the known pixels, as scikit-image's canny finds them in the luma "
             f"(BT.601, in [0, 1]) with sigma {sigma_px:g} and mask = (mask == 0)"
         )
-    return Contract(
+    return ExportMetadata(
         "restore", size_px, inputs, outputs, trained(model, facts), edges_sigma_px=sigma_px, checked=CHECKED
     )
 
 
-def masker_contract(guesser: Guesser, facts: Mapping[str, Any]) -> Contract:
+def masker_metadata(masknet: CalibratedMaskNet, facts: Mapping[str, Any]) -> ExportMetadata:
     """Return what a mask network takes and gives, and what its weights say of their training."""
     config = facts["config"]
     size_px, kinds = int(config["data"]["size_px"]), tuple(config["mask"]["kinds"] or ())
@@ -112,7 +112,7 @@ def masker_contract(guesser: Guesser, facts: Mapping[str, Any]) -> Contract:
     }
     if kinds:
         outputs[KINDS] = f"float32 (batch, {len(kinds)}): the probability of each of {', '.join(kinds)} to be worn"
-    return Contract("mask", size_px, inputs, outputs, trained(guesser, facts), kinds=kinds, checked=CHECKED)
+    return ExportMetadata("mask", size_px, inputs, outputs, trained(masknet, facts), kinds=kinds, checked=CHECKED)
 
 
 def trained(model: nn.Module, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class _Graph(nn.Module):
                 parametrize.remove_parametrizations(part, "weight", leave_parametrized=True)
 
     def forward(self, occluded: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs of the contract."""
+        """Return the outputs, in the order of the metadata."""
         return self.chosen(self.model(occluded, mask))
 
     def chosen(self, made: Restoration) -> tuple[Tensor, ...]:
@@ -150,7 +150,7 @@ class _GraphAlongEdges(_Graph):
     """EdgeConnect's generators; the known edges come from outside, since no graph can hold Canny's detector."""
 
     def forward(self, occluded: Tensor, mask: Tensor, edges: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
-        """Return the outputs of the contract."""
+        """Return the outputs, in the order of the metadata."""
         if not isinstance(self.model, EdgeConnect):
             raise TypeError(f"{type(self.model).__name__} sees no edges")
         return self.chosen(self.model.along(occluded, mask, edges))
@@ -159,10 +159,10 @@ class _GraphAlongEdges(_Graph):
 class _MaskGraph(nn.Module):
     """A mask network as it is exported; without the kinds where it tells none."""
 
-    def __init__(self, guesser: Guesser, n_outputs: int) -> None:
+    def __init__(self, masknet: CalibratedMaskNet, n_outputs: int) -> None:
         super().__init__()
-        self.guesser, self.n_outputs = guesser, n_outputs
+        self.guesser, self.n_outputs = masknet, n_outputs  # names of parameters in files
 
     def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
-        """Return the outputs of the contract."""
+        """Return the outputs, in the order of the metadata."""
         return tuple(self.guesser(picture)[: self.n_outputs])

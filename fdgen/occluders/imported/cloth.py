@@ -34,7 +34,7 @@ _OVERHANG = 0.5
 """How strongly the warp runs on beyond the anchors: straight on would wrap a loop round the neck."""
 
 
-def build_drape(scene: Scene, spec: ImportedSpec, picture: Cutout, fit: Mapping[str, Any]) -> Mesh:
+def build_cloth(scene: Scene, spec: ImportedSpec, picture: Cutout, fit: Mapping[str, Any]) -> Mesh:
     """Build the cloth of a placement, with its straps, in head cm."""
     head = head_map(scene.mesh_cm)
     texels = _grid(picture)

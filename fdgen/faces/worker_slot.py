@@ -1,4 +1,4 @@
-"""One worker process of a crew: starts it, sends it tasks, kills it if it hangs; and the code that it runs."""
+"""One worker process of a pool: starts it, sends it tasks, kills it if it hangs; and the code that it runs."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Stopped(Exception):  # noqa: N818 - not an error: the parent asked for it
     """Raised in a worker whose parent wants no more."""
 
 
-class WorkerPlace:
+class WorkerSlot:
     """Where one worker is at a time, with the process that is there now.
 
-    Of the marks, entry 0 asks all to stop; of a place there is one that counts the steps of its process, and one with
+    Of the marks, entry 0 asks all to stop; of a slot there is one that counts the steps of its process, and one with
     the number of the photograph it is at, from 1.
     """
 
@@ -95,7 +95,7 @@ class WorkerPlace:
         return self._pipe.recv_bytes()
 
     def bury(self) -> tuple[int, str, str]:
-        """Clear the place; return the photograph that the worker was at (-1: none), the reason, and words for that."""
+        """Clear the slot; return the photograph that the worker was at (-1: none), the reason, and words for that."""
         how, reason = "died", CRASHED
         if self.process is not None:
             self.process.join(GRACE_S / 10)  # it closed its pipe as it died; what was stopped at once does not

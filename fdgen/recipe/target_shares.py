@@ -33,7 +33,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class TargetShare:
     """What was asked, and how many of how many samples are in that stratum."""
 
     asked: Asked
@@ -63,7 +63,7 @@ def asked(recipe: Recipe) -> list[Asked]:
     return [one for one, _, _ in _asked(recipe)]
 
 
-def quotas_of(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence[Any]]) -> list[Quota]:
+def target_shares_of(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence[Any]]) -> list[TargetShare]:
     """Compare the samples of a manifest's table, or of its columns, with what their recipe asked."""
     import numpy as np
 
@@ -72,7 +72,7 @@ def quotas_of(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence[Any]])
     found = []
     for one, members, place in _asked(recipe):
         if one.what == "kinds":
-            found.append(Quota(one, counts[one.stratum], len(worn)))
+            found.append(TargetShare(one, counts[one.stratum], len(worn)))
             continue
         rows = np.isin(worn, [label(combination) for combination in members])
         column = {"pose": "yaw_deg", "coverage": "coverage"}.get(one.what, f"coverage_{one.stratum}")
@@ -82,7 +82,7 @@ def quotas_of(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence[Any]])
         else:
             values = np.abs(values) if one.what == "pose" else values
             inside = (values >= place.low) & (values < place.high)
-        found.append(Quota(one, int(inside.sum()), int(rows.sum())))
+        found.append(TargetShare(one, int(inside.sum()), int(rows.sum())))
     return found
 
 

@@ -37,7 +37,7 @@ _ROUND_CM = 4.5
 """How far from its outline a thing is as thick as it gets, at most."""
 
 
-def build_card(scene: Scene, spec: ImportedSpec, picture: Cutout, fit: Mapping[str, Any]) -> Mesh:
+def build_held(scene: Scene, spec: ImportedSpec, picture: Cutout, fit: Mapping[str, Any]) -> Mesh:
     """Build the card of a placement in head cm."""
     rows, columns = picture.shape
     y, x = np.linspace(0.0, rows - 1.0, ROWS), np.linspace(0.0, columns - 1.0, COLUMNS)

@@ -16,7 +16,9 @@ from fdtrain.training.step_time import at_precision
 Decision = TypeVar("Decision")
 
 
-def settle_perceptual(config: FitConfig, group: Group, note: Callable[[str], None]) -> tuple[FitConfig, dict[str, Any]]:
+def resolve_perceptual(
+    config: FitConfig, group: Group, note: Callable[[str], None]
+) -> tuple[FitConfig, dict[str, Any]]:
     """Return the config with its perceptual network said, and how that was decided, by setting, as JSON holds it.
 
     Raises `PerceptualError` where a file given for it holds none.
@@ -29,7 +31,7 @@ def settle_perceptual(config: FitConfig, group: Group, note: Callable[[str], Non
     return settled, {"loss.perceptual": {"asked": "auto", "taken": name}}
 
 
-def settle_precision(
+def resolve_precision(
     config: FitConfig,
     device: torch.device,
     perceptual: PerceptualLoss | None,

@@ -11,8 +11,8 @@ import pytest
 
 from fdgen.errors import FdError
 from fdtrain.comparison.ablation import open_table
-from fdtrain.comparison.auto import settled
 from fdtrain.comparison.plan import Ask, Task, config_of, make_tasks, preset_of
+from fdtrain.comparison.resolve_auto import resolve_auto
 from fdtrain.comparison.runner import Watch, compare
 from fdtrain.errors import RunError
 from fdtrain.methods import LEARNED
@@ -52,12 +52,12 @@ def test_all_rows_have_one_precision_and_one_network_and_a_later_call_keeps_them
     assert len(record["why"]) == 2
     clock.convolution = (0.01, 0.005)  # gone on with elsewhere, or by a machine that is less busy
     presets = [preset_of(name, 64) for name in LEARNED]
-    again = settled(ask, presets, tmp_path / "out" / "compare.json")
+    again = resolve_auto(ask, presets, tmp_path / "out" / "compare.json")
     assert precisions(again, *LEARNED) == {"fp32"}
     assert config_of(again, Task("", "trained", "modern-64", 0), 1000).loss.perceptual == "off"
     assert config_of(again, Task("", "trained", "faithful-64", 0), 1000).loss.perceptual == "vgg19"  # strict
     assert begin(ask, tmp_path / "out", *LEARNED)["auto"] == record
-    elsewhere = settled(ask, presets, tmp_path / "other" / "compare.json")
+    elsewhere = resolve_auto(ask, presets, tmp_path / "other" / "compare.json")
     assert precisions(elsewhere, *LEARNED) == {"bf16"}
 
 
@@ -76,7 +76,7 @@ def test_a_row_trains_in_what_was_decided(clock: Clock, triplets: Path, tmp_path
 
 def test_what_is_said_is_not_decided(triplets: Path, tmp_path: Path) -> None:
     assert begin(ask_of(triplets), tmp_path / "out", "tiny")["auto"] is None
-    assert settled(ask_of(triplets), ["tiny"], tmp_path / "out" / "compare.json").auto is None
+    assert resolve_auto(ask_of(triplets), ["tiny"], tmp_path / "out" / "compare.json").auto is None
 
 
 def test_the_first_row_that_needs_it_decides_for_those_that_follow(
@@ -102,7 +102,7 @@ def test_a_comparison_of_before_there_was_any_goes_on_as_it_was(
     del old["auto"]
     path.write_text(json.dumps(old))
     assert begin(ask, tmp_path / "out", "tiny") == old  # neither refused nor altered
-    then = settled(ask, ["modern-64"], path)
+    then = resolve_auto(ask, ["modern-64"], path)
     assert precisions(then, "faithful", "din") == {"fp32"}
     assert precisions(then, "modern", "glcm", "gca", "edgeconnect", "context-encoder", "pix2pix") == {"bf16"}
     assert config_of(then, Task("", "trained", "modern-64", 0), 1000).loss.perceptual == "vgg19"
@@ -111,16 +111,18 @@ def test_a_comparison_of_before_there_was_any_goes_on_as_it_was(
     assert precisions(at_256, "modern") == {"bf16"}
     path.write_text("{")
     with pytest.raises(RunError, match=r"compare\.json cannot be read"):
-        settled(ask, ["modern-64"], path)
+        resolve_auto(ask, ["modern-64"], path)
 
 
 @pytest.mark.usefixtures("bare", "clock")
 def test_an_ablation_knows_what_its_rows_compare_by(triplets: Path, tmp_path: Path) -> None:
     """Table 3 needs a perceptual network; `auto` may come to none."""
-    ask = settled(ask_of(triplets, size_px=64, overrides=(), perceptual="auto"), ["faithful-64"], tmp_path / "x.json")
+    ask = resolve_auto(
+        ask_of(triplets, size_px=64, overrides=(), perceptual="auto"), ["faithful-64"], tmp_path / "x.json"
+    )
     with pytest.raises(FdError, match="needs a perceptual network, and faithful-64 is to train without"):
         open_table(3, "faithful-64", ask)
-    named = settled(
+    named = resolve_auto(
         ask_of(triplets, size_px=64, overrides=(), perceptual="vgg16-stlpips"), ["faithful-64"], tmp_path / "x.json"
     )
     assert "P is of vgg16-stlpips" in open_table(3, "faithful-64", named).notes

@@ -1,4 +1,4 @@
-"""What workers of a crew do in tests: apart, since each process imports it, and all that it imports."""
+"""What workers of a pool do in tests: apart, since each process imports it, and all that it imports."""
 
 from __future__ import annotations
 

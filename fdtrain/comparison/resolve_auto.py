@@ -19,7 +19,7 @@ from fdtrain.runtime.device import computing, open_device
 from fdtrain.training.precision import decide_by_convolution
 
 
-def settled(ask: Ask, presets: Iterable[str], record: Path) -> Ask:
+def resolve_auto(ask: Ask, presets: Iterable[str], record: Path) -> Ask:
     """Return the terms with what `auto` comes to where one of the `presets` leaves anything to it.
 
     As the file `record` has it, where the comparison has begun, on whatever machine; else as it is decided now. Raises

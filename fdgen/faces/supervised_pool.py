@@ -25,7 +25,7 @@ from fdgen.contract.records import Reject
 from fdgen.errors import FdError
 from fdgen.faces.given_up import giving_up
 from fdgen.faces.sources import CRASHED, Source
-from fdgen.faces.worker_place import GRACE_S, TICK_S, Stopped, WorkerPlace
+from fdgen.faces.worker_slot import GRACE_S, TICK_S, Stopped, WorkerSlot
 from fdgen.io.counters import Counters
 from fdgen.runtime.main_guard import MainGuard
 from fdgen.runtime.processes import last_words
@@ -49,7 +49,7 @@ Work = Callable[[Any, Mapping[int, Reject], Callable[[int], None]], Any]
 place of each other one before it is begun, and with -1 after the last."""
 
 
-class WorkersLost(Exception):  # noqa: N818 - whoever has the crew says what was being done
+class WorkersLost(Exception):  # noqa: N818 - whoever has the pool says what was being done
     """Workers died or hung where they were at no photograph; `words` is what they left, to stand behind a sentence."""
 
     def __init__(self, words: str) -> None:
@@ -57,7 +57,7 @@ class WorkersLost(Exception):  # noqa: N818 - whoever has the crew says what was
         self.words = words
 
 
-class Crew:
+class SupervisedPool:
     """Up to `workers` processes, started when there is something to do; a context manager, with which they end.
 
     Each calls `prepare(numbers, *arguments)` first: `n_numbers` whole numbers that it shares with this process, where
@@ -76,7 +76,7 @@ class Crew:
         if limit_s is not None and not limit_s > 0:
             raise FdError(f"the time limit for a photograph must be more than 0 seconds, got {limit_s:g}")
         self._prepare, self._arguments, self._limit_s = prepare, arguments, limit_s
-        self._places = [WorkerPlace(number) for number in range(workers)]
+        self._slots = [WorkerSlot(number) for number in range(workers)]
         self._marks: Counters | None = None
         self.numbers: Counters | None = None
         self._n_numbers = n_numbers
@@ -91,7 +91,7 @@ class Crew:
         self._scratch: Scratch | None = None
         self._threads: list[threading.Thread] = []
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> SupervisedPool:
         self._guard.__enter__()
         return self
 
@@ -126,7 +126,7 @@ class Crew:
         job = _Job(work, task, photographs)
         with self._change:
             self._jobs.append(job)
-            if self.started < len(self._places) and self._idle < len(self._jobs):
+            if self.started < len(self._slots) and self._idle < len(self._jobs):
                 self._start_thread()
             self._change.notify()
         return job.future
@@ -138,31 +138,31 @@ class Crew:
     def _start_thread(self) -> None:
         if not self._threads:
             self._scratch = Scratch("workers")
-            marks = self._marks = Counters(self._scratch.path / "marks", 1 + 2 * len(self._places))
+            marks = self._marks = Counters(self._scratch.path / "marks", 1 + 2 * len(self._slots))
             self.numbers = Counters(self._scratch.path / "numbers", self._n_numbers)
-            for place in self._places:
-                place.marks = marks
+            for slot in self._slots:
+                slot.marks = marks
             self._threads.append(threading.Thread(target=self._watch, daemon=True))
             self._threads[0].start()
-        place = self._places[self.started]
-        self._threads.append(threading.Thread(target=self._mind, args=(place,), daemon=True))
+        slot = self._slots[self.started]
+        self._threads.append(threading.Thread(target=self._mind, args=(slot,), daemon=True))
         self._threads[-1].start()
 
     # In the thread of one worker
 
-    def _mind(self, place: WorkerPlace) -> None:
-        """Have jobs done by the worker of a place, one after the other, until no more are wanted."""
+    def _mind(self, slot: WorkerSlot) -> None:
+        """Have jobs done by the worker of a slot, one after the other, until no more are wanted."""
         if hasattr(signal, "pthread_sigmask"):  # inherited by processes, until `settle_worker`
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         while (job := self._next()) is not None:
             if job.future.set_running_or_notify_cancel():
                 try:
-                    result = self._done(place, job)
+                    result = self._done(slot, job)
                 except BaseException as error:  # noqa: BLE001 - raised where somebody waits for it
                     job.future.set_exception(error)
                 else:
                     job.future.set_result(result)
-        place.leave()
+        slot.leave()
 
     def _next(self) -> _Job | None:
         with self._change:
@@ -171,18 +171,18 @@ class Crew:
             self._idle -= 1
             return self._jobs.popleft() if self._jobs else None
 
-    def _done(self, place: WorkerPlace, job: _Job) -> Any:
+    def _done(self, slot: WorkerSlot, job: _Job) -> Any:
         """Return what came of a job; raise what it raised."""
         tries: Counter[tuple[int, str]] = Counter()
         spared: dict[int, Reject] = {}
         while True:
             order = pickle.dumps((job.work, job.task, spared))
             try:
-                with place.at_work():
-                    if place.process is None:
+                with slot.at_work():
+                    if slot.process is None:
                         with self._starting:
-                            place.start(self._serve_arguments(place))
-                    succeeded, result = pickle.loads(place.ask(order))  # noqa: S301 - from our own child
+                            slot.start(self._serve_arguments(slot))
+                    succeeded, result = pickle.loads(slot.ask(order))  # noqa: S301 - from our own child
             except (EOFError, OSError):
                 if self._closing_s is not None:
                     raise Stopped from None
@@ -192,7 +192,7 @@ class Crew:
                 if succeeded:
                     return result
                 raise result
-            at, reason, how = place.bury()
+            at, reason, how = slot.bury()
             tries[at, reason] += 1
             given_up = tries[at, reason] >= TRIES
             if not 0 <= at < len(job.photographs):
@@ -206,9 +206,9 @@ class Crew:
             next_step = "is left out" if given_up else "has one more try"
             self._setbacks.append(f"a worker {how} at {source.path}, which {next_step}")
 
-    def _serve_arguments(self, place: WorkerPlace) -> tuple[Any, ...]:
+    def _serve_arguments(self, slot: WorkerSlot) -> tuple[Any, ...]:
         folder = None if self._scratch is None else self._scratch.path
-        return place.number, self._marks, folder, self._prepare, (self.numbers, *self._arguments)
+        return slot.number, self._marks, folder, self._prepare, (self.numbers, *self._arguments)
 
     def _last_words(self) -> str:
         return "" if self._scratch is None else last_words(self._scratch.path)
@@ -223,9 +223,9 @@ class Crew:
                 time.sleep(TICK_S / 10)
             before_s, now_s = now_s, time.monotonic()
             ended = self._closing_s is not None and now_s - self._closing_s > GRACE_S
-            for place in self._places:
+            for slot in self._slots:
                 # Not what the clock says where this process was itself stopped, or starved.
-                place.watch(min(now_s - before_s, 5 * TICK_S), self._limit_s, ended=ended)
+                slot.watch(min(now_s - before_s, 5 * TICK_S), self._limit_s, ended=ended)
 
 
 @dataclass

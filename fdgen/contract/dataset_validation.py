@@ -6,7 +6,6 @@ in a shard that there is, within its bytes and of its split.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.contract.records import ADDED, KEY_PATTERN, MEMBERS, MOST_NAME, SPLITS, SampleRecord, in_range
+from fdgen.contract.manifest_schema import manifest_schema
+from fdgen.contract.records import ADDED, KEY_PATTERN, MEMBERS, MOST_NAME, SPLITS, in_range
 from fdgen.errors import DatasetError
 from fdgen.io.json_file import fits, parse_json
 from fdgen.io.parquet_file import open_parquet, read_all
@@ -36,16 +36,16 @@ _HEX = np.zeros(256, bool)
 _HEX[[ord(digit) for digit in "0123456789abcdef"]] = True
 
 
-def misshapen(dataset: Mapping[str, Any]) -> str | None:
+def invalid_field(dataset: Mapping[str, Any]) -> str | None:
     """Say which field of a finished dataset.json is missing or is not as we write it; None where all fit."""
     from fdgen.contract.dataset_facts import DatasetFacts
 
     if (wrong := fits(DatasetFacts, dataset)) is not None:
         return wrong
-    return odd_shards(dataset["shards"])
+    return invalid_shard_row(dataset["shards"])
 
 
-def odd_shards(rows: Any) -> str | None:
+def invalid_shard_row(rows: Any) -> str | None:
     """Say what is wrong with the names in a table of shards; None where nothing is."""
     seen = set()
     for row in rows:
@@ -55,26 +55,6 @@ def odd_shards(rows: Any) -> str | None:
             return f"its shard {row['name']!r} is listed twice"
         seen.add(row["name"])
     return None
-
-
-def manifest_schema() -> pa.Schema:
-    """Return the columns of manifest.parquet.
-
-    Lists and objects are JSON text: every reader has that, and none agree on nested columns.
-    """
-    import pyarrow as pa
-
-    text, whole, real = pa.string(), pa.int64(), pa.float64()
-    types = {"str": text, "str | None": text, "int": whole, "float": real, "bool": pa.bool_()}
-    return pa.schema(
-        [(f.name, types.get(str(f.type), text)) for f in dataclasses.fields(SampleRecord)]
-        + [("shard", text)]
-        + [
-            (f"{member.replace('.', '_')}_{what}", kind)
-            for member in MEMBERS
-            for what, kind in (("sha256", text), ("offset", whole), ("size", whole))
-        ]
-    )
 
 
 def read_manifest_table(
@@ -114,9 +94,9 @@ def read_manifest_table(
         raise DatasetError(f"{name} cannot be read: {error}", hint=hint) from error
     except DatasetError as error:
         raise DatasetError(error.message, hint=hint) from error
-    wrong = odd_values(table)
+    wrong = invalid_value(table)
     if wrong is None and {"shard", "split"} <= set(table.schema.names):
-        wrong = _odd_places(table, {row["name"]: row for row in dataset["shards"]})
+        wrong = _invalid_extent(table, {row["name"]: row for row in dataset["shards"]})
     if wrong is not None:
         raise DatasetError(f"{name} has been altered: {wrong}", hint=hint)
     if len(table) != dataset["made"]:
@@ -124,7 +104,7 @@ def read_manifest_table(
     return table
 
 
-def odd_values(table: pa.Table) -> str | None:
+def invalid_value(table: pa.Table) -> str | None:
     """Say what is wrong with the values of columns as a manifest has; None where nothing is."""
     import pyarrow.compute as pc
 
@@ -146,15 +126,15 @@ def odd_values(table: pa.Table) -> str | None:
             return f"its column {f.name!r} has numbers below 0"
         if f.name.endswith("_sha256") and not _all_digests(column):
             return f"its column {f.name!r} has a value that is not a digest"
-    if "key" in table.schema.names and (wrong := _odd_keys(table["key"])) is not None:
+    if "key" in table.schema.names and (wrong := _invalid_key(table["key"])) is not None:
         return wrong
     for name in _LISTS:
-        if name in table.schema.names and (wrong := _odd_list(table[name].unique().to_pylist(), name)) is not None:
+        if name in table.schema.names and (wrong := _invalid_list(table[name].unique().to_pylist(), name)) is not None:
             return wrong
     return None
 
 
-def _odd_keys(keys: pa.ChunkedArray) -> str | None:
+def _invalid_key(keys: pa.ChunkedArray) -> str | None:
     import pyarrow.compute as pc
 
     fit = pc.match_substring_regex(keys, rf"^{KEY_PATTERN.pattern.removesuffix(chr(92) + 'Z')}$")
@@ -165,7 +145,7 @@ def _odd_keys(keys: pa.ChunkedArray) -> str | None:
     return None if pc.count_distinct(keys).as_py() == len(keys) else "a key of it is listed twice"
 
 
-def _odd_list(texts: list[str | None], name: str) -> str | None:
+def _invalid_list(texts: list[str | None], name: str) -> str | None:
     for text in texts:
         if text is None:
             continue
@@ -180,7 +160,7 @@ def _odd_list(texts: list[str | None], name: str) -> str | None:
     return None
 
 
-def _odd_places(table: pa.Table, shards: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _invalid_extent(table: pa.Table, shards: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Compare splits, and where members lie, with the table of shards."""
     if len(table) == 0:
         return None

@@ -7,10 +7,10 @@ from operator import attrgetter
 from typing import Any
 
 
-def named(path: str) -> Any:
+def load_by_name(path: str) -> Any:
     """Import and return what `module:attribute` names.
 
-    >>> named("math:pi") > 3
+    >>> load_by_name("math:pi") > 3
     True
     """
     module, _, attribute = path.partition(":")

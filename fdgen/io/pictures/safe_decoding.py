@@ -101,7 +101,7 @@ def read_header(
     return Header(kind, size)
 
 
-def by_opencv(
+def decode_by_opencv(
     data: bytes, flags: int, name: str, *, formats: Collection[str] = (), still: bool = False
 ) -> npt.NDArray[np.uint8] | None:
     """Decode a picture with OpenCV, of an animation the first one; return None where OpenCV finds none.
@@ -135,7 +135,7 @@ def by_opencv(
     return array  # type: ignore[return-value]
 
 
-def by_pillow(data: bytes, name: str, *, most_pixels: int = MAX_PIXELS) -> PIL.Image.Image:
+def open_by_pillow(data: bytes, name: str, *, most_pixels: int = MAX_PIXELS) -> PIL.Image.Image:
     """Open a picture with Pillow, which decodes once it is asked for pixels: of several pictures the first.
 
     Raises `PictureError` as `read_header` does, and (`corrupt`) where Pillow refuses the header. What it raises later
@@ -161,7 +161,7 @@ def _refuse_empty(data: bytes, size: Size, name: str) -> None:
 
 def _refuse_what_pillow_does(data: bytes, name: str) -> None:
     """Raise `PictureError` for a damaged JPEG 2000, of which opencv 4.11 ends the process (a segmentation fault)."""
-    picture = by_pillow(data, name)
+    picture = open_by_pillow(data, name)
     try:
         picture.load()
     except DAMAGE as error:
@@ -177,6 +177,6 @@ def damaged(name: str, why: str) -> PictureError:
     )
 
 
-def through(encoded: npt.NDArray[np.uint8], flags: int) -> npt.NDArray[np.uint8]:
+def decode_own(encoded: npt.NDArray[np.uint8], flags: int) -> npt.NDArray[np.uint8]:
     """Decode what OpenCV has encoded a moment ago: nothing of a stranger's is in it."""
     return np.asarray(cv2.imdecode(encoded, flags), np.uint8)

@@ -24,11 +24,11 @@ from fdtrain.training import loop, step_time
 from fdtrain.training.checkpoint import read_facts
 from fdtrain.training.loop import fit
 from fdtrain.training.precision import decide, decide_by_convolution
+from fdtrain.training.resolve_auto import resolve_precision
 from fdtrain.training.run import read_record
-from fdtrain.training.settled import settle_precision
 from fdtrain.training.step_time import step_seconds, timed_pictures
 from tests.fdtrain.training.test_loop import Pretended, assert_equal, state_of
-from tests.fdtrain.training.test_preflight import vgg_state
+from tests.support.trunks import vgg_state
 from tests.support.clock import Clock
 from tests.support.micro import micro
 
@@ -147,7 +147,7 @@ def test_all_processes_take_what_the_first_one_decides(clock: Clock, tmp_path: P
             return [decide(config, CPU, None, 96), value]
 
     config = micro(tmp_path, AUTO)
-    settled, _ = settle_precision(config, CPU, None, 96, Second(1, 2, tmp_path), [].append)
+    settled, _ = resolve_precision(config, CPU, None, 96, Second(1, 2, tmp_path), [].append)
     assert settled.training.precision == "bf16"
     assert clock.steps_timed == 1
 

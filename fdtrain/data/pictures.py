@@ -98,7 +98,7 @@ def _webp(data: bytes, flags: int, name: str) -> Image:
     """Decode a WebP and turn it upright; opencv does so by itself since 4.12, and before did not."""
     picture = _decode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION, name)
     try:
-        orientation = int(by_pillow(data, name).getexif().get(_ORIENTATION, 1))
+        orientation = int(open_by_pillow(data, name).getexif().get(_ORIENTATION, 1))
     except (PictureError, *DAMAGE):  # damaged EXIF data are no damage of the picture
         return picture
     turn, mirrored = _TURNS.get(orientation, (0, False))

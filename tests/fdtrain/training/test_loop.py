@@ -29,10 +29,10 @@ from fdtrain.training.checkpoint import load_model, load_state, read_facts, rece
 from fdtrain.training.loop import fit
 from fdtrain.training.stats import Progress, Step, read_stats
 from fdtrain.training.weight_files import find_weights
+from tests.support.backbones import vgg_state
 from tests.support.micro import micro
 from tests.support.paths import TESTS
 from tests.support.sets import write_set
-from tests.support.trunks import vgg_state
 
 GOLDEN = TESTS / "golden" / "losses.json"
 

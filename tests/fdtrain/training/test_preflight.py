@@ -29,8 +29,8 @@ from fdtrain.training.cost import cost_of
 from fdtrain.training.loop import fit
 from fdtrain.training.run import refuse_occupied, require_run
 from fdtrain.training.weight_files import find_weights
+from tests.support.backbones import vgg_state
 from tests.support.micro import micro
-from tests.support.trunks import vgg_state
 
 
 def turned(pictures: Pictures) -> Pictures:

@@ -28,7 +28,7 @@ from fdtrain.training.resolve_auto import resolve_precision
 from fdtrain.training.run import read_record
 from fdtrain.training.step_time import step_seconds, timed_pictures
 from tests.fdtrain.training.test_loop import Pretended, assert_equal, state_of
-from tests.support.trunks import vgg_state
+from tests.support.backbones import vgg_state
 from tests.support.clock import Clock
 from tests.support.micro import micro
 

@@ -19,11 +19,10 @@ from fdtrain.evaluation.references import (
     Eigenfaces,
     MeanFace,
     learn_faces,
-    membrane,
     open_references,
     reference_notes,
-    with_residual,
 )
+from fdtrain.inference.finish import membrane, with_residual
 from tests.support.sets import smooth_face
 
 

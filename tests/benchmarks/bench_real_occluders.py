@@ -34,8 +34,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import numpy.typing as npt
-from occluder_figures import FIGURES, SIDE_PX, colour_class, figures
-from outlines import load, read_crop
 from scipy.stats import ks_2samp, wasserstein_distance
 
 from fdgen.analysis.geometry import fit_pose
@@ -43,6 +41,8 @@ from fdgen.contract.manifest import Manifest
 from fdgen.errors import FdError
 from fdgen.faces.detector import Detector
 from fdgen.io.pictures.images import decode
+from tests.benchmarks.occluder_figures import FIGURES, SIDE_PX, colour_class, figures
+from tests.benchmarks.outlines import load, read_crop
 
 ENVIRONMENT = "FDGEN_REAL_OCCLUDED"
 KINDS = ("mask", "sunglasses")

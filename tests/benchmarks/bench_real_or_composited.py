@@ -39,8 +39,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from outline_patches import PATCH_PX, Patches, cut, near_outline
-from patch_net import Scored, auc, cross_fit
 
 from fdgen.analysis.geometry import region_mask
 from fdgen.assets import AssetLibrary
@@ -55,6 +53,8 @@ from fdgen.occluders import OCCLUDERS, Placement
 from fdgen.recipe.schema import Recipe
 from fdgen.render.scene import Scene
 from fdgen.synthesis.generator import generate
+from tests.benchmarks.outline_patches import PATCH_PX, Patches, cut, near_outline
+from tests.benchmarks.patch_net import Scored, auc, cross_fit
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]

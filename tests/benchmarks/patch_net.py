@@ -8,8 +8,9 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from outline_patches import Patches, match
 from torch import nn
+
+from tests.benchmarks.outline_patches import Patches, match
 
 F32 = npt.NDArray[np.float32]
 

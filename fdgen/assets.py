@@ -123,7 +123,7 @@ class AssetLibrary:
             )
         if changed:
             raise AssetError(
-                f"{_some(changed)} differs from what the dataset was made with",
+                f"{_some(changed)} {'differs' if len(changed) == 1 else 'differ'} from what the dataset was made with",
                 hint="name the unaltered pack with --pack, or install the version that made the dataset",
             )
 

@@ -64,8 +64,8 @@ def compile_renderer(library: AssetLibrary, on_step: Callable[[int, int], None] 
 
 
 def _kept() -> Path:
-    timed: Any = rasterise
-    return Path(timed.__wrapped__.stats.cache_path)
+    kept: Any = rasterise
+    return Path(kept.stats.cache_path)
 
 
 def _face() -> Face:

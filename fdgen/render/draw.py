@@ -68,6 +68,10 @@ class Style:
     shadow: float = 1.0
 
 
+_rasterise = timed_step("rasterise")(rasterise)
+_rasterise_cutout = timed_step("rasterise")(rasterise_cutout)
+
+
 @timed_step("draw: the rest")
 def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> Layer:
     """Render a mesh over a scene. Pure: the same arguments give the same bytes.
@@ -91,9 +95,9 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     face_id = np.full(depth.shape, -1, np.int32)
     bary = np.empty((*depth.shape, 2), np.float32)
     if len(mesh.cutout_HW2) > 1:
-        rasterise_cutout(points, mesh.faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, bary)
+        _rasterise_cutout(points, mesh.faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, bary)
     else:
-        rasterise(points, mesh.faces, depth, face_id, bary)
+        _rasterise(points, mesh.faces, depth, face_id, bary)
 
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     height, gap = np.empty(shape, np.float32), np.empty(shape, np.float32)

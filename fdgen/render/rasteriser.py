@@ -8,10 +8,8 @@ import numpy as np
 
 from fdgen.arrays import F32, I32
 from fdgen.runtime.jit import compiled
-from fdgen.runtime.step_times import timed_step
 
 
-@timed_step("rasterise")
 @compiled
 def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32) -> None:
     """Draw triangles where they lie nearer than what is drawn already.
@@ -30,7 +28,6 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2:
     _rasterise(points, faces, solid, solid.reshape((0, 1, 2)), depth_HW, face_id_HW, bary_HW2)
 
 
-@timed_step("rasterise")
 @compiled
 def rasterise_cutout(
     points: F32, faces: I32, uv_N2: F32, cutout_HW2: F32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32

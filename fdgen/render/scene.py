@@ -140,6 +140,9 @@ class Analysis:
         )
 
 
+_rasterise = timed_step("rasterise")(rasterise)
+
+
 @dataclass(frozen=True)
 class Scene:
     """Everything an occluder needs of a photograph.
@@ -166,14 +169,14 @@ class Scene:
         depth = np.full((n, n), FAR, np.float32)
         m = n if analysis is None else 0
         ids, bary = np.full((m, m), -1, np.int32), np.zeros((m, m, 2), np.float32)
-        rasterise(sample_points(pose, mesh), triangles, depth, ids, bary)
+        _rasterise(sample_points(pose, mesh), triangles, depth, ids, bary)
         if analysis is None:
             step = SUPERSAMPLE
             normals = pose.to_view(vertex_normals(mesh, triangles))
             analysis = _analyse(face, pose, triangles, normals, ids[::step, ::step], bary[::step, ::step])
         skull_cm, skull_faces = skull(mesh)
         skull_points = sample_points(pose, skull_cm)
-        rasterise(skull_points, facing(skull_points, skull_faces), depth, ids, bary)
+        _rasterise(skull_points, facing(skull_points, skull_faces), depth, ids, bary)
         return cls(face, mesh, depth, analysis)
 
     @property

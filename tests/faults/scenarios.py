@@ -93,7 +93,7 @@ def _is_added(pack: Path, name: str) -> bool:
 
 
 class _Detector:
-    """Stands in for mediapipe."""
+    """Stands in for the landmark networks."""
 
     def find(self, picture: object, size_px: int, *, name: str) -> Landmarks | Reject:
         return Landmarks(np.full((N_POINTS, 3), len(name), np.float32), np.eye(2, 3), size_px)
@@ -107,7 +107,7 @@ class _Readable(FakeFaces):
 def _find_landmarks(given: Path, out: Path) -> None:
     faces = _Readable(FACES.numbers)
     with pytest.MonkeyPatch.context() as patch, FaceCache(out / "cache" / "faces.sqlite") as cache:
-        patch.setattr(detection, "_own_detector", _Detector)
+        patch.setattr(detection, "_own_detector", lambda networks: _Detector())
         patch.setattr(detection, "_CHUNK", 4)
         detection.detect(faces, faces.sources(None), size_px=64, cache=cache, workers=0)
 

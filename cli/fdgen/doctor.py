@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from ..shared.doctor_checks import WORKER_BYTES, Finding, found_by, installed, opencv, room, tell, writable
+from ..shared.doctor_checks import WORKER_BYTES, Finding, arrow, found_by, installed, opencv, room, tell, writable
 from ..shared.fdgen_options import default_workers, json_option
 from ..shared.opencv import WHEEL
 from ..shared.output import counted
 from ..shared.version_sets import version_set
 
-PACKAGES = ("numpy", "pandas", "pyarrow", "pillow", "ai-edge-litert", "numba", "scipy", "pydantic", "click", "rich")
+PACKAGES = ("numpy", "pandas", "pillow", "ai-edge-litert", "numba", "scipy", "pydantic", "click", "rich")
 
 
 @click.command("doctor")
@@ -36,7 +36,7 @@ def versions() -> Iterator[Finding]:
     for name in PACKAGES:
         version = installed(name)
         yield Finding(name, version or "missing", bool(version), "run `pip install fd-stackgan` again")
-    yield version_set((*PACKAGES, WHEEL))
+    yield version_set((*PACKAGES, WHEEL, "pyarrow"))
 
 
 def models() -> Iterator[Finding]:
@@ -130,6 +130,7 @@ def machine() -> Iterator[Finding]:
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     versions,
     opencv,
+    arrow,
     models,
     assets,
     faces,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from ..shared.doctor_checks import Finding, found_by, installed, opencv, room, tell
+from ..shared.doctor_checks import Finding, arrow, found_by, installed, opencv, room, tell
 from ..shared.fdgen_options import json_option
 from ..shared.opencv import WHEEL
 from ..shared.version_sets import version_set
@@ -34,7 +34,7 @@ def versions() -> Iterator[Finding]:
     for name in PACKAGES:
         version = installed(name)
         yield Finding(name, version or "missing", bool(version), EXTRA)
-    yield version_set((*PACKAGES, WHEEL, "pandas", "pillow", "scipy"))
+    yield version_set((*PACKAGES, WHEEL, "pandas", "pillow", "pyarrow", "scipy"))
 
 
 def devices() -> Iterator[Finding]:
@@ -84,7 +84,16 @@ def memory() -> Iterator[Finding]:
         yield Finding("memory", f"{total / 2**30:.1f} GiB", total > 3 * 2**30, "`tiny` needs about 2 GiB")
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (versions, opencv, devices, precision, perceptual, memory, room)
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    versions,
+    opencv,
+    arrow,
+    devices,
+    precision,
+    perceptual,
+    memory,
+    room,
+)
 
 
 def _weights_of(name: str) -> Finding:

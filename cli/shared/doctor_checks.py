@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from ..shared.errors import PROBLEMS
+from ..shared.errors import NUMPY_REMEDY, NUMPY_TOO_OLD, PROBLEMS
 from ..shared.opencv import OTHERS, REINSTALL, WHEEL, import_trouble, landed_last
 from ..shared.output import Voice, aligned, counted, emit, emit_json
 
@@ -101,6 +101,18 @@ def opencv() -> Iterator[Finding]:
         "" if last is None else f"; {last} was installed last" + ("" if "headless" in last else ", which needs libGL")
     )
     yield Finding("opencv", f"{running}{landed}", running in known, REINSTALL)
+
+
+def arrow() -> Iterator[Finding]:
+    """See that pyarrow runs with this numpy: from 26 on it needs numpy 2, which pip does not know."""
+    try:
+        from pyarrow import __version__ as running
+    except ImportError as error:
+        numpy_is_old = str(error).startswith(NUMPY_TOO_OLD)
+        remedy = NUMPY_REMEDY if numpy_is_old else "run `pip install fd-stackgan` again"
+        yield Finding("pyarrow", f"{installed('pyarrow') or 'missing'} cannot be imported: {error}", False, remedy)
+        return
+    yield Finding("pyarrow", running)
 
 
 def room() -> Iterator[Finding]:

@@ -28,6 +28,11 @@ FAILED, USAGE, PROBLEMS, INTERRUPTED = 1, 2, 3, 130
 _NO_MEMORY = ("can't allocate memory", "CUDA out of memory", "Insufficient memory")
 """What torch on the CPU, torch on a GPU, and opencv say where memory runs out; numpy and Python raise `MemoryError`."""
 
+NUMPY_TOO_OLD = "pyarrow requires NumPy"
+"""How pyarrow from 26 on begins, imported where numpy is 1; pip installs them together, since it does not ask for 2."""
+
+NUMPY_REMEDY = "run `pip install 'pyarrow<26'`, or `pip install 'numpy>=2'` where nothing else wants numpy 1"
+
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
     """The user pressed Ctrl-C, or the system asked the program to end; the text says what is kept and how to go on."""
@@ -93,6 +98,9 @@ class reporting:  # noqa: N801 - used as `with reporting(...)`
             return FAILED
         if (trouble := import_trouble(error)) is not None:
             report_error(f"error: {trouble[0]}", trouble[1])
+            return FAILED
+        if isinstance(error, ImportError) and str(error).startswith(NUMPY_TOO_OLD):
+            report_error(f"error: pyarrow cannot be imported: {error}", NUMPY_REMEDY)
             return FAILED
         if isinstance(error, RuntimeError) and (loop := str(error)).startswith("Symlink loop from "):  # Path.resolve's
             report_error(

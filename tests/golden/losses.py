@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import platform
 import tempfile
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 
@@ -32,6 +36,35 @@ SETTINGS = (
 
 FILE = Path(__file__).parent / "losses.json"
 
+KERNELS = ("vendor_id", "cpu family", "model", "model name", "cache size", "flags")
+"""Of Linux's `/proc/cpuinfo`, what torch's libraries choose their kernels by."""
+
+
+class Golden(TypedDict):
+    """What the file says: by what release of torch and what processor, and a row of losses a step."""
+
+    torch: str
+    processor: str
+    steps: list[dict[str, float]]
+
+
+def torch_release() -> str:
+    """Return the release of torch, without what it was built for: `2.14.1`."""
+    return torch.__version__.partition("+")[0]
+
+
+def processor() -> str:
+    """Name the processor as far as last bits depend on it: its vector instructions, and a digest of the rest."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        first = cpuinfo.read_text("utf-8").partition("\n\n")[0]
+        facts = [line for line in first.splitlines() if line.partition(":")[0].strip() in KERNELS]
+    else:
+        facts = [platform.processor(), platform.machine()]
+    facts.append(os.environ.get("ONEDNN_MAX_CPU_ISA", ""))
+    digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()
+    return f"{torch.backends.cpu.get_cpu_capability()} {digest[:12]}"
+
 
 def golden_losses(triplets: Path, run_dir: Path) -> list[dict[str, float]]:
     """Train 20 steps, and return what each of them logged but the times."""
@@ -48,7 +81,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         lines = golden_losses(write_set(Path(folder) / "set"), Path(folder) / "run")
-    FILE.write_text(json.dumps(lines, indent=1) + "\n")
+    golden: Golden = {"torch": torch_release(), "processor": processor(), "steps": lines}
+    FILE.write_text(json.dumps(golden, indent=1) + "\n")
 
 
 if __name__ == "__main__":

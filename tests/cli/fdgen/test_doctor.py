@@ -86,6 +86,28 @@ def without_libgl(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(tmp_path)}
 
 
+@pytest.mark.parametrize("program", ["fdgen", "fdtrain"])
+def test_a_pyarrow_that_this_numpy_is_too_old_for_is_told(program: str, tmp_path: Path) -> None:
+    words = "pyarrow requires NumPy 2.0 or newer, found 1.26.4"
+    (tmp_path / "pyarrow").mkdir()
+    (tmp_path / "pyarrow" / "__init__.py").write_text(f"raise ImportError({words!r})\n")
+    env = {"PYTHONPATH": str(tmp_path)}
+    done = run_program(program, "doctor", env=env)
+    assert done.returncode == 3, done.stderr
+    wrong = [line for line in done.stdout.splitlines() if line.startswith("WRONG")]
+    assert [line.split()[1] for line in wrong] == ["pyarrow"]
+    assert words in wrong[0]
+    assert "pyarrow: run `pip install 'pyarrow<26'`, or `pip install 'numpy>=2'`" in done.stderr
+
+
+def test_a_pyarrow_that_this_numpy_is_too_old_for_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit), reporting("fdgen"):
+        raise ImportError("pyarrow requires NumPy 2.0 or newer, found 1.26.4")
+    said = capsys.readouterr().err
+    assert said.startswith("error: pyarrow cannot be imported: pyarrow requires NumPy 2.0 or newer, found 1.26.4\n")
+    assert "pip install 'pyarrow<26'" in said
+
+
 CURE = f"run `apt install libgl1 libglib2.0-0`, or `{opencv.HEADLESS}`"
 
 

@@ -165,7 +165,13 @@ def offered(
     source, photographs = list_faces(faces, voice, cache, no_cache)
     with open_cache(cache, no_cache) as opened, metered(voice, "landmarks", "photographs", len(photographs)) as meter:
         looked_at = detect(
-            source, photographs, size_px=found.size_px, cache=opened, workers=workers, on_face=meter.update
+            source,
+            photographs,
+            size_px=found.size_px,
+            cache=opened,
+            max_outside=found.faces.max_outside,
+            workers=workers,
+            on_face=meter.update,
         )
     usable = [one for one in looked_at.values() if isinstance(one, Landmarks)]
     shares = {name: round(share, 6) for name, share in offered_poses(found, usable).items()}

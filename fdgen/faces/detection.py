@@ -7,8 +7,9 @@ import functools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from fdgen.contract.crop_limit import MAX_OUTSIDE
 from fdgen.contract.frame import crop
 from fdgen.contract.records import Reject
 from fdgen.errors import FdError, PictureError
@@ -16,7 +17,7 @@ from fdgen.faces.cache import FaceCache, default_cache_path
 from fdgen.faces.face import Face
 from fdgen.faces.folders import FaceSource, Source
 from fdgen.faces.landmarks import Landmarks
-from fdgen.faces.sources import GIVEN_UP_REASONS, PASSING_REASONS
+from fdgen.faces.sources import GIVEN_UP_REASONS, OUT_OF_PICTURE, PASSING_REASONS
 from fdgen.faces.supervised_pool import TIME_LIMIT_S, SupervisedPool, WorkersLost
 from fdgen.io.counters import Counters
 from fdgen.networks.face_networks import DETECTORS, DetectorName, networks_of, networks_version
@@ -63,6 +64,7 @@ def detect(
     size_px: int,
     cache: FaceCache | None,
     detector: DetectorName = "builtin",
+    max_outside: float = MAX_OUTSIDE,
     workers: int = 1,
     on_face: Callable[[int, int], None] | None = None,
     time_limit_s: float | None = TIME_LIMIT_S,
@@ -78,6 +80,7 @@ def detect(
         size_px: Side of the square crop in px.
         cache: What it knows is not detected again, and results are added; None keeps none.
         detector: Whose networks find them.
+        max_outside: Share of a crop that may lie outside its photograph, where it is mirrored.
         workers: Processes that detect; 0 detects in this one, which may then never fork.
         on_face: Called as (done, of) as results come.
         time_limit_s: Seconds after which a photograph that keeps a worker is tried once more; the second time, it is a
@@ -95,30 +98,68 @@ def detect(
         raise FdError(f"workers must be 0 or more, got {workers}")
     unique = list({source.sha256: source for source in wanted}.values())
     version = detector_version(detector)
-    known = {} if cache is None else cache.get_many(unique, detector=version, size_px=size_px)
+    known = {} if cache is None else recall(cache, unique, detector=version, size_px=size_px, max_outside=max_outside)
     missing = [source for source in unique if source.sha256 not in known]
     if on_face is not None and known:
         on_face(len(known), len(unique))
     chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
     with contextlib.closing(
-        _detected(faces, chunks, size_px, detector, workers, time_limit_s, on_setback)
+        _detected(faces, chunks, _Asked(size_px, detector, max_outside), workers, time_limit_s, on_setback)
     ) as arriving:  # an interrupt ends the workers
         for found in arriving:
             if cache is not None:
-                remember(cache, found, detector=version, size_px=size_px)
+                remember(cache, found, detector=version, size_px=size_px, max_outside=max_outside)
             known.update((source.sha256, one) for source, one in found)
             if on_face is not None:
                 on_face(len(known), len(unique))
     return {source.sha256: known[source.sha256] for source in unique}
 
 
+def recall(
+    cache: FaceCache, wanted: Sequence[Source], *, detector: str, size_px: int, max_outside: float = MAX_OUTSIDE
+) -> dict[str, Landmarks | Reject]:
+    """Return what the cache knows of photographs under a limit, by their sha256.
+
+    Args:
+        cache: The cache.
+        wanted: The photographs.
+        detector: Version of what finds landmarks.
+        size_px: Side of the square crop in px.
+        max_outside: Share of a crop that may lie outside its photograph. A wider limit than the usual one changes
+            nothing but what that one rejected.
+    """
+    known = cache.get_many(wanted, detector=_kept_under(detector, max_outside), size_px=size_px)
+    if max_outside <= MAX_OUTSIDE:
+        return known
+    usual = cache.get_many(wanted, detector=detector, size_px=size_px)
+    return {key: one for key, one in usual.items() if getattr(one, "reason", None) != OUT_OF_PICTURE} | known
+
+
 def remember(
-    cache: FaceCache, found: Iterable[tuple[Source, Landmarks | Reject]], *, detector: str, size_px: int
+    cache: FaceCache,
+    found: Iterable[tuple[Source, Landmarks | Reject]],
+    *,
+    detector: str,
+    size_px: int,
+    max_outside: float = MAX_OUTSIDE,
 ) -> None:
-    """Put what was found into the cache, but what a mended disk, a file that is back or more time would change."""
+    """Put what was found into the cache, but what a mended disk, a file that is back or more time would change.
+
+    Args:
+        cache: The cache.
+        found: Photographs with their landmarks, or why there are none.
+        detector: Version of what finds landmarks.
+        size_px: Side of the square crop in px.
+        max_outside: Share of a crop that was allowed to lie outside its photograph.
+    """
     passing = PASSING_REASONS | GIVEN_UP_REASONS
     lasting = [pair for pair in found if not (isinstance(pair[1], Reject) and pair[1].reason in passing)]
-    cache.put_many(lasting, detector=detector, size_px=size_px)
+    cache.put_many(lasting, detector=_kept_under(detector, max_outside), size_px=size_px)
+
+
+def _kept_under(detector: str, max_outside: float) -> str:
+    """Return what stands for the detector in the cache: with the limit, where it is not the usual one."""
+    return detector if max_outside == MAX_OUTSIDE else f"{detector}, {max_outside:g} outside"
 
 
 @timed_step("crop photograph")
@@ -130,11 +171,18 @@ def load_face(faces: FaceSource, source: Source, landmarks: Landmarks) -> Face:
     return Face(source, crop(faces.read(source), landmarks.frame, landmarks.size_px), landmarks)
 
 
+class _Asked(NamedTuple):
+    """What is asked of a detector beside the photograph."""
+
+    size_px: int
+    detector: DetectorName
+    max_outside: float
+
+
 def _detected(
     faces: FaceSource,
     chunks: list[list[Source]],
-    size_px: int,
-    detector: DetectorName,
+    asked: _Asked,
     workers: int,
     time_limit_s: float | None,
     on_setback: Callable[[str], None] | None,
@@ -142,11 +190,11 @@ def _detected(
     if not chunks:
         return
     if workers:
-        yield from _in_workers(faces, chunks, size_px, detector, workers, time_limit_s, on_setback)
+        yield from _in_workers(faces, chunks, asked, workers, time_limit_s, on_setback)
         return
     for chunk in chunks:
         with _own_lock:
-            yield [(source, _look(_own_detector(detector), faces, source, size_px)) for source in chunk]
+            yield [(source, _look(faces, source, asked)) for source in chunk]
 
 
 @functools.cache
@@ -164,21 +212,20 @@ _own_lock = threading.Lock()
 def _in_workers(
     faces: FaceSource,
     chunks: list[list[Source]],
-    size_px: int,
-    detector: DetectorName,
+    asked: _Asked,
     workers: int,
     time_limit_s: float | None,
     on_setback: Callable[[str], None] | None,
 ) -> Iterator[_Found]:
     """Yield chunks as they are finished, in any order; few are under way at once, so that stopping is quick."""
-    with SupervisedPool(min(workers, len(chunks)), _prepare, (faces, detector), limit_s=time_limit_s) as pool:
+    with SupervisedPool(min(workers, len(chunks)), _prepare, (faces, asked), limit_s=time_limit_s) as pool:
         waiting = iter(chunks)
         running: set[Future[_Found]] = set()
         while True:
             for chunk in waiting:
                 with interrupts_held():
                     photographs = [(source, 0) for source in chunk]
-                    running.add(pool.submit(_look_at_chunk, (chunk, size_px), photographs))
+                    running.add(pool.submit(_look_at_chunk, chunk, photographs))
                 if len(running) >= 2 * workers:
                     break
             if not running:
@@ -202,19 +249,18 @@ class _Worker:
     """What a worker process keeps between tasks."""
 
     faces: FaceSource
-    detector: DetectorName
+    asked: _Asked
 
 
 _worker = _Worker()
 
 
-def _prepare(_: Counters, faces: FaceSource, detector: DetectorName) -> None:
-    _worker.faces, _worker.detector = faces, detector
+def _prepare(_: Counters, faces: FaceSource, asked: _Asked) -> None:
+    _worker.faces, _worker.asked = faces, asked
 
 
-def _look_at_chunk(task: tuple[list[Source], int], given_up: Mapping[int, Reject], at: Callable[[int], None]) -> _Found:
+def _look_at_chunk(chunk: list[Source], given_up: Mapping[int, Reject], at: Callable[[int], None]) -> _Found:
     """Look at photographs in a worker."""
-    chunk, size_px = task
     found: _Found = []
     for place, source in enumerate(chunk):
         if place in given_up:
@@ -222,13 +268,14 @@ def _look_at_chunk(task: tuple[list[Source], int], given_up: Mapping[int, Reject
             continue
         at(place)
         # The detector is made here, not as the worker starts, where nobody would see its errors.
-        found.append((source, _look(_own_detector(_worker.detector), _worker.faces, source, size_px)))
+        found.append((source, _look(_worker.faces, source, _worker.asked)))
     at(-1)
     return found
 
 
-def _look(detector: Detector, faces: FaceSource, source: Source, size_px: int) -> Landmarks | Reject:
+def _look(faces: FaceSource, source: Source, asked: _Asked) -> Landmarks | Reject:
+    detector = _own_detector(asked.detector)
     try:
-        return detector.find(faces.read(source), size_px, name=source.path)
+        return detector.find(faces.read(source), asked.size_px, name=source.path, max_outside=asked.max_outside)
     except PictureError as error:
         return Reject(source.path, source.sha256, 0, error.reason, error.message)

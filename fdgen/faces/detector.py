@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import Image
+from fdgen.contract.crop_limit import MAX_OUTSIDE
 from fdgen.contract.frame import (
     CELEBA_EYES_PX,
     CELEBA_WIDTH_PX,
@@ -28,6 +29,7 @@ from fdgen.contract.frame import (
 )
 from fdgen.errors import PictureError
 from fdgen.faces.landmarks import Landmarks, eye_centres
+from fdgen.faces.sources import OUT_OF_PICTURE
 from fdgen.io.pictures.images import resize
 from fdgen.networks.face_detector import Range
 from fdgen.networks.face_networks import DetectorName, open_networks
@@ -39,9 +41,6 @@ PROBE_PX = 256
 ALIGNED_MIDPOINT_PX, ALIGNED_EYE_PX = 6.0, 10.0
 """At 178 px: a picture of CelebA's size is aligned when the point between its eyes lies this near to CelebA's, and each
 eye that near. A turned head moves the far eye more than that, in CelebA itself in one picture of 25."""
-
-MAX_OUTSIDE = 0.15
-"""Share of a crop that may lie outside the picture and be mirrored."""
 
 MIN_POINTS_INSIDE = 0.97
 """Share of the face's own points that must lie inside the picture: a face cut off is invented there."""
@@ -70,10 +69,11 @@ class Detector:
         self.networks = open_networks(networks)
 
     @timed_step("find landmarks")
-    def find(self, picture_HWC: Image, size_px: int, *, name: str) -> Landmarks:
+    def find(self, picture_HWC: Image, size_px: int, *, name: str, max_outside: float = MAX_OUTSIDE) -> Landmarks:
         """Find the face and its landmarks: the aligned one in a picture of CelebA's size, else the largest.
 
-        Raises `PictureError` with reason `no-face`, `out-of-picture` or `too-small`; `name` stands in it.
+        `max_outside` is the share of its crop that may lie outside the picture; no landmark depends on it. Raises
+        `PictureError` with reason `no-face`, `out-of-picture` or `too-small`; `name` stands in it.
         """
         height, width = picture_HWC.shape[:2]
         scale = size_px / PROBE_PX
@@ -82,7 +82,7 @@ class Detector:
         points = None if probe_frame is None else self._aligned_points(crop(picture_HWC, probe_frame, PROBE_PX))
         if frame is None or points is None:
             probe_frame, points = self._align(picture_HWC, name)
-            _refuse_poor(probe_frame, points, width, height, size_px, name)
+            _refuse_poor(probe_frame, points, width, height, size_px, name, max_outside)
             frame = quantise(probe_frame * scale)
         return Landmarks.rounded(points * scale, frame, size_px)
 
@@ -200,7 +200,13 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _refuse_poor(
-    frame: Frame, points: npt.NDArray[np.float64], width: int, height: int, size_px: int, name: str
+    frame: Frame,
+    points: npt.NDArray[np.float64],
+    width: int,
+    height: int,
+    size_px: int,
+    name: str,
+    max_outside: float,
 ) -> None:
     """Raise `PictureError` where a crop would show too little of the picture, or too little detail."""
     zoom = zoom_of(frame) * size_px / PROBE_PX
@@ -213,10 +219,10 @@ def _refuse_poor(
     outside = outside_share(frame, width, height, PROBE_PX)
     places = to_picture(frame, points[:, :2])
     inside = ((places >= 0).all(axis=1) & (places <= (width, height)).all(axis=1)).mean()
-    if outside > MAX_OUTSIDE or inside < MIN_POINTS_INSIDE:
+    if outside > max_outside or inside < MIN_POINTS_INSIDE:
         raise PictureError(
             f"the face in {name} reaches out of the picture: {outside:.0%} of its crop lies outside "
-            f"(the limit is {MAX_OUTSIDE:.0%}) and {1 - inside:.0%} of the face itself",
-            reason="out-of-picture",
-            hint="use a picture with more room around the face",
+            f"(the limit is {max_outside:.0%}) and {1 - inside:.0%} of the face itself",
+            reason=OUT_OF_PICTURE,
+            hint="use a picture with more room around the face, or raise the recipe's faces.max_outside",
         )

@@ -24,6 +24,9 @@ MAX_BYTES = 1_000_000_000
 PASSING_REASONS = frozenset({"unreadable", "changed"})
 """Rejects that lie with the disk or the moment, not with the photograph: recorded, they would make two runs differ."""
 
+OUT_OF_PICTURE = "out-of-picture"
+"""The reject of a face that reaches out of its photograph by more than a recipe allows (`faces.max_outside`)."""
+
 TOOK_TOO_LONG, CRASHED = "took-too-long", "crashed-worker"
 GIVEN_UP_REASONS = frozenset({TOOK_TOO_LONG, CRASHED})
 """Rejects of photographs that hung or killed the worker that was at them, twice; no cache keeps them."""

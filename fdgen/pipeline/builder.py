@@ -114,7 +114,7 @@ def build(
     leave_importing_worker()
     check_arguments(count, workers)
     check_label(name, version)
-    steps, out = steps or Steps.real(recipe.assets.packs, detector), Path(out)
+    steps, out = steps or Steps.real(recipe.assets.packs, detector, recipe.faces.max_outside), Path(out)
     refuse_foreign(out)
     library = steps.load_library()
     recipe.check_assets(library.digests().keys())

@@ -76,7 +76,7 @@ def plan_build(
     Raises what `build` would raise at its start, `MixingError` included.
     """
     check_arguments(count, 1)
-    steps = steps or Steps.real(recipe.assets.packs, detector)
+    steps = steps or Steps.real(recipe.assets.packs, detector, recipe.faces.max_outside)
     if out is not None:
         refuse_foreign(Path(out))
     library = steps.load_library()

@@ -8,7 +8,7 @@ from typing import Any
 
 from fdgen.contract.records import Reject
 from fdgen.faces.cache import FaceCache
-from fdgen.faces.detection import remember
+from fdgen.faces.detection import recall, remember
 from fdgen.faces.given_up import GivenUp
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import GIVEN_UP_REASONS, PASSING_REASONS, FaceSource, Source
@@ -51,6 +51,12 @@ class LandmarkStore:
         self._seen = 0
 
     @property
+    def _kept_under(self) -> dict[str, Any]:
+        """What the cache keeps landmarks under, beside the photograph."""
+        steps = self._steps
+        return {"detector": steps.detector_version(), "size_px": self._size_px, "max_outside": steps.max_outside}
+
+    @property
     def batch(self) -> int:
         """How many photographs are looked at in one go."""
         return MOST_AT_ONCE if self._pool is None else BATCH
@@ -63,8 +69,7 @@ class LandmarkStore:
     def ask(self, batch: Sequence[Source]) -> Future[Looked]:
         """Begin to look at photographs that the cache does not know."""
         if self._pool is not None and self._cache is not None:
-            version = self._steps.detector_version()
-            self._recalled |= self._cache.get_many(batch, detector=version, size_px=self._size_px)
+            self._recalled |= recall(self._cache, batch, **self._kept_under)
         for source in batch:
             if (reject := self._given_up.face(source)) is not None:
                 self._recalled[source.sha256] = reject
@@ -88,9 +93,8 @@ class LandmarkStore:
             if self._pool is not None:
                 self._pool.tell()
         if self._pool is not None and self._cache is not None and found:
-            version = self._steps.detector_version()
             new = [(source, found[source.sha256]) for source in batch if source.sha256 in found]
-            remember(self._cache, new, detector=version, size_px=self._size_px)
+            remember(self._cache, new, **self._kept_under)
         known = {source.sha256: found.get(source.sha256) or self._recalled.pop(source.sha256) for source in batch}
         for sha256, one in known.items():
             if isinstance(one, Reject) and one.reason in PASSING_REASONS:

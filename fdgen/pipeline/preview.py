@@ -60,7 +60,15 @@ def preview_samples(
     known: dict[str, Landmarks] = {}
 
     def look(batch: Sequence[Source]) -> Mapping[str, Landmarks | Reject]:
-        found = detect(faces, batch, size_px=recipe.size_px, cache=cache, workers=workers, on_face=on_face)
+        found = detect(
+            faces,
+            batch,
+            size_px=recipe.size_px,
+            cache=cache,
+            max_outside=recipe.faces.max_outside,
+            workers=workers,
+            on_face=on_face,
+        )
         known.update((sha256, one) for sha256, one in found.items() if isinstance(one, Landmarks))
         return found
 

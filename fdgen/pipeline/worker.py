@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from fdgen.contract.crop_limit import MAX_OUTSIDE
 from fdgen.contract.digests import digest_json
 from fdgen.contract.records import Reject, ShardReceipt, Triplet
 from fdgen.dataset.shards import write_shard
@@ -58,6 +59,8 @@ class Steps:
     analysis_version: str
     load_library: Callable[[], Library]
     generate: Callable[..., Triplet | Reject]
+    max_outside: float = MAX_OUTSIDE
+    """The limit by which `detect` rejects faces that reach out of the picture: a cache keeps them under it."""
     find_targets: Callable[..., Any] = _nothing_asked
     """Returns what `generate` takes as `targets`, or None; raises `RecipeError` where a recipe asks too much.
 
@@ -66,8 +69,16 @@ class Steps:
     """
 
     @classmethod
-    def real(cls, packs: Sequence[str] = (), detector: DetectorName = "builtin") -> Steps:
-        """Return the steps of a real build, with the occluders of `packs` beside our own, and who finds landmarks."""
+    def real(
+        cls, packs: Sequence[str] = (), detector: DetectorName = "builtin", max_outside: float = MAX_OUTSIDE
+    ) -> Steps:
+        """Return the steps of a real build.
+
+        Args:
+            packs: Folders of occluders beside our own.
+            detector: Who finds landmarks.
+            max_outside: Share of a crop that may lie outside its photograph.
+        """
         from fdgen.faces.detection import detect, detector_version, load_face
         from fdgen.packs.library import LibraryLoader
         from fdgen.render.scene import ANALYSIS_VERSION, Analysis
@@ -76,7 +87,8 @@ class Steps:
 
         return cls(
             detector_version=functools.partial(detector_version, detector),
-            detect=functools.partial(detect, detector=detector),
+            detect=functools.partial(detect, detector=detector, max_outside=max_outside),
+            max_outside=max_outside,
             load_face=load_face,
             analyse=analyse_face,
             read_analysis=Analysis.from_bytes,

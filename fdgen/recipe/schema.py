@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, RootModel, ValidationError, model_validator
 
+from fdgen.contract.crop_limit import MAX_OUTSIDE
 from fdgen.contract.digests import digest_json
 from fdgen.errors import RecipeError
 from fdgen.kinds import KINDS
@@ -89,10 +90,13 @@ class FaceChoice(Section):
 
     `identity` is `auto` (CelebA's list, or an `identities.csv` beside the photographs) or `folder`: the folder that a
     photograph is in is the person on it.
+
+    `max_outside` is the share of a face's crop that may lie outside the photograph and be mirrored.
     """
 
     worn: Literal["avoid", "exclude", "ignore"]
     identity: Literal["auto", "folder"] = "auto"
+    max_outside: Annotated[Number, within(0, 0.5)] = MAX_OUTSIDE
 
 
 class Pose(Section):
@@ -266,11 +270,14 @@ class Recipe(Section):
         """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them.
 
         Without `assets.packs`: a dataset names its assets by their digests, and no folder of any machine. Without
-        `faces.identity` where it is `auto`: recipes are what they were before there was a choice.
+        `faces.identity` where it is `auto`, and `faces.max_outside` where it is the usual: recipes are what they were
+        before there was a choice.
         """
         values = self.model_dump(mode="json", exclude={"assets": {"packs"}})
         if values["faces"]["identity"] == "auto":
             del values["faces"]["identity"]
+        if values["faces"]["max_outside"] == MAX_OUTSIDE:
+            del values["faces"]["max_outside"]
         return values
 
     def digest(self) -> str:

@@ -108,7 +108,8 @@ def reproduce(
     _refuse_generator(lock)
     original = None if against is None else _original(against, lock)
     recipe = _recipe(lock, packs)
-    steps = steps or Steps.real(recipe.assets.packs, detector_named(lock.facts["landmarks"]) or "builtin")
+    detector_name = detector_named(lock.facts["landmarks"]) or "builtin"
+    steps = steps or Steps.real(recipe.assets.packs, detector_name, recipe.faces.max_outside)
     if landmarks is not None:
         given = _given(Path(landmarks), lock)
         named = functools.partial(str, lock.facts["landmarks"])

@@ -83,6 +83,12 @@ def test_a_setting_that_nobody_made_changes_no_digest() -> None:
     by_folder = Recipe.load("default", ["faces.identity=folder"])
     assert by_folder.digest() != Recipe.load().digest()
     assert Recipe.from_dict(by_folder.as_dict()) == by_folder
+    assert "max_outside" not in Recipe.load().as_dict()["faces"]
+    wide = Recipe.load("default", ["faces.max_outside=0.3"])
+    assert wide.digest() != Recipe.load().digest()
+    assert Recipe.from_dict(wide.as_dict()) == wide
+    with pytest.raises(RecipeError, match=r"faces\.max_outside must be"):
+        Recipe.load("default", ["faces.max_outside=0.6"])
     with pytest.raises(RecipeError, match=r"faces\.identity must be one of"):
         Recipe.load("default", ["faces.identity=name"])
 

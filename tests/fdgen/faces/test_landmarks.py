@@ -23,10 +23,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from fdgen.contract.frame import aligned_frame, to_crop, to_picture
+from fdgen.contract.frame import aligned_frame, outside_share, to_crop, to_picture
 from fdgen.contract.records import Reject
 from fdgen.errors import FdError
-from fdgen.faces.detection import FaceCache, Landmarks, detect, detector_version, load_face
+from fdgen.faces.detection import FaceCache, Landmarks, detect, detector_version, load_face, recall
 from fdgen.faces.folders import SAMPLES, FaceSource, FolderFaces, SampleFaces, Source, open_faces
 from fdgen.faces.landmarks import eye_centres
 from fdgen.io.pictures.images import decode, encode_png, resize
@@ -90,6 +90,7 @@ def _pictures() -> dict[str, bytes]:
         "far-away.jpg": _jpeg(_on(_backdrop(3200, 2400), obama, 2500, 300, 0.5)),
         "two-people.png": encode_png(_on(_on(_backdrop(1200, 800), obama, 60, 100, 0.55), collins, 700, 200)),
         "a-corner-of-it.png": encode_png(np.ascontiguousarray(photo[200:560, 392:760])),
+        "cut-tightly.png": encode_png(np.ascontiguousarray(photo[290:590, 300:570])),
         "tiny.png": encode_png(_on(_backdrop(640, 480), small, 300, 200, 0.14)),
         "wall.png": encode_png(_backdrop(500, 500)),
         "wall-of-celebas-size.png": encode_png(_backdrop(178, 218)),
@@ -247,6 +248,40 @@ def test_an_aligned_picture_is_only_resized_at_any_size(tmp_path: Path) -> None:
         assert (landmarks.frame == aligned_frame(178, 218, size_px)).all(), size_px
         expected = resize(np.ascontiguousarray(portrait[20:198]), size_px, size_px)
         assert (load_face(faces, source, landmarks).clean_HWC == expected).all(), size_px
+
+
+def test_a_wider_limit_admits_what_reaches_out_of_the_picture(detected: _Detected, tmp_path: Path) -> None:
+    names = ("cut-tightly.png", "photo.png", "wall.png")
+    wanted = [detected.sources[name] for name in names]
+    tight, photo, wall = (source.sha256 for source in wanted)
+    with FaceCache(tmp_path / "faces.sqlite") as cache:
+
+        def found(known: int, **limit: float) -> dict[str, Landmarks | Reject]:
+            """Detect, and hold how many of the three the cache knew."""
+            assert len(recall(cache, wanted, detector=detector_version(), size_px=SIZE, **limit)) == known
+            return detect(detected.faces, wanted, size_px=SIZE, cache=cache, **limit)
+
+        usual = found(0)
+        wide = found(2, max_outside=0.5)  # a wider limit changes nothing but what the usual one rejects
+        assert _packed(found(3, max_outside=0.5)) == _packed(wide)
+        assert _packed(found(3)) == _packed(usual)
+        none = found(0, max_outside=0)  # of what a narrower one rejects nothing is known
+    rejected = usual[tight]
+    assert isinstance(rejected, Reject)
+    assert "(the limit is 15%)" in rejected.detail
+    admitted = wide[tight]
+    assert isinstance(admitted, Landmarks)
+    source = detected.sources["cut-tightly.png"]
+    height, width = detected.faces.read(source).shape[:2]
+    assert 0.15 < outside_share(admitted.frame, width, height, SIZE) <= 0.5
+    assert load_face(detected.faces, source, admitted).clean_HWC.shape == (SIZE, SIZE, 3)
+    assert all(_packed(wide)[key] == _packed(usual)[key] for key in (photo, wall))
+    assert [getattr(none[key], "reason", "") for key in (tight, photo, wall)] == ["out-of-picture", "", "no-face"]
+
+
+def _packed(found: dict[str, Landmarks | Reject]) -> dict[str, object]:
+    """Return what can be compared: landmarks hold arrays."""
+    return {key: one.to_bytes() if isinstance(one, Landmarks) else one for key, one in found.items()}
 
 
 def test_workers_and_order_change_nothing(detected: _Detected) -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 PROGRAMS = ("fdgen", "fdtrain")
 
-SETTINGS = tuple(f"fdtrain/config/{name}.py" for name in ("schema", "training", "baselines", "mask"))
+SETTINGS = tuple(f"fdtrain/config/{name}.py" for name in ("schema", "data", "training", "baselines", "mask"))
 
 TYPES = {
     "bool": "true or false",

@@ -25,7 +25,6 @@ from fdgen.settings.values import (
     NotNegative,
     Number,
     Section,
-    Share,
     at_least,
     listed,
     none_from_text,
@@ -33,6 +32,7 @@ from fdgen.settings.values import (
     within,
 )
 from fdtrain.config.baselines import BaselineSettings
+from fdtrain.config.data import DataConfig
 from fdtrain.config.files import law_of, read_settings
 from fdtrain.config.mask import MASK_PRESETS, MaskConfig
 from fdtrain.config.presets import PRESETS
@@ -68,27 +68,6 @@ Weights = Annotated[
     tuple[NotNegative, ...], BeforeValidator(listed), of_length(2, "two values, of stage I and of stage II")
 ]
 Layers = Annotated[tuple[Count, ...], BeforeValidator(listed), of_length(N_LAYERS, f"{N_LAYERS} values, one a layer")]
-
-
-class DataConfig(Section):
-    """What is trained on."""
-
-    # Folder that `fdgen build` wrote. It is never written down: a run is tied to the dataset's content_id instead.
-    root: str = Field(default="", exclude=True)
-    size_px: Annotated[int, within(16, 1024)] = 256
-    # Kinds of occluder to train on; none means all.
-    kinds: Annotated[Names | None, BeforeValidator(none_from_text)] = None
-    # Kinds never to train on: whatever wears one of them is left out, whatever else it wears. None means none.
-    without: Annotated[Names | None, BeforeValidator(none_from_text)] = None
-    # Paired augmentation: nothing, mirroring, or mirroring with mild photometric changes and JPEG; of silhouettes,
-    # nothing or all that other photographs may differ in.
-    augment: Literal["none", "flip", "mild", "photograph"] = "none"
-    # How often a training face wears the occluder of another sample in place of its own, drawn anew each epoch. Paired
-    # with one hole each, a few thousand faces are learnt by heart; the light of another's occluder is not the face's,
-    # so this is for networks that blank the hole.
-    mix: Share = 0.0
-    # Compare every byte read with the manifest's digests.
-    verify: bool = False
 
 
 class NetworkConfig(Section):
@@ -167,6 +146,9 @@ class LossConfig(Section):
     adversarial: Literal["minimax", "nonsaturating", "hinge", "lsgan"] = "minimax"
     # How much more a pixel in the hole counts than one outside.
     hole_weight: Annotated[Number, at_least(1)] = 1.0
+    # Whether a photograph that is stored without colour teaches that its filling has none; else it teaches form alone,
+    # and colour is learnt from the others. Pictures that `data.grey` turned grey always teach both.
+    grey_chroma: bool = True
     # Judge (perceptual and adversarial) the output pasted into the hole, which is what is used, or the raw output.
     composite: bool = False
     # Train without the perceptual and without the adversarial term up to here.
@@ -248,13 +230,18 @@ class FitConfig(Section):
 
     @model_validator(mode="after")
     def _the_data_is_varied_as_it_can_be(self) -> FitConfig:
-        what, fitting = "generators", ["none", "flip", "mild"]
+        data, what = self.data, "a segmentation network"
         if self.mask is not None:
-            what, fitting = "a segmentation network", ["none", "photograph"]
-            if self.data.mix > 0:
-                raise ValueError(f"must have a data.mix of 0 for {what}, got {self.data.mix:g}")
-        if self.data.augment not in fitting:
-            raise ValueError(f"must have a data.augment of {' or '.join(fitting)} for {what}, got {self.data.augment}")
+            for name, value in (("mix", data.mix), ("grey", data.grey)):
+                if value > 0:
+                    raise ValueError(f"must have a data.{name} of 0 for {what}, got {value:g}")
+            if data.augment not in ("none", "photograph"):
+                raise ValueError(f"must have a data.augment of none or photograph for {what}, got {data.augment}")
+        if data.augment_without and (self.mask is not None or data.augment != "photograph"):
+            raise ValueError(
+                "must leave data.augment_without empty, but for generators with data.augment=photograph, "
+                f"got {list(data.augment_without)}"
+            )
         return self
 
     @classmethod

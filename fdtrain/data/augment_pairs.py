@@ -54,7 +54,7 @@ class PairAugment:
 
 
 NAMED: dict[str, PairAugment | None] = {"none": None, "flip": PairAugment(light=0, jpeg=0), "mild": PairAugment()}
-"""What the setting `data.augment` may say."""
+"""What the setting `data.augment` may say beside `photograph` (`fdtrain.data.augment_photographs`)."""
 
 
 @functools.cache

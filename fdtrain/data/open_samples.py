@@ -7,10 +7,11 @@ from typing import Any
 from fdgen.contract.manifest import Manifest
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.augment_pairs import NAMED
+from fdtrain.data.augment_photographs import PhotographPairs
 from fdtrain.data.augment_silhouettes import SILHOUETTE_AUGMENTS
 from fdtrain.data.silhouettes import SilhouetteDataset
 from fdtrain.data.stored_samples import StoredSamples, kinds_of
-from fdtrain.data.triplets import TripletDataset
+from fdtrain.data.triplets import Augment, TripletDataset
 
 
 def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: int | None = None) -> StoredSamples[Any]:
@@ -41,11 +42,16 @@ def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: i
         kinds=data.kinds,
         without=data.without,
         limit=limit,
-        augment=NAMED[augment],
+        augment=_pair_augment(augment, data.augment_without),
         mix=0.0 if fixed else data.mix,
+        grey=0.0 if fixed else data.grey,
         seed=config.seed,
         verify=data.verify and not fixed,
     )
+
+
+def _pair_augment(name: str, without: tuple[str, ...]) -> Augment | None:
+    return PhotographPairs(without) if name == "photograph" else NAMED[name]
 
 
 def resolve_kinds(config: FitConfig) -> FitConfig:

@@ -183,6 +183,17 @@ def pasted(occluded_HWC: Image, clean_HWC: Image, mask_HW: Image) -> Image:
     return np.where(mask_HW[..., None] > 0, occluded_HWC, clean_HWC)
 
 
+def is_grey(picture_HWC: Image) -> bool:
+    """Tell whether an RGB picture has no colour at all: its three channels are the same."""
+    return bool((picture_HWC == picture_HWC[..., :1]).all())
+
+
+def as_grey(picture_HWC: Image) -> Image:
+    """Return an RGB picture without its colour, of three equal channels."""
+    grey_HW = cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2GRAY)
+    return np.repeat(np.asarray(grey_HW, np.uint8)[..., None], 3, axis=-1)
+
+
 def to_values(picture_HWC: Image) -> Values:
     """Return an RGB picture as float32 (3, H, W) in [-1, 1]."""
     values = np.ascontiguousarray(picture_HWC.transpose(2, 0, 1), np.float32)

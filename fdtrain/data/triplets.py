@@ -18,7 +18,7 @@ import torch
 from fdgen.arrays import Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
-from fdtrain.data.pictures import member_grey, member_rgb, pasted, resized, resized_mask
+from fdtrain.data.pictures import as_grey, is_grey, member_grey, member_rgb, pasted, resized, resized_mask
 from fdtrain.data.sampler import Draw, EpochSampler, sample_seed
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.tensors import mask_to_tensor, to_tensor
@@ -30,11 +30,15 @@ READ = ("clean.png", "mask.png", "occluded.png")
 
 
 class Sample(TypedDict):
-    """One triplet as tensors: pictures (3, S, S) float32 in [-1, 1], mask (1, S, S) 0 or 1, its place in the set."""
+    """One triplet as tensors: pictures (3, S, S) float32 in [-1, 1], mask (1, S, S) 0 or 1, its place in the set.
+
+    `coloured` (1, 1, 1) is 0 where the photograph is grey as it is stored, else 1, whatever augmentation made of it.
+    """
 
     occluded: torch.Tensor
     clean: torch.Tensor
     mask: torch.Tensor
+    coloured: torch.Tensor
     index: int
 
 
@@ -60,7 +64,8 @@ class TripletDataset(StoredSamples[Sample]):
     `root`, `split` and what chooses samples are those of `StoredSamples`. Below the stored size pictures are averaged,
     above it interpolated, and the pair stays exact. `augment` is called with a seed made of (`seed`, epoch, key). `mix`
     is how often a face wears the occluder of another sample in place of its own, drawn from the same three: a few
-    thousand faces with one hole each are learnt by heart.
+    thousand faces with one hole each are learnt by heart. `grey` is how often both pictures lose their colour, drawn
+    likewise.
 
     Raises `DatasetError` as `StoredSamples` does, and where a shard holds what it should not.
     """
@@ -79,6 +84,7 @@ class TripletDataset(StoredSamples[Sample]):
         limit: int | None = None,
         augment: Augment | None = None,
         mix: float = 0.0,
+        grey: float = 0.0,
         seed: int = 0,
         verify: bool = False,
     ) -> None:
@@ -93,21 +99,27 @@ class TripletDataset(StoredSamples[Sample]):
             seed=seed,
             verify=verify,
         )
-        self.augment, self.mix = augment, mix
+        self.augment, self.mix, self.grey = augment, mix, grey
 
     def __getitem__(self, draw: int | Draw) -> Sample:
         index, epoch = draw if isinstance(draw, tuple) else (draw, self.epoch)
-        clean_HWC, occluded_HWC, mask_HW = self.pictures(index, epoch)
+        stored = self.stored(index)
+        clean_HWC, occluded_HWC, mask_HW = self._varied(stored, index, epoch)
         return {
             "occluded": to_tensor(occluded_HWC),
             "clean": to_tensor(clean_HWC),
             "mask": mask_to_tensor(mask_HW),
+            "coloured": torch.full((1, 1, 1), 0.0 if is_grey(stored.clean_HWC) else 1.0),
             "index": int(index),
         }
 
     def pictures(self, index: int, epoch: int = 0) -> Pictures:
         """Return one triplet at the training size, augmented for that epoch, as uint8 pictures."""
-        clean_HWC, occluded_HWC, mask_HW = self.stored(index)
+        return self._varied(self.stored(index), index, epoch)
+
+    def _varied(self, stored: Pictures, index: int, epoch: int) -> Pictures:
+        """Return a stored triplet at the training size, as an epoch varies it."""
+        clean_HWC, occluded_HWC, mask_HW = stored
         if self.mix > 0 and (other := self._partner(index, epoch)) != index:
             _, worn_HWC, mask_HW = self.stored(other)
             occluded_HWC = pasted(worn_HWC, clean_HWC, mask_HW)
@@ -116,6 +128,8 @@ class TripletDataset(StoredSamples[Sample]):
         )
         if self.augment is not None:
             small = self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
+        if self.grey > 0 and self._drawn(index, epoch, "grey") < self.grey:
+            small = small._replace(clean_HWC=as_grey(small.clean_HWC), occluded_HWC=as_grey(small.occluded_HWC))
         return small._replace(occluded_HWC=pasted(small.occluded_HWC, small.clean_HWC, small.mask_HW))
 
     def stored(self, index: int) -> Pictures:
@@ -143,6 +157,10 @@ class TripletDataset(StoredSamples[Sample]):
         seed = sample_seed(self.seed, epoch, f"{self.keys[index]}+mix")
         chance, place = np.random.default_rng(seed).random(2)
         return int(place * len(self)) if chance < self.mix else index
+
+    def _drawn(self, index: int, epoch: int, what: str) -> float:
+        """Return a number in [0, 1) that decides on a sample in an epoch."""
+        return float(np.random.default_rng(sample_seed(self.seed, epoch, f"{self.keys[index]}+{what}")).random())
 
     def refuse_wrong(self, index: int) -> None:
         """Raise `DatasetError` where a stored sample is no exact pair with a hole in it."""

@@ -22,13 +22,17 @@ from fdtrain.objectives.losses import (
     l1,
     pixel_weights,
     ssim_loss,
+    without_chroma,
 )
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.runtime.device import autocast
 
 
 class Batch(NamedTuple):
-    """What both stages are trained on: pictures in [-1, 1], masks of 0 and 1, I_o, weights of pixels, true features."""
+    """What both stages are trained on: pictures in [-1, 1], masks of 0 and 1, I_o, weights of pixels, true features.
+
+    `coloured_B111` is 0 for pictures whose chroma counts nothing; None where all of them count whole.
+    """
 
     occluded_B3HW: Tensor
     clean_B3HW: Tensor
@@ -36,6 +40,11 @@ class Batch(NamedTuple):
     input_B4HW: Tensor
     weights_B1HW: Tensor
     clean_features: list[Tensor]
+    coloured_B111: Tensor | None = None
+
+    def counted(self, output_B3HW: Tensor) -> Tensor:
+        """Return of an output what counts, as `clean_B3HW` is already."""
+        return output_B3HW if self.coloured_B111 is None else without_chroma(output_B3HW, self.coloured_B111)
 
 
 @dataclass(frozen=True)
@@ -111,19 +120,23 @@ def make_batch(
         device: Where the batch goes.
         model: Makes its input of the occluded picture and the mask.
         perceptual: Gives the features of the clean pictures, where a loss compares them; None gives none.
-        sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1], `mask` (B, 1, H, W) of 0 and 1.
+        sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1], `mask` (B, 1, H, W) of 0 and 1; `coloured`
+            (B, 1, 1, 1) where the chroma of grey photographs does not count.
     """
     layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
     occluded, clean, mask = (
         sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
     )
+    coloured: Tensor | None = None
+    if not config.loss.grey_chroma:
+        coloured = sample["coloured"].to(device, non_blocking=True)
+        clean = without_chroma(clean, coloured)
     features: list[Tensor] = []
     if perceptual is not None and any(config.loss.beta[: config.training.n_stages]):
         with torch.no_grad(), autocast(config, device):
             features = perceptual.features(clean)  # once, for all stages
-    return Batch(
-        occluded, clean, mask, model.input(occluded, mask), pixel_weights(mask, config.loss.hole_weight), features
-    )
+    weights = pixel_weights(mask, config.loss.hole_weight)
+    return Batch(occluded, clean, mask, model.input(occluded, mask), weights, features, coloured)
 
 
 def rate_scale(training: TrainingConfig, images: int) -> float:
@@ -183,7 +196,7 @@ def generator_terms(
     """
     loss, place = config.loss, stage.place
     seen_B3HW = judged(config, batch, output_B3HW)
-    terms = {"l1": l1(output_B3HW, batch.clean_B3HW, batch.weights_B1HW)}
+    terms = {"l1": l1(batch.counted(output_B3HW.float()), batch.clean_B3HW, batch.weights_B1HW)}
     total = loss.alpha[place] * loss.l1 * terms["l1"]
     if loss.alpha[place] * loss.ssim > 0:
         terms["ssim"] = ssim_loss(seen_B3HW, batch.clean_B3HW, batch.weights_B1HW)
@@ -200,7 +213,7 @@ def generator_terms(
 
 def judged(config: FitConfig, batch: Batch, output_B3HW: Tensor) -> Tensor:
     """Return the picture that is looked at as a whole: the raw output, or that pasted into the hole."""
-    output_B3HW = output_B3HW.float()
+    output_B3HW = batch.counted(output_B3HW.float())
     return composite(output_B3HW, batch.clean_B3HW, batch.mask_B1HW) if config.loss.composite else output_B3HW
 
 

@@ -160,8 +160,9 @@ def test_other_errors_stay_what_they_are(error: Exception) -> None:
 
 def test_what_lies_in_shared_memory_is_counted(triplets: Path) -> None:
     item = TripletDataset(triplets, "train", size_px=32)[0]
-    # Two pictures and a mask of 32 x 32 float32, and the places: each tensor in whole pages, 2 x 2 + 1 batches of 4.
-    assert shared_bytes(item, batch=4, workers=2) == 5 * 4 * 1024 * (12 + 12 + 4 + 1)
+    # Two pictures and a mask of 32 x 32 float32, whether they are grey, and the places: each tensor in whole pages,
+    # 2 x 2 + 1 batches of 4.
+    assert shared_bytes(item, batch=4, workers=2) == 5 * 4 * 1024 * (12 + 12 + 4 + 1 + 1)
 
 
 @pytest.fixture
@@ -176,12 +177,12 @@ def test_too_little_shared_memory_is_foreseen(small: None, triplets: Path) -> No
     dataset = TripletDataset(triplets, "train", size_px=32)
     check_shared_memory(dataset, batch=4, workers=0)
     with pytest.raises(
-        LoaderError, match=r"has 65\.5 kB free, and the batches that 2 loader workers .* 594 kB"
+        LoaderError, match=r"has 65\.5 kB free, and the batches that 2 loader workers .* 614 kB"
     ) as raised:
         check_shared_memory(dataset, batch=4, workers=2)
     assert "--shm-size" in raised.value.hint
     assert "machine.workers=0" in raised.value.hint
-    with pytest.raises(LoaderError, match=r"need 1\.19 MB"):
+    with pytest.raises(LoaderError, match=r"need 1\.23 MB"):
         check_shared_memory(dataset, batch=4, workers=2, processes=2)
 
 

@@ -168,8 +168,8 @@ def test_what_a_mask_network_would_ignore_is_refused(overrides: list[str], words
 
 def test_generators_have_no_settings_of_a_mask_network() -> None:
     assert not any(key.startswith("mask.") for key in FitConfig.load("modern").flat())
-    with pytest.raises(ConfigError, match=r"must have a data\.augment of none or flip or mild for generators"):
-        FitConfig.load("modern", overrides=["data.augment=photograph"])
+    with pytest.raises(ConfigError, match=r"must have a data\.grey of 0 for a segmentation network, got 0\.5"):
+        FitConfig.load("mask", overrides=["data.grey=0.5"])
 
 
 # The loop.

@@ -1,0 +1,38 @@
+"""The settings of the data: which samples are trained on, at what size, and how they are varied."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from fdgen.settings.values import Names, Section, Share, listed, none_from_text, one_of, within
+
+VARIETY = ("frame", "backdrop", "light", "temperature", "exposure", "tone", "blur", "noise", "jpeg")
+"""The steps of `fdtrain.data.augment_photographs` beside mirroring, in their order."""
+
+
+class DataConfig(Section):
+    """What is trained on."""
+
+    # Folder that `fdgen build` wrote. It is never written down: a run is tied to the dataset's content_id instead.
+    root: str = Field(default="", exclude=True)
+    size_px: Annotated[int, within(16, 1024)] = 256
+    # Kinds of occluder to train on; none means all.
+    kinds: Annotated[Names | None, BeforeValidator(none_from_text)] = None
+    # Kinds never to train on: whatever wears one of them is left out, whatever else it wears. None means none.
+    without: Annotated[Names | None, BeforeValidator(none_from_text)] = None
+    # Paired augmentation: nothing, mirroring, mirroring with mild photometric changes and JPEG, or all that other
+    # photographs may differ in; of silhouettes, nothing or the last.
+    augment: Literal["none", "flip", "mild", "photograph"] = "none"
+    # Steps left out where pairs are varied as photographs: frame, backdrop, light, temperature, exposure, tone, blur,
+    # noise or jpeg.
+    augment_without: Annotated[tuple[Annotated[str, one_of(VARIETY)], ...], BeforeValidator(listed)] = ()
+    # How often both pictures of a pair lose their colour.
+    grey: Share = 0.0
+    # How often a training face wears the occluder of another sample in place of its own, drawn anew each epoch. Paired
+    # with one hole each, a few thousand faces are learnt by heart; the light of another's occluder is not the face's,
+    # so this is for networks that blank the hole.
+    mix: Share = 0.0
+    # Compare every byte read with the manifest's digests.
+    verify: bool = False

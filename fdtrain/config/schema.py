@@ -29,7 +29,6 @@ from fdgen.settings.values import (
     listed,
     none_from_text,
     of_length,
-    within,
 )
 from fdtrain.config.baselines import BaselineSettings
 from fdtrain.config.data import DataConfig

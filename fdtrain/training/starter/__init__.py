@@ -1,6 +1,6 @@
-"""Weights that are included with the package, to try every command with: see MODEL_CARD.md next to this file.
+"""Weights that are included with the package, made by `docs/make_starter.py`: see MODEL_CARD.md next to this file.
 
-`starter` is a generator of 64 px, `starter-mask` a segmentation network of 96 px; both have seen three faces.
+`starter` is a generator, `starter-mask` a segmentation network; size, faces and limits of each are in the card.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ from pathlib import Path
 
 STARTERS = ("starter", "starter-mask")
 """Names by which they are asked for, wherever a file of weights is; a file or folder of that name comes first."""
-
-TOY = "learned from three faces alone"
-"""What their files say of them, as `docs/make_starter.py` writes it: see `fdtrain.inference.model_label`."""
 
 
 def starter_file(name: str) -> Path:

@@ -7,17 +7,37 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from safetensors.torch import load_file, save
 
 from cli.fdtrain.main import program
 from cli.shared.open_restorer import open_restorer
 from cli.shared.output import Voice
 from fdtrain.data.pictures import write_png
-from fdtrain.inference.model_label import ModelLabel, toy_note
-from fdtrain.training.starter import TOY
+from fdtrain.inference.model_label import TOY_KEY, ModelLabel, toy_note
+from fdtrain.run_files import write_bytes
+from fdtrain.training.checkpoint import METADATA_KEY, read_facts
+from fdtrain.training.starter import starter_file
 from tests.support.sets import smooth_face, write_set
 
-STARTER = ModelLabel("starter", "restore", "tiny", 64, TOY)
-STARTER_MASK = ModelLabel("starter-mask", "mask", "mask-96", 96, TOY)
+TOY = "learned from three faces alone"
+
+Toys = tuple[tuple[Path, ModelLabel], tuple[Path, ModelLabel]]
+
+
+def toy(folder: Path, name: str) -> tuple[Path, ModelLabel]:
+    """Return one of the networks that come with the package as a toy of its name without `starter`, and its label."""
+    file = starter_file(name)
+    facts = {**read_facts(file), TOY_KEY: TOY}
+    path = folder / f"{name.replace('starter', 'toy')}.safetensors"
+    write_bytes(path, save(load_file(file), {METADATA_KEY: json.dumps(facts)}))
+    return path, ModelLabel.of_facts(path, facts)
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Toys:
+    """Return a generator and a segmentation network that are toys, with their labels."""
+    folder = tmp_path_factory.mktemp("toys")
+    return toy(folder, "starter"), toy(folder, "starter-mask")
 
 
 def run(*arguments: str | Path) -> Result:
@@ -38,42 +58,46 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_set(tmp_path_factory.mktemp("data") / "set", 40)
 
 
-def test_restore(tmp_path: Path) -> None:
+def test_restore(tmp_path: Path, toys: Toys) -> None:
+    (generator, label), (masker, mask_label) = toys
     write_png(tmp_path / "a.png", smooth_face(1, 128))
     done = run(
-        "restore", tmp_path / "a.png", "--weights", "starter", "--masker", "starter-mask", "--faces", "aligned",
+        "restore", tmp_path / "a.png", "--weights", generator, "--masker", masker, "--faces", "aligned",
         "--out", tmp_path / "out", "--json",
     )  # fmt: skip
-    assert_told(done, STARTER, STARTER_MASK)
+    assert_told(done, label, mask_label)
     told = json.loads(done.stdout)
-    assert told["models"] == [STARTER.json(), STARTER_MASK.json()]
+    assert told["models"] == [label.json(), mask_label.json()]
     assert told["pictures"][0]["faces"][0]["face_score"] is None  # nobody looked for it
 
 
-def test_eval(data: Path, tmp_path: Path) -> None:
+def test_eval(data: Path, tmp_path: Path, toys: Toys) -> None:
+    (generator, label), (masker, mask_label) = toys
     only = ("--data", data, "--limit", "1", "--references", "none", "--measures", "none")
-    done = run("eval", *only, "--weights", "starter", "--masker", "starter-mask", "--json")
-    assert_told(done, STARTER, STARTER_MASK)
+    done = run("eval", *only, "--weights", generator, "--masker", masker, "--json")
+    assert_told(done, label, mask_label)
     told = json.loads(done.stdout)
-    assert told["models"] == [STARTER.json(), STARTER_MASK.json()]
-    assert told["notes"][0] == toy_note([STARTER, STARTER_MASK])
-    done = run("eval", "--data", data, "--limit", "1", "--weights", "starter-mask", "--json")
-    assert_told(done, STARTER_MASK)
+    assert told["models"] == [label.json(), mask_label.json()]
+    assert told["notes"][0] == toy_note([label, mask_label])
+    done = run("eval", "--data", data, "--limit", "1", "--weights", masker, "--json")
+    assert_told(done, mask_label)
     told = json.loads(done.stdout)
-    assert told["models"] == [STARTER_MASK.json()]
-    assert told["notes"][0] == toy_note([STARTER_MASK])
+    assert told["models"] == [mask_label.json()]
+    assert told["notes"][0] == toy_note([mask_label])
 
 
-def test_export(tmp_path: Path) -> None:
+def test_export(tmp_path: Path, toys: Toys) -> None:
+    masker, mask_label = toys[1]
     pytest.importorskip("onnxscript")
-    done = run("export", "starter-mask", "--out", tmp_path / "masks.pt2", "--json")
-    assert_told(done, STARTER_MASK)
-    assert json.loads(done.stdout)["model"] == STARTER_MASK.json()
+    done = run("export", masker, "--out", tmp_path / "masks.pt2", "--json")
+    assert_told(done, mask_label)
+    assert json.loads(done.stdout)["model"] == mask_label.json()
 
 
-def test_demo_opens_its_models_as_restore_does(capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_opens_its_models_as_restore_does(capsys: pytest.CaptureFixture[str], toys: Toys) -> None:
+    generator, label = toys[0]
     restorer = open_restorer(
-        Path("starter"), None, "auto", engine="auto", device="cpu", with_grain=True, voice=Voice()
+        generator, None, "auto", engine="auto", device="cpu", with_grain=True, voice=Voice()
     )  # fmt: skip
-    assert restorer.labels == (STARTER,)
-    assert capsys.readouterr().err == f"note: {toy_note([STARTER])}\n"
+    assert restorer.labels == (label,)
+    assert capsys.readouterr().err == f"note: {toy_note([label])}\n"

@@ -1,0 +1,165 @@
+"""The card of the starter weights, written from what was trained and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from docs.starter.measures import GREY, Table
+from docs.starter.photographs import Collection, credits_line
+from docs.starter.plans import Plan
+
+_HEAD = """# starter and starter-mask: weights that come with the package
+
+```bash
+fdtrain restore photo.jpg --weights starter --masker starter-mask --out restored
+```
+"""
+
+_MISUSE = """## What they must not be used for
+
+What is filled in is **invented**: it is no evidence of how a person looks, and must not be used to identify anybody,
+nor to show a face that somebody covered on purpose.
+"""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One network as it is shipped: what its file says, its size, how far ONNX is from torch, how long it took."""
+
+    name: str
+    facts: dict[str, Any]
+    parameters: int
+    n_bytes: int
+    sha256: str
+    onnx_difference: float
+    cpu_s: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Made:
+    """All that a card tells: `command` is what made the weights, `dataset` the dataset.json of the pairs."""
+
+    command: str
+    plan_name: str
+    plan: Plan
+    collections: Sequence[Collection]
+    table_sha256: str
+    dataset: dict[str, Any]
+    machine: str
+    networks: Sequence[Trained]
+    tables: Sequence[Table]
+
+
+def card(made: Made) -> str:
+    """Return the card, as Markdown."""
+    parts = [_HEAD, _what(made), _faces(made), _how(made), _results(made), _limits(made), _MISUSE, _licence(made)]
+    return "\n".join(part.strip("\n") + "\n" for part in parts)
+
+
+def _what(made: Made) -> str:
+    rows = [
+        (
+            one.name,
+            "fills the inpainted region" if one.name == "starter" else "finds occluders",
+            one.facts["config"]["preset"],
+            f"{one.facts['config']['data']['size_px']} px",
+            f"{one.parameters / 1e6:.1f} million",
+            f"{one.facts['images']:,}",
+            f"{one.n_bytes / 1e6:.1f} MB",
+            f"{one.onnx_difference:.1g}",
+        )
+        for one in made.networks
+    ]
+    heads = (
+        "name",
+        "what it does",
+        "preset",
+        "size",
+        "parameters",
+        "trained on pictures",
+        "file",
+        "ONNX against torch",
+    )
+    return f"## What they are\n\n{_rows(heads, rows)}\n\nBoth are rounded to 16 bits and hold their settings."
+
+
+def _faces(made: Made) -> str:
+    heads = ("photographs", "of whom", "years", "", "licence", "to credit", "gathered by")
+    rows = [
+        (
+            f"{one.n:,}",
+            one.facts["people"],
+            one.facts["years"],
+            f"{'colour' if one.facts['colour'] else 'grey'}, {one.facts['picture']}",
+            f"[{one.facts['licence']}]({one.facts['licence_url']})",
+            one.facts["attribution"],
+            one.facts["gathered_by"],
+        )
+        for one in made.collections
+    ]
+    dataset, recipe = made.dataset, made.dataset["recipe"]
+    splits = ", ".join(f"{dataset['splits'][split]:,} {split}" for split in ("train", "val", "test"))
+    return f"""## What they learned from
+
+{_rows(heads, rows)}
+
+One photograph a person. The photographs are not in the project; the sha256, licence and origin of each are in
+`docs/starter/photographs.csv` (sha256 {made.table_sha256[:12]}). {dataset["made"]:,} composites of them are
+dataset {dataset["content_id"][:12]}, generator version {dataset["generator"]}, recipe `{recipe["name"]}` at
+{recipe["size_px"]} px: {splits}; no person is in two of these."""
+
+
+def _how(made: Made) -> str:
+    lines = [f"```bash\n{made.command}\n```", "", f"Pairs: `fdgen build {' '.join(made.plan.pairs)}`.", ""]
+    for one in made.networks:
+        preset, *changes = made.plan.networks[one.name]
+        lines.append(
+            f"- `{one.name}`: preset `{preset}`, {', '.join(f'`{change}`' for change in changes)}. "
+            f"{_time(one.seconds)}, {_time(one.cpu_s)} of CPU. sha256 `{one.sha256[:16]}`."
+        )
+    lines += ["", f"On {made.machine}. The same command gives the same weights there, bit for bit."]
+    return "## How they were made\n\n" + "\n".join(lines)
+
+
+def _results(made: Made) -> str:
+    about = (
+        "Means with their standard errors. Skin by the individual typology angle of coloured photographs (`fdgen card` "
+        f"explains it), which describes the photograph and not the person; a {GREY} has none."
+    )
+    return "\n\n".join(["## How well", about, *(table.markdown() for table in made.tables)])
+
+
+def _limits(made: Made) -> str:
+    columns = made.tables[0].columns
+    counts = {name.removeprefix("skin: "): columns[name]["starter"].n for name in columns if name.startswith("skin: ")}
+    shares = ", ".join(f"{name} {count / sum(counts.values()):.0%}" for name, count in counts.items())
+    size_px = made.networks[-1].facts["config"]["data"]["size_px"]
+    return f"""## Limits
+
+- **Who is missing.** Official portraits show adults alone, no children; faces towards the camera, lit, smiling, before
+  a plain backdrop. Of the coloured photographs measured, by tone of skin: {shares or "none could be told"}.
+  On everybody who looks otherwise expect worse; the tables above say how much, as far as it was measured.
+- Grey photographs taught form alone; colour was learnt from the coloured ones.
+- Faces are filled in at {size_px} px and enlarged: in a large photograph the filling is soft.
+- One run, one seed: another would differ by an amount that was not measured."""
+
+
+def _licence(made: Made) -> str:
+    return f"""## Licence
+
+MIT, as the package. To credit: {credits_line(made.collections)}.
+The files of the weights repeat it (the key `credits` of their metadata)."""
+
+
+def _rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

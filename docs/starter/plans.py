@@ -1,0 +1,71 @@
+"""The settings of the starter weights, by the name of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NAMES = ("starter-mask", "starter")
+"""The networks of a plan, in the order in which they are trained."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Words of `fdgen build`; of each network its preset, and the settings of `fdtrain fit` that differ from it.
+
+    `limit` is how many pictures of a set are measured, `references` what is measured beside the networks.
+    """
+
+    pairs: tuple[str, ...]
+    networks: dict[str, tuple[str, ...]]
+    limit: int
+    references: str
+
+
+_SEEDED = ("seed=0", "training.precision={precision}", "machine.threads={threads}", "training.channels_last=true")
+"""Of every network: nothing is left to the machine, so that it makes the same weights twice."""
+
+_HALVED = ("--set", "splits.train=0.5", "--set", "splits.val=0.25", "--set", "splits.test=0.25")  # of four people
+
+PLANS = {
+    "full": Plan(
+        # More of a tightly cut portrait may be mirrored: a third of the grey ones reach out by more than 15 %.
+        ("--size", "96", "--count", "20000", "--set", "faces.max_outside=0.3", "--set", "several.two=0.15"),
+        {
+            "starter-mask": ("mask-96", "training.images=120000", *_SEEDED),
+            "starter": (
+                "modern-64",
+                "data.size_px=96",
+                "data.augment=photograph",
+                "data.grey=0.15",
+                "loss.grey_chroma=false",
+                "loss.perceptual=vgg16-stlpips",
+                "network.widths=[40, 80, 160, 208, 208]",  # both networks are to fit into 20 MB, at 16 bits a number
+                "training.images=160000",
+                *_SEEDED,
+            ),
+        },
+        2_000,
+        "telea,eigenfaces",
+    ),
+    # Whether everything works, in a minute: what it makes is worth nothing.
+    "small": Plan(
+        ("--size", "64", "--count", "24", *_HALVED),
+        {
+            "starter-mask": ("mask-96", "data.size_px=64", "mask.widths=[4, 8]", "training.images=64", *_SEEDED),
+            "starter": (
+                "tiny",
+                "data.augment=photograph",
+                "data.grey=0.15",
+                "loss.grey_chroma=false",
+                "network.widths=[8, 8, 8, 16, 16]",
+                "discriminator.width=8",
+                "training.images=64",
+                "training.warmup_images=0",
+                "loss.adversarial_from_images=32",
+                *_SEEDED,
+            ),
+        },
+        8,
+        "telea",
+    ),
+}

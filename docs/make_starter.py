@@ -34,6 +34,8 @@ from docs.starter.measures import Table, table_of, tones_of  # noqa: E402
 from docs.starter.photographs import TABLE, Collection, credits_line, gather  # noqa: E402
 from docs.starter.plans import NAMES, PLANS, Plan  # noqa: E402
 from fdgen.errors import FdError  # noqa: E402
+from fdtrain.config.schema import FitConfig  # noqa: E402
+from fdtrain.objectives.open_objective import open_perceptual  # noqa: E402
 from fdtrain.run_files import write_bytes  # noqa: E402
 from fdtrain.training.checkpoint import METADATA_KEY, read_facts  # noqa: E402
 from fdtrain.training.starter import starter_file  # noqa: E402
@@ -64,6 +66,8 @@ def make(asked: argparse.Namespace) -> str:
     settings = {"precision": asked.precision, "threads": str(asked.threads)}
     networks = {name: tuple(one.format(**settings) for one in plan.networks[name]) for name in NAMES}
     plan = dataclasses.replace(plan, networks=networks)
+    for preset, *changes in networks.values():  # what is not installed is said now, and not after an hour
+        open_perceptual(FitConfig.load(preset, overrides=changes))
     collections = gather(Path(asked.faces), out / "faces", Path(asked.table))
     pairs = out / "pairs"
     _timed(out, "pairs", "fdgen", "build", "--faces", str(out / "faces"), "--out", str(pairs), *plan.pairs)

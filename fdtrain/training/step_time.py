@@ -105,4 +105,12 @@ def _noise(config: FitConfig, n: int) -> dict[str, Tensor]:
     mask = torch.zeros(n, 1, side, side)
     mask[..., side // 4 : side * 3 // 4, side // 4 : side * 3 // 4] = 1
     kinds = torch.zeros(n, len(config.mask.kinds or ()) if config.mask is not None else 0)
-    return {"clean": clean, "occluded": occluded, "mask": mask, "silhouette": mask, "kinds": kinds}
+    coloured = torch.ones(n, 1, 1, 1)
+    return {
+        "clean": clean,
+        "occluded": occluded,
+        "mask": mask,
+        "silhouette": mask,
+        "kinds": kinds,
+        "coloured": coloured,
+    }

@@ -12,6 +12,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.errors import ConfigError
 from fdtrain.objectives.losses import LUMA, without_chroma
 from fdtrain.objectives.stacked import StackedObjective
+from fdtrain.training.step_time import step_seconds
 
 SIDE_PX = 64
 CPU = torch.device("cpu")
@@ -78,3 +79,9 @@ def test_luma_is_in_all_channels_and_keeps_a_grey_picture() -> None:
 def test_other_methods_leave_it_alone() -> None:
     with pytest.raises(ConfigError, match="must leave loss alone"):
         FitConfig.load("pix2pix-64", overrides=["loss.grey_chroma=false"])
+
+
+def test_steps_are_timed_before_a_run() -> None:
+    """With a made-up sample: nobody has read a photograph yet."""
+    config = FitConfig.load("tiny", overrides=["loss.grey_chroma=false", "training.batch=2"])
+    assert step_seconds(config, CPU, None, 16, ("fp32",))["fp32"] > 0

@@ -32,7 +32,8 @@ READ = ("clean.png", "mask.png", "occluded.png")
 class Sample(TypedDict):
     """One triplet as tensors: pictures (3, S, S) float32 in [-1, 1], mask (1, S, S) 0 or 1, its place in the set.
 
-    `coloured` (1, 1, 1) is 0 where the photograph is grey as it is stored, else 1, whatever augmentation made of it.
+    `coloured` (1, 1, 1) is 0 where the photograph is grey as it is stored, whatever augmentation made of it, and 1
+    where it is not, or where the pair was turned grey on purpose.
     """
 
     occluded: torch.Tensor
@@ -109,7 +110,7 @@ class TripletDataset(StoredSamples[Sample]):
             "occluded": to_tensor(occluded_HWC),
             "clean": to_tensor(clean_HWC),
             "mask": mask_to_tensor(mask_HW),
-            "coloured": torch.full((1, 1, 1), 0.0 if is_grey(stored.clean_HWC) else 1.0),
+            "coloured": torch.full((1, 1, 1), float(self._turns_grey(index, epoch) or not is_grey(stored.clean_HWC))),
             "index": int(index),
         }
 
@@ -128,7 +129,7 @@ class TripletDataset(StoredSamples[Sample]):
         )
         if self.augment is not None:
             small = self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
-        if self.grey > 0 and self._drawn(index, epoch, "grey") < self.grey:
+        if self._turns_grey(index, epoch):
             small = small._replace(clean_HWC=as_grey(small.clean_HWC), occluded_HWC=as_grey(small.occluded_HWC))
         return small._replace(occluded_HWC=pasted(small.occluded_HWC, small.clean_HWC, small.mask_HW))
 
@@ -158,9 +159,10 @@ class TripletDataset(StoredSamples[Sample]):
         chance, place = np.random.default_rng(seed).random(2)
         return int(place * len(self)) if chance < self.mix else index
 
-    def _drawn(self, index: int, epoch: int, what: str) -> float:
-        """Return a number in [0, 1) that decides on a sample in an epoch."""
-        return float(np.random.default_rng(sample_seed(self.seed, epoch, f"{self.keys[index]}+{what}")).random())
+    def _turns_grey(self, index: int, epoch: int) -> bool:
+        """Tell whether a pair loses its colour in an epoch."""
+        seed = sample_seed(self.seed, epoch, f"{self.keys[index]}+grey")
+        return self.grey > 0 and float(np.random.default_rng(seed).random()) < self.grey
 
     def refuse_wrong(self, index: int) -> None:
         """Raise `DatasetError` where a stored sample is no exact pair with a hole in it."""

@@ -173,8 +173,8 @@ def test_a_config_opens_it(triplets: Path) -> None:
 
 
 def test_a_grey_photograph_is_told_by_its_stored_pixels(triplets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is done to its colour afterwards."""
-    dataset = TripletDataset(triplets, "val", size_px=32, augment=PhotographPairs(), grey=0.5)
+    """Whatever is done to its colour afterwards, but for turning it grey: that teaches a grey filling."""
+    dataset = TripletDataset(triplets, "val", size_px=32, augment=PhotographPairs())
     assert all(dataset[index]["coloured"].item() == 1 for index in range(len(dataset)))
     whole = dataset.stored
 
@@ -186,3 +186,7 @@ def test_a_grey_photograph_is_told_by_its_stored_pixels(triplets: Path, monkeypa
     samples = [dataset[index] for index in range(len(dataset))]
     assert all(one["coloured"].item() == 0 for one in samples)
     assert any(not torch.equal(one["clean"][0], one["clean"][2]) for one in samples)  # tinted
+    dataset.grey = 1.0
+    samples = [dataset[index] for index in range(len(dataset))]
+    assert all(one["coloured"].item() == 1 for one in samples)
+    assert all(torch.equal(one["clean"][0], one["clean"][2]) for one in samples)

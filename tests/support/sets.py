@@ -8,6 +8,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fdgen.arrays import Image
 from fdgen.contract.records import Reject, Triplet
@@ -61,3 +64,9 @@ def write_set(root: Path, n_faces: int = 60) -> Path:
     steps = dataclasses.replace(fake_build.STEPS, load_face=load_face, generate=generate)  # type: ignore[arg-type]
     fake_build.run(root, FakeFaces.of(n_faces, official=True, identities=False), steps=steps)
     return root
+
+
+def rewrite_manifest(path: Path, table: pd.DataFrame) -> None:
+    """Write a manifest over the one that is there, with its types: pandas 2 forgets those of columns without values."""
+    schema = pq.read_schema(path).remove_metadata()
+    pq.write_table(pa.Table.from_pandas(table, schema, preserve_index=False), path)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -273,9 +274,12 @@ def test_a_manifest_with_names_of_an_attacker_is_refused_and_nothing_is_written(
     hostile = tmp_path / "deep" / "down" / "set"
     shutil.copytree(built, hostile)
     path = hostile / "manifest.parquet"
-    table = pd.read_parquet(path)
-    table.loc[table.index[0], column] = value
-    table.to_parquet(path)
+    table = pq.read_table(path)
+    values = [value, *table.column(column).to_pylist()[1:]]
+    place = table.column_names.index(column)
+    pq.write_table(
+        table.set_column(place, table.schema.field(column), pa.array(values, table.schema.types[place])), path
+    )
     before = digests(tmp_path)
     with pytest.raises(DatasetError, match=f"manifest.parquet has been altered: .* is not a {column}"):
         export(Manifest.load(hostile), to, tmp_path / "out")

@@ -26,7 +26,7 @@ from fdtrain.data.loader import Batches
 from fdtrain.data.pictures import pasted, resized, resized_mask
 from fdtrain.data.tensors import to_pictures, to_tensor
 from fdtrain.data.triplets import Draw, EpochSampler, Pictures, TripletDataset
-from tests.support.sets import SIZE_PX
+from tests.support.sets import SIZE_PX, rewrite_manifest
 
 # From Python 3.12 on, forking a process that has threads warns; that it is safe here is what these tests show.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
@@ -151,7 +151,7 @@ def test_no_dataset_and_an_empty_split(triplets: Path, tmp_path: Path) -> None:
     shutil.copytree(triplets, tmp_path / "set")
     table = Manifest.load(triplets).table
     rest = table[table["split"] != "val"]
-    rest.to_parquet(tmp_path / "set" / "manifest.parquet")
+    rewrite_manifest(tmp_path / "set" / "manifest.parquet", rest)
     path = tmp_path / "set" / "dataset.json"
     path.write_text(json.dumps({**json.loads(path.read_bytes()), "made": len(rest)}), encoding="utf-8")
     with pytest.raises(DatasetError, match=r"the val split of .* is empty \(it holds train \d+, test \d+\)"):

@@ -31,6 +31,7 @@ from fdtrain.training.run import refuse_occupied, require_run
 from fdtrain.training.weight_files import find_weights
 from tests.support.backbones import vgg_state
 from tests.support.micro import micro
+from tests.support.sets import rewrite_manifest
 
 
 def turned(pictures: Pictures) -> Pictures:
@@ -77,7 +78,7 @@ def altered(triplets: Path, tmp_path: Path, change: Callable[[pd.DataFrame], pd.
     table = pd.read_parquet(root / "manifest.parquet")
     changed = change(table)
     table = table if changed is None else changed
-    table.to_parquet(root / "manifest.parquet")
+    rewrite_manifest(root / "manifest.parquet", table)
     path = root / "dataset.json"
     path.write_text(json.dumps({**json.loads(path.read_bytes()), "made": len(table)}), encoding="utf-8")
     return root

@@ -95,7 +95,7 @@ def _is_added(pack: Path, name: str) -> bool:
 class _Detector:
     """Stands in for the landmark networks."""
 
-    def find(self, picture: object, size_px: int, *, name: str) -> Landmarks | Reject:
+    def find(self, picture: object, size_px: int, *, name: str, max_outside: float) -> Landmarks | Reject:
         return Landmarks(np.full((N_POINTS, 3), len(name), np.float32), np.eye(2, 3), size_px)
 
 

@@ -22,6 +22,9 @@ WIDE, HIGH = 372, 216
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 38
 """Of a chart, in px at its natural size, and its margins: room for numbers of five digits, and for two lines below."""
 
+NAME_PX, NAME_LEAST, NAME_MOST = 6.6, 124, 250
+"""Of a letter of a row's name, and the room for names: a browser draws nothing left of the chart."""
+
 MOST_POINTS = 240
 """A curve has no more: with several hundred its file grows and its picture does not change."""
 
@@ -133,7 +136,8 @@ def interval_chart(title: str, rows: Sequence[Interval], *, x_title: str) -> Mar
     rows = [row for row in rows if all(map(math.isfinite, (row.value, row.low, row.high)))]
     if not rows:
         return Markup("")
-    wide, left, step = 420, 124, 22
+    wide, step = 420, 22
+    left = min(max(NAME_LEAST, NAME_PX * max(len(row.name) for row in rows) + 16), NAME_MOST)
     high = TOP + step * len(rows) + BOTTOM
     low_x, high_x = min(0.0, *(row.low for row in rows)), max(0.0, *(row.high for row in rows))
     low_x, high_x = _padded(low_x, high_x, False)
@@ -150,12 +154,18 @@ def interval_chart(title: str, rows: Sequence[Interval], *, x_title: str) -> Mar
         parts.append(_text("tick", "middle", x, base + 16, tick_text(value)))
     for place, row in enumerate(rows):
         y = TOP + step * (place + 0.5)
-        parts.append(_text("row", "end", left - 10, y + 4, row.name))
+        parts.append(_text("row", "end", left - 10, y + 4, _fitting(row.name, left - 16)))
         parts.append(_rule("whisker", x_of(row.low), x_of(row.high), y, y))
         parts.append(Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="3.6"/>').format(x_of(row.value), y))
     parts.append(_text("name", "end", wide - RIGHT, high - 6, x_title))
     told = "; ".join(f"{row.name} {row.value:+.3g}, from {row.low:+.3g} to {row.high:+.3g}" for row in rows)
     return _figure(f"{title}. {told}", parts, wide, high)
+
+
+def _fitting(name: str, room_px: float) -> str:
+    """Return a name as it is, or without its middle where there is no room for it."""
+    most = int(room_px / NAME_PX)
+    return name if len(name) <= most else f"{name[: most - most // 2 - 1]}…{name[-(most // 2) :]}"
 
 
 def legend_sample(style: int) -> Markup:

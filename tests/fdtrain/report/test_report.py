@@ -29,7 +29,7 @@ from fdtrain.evaluation.masks import MaskScores, evaluate_masks, open_measured
 from fdtrain.evaluation.results import Results
 from fdtrain.inference.models import Models
 from fdtrain.metrics.suite import Suite
-from fdtrain.report.charts import Interval, Line, interval_chart, line_chart
+from fdtrain.report.charts import NAME_PX, Interval, Line, interval_chart, line_chart
 from fdtrain.report.examples import case_grid, cases_of
 from fdtrain.report.gallery import data_uri
 from fdtrain.report.pages import build_page, grids_of, latex, markdown
@@ -299,6 +299,15 @@ def test_charts_of_odd_values_stay_inside(values: list[float]) -> None:
             assert 0 <= y <= 216
     assert "nan" not in svg
     assert "inf" not in svg
+
+
+def test_names_of_rows_fit_into_their_chart() -> None:
+    names = ["eigenfaces", "demo-run, stage I, mirror+membrane", "a" * 30 + "b" * 30]
+    svg = interval_chart("difference", [Interval(name, 1.0, 0.5, 2.0) for name in names], x_title="dB")
+    rows = re.findall(r'<text class="row" text-anchor="end" x="([0-9.]+)" y="[0-9.]+">([^<]*)</text>', svg)
+    assert [name for _, name in rows[:2]] == names[:2]
+    assert re.fullmatch("a+…b+", rows[2][1])
+    assert all(len(name) * NAME_PX <= float(right) for right, name in rows)
 
 
 def test_intervals_are_drawn_in_their_order() -> None:

@@ -30,7 +30,7 @@ from ..shared.progress import starting
 
 if TYPE_CHECKING:
     from fdgen.contract.manifest import Manifest
-    from fdgen.networks.face_networks import DetectorName
+    from fdgen.networks import DetectorName
     from fdgen.pipeline.dry_run import BuildPlan
     from fdgen.recipe.schema import Recipe
     from fdgen.runtime.step_times import StepTime
@@ -86,6 +86,8 @@ def command(
     Running the same command again resumes: finished shards are checked and kept. Other settings in the same folder are
     refused; another --name or --version renames it. The result is the same bytes for any number of workers.
     """
+    if dry_run and profile:
+        raise click.UsageError("--profile times a build, and --dry-run makes none")
     voice = Voice(quiet)
     with starting(voice):
         from fdgen.dataset.folder import read_dataset, refuse_foreign

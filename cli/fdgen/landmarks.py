@@ -24,7 +24,7 @@ from ..shared.prepare import list_faces
 from ..shared.progress import metered
 
 if TYPE_CHECKING:
-    from fdgen.networks.face_networks import DetectorName
+    from fdgen.networks import DetectorName
 
 
 @click.command("landmarks")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,7 @@ from ..shared.build_progress import Trials
 from ..shared.fdgen_options import (
     cache_options,
     check_occluders,
+    detector_option,
     faces_option,
     quiet_option,
     recipe_options,
@@ -25,6 +27,10 @@ from ..shared.sheets import sheet_option, write_sheet
 CELL_PX = 192
 
 
+if TYPE_CHECKING:
+    from fdgen.networks import DetectorName
+
+
 @click.command("preview")
 @sheet_option
 @faces_option
@@ -37,6 +43,7 @@ CELL_PX = 192
     "--columns", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Samples in a row."
 )
 @click.option("--occluded-only", is_flag=True, help="Leave out the clean pictures and the masks.")
+@detector_option
 @workers_option
 @cache_options
 @quiet_option
@@ -52,6 +59,7 @@ def command(
     count: int,
     columns: int,
     occluded_only: bool,
+    detector: DetectorName,
     workers: int,
     cache: Path | None,
     no_cache: bool,
@@ -84,6 +92,7 @@ def command(
             ready.photographs,
             count,
             cache=ready.cache,
+            detector=detector,
             workers=workers,
             on_trial=Trials(stages).update,
             on_face=lambda done, total: stages.stage("landmarks", "photographs", total).update(done, total),

@@ -12,6 +12,7 @@ import click
 from ..shared.build_progress import Trials
 from ..shared.fdgen_options import (
     cache_options,
+    detector_option,
     faces_option,
     json_option,
     open_cache,
@@ -25,6 +26,7 @@ from ..shared.prepare import list_faces, ready_renderer
 from ..shared.progress import Stages, metered
 
 if TYPE_CHECKING:
+    from fdgen.networks import DetectorName
     from fdgen.recipe.target_shares import Asked
 
 SHOWN = 4
@@ -139,6 +141,7 @@ def summary(shares: Sequence[Asked]) -> list[tuple[str, str, str]]:
 @click.argument("recipe", metavar="NAME|FILE", default="default")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Measure with this value changed.")
 @faces_option
+@detector_option
 @workers_option
 @cache_options
 @quiet_option
@@ -147,6 +150,7 @@ def offered(
     recipe: str,
     overrides: tuple[str, ...],
     faces: str | None,
+    detector: DetectorName,
     workers: int,
     cache: Path | None,
     no_cache: bool,
@@ -169,6 +173,7 @@ def offered(
             photographs,
             size_px=found.size_px,
             cache=opened,
+            detector=detector,
             max_outside=found.faces.max_outside,
             workers=workers,
             on_face=meter.update,

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fdgen.networks import DETECTORS
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -107,7 +109,7 @@ cache_option = click.option(
 
 detector_option = click.option(
     "--detector",
-    type=click.Choice(("builtin", "mediapipe")),
+    type=click.Choice(DETECTORS),
     default="builtin",
     show_default=True,
     help="Finds landmarks: the networks that are included, or mediapipe itself, which is an extra.",

@@ -12,8 +12,9 @@ from importlib import util
 from pathlib import Path
 from types import TracebackType
 
-WHEEL = "opencv-python-headless"
-OTHERS = ("opencv-python", "opencv-contrib-python", "opencv-contrib-python-headless")
+from fdgen.runtime.installed import OPENCV
+
+WHEEL, *OTHERS = OPENCV
 RELEASES = ">=4.11,<5"
 """The releases that pyproject.toml admits; a test compares the two."""
 

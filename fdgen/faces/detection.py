@@ -20,7 +20,8 @@ from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import GIVEN_UP_REASONS, OUT_OF_PICTURE, PASSING_REASONS
 from fdgen.faces.supervised_pool import TIME_LIMIT_S, SupervisedPool, WorkersLost
 from fdgen.io.counters import Counters
-from fdgen.networks.face_networks import DETECTORS, DetectorName, networks_of, networks_version
+from fdgen.networks import DETECTORS, DetectorName
+from fdgen.networks.face_networks import networks_of, networks_version
 from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.runtime.processes import interrupts_held
 from fdgen.runtime.step_times import timed_step
@@ -104,7 +105,7 @@ def detect(
         on_face(len(known), len(unique))
     chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
     with contextlib.closing(
-        _detected(faces, chunks, _Asked(size_px, detector, max_outside), workers, time_limit_s, on_setback)
+        _detected(faces, chunks, _Look(size_px, detector, max_outside), workers, time_limit_s, on_setback)
     ) as arriving:  # an interrupt ends the workers
         for found in arriving:
             if cache is not None:
@@ -159,7 +160,7 @@ def remember(
 
 def _kept_under(detector: str, max_outside: float) -> str:
     """Return what stands for the detector in the cache: with the limit, where it is not the usual one."""
-    return detector if max_outside == MAX_OUTSIDE else f"{detector}, {max_outside:g} outside"
+    return detector if max_outside == MAX_OUTSIDE else f"{detector}, {max_outside!r} outside"
 
 
 @timed_step("crop photograph")
@@ -171,7 +172,7 @@ def load_face(faces: FaceSource, source: Source, landmarks: Landmarks) -> Face:
     return Face(source, crop(faces.read(source), landmarks.frame, landmarks.size_px), landmarks)
 
 
-class _Asked(NamedTuple):
+class _Look(NamedTuple):
     """What is asked of a detector beside the photograph."""
 
     size_px: int
@@ -182,7 +183,7 @@ class _Asked(NamedTuple):
 def _detected(
     faces: FaceSource,
     chunks: list[list[Source]],
-    asked: _Asked,
+    asked: _Look,
     workers: int,
     time_limit_s: float | None,
     on_setback: Callable[[str], None] | None,
@@ -212,7 +213,7 @@ _own_lock = threading.Lock()
 def _in_workers(
     faces: FaceSource,
     chunks: list[list[Source]],
-    asked: _Asked,
+    asked: _Look,
     workers: int,
     time_limit_s: float | None,
     on_setback: Callable[[str], None] | None,
@@ -249,13 +250,13 @@ class _Worker:
     """What a worker process keeps between tasks."""
 
     faces: FaceSource
-    asked: _Asked
+    asked: _Look
 
 
 _worker = _Worker()
 
 
-def _prepare(_: Counters, faces: FaceSource, asked: _Asked) -> None:
+def _prepare(_: Counters, faces: FaceSource, asked: _Look) -> None:
     _worker.faces, _worker.asked = faces, asked
 
 
@@ -273,7 +274,7 @@ def _look_at_chunk(chunk: list[Source], given_up: Mapping[int, Reject], at: Call
     return found
 
 
-def _look(faces: FaceSource, source: Source, asked: _Asked) -> Landmarks | Reject:
+def _look(faces: FaceSource, source: Source, asked: _Look) -> Landmarks | Reject:
     detector = _own_detector(asked.detector)
     try:
         return detector.find(faces.read(source), asked.size_px, name=source.path, max_outside=asked.max_outside)

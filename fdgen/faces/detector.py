@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import Image
-from fdgen.contract.crop_limit import MAX_OUTSIDE
+from fdgen.contract.crop_limit import MAX_OUTSIDE, MOST_OUTSIDE
 from fdgen.contract.frame import (
     CELEBA_EYES_PX,
     CELEBA_WIDTH_PX,
@@ -31,8 +31,9 @@ from fdgen.errors import PictureError
 from fdgen.faces.landmarks import Landmarks, eye_centres
 from fdgen.faces.sources import OUT_OF_PICTURE
 from fdgen.io.pictures.images import resize
+from fdgen.networks import DetectorName
 from fdgen.networks.face_detector import Range
-from fdgen.networks.face_networks import DetectorName, open_networks
+from fdgen.networks.face_networks import open_networks
 from fdgen.runtime.step_times import timed_step
 
 PROBE_PX = 256
@@ -220,9 +221,11 @@ def _refuse_poor(
     places = to_picture(frame, points[:, :2])
     inside = ((places >= 0).all(axis=1) & (places <= (width, height)).all(axis=1)).mean()
     if outside > max_outside or inside < MIN_POINTS_INSIDE:
+        wider = inside >= MIN_POINTS_INSIDE and max_outside < MOST_OUTSIDE
         raise PictureError(
             f"the face in {name} reaches out of the picture: {outside:.0%} of its crop lies outside "
             f"(the limit is {max_outside:.0%}) and {1 - inside:.0%} of the face itself",
             reason=OUT_OF_PICTURE,
-            hint="use a picture with more room around the face, or raise the recipe's faces.max_outside",
+            hint="use a picture with more room around the face"
+            + (", or raise the recipe's faces.max_outside" if wider else ""),
         )

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from fdgen.arrays import Image
 from fdgen.faces.detector import Detector
 from fdgen.io.pictures.images import resize
+from fdgen.networks import DetectorName
 from fdgen.networks.face_detector import Range
-from fdgen.networks.face_networks import DetectorName
 
 __all__ = ["FaceFinder", "FoundFace", "find_faces"]
 

@@ -25,7 +25,8 @@ PASSING_REASONS = frozenset({"unreadable", "changed"})
 """Rejects that lie with the disk or the moment, not with the photograph: recorded, they would make two runs differ."""
 
 OUT_OF_PICTURE = "out-of-picture"
-"""The reject of a face that reaches out of its photograph by more than a recipe allows (`faces.max_outside`)."""
+"""The reject of a face that reaches out of its photograph: its crop by more than a recipe allows
+(`faces.max_outside`), or too much of the face itself."""
 
 TOOK_TOO_LONG, CRASHED = "took-too-long", "crashed-worker"
 GIVEN_UP_REASONS = frozenset({TOOK_TOO_LONG, CRASHED})

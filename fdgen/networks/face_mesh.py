@@ -21,7 +21,6 @@ N_POINTS = 478
 _N_MESH_POINTS = 468
 _INPUT_PX = 192
 _MARGIN = 1.5  # side of what the network is shown, in sides of the face's box
-_LEAST_PRESENCE = 0.5
 
 
 class FaceMesh:
@@ -43,7 +42,7 @@ class FaceMesh:
             shown_HWC = cut_square(picture_HWC, square, _INPUT_PX, cv2.BORDER_REPLICATE)
             outputs = sorted(self._mesh(as_floats(shown_HWC, 0, 1)), key=lambda output: output.size)
             presence, mesh, features_HWC = outputs
-            if 1 / (1 + math.exp(-float(presence.item()))) > _LEAST_PRESENCE:
+            if presence.item() > 0:  # a probability of more than a half
                 found.append(_placed(self._refined(mesh.reshape(_N_MESH_POINTS, 3), features_HWC), square))
         return found
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 import cv2
 
 from fdgen.arrays import F64, Image
-from fdgen.networks.engine import ENGINE, engine_version, network_digests
+from fdgen.networks import DetectorName
+from fdgen.networks.engine import ENGINE, network_digests
 from fdgen.networks.face_detector import DetectedFace, FaceDetector, Range
 from fdgen.networks.face_mesh import FaceMesh
-
-DetectorName = Literal["builtin", "mediapipe"]
-
-DETECTORS: tuple[DetectorName, ...] = ("builtin", "mediapipe")
-"""Ours, the default; and mediapipe itself, where its extra is installed."""
+from fdgen.runtime.installed import installed_version
 
 
 class FaceNetworks(Protocol):
@@ -58,7 +54,8 @@ def open_networks(name: DetectorName) -> FaceNetworks:
 
 def networks_version(name: DetectorName) -> str:
     """Name all that the answers of networks depend on: who runs them, in which release, and what warps pictures."""
-    runs = f"mediapipe {_release('mediapipe')}" if name == "mediapipe" else f"FaceMesh in {ENGINE} {engine_version()}"
+    engine = "mediapipe" if name == "mediapipe" else ENGINE
+    runs = f"{'' if name == 'mediapipe' else 'FaceMesh in '}{engine} {installed_version(engine) or 'none'}"
     return f"{runs}, opencv {cv2.__version__}"
 
 
@@ -69,10 +66,3 @@ def networks_of(name: DetectorName) -> Mapping[str, str]:
 
         return mediapipe_digests()
     return network_digests()
-
-
-def _release(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"

@@ -31,6 +31,7 @@ _WARM_UP_PX = 256
 class MediapipeNetworks:
     """FaceMesh and the face detectors of mediapipe 0.10.21.
 
+    Its notices are kept from the user by a lock of the whole process, so that two threads look one after the other.
     Raises `FdError` where mediapipe is not installed, or is a release without them.
     """
 

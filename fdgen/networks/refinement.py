@@ -6,14 +6,13 @@ of MediaPipe's own for what is here in numpy.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from fdgen.arrays import F32
-from fdgen.networks.engine import MODELS, Network
+from fdgen.networks.engine import Network, read_table
 
 GRID = 16
 """Cells a side of the features that a part is shown."""
@@ -35,7 +34,7 @@ class Refinement:
     """A part of the face (`lips`, `left_eye`, `right_eye`) and its network."""
 
     def __init__(self, part: str) -> None:
-        joined = json.loads((MODELS / "refinements.json").read_text(encoding="utf-8"))[part]
+        joined = read_table("refinements.json")[part]
         self._network = Network(f"{part}.tflite")
         self._points = np.array(joined["points"])
         self._ends: tuple[int, int] = (joined["left"], joined["right"])

@@ -30,7 +30,7 @@ from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile, Source
 from fdgen.faces.supervised_pool import TIME_LIMIT_S
 from fdgen.io.atomic import remove
-from fdgen.networks.face_networks import DetectorName
+from fdgen.networks import DetectorName
 from fdgen.pipeline.dry_run import BuildPlan, check_arguments, disk_bytes, plan_build
 from fdgen.pipeline.executors import OnSetback, WorkerPool, run_here, run_on
 from fdgen.pipeline.finish import finish

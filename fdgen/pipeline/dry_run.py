@@ -16,7 +16,7 @@ from fdgen.errors import RecipeError
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile
-from fdgen.networks.face_networks import DetectorName
+from fdgen.networks import DetectorName
 from fdgen.pipeline.plan import AtOnce, FaceQueue, Planner, ShardPlan, split_rule
 from fdgen.pipeline.resume import planned_receipt
 from fdgen.pipeline.worker import Steps

@@ -13,6 +13,7 @@ from fdgen.faces.detection import FaceCache, Landmarks, detect, load_face
 from fdgen.faces.face import Face
 from fdgen.faces.folders import FaceSource, Source
 from fdgen.faces.identities import name_people
+from fdgen.networks import DetectorName
 from fdgen.occluders import occluder_of
 from fdgen.packs.library import open_library
 from fdgen.pipeline.plan import AtOnce, FaceQueue, split_rule
@@ -33,6 +34,7 @@ def preview_samples(
     count: int,
     *,
     cache: FaceCache | None = None,
+    detector: DetectorName = "builtin",
     workers: int = 1,
     on_trial: OnDone | None = None,
     on_face: OnDone | None = None,
@@ -47,6 +49,7 @@ def preview_samples(
         sources: Those of `faces`.
         count: Number of triplets.
         cache: Keeps landmarks and trials; None keeps none.
+        detector: Whose networks find landmarks, as `build` takes it.
         workers: Processes that find landmarks; 0 finds them in this one.
         on_trial: Called as (done, of) while occluders are tried on for strata.
         on_face: Called as (done, of) while landmarks are found.
@@ -65,6 +68,7 @@ def preview_samples(
             batch,
             size_px=recipe.size_px,
             cache=cache,
+            detector=detector,
             max_outside=recipe.faces.max_outside,
             workers=workers,
             on_face=on_face,

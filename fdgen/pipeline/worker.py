@@ -22,7 +22,7 @@ from fdgen.faces.cache import FaceCache
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import PASSING_REASONS, FaceSource, Source
-from fdgen.networks.face_networks import DetectorName
+from fdgen.networks import DetectorName
 from fdgen.pipeline.plan import Candidate, ShardPlan
 from fdgen.recipe.schema import Recipe
 from fdgen.version import GENERATOR_VERSION

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, RootModel, ValidationError, model_validator
 
-from fdgen.contract.crop_limit import MAX_OUTSIDE
+from fdgen.contract.crop_limit import MAX_OUTSIDE, MOST_OUTSIDE
 from fdgen.contract.digests import digest_json
 from fdgen.errors import RecipeError
 from fdgen.kinds import KINDS
@@ -96,7 +96,7 @@ class FaceChoice(Section):
 
     worn: Literal["avoid", "exclude", "ignore"]
     identity: Literal["auto", "folder"] = "auto"
-    max_outside: Annotated[Number, within(0, 0.5)] = MAX_OUTSIDE
+    max_outside: Annotated[Number, within(0, MOST_OUTSIDE)] = MAX_OUTSIDE
 
 
 class Pose(Section):

@@ -178,8 +178,7 @@ class Strata(Section):
                 )
 
     def acceptance(self, combinations: Sequence[Combination]) -> tuple[dict[Combination, tuple[Bin, ...]], float]:
-        """Return the bins of |yaw| by combination, with the probability that a face there is
-        taken; and that of any face.
+        """Return the bins of |yaw| by combination, with the probability that a face is taken, and that of any face.
 
         It is asked over offered, on one scale for all combinations, so that each loses as many faces and kinds
         keep their proportions.

@@ -12,7 +12,7 @@ from fdgen.analysis.lighting import FaceLight
 from fdgen.arrays import F32, F64
 from fdgen.render.kernels import resolve, sh_irradiance, shade, splat_shadow
 from fdgen.render.mesh import Mesh, Strand
-from fdgen.render.rasteriser import rasterise, rasterise_cutout
+from fdgen.render.rasteriser import timed_rasterise, timed_rasterise_cutout
 from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
 from fdgen.runtime.step_times import timed_step
 
@@ -68,10 +68,6 @@ class Style:
     shadow: float = 1.0
 
 
-_rasterise = timed_step("rasterise")(rasterise)
-_rasterise_cutout = timed_step("rasterise")(rasterise_cutout)
-
-
 @timed_step("draw: the rest")
 def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> Layer:
     """Render a mesh over a scene. Pure: the same arguments give the same bytes.
@@ -95,9 +91,9 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     face_id = np.full(depth.shape, -1, np.int32)
     bary = np.empty((*depth.shape, 2), np.float32)
     if len(mesh.cutout_HW2) > 1:
-        _rasterise_cutout(points, mesh.faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, bary)
+        timed_rasterise_cutout(points, mesh.faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, bary)
     else:
-        _rasterise(points, mesh.faces, depth, face_id, bary)
+        timed_rasterise(points, mesh.faces, depth, face_id, bary)
 
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     height, gap = np.empty(shape, np.float32), np.empty(shape, np.float32)

@@ -27,7 +27,7 @@ from fdgen.analysis.noise import luma, noise_levels
 from fdgen.analysis.optics import Optics, estimate_optics
 from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32
-from fdgen.render.rasteriser import rasterise
+from fdgen.render.rasteriser import timed_rasterise
 from fdgen.runtime.processes import one_blas_thread
 from fdgen.runtime.step_times import timed_step
 
@@ -140,9 +140,6 @@ class Analysis:
         )
 
 
-_rasterise = timed_step("rasterise")(rasterise)
-
-
 @dataclass(frozen=True)
 class Scene:
     """Everything an occluder needs of a photograph.
@@ -169,14 +166,14 @@ class Scene:
         depth = np.full((n, n), FAR, np.float32)
         m = n if analysis is None else 0
         ids, bary = np.full((m, m), -1, np.int32), np.zeros((m, m, 2), np.float32)
-        _rasterise(sample_points(pose, mesh), triangles, depth, ids, bary)
+        timed_rasterise(sample_points(pose, mesh), triangles, depth, ids, bary)
         if analysis is None:
             step = SUPERSAMPLE
             normals = pose.to_view(vertex_normals(mesh, triangles))
             analysis = _analyse(face, pose, triangles, normals, ids[::step, ::step], bary[::step, ::step])
         skull_cm, skull_faces = skull(mesh)
         skull_points = sample_points(pose, skull_cm)
-        _rasterise(skull_points, facing(skull_points, skull_faces), depth, ids, bary)
+        timed_rasterise(skull_points, facing(skull_points, skull_faces), depth, ids, bary)
         return cls(face, mesh, depth, analysis)
 
     @property

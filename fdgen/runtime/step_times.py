@@ -69,7 +69,7 @@ class _Recorder:
         new.replace(path)
 
 
-class _Asked:
+class _Recording:
     """Where times are written, if anybody asks: workers learn it as they start, by their environment."""
 
     folder: str | None = os.environ.get(FOLDER)
@@ -82,7 +82,7 @@ class _Asked:
         return self.recorder if self.recorder.thread == threading.get_ident() else None
 
 
-_asked = _Asked()
+_recording = _Recording()
 
 
 def timed_step(name: str) -> Callable[[_Function], _Function]:
@@ -91,7 +91,7 @@ def timed_step(name: str) -> Callable[[_Function], _Function]:
     def mark(function: _Function) -> _Function:
         @functools.wraps(function)
         def timed(*arguments: Any, **named: Any) -> Any:
-            if _asked.folder is None or (recorder := _asked.of_this_thread(_asked.folder)) is None:
+            if _recording.folder is None or (recorder := _recording.of_this_thread(_recording.folder)) is None:
                 return function(*arguments, **named)
             return recorder.run(name, function, arguments, named)
 
@@ -105,12 +105,12 @@ def recorded_steps() -> Iterator[Callable[[], list[StepTime]]]:
     """Record the steps of this process, and of those started within; yields what returns them, the longest first."""
     with Scratch("steps") as folder:
         before_s = time.process_time()
-        os.environ[FOLDER] = _asked.folder = str(folder)
+        os.environ[FOLDER] = _recording.folder = str(folder)
         try:
             yield functools.partial(_read, folder, before_s)
         finally:
             del os.environ[FOLDER]
-            _asked.folder = _asked.recorder = None
+            _recording.folder = _recording.recorder = None
 
 
 def _read(folder: Path, before_s: float) -> list[StepTime]:

@@ -20,10 +20,10 @@ from fdgen.arrays import Bools, Image
 from fdgen.assets import AssetLibrary
 from fdgen.contract.digests import canonical_json, digest_json
 from fdgen.faces.cache import FaceCache
-from fdgen.faces.detection import detector_version
 from fdgen.faces.face import Face
 from fdgen.faces.folders import Source
 from fdgen.faces.landmarks import N_POINTS, Landmarks
+from fdgen.networks.face_networks import networks_version
 from fdgen.recipe.combinations import Combination
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.strata import REGION_NAMES
@@ -148,7 +148,8 @@ def _key(recipe: Recipe, library: AssetLibrary, kind: str) -> str:
 
 def _version() -> str:
     """Name the code that heads are analysed and trials rendered by."""
-    return f"generator {GENERATOR_VERSION}, analysis {ANALYSIS_VERSION}, numpy {np.__version__}, {detector_version()}"
+    networks = networks_version("builtin")  # of which one finds the person
+    return f"generator {GENERATOR_VERSION}, analysis {ANALYSIS_VERSION}, numpy {np.__version__}, {networks}"
 
 
 def _packed(trials: Sequence[_Trial]) -> bytes:

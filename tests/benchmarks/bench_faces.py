@@ -19,7 +19,6 @@ import platform
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ import numpy as np
 from fdgen.contract.manifest import Manifest
 from fdgen.faces.face_finder import FoundFace, find_faces
 from fdgen.io.pictures.images import decode
+from fdgen.runtime.installed import installed_version
 from tests.benchmarks.face_pages import Picture, Placed, pages
 
 SIZES_PX = (40.0, 300.0)
@@ -127,7 +127,7 @@ def main() -> None:
         if (folder := getattr(arguments, name)) is not None:
             result[name] = measure(pictures_of(folder), backgrounds, arguments.seed)
             print(name, result[name], file=sys.stderr)
-    versions = {name: metadata.version(name) for name in ("mediapipe", "opencv-python", "numpy")}
+    versions = {name: installed_version(name) for name in ("ai-edge-litert", "opencv-python", "numpy")}
     document = {"sets": result, "seed": arguments.seed, "versions": versions, "machine": platform.machine()}
     print(json.dumps(document, indent=2))
 

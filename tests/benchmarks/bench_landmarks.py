@@ -29,7 +29,7 @@ from fdgen.faces.detector import Detector
 from fdgen.faces.face_finder import FaceFinder, FoundFace
 from fdgen.faces.landmarks import Landmarks
 from fdgen.io.pictures.images import decode
-from fdgen.networks.face_networks import DETECTORS, DetectorName
+from fdgen.networks import DETECTORS, DetectorName
 from tests.benchmarks.face_pages import pages
 
 SIZE_PX = 256

@@ -18,7 +18,7 @@ from fdgen.render.mesh import Material, Mesh, join, part
 from fdgen.render.scene import FAR, SUPERSAMPLE, Scene
 
 ROWS, COLUMNS = 49, 49
-"""Vertices of the card, down and across."""
+"""Vertices of the relief, down and across."""
 SPOTS: Mapping[str, tuple[int, ...]] = {
     "mouth": (13, 14),
     "nose": (1, 4),
@@ -30,15 +30,15 @@ SPOTS: Mapping[str, tuple[int, ...]] = {
     "forehead": (151, 10),
     "top": (10,),
 }
-"""Vertices of the face about which a card may be held."""
+"""Vertices of the face about which a relief may be held."""
 _MOST_SAG_CM = 3.0
-"""A card gives way no further than this to a face that recedes behind it."""
+"""A relief gives way no further than this to a face that recedes behind it."""
 _ROUND_CM = 4.5
 """How far from its outline a thing is as thick as it gets, at most."""
 
 
 def build_held(scene: Scene, spec: ImportedSpec, picture: Cutout, fit: Mapping[str, Any]) -> Mesh:
-    """Build the card of a placement in head cm."""
+    """Build the relief of a placement in head cm."""
     rows, columns = picture.shape
     y, x = np.linspace(0.0, rows - 1.0, ROWS), np.linspace(0.0, columns - 1.0, COLUMNS)
     texels = np.stack(np.broadcast_arrays(x[None], y[:, None]), -1).astype(np.float64)
@@ -56,12 +56,12 @@ def build_held(scene: Scene, spec: ImportedSpec, picture: Cutout, fit: Mapping[s
     if fit["mirror"] < 0:
         faces = np.ascontiguousarray(faces[:, ::-1])
     material = Material(albedo=(1.0, 1.0, 1.0), specular=spec.specular, gloss=spec.gloss, two_sided=True)
-    card = part(points, faces, material, uv_N2=picture.to_uv(texels).reshape(-1, 2))
-    return replace(join([card], texture=picture.albedo_HWC), cutout_HW2=picture.cutout_HW2)
+    relief = part(points, faces, material, uv_N2=picture.to_uv(texels).reshape(-1, 2))
+    return replace(join([relief], texture=picture.albedo_HWC), cutout_HW2=picture.cutout_HW2)
 
 
 def _depth(scene: Scene, screen: F64, present: npt.NDArray[np.float32], width_cm: float, fit: Mapping[str, Any]) -> F64:
-    """Return the depth (ROWS, COLUMNS) of the card in cm: it touches the face where that comes forward most, gives way
+    """Return the relief's depth (ROWS, COLUMNS) in cm: it touches the face where that comes forward most, gives way
     to it elsewhere as far as it bends, and bulges away from its outline.
     """
     at = (screen * SUPERSAMPLE).astype(np.float32)

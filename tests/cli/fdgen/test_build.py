@@ -68,6 +68,10 @@ def test_a_profile_counts_all_processes_and_changes_nothing(built: Built, cache:
     assert table.splitlines()[-1].startswith("all ")
 
 
+def test_a_dry_run_has_no_profile(tmp_path: Path) -> None:
+    assert_refused(run("build", "--out", tmp_path / "set", "--dry-run", "--profile"), 2, "--profile", "--dry-run")
+
+
 def test_occluders_are_tried_on_for_strata_once(cache: Path, tmp_path: Path) -> None:
     """With a step of their own in whatever command comes first, and no more in those that follow."""
     others = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind != "sunglasses"]

@@ -78,8 +78,8 @@ def options_of(command: click.Command | None, path: str) -> dict[str, list[str]]
 OPTIONS = {
     "build": "--cache --count --detector --dry-run --faces --json --name --no-cache --out --pack --profile --quiet "
     "--recipe --seed --set --size --time-limit --version --workers",
-    "preview": "--cache --columns --count --faces --kind --no-cache --occluded-only --out --pack --quiet --recipe "
-    "--seed --set --size --workers",
+    "preview": "--cache --columns --count --detector --faces --kind --no-cache --occluded-only --out --pack --quiet "
+    "--recipe --seed --set --size --workers",
     "verify": "--deep --deep-share --json --pack --quiet --seed --workers",
     "info": "--json",
     "diff": "--details --json --limit",
@@ -93,7 +93,7 @@ OPTIONS = {
     "recipe list": "--json",
     "recipe show": "--json --resolved",
     "recipe check": "--cache --json --no-cache --quiet --set",
-    "recipe offered": "--cache --faces --json --no-cache --quiet --set --workers",
+    "recipe offered": "--cache --detector --faces --json --no-cache --quiet --set --workers",
     "recipe init": "--force --from",
     "assets add": "--form --held-out --id --kind --licence --origin --pack --title",
     "assets check": "--json",

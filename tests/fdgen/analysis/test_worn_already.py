@@ -96,7 +96,7 @@ def test_a_bare_face_draws_what_it_drew_before() -> None:
         assert np.array_equal(avoiding.occluded_HWC, ignoring.occluded_HWC)
 
 
-def test_an_outfit_fits_where_all_of_it_does() -> None:
+def test_a_combination_fits_where_all_of_it_does() -> None:
     assert fits(("mask", "hand"), ("eyewear", "hat"))
     assert not fits(("mask", "sunglasses"), ("eyewear",))
     assert fits(("sunglasses",), ())

@@ -8,19 +8,22 @@ import json
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from fdgen.arrays import Image
+from fdgen.analysis.person_segmentation import find_person
+from fdgen.arrays import F32, Image
 from fdgen.errors import FdError
 from fdgen.faces.folders import SampleFaces
+from fdgen.networks import DETECTORS, engine
 from fdgen.networks.engine import MODELS, Network, as_floats, changed_networks, network_digests
 from fdgen.networks.face_detector import FaceDetector, _anchors, _merged
 from fdgen.networks.face_mesh import FaceMesh
-from fdgen.networks.face_networks import DETECTORS, networks_of, networks_version, open_networks
+from fdgen.networks.face_networks import networks_of, networks_version, open_networks
 from fdgen.networks.warp import Square, cut_square
 from tests.support.paths import ROOT
 
@@ -192,3 +195,39 @@ for source in samples.sources():
 def test_our_runner_agrees_with_mediapipe() -> None:
     """In a process of its own: one that has used mediapipe may never fork. Pictures are about 380 px wide."""
     subprocess.run([sys.executable, "-c", AGREEMENT], check=True, cwd=ROOT)
+
+
+def test_threads_share_a_network() -> None:
+    """A build on an executor of threads looks for the person in several crops at once."""
+    rng = np.random.default_rng(0)
+    crops = [rng.integers(0, 256, (64, 64, 3), np.uint8) for _ in range(16)]
+    alone = [find_person(crop, 32) for crop in crops]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda crop: find_person(crop, 32), crops))
+    assert all((one == other).all() for one, other in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"TFL3", b"\x1c\x00\x00\x00TFL3" + bytes(4000)])
+def test_a_missing_or_damaged_network_is_one_sentence(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MODELS", tmp_path)
+    if content is not None:
+        (tmp_path / "lips.tflite").write_bytes(content)
+    with pytest.raises(FdError, match=r"the network lips\.tflite cannot be read") as raised:
+        Network("lips.tflite")
+    assert raised.value.hint == "run `pip install --force-reinstall fd-stackgan`"
+    with pytest.raises(FdError, match=r"index\.json of the landmark networks cannot be read"):
+        changed_networks()
+
+
+def test_an_unlikely_face_overflows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    mesh = FaceMesh()
+    shown, real = portraits()[0], mesh._mesh
+
+    def sure_of_none(square_HWC: F32) -> list[F32]:
+        outputs = real(square_HWC)
+        return [np.full_like(output, -1000) if output.size == 1 else output for output in outputs]
+
+    monkeypatch.setattr(mesh, "_mesh", sure_of_none)
+    assert mesh.find(shown, 0.5, 1) == []

@@ -216,7 +216,7 @@ def test_what_cannot_be_compared_is_a_sentence(first: Path, tmp_path: Path, how:
     assert caught.value.hint
 
 
-def test_an_edition_knows_the_same_of_a_dataset_and_of_its_card(first: Path) -> None:
+def test_a_snapshot_knows_the_same_of_a_dataset_and_of_its_card(first: Path) -> None:
     dataset, card = Snapshot.open(first), Snapshot.open(first.parent / "card")
     assert dataset.sources() == card.sources()
     assert dataset.placements(digested=True) == card.placements(digested=True)

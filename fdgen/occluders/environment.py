@@ -149,7 +149,8 @@ def _window(painted: F32, middle: float, high: float, width: float, height: floa
 def _fill(painted: F32, middle: float, top: float, width: float, height: float, level: float, share: float) -> None:
     """Lay a rectangle of grey light over the map, in place: `share` of it hides what was there.
 
-    `middle`, `top`, `width` and `height` are shares of the map's width and height.
+    `middle`, `top`, `width` and `height` are shares of the map's width and height. What reaches over the seam, behind
+    the head, is cut there.
     """
     rows, columns = painted.shape[:2]
     left, right = round((middle - width / 2) * columns), round((middle + width / 2) * columns)

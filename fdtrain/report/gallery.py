@@ -239,7 +239,8 @@ def _opened(
     for given in wanted:
         if given.name in references:
             if references[given.name] != "copy":  # it stands there as the input
-                methods.append((given.name, by_reference[references[given.name]]))
+                finish: Finish = "mirror" if "mirror" in _finish(given) else "none"  # faces have their own membrane
+                methods.append((given.name, finished(by_reference[references[given.name]], finish)))
         elif (path := _weights(given, weights)) is not None:
             methods.append((given.name, _model(given, path, measured)))
         elif not given.name.endswith(", stage I"):
@@ -256,9 +257,10 @@ def notes_on(missing: Sequence[str]) -> list[str]:
 def _reference(given: Given) -> str | None:
     if given.task is not None:
         return given.task.what if given.task.kind == "reference" else None
-    if given.name == "copy of the input":
+    name = finish_in(given.name)[0]
+    if name == "copy of the input":
         return "copy"
-    return "eigenfaces" if given.name.endswith(" eigenfaces") else EVALUATED.get(given.name)
+    return "eigenfaces" if name.endswith(" eigenfaces") else EVALUATED.get(name)
 
 
 def _weights(given: Given, weights: Mapping[str, Path]) -> Path | None:

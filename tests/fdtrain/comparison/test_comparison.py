@@ -154,6 +154,14 @@ def test_errors_hold_pictures_and_seeds() -> None:
     assert np.std(misses) == pytest.approx(1, abs=0.2)
 
 
+def test_what_a_picture_has_with_one_seed_alone_counts_once() -> None:
+    """Where there is nothing else, a mean of S x N values lies from the truth by 1 / sqrt(S N)."""
+    rng = np.random.default_rng(0)
+    n_seeds, n_pictures = 3, 400
+    errors = [mean_of(rng.normal(0, 1.0, (n_seeds, n_pictures))).error for _ in range(200)]
+    assert np.mean(np.square(errors)) == pytest.approx(1 / (n_seeds * n_pictures), rel=0.15)
+
+
 def test_pictures_without_a_value_are_left_out_of_mean_and_difference() -> None:
     values = np.array([[1.0, np.inf, 3.0, np.nan]])
     assert (mean_of(values).value, mean_of(values).pictures) == (2.0, 2)

@@ -20,22 +20,26 @@ import pytest
 from fdgen.errors import FdError
 from fdtrain.comparison.ablation import record
 from fdtrain.comparison.markup import markdown_table
+from fdtrain.comparison.plan import Task
 from fdtrain.data.silhouettes import SilhouetteDataset
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
 from fdtrain.evaluation.evaluator import evaluate
 from fdtrain.evaluation.mask_results import MaskResults
 from fdtrain.evaluation.masks import MaskScores, evaluate_masks, open_measured
+from fdtrain.evaluation.references import open_references
 from fdtrain.evaluation.results import Results
+from fdtrain.inference.finish import Finished
 from fdtrain.inference.models import Models
-from fdtrain.metrics.suite import Suite
+from fdtrain.metrics.suite import Suite, open_suite
 from fdtrain.report.charts import NAME_PX, Interval, Line, interval_chart, line_chart
 from fdtrain.report.examples import case_grid, cases_of
-from fdtrain.report.gallery import data_uri
+from fdtrain.report.gallery import data_uri, farthest, restored
 from fdtrain.report.pages import build_page, grids_of, latex, markdown
 from fdtrain.report.records import read_ablation
 from fdtrain.report.sources import Source, read_sources
-from tests.support.reported import ODD_NAME
+from tests.support.asks import ask_of
+from tests.support.reported import ODD_NAME, begin
 from tests.support.sets import smooth_face, write_set
 from tests.support.weights import write_mask_weights
 
@@ -316,6 +320,25 @@ def test_intervals_are_drawn_in_their_order() -> None:
     dot, zero = float(re.findall(r'cx="([\d.]+)"', svg)[0]), float(re.findall(r'class="zero" x1="([\d.]+)"', svg)[0])
     assert zero < low < dot < high
     assert svg.count("<circle") == 1
+
+
+def test_mirrored_references_have_pictures_as_they_were_measured(triplets: Path, tmp_path: Path) -> None:
+    dataset = TripletDataset(triplets, "test", size_px=32, limit=4)
+    faces = open_references(["eigenfaces"], lambda: TripletDataset(triplets, "train", size_px=32))
+    methods = [*faces, Finished(faces[0], "mirror")]
+    suite = open_suite(32, ())
+    frame = evaluate(methods, dataset, suite=suite)
+    Results.of(frame, dataset, suite, ()).write(tmp_path / "evaluation")
+    ask = ask_of(triplets, size_px=32, limit=4, finish="mirror")
+    begin([Task("faces", "reference", "eigenfaces")], ask, tmp_path / "comparison")
+    for folder, names in (("evaluation", [one.names[0] for one in methods]), ("comparison", ["faces"])):
+        source = read_sources([tmp_path / folder])[0]
+        assert source.measured is not None
+        shown = restored(source, cases_of(source.measured, 1), triplets, weights={})
+        for exhibit in (one for group in shown.groups.values() for one in group):
+            assert [one.name for one in exhibit.results] == names
+        assert farthest(shown.groups, source.measured) < 1e-3
+        assert not any("no pictures" in note for note in shown.notes)
 
 
 # What is refused.

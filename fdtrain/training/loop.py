@@ -2,7 +2,8 @@
 
     batch -> all stages see it -> discriminators learn -> generators learn -> average follows
 
-What the networks are and what they minimise is the objective's (`fdtrain.objectives`); here is when and in which order.
+What the networks are and what they minimise is the objective's (`fdtrain.objectives`), and so is the step (`learn` in
+`fdtrain/objectives/step.py`); here is when, and what follows from it.
 Progress is counted in training images over all processes. To resume, call `fit` again with the same folder.
 """
 
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from fdgen.contract.manifest import Manifest
 from fdgen.runtime.main_guard import leave_importing_worker
@@ -28,9 +28,10 @@ from fdtrain.data.sampler import EpochSampler
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.errors import CheckpointError, ConfigError, TrainingError
 from fdtrain.objectives.open_objective import open_objective, open_perceptual
+from fdtrain.objectives.step import learn
 from fdtrain.objectives.validation import PERCEPTUAL_SCORE, validate_features
 from fdtrain.run_files import folder_lock, write_bytes
-from fdtrain.runtime.device import autocast, computing, lay_out, open_device, resolve_machine
+from fdtrain.runtime.device import computing, lay_out, open_device, resolve_machine
 from fdtrain.runtime.distributed import Group, group_notes, joined
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
 from fdtrain.training.best import Best, criterion_of
@@ -54,7 +55,7 @@ from fdtrain.training.run import (
     write_record,
 )
 from fdtrain.training.start_from import begun_with
-from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch, finite
+from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch
 from fdtrain.training.trackers.open_tracker import open_tracker
 
 MOST_BAD_STEPS = 10
@@ -210,55 +211,15 @@ def fit(
             waiting_s = time.perf_counter()
             sample = next(batches)
             stretch.waited_s += time.perf_counter() - waiting_s
-            batch = objective.begin(sample, device, images, step)
-            objective.set_rates(images)
 
-            # All stages see it.
-            model.train()
-            with autocast(config, device):
-                outputs = objective.outputs(batch)
-
-            # Discriminators learn, then they hold still for the generators' turn.
-            terms: dict[str, Tensor] = {}
-            for stage in stages:
-                if stage.discriminator is None or stage.discriminator_optimiser is None:
-                    continue
-                with autocast(config, device):
-                    term = objective.discriminator_term(stage, batch, outputs)
-                if term is not None:
-                    stage.discriminator_optimiser.zero_grad(set_to_none=True)
-                    term.backward()  # type: ignore[no-untyped-call]
-                    group.average_gradients([stage.discriminator])
-                    norm = _clip(stage.discriminator, training.clip_norm)
-                    if finite([norm]):
-                        stage.discriminator_optimiser.step()
-                    terms[f"stage{stage.place + 1}/discriminator"] = term
-                stage.discriminator.requires_grad_(False)
-
-            # Generators learn, all from one backward pass: where they are detached, their graphs do not touch.
-            learning, totals = [], []
-            for stage in stages:
-                with autocast(config, device):
-                    parts = objective.generator_terms(stage, batch, outputs)
-                if parts:
-                    learning.append(stage)
-                    totals.append(parts["total"])
-                    terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
-                stage.generator_optimiser.zero_grad(set_to_none=True)
-            if learning:
-                torch.stack(totals).sum().backward()  # type: ignore[no-untyped-call]
-            group.average_gradients([stage.generator for stage in learning])
-            norms = [_clip(stage.generator, training.clip_norm) for stage in learning]
-            terms |= {f"stage{stage.place + 1}/gradient": norm for stage, norm in zip(learning, norms, strict=True)}
-            for stage in stages:
-                if stage.discriminator is not None:
-                    stage.discriminator.requires_grad_(True)
+            # Discriminators learn, and generators get their gradients.
+            learnt = learn(objective, sample, device, images, step, group)
 
             # A step whose gradient is no number is left out, counted and told of; several in a row end the run.
-            if finite(norms):
-                for stage in learning:
+            if learnt.finite:
+                for stage in learnt.learning:
                     stage.generator_optimiser.step()
-                if learning and training.ema_decay is not None:
+                if learnt.learning and training.ema_decay is not None:
                     follow(average, model, ema_decay(training.ema_decay, step))
                 bad_steps = 0
             else:
@@ -274,7 +235,7 @@ def fit(
             # Count.
             before, images, step = images, images + training.batch, step + 1
             sampler.advance(training.batch)
-            stretch.add(terms, training.batch)
+            stretch.add(learnt.terms, training.batch)
             pace.add(training.batch, time.perf_counter() - waiting_s)
             if on_step is not None and group.is_first:
                 on_step(pace.step)
@@ -376,11 +337,6 @@ def _fixed(config: FitConfig, split: str, limit: int) -> StoredSamples[Any] | No
     if Manifest.load(config.data.root).samples(split).empty:
         return None
     return open_samples(config, split, fixed=True, limit=limit)
-
-
-def _clip(module: nn.Module, largest: float | None) -> Tensor:
-    """Return the norm of a network's gradient, and shorten it where it is longer than allowed."""
-    return nn.utils.clip_grad_norm_(module.parameters(), largest if largest is not None else torch.inf, foreach=True)
 
 
 def _due(every_images: int, before: int, after: int) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from fdgen.io.json_file import read_lines
@@ -155,8 +154,3 @@ def read_stats(run_dir: Path) -> list[dict[str, Any]]:
 
 def _is_value(value: Any) -> bool:
     return value is None or type(value) in (int, float)
-
-
-def finite(values: list[Tensor]) -> bool:
-    """Tell whether all of these scalars are numbers."""
-    return bool(torch.isfinite(torch.stack(values)).all()) if values else True

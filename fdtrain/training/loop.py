@@ -152,6 +152,9 @@ def fit(
                 note(slow)
         if training.batch % group.world:
             raise ConfigError(f"training.batch must be a multiple of the {group.world} processes, got {training.batch}")
+        if training.batch // group.world % training.accumulate:
+            share = f"the {training.batch // group.world} pictures of each process"
+            raise ConfigError(f"training.accumulate must divide {share}, got {training.accumulate}")
         phase("checking the data")
         for sentence in (*group_notes(), *check_data(train.root, train), *check_room(config, run_dir, device)):
             note(sentence)

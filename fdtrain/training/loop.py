@@ -29,7 +29,7 @@ from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.errors import CheckpointError, ConfigError, TrainingError
 from fdtrain.objectives.open_objective import open_objective, open_perceptual
 from fdtrain.objectives.step import learn
-from fdtrain.objectives.validation import PERCEPTUAL_SCORE, validate_features
+from fdtrain.objectives.validation import PERCEPTUAL_SCORE
 from fdtrain.run_files import folder_lock, write_bytes
 from fdtrain.runtime.device import computing, lay_out, open_device, resolve_machine
 from fdtrain.runtime.distributed import Group, group_notes, joined
@@ -104,6 +104,7 @@ def fit(
         computing(config, device),
         own_randomness(config.seed, group, device),
         workers_told(),
+        contextlib.ExitStack() as at_end,
     ):
         note = on_note if on_note is not None and group.is_first else _ignore
         phase = on_phase if on_phase is not None and group.is_first else _ignore
@@ -196,11 +197,12 @@ def fit(
                 note(f"the run had {len(state['random'])} processes, now {group.world}: not the same bits")
             kept = f", in {config.training.precision} as it began" if keeps else ""
             note(f"going on after {images:,} of {total:,} images{kept}")
-        gave_up = best.given_up(images)
+        gave_up = best.given_up()
         begun_images, begun_s = images, time.perf_counter()
         log = None
         if group.is_first:
-            log = Log(run_dir, images, open_tracker(output.tracks, run_dir, images, config.flat()))
+            tracker = open_tracker(output.tracks, run_dir, images, config.flat())
+            log = at_end.enter_context(Log(run_dir, images, tracker))
 
         batches: Iterator[Any] = iter(
             Batches(train, sampler, batch=own_batch, workers=workers) if images < total and not gave_up else ()
@@ -263,10 +265,9 @@ def fit(
             found_values: dict[str, float] = {}
             if validation is not None and (images >= total or _due(output.validation_images, before, images)):
                 if log is not None:
-                    found_values = objective.validate(average, Batches(validation, batch=training.batch), device)
-                    if best.name == PERCEPTUAL_SCORE and perceptual is not None:
-                        checked = Batches(validation, batch=training.batch)
-                        found_values |= validate_features(average, checked, perceptual, device)
+                    compared = perceptual if best.name == PERCEPTUAL_SCORE else None
+                    checked = Batches(validation, batch=training.batch)
+                    found_values = objective.validate(average, checked, device, compared)
                     log.write(images, found_values)
                     score = best.score(found_values)
                     if on_progress is not None:
@@ -274,7 +275,7 @@ def fit(
                     if best.improved(found_values, images):
                         facts = record.facts(images, best.name, objective.facts(found_values))
                         save_model(run_dir / WEIGHTS / "best.safetensors", average, facts)
-                gave_up = group.any(best.given_up(images))
+                gave_up = group.any(group.is_first and best.given_up())  # the one that validates knows
                 saves = True
             if log is not None and (ends or gave_up or _due(output.sample_images, before, images)):
                 sheet_HWC = objective.sheet(average, fixed_samples, shown.split, device)
@@ -311,8 +312,6 @@ def fit(
                         keep=output.keep,
                     )
                 group.wait()
-        if log is not None:
-            log.close()
     return RunSummary(
         run_dir=run_dir,
         images=images,

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from torch import Tensor
@@ -109,7 +110,10 @@ class Stretch:
 
 
 class Log:
-    """The log of a run. Lines after `images`, which a killed run had written, are dropped: they will come again."""
+    """The log of a run, a context: what is held back is written out at its end, also where that is an error.
+
+    Lines after `images`, which a killed run had written, are dropped: they will come again.
+    """
 
     def __init__(self, run_dir: Path, images: int, tracker: Tracker | None = None) -> None:
         self.path = run_dir / STATS_FILE
@@ -129,10 +133,12 @@ class Log:
         if self.tracker is not None:
             self.tracker.picture(images, sheet_HWC)
 
-    def close(self) -> None:
-        """Write out what is held back."""
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.tracker is not None:
-            self.tracker.close()
+            self.tracker.close(failed=kind is not None)
 
 
 def read_stats(run_dir: Path) -> list[dict[str, Any]]:

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from fdgen.arrays import Image
+from fdgen.io.json_file import why
 from fdtrain.errors import ConfigError
 from fdtrain.training.trackers.tracker import id_file, keep_id, kept_id, tracker_package
 
 NAME = "mlflow"
 """Of the tracker in settings, and of its folder in a run's."""
+
+DATABASE = "runs.db"
 
 
 class Mlflow:
@@ -30,13 +33,13 @@ class Mlflow:
         self.folder = run_dir / NAME
         self.folder.mkdir(exist_ok=True)
         server = os.environ.get("MLFLOW_TRACKING_URI")
-        uri = server or f"sqlite:///{(self.folder / 'runs.db').resolve().as_posix()}"
+        uri = server or f"sqlite:///{(self.folder / DATABASE).resolve().as_posix()}"
         self.client = importlib.import_module("mlflow.tracking").MlflowClient(tracking_uri=uri)
         self.logged: dict[str, int] = {}
         known = kept_id(run_dir, NAME)
         if known is not None:
             self.run_id = known
-            self._reopen(uri, id_file(run_dir, NAME))
+            self._reopen(bool(server), id_file(run_dir, NAME))
             return
         experiment = self.client.get_experiment_by_name("fdtrain")
         # A server has a place of its own for files; this machine's folder would say nothing to its other users.
@@ -47,13 +50,15 @@ class Mlflow:
             self.client.log_param(self.run_id, key, value)
         keep_id(run_dir, NAME, self.run_id)
 
-    def _reopen(self, uri: str, kept: Path) -> None:
+    def _reopen(self, server: bool, kept: Path) -> None:
         """Go on with the run, and learn up to which images it has each value."""
         try:
             names = self.client.get_run(self.run_id).data.metrics
         except importlib.import_module("mlflow.exceptions").MlflowException as error:
+            place = "the server" if server else f"{self.folder / DATABASE}"  # a URI may hold a password
             raise ConfigError(
-                f"output.tracker = {NAME}: {uri} does not show the run {self.run_id}, as which this one began: {error}",
+                f"output.tracker = {NAME}: {place} does not show the run {self.run_id}, as which this one began: "
+                f"{why(error)}",
                 hint=f"set MLFLOW_TRACKING_URI as it was then, or delete {kept} to begin another run there",
             ) from error
         for name in names:

@@ -24,7 +24,8 @@ class Mlflow:
     """A run of MLflow, in the folder `mlflow` unless MLFLOW_TRACKING_URI names another place.
 
     A run that goes on is the same one there: its id is kept in that folder. What it logs once more is left out, as
-    MLflow would hold it twice.
+    MLflow would hold it twice. A folder that was moved holds another run from there on: MLflow would write pictures to
+    where it was.
     """
 
     def __init__(self, run_dir: Path, images: int, config: Mapping[str, Any]) -> None:
@@ -36,34 +37,46 @@ class Mlflow:
         uri = server or f"sqlite:///{(self.folder / DATABASE).resolve().as_posix()}"
         self.client = importlib.import_module("mlflow.tracking").MlflowClient(tracking_uri=uri)
         self.logged: dict[str, int] = {}
+        # A server has a place of its own for files; this machine's folder would say nothing to its other users.
+        place = None if server else (self.folder / "files").resolve().as_uri()
         known = kept_id(run_dir, NAME)
         if known is not None:
             self.run_id = known
-            self._reopen(bool(server), id_file(run_dir, NAME))
-            return
-        experiment = self.client.get_experiment_by_name("fdtrain")
-        # A server has a place of its own for files; this machine's folder would say nothing to its other users.
-        place = None if server else (self.folder / "files").resolve().as_uri()
-        number = experiment.experiment_id if experiment else self.client.create_experiment("fdtrain", place)
-        self.run_id = self.client.create_run(number, run_name=run_dir.resolve().name).info.run_id
+            if self._reopens(place, id_file(run_dir, NAME)):
+                return
+        experiment = self._experiment(place)
+        self.run_id = self.client.create_run(experiment, run_name=run_dir.resolve().name).info.run_id
         for key, value in config.items():
             self.client.log_param(self.run_id, key, value)
         keep_id(run_dir, NAME, self.run_id)
 
-    def _reopen(self, server: bool, kept: Path) -> None:
-        """Go on with the run, and learn up to which images it has each value."""
+    def _experiment(self, place: str | None) -> str:
+        """Return the id of the experiment whose files go to a place; None is where the server puts them."""
+        name, n = "fdtrain", 1
+        while (found := self.client.get_experiment_by_name(name)) is not None:
+            if place is None or found.artifact_location == place:
+                return str(found.experiment_id)
+            n += 1
+            name = f"fdtrain-{n}"
+        return str(self.client.create_experiment(name, place))
+
+    def _reopens(self, place: str | None, kept: Path) -> bool:
+        """Go on with the run, and learn up to which images it has each value; not where its files go elsewhere."""
         try:
-            names = self.client.get_run(self.run_id).data.metrics
+            run = self.client.get_run(self.run_id)
         except importlib.import_module("mlflow.exceptions").MlflowException as error:
-            place = "the server" if server else f"{self.folder / DATABASE}"  # a URI may hold a password
+            where = "the server" if place is None else f"{self.folder / DATABASE}"  # a URI may hold a password
             raise ConfigError(
-                f"output.tracker = {NAME}: {place} does not show the run {self.run_id}, as which this one began: "
+                f"output.tracker = {NAME}: {where} does not show the run {self.run_id}, as which this one began: "
                 f"{why(error)}",
                 hint=f"set MLFLOW_TRACKING_URI as it was then, or delete {kept} to begin another run there",
             ) from error
-        for name in names:
+        if place is not None and not str(run.info.artifact_uri).startswith(f"{place}/"):
+            return False
+        for name in run.data.metrics:
             self.logged[name] = max(one.step for one in self.client.get_metric_history(self.run_id, name))
         self.client.update_run(self.run_id, status="RUNNING")
+        return True
 
     def write(self, images: int, values: Mapping[str, float]) -> None:
         """Log values against images; MLflow takes no value that is no number."""

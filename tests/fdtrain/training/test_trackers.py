@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import sqlite3
 from pathlib import Path
@@ -108,6 +109,12 @@ def test_mlflow_goes_on_with_the_same_run(triplets: Path, tmp_path: Path, monkey
         assert base.execute("select status from runs").fetchall() == [("FINISHED",)]
         held = base.execute("select step from metrics where key = 'stage1/l1' order by step").fetchall()
     assert [step for (step,) in held] == [8, 16, 24, 32, 40, 48]
+    moved = tmp_path / "moved"
+    shutil.copytree(run, moved)
+    before = sorted(run.rglob("*"))
+    fit(micro(triplets, "training.images=64", "output.tracker=mlflow", "output.stats_images=8"), moved)
+    assert sorted(run.rglob("*")) == before
+    assert list((moved / "mlflow" / "files").rglob("samples/000000000064.png"))
     tracker.keep_id(run, "mlflow", "0" * 32)
     with pytest.raises(ConfigError, match=r"does not show the run .*, as which this one began"):
         fit(micro(triplets, "training.images=64", "output.tracker=mlflow", "output.stats_images=8"), run)

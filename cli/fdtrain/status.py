@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +57,21 @@ def gather(run: Path) -> dict[str, Any]:
         "terms": {name: value for name, value in training.items() if name.startswith("stage")},
         "last_validation": validations[-1] if validations else None,
         "best_validation": best,
-        "gave_up": _gave_up(record.config, images, best),
+        "gave_up": _gave_up(record.config, [line["images"] for line in lines if score in line], best),
         "checkpoints": [receipt.images for receipt in receipts(run / CHECKPOINTS)],
     }
 
 
-def _gave_up(config: Mapping[str, Any], images: int, best: Mapping[str, Any] | None) -> bool:
-    """Return whether a run stopped since no validation was better for as long as it waits."""
-    patience = config["training"].get("patience_images")
-    return patience is not None and best is not None and images - best["images"] >= patience
+def _gave_up(config: Mapping[str, Any], checked: Sequence[int], best: Mapping[str, Any] | None) -> bool:
+    """Return whether a run stopped since no validation was better for as long as it waits.
+
+    `checked` has the images after which there was one.
+    """
+    patience: int | None = config["training"].get("patience_images")
+    if patience is None or not checked:
+        return False
+    best_images: int = best["images"] if best is not None else 0
+    return max(checked) - best_images >= patience
 
 
 def report(facts: dict[str, Any]) -> list[tuple[str, str]]:

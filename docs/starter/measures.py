@@ -13,6 +13,7 @@ from fdgen.analysis.skin_tone import BINS, ita_deg, tone
 from fdgen.contract.manifest import Manifest
 from fdgen.dataset.tables import read_landmarks
 from fdgen.io.pictures.images import decode_png
+from fdtrain.data.pictures import is_grey
 
 GREY = "grey photograph"
 """A photograph without colour: the angle that the classes of skin go by needs some."""
@@ -93,7 +94,7 @@ def tones_of(pairs: Path, keys: Sequence[str]) -> dict[str, str]:
     tones: dict[str, str] = {}
     for key in keys:
         clean_HWC = decode_png(manifest.read_member(key, "clean.png"), intact=True)
-        if (clean_HWC == clean_HWC[..., :1]).all():
+        if is_grey(clean_HWC):
             tones[key] = GREY
         elif (angle := ita_deg(clean_HWC, points[source_of[key]])) is not None:
             tones[key] = tone(angle)

@@ -45,15 +45,20 @@ def gather(faces: Path, out: Path, table: Path = TABLE) -> list[Collection]:
         path = faces / row["path"]
         if not path.is_file():
             raise FdError(f"there is no photograph {path}", hint=f"gather it from {row['origin']}; {table} lists all")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != row["sha256"]:
+        if sha256_of(path) != row["sha256"]:
             raise FdError(f"{path} is another file than {table} says", hint=f"gather it anew from {row['origin']}")
         copy = out / row["path"]
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if not copy.is_file():
+        if not copy.is_file() or sha256_of(copy) != row["sha256"]:  # a copy may have been cut short
             shutil.copyfile(path, copy)
         people.append(f"{row['path']},{row['path'].rpartition('.')[0]}")
     (out / IDENTITIES).write_text("\n".join(people) + "\n", encoding="utf-8")
     return collections_of([row["path"] for row in rows], table.parent)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the digest of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def collections_of(paths: list[str], folder: Path = HERE) -> list[Collection]:

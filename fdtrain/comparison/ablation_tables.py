@@ -160,7 +160,7 @@ class Findings(Tables):
         return lines
 
     def findings(self) -> list[str]:
-        """Say which of the paper's orderings hold, and what intervals of one seed do not tell."""
+        """Say what was trained, what unseen kinds change, and which of the paper's orderings hold."""
         found = [f"all rows train {self.ablation.preset}, changed as their names say", *self.ablation.notes]
         for title, grid in self.strata.items():
             found.append(f"{title.partition(' by ')[0]}: what was never trained on changes it by {grid[1][-1]}")

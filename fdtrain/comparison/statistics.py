@@ -53,7 +53,8 @@ def mean_of(values_SN: Values) -> Mean:
     """Return the mean of S seeds on N pictures, pictures without a finite value left out.
 
     Its squared error is the variance of the pictures' means over N plus that of the seeds' means over S: what another
-    test split and what another training would change. With one seed the second part is not known, and left out.
+    test split and what another training would change. What a picture has with one seed alone is in both, and counts
+    once. With one seed the second part is not known, and left out.
 
     >>> found = mean_of(np.array([[1.0, 3.0], [2.0, 4.0]]))
     >>> found.value, round(found.over_seeds, 3), round(found.error, 3)
@@ -64,9 +65,12 @@ def mean_of(values_SN: Values) -> Mean:
     if n_pictures == 0:
         return Mean(float("nan"), float("nan"), float("nan"), n_seeds, 0)
     over_pictures = float(kept_SN.mean(0).var(ddof=1)) / n_pictures if n_pictures > 1 else float("nan")
-    by_seed = float(kept_SN.mean(1).var(ddof=1)) if n_seeds > 1 else float("nan")
-    error = np.sqrt(over_pictures + (by_seed / n_seeds if n_seeds > 1 else 0.0))
-    return Mean(float(kept_SN.mean()), float(error), float(np.sqrt(by_seed)), n_seeds, n_pictures)
+    if n_seeds == 1:
+        return Mean(float(kept_SN.mean()), math.sqrt(over_pictures), float("nan"), 1, n_pictures)
+    seeds = _Seeds.of(kept_SN)
+    error = np.sqrt(np.maximum(over_pictures - seeds.by_chance, 0.0) + seeds.squared_error)
+    over_seeds = float(kept_SN.mean(1).std(ddof=1))
+    return Mean(float(kept_SN.mean()), float(error), over_seeds, n_seeds, n_pictures)
 
 
 def difference(ours_SN: Values, theirs_SN: Values, *, trained: tuple[bool, bool] = (False, False)) -> Difference:

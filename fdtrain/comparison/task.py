@@ -252,7 +252,8 @@ def _trained(
     count(None)
     if not summary.finished:
         return None
-    return {"images": summary.images, "cpu_s": cpu_spent_s(cpu_file), "val_hole_psnr_db": summary.score}
+    validation = {} if summary.score is None else {summary.score_name: summary.score}
+    return {"images": summary.images, "cpu_s": cpu_spent_s(cpu_file), "validation": validation}
 
 
 def _of_step(part: str, step: Step) -> Moved:

@@ -26,6 +26,11 @@ class TrainingConfig(Section):
 
     # Pictures of a step over all processes.
     batch: Count = 10
+    # In so many parts a process takes its share of a batch through the networks, one after another; their gradients add
+    # up. A step needs the memory of a part, and up to twice the time of generators: where there are discriminators,
+    # these see all parts first. It is the step of the whole batch but for batch statistics, dropout and losses that are
+    # no means over pictures, which are those of each part.
+    accumulate: Count = 1
     # One of the two says when training is done.
     epochs: Annotated[Count | None, BeforeValidator(none_from_text)] = 1000
     images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
@@ -69,6 +74,24 @@ class TrainingConfig(Section):
         if self.patience_images is not None and self.best_by == "last":
             raise ValueError("must have a best_by other than last with patience_images: nothing says what is better")
         return self
+
+    @model_validator(mode="after")
+    def _has_equal_parts(self) -> TrainingConfig:
+        if self.batch % self.accumulate:
+            raise ValueError(f"must have a batch that accumulate divides, got {self.batch} and {self.accumulate}")
+        return self
+
+    @property
+    def at_once(self) -> int:
+        """Pictures that go through the networks together, where one process trains."""
+        return self.batch // self.accumulate
+
+    @property
+    def smaller_step(self) -> str:
+        """The options with which a step needs less memory: the same batch in more parts, or a smaller batch."""
+        more = [n for n in range(self.accumulate + 1, self.batch + 1) if self.batch % n == 0]
+        parts = f"--set training.accumulate={more[0]}, or " if more else ""
+        return f"{parts}--set training.batch={max(self.batch // 2, 1)}"
 
     @property
     def n_stages(self) -> int:

@@ -45,6 +45,7 @@ def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: i
         augment=_pair_augment(augment, data.augment_without),
         mix=0.0 if fixed else data.mix,
         grey=0.0 if fixed else data.grey,
+        tells_grey=not (fixed or config.loss.grey_chroma),
         seed=config.seed,
         verify=data.verify and not fixed,
     )

@@ -19,6 +19,7 @@ import PIL.ImageOps
 from fdgen.arrays import Image
 from fdgen.errors import PictureError, in_words
 from fdgen.io.pictures.formats import HEAD_BYTES, TITLES, picture_format
+from fdgen.io.pictures.images import orientation_of, upright
 from fdgen.io.pictures.jpeg import decode_jpeg
 from fdgen.io.pictures.safe_decoding import (
     BY_PILLOW,
@@ -32,10 +33,6 @@ from fdgen.io.pictures.safe_decoding import (
 from fdtrain.run_files import write_whole
 
 Values = npt.NDArray[np.float32]
-
-_ORIENTATION = 0x0112  # EXIF tag
-_TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
-"""EXIF orientation to quarter turns anticlockwise, and whether the turned picture is mirrored left to right."""
 
 SPARE_PIXELS = 1 << 20
 """Of a mask, beyond those of its photograph: with more it is refused before it is decoded."""
@@ -98,12 +95,10 @@ def _webp(data: bytes, flags: int, name: str) -> Image:
     """Decode a WebP and turn it upright; opencv does so by itself since 4.12, and before did not."""
     picture = _decode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION, name)
     try:
-        orientation = int(open_by_pillow(data, name).getexif().get(_ORIENTATION, 1))
-    except (PictureError, *DAMAGE):  # damaged EXIF data are no damage of the picture
+        header = open_by_pillow(data, name)
+    except PictureError:  # damaged EXIF data are no damage of the picture
         return picture
-    turn, mirrored = _TURNS.get(orientation, (0, False))
-    picture = np.rot90(picture, turn)
-    return np.ascontiguousarray(picture[:, ::-1] if mirrored else picture)
+    return upright(picture, orientation_of(header))
 
 
 def _by_pillow(data: bytes, name: str, mode: str) -> Image:

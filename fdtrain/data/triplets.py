@@ -33,7 +33,7 @@ class Sample(TypedDict):
     """One triplet as tensors: pictures (3, S, S) float32 in [-1, 1], mask (1, S, S) 0 or 1, its place in the set.
 
     `coloured` (1, 1, 1) is 0 where the photograph is grey as it is stored, whatever augmentation made of it, and 1
-    where it is not, or where the pair was turned grey on purpose.
+    where it is not, where the pair was turned grey on purpose, or where nobody asked (`tells_grey`).
     """
 
     occluded: torch.Tensor
@@ -66,7 +66,7 @@ class TripletDataset(StoredSamples[Sample]):
     above it interpolated, and the pair stays exact. `augment` is called with a seed made of (`seed`, epoch, key). `mix`
     is how often a face wears the occluder of another sample in place of its own, drawn from the same three: a few
     thousand faces with one hole each are learnt by heart. `grey` is how often both pictures lose their colour, drawn
-    likewise.
+    likewise. `tells_grey` has every photograph looked at for whether it has colour, which `coloured` then says.
 
     Raises `DatasetError` as `StoredSamples` does, and where a shard holds what it should not.
     """
@@ -86,6 +86,7 @@ class TripletDataset(StoredSamples[Sample]):
         augment: Augment | None = None,
         mix: float = 0.0,
         grey: float = 0.0,
+        tells_grey: bool = False,
         seed: int = 0,
         verify: bool = False,
     ) -> None:
@@ -100,25 +101,27 @@ class TripletDataset(StoredSamples[Sample]):
             seed=seed,
             verify=verify,
         )
-        self.augment, self.mix, self.grey = augment, mix, grey
+        self.augment, self.mix, self.grey, self.tells_grey = augment, mix, grey, tells_grey
 
     def __getitem__(self, draw: int | Draw) -> Sample:
         index, epoch = draw if isinstance(draw, tuple) else (draw, self.epoch)
         stored = self.stored(index)
-        clean_HWC, occluded_HWC, mask_HW = self._varied(stored, index, epoch)
+        turns_grey = self._turns_grey(index, epoch)
+        clean_HWC, occluded_HWC, mask_HW = self._varied(stored, index, epoch, turns_grey)
+        coloured = turns_grey or not self.tells_grey or not is_grey(stored.clean_HWC)
         return {
             "occluded": to_tensor(occluded_HWC),
             "clean": to_tensor(clean_HWC),
             "mask": mask_to_tensor(mask_HW),
-            "coloured": torch.full((1, 1, 1), float(self._turns_grey(index, epoch) or not is_grey(stored.clean_HWC))),
+            "coloured": torch.full((1, 1, 1), float(coloured)),
             "index": int(index),
         }
 
     def pictures(self, index: int, epoch: int = 0) -> Pictures:
         """Return one triplet at the training size, augmented for that epoch, as uint8 pictures."""
-        return self._varied(self.stored(index), index, epoch)
+        return self._varied(self.stored(index), index, epoch, self._turns_grey(index, epoch))
 
-    def _varied(self, stored: Pictures, index: int, epoch: int) -> Pictures:
+    def _varied(self, stored: Pictures, index: int, epoch: int, turns_grey: bool) -> Pictures:
         """Return a stored triplet at the training size, as an epoch varies it."""
         clean_HWC, occluded_HWC, mask_HW = stored
         if self.mix > 0 and (other := self._partner(index, epoch)) != index:
@@ -129,7 +132,7 @@ class TripletDataset(StoredSamples[Sample]):
         )
         if self.augment is not None:
             small = self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
-        if self._turns_grey(index, epoch):
+        if turns_grey:
             small = small._replace(clean_HWC=as_grey(small.clean_HWC), occluded_HWC=as_grey(small.occluded_HWC))
         return small._replace(occluded_HWC=pasted(small.occluded_HWC, small.clean_HWC, small.mask_HW))
 
@@ -161,8 +164,10 @@ class TripletDataset(StoredSamples[Sample]):
 
     def _turns_grey(self, index: int, epoch: int) -> bool:
         """Tell whether a pair loses its colour in an epoch."""
+        if self.grey <= 0:
+            return False
         seed = sample_seed(self.seed, epoch, f"{self.keys[index]}+grey")
-        return self.grey > 0 and float(np.random.default_rng(seed).random()) < self.grey
+        return float(np.random.default_rng(seed).random()) < self.grey
 
     def refuse_wrong(self, index: int) -> None:
         """Raise `DatasetError` where a stored sample is no exact pair with a hole in it."""

@@ -15,7 +15,7 @@ from fdgen.io.regular_file import read_regular
 from fdtrain.data.pictures import Values, from_values, mask_to_values, to_values
 from fdtrain.errors import CheckpointError, DeviceError
 from fdtrain.inference.metadata import EDGES, MASK, OCCLUDED, PICTURE, ExportMetadata
-from fdtrain.networks.canny import GREY, known_edges
+from fdtrain.networks.canny import LUMA, known_edges
 
 MOST_BYTES = 2_000_000_000
 """Of a file: what protobuf, which ONNX is written in, can hold."""
@@ -114,7 +114,7 @@ def inputs_of(metadata: ExportMetadata, occluded_B3HW: Values, mask_B1HW: Values
     """Return all that a network takes, in the order of its metadata: edges too, where that names them."""
     given = {OCCLUDED: occluded_B3HW, PICTURE: occluded_B3HW, MASK: mask_B1HW}
     if EDGES in metadata.inputs and metadata.edges_sigma_px is not None:
-        weights_311 = np.array(GREY, np.float32)[:, None, None]
+        weights_311 = np.array(LUMA, np.float32)[:, None, None]
         grey_BHW = (occluded_B3HW * weights_311).sum(1)
         given[EDGES] = np.stack(
             [

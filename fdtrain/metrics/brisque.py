@@ -11,6 +11,7 @@ from importlib import resources
 
 import cv2
 import numpy as np
+from scipy import optimize, signal, special
 
 from fdgen.arrays import F64, Image
 from fdtrain.metrics.not_computed import NotComputed
@@ -39,15 +40,9 @@ class Brisque:
 
     @classmethod
     def open(cls, size_px: int) -> Brisque:
-        """Load the model; raise `NotComputed` where pictures are too small, or scipy is missing."""
+        """Load the model; raise `NotComputed` where pictures are too small."""
         if size_px < LEAST_PX:
             raise NotComputed(f"BRISQUE says little under {LEAST_PX} px (pictures are {size_px} px)")
-        try:
-            import scipy.optimize  # noqa: F401 - to say so before pictures are looked at
-        except ImportError as error:
-            raise NotComputed(
-                f"scipy cannot be imported ({error})", hint="`pip install 'fd-stackgan[train]'` brings it"
-            ) from error
         return cls()
 
     def __call__(self, picture_HWC: Image) -> float:
@@ -62,8 +57,6 @@ class Brisque:
 
 def _features(grey_HW: F64) -> list[float]:
     """Return 18 features: the shape and width of locally normalised values, and of their products with neighbours."""
-    from scipy import signal
-
     window = _window()
     mean = signal.convolve2d(grey_HW, window, "same")
     deviation = np.sqrt(np.abs(mean**2 - signal.convolve2d(grey_HW**2, window, "same")))
@@ -85,8 +78,6 @@ def _fit(values: F64) -> tuple[float, float, float, float]:
     In flat parts of a picture the values are rounding errors, whose signs count: so the order of operations is the
     package's, here and in `_features`.
     """
-    from scipy import optimize, special
-
     left, right = (np.sum(side**2) / side.size for side in (values[values < 0], values[values >= 0]))
     ratio = np.sqrt(left) / np.sqrt(right)
     flatness = (np.sum(np.abs(values)) / values.size) ** 2 / (np.sum(values**2) / values.size)

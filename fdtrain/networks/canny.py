@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-GREY = (0.299, 0.587, 0.114)
-"""Luma of ITU-R BT.601, as of the pictures that the Canny detector of the paper saw."""
+LUMA = (0.299, 0.587, 0.114)
+"""Of red, green and blue (BT.601): as opencv turns pictures grey, and the Canny detector of the paper saw them."""
 
 
 def known_edges(

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from fdtrain.config.baselines import EdgeConnectConfig
-from fdtrain.networks.canny import GREY, known_edges
-from fdtrain.networks.restorer import Restoration, Restorer, blanked
+from fdtrain.networks.canny import known_edges
+from fdtrain.networks.restorer import Restoration, Restorer, blanked, luma
 
 DILATION = 2
 """Of the first convolution of each residual block (section 3)."""
@@ -41,12 +41,12 @@ class EdgeConnect(Restorer):
 
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
         """Complete the edges, then the picture; what lies in the hole is not looked at."""
-        known_B1HW = canny_edges(grey(occluded_B3HW), self.sigma_px, mask_B1HW)
+        known_B1HW = canny_edges(luma(occluded_B3HW), self.sigma_px, mask_B1HW)
         return self.along(occluded_B3HW, mask_B1HW, known_B1HW)
 
     def along(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, known_B1HW: Tensor) -> Restoration:
         """Do the same along edges that were found before: all of it that is a network."""
-        made_B1HW = self.predict_edges(grey(occluded_B3HW), known_B1HW, mask_B1HW)
+        made_B1HW = self.predict_edges(luma(occluded_B3HW), known_B1HW, mask_B1HW)
         image_B3HW = self.complete(occluded_B3HW, joined_edges(known_B1HW, made_B1HW, mask_B1HW), mask_B1HW)
         return Restoration(image_B3HW, image_B3HW)
 
@@ -134,12 +134,6 @@ class FeatureDiscriminator(nn.Module):
             seen_BCHW = layer(seen_BCHW)
             maps.append(seen_BCHW)
         return maps
-
-
-def grey(picture_B3HW: Tensor) -> Tensor:
-    """Return the luma of pictures in [-1, 1], in the same range (B, 1, H, W)."""
-    weights_311 = torch.tensor(GREY, device=picture_B3HW.device).view(3, 1, 1)
-    return (picture_B3HW.float() * weights_311).sum(1, keepdim=True)
 
 
 def canny_edges(grey_B1HW: Tensor, sigma_px: float, hole_B1HW: Tensor | None = None) -> Tensor:

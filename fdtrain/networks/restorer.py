@@ -11,6 +11,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from fdtrain.networks.canny import LUMA
+
 INITIAL_SPREAD = 0.02
 """Standard deviation of the first weights, that of DCGAN and pix2pix, on which most of these networks build."""
 
@@ -37,6 +39,12 @@ def composite(output_B3HW: Tensor, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> 
 def blanked(occluded_B3HW: Tensor, mask_B1HW: Tensor, value: float = 0.0) -> Tensor:
     """Return the picture with its hole painted in one grey, `value` in [-1, 1]."""
     return occluded_B3HW * (1 - mask_B1HW) + value * mask_B1HW
+
+
+def luma(image_B3HW: Tensor) -> Tensor:
+    """Return the luma of pictures, in their range, in full precision (B, 1, H, W)."""
+    weights_311 = torch.tensor(LUMA, device=image_B3HW.device).view(3, 1, 1)
+    return (image_B3HW.float() * weights_311).sum(1, keepdim=True)
 
 
 class Restorer(nn.Module, ABC):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from fdgen.arrays import Image
 from fdtrain.config.schema import FitConfig
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 from fdtrain.objectives.validation import SCORE, sample_sheet, validate
 
@@ -95,10 +96,14 @@ class Objective(ABC):
     # What is looked at while training. `model` is the one that learns or its average, in whatever mode.
 
     def validate(
-        self, model: nn.Module, batches: Iterable[Mapping[str, Any]], device: torch.device
+        self,
+        model: nn.Module,
+        batches: Iterable[Mapping[str, Any]],
+        device: torch.device,
+        perceptual: PerceptualLoss | None = None,
     ) -> dict[str, float]:
-        """Return numbers on the validation split by name, `score` among them."""
-        return validate(model, batches, device)
+        """Return numbers on the validation split by name, `score` among them; by `perceptual` too where it is given."""
+        return validate(model, batches, device, perceptual)
 
     def sheet(self, model: nn.Module, samples: Sequence[Mapping[str, Any]], split: str, device: torch.device) -> Image:
         """Return a sheet of samples of `split`, a row each."""

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from fdtrain.config.baselines import EdgeConnectConfig
 from fdtrain.config.schema import FitConfig
-from fdtrain.networks.edgeconnect import EdgeConnect, FeatureDiscriminator, canny_edges, grey, joined_edges
+from fdtrain.networks.edgeconnect import EdgeConnect, FeatureDiscriminator, canny_edges, joined_edges
+from fdtrain.networks.restorer import luma
 from fdtrain.objectives.base import Example, Objective, adversaries, example, in_hole
 from fdtrain.objectives.losses import DiscriminatorScores, discriminator_loss, generator_loss
 from fdtrain.objectives.perceptual import PerceptualLoss
@@ -68,7 +69,7 @@ class EdgeConnectObjective(Objective):
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch with the grey pictures and their true edges."""
         batch = example(self.config, sample, device, images, step)
-        grey_B1HW = grey(batch.clean_B3HW)
+        grey_B1HW = luma(batch.clean_B3HW)
         edges_B1HW = canny_edges(grey_B1HW, self.settings.sigma_px)
         return _Step(batch, grey_B1HW, edges_B1HW, images >= self.settings.joint_from_images)
 

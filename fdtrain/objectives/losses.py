@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
+from fdtrain.networks.restorer import luma
+
 Adversarial = Literal["minimax", "nonsaturating", "hinge", "lsgan"]
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
@@ -28,14 +30,9 @@ def pixel_weights(mask_B1HW: Tensor, hole_weight: float) -> Tensor:
     return weights_B1HW / weights_B1HW.mean((1, 2, 3), keepdim=True)
 
 
-LUMA = (0.299, 0.587, 0.114)
-"""Of red, green and blue as they are stored (ITU-R BT.601), as opencv turns pictures grey."""
-
-
 def without_chroma(image_B3HW: Tensor, coloured_B111: Tensor) -> Tensor:
     """Return the pictures, those whose `coloured` is 0 as their luma in all three channels: chroma gets no gradient."""
-    luma_B1HW = (image_B3HW * image_B3HW.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    return torch.where(coloured_B111 > 0, image_B3HW, luma_B1HW)
+    return torch.where(coloured_B111 > 0, image_B3HW, luma(image_B3HW))
 
 
 def l1(image_B3HW: Tensor, clean_B3HW: Tensor, weights_B1HW: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from fdtrain.networks.build import build_masknet
 from fdtrain.networks.masknet import Found, MaskNet
 from fdtrain.objectives.base import Objective
 from fdtrain.objectives.mask_validation import TEMPERATURE, mask_sheet, validate_masks
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 from fdtrain.objectives.validation import MASK_SCORE
 
@@ -72,9 +73,13 @@ class MaskObjective(Objective):
         return {**terms, "total": total}
 
     def validate(
-        self, model: nn.Module, batches: Iterable[Mapping[str, Any]], device: torch.device
+        self,
+        model: nn.Module,
+        batches: Iterable[Mapping[str, Any]],
+        device: torch.device,
+        perceptual: PerceptualLoss | None = None,
     ) -> dict[str, float]:
-        """Return IoU and what else there is to know of silhouettes."""
+        """Return IoU and what else there is to know of silhouettes; no network compares them."""
         return validate_masks(model, batches, device)
 
     def sheet(self, model: nn.Module, samples: Sequence[Mapping[str, Any]], split: str, device: torch.device) -> Image:

@@ -28,12 +28,19 @@ COARSE_SCORE = "val/coarse_hole_psnr_db"
 
 
 @torch.no_grad()
-def validate(model: nn.Module, batches: Iterable[Mapping[str, Any]], device: torch.device) -> dict[str, float]:
+def validate(
+    model: nn.Module,
+    batches: Iterable[Mapping[str, Any]],
+    device: torch.device,
+    perceptual: PerceptualLoss | None = None,
+) -> dict[str, float]:
     """Return means over images of the pasted results: PSNR in the hole in dB (of a coarse picture too), SSIM.
 
-    Pictures are rounded to 8 bits first, as they would be saved. Images with an empty mask are left out.
+    Pictures are rounded to 8 bits first, as they would be saved. Images with an empty mask are left out. With a
+    `perceptual` network its distance is given too, the mean over all images.
     """
     model.eval()
+    distance, n_images = 0.0, 0
     found: dict[str, list[Tensor]] = {COARSE_SCORE: [], SCORE: [], "val/ssim": []}
     for batch in batches:
         occluded, clean, mask = (batch[name].to(device) for name in ("occluded", "clean", "mask"))
@@ -46,22 +53,11 @@ def validate(model: nn.Module, batches: Iterable[Mapping[str, Any]], device: tor
             found[COARSE_SCORE].append(hole_psnr_db(coarse, truth, mask)[holed])
         found[SCORE].append(hole_psnr_db(final, truth, mask)[holed])
         found["val/ssim"].append(ssim_map(final, truth).mean((1, 2, 3))[holed])
-    return {name: float(torch.cat(values).double().mean()) for name, values in found.items() if values}
-
-
-@torch.no_grad()
-def validate_features(
-    model: nn.Module, batches: Iterable[Mapping[str, Any]], perceptual: PerceptualLoss, device: torch.device
-) -> dict[str, float]:
-    """Return the mean over images of the pasted results' distance by the perceptual network, rounded as above."""
-    model.eval()
-    total = n_images = 0.0
-    for batch in batches:
-        occluded, clean, mask = (batch[name].to(device) for name in ("occluded", "clean", "mask"))
-        final, truth = (rounded(image) * 2 - 1 for image in (model(occluded, mask).composited(occluded, mask), clean))
-        total += float(perceptual.distance(final, perceptual.features(truth))) * len(clean)
-        n_images += len(clean)
-    return {PERCEPTUAL_SCORE: total / n_images}
+        if perceptual is not None:
+            distance += float(perceptual.distance(final * 2 - 1, perceptual.features(truth * 2 - 1))) * len(clean)
+            n_images += len(clean)
+    means = {name: float(torch.cat(values).double().mean()) for name, values in found.items() if values}
+    return means if perceptual is None else {**means, PERCEPTUAL_SCORE: distance / n_images}
 
 
 def rounded(image_B3HW: Tensor) -> Tensor:

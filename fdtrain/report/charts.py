@@ -43,12 +43,22 @@ class Line:
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with the ends of its interval."""
+    """A value with the ends of its interval, which are not finite where there is no test, as of one seed."""
 
     name: str
     value: float
     low: float
     high: float
+
+    @property
+    def tested(self) -> bool:
+        """Whether there is an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def told(self) -> str:
+        """The interval, in words."""
+        return f"from {self.low:+.3g} to {self.high:+.3g}" if self.tested else "no test"
 
 
 def style_of(number: int) -> str:
@@ -132,15 +142,15 @@ def line_chart(title: str, lines: Sequence[Line], *, x_title: str) -> Markup:
 
 
 def interval_chart(title: str, rows: Sequence[Interval], *, x_title: str) -> Markup:
-    """Draw values with their intervals, a row each, and a line at zero."""
-    rows = [row for row in rows if all(map(math.isfinite, (row.value, row.low, row.high)))]
+    """Draw values with their intervals, a row each, and a line at zero; one without an interval says `no test`."""
+    rows = [row for row in rows if math.isfinite(row.value)]
     if not rows:
         return Markup("")
     wide, step = 420, 22
     left = min(max(NAME_LEAST, NAME_PX * max(len(row.name) for row in rows) + 16), NAME_MOST)
     high = TOP + step * len(rows) + BOTTOM
-    low_x, high_x = min(0.0, *(row.low for row in rows)), max(0.0, *(row.high for row in rows))
-    low_x, high_x = _padded(low_x, high_x, False)
+    ends = [0.0, *(end for row in rows for end in (row.value, row.low, row.high) if math.isfinite(end))]
+    low_x, high_x = _padded(min(ends), max(ends), False)
 
     def x_of(value: float) -> float:
         return left + (value - low_x) / (high_x - low_x) * (wide - left - RIGHT)
@@ -155,10 +165,15 @@ def interval_chart(title: str, rows: Sequence[Interval], *, x_title: str) -> Mar
     for place, row in enumerate(rows):
         y = TOP + step * (place + 0.5)
         parts.append(_text("row", "end", left - 10, y + 4, _fitting(row.name, left - 16)))
-        parts.append(_rule("whisker", x_of(row.low), x_of(row.high), y, y))
-        parts.append(Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="3.6"/>').format(x_of(row.value), y))
+        x = x_of(row.value)
+        if row.tested:
+            parts.append(_rule("whisker", x_of(row.low), x_of(row.high), y, y))
+        else:
+            after = x < (left + wide - RIGHT) / 2
+            parts.append(_text("tick", "start" if after else "end", x + 8 if after else x - 8, y + 4, "no test"))
+        parts.append(Markup('<circle class="dot" cx="{:.1f}" cy="{:.1f}" r="3.6"/>').format(x, y))
     parts.append(_text("name", "end", wide - RIGHT, high - 6, x_title))
-    told = "; ".join(f"{row.name} {row.value:+.3g}, from {row.low:+.3g} to {row.high:+.3g}" for row in rows)
+    told = "; ".join(f"{row.name} {row.value:+.3g}, {row.told}" for row in rows)
     return _figure(f"{title}. {told}", parts, wide, high)
 
 

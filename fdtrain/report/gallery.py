@@ -22,7 +22,7 @@ from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.errors import RunError
 from fdtrain.evaluation.references import open_references
-from fdtrain.inference.finish import finish_in, finished
+from fdtrain.inference.finish import finish_in, finished, finished_name
 from fdtrain.inference.method import Method
 from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.methods import FINISHES, Finish
@@ -239,10 +239,11 @@ def _opened(
     for given in wanted:
         if given.name in references:
             if references[given.name] != "copy":  # it stands there as the input
-                methods.append((given.name, by_reference[references[given.name]]))
+                finish: Finish = "mirror" if "mirror" in _finish(given) else "none"  # faces have their own membrane
+                methods.append((given.name, finished(by_reference[references[given.name]], finish)))
         elif (path := _weights(given, weights)) is not None:
             methods.append((given.name, _model(given, path, measured)))
-        elif not given.name.endswith(", stage I"):
+        elif not _unfinished(given).endswith(", stage I"):
             missing.append(given.name)
     return methods, notes_on(missing)
 
@@ -256,14 +257,16 @@ def notes_on(missing: Sequence[str]) -> list[str]:
 def _reference(given: Given) -> str | None:
     if given.task is not None:
         return given.task.what if given.task.kind == "reference" else None
-    if given.name == "copy of the input":
+    name = _unfinished(given)
+    if name == "copy of the input":
         return "copy"
-    return "eigenfaces" if given.name.endswith(" eigenfaces") else EVALUATED.get(given.name)
+    return "eigenfaces" if name.endswith(" eigenfaces") else EVALUATED.get(name)
 
 
 def _weights(given: Given, weights: Mapping[str, Path]) -> Path | None:
-    if given.name in weights:
-        return find_weights(weights[given.name])
+    for name in (given.name, _unfinished(given)):
+        if name in weights:
+            return find_weights(weights[name])
     if given.task is not None and given.task.kind == "trained" and given.folder is not None:
         return weights_of(given.task, given.folder / RUN)
     return None
@@ -276,8 +279,14 @@ def _model(given: Given, path: Path, measured: Measured) -> Method:
     size_px = int(read_facts(path)["config"]["data"]["size_px"])
     if size_px != measured.size_px:
         raise RunError(f"{path} is of {size_px} px, {given.name} was measured at {measured.size_px}")
-    stages = f"{given.name}, stage I" in measured.values
-    return finished(ModelMethod(load_model(path), name=given.name, stages=stages), _finish(given))
+    name, finish = _unfinished(given), _finish(given)
+    stages = finished_name(f"{name}, stage I", finish) in measured.values
+    return finished(ModelMethod(load_model(path), name=name, stages=stages), finish)
+
+
+def _unfinished(given: Given) -> str:
+    """Return the name of a method without the finish that an evaluation adds to it; a comparison's row has none."""
+    return given.name if given.task is not None else finish_in(given.name)[0]
 
 
 def _finish(given: Given) -> Finish:

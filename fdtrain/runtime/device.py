@@ -61,9 +61,9 @@ def computing(config: FitConfig, device: torch.device) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise DeviceError(
-            f"{device} has too little memory for a batch of {config.training.batch} at {config.data.size_px} px",
-            hint=f"run it again with a smaller batch: --set training.batch={max(config.training.batch // 2, 1)}, "
-            "in a new folder; checkpoints so far are kept",
+            f"{device} has too little memory for a batch of {config.training.at_once} at {config.data.size_px} px",
+            hint=f"run it again with a smaller step: {config.training.smaller_step}; in a new folder, "
+            "checkpoints so far are kept",
         ) from error
     finally:
         torch.set_num_threads(threads)

@@ -38,7 +38,7 @@ class Cost:
 
 def cost_of(config: FitConfig) -> Cost:
     """Return what a config costs; of what is left to `auto`, the dearest it can come to."""
-    side, batch = config.data.size_px, config.training.batch
+    side, batch = config.data.size_px, config.training.at_once
     parameters, gmacs = size_of(config)
     n_discriminator, values = _stacked_training(config) if config.is_stack else _single_training(config)
     width = 2 if config.training.precision == "bf16" else 4

@@ -2,7 +2,8 @@
 
     batch -> all stages see it -> discriminators learn -> generators learn -> average follows
 
-What the networks are and what they minimise is the objective's (`fdtrain.objectives`); here is when and in which order.
+What the networks are and what they minimise is the objective's (`fdtrain.objectives`), and so is the step (`learn` in
+`fdtrain/objectives/step.py`); here is when, and what follows from it.
 Progress is counted in training images over all processes. To resume, call `fit` again with the same folder.
 """
 
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from fdgen.contract.manifest import Manifest
 from fdgen.runtime.main_guard import leave_importing_worker
@@ -28,9 +28,10 @@ from fdtrain.data.sampler import EpochSampler
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.errors import CheckpointError, ConfigError, TrainingError
 from fdtrain.objectives.open_objective import open_objective, open_perceptual
-from fdtrain.objectives.validation import PERCEPTUAL_SCORE, validate_features
+from fdtrain.objectives.step import learn
+from fdtrain.objectives.validation import PERCEPTUAL_SCORE
 from fdtrain.run_files import folder_lock, write_bytes
-from fdtrain.runtime.device import autocast, computing, lay_out, open_device, resolve_machine
+from fdtrain.runtime.device import computing, lay_out, open_device, resolve_machine
 from fdtrain.runtime.distributed import Group, group_notes, joined
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
 from fdtrain.training.best import Best, criterion_of
@@ -54,7 +55,7 @@ from fdtrain.training.run import (
     write_record,
 )
 from fdtrain.training.start_from import begun_with
-from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch, finite
+from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch
 from fdtrain.training.trackers.open_tracker import open_tracker
 
 MOST_BAD_STEPS = 10
@@ -103,6 +104,7 @@ def fit(
         computing(config, device),
         own_randomness(config.seed, group, device),
         workers_told(),
+        contextlib.ExitStack() as at_end,
     ):
         note = on_note if on_note is not None and group.is_first else _ignore
         phase = on_phase if on_phase is not None and group.is_first else _ignore
@@ -151,6 +153,9 @@ def fit(
                 note(slow)
         if training.batch % group.world:
             raise ConfigError(f"training.batch must be a multiple of the {group.world} processes, got {training.batch}")
+        if training.batch // group.world % training.accumulate:
+            share = f"the {training.batch // group.world} pictures of each process"
+            raise ConfigError(f"training.accumulate must divide {share}, got {training.accumulate}")
         phase("checking the data")
         for sentence in (*group_notes(), *check_data(train.root, train), *check_room(config, run_dir, device)):
             note(sentence)
@@ -192,11 +197,12 @@ def fit(
                 note(f"the run had {len(state['random'])} processes, now {group.world}: not the same bits")
             kept = f", in {config.training.precision} as it began" if keeps else ""
             note(f"going on after {images:,} of {total:,} images{kept}")
-        gave_up = best.given_up(images)
+        gave_up = best.given_up()
         begun_images, begun_s = images, time.perf_counter()
         log = None
         if group.is_first:
-            log = Log(run_dir, images, open_tracker(output.tracks, run_dir, images, config.flat()))
+            tracker = open_tracker(output.tracks, run_dir, images, config.flat())
+            log = at_end.enter_context(Log(run_dir, images, tracker))
 
         batches: Iterator[Any] = iter(
             Batches(train, sampler, batch=own_batch, workers=workers) if images < total and not gave_up else ()
@@ -210,55 +216,15 @@ def fit(
             waiting_s = time.perf_counter()
             sample = next(batches)
             stretch.waited_s += time.perf_counter() - waiting_s
-            batch = objective.begin(sample, device, images, step)
-            objective.set_rates(images)
 
-            # All stages see it.
-            model.train()
-            with autocast(config, device):
-                outputs = objective.outputs(batch)
-
-            # Discriminators learn, then they hold still for the generators' turn.
-            terms: dict[str, Tensor] = {}
-            for stage in stages:
-                if stage.discriminator is None or stage.discriminator_optimiser is None:
-                    continue
-                with autocast(config, device):
-                    term = objective.discriminator_term(stage, batch, outputs)
-                if term is not None:
-                    stage.discriminator_optimiser.zero_grad(set_to_none=True)
-                    term.backward()  # type: ignore[no-untyped-call]
-                    group.average_gradients([stage.discriminator])
-                    norm = _clip(stage.discriminator, training.clip_norm)
-                    if finite([norm]):
-                        stage.discriminator_optimiser.step()
-                    terms[f"stage{stage.place + 1}/discriminator"] = term
-                stage.discriminator.requires_grad_(False)
-
-            # Generators learn, all from one backward pass: where they are detached, their graphs do not touch.
-            learning, totals = [], []
-            for stage in stages:
-                with autocast(config, device):
-                    parts = objective.generator_terms(stage, batch, outputs)
-                if parts:
-                    learning.append(stage)
-                    totals.append(parts["total"])
-                    terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
-                stage.generator_optimiser.zero_grad(set_to_none=True)
-            if learning:
-                torch.stack(totals).sum().backward()  # type: ignore[no-untyped-call]
-            group.average_gradients([stage.generator for stage in learning])
-            norms = [_clip(stage.generator, training.clip_norm) for stage in learning]
-            terms |= {f"stage{stage.place + 1}/gradient": norm for stage, norm in zip(learning, norms, strict=True)}
-            for stage in stages:
-                if stage.discriminator is not None:
-                    stage.discriminator.requires_grad_(True)
+            # Discriminators learn, and generators get their gradients.
+            learnt = learn(objective, sample, device, images, step, group)
 
             # A step whose gradient is no number is left out, counted and told of; several in a row end the run.
-            if finite(norms):
-                for stage in learning:
+            if learnt.finite:
+                for stage in learnt.learning:
                     stage.generator_optimiser.step()
-                if learning and training.ema_decay is not None:
+                if learnt.learning and training.ema_decay is not None:
                     follow(average, model, ema_decay(training.ema_decay, step))
                 bad_steps = 0
             else:
@@ -274,7 +240,7 @@ def fit(
             # Count.
             before, images, step = images, images + training.batch, step + 1
             sampler.advance(training.batch)
-            stretch.add(terms, training.batch)
+            stretch.add(learnt.terms, training.batch)
             pace.add(training.batch, time.perf_counter() - waiting_s)
             if on_step is not None and group.is_first:
                 on_step(pace.step)
@@ -299,10 +265,9 @@ def fit(
             found_values: dict[str, float] = {}
             if validation is not None and (images >= total or _due(output.validation_images, before, images)):
                 if log is not None:
-                    found_values = objective.validate(average, Batches(validation, batch=training.batch), device)
-                    if best.name == PERCEPTUAL_SCORE and perceptual is not None:
-                        checked = Batches(validation, batch=training.batch)
-                        found_values |= validate_features(average, checked, perceptual, device)
+                    compared = perceptual if best.name == PERCEPTUAL_SCORE else None
+                    checked = Batches(validation, batch=training.batch)
+                    found_values = objective.validate(average, checked, device, compared)
                     log.write(images, found_values)
                     score = best.score(found_values)
                     if on_progress is not None:
@@ -310,7 +275,7 @@ def fit(
                     if best.improved(found_values, images):
                         facts = record.facts(images, best.name, objective.facts(found_values))
                         save_model(run_dir / WEIGHTS / "best.safetensors", average, facts)
-                gave_up = group.any(best.given_up(images))
+                gave_up = group.any(group.is_first and best.given_up())  # the one that validates knows
                 saves = True
             if log is not None and (ends or gave_up or _due(output.sample_images, before, images)):
                 sheet_HWC = objective.sheet(average, fixed_samples, shown.split, device)
@@ -347,8 +312,6 @@ def fit(
                         keep=output.keep,
                     )
                 group.wait()
-        if log is not None:
-            log.close()
     return RunSummary(
         run_dir=run_dir,
         images=images,
@@ -376,11 +339,6 @@ def _fixed(config: FitConfig, split: str, limit: int) -> StoredSamples[Any] | No
     if Manifest.load(config.data.root).samples(split).empty:
         return None
     return open_samples(config, split, fixed=True, limit=limit)
-
-
-def _clip(module: nn.Module, largest: float | None) -> Tensor:
-    """Return the norm of a network's gradient, and shorten it where it is longer than allowed."""
-    return nn.utils.clip_grad_norm_(module.parameters(), largest if largest is not None else torch.inf, foreach=True)
 
 
 def _due(every_images: int, before: int, after: int) -> bool:

@@ -51,12 +51,12 @@ def check_room(config: FitConfig, run_dir: Path, device: torch.device) -> list[s
             hint="free some space, name another folder with --out, or keep fewer: --set output.keep=1",
         )
     total, available = _memory(device)
-    smaller = f"--set training.batch={max(config.training.batch // 2, 1)}"
+    smaller = config.training.smaller_step
     if cost.memory_bytes > total:
         raise DeviceError(
-            f"a batch of {config.training.batch} at {config.data.size_px} px needs about "
+            f"a batch of {config.training.at_once} at {config.data.size_px} px needs about "
             f"{size_text(cost.memory_bytes)} of memory, and {device} has {size_text(total)}",
-            hint=f"use a smaller batch ({smaller}) or a smaller preset (`fdtrain presets`)",
+            hint=f"use a smaller step ({smaller}) or a smaller preset (`fdtrain presets`)",
         )
     if cost.memory_bytes > available:
         return [

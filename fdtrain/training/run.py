@@ -10,6 +10,7 @@ checkpoints/        what it goes on from        weights/     what is used       
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -51,12 +52,17 @@ class RunRecord:
     def facts(self, images: int, best_by: str, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is next to weights in their file: where they come from, and how good they were `found`.
 
-        `best_by` is the value of a validation by which the run's best weights are chosen, or `last`.
+        `best_by` is the value of a validation by which the run's best weights are chosen, or `last`. What was found and
+        is no finite number becomes None: JSON has none for it.
         """
         shared = ("config", "content_id", "dataset", "perceptual_sha256", "fdtrain", "torch")
         begun = {"started_from": dict(self.started_from)} if self.started_from is not None else {}
         own = {name: getattr(self, name) for name in shared}
-        return {**own, **begun, "images": images, "best_by": best_by, **found}
+        numbers = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in found.items()
+        }
+        return {**own, **begun, "images": images, "best_by": best_by, **numbers}
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ def begun_with(
         resumes: Whether a checkpoint is there, whose weights come next: then a file that has gone is not missed.
         note: Called with a sentence on what was taken.
 
-    Raises `CheckpointError`, also where a run that has no checkpoint yet lacks the file that it began with.
+    Raises `CheckpointError`, also where a run that has no checkpoint yet lacks the file that it began with, and where
+    one that goes on began with drawn weights.
     """
     if not path:
         if recorded is not None and not resumes:
@@ -49,7 +50,12 @@ def begun_with(
         return take_weights(model, path, note)
     try:
         sha256 = _sha256(find_weights(path))
-    except CheckpointError:
+    except CheckpointError as error:
+        if recorded is None:
+            raise CheckpointError(
+                f"training.start_from: {error.message}; and this run began with weights that were drawn",
+                hint="leave it out to go on, or begin another run with --out",
+            ) from error
         return recorded  # all of it is in the checkpoint
     return recorded if recorded is not None and recorded.get("sha256") == sha256 else {"sha256": sha256}
 

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from fdgen.io.json_file import read_lines
@@ -110,7 +110,10 @@ class Stretch:
 
 
 class Log:
-    """The log of a run. Lines after `images`, which a killed run had written, are dropped: they will come again."""
+    """The log of a run, a context: what is held back is written out at its end, also where that is an error.
+
+    Lines after `images`, which a killed run had written, are dropped: they will come again.
+    """
 
     def __init__(self, run_dir: Path, images: int, tracker: Tracker | None = None) -> None:
         self.path = run_dir / STATS_FILE
@@ -130,10 +133,12 @@ class Log:
         if self.tracker is not None:
             self.tracker.picture(images, sheet_HWC)
 
-    def close(self) -> None:
-        """Write out what is held back."""
+    def __enter__(self) -> Log:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.tracker is not None:
-            self.tracker.close()
+            self.tracker.close(failed=kind is not None)
 
 
 def read_stats(run_dir: Path) -> list[dict[str, Any]]:
@@ -155,8 +160,3 @@ def read_stats(run_dir: Path) -> list[dict[str, Any]]:
 
 def _is_value(value: Any) -> bool:
     return value is None or type(value) in (int, float)
-
-
-def finite(values: list[Tensor]) -> bool:
-    """Tell whether all of these scalars are numbers."""
-    return bool(torch.isfinite(torch.stack(values)).all()) if values else True

@@ -25,7 +25,7 @@ ROUNDS, ENOUGH_S = 3, 2.0
 def timed_pictures(config: FitConfig) -> int:
     """Return on how many pictures a step of a config is timed."""
     fitting = MOST_PIXELS // config.data.size_px**2
-    return max(min(config.training.batch, fitting), LEAST_PICTURES)
+    return max(min(config.training.at_once, fitting), LEAST_PICTURES)
 
 
 def step_seconds(

@@ -229,6 +229,13 @@ def report(home: Path, path: Path, out: Path) -> bool:
     return one_line(f"{training.title}{training.best}{training.images}" for training in source.trainings) and False
 
 
+def tracked(home: Path, path: Path, out: Path) -> bool:
+    """Read by which id a tracker knows a run."""
+    from fdtrain.training.trackers.tracker import kept_id
+
+    return each(lambda: kept_id(home, path.parent.name) and None)
+
+
 def run(home: Path, path: Path, out: Path) -> bool:
     """Read a run's record, log, states and weights."""
     from fdtrain.training.checkpoint import read_facts, receipts
@@ -419,6 +426,7 @@ FORMATS: dict[str, Format] = {
     "config": Format("recipe", "config.toml", TOML, config, torch=True),
     "run-json": Format("run", "run.json", JSON, run, torch=True),
     "stats": Format("run", "stats.jsonl", LINES, run, torch=True),
+    "tracker-id": Format("run", "wandb/run_id.json", JSON, tracked, torch=True),
     "state-receipt": Format("run", _STATE.replace(".pt", ".json"), JSON, run, torch=True),
     "checkpoint": Format(
         "run", _STATE, BYTES, checkpoint, receive_again, (_STATE.replace(".pt", ".json"),), torch=True

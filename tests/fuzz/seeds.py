@@ -138,9 +138,11 @@ def _triplets(folder: Path) -> Path:
 
 def _run(folder: Path) -> None:
     from fdtrain.training.loop import fit
+    from fdtrain.training.trackers.tracker import keep_id
     from tests.support.micro import micro
 
     fit(micro(_triplets(folder), "training.images=32"), folder / "run")
+    keep_id(folder / "run", "wandb", "a1b2c3d4")
 
 
 def _weights(folder: Path) -> None:

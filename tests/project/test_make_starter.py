@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from docs import make_starter
 from docs.starter.photographs import TABLE, collections_of, gather
 from docs.starter.plans import NAMES, PLANS
 from fdgen.errors import FdError
@@ -70,6 +73,24 @@ def test_only_what_the_table_lists_is_taken(faces: Path, tmp_path: Path) -> None
     biden.unlink()
     with pytest.raises(FdError, match=r"there is no photograph .*joe_biden\.jpg"):
         gather(tmp_path / "mine", tmp_path / "out", table)
+
+
+def test_a_copy_that_was_cut_short_is_made_again(faces: Path, tmp_path: Path) -> None:
+    gather(faces, tmp_path / "out", faces / "photographs.csv")
+    copy = tmp_path / "out" / "samples" / "joe_biden.jpg"
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:1000])
+    gather(faces, tmp_path / "out", faces / "photographs.csv")
+    assert copy.read_bytes() == whole
+
+
+def test_pages_and_the_card_run_it_as_it_is_run() -> None:
+    named: list[str] = []
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("fdtrain/**/*.md")):
+        named += re.findall(r"python docs/make_starter\.py([^`\n]*)", page.read_text(encoding="utf-8"))
+    assert named
+    for words in named:
+        assert make_starter._arguments(shlex.split(words)).faces == "FOLDER"
 
 
 @pytest.mark.parametrize("plan", PLANS)

@@ -62,8 +62,8 @@ def decode(data: bytes, *, name: str, most_pixels: int = MAX_PIXELS) -> Image:
                 decode_jpeg(data, name=name, turned=False)  # Pillow converts the colours, and hides the damage
             with native_stderr():
                 return _decode_any(header, name)
-        orientation = _orientation(header)
-    return _turn(_decode_plain_jpeg(data, header.size, name), orientation)
+        orientation = orientation_of(header)
+    return upright(_decode_plain_jpeg(data, header.size, name), orientation)
 
 
 def decode_rgba(data: bytes, *, name: str) -> npt.NDArray[np.uint8]:
@@ -96,6 +96,26 @@ def decode_rgba(data: bytes, *, name: str) -> npt.NDArray[np.uint8]:
 def picture_size(data: bytes, *, name: str) -> tuple[int, int]:
     """Read width and height from the header alone, before any EXIF rotation; raise `PictureError` as `decode` does."""
     return read_header(data, name).size[:2]
+
+
+def orientation_of(header: PIL.Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 where there is none or the EXIF data is damaged: the picture is not."""
+    try:
+        value: Any = header.getexif().get(_ORIENTATION, 1)
+    except DAMAGE:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def upright(picture_HWC: npt.NDArray[np.uint8], orientation: int) -> Image:
+    """Undo an EXIF orientation, of grey HW too: 2, 4, 5 and 7 are mirrored, 5 to 8 lie on their side."""
+    if orientation >= 5:
+        picture_HWC = picture_HWC.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        picture_HWC = picture_HWC[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        picture_HWC = picture_HWC[::-1]
+    return np.ascontiguousarray(picture_HWC)
 
 
 @timed_step("encode PNGs")
@@ -162,7 +182,7 @@ def _decode_any(header: PIL.Image.Image, name: str) -> Image:
     """Decode what is no plain JPEG, of any mode that Pillow gives a picture."""
     try:
         header.load()
-        orientation = _orientation(header)  # read after loading: Pillow turns TIFFs itself
+        orientation = orientation_of(header)  # read after loading: Pillow turns TIFFs itself
         if header.mode.startswith("I;16") or (header.mode == "I" and header.format == "PNG"):  # "I": Pillow before 11
             decoded = _decode_grey16(header)
         elif header.mode in ("RGBA", "LA", "La", "RGBa", "PA") or "transparency" in header.info:
@@ -177,7 +197,7 @@ def _decode_any(header: PIL.Image.Image, name: str) -> Image:
             )
     except DAMAGE as error:
         raise _corrupt(name, "part of its data is missing or damaged") from error
-    return _turn(decoded, orientation)
+    return upright(decoded, orientation)
 
 
 def _decode_grey16(header: PIL.Image.Image) -> Image:
@@ -195,26 +215,6 @@ def _composite(rgba_HWC: npt.NDArray[np.uint8]) -> Image:
     alpha_HW1 = rgba_HWC[..., 3:].astype(np.uint16)
     blended = rgba_HWC[..., :3] * alpha_HW1 + BACKGROUND * (255 - alpha_HW1) + 127
     return (blended // 255).astype(np.uint8)
-
-
-def _orientation(header: PIL.Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 where there is none or the EXIF data is damaged: the picture is not."""
-    try:
-        value: Any = header.getexif().get(_ORIENTATION, 1)
-    except DAMAGE:
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _turn(picture_HWC: npt.NDArray[np.uint8], orientation: int) -> Image:
-    """Undo an EXIF orientation: 2, 4, 5 and 7 are mirrored, 5 to 8 lie on their side."""
-    if orientation >= 5:
-        picture_HWC = picture_HWC.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        picture_HWC = picture_HWC[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        picture_HWC = picture_HWC[::-1]
-    return np.ascontiguousarray(picture_HWC)
 
 
 def _corrupt(name: str, why: str) -> PictureError:

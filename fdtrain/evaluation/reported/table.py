@@ -62,9 +62,10 @@ def read_table(path: Path) -> list[Reported]:
 def parse(lines: Iterable[str], name: str) -> list[Reported]:
     """Read the rows of a CSV; raise `ConfigError` where it is no table of means.
 
-    It has a column `method` and one a metric, as `metrics` begin; or it is long, and has columns `measure` and `value`
-    in their place. Where they are, `table` (else all is of `name`) and `subset` (or `stratum`) say what a row belongs
-    to, and `model` which model it is of, where tables call it differently. Other columns are passed by.
+    It has a column `method` and one a metric, known by how its name begins (`PSNR`, `mse_test`); or it is long, and has
+    columns `measure` and `value` in their place. Where they are, `table` (else all is of `name`) and `subset` (or
+    `stratum`) say what a row belongs to, and `model` which model it is of, where tables call it differently. Other
+    columns are passed by.
     """
     columns, records = _records(lines, name)
     metrics = [column for column in columns if _is_metric(column)]

@@ -1,6 +1,6 @@
-"""Weights that are included with the package, made by `docs/make_starter.py`: see MODEL_CARD.md next to this file.
+"""Weights that are included with the package: MODEL_CARD.md next to this file says of whom, and whether they are toys.
 
-`starter` is a generator, `starter-mask` a segmentation network; size, faces and limits of each are in the card.
+`docs/make_starter.py --install` puts others here. `starter` is a generator, `starter-mask` a segmentation network.
 """
 
 from __future__ import annotations

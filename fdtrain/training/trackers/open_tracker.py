@@ -23,10 +23,10 @@ def open_tracker(name: str, run_dir: Path, images: int, config: Mapping[str, Any
     Args:
         name: Which one, as `output.tracker` says.
         run_dir: Folder of the run; its name is the run's in the tracker.
-        images: Images so far: what an interrupted run logged beyond them comes again.
+        images: Images so far: what an interrupted run logged beyond them comes again, and is held once.
         config: All settings, flat, without paths.
 
-    Raises `ConfigError` where its package is not installed.
+    Raises `ConfigError` where its package is not installed, or does not show the run as which this one began.
     """
     openers: Mapping[str, Callable[[Path, int, Mapping[str, Any]], Tracker]] = {
         "tensorboard": TensorBoard,

@@ -29,6 +29,6 @@ class TensorBoard:
         """Add a sheet."""
         self.board.add_image("samples", sheet_HWC, images, dataformats="HWC")
 
-    def close(self) -> None:
-        """Close the event file."""
+    def close(self, *, failed: bool) -> None:
+        """Close the event file, which says nothing of how a run ended."""
         self.board.close()

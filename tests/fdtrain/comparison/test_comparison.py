@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import fdtrain.comparison.runner as runner
+import fdtrain.comparison.task as task_module
 from fdgen.errors import FdError
 from fdtrain.comparison.markup import difference_cells
 from fdtrain.comparison.plan import METHODS, PHASE, Ask, Task, config_of, make_tasks, preset_of, split_sha256
@@ -31,6 +32,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.data.pictures import write_png
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import ConfigError, RunError
+from fdtrain.training.run import RunSummary
 from fdtrain.training.weight_files import find_weights
 from tests.benchmarks.bench_coverage import CASES, Case, coverage, drawn
 from tests.support.asks import SMALL, ask_of
@@ -152,6 +154,14 @@ def test_errors_hold_pictures_and_seeds() -> None:
         found = mean_of(seeds + pictures + rng.normal(0, 1.0, (4, 60)))
         misses.append(found.value / found.error)
     assert np.std(misses) == pytest.approx(1, abs=0.2)
+
+
+def test_what_a_picture_has_with_one_seed_alone_counts_once() -> None:
+    """Where there is nothing else, a mean of S x N values lies from the truth by 1 / sqrt(S N)."""
+    rng = np.random.default_rng(0)
+    n_seeds, n_pictures = 3, 400
+    errors = [mean_of(rng.normal(0, 1.0, (n_seeds, n_pictures))).error for _ in range(200)]
+    assert np.mean(np.square(errors)) == pytest.approx(1 / (n_seeds * n_pictures), rel=0.15)
 
 
 def test_pictures_without_a_value_are_left_out_of_mean_and_difference() -> None:
@@ -298,6 +308,28 @@ def test_a_training_is_measured_by_the_weights_that_its_run_stands_for(
     text = tables_of(tasks, done, ask_of(out), out).text()
     assert "Training faces are mirrored and keep their occluders." in text
     assert "Of each training the best weights by val/hole_psnr_db on the validation split were measured" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "score", "told"),
+    [("val/perceptual", 0.25, {"val/perceptual": 0.25}), ("val/hole_psnr_db", 20.5, {"val/hole_psnr_db": 20.5}),
+     ("last", None, {})],
+)  # fmt: skip
+def test_a_result_names_the_score_of_its_validation(
+    name: str, score: float | None, told: dict[str, float], triplets: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """It is what the weights were chosen by, which need not be a PSNR."""
+    task, ask = Task("tiny", "trained", "tiny"), ask_of(triplets, overrides=SMALL)
+
+    def pretend(config: FitConfig, run_dir: Path, **options: object) -> RunSummary:
+        return RunSummary(run_dir, 24, 24, 24, 1.0, score, name, run_dir, gave_up=False, sheet=run_dir)
+
+    monkeypatch.setattr(task_module, "fit", pretend)
+    facts = task_module._trained(task, ask, tmp_path, lambda: False, lambda moved: None)
+    assert facts is not None
+    assert facts["validation"] == told
+    assert "val_hole_psnr_db" not in facts
 
 
 def test_rows_are_finished_alike_and_say_how(triplets: Path, tmp_path: Path) -> None:

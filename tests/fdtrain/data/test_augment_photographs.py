@@ -13,6 +13,7 @@ from fdgen.arrays import Image
 from fdgen.errors import FdError
 from fdtrain.config.data import VARIETY
 from fdtrain.config.schema import FitConfig
+from fdtrain.data import triplets as triplets_module
 from fdtrain.data.augment_photographs import PhotographPairs
 from fdtrain.data.backdrop import backdrop_share
 from fdtrain.data.open_samples import open_samples
@@ -170,11 +171,28 @@ def test_a_config_opens_it(triplets: Path) -> None:
     fixed = open_samples(config, "train", fixed=True)
     assert isinstance(fixed, TripletDataset)
     assert (fixed.augment, fixed.grey) == (None, 0.0)
+    asks = FitConfig.load("tiny", overrides=["loss.grey_chroma=false", ("data.root", str(triplets))])
+    told = [open_samples(config, "train"), open_samples(asks, "train"), open_samples(asks, "train", fixed=True)]
+    assert [one.tells_grey for one in told if isinstance(one, TripletDataset)] == [False, True, False]
+
+
+def test_colour_is_looked_at_where_a_loss_asks_and_drawn_once(triplets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    real = triplets_module.sample_seed
+    monkeypatch.setattr(triplets_module, "is_grey", lambda picture_HWC: bool(looked.append("colour")))
+    monkeypatch.setattr(triplets_module, "sample_seed", lambda *given: looked.append(given[2]) or real(*given))
+    dataset = TripletDataset(triplets, "val", size_px=32)
+    assert dataset[0]["coloured"].item() == 1
+    assert looked == []
+    dataset.grey = 1e-9
+    dataset.tells_grey = True
+    assert dataset[0]["coloured"].item() == 1
+    assert looked == [f"{dataset.keys[0]}+grey", "colour"]
 
 
 def test_a_grey_photograph_is_told_by_its_stored_pixels(triplets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is done to its colour afterwards, but for turning it grey: that teaches a grey filling."""
-    dataset = TripletDataset(triplets, "val", size_px=32, augment=PhotographPairs())
+    dataset = TripletDataset(triplets, "val", size_px=32, augment=PhotographPairs(), tells_grey=True)
     assert all(dataset[index]["coloured"].item() == 1 for index in range(len(dataset)))
     whole = dataset.stored
 

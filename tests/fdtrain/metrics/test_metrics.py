@@ -322,6 +322,3 @@ def test_missing_packages_are_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
         assert package in caught.value.hint
     with pytest.raises(NotComputed, match="its models are not installed"):
         Identity.open(256)
-    monkeypatch.setitem(sys.modules, "scipy.optimize", None)
-    with pytest.raises(NotComputed, match="scipy cannot be imported"):
-        Brisque.open(256)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from fdtrain.config.schema import FitConfig
 from fdtrain.errors import ConfigError
-from fdtrain.objectives.losses import LUMA, without_chroma
+from fdtrain.networks.canny import LUMA
+from fdtrain.objectives.losses import without_chroma
 from fdtrain.objectives.stacked import StackedObjective
 from fdtrain.training.step_time import step_seconds
 

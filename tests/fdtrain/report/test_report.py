@@ -20,24 +20,30 @@ import pytest
 from fdgen.errors import FdError
 from fdtrain.comparison.ablation import record
 from fdtrain.comparison.markup import markdown_table
+from fdtrain.comparison.plan import Task
 from fdtrain.data.silhouettes import SilhouetteDataset
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
 from fdtrain.evaluation.evaluator import evaluate
 from fdtrain.evaluation.mask_results import MaskResults
 from fdtrain.evaluation.masks import MaskScores, evaluate_masks, open_measured
+from fdtrain.evaluation.references import open_references
 from fdtrain.evaluation.results import Results
+from fdtrain.inference.finish import Finished
 from fdtrain.inference.models import Models
-from fdtrain.metrics.suite import Suite
+from fdtrain.inference.torch_method import ModelMethod
+from fdtrain.metrics.suite import Suite, open_suite
 from fdtrain.report.charts import NAME_PX, Interval, Line, interval_chart, line_chart
 from fdtrain.report.examples import case_grid, cases_of
-from fdtrain.report.gallery import data_uri
+from fdtrain.report.gallery import data_uri, farthest, restored
 from fdtrain.report.pages import build_page, grids_of, latex, markdown
 from fdtrain.report.records import read_ablation
 from fdtrain.report.sources import Source, read_sources
-from tests.support.reported import ODD_NAME
+from fdtrain.training.checkpoint import load_model
+from tests.support.asks import ask_of
+from tests.support.reported import ODD_NAME, begin
 from tests.support.sets import smooth_face, write_set
-from tests.support.weights import write_mask_weights
+from tests.support.weights import write_mask_weights, write_weights
 
 Folders = dict[str, Path]
 
@@ -316,6 +322,59 @@ def test_intervals_are_drawn_in_their_order() -> None:
     dot, zero = float(re.findall(r'cx="([\d.]+)"', svg)[0]), float(re.findall(r'class="zero" x1="([\d.]+)"', svg)[0])
     assert zero < low < dot < high
     assert svg.count("<circle") == 1
+
+
+def test_a_row_of_one_seed_keeps_its_dot_and_has_no_whisker() -> None:
+    none = (math.nan, math.nan)
+    rows = [Interval("a", 1.0, 0.5, 2.0), Interval("b", 3.0, *none), Interval("c", -2.0, *none)]
+    svg = interval_chart("difference", rows, x_title="dB")
+    assert (svg.count("<circle"), svg.count('class="whisker"'), svg.count(">no test</text>")) == (3, 1, 2)
+    assert "b +3, no test; c -2, no test" in svg
+    zero = float(re.findall(r'class="zero" x1="([\d.]+)"', svg)[0])
+    places = [float(x) for x in re.findall(r'cx="([\d.]+)"', svg)]
+    assert places[2] < zero < places[0] < places[1]
+
+
+def test_finished_networks_of_an_evaluation_have_pictures(triplets: Path, tmp_path: Path) -> None:
+    """The weights are named once, and are those of every finish; stage I has its own before the finish."""
+    weights = write_weights(tmp_path / "mine.safetensors", size_px=32)
+    dataset = TripletDataset(triplets, "test", size_px=32, limit=4)
+    plain = ModelMethod(load_model(weights), name="mine", stages=True)
+    methods = [plain, Finished(plain, "membrane")]
+    suite = open_suite(32, ())
+    frame = evaluate(methods, dataset, suite=suite)
+    Results.of(frame, dataset, suite, ()).write(tmp_path / "evaluation")
+    source = read_sources([tmp_path / "evaluation"])[0]
+    assert source.measured is not None
+    groups = cases_of(source.measured, 1)
+    shown = restored(source, groups, triplets, weights={"mine": weights})
+    names = ["mine, stage I", "mine", "mine, stage I, membrane", "mine, membrane"]
+    assert [given.name for given in source.measured.given] == names
+    for exhibit in (one for group in shown.groups.values() for one in group):
+        assert [one.name for one in exhibit.results] == names
+    assert farthest(shown.groups, source.measured) < 1e-3
+    assert not any("no pictures" in note for note in shown.notes)
+    nothing = restored(source, groups, triplets, weights={})
+    assert "no pictures by mine, mine, membrane: name" in nothing.notes[0]
+
+
+def test_mirrored_references_have_pictures_as_they_were_measured(triplets: Path, tmp_path: Path) -> None:
+    dataset = TripletDataset(triplets, "test", size_px=32, limit=4)
+    faces = open_references(["eigenfaces"], lambda: TripletDataset(triplets, "train", size_px=32))
+    methods = [*faces, Finished(faces[0], "mirror")]
+    suite = open_suite(32, ())
+    frame = evaluate(methods, dataset, suite=suite)
+    Results.of(frame, dataset, suite, ()).write(tmp_path / "evaluation")
+    ask = ask_of(triplets, size_px=32, limit=4, finish="mirror")
+    begin([Task("faces", "reference", "eigenfaces")], ask, tmp_path / "comparison")
+    for folder, names in (("evaluation", [one.names[0] for one in methods]), ("comparison", ["faces"])):
+        source = read_sources([tmp_path / folder])[0]
+        assert source.measured is not None
+        shown = restored(source, cases_of(source.measured, 1), triplets, weights={})
+        for exhibit in (one for group in shown.groups.values() for one in group):
+            assert [one.name for one in exhibit.results] == names
+        assert farthest(shown.groups, source.measured) < 1e-3
+        assert not any("no pictures" in note for note in shown.notes)
 
 
 # What is refused.

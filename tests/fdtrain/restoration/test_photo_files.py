@@ -14,7 +14,8 @@ import PIL.ImageCms
 import pytest
 
 from fdgen.errors import FdError, PictureError
-from fdtrain.data.pictures import encode_png
+from fdtrain.data.pictures import decode_grey, encode_png
+from fdtrain.networks.canny import LUMA
 from fdtrain.restoration.aligned import read_mask
 from fdtrain.restoration.before_after import LARGEST_PX, side_by_side
 from fdtrain.restoration.files import is_video, list_photos, read_photo_file, write_photo
@@ -54,6 +55,8 @@ def test_every_orientation_is_applied(tmp_path: Path, suffix: str, orientation: 
     found = read_photo_file(path).picture_HWC
     assert found.shape == turns[orientation].shape
     assert np.abs(found.astype(int) - turns[orientation]).mean() < (4 if suffix == "jpg" else 0.01)
+    luma_HW = turns[orientation] @ np.array(LUMA)
+    assert np.abs(decode_grey(path.read_bytes(), suffix) - luma_HW).mean() < 4  # a mask may be turned, too
 
 
 def test_place_and_camera_are_dropped_and_the_profile_stays(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,19 @@ import pytest
 import torch
 from torch import nn
 
+from cli.fdtrain.status import gather, report
 from fdgen.errors import DatasetError
 from fdgen.io import lock
 from fdtrain.config.schema import FitConfig
+from fdtrain.data.loader import Batches
+from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import CheckpointError, ConfigError, RunError, TrainingError
-from fdtrain.objectives import base, stacked, stage
+from fdtrain.objectives import base, stacked, stage, validation
+from fdtrain.objectives.perceptual import load_perceptual
 from fdtrain.run_files import folder_lock, is_locked
 from fdtrain.runtime.distributed import Group
 from fdtrain.training import checkpoint, loop, stats
+from fdtrain.training.best import Best
 from fdtrain.training.checkpoint import load_model, load_state, read_facts, receipts
 from fdtrain.training.loop import fit
 from fdtrain.training.stats import Progress, Step, read_stats
@@ -235,8 +241,8 @@ def test_weights_may_be_chosen_by_the_perceptual_network(
     triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its distance falls and rises here, against the PSNR: the lowest one is what is kept."""
-    told = iter([0.5, 0.2, 0.4])
-    monkeypatch.setattr(loop, "validate_features", lambda *_: {"val/perceptual": next(told)})
+    told, real = iter([0.5, 0.2, 0.4]), base.validate
+    monkeypatch.setattr(base, "validate", lambda *given: {**real(*given), "val/perceptual": next(told)})
     asked = ("loss.perceptual=vgg16-stlpips", f"loss.perceptual_weights={random_trunk(tmp_path)}")
     fit(micro(triplets, "training.best_by=perceptual", *asked), tmp_path / "run")
     facts = read_facts(tmp_path / "run" / "weights" / "best.safetensors")
@@ -257,6 +263,114 @@ def test_a_run_stops_where_no_validation_is_better_and_stays_stopped(triplets: P
     assert (again.made_now, again.gave_up) == (0, True)
     longer = fit(micro(triplets, *asked[:1], "training.patience_images=96", asked[2]), tmp_path / "run")
     assert longer.made_now > 0
+
+
+def test_the_perceptual_distance_is_measured_in_the_same_pass(triplets: Path, tmp_path: Path) -> None:
+    fit(micro(triplets, "training.images=4"), tmp_path / "run")
+    model, data = load_model(tmp_path / "run"), TripletDataset(triplets, "val", size_px=32, limit=4)
+    perceptual = load_perceptual("vgg16-stlpips", str(random_trunk(tmp_path)), ("relu1_1",))
+    assert perceptual is not None
+    asked: list[int] = []
+    model.register_forward_hook(lambda *given: asked.append(len(given[2].image_B3HW)))
+    found = validation.validate(model, Batches(data, batch=3), torch.device("cpu"), perceptual)
+    assert sum(asked) == len(data)
+    distances = []
+    for sample in (data[place] for place in range(len(data))):
+        occluded, clean, mask = (sample[name][None] for name in ("occluded", "clean", "mask"))
+        with torch.no_grad():
+            final, truth = (
+                validation.rounded(one) * 2 - 1 for one in (model(occluded, mask).composited(occluded, mask), clean)
+            )
+            distances.append(float(perceptual.distance(final, perceptual.features(truth))))
+    assert found["val/perceptual"] == pytest.approx(np.mean(distances), rel=1e-4)
+    plain = validation.validate(model, Batches(data, batch=3), torch.device("cpu"))
+    assert plain == {name: value for name, value in found.items() if name != "val/perceptual"}
+
+
+def validations(monkeypatch: pytest.MonkeyPatch, values: Iterable[float]) -> None:
+    """Let validations find these numbers, one after the other."""
+    told = iter(values)
+    monkeypatch.setattr(base, "validate", lambda *_: {"val/hole_psnr_db": next(told), "val/ssim": 0.5})
+
+
+def test_a_stop_between_validations_ends_no_run_sooner(
+    triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best is that after 32 images; after 64 images 32 have passed, and after 80 more than the 40 that it waits."""
+    validations(monkeypatch, [2.0, 1.0, 3.0, 1.0])
+    asked = micro(triplets, "training.images=112", "training.patience_images=40")
+    steps = iter(range(100))
+    stopped = fit(asked, tmp_path / "run", stop=lambda: next(steps) >= 19)
+    assert (stopped.images, stopped.gave_up, stopped.finished) == (80, False, False)
+    told = gather(tmp_path / "run")
+    assert told["gave_up"] is False
+    assert dict(report(told))["run"].endswith("not running")
+    again = fit(asked, tmp_path / "run")
+    assert (again.images, again.gave_up, again.score) == (112, False, 3.0)
+
+
+def test_a_run_that_gave_up_says_so(triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    validations(monkeypatch, [2.0, math.nan, 1.0])
+    summary = fit(micro(triplets, "training.images=960", "training.patience_images=64"), tmp_path / "run")
+    assert (summary.images, summary.gave_up) == (96, True)
+    assert gather(tmp_path / "run")["gave_up"] is True
+
+
+def test_a_process_that_validates_nothing_ends_no_run(
+    triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of several processes the first alone knows of a better validation; another had the last one's at the resume."""
+    validations(monkeypatch, [1.0, 2.0])
+    run, patience = tmp_path / "run", "training.patience_images=32"
+    assert fit(micro(triplets, "training.images=64", patience), run).score == 2.0
+    group = Pretended(1, 2, run)
+    monkeypatch.setattr(loop, "joined", lambda device: contextlib.nullcontext(group))
+    summary = fit(micro(triplets, "training.images=128", patience), run)
+    assert (summary.images, summary.gave_up) == (128, False)
+
+
+def test_what_is_no_number_is_never_the_best(triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it leave behind what cannot be read again: the receipt of a state, the facts beside weights."""
+    validations(monkeypatch, [math.nan, 2.0, math.nan])
+    summary = fit(micro(triplets), tmp_path / "run")
+    assert summary.score == 2.0
+    assert read_facts(tmp_path / "run" / "weights" / "best.safetensors")["images"] == 64
+    last = read_facts(tmp_path / "run" / "weights" / "last.safetensors")
+    assert (last["images"], last["val_hole_psnr_db"]) == (96, None)
+    assert {one.images: one.score for one in receipts(tmp_path / "run" / "checkpoints")}[96] is None
+
+
+def test_states_of_before_the_last_validation_was_kept_wait_for_the_next() -> None:
+    best = Best(("val/hole_psnr_db", 1), 32)
+    best.load_state_dict({"best": 2.0, "best_images": 32, "images": 80})
+    assert not best.given_up()
+    assert not best.improved({"val/hole_psnr_db": 1.0}, 96)
+    assert best.given_up()
+    best.load_state_dict({"best": math.nan, "best_images": 32, "images": 80})
+    assert best.improved({"val/hole_psnr_db": 1.0}, 96)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_tracker_is_closed_also_where_a_run_fails(
+    fails: bool, triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+
+    class Told:
+        def write(self, images: int, values: Mapping[str, float]) -> None:
+            if fails:
+                raise Crash
+
+        def picture(self, images: int, sheet_HWC: Any) -> None:
+            pass
+
+        def close(self, *, failed: bool) -> None:
+            told.append(failed)
+
+    monkeypatch.setattr(loop, "open_tracker", lambda *_: Told())
+    with pytest.raises(Crash) if fails else contextlib.nullcontext():
+        fit(micro(triplets, "training.images=16"), tmp_path / "run")
+    assert told == [fails]
 
 
 def test_runs_of_before_best_by_go_on_and_open(whole: Path, triplets: Path, tmp_path: Path) -> None:

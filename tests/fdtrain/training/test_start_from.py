@@ -83,6 +83,17 @@ def test_it_resumes_bit_by_bit_and_misses_no_file_that_has_gone(first: Path, tri
         assert (tmp_path / "whole" / path).read_bytes() == (tmp_path / "stopped" / path).read_bytes()
 
 
+def test_a_run_that_began_with_drawn_weights_is_given_none(first: Path, triplets: Path, tmp_path: Path) -> None:
+    """Neither those of a file, nor of one that is not there."""
+    run = tmp_path / "run"
+    fit(micro(triplets, "training.images=16"), run)
+    with pytest.raises(CheckpointError, match=r"training.start_from: there is no file of weights .*TYPO.*were drawn"):
+        fit(micro(triplets, "training.images=32", start(tmp_path / "TYPO")), run)
+    with pytest.raises(RunError, match=r"\(training.start_from\)"):
+        fit(micro(triplets, "training.images=32", start(first)), run)
+    assert fit(micro(triplets, "training.images=32"), run).images == 32
+
+
 def test_it_never_goes_on_from_other_weights(first: Path, triplets: Path, tmp_path: Path) -> None:
     other = write_weights(tmp_path / "other.safetensors", size_px=32)
     run = tmp_path / "run"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import sqlite3
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from fdtrain.errors import ConfigError
+from fdtrain.errors import ConfigError, RunError
+from fdtrain.training import loop
 from fdtrain.training.loop import fit
 from fdtrain.training.stats import read_stats
 from fdtrain.training.trackers import tracker
@@ -78,6 +80,96 @@ def test_weights_and_biases_keeps_a_run_to_send_later(triplets: Path, tmp_path: 
     data = next(kept.glob("run-*.wandb")).read_bytes()
     for name in ("val/hole_psnr_db", "stage1/l1", "images"):
         assert name.encode() in data
+
+
+def resumed(triplets: Path, run: Path, tracker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train to an error, after what no checkpoint knows was logged, and then to the end."""
+    asked = micro(triplets, "training.images=48", f"output.tracker={tracker}", "output.stats_images=8")
+
+    def breaks(*args: Any, **options: Any) -> None:
+        raise RunError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        fit(micro(triplets, "training.images=16", f"output.tracker={tracker}", "output.stats_images=8"), run)
+        patch.setattr(loop, "save_state", breaks)
+        with pytest.raises(RunError, match="the disk is full"):
+            fit(asked, run)
+    assert fit(asked, run).made_now == 32
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.filterwarnings("ignore")  # of the package
+def test_mlflow_goes_on_with_the_same_run(triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    pytest.importorskip("alembic")
+    run = tmp_path / "run"
+    resumed(triplets, run, "mlflow", monkeypatch)
+    with sqlite3.connect(run / "mlflow" / "runs.db") as base:
+        assert base.execute("select status from runs").fetchall() == [("FINISHED",)]
+        held = base.execute("select step from metrics where key = 'stage1/l1' order by step").fetchall()
+    assert [step for (step,) in held] == [8, 16, 24, 32, 40, 48]
+    moved = tmp_path / "moved"
+    shutil.copytree(run, moved)
+    before = sorted(run.rglob("*"))
+    fit(micro(triplets, "training.images=64", "output.tracker=mlflow", "output.stats_images=8"), moved)
+    assert sorted(run.rglob("*")) == before
+    assert list((moved / "mlflow" / "files").rglob("samples/000000000064.png"))
+    tracker.keep_id(run, "mlflow", "0" * 32)
+    with pytest.raises(ConfigError, match=r"does not show the run .*, as which this one began"):
+        fit(micro(triplets, "training.images=64", "output.tracker=mlflow", "output.stats_images=8"), run)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.filterwarnings("ignore")  # of the package
+def test_a_run_that_fails_is_failed_in_mlflow(triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    pytest.importorskip("alembic")
+    monkeypatch.setattr(loop, "save_state", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fit(micro(triplets, "training.images=16", "output.tracker=mlflow"), tmp_path / "run")
+    with sqlite3.connect(tmp_path / "run" / "mlflow" / "runs.db") as base:
+        assert base.execute("select status from runs").fetchall() == [("FAILED",)]
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.filterwarnings("ignore")  # of the package
+def test_a_place_that_the_user_names_is_not_told_folders_of_this_machine(
+    triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    pytest.importorskip("alembic")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(tmp_path / 'shared.db').as_posix()}")
+    fit(micro(triplets, "training.images=16", "output.tracker=mlflow"), tmp_path / "run")
+    with sqlite3.connect(tmp_path / "shared.db") as base:
+        ((place,),) = base.execute("select artifact_location from experiments where name = 'fdtrain'").fetchall()
+    assert "run" not in Path(place).parts
+    assert not (tmp_path / "run" / "mlflow" / "files").exists()
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.filterwarnings("ignore")  # of the package
+def test_weights_and_biases_goes_on_with_the_same_run(
+    triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    resumed(triplets, tmp_path / "run", "wandb", monkeypatch)
+    kept = list((tmp_path / "run" / "wandb").glob("offline-run-*/run-*.wandb"))
+    assert len({path.stem for path in kept}) == 1
+    assert json.loads((tmp_path / "run" / "wandb" / "run_id.json").read_text()) == {"id": kept[0].stem[4:]}
+
+
+@pytest.mark.parametrize("text", ['{"id": "../../elsewhere"}', '{"id": 3}', "{}", "[]"])
+def test_an_id_that_no_tracker_gave_is_refused(text: str, tmp_path: Path) -> None:
+    assert tracker.kept_id(tmp_path, "wandb") is None
+    tracker.keep_id(tmp_path, "wandb", "a1b2")
+    assert tracker.kept_id(tmp_path, "wandb") == "a1b2"
+    tracker.id_file(tmp_path, "wandb").write_text(text)
+    with pytest.raises(RunError, match=r"run_id.json"):
+        tracker.kept_id(tmp_path, "wandb")
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])

@@ -1,0 +1,228 @@
+"""The step of training: discriminators learn, then generators; `fit` says when, and what follows from it.
+
+A batch that does not fit into memory goes through the networks in parts (`training.accumulate`), whose gradients add up
+to those of the whole. Generators are judged by discriminators that have learnt from the whole batch, so that all parts
+are seen twice: by the discriminators, for which the generators' outputs need no gradient, then by the generators.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fdtrain.objectives.base import Objective
+from fdtrain.objectives.stage import Stage
+from fdtrain.runtime.device import autocast
+from fdtrain.runtime.distributed import Group
+from fdtrain.runtime.torch_rng import random_state, set_random_state
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a step found: terms by name, the stages whose generators have a gradient now, and whether all are finite.
+
+    Discriminators have made their step; the generators' optimisers have not, which is for whoever looks at `finite`.
+    """
+
+    terms: Mapping[str, Tensor]
+    learning: tuple[Stage, ...]
+    finite: bool
+
+
+def learn(
+    objective: Objective, sample: Mapping[str, Any], device: torch.device, images: int, step: int, group: Group
+) -> Learnt:
+    """Let discriminators learn from a batch, and give the generators their gradients.
+
+    Args:
+        objective: The networks and what they minimise; its config says in how many parts the batch goes through them.
+        sample: This process's share of the batch, as the loader gives it.
+        device: Where it is computed.
+        images: Training images before this step, over all processes.
+        step: Number of the step.
+        group: The processes that learn together.
+    """
+    samples = _parts(sample, objective.config.training.accumulate)
+    n_parts = len(samples)
+    objective.set_rates(images)
+    objective.model.train()
+    for stage in objective.stages:
+        if stage.discriminator_optimiser is not None:
+            stage.discriminator_optimiser.zero_grad(set_to_none=True)
+
+    # Discriminators learn, then they hold still for the generators' turn.
+    terms: dict[str, Tensor] = {}
+    drawn: list[dict[str, Tensor | None]] = []
+    seen = _see(objective, sample, device, images, step) if n_parts == 1 else None
+    if seen is not None:
+        _add(terms, _judge(objective, seen, n_parts), n_parts)
+    else:
+        drawn = _judge_parts(objective, samples, device, images, step, terms)
+    _discriminators_learn(objective, terms, group)
+
+    # Generators learn.
+    learning: list[Stage] = []
+    for stage in objective.stages:
+        stage.generator_optimiser.zero_grad(set_to_none=True)
+    for number, part in enumerate(samples):
+        if number < len(drawn):
+            set_random_state(drawn[number])  # what is dropped is what the discriminators saw dropped
+        with _power_iterations_rest(objective, number > 0):
+            again = seen if seen is not None else _see(objective, part, device, images, step)
+            found, learning = _improve(objective, again, n_parts)
+        _add(terms, found, n_parts)
+    group.average_gradients([stage.generator for stage in learning])
+    norms = [_clip(stage.generator, objective.config.training.clip_norm) for stage in learning]
+    terms |= {f"stage{stage.place + 1}/gradient": norm for stage, norm in zip(learning, norms, strict=True)}
+    for stage in objective.stages:
+        if stage.discriminator is not None:
+            stage.discriminator.requires_grad_(True)
+    return Learnt(terms, tuple(learning), finite(norms))
+
+
+def _see(objective: Objective, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Seen:
+    """Put a batch, or a part of one, on the device, and let all stages see it."""
+    batch = objective.begin(sample, device, images, step)
+    with autocast(objective.config, device):
+        return _Seen(batch, objective.outputs(batch), device)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    batch: Any
+    outputs: Any
+    device: torch.device
+
+
+def _judge(objective: Objective, seen: _Seen, n_parts: int) -> dict[str, Tensor]:
+    """Add the gradients of the discriminators' terms; return these by name. One that rests has none."""
+    terms = {}
+    for stage in objective.stages:
+        if stage.discriminator is None or stage.discriminator_optimiser is None:
+            continue
+        with autocast(objective.config, seen.device):
+            term = objective.discriminator_term(stage, seen.batch, seen.outputs)
+        if term is not None:
+            (term / n_parts if n_parts > 1 else term).backward()  # type: ignore[no-untyped-call]
+            terms[_of_discriminator(stage)] = term
+    return terms
+
+
+def _judge_parts(
+    objective: Objective,
+    samples: Sequence[Mapping[str, Any]],
+    device: torch.device,
+    images: int,
+    step: int,
+    terms: dict[str, Tensor],
+) -> list[dict[str, Tensor | None]]:
+    """Let the discriminators judge all parts, and leave the generators as they were, with what they have counted.
+
+    Returns the random state before each part that was seen: where all discriminators rest, that is the first at most.
+    """
+    drawn: list[dict[str, Tensor | None]] = []
+    if all(stage.discriminator is None for stage in objective.stages):
+        return drawn
+    counted = [kept.clone() for kept in objective.model.buffers()]
+    for number, part in enumerate(samples):
+        drawn.append(random_state(device))
+        with _power_iterations_rest(objective, number > 0):
+            with torch.no_grad():
+                seen = _see(objective, part, device, images, step)
+            found = _judge(objective, seen, len(samples))
+        _add(terms, found, len(samples))
+        if not found:
+            break
+    with torch.no_grad():
+        for kept, before in zip(objective.model.buffers(), counted, strict=True):
+            kept.copy_(before)
+    return drawn
+
+
+def _discriminators_learn(objective: Objective, terms: Mapping[str, Tensor], group: Group) -> None:
+    """Let those discriminators make their step that have a term; then all hold still for the generators' turn."""
+    for stage in objective.stages:
+        if stage.discriminator is None or stage.discriminator_optimiser is None:
+            continue
+        if _of_discriminator(stage) in terms:
+            group.average_gradients([stage.discriminator])
+            norm = _clip(stage.discriminator, objective.config.training.clip_norm)
+            if finite([norm]):
+                stage.discriminator_optimiser.step()
+        stage.discriminator.requires_grad_(False)
+
+
+def _improve(objective: Objective, seen: _Seen, n_parts: int) -> tuple[dict[str, Tensor], list[Stage]]:
+    """Add the gradients of the generators' terms; return these by name, and the stages that learn.
+
+    All come from one backward pass: where stages are detached, their graphs do not touch.
+    """
+    terms: dict[str, Tensor] = {}
+    learning, totals = [], []
+    for stage in objective.stages:
+        with autocast(objective.config, seen.device):
+            parts = objective.generator_terms(stage, seen.batch, seen.outputs)
+        if parts:
+            learning.append(stage)
+            totals.append(parts["total"])
+            terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
+    if learning:
+        total = torch.stack(totals).sum()
+        (total / n_parts if n_parts > 1 else total).backward()  # type: ignore[no-untyped-call]
+    return terms, learning
+
+
+def _parts(sample: Mapping[str, Any], n_parts: int) -> list[Mapping[str, Any]]:
+    """Cut a batch as the loader gives it into parts of equal size."""
+    if n_parts == 1:
+        return [sample]
+    size = len(next(iter(sample.values()))) // n_parts
+    return [
+        {name: values[start : start + size] for name, values in sample.items()}
+        for start in range(0, n_parts * size, size)
+    ]
+
+
+def _add(terms: dict[str, Tensor], found: Mapping[str, Tensor], n_parts: int) -> None:
+    """Add the terms of a part to their means over the batch."""
+    for name, value in found.items():
+        share = value.detach() / n_parts if n_parts > 1 else value
+        terms[name] = terms[name] + share if name in terms else share
+
+
+@contextlib.contextmanager
+def _power_iterations_rest(objective: Objective, rest: bool) -> Iterator[None]:
+    """Keep the spectral norms that the first part was seen with: each pass would move them, whatever is in a part."""
+    judges = [stage.discriminator for stage in objective.stages if stage.discriminator is not None]
+    norms = [
+        module
+        for network in (objective.model, *judges)
+        for module in network.modules()
+        if isinstance(module, nn.utils.parametrize.ParametrizationList) and module.training
+    ]
+    try:
+        for module in norms if rest else ():
+            module.eval()
+        yield
+    finally:
+        for module in norms if rest else ():
+            module.train()
+
+
+def _of_discriminator(stage: Stage) -> str:
+    return f"stage{stage.place + 1}/discriminator"
+
+
+def _clip(module: nn.Module, largest: float | None) -> Tensor:
+    """Return the norm of a network's gradient, and shorten it where it is longer than allowed."""
+    return nn.utils.clip_grad_norm_(module.parameters(), largest if largest is not None else torch.inf, foreach=True)
+
+
+def finite(values: list[Tensor]) -> bool:
+    """Tell whether all of these scalars are numbers."""
+    return bool(torch.isfinite(torch.stack(values)).all()) if values else True

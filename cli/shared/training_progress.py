@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import click
 
 from ..shared.output import duration
 from ..shared.progress import Meter
-
-if TYPE_CHECKING:
-    pass
 
 
 def show_step(meter: Meter, images: int, images_per_s: float, left_s: float) -> None:
@@ -23,6 +20,9 @@ def show_step(meter: Meter, images: int, images_per_s: float, left_s: float) -> 
         meter.update(images, timing=f"{images_per_s:.1f} images/s, {duration(left_s)} left")
     else:
         meter.start_from(images)
+
+
+STOPPING = "\nstopping after this step; repeat to stop at once"
 
 
 @contextlib.contextmanager
@@ -34,7 +34,10 @@ def asked_to_stop() -> Iterator[list[int]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        click.echo("\nstopping after this step; repeat to stop at once", file=sys.stderr, err=True)
+        try:
+            click.echo(STOPPING, file=sys.stderr, err=True)
+        except RuntimeError:  # the request struck while a line was written: that buffer takes nothing until it is done
+            os.write(sys.stderr.fileno(), f"{STOPPING}\n".encode())
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -18,7 +18,7 @@ from fdtrain.comparison.plan import Ask, Auto, Kind, Task
 from fdtrain.comparison.runner import ASK_FILE, ERROR_FILE, UNSAID, Done
 from fdtrain.comparison.task import IMAGES_FILE, RESULT_FILE, RUN
 from fdtrain.errors import RunError
-from fdtrain.methods import LEARNED, REFERENCES
+from fdtrain.methods import FINISHES, LEARNED, REFERENCES
 from fdtrain.training.run import RUN_FILE, require_run
 
 EVALUATION_FILE, TABLE_FILE, ROWS = "eval.json", "table.json", "rows"
@@ -104,7 +104,12 @@ def read_done(folder: Path, tasks: list[Task]) -> Done:
         needed = {**RESULT_KEYS, "cpu_s_a_picture": float}
         if task.kind == "trained":
             needed |= {"cpu_s": float, "images": int}
-        read_json(place / RESULT_FILE, needed)
+        facts = read_json(place / RESULT_FILE, needed)
+        if facts.get("finish") not in (None, *FINISHES):
+            raise RunError(
+                f"{place / RESULT_FILE} is damaged: its finish is none that is known",
+                hint="write it again by the command that made it",
+            )
     _require_same_pictures(results)
     failed = {}
     for task in tasks:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fdgen.cards.card import check
+from fdgen.faces.detection import detector_version
 from fdgen.faces.folders import SampleFaces
 from fdgen.pipeline.finish import environment
 from fdgen.verification.verifier import verify
@@ -52,7 +53,11 @@ def test_a_version_of_the_sample_faces_is_rebuilt(card: Path, tmp_path: Path) ->
     if facts["sources"].get("kind") != SampleFaces.kind:
         pytest.skip("it is of photographs that do not come with the package")
     found = reproduce(card, SampleFaces(), tmp_path / "again", workers=2)
-    assert not [one for one in found.findings if one.asked], "what a card asks for changed: publish a new version"
+    asked = [one for one in found.findings if one.asked]
+    if asked and facts["landmarks"] != detector_version():
+        assert [one.what for one in asked] == ["landmarks"]
+        pytest.skip(f"bytes are promised for the libraries of the card alone: {asked[0].message}")
+    assert not asked, "what a card asks for changed: publish a new version"
     if not found.same and found.findings:
         changed = [one for one in found.difference.samples if one.change != "moved"]
         assert {one.reasons for one in changed} == {("library",)}

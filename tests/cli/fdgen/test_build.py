@@ -15,6 +15,8 @@ import pytest
 
 from fdgen.contract.manifest import Manifest
 from fdgen.faces.folders import SAMPLES
+from fdgen.io.pictures.contact_sheet import encode_jpeg
+from fdgen.io.pictures.images import decode, resize
 from fdgen.recipe.schema import Recipe
 from tests.cli.conftest import BUILD
 from tests.support.running import COMMAND, assert_refused, run, run_process
@@ -244,10 +246,9 @@ def test_a_request_to_end_is_as_ctrl_c(command: str, tmp_path: Path) -> None:
         "landmarks": ["landmarks", "--faces", tmp_path / "faces"],
     }[command]
     (tmp_path / "faces").mkdir()
-    for number in range(400):
-        (tmp_path / "faces" / f"{number}.jpg").write_bytes(
-            (SAMPLES / "grace_hopper.jpg").read_bytes() + bytes(number + 1)
-        )
+    photograph = encode_jpeg(resize(decode((SAMPLES / "grace_hopper.jpg").read_bytes(), name="it"), 178, 218), 90)
+    for number in range(4000 if command == "landmarks" else 0):  # more than are looked at until then
+        (tmp_path / "faces" / f"{number}.jpg").write_bytes(photograph + number.to_bytes(2, "little"))
     words = [*COMMAND, *map(str, words), "--cache", str(tmp_path / "cache"), "--workers", "2"]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120

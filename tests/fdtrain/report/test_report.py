@@ -389,6 +389,11 @@ def damage_result(folder: Path) -> None:
     path.write_text(json.dumps({"kind": "trained", "what": "tiny"}))
 
 
+def odd_finish(folder: Path) -> None:
+    path = folder / "rows" / "telea" / "once" / "result.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "finish": ["mirror"]}))
+
+
 def damage_images(folder: Path) -> None:
     (folder / "rows" / "telea" / "once" / "images.csv").write_text('method,key\n"telea')
 
@@ -424,6 +429,7 @@ def odd_log(folder: Path) -> None:
     [
         (damage_ask, r"compare\.json cannot be read"),
         (damage_result, r"result\.json is damaged: notes is missing"),
+        (odd_finish, r"result\.json is damaged: its finish is none that is known"),
         (damage_images, r"images\.csv cannot be read"),
         (empty_images, r"images\.csv cannot be read"),
         (words_for_numbers, "psnr_hole holds what is no number"),

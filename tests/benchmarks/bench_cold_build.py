@@ -1,7 +1,7 @@
 """CPU of a build from photographs that nobody has seen, beside that of its two halves: landmarks, and a warm build.
 
-    python tests/benchmarks/bench_cold_build.py --faces DIR
-    python tests/benchmarks/bench_cold_build.py --faces DIR --count 240 --workers 2 --repeats 3
+    python -m tests.benchmarks.bench_cold_build --faces DIR
+    python -m tests.benchmarks.bench_cold_build --faces DIR --count 240 --workers 2 --repeats 3
 
 A cold build finds the landmarks and analyses of the faces, then makes the pairs: it should cost little more than
 `fdgen landmarks` on the same photographs, and the same build where landmarks and analyses are cached. All three run as

@@ -1,6 +1,6 @@
 """How long `fdgen diff` takes and how much memory, on datasets of 20,000 samples that exist as tables alone.
 
-    python tests/benchmarks/bench_diff.py [--samples N] [--runs N] [--out results.json]
+    python -m tests.benchmarks.bench_diff [--samples N] [--runs N] [--out results.json]
 
 Each case is run as a user runs it, in a process of its own with the start of the interpreter, and prints the median of
 its wall-clock times, their spread, and the most memory that a run had resident.

@@ -1,7 +1,7 @@
 """Are occluders like real ones: size, place, light, colour, edges and detail, beside outlined photographs.
 
-    FDGEN_REAL_OCCLUDED=DIR python tests/benchmarks/bench_real_occluders.py --dataset my-set
-    FDGEN_REAL_OCCLUDED=DIR python tests/benchmarks/bench_real_occluders.py --dataset my-set --kind sunglasses --map map
+    FDGEN_REAL_OCCLUDED=DIR python -m tests.benchmarks.bench_real_occluders --dataset my-set
+    FDGEN_REAL_OCCLUDED=DIR python -m tests.benchmarks.bench_real_occluders --dataset my-set --kind sunglasses --map map
 
 DIR holds the photographs that `real_outlines.json` names; they are not distributed. Prints a table for each kind (with
 `--json`, JSON): of every figure (`occluder_figures.FIGURES` says what it is) the 10th percentile, median and 90th in

@@ -1,7 +1,7 @@
 """Can a small network tell the outline of an occluder from an outline that the camera saw?
 
-    python tests/benchmarks/bench_real_or_composited.py --faces PORTRAITS
-    python tests/benchmarks/bench_real_or_composited.py --faces PORTRAITS --real REAL_OCCLUDED --sheet found
+    python -m tests.benchmarks.bench_real_or_composited --faces PORTRAITS
+    python -m tests.benchmarks.bench_real_or_composited --faces PORTRAITS --real REAL_OCCLUDED --sheet found
 
 Prints JSON: the area under the ROC curve (AUC; 0.5 is chance) over 16 px patches of faces that the network has not seen
 (three folds by face), with 95 % intervals from bootstraps over faces: for our composites (`ours`) and for plain pastes

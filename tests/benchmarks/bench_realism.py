@@ -1,7 +1,7 @@
 """Do occluders pass for real: halo, noise and light of many pairs, beside plain pastes of the same silhouettes.
 
-    python tests/benchmarks/bench_realism.py --faces DIR                  # 1,000 pairs of the default recipe
-    python tests/benchmarks/bench_realism.py --faces DIR --count 100
+    python -m tests.benchmarks.bench_realism --faces DIR                  # 1,000 pairs of the default recipe
+    python -m tests.benchmarks.bench_realism --faces DIR --count 100
 
 Prints JSON. The figures:
 

@@ -1,7 +1,7 @@
 """Triplets a CPU-second with landmarks and analysis cached, beside the floor of the same run.
 
-    python tests/benchmarks/bench_triplets.py                       # the embedded faces
-    python tests/benchmarks/bench_triplets.py --faces DIR --count 480 --kind mask
+    python -m tests.benchmarks.bench_triplets                       # the embedded faces
+    python -m tests.benchmarks.bench_triplets --faces DIR --count 480 --kind mask
 
 The floor is what any builder must do: decode, resize, encode three pictures (clean, occluded, mask) with the same
 codec, hash them and write the tar. Pipeline and floor take turns, chunk by chunk, in one process with one thread; the

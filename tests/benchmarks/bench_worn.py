@@ -1,6 +1,6 @@
 """How well it is noticed that a face wears or holds something already: precision and recall on hand-labelled pictures.
 
-    python tests/benchmarks/bench_worn.py --faces DIR      # DIR holds celeba/, portraits/ and real-occluded/
+    python -m tests.benchmarks.bench_worn --faces DIR      # DIR holds celeba/, portraits/ and real-occluded/
 
 The labels stand in `worn_labels.json`, by file name: what lies in the range of a set and is not named there is bare;
 pictures on which two might disagree (a hand in the hair, glasses pushed up) are left out for that kind. None of these

@@ -1,6 +1,6 @@
 """Trains the classifier that notices what a face wears already, and writes `fdgen/analysis/models/worn.npz`.
 
-    python tests/benchmarks/train_worn.py --celeba DIR
+    python -m tests.benchmarks.train_worn --celeba DIR
 
 Learns from two things: composites of ours over CelebA (each picture shows for sure what was put on it; lenses are
 cleared for two pairs of glasses in three), and CelebA's own pictures labelled by hand in `worn_labels.json`, the only

@@ -196,6 +196,25 @@ def _turned(angle: float, axis: int, frame: F64) -> F64:
 
 
 @compiled
+def _product(a: F64, b: F64) -> F64:
+    """Return a @ b of (3, 3) matrices; numba's own looks for BLAS in scipy, and rounds as that does."""
+    out = np.empty((3, 3))
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
+    return out
+
+
+@compiled
+def _carried(turn: F64, point: F64) -> F64:
+    """Return turn @ point, (3, 3) by (3,)."""
+    out = np.empty(3)
+    for i in range(3):
+        out[i] = turn[i, 0] * point[0] + turn[i, 1] * point[1] + turn[i, 2] * point[2]
+    return out
+
+
+@compiled
 def _clearance(
     angles_deg: F64,
     thumb: bool,
@@ -222,20 +241,20 @@ def _clearance(
         if thumb:
             local = _turned(-a[segment + 1], 0, frames[segment])
             if segment == 0:
-                local = _turned(a[0], 1, frames[0]) @ local
+                local = _product(_turned(a[0], 1, frames[0]), local)
         else:
             local = _turned(-a[segment], 0, frames[segment])
             if segment == 0:
-                local = _turned(a[3] - rest_spread, 1, frames[0]) @ local
+                local = _product(_turned(a[3] - rest_spread, 1, frames[0]), local)
         pivot = pivots[segment]
-        shift = turn @ (pivot - local @ pivot) + shift
-        turn = turn @ local
+        shift = _carried(turn, pivot - _carried(local, pivot)) + shift
+        turn = _product(turn, local)
         if segment < first_bone:
             continue
-        whole, offset = to_head @ turn, to_head @ shift + at_head
+        whole, offset = _product(to_head, turn), _carried(to_head, shift) + at_head
         for n in range(points.shape[0]):
             if bones[n] == segment:
-                moved[0] = whole @ points[n] + offset
+                moved[0] = _carried(whole, points[n]) + offset
                 least = min(least, _distance(moved, surface, normals)[0])
     return least
 

@@ -152,6 +152,21 @@ def test_every_kind_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rasterise_cutout.signatures
 
 
+def test_nothing_that_is_compiled_needs_scipy() -> None:
+    """Numba takes its linear algebra from there; fdgen is installed without it."""
+    code = """
+import sys
+
+sys.modules["scipy"] = None
+from fdgen.assets import AssetLibrary
+from fdgen.pipeline.warmup import compile_renderer
+
+compile_renderer(AssetLibrary.load())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_compiled_is_kept_outside_the_package() -> None:
     """Pip would leave it there when the package goes, and the folders would hide the next installation."""
     import numba

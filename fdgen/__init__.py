@@ -1,7 +1,7 @@
 """fdgen: photographs of faces in, exact triplets (clean, occluded, mask) out.
 
-`fdgen.build(...)` makes a dataset, `fdgen.verify(...)` checks one, `fdgen.generate(...)` makes one triplet. The names
-below are imported when they are first used, so that `import fdgen` costs nothing.
+`fdgen.build(...)` makes a dataset, `fdgen.verify(...)` checks one, `fdgen.occlude(...)` puts an occluder on one
+picture in memory. The names below are imported when they are first used, so that `import fdgen` costs nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fdgen.pipeline.builder import build
     from fdgen.recipe.schema import Recipe
     from fdgen.synthesis.generator import generate, replay
+    from fdgen.synthesis.one_picture import occlude
     from fdgen.verification.verifier import verify
     from fdgen.versions.difference import diff
     from fdgen.versions.reproduction import reproduce
@@ -51,6 +52,7 @@ _HOMES = {
     "export": "exporters.exporter",
     "generate": "synthesis.generator",
     "load_face": "faces.detection",
+    "occlude": "synthesis.one_picture",
     "open_faces": "faces.folders",
     "replay": "synthesis.generator",
     "reproduce": "versions.reproduction",
@@ -79,6 +81,7 @@ __all__ = [
     "export",
     "generate",
     "load_face",
+    "occlude",
     "open_faces",
     "replay",
     "reproduce",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, NamedTuple
 
+from fdgen.arrays import Image
 from fdgen.contract.crop_limit import MAX_OUTSIDE
 from fdgen.contract.frame import crop
 from fdgen.contract.records import Reject
@@ -161,6 +162,24 @@ def remember(
 def _kept_under(detector: str, max_outside: float) -> str:
     """Return what stands for the detector in the cache: with the limit, where it is not the usual one."""
     return detector if max_outside == MAX_OUTSIDE else f"{detector}, {max_outside!r} outside"
+
+
+def find_landmarks(
+    picture_HWC: Image, size_px: int, *, name: str, max_outside: float = MAX_OUTSIDE, detector: DetectorName = "builtin"
+) -> Landmarks:
+    """Find the landmarks of one picture in this process, as `Detector.find` does; threads take turns.
+
+    Args:
+        picture_HWC: The photograph, uint8 RGB.
+        size_px: Side of the square crop in px.
+        name: What stands in errors.
+        max_outside: Share of the crop that may lie outside the photograph.
+        detector: Whose networks find them; after `mediapipe`, this process may never fork.
+
+    Raises `PictureError` as `Detector.find` does.
+    """
+    with _own_lock:
+        return _own_detector(detector).find(picture_HWC, size_px, name=name, max_outside=max_outside)
 
 
 @timed_step("crop photograph")

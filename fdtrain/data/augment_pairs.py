@@ -1,7 +1,7 @@
 """Augmentation of a pair: flip, mild changes of light, JPEG, with the same parameters on both pictures.
 
-The only module that imports albumentations. Its pipelines keep random states of their own and ignore global seeds;
-here the state is set anew for every sample, from the sample's seed alone.
+The only module of fdtrain that imports albumentations. Its pipelines keep random states of their own and ignore global
+seeds; here the state is set anew for every sample, from the sample's seed alone.
 """
 
 from __future__ import annotations

@@ -205,8 +205,9 @@ def main() -> None:
             args.sheets.mkdir(parents=True, exist_ok=True)
         scores[name] = evaluate(masker, args.real, labelled, args.sheets / f"{name}.png" if args.sheets else None)
 
-    for path in args.weights or ():
-        ask(path.stem, open_masker(path, "cpu"))
+    stems = [path.stem for path in args.weights or ()]
+    for path in args.weights or ():  # runs of one name are told apart by their paths
+        ask(path.stem if stems.count(path.stem) == 1 else "-".join(path.parts).lstrip("/-"), open_masker(path, "cpu"))
     if args.data is not None:
         pictures = Pictures(args.data)
         facts = {"shown": args.shown, "seed": args.seed, "data": pictures.content_id, "pairs": len(pictures)}

@@ -90,6 +90,7 @@ class AllFacts(_Facts):
     warnings: list[Text]
     notes: list[Text]
     given_up: list[GivenUpRow] = []
+    codec: Text | None = None
 
 
 class DatasetFacts(AllFacts):

@@ -26,7 +26,7 @@ from fdgen.dataset.invariants import Problem, pair_problems
 from fdgen.errors import DatasetError, in_words
 from fdgen.io.atomic import remove, whole_file, write_whole
 from fdgen.io.json_file import why
-from fdgen.io.pictures.images import encode_png
+from fdgen.io.pictures.codecs import Codec, encoder
 from fdgen.io.regular_file import open_regular, read_regular
 from fdgen.runtime.step_times import timed_step
 
@@ -70,7 +70,14 @@ def padding(size: int) -> int:
 
 @timed_step("pack and hash")
 def write_shard(
-    root: Path, *, name: str, split: str, spec_id: str, plan_sha256: str, results: Iterable[Triplet | Reject]
+    root: Path,
+    *,
+    name: str,
+    split: str,
+    spec_id: str,
+    plan_sha256: str,
+    results: Iterable[Triplet | Reject],
+    codec: Codec = "png",
 ) -> ShardReceipt:
     """Write a shard and its receipt, each whole or not at all; return the receipt.
 
@@ -83,6 +90,7 @@ def write_shard(
         spec_id: Digest of what the dataset was asked to be, for the receipt.
         plan_sha256: Digest of the shard's plan, for the receipt.
         results: The samples in their order, drawn one at a time, and the rejects.
+        codec: What their pictures are encoded by.
 
     Raises `DatasetError` where the disk refuses, or a triplet breaks the laws of a pair.
     """
@@ -99,7 +107,7 @@ def write_shard(
                 if isinstance(result, Reject):
                     rejects.append(result)
                     continue
-                data, entry = _pack(result, split, offset)
+                data, entry = _pack(result, split, offset, codec)
                 file.write(data)
                 digest.update(data)
                 offset += len(data)
@@ -205,7 +213,7 @@ def _next_triplet(stream: Iterator[Triplet | Reject], rejects: list[Reject]) -> 
     return None
 
 
-def _pack(triplet: Triplet, split: str, offset: int) -> tuple[bytes, SampleEntry]:
+def _pack(triplet: Triplet, split: str, offset: int, codec: Codec) -> tuple[bytes, SampleEntry]:
     """Return the bytes of a sample as they stand in the tar, and its entry; `offset` is where they will stand."""
     record = triplet.record
     problems = pair_problems(triplet.clean_HWC, triplet.occluded_HWC, triplet.mask_HW, triplet.alpha_HW, record)
@@ -215,12 +223,13 @@ def _pack(triplet: Triplet, split: str, offset: int) -> tuple[bytes, SampleEntry
     if problems:
         laws = "; ".join(problem.message for problem in problems)
         raise DatasetError(f"the generator broke a law in {record.key}: {laws}", hint="this is a bug in an occluder")
+    encode = encoder(codec)
     contents = {
-        "alpha.png": encode_png(triplet.alpha_HW),
-        "clean.png": encode_png(triplet.clean_HWC),
+        "alpha.png": encode(triplet.alpha_HW),
+        "clean.png": encode(triplet.clean_HWC),
         "json": record.to_json().encode(),
-        "mask.png": encode_png(triplet.mask_HW),
-        "occluded.png": encode_png(triplet.occluded_HWC),
+        "mask.png": encode(triplet.mask_HW),
+        "occluded.png": encode(triplet.occluded_HWC),
     }
     parts, members = [], {}
     for name in MEMBERS:

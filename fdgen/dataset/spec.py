@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from fdgen.contract.digests import canonical_json, digest_json
 from fdgen.contract.records import SCHEMA
 from fdgen.faces.sources import Source
+from fdgen.io.pictures.codecs import codec_version
 from fdgen.version import GENERATOR_VERSION
 
 if TYPE_CHECKING:
     from fdgen.recipe.schema import Recipe  # at run time it costs whoever only compares two specs a fifth of a second
 
 SPEC_FIELDS = ("schema", "recipe", "count", "sources", "assets", "landmarks", "generator")
-"""What of dataset.json is hashed into `spec_id`."""
+"""What of dataset.json is hashed into `spec_id`, with `codec` where that is there."""
 
 _WORDS = ("name", "description")  # of a recipe: they change no pixel
 _EXAMPLES = 3
@@ -33,6 +34,7 @@ def make_spec(
         assets: The sha256 of each asset by its id.
         detector: Version of what finds landmarks.
     """
+    codec = codec_version(recipe.codec)
     return {
         "schema": SCHEMA,
         "recipe": recipe.as_dict(),
@@ -41,6 +43,7 @@ def make_spec(
         "assets": dict(sorted(recipe.assets_asked(assets).items())),
         "landmarks": detector,
         "generator": GENERATOR_VERSION,
+        **({} if codec is None else {"codec": codec}),
     }
 
 
@@ -50,7 +53,7 @@ def spec_id(spec: Mapping[str, Any]) -> str:
     Raises `KeyError` or `TypeError` where it is none.
     """
     recipe = {key: value for key, value in spec["recipe"].items() if key not in _WORDS}
-    values = {name: spec[name] for name in SPEC_FIELDS}
+    values = {name: spec[name] for name in (*SPEC_FIELDS, *(("codec",) if "codec" in spec else ()))}
     sources = {name: spec["sources"][name] for name in ("count", "digest")}
     return digest_json({**values, "recipe": recipe, "sources": sources})
 
@@ -80,8 +83,8 @@ def differences(
     for name in _WORDS:
         before.pop(f"recipe.{name}", None)
         after.pop(f"recipe.{name}", None)
-    for name in ("schema", "count", "landmarks", "generator"):
-        before[name], after[name] = old[name], new[name]
+    for name in ("schema", "count", "landmarks", "generator", "codec"):
+        before[name], after[name] = old.get(name), new.get(name)
     lines = [
         f"{name}: {_shown(before.get(name))} -> {_shown(after.get(name))}"
         for name in sorted(before.keys() | after.keys())

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from fdgen.assets import Asset
 from fdgen.errors import AssetError
+from fdgen.runtime.kept_results import kept_for_objects
 from fdgen.settings.laws import law
 from fdgen.settings.suggestion import did_you_mean
 from fdgen.settings.values import Range, Section
@@ -24,8 +25,9 @@ class AssetTable(Section):
 
     @classmethod
     def of(cls, asset: Asset) -> Self:
-        """Read an asset's table; raise `AssetError` naming the asset and each key that is wrong."""
-        return cls.read(asset, dict(asset.shape))
+        """Read an asset's table, once a process; raise `AssetError` naming the asset and each key that is wrong."""
+        table: Self = _read_once(asset, cls)
+        return table
 
     @classmethod
     def read(cls, asset: Asset, shape: dict[str, Any]) -> Self:
@@ -55,6 +57,11 @@ class AssetTable(Section):
     def draw(self, rng: np.random.Generator) -> dict[str, float]:
         """Draw a value from every range, in the order of their names."""
         return {name: round(float(rng.uniform(*bounds)), 5) for name, bounds in sorted(self.ranges.items())}
+
+
+@kept_for_objects(2, most=1_000)
+def _read_once(asset: Asset, table: type[AssetTable]) -> Any:
+    return table.read(asset, dict(asset.shape))
 
 
 def _fields(table: type[AssetTable]) -> list[tuple[str, bool]]:

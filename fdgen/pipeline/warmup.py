@@ -50,7 +50,7 @@ def compile_renderer(library: AssetLibrary, on_step: Callable[[int, int], None] 
         WHOLE,
         np.zeros((2, 2), np.float32),
         np.zeros((2, 2), np.int32),
-        np.zeros((2, 2, 2), np.float32),
+        (np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32)),
     )
     on_step(1, total)
     scene = Scene.of(_face())

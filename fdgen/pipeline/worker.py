@@ -163,6 +163,7 @@ def make_shard(
             spec_id=task.spec_id,
             plan_sha256=task.plan.digest(),
             results=results(_FaceLoader(task, cache)),
+            codec=task.recipe.codec,
         )
 
 

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, ConfigDict, Field, RootModel, ValidationErr
 from fdgen.contract.crop_limit import MAX_OUTSIDE, MOST_OUTSIDE
 from fdgen.contract.digests import digest_json
 from fdgen.errors import RecipeError
+from fdgen.io.pictures.codecs import Codec
 from fdgen.kinds import KINDS
 from fdgen.recipe.combinations import Combination, Several, combination_shares
 from fdgen.recipe.files import read_recipe, recipe_names, recipe_text
@@ -187,6 +188,7 @@ class Recipe(Section):
     description: str
     seed: Annotated[int, at_least(0)]
     size_px: Annotated[int, within(64, 1024)]
+    codec: Codec = "png"  # of datasets made before there was a choice
     attempts: Annotated[int, within(1, 1000)]
     kinds: Kinds
     several: Several
@@ -270,10 +272,12 @@ class Recipe(Section):
         """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them.
 
         Without `assets.packs`: a dataset names its assets by their digests, and no folder of any machine. Without
-        `faces.identity` where it is `auto`, and `faces.max_outside` where it is the usual: recipes are what they were
-        before there was a choice.
+        `codec` where it is `png`, `faces.identity` where it is `auto`, and `faces.max_outside` where it is the usual:
+        recipes are what they were before there was a choice.
         """
         values = self.model_dump(mode="json", exclude={"assets": {"packs"}})
+        if values["codec"] == "png":
+            del values["codec"]
         if values["faces"]["identity"] == "auto":
             del values["faces"]["identity"]
         if values["faces"]["max_outside"] == MAX_OUTSIDE:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.lighting import FaceLight
-from fdgen.arrays import F32, F64
+from fdgen.arrays import F32, F64, I32
 from fdgen.render.kernels import resolve, sh_irradiance, shade, splat_shadow
 from fdgen.render.mesh import Mesh, Strand
-from fdgen.render.rasteriser import timed_rasterise, timed_rasterise_cutout
+from fdgen.render.rasteriser import Weights, timed_rasterise, timed_rasterise_cutout
 from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
 from fdgen.runtime.step_times import timed_step
 
@@ -89,17 +89,17 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     head = np.ascontiguousarray(scene.depth_HW[window])
     depth = head - np.float32(style.bias_cm * scale) if style.depth_test else np.full_like(head, FAR)
     face_id = np.full(depth.shape, -1, np.int32)
-    bary = np.empty((*depth.shape, 2), np.float32)
+    weights = np.empty(depth.shape, np.float32), np.empty(depth.shape, np.float32)
     if len(mesh.cutout_HW2) > 1:
-        timed_rasterise_cutout(points, mesh.faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, bary)
+        timed_rasterise_cutout(points, mesh.faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, weights)
     else:
-        timed_rasterise(points, mesh.faces, depth, face_id, bary)
+        timed_rasterise(points, mesh.faces, depth, face_id, weights)
 
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     height, gap = np.empty(shape, np.float32), np.empty(shape, np.float32)
     resolve(face_id, depth, head, float(FAR), step, height, gap)
     ambient = _ambient_occlusion(height, scale, style.occlusion)
-    pixels = _shade(scene, mesh, face_id, bary, environment, ambient)
+    pixels = _shade(scene, mesh, face_id, weights, environment, ambient)
     if style.translucent and not scene.light.grey:
         pixels[..., :3] *= ambient[..., None] ** np.array([-0.15, 0.05, 0.08], np.float32)
     colour[rows, columns] = pixels[..., :3] * scene.light_residual_HW[rows, columns, None]
@@ -125,7 +125,7 @@ def _within(samples: F32, size: int) -> slice:
 
 
 @timed_step("draw: shade")
-def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, environment: F32, ambient: F32) -> F32:
+def _shade(scene: Scene, mesh: Mesh, face_id: I32, weights: Weights, environment: F32, ambient: F32) -> F32:
     """Light the mesh's vertices and shade the pixels: premultiplied RGB, opacity, silhouette, clear glass (h, w, 6)."""
     light = scene.light
     normals = _towards_viewer(scene, mesh.normals, mesh.two_sided_N)
@@ -144,7 +144,7 @@ def _shade(scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, 
     out = np.empty((*ambient.shape, 6), np.float32)
     shade(
         face_id,
-        bary,
+        weights,
         mesh.faces,
         mesh.parts_M,
         lit.astype(np.float32),

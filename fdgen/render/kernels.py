@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import F32, I32
-from fdgen.render.rasteriser import sample_one
+from fdgen.render.rasteriser import Weights, sample_one
 from fdgen.runtime.jit import compiled
 
 
@@ -89,7 +89,7 @@ def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int,
 @compiled
 def shade(
     face_id_HW: I32,
-    bary_HW2: F32,
+    weights: Weights,
     faces: I32,
     parts_M: I32,
     lit_N3: F32,
@@ -109,7 +109,7 @@ def shade(
 
     Args:
         face_id_HW: Index of the triangle at each sample, negative where there is none.
-        bary_HW2: Weights of its first two corners.
+        weights: Weights of its first two corners, two arrays (H, W).
         faces: Triangles (M, 3), by their vertices.
         parts_M: Number of the part of each face.
         lit_N3: Albedo times irradiance, a vertex.
@@ -127,6 +127,7 @@ def shade(
         out_HW6: Gets the result, a row of six values a pixel.
     """
     rows, columns = ambient_HW.shape
+    first_HW, second_HW = weights
     textured, cut = texture.shape[0] > 1, cutout.shape[0] > 1
     h0, h1, h2 = light[0], light[1], light[2] + 1.0
     h_len = np.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + 1e-9
@@ -153,7 +154,7 @@ def shade(
                     t = face_id_HW[sy, sx]
                     if t < 0 or (inside and step % 2 == 0 and (sx + sy) % 2 == 1):
                         continue
-                    a, b = bary_HW2[sy, sx, 0], bary_HW2[sy, sx, 1]
+                    a, b = first_HW[sy, sx], second_HW[sy, sx]
                     c = 1.0 - a - b
                     i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
                     presence = a * surface_N8[i, 1] + b * surface_N8[j, 1] + c * surface_N8[k, 1]

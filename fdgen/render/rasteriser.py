@@ -10,9 +10,16 @@ from fdgen.arrays import F32, I32
 from fdgen.runtime.jit import compiled
 from fdgen.runtime.step_times import timed_step
 
+Weights = tuple[F32, F32]
+"""Where a sample lies in its triangle: the weights of the first two corners, (H, W) each."""
+
+_NONE = np.empty((0, 0), np.float32)
+DEPTH_ALONE = (np.empty((0, 0), np.int32), (_NONE, _NONE))
+"""What `rasterise` takes last where the depth alone is wanted."""
+
 
 @compiled
-def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32) -> None:
+def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: Weights) -> None:
     """Draw triangles where they lie nearer than what is drawn already.
 
     Samples lie on a rotated grid: the four of a pixel have four different rows and columns, so that an edge that runs
@@ -22,16 +29,58 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, bary_HW2:
         points: Screen points (N, 3): x and y in samples, z towards the viewer.
         faces: Triangles (M, 3), by their points.
         depth_HW: Depth of the nearest surface at each sample; updated.
-        face_id_HW: Index of the triangle that is seen; updated. Empty where the depth alone is wanted.
-        bary_HW2: Weights of its first two corners at the sample; updated. Empty as well, then.
+        face_id_HW: Index of the triangle that is seen; updated. Empty, as `weights`, where the
+            depth alone is wanted: see `DEPTH_ALONE`.
+        weights: Weights of its first two corners at the sample, two arrays (H, W); updated.
     """
-    solid = np.empty((0, 2), np.float32)
-    _rasterise(points, faces, solid, solid.reshape((0, 1, 2)), depth_HW, face_id_HW, bary_HW2)
+    height, width = depth_HW.shape
+    # Samples are chosen, not branched to: rows are a few samples long, and cost two mispredicted branches each; and so
+    # the compiler does several at once, which it also does not where an index may be negative, or planes are one array.
+    named = face_id_HW.shape[0] > 0
+    first_HW, second_HW = weights
+    for t in range(faces.shape[0]):
+        i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
+        x2, y2, z0, z1, z2 = points[k, 0], points[k, 1], points[i, 2], points[j, 2], points[k, 2]
+        left, right, top, bottom, ax, ay, bx, by = triangle_setup(points, i, j, k, height, width)
+        if right < left:
+            continue
+        for y in range(top, bottom + 1):
+            shift = 0.75 if y & 1 == 0 else 0.25
+            even, odd = y + 0.25 - y2, y + 0.75 - y2
+            a_even, a_odd, b_even, b_odd = ay * even, ay * odd, by * even, by * odd
+            depths = depth_HW[y, left : right + 1]
+            if not named:
+                for n in range(depths.shape[0]):
+                    x = left + n
+                    px = x + shift - x2
+                    a = ax * px + (a_even if x & 1 == 0 else a_odd)
+                    b = bx * px + (b_even if x & 1 == 0 else b_odd)
+                    c = 1.0 - a - b
+                    z = a * z0 + b * z1 + c * z2
+                    behind = depths[n]
+                    seen = (a >= -1e-6) & (b >= -1e-6) & (c >= -1e-6) & (z > behind)
+                    depths[n] = z if seen else behind
+                continue
+            ids = face_id_HW[y, left : right + 1]
+            first, second = first_HW[y, left : right + 1], second_HW[y, left : right + 1]
+            for n in range(depths.shape[0]):
+                x = left + n
+                px = x + shift - x2
+                a = ax * px + (a_even if x & 1 == 0 else a_odd)
+                b = bx * px + (b_even if x & 1 == 0 else b_odd)
+                c = 1.0 - a - b
+                z = a * z0 + b * z1 + c * z2
+                behind = depths[n]
+                seen = (a >= -1e-6) & (b >= -1e-6) & (c >= -1e-6) & (z > behind)
+                depths[n] = z if seen else behind
+                ids[n] = np.int32(t) if seen else ids[n]
+                first[n] = np.float32(a) if seen else first[n]
+                second[n] = np.float32(b) if seen else second[n]
 
 
 @compiled
 def rasterise_cutout(
-    points: F32, faces: I32, uv_N2: F32, cutout_HW2: F32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32
+    points: F32, faces: I32, uv_N2: F32, cutout_HW2: F32, depth_HW: F32, face_id_HW: I32, weights: Weights
 ) -> None:
     """Draw triangles as `rasterise` does, with holes.
 
@@ -42,17 +91,9 @@ def rasterise_cutout(
         cutout_HW2: A texture; nothing is there where it is under a half in channel 0.
         depth_HW: Depth of the nearest surface at each sample; updated.
         face_id_HW: Index of the triangle that is seen; updated.
-        bary_HW2: Weights of its first two corners; updated.
+        weights: Weights of its first two corners, two arrays (H, W); updated.
     """
-    _rasterise(points, faces, uv_N2, cutout_HW2, depth_HW, face_id_HW, bary_HW2)
-
-
-@compiled
-def _rasterise(
-    points: F32, faces: I32, uv_N2: F32, cutout_HW2: F32, depth_HW: F32, face_id_HW: I32, bary_HW2: F32
-) -> None:
     height, width = depth_HW.shape
-    has_holes, named = uv_N2.shape[0] > 0, face_id_HW.shape[0] > 0
     for t in range(faces.shape[0]):
         i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
         x2, y2, z0, z1, z2 = points[k, 0], points[k, 1], points[i, 2], points[j, 2], points[k, 2]
@@ -69,16 +110,14 @@ def _rasterise(
                 z = a * z0 + b * z1 + c * z2
                 if not z > depth_HW[y, x]:
                     continue
-                if has_holes:
-                    u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
-                    v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
-                    if sample_one(cutout_HW2, 0, u, v) < 0.5:
-                        continue
+                u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
+                v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
+                if sample_one(cutout_HW2, 0, u, v) < 0.5:
+                    continue
                 depth_HW[y, x] = z
-                if named:
-                    face_id_HW[y, x] = t
-                    bary_HW2[y, x, 0] = a
-                    bary_HW2[y, x, 1] = b
+                face_id_HW[y, x] = t
+                weights[0][y, x] = a
+                weights[1][y, x] = b
 
 
 @compiled

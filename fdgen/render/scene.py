@@ -27,7 +27,7 @@ from fdgen.analysis.noise import luma, noise_levels
 from fdgen.analysis.optics import Optics, estimate_optics
 from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32
-from fdgen.render.rasteriser import timed_rasterise
+from fdgen.render.rasteriser import DEPTH_ALONE, Weights, timed_rasterise
 from fdgen.runtime.processes import one_blas_thread
 from fdgen.runtime.step_times import timed_step
 
@@ -164,16 +164,16 @@ class Scene:
         triangles = canonical_face().triangles
         n = size * SUPERSAMPLE
         depth = np.full((n, n), FAR, np.float32)
-        m = n if analysis is None else 0
-        ids, bary = np.full((m, m), -1, np.int32), np.zeros((m, m, 2), np.float32)
-        timed_rasterise(sample_points(pose, mesh), triangles, depth, ids, bary)
-        if analysis is None:
-            step = SUPERSAMPLE
+        if analysis is not None:
+            timed_rasterise(sample_points(pose, mesh), triangles, depth, *DEPTH_ALONE)
+        else:
+            ids, weights = np.full((n, n), -1, np.int32), (np.zeros_like(depth), np.zeros_like(depth))
+            timed_rasterise(sample_points(pose, mesh), triangles, depth, ids, weights)
             normals = pose.to_view(vertex_normals(mesh, triangles))
-            analysis = _analyse(face, pose, triangles, normals, ids[::step, ::step], bary[::step, ::step])
+            analysis = _analyse(face, pose, triangles, normals, ids, weights)
         skull_cm, skull_faces = skull(mesh)
         skull_points = sample_points(pose, skull_cm)
-        timed_rasterise(skull_points, facing(skull_points, skull_faces), depth, ids, bary)
+        timed_rasterise(skull_points, facing(skull_points, skull_faces), depth, *DEPTH_ALONE)
         return cls(face, mesh, depth, analysis)
 
     @property
@@ -267,18 +267,18 @@ def skull(mesh_cm: F64) -> tuple[F64, I32]:
 
 
 @timed_step("analyse photograph")
-def _analyse(
-    face: Face, pose: HeadPose, triangles: I32, normals: F64, ids_HW: npt.NDArray[np.int32], bary_HW2: F32
-) -> Analysis:
+def _analyse(face: Face, pose: HeadPose, triangles: I32, normals: F64, ids_HW: I32, weights: Weights) -> Analysis:
     """Estimate light and optics from the pixels under the face mesh; `normals` are its vertices', in view.
 
+    `ids_HW` and `weights` are those of its samples.
     Light is smooth, so it is read off a picture of about `_LIGHT_PX`; edges and noise are read off the full one.
     """
+    ids_HW = ids_HW[::SUPERSAMPLE, ::SUPERSAMPLE]
     skin = skin_mask(face.landmarks.points_px, ids_HW >= 0)
     step = max(1, face.landmarks.size_px // _LIGHT_PX)
     seen = (slice(None, None, step), slice(None, None, step))
     corner = triangles[np.maximum(ids_HW[seen], 0)]
-    first, second = bary_HW2[..., :1][seen], bary_HW2[..., 1:][seen]
+    first, second = (weight[::SUPERSAMPLE, ::SUPERSAMPLE][seen][..., None] for weight in weights)
     normals = normals.astype(np.float32)
     pixel = first * normals[corner[..., 0]] + second * normals[corner[..., 1]]
     pixel += (1 - first - second) * normals[corner[..., 2]]

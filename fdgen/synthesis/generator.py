@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from fdgen.analysis.worn_already import fits, worn_by
-from fdgen.arrays import Image
+from fdgen.arrays import F64, Image
 from fdgen.assets import Asset, AssetLibrary
 from fdgen.contract.digests import canonical_json
 from fdgen.contract.records import Reject, SampleRecord, Triplet, sample_key
@@ -22,6 +22,7 @@ from fdgen.recipe.schema import Recipe
 from fdgen.render.composite import composite, match_sensor, under_hair
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Analysis, Scene
+from fdgen.runtime.kept_results import kept_for_objects
 from fdgen.runtime.processes import one_blas_thread
 from fdgen.runtime.rng import sample_rng
 from fdgen.runtime.step_times import timed_step
@@ -119,7 +120,7 @@ def draw_placements(
     """
     placements = []
     for kind in combination:
-        asset = _choose(candidates(library, recipe, kind, split), recipe, favour, rng)
+        asset = _choose(*_choice(library, recipe, kind, split), favour, rng)
         placements.append(_as_json(occluder_of(asset).place(scene, asset, rng)))
     return placements
 
@@ -231,8 +232,16 @@ def weight(asset: Asset, recipe: Recipe) -> float:
     return recipe.assets.weight(asset.id) * asset.weight
 
 
-def _choose(assets: Sequence[Asset], recipe: Recipe, favour: Mapping[str, float], rng: np.random.Generator) -> Asset:
-    weights = np.array([weight(asset, recipe) * favour.get(asset.id, 1.0) for asset in assets])
+@kept_for_objects(2, most=100)
+def _choice(library: AssetLibrary, recipe: Recipe, kind: str, split: str) -> tuple[Sequence[Asset], F64]:
+    """Return the assets to choose from, with their weights (N,)."""
+    assets = candidates(library, recipe, kind, split)
+    return assets, np.array([weight(asset, recipe) for asset in assets])
+
+
+def _choose(assets: Sequence[Asset], weights: F64, favour: Mapping[str, float], rng: np.random.Generator) -> Asset:
+    if favour:
+        weights = weights * [favour.get(asset.id, 1.0) for asset in assets]
     return assets[int(rng.choice(len(assets), p=weights / weights.sum()))]
 
 

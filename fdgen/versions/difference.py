@@ -142,7 +142,7 @@ def diff(before: str | Path | Snapshot, after: str | Path | Snapshot) -> Differe
 
 def _fields(a: Snapshot, b: Snapshot) -> list[FieldChange]:
     before, after = flat(a.recipe, "recipe."), flat(b.recipe, "recipe.")
-    for name in ("schema", "count", "landmarks", "generator"):
+    for name in ("schema", "count", "landmarks", "generator", "codec"):
         before[name], after[name] = a.facts.get(name), b.facts.get(name)
     before |= flat(a.facts["environment"], "environment.")
     after |= flat(b.facts["environment"], "environment.")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fdgen.dataset.spec import flat
 from fdgen.faces.detection import networks_by_version
 from fdgen.faces.sources import Source
+from fdgen.io.pictures.codecs import codec_version
 from fdgen.pipeline.finish import environment
 from fdgen.recipe.schema import Recipe
 from fdgen.versions.difference import changed_names, other_libraries, source_names
@@ -20,8 +21,8 @@ from fdgen.versions.lock_tables import source_rows
 class Drift:
     """Something that is not as it was when the version was built.
 
-    `what` is `recipe`, `source`, `asset`, `landmarks` or `library`. Where it is `asked`, it is a part of spec_id, so
-    that the ids cannot be equal; else it may change pixels, or may not.
+    `what` is `recipe`, `codec`, `source`, `asset`, `landmarks` or `library`. Where it is `asked`, it is a part of
+    spec_id, so that the ids cannot be equal; else it may change pixels, or may not.
     """
 
     what: str
@@ -55,10 +56,14 @@ def _recipe_findings(lock: Lock, recipe: Recipe) -> list[Drift]:
     """Return the fields that this release has and that of the version had not, or the other way round."""
     before, after = flat(lock.recipe, ""), flat(recipe.as_dict(), "")
     names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    return [
+    findings = [
         Drift("recipe", f"{name} is {after.get(name)!r} in this release, and {before.get(name)!r} in the card", True)
         for name in names
     ]
+    asked, here = lock.facts.get("codec"), codec_version(recipe.codec)
+    if asked != here:
+        findings.append(Drift("codec", f"pictures are encoded by {here}, those of the version were by {asked}", True))
+    return findings
 
 
 def _source_findings(lock: Lock, sources: Sequence[Source]) -> list[Drift]:

@@ -50,7 +50,7 @@ TABLES = ("samples.parquet", "sources.parquet")
 
 _COPIED = ("name", "version", "spec_id", "content_id", "schema", "generator", "count", "made", "sources", "assets")
 _COPIED_TOO = ("landmarks", "splits", "kinds", "rejects", "shards", "notes", "warnings", "environment")
-_COPIED_WHERE_THERE = ("given_up",)
+_COPIED_WHERE_THERE = ("given_up", "codec")
 
 
 @dataclass(frozen=True)

@@ -108,13 +108,13 @@ def visible_normals(scene: Scene, drawn: Sequence[Drawn]) -> tuple[Any, Any]:
         if style.depth_test:
             depth = scene.depth_HW - np.float32(style.bias_cm * scene.pose.scale_px)
         ids = np.full(depth.shape, -1, np.int32)
-        bary = np.zeros((*depth.shape, 2), np.float32)
-        rasterise(sample_points(scene.pose, mesh.vertices_cm), mesh.faces, depth, ids, bary)
-        ids, bary = ids[::step, ::step], bary[::step, ::step]
+        bary = np.zeros((2, *depth.shape), np.float32)
+        rasterise(sample_points(scene.pose, mesh.vertices_cm), mesh.faces, depth, ids, (bary[0], bary[1]))
+        ids, bary = ids[::step, ::step], bary[:, ::step, ::step]
         turned = scene.pose.to_view(mesh.normals).astype(np.float32)
         turned[mesh.two_sided_N & (turned[:, 2] < -0.15)] *= -1
         corner = mesh.faces[np.maximum(ids, 0)]
-        weights = (bary[..., :1], bary[..., 1:], 1 - bary.sum(-1, keepdims=True))
+        weights = (bary[0, ..., None], bary[1, ..., None], 1 - bary.sum(0)[..., None])
         here = sum(weight * turned[corner[..., k]] for k, weight in enumerate(weights))
         here /= np.linalg.norm(here, axis=-1, keepdims=True) + np.float32(1e-9)
         normals[ids >= 0] = here[ids >= 0]

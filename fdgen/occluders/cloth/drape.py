@@ -14,7 +14,7 @@ import numpy as np
 
 from fdgen.analysis.geometry import canonical_face, grid_faces
 from fdgen.arrays import F32, F64
-from fdgen.render.rasteriser import rasterise
+from fdgen.render.rasteriser import DEPTH_ALONE, rasterise
 from fdgen.runtime.jit import compiled
 
 _JAW = (
@@ -88,8 +88,7 @@ def head_map(mesh_cm: F64) -> HeadMap:
         ]
     ).astype(np.float32)
     radius = np.zeros((_ROWS, _COLUMNS), np.float32)
-    ids, bary = np.full(radius.shape, -1, np.int32), np.zeros((*radius.shape, 2), np.float32)
-    rasterise(flat, np.ascontiguousarray(faces, np.int32), radius, ids, bary)
+    rasterise(flat, np.ascontiguousarray(faces, np.int32), radius, *DEPTH_ALONE)
     _fill_sides(radius, np.float32(half_width))
     jaw_theta, jaw_phi = np.arctan2(jaw[:, 0] - centre[0], jaw[:, 2] - centre[2]), None
     jaw_phi = np.arctan2(jaw[:, 1] - centre[1], np.hypot(jaw[:, 0] - centre[0], jaw[:, 2] - centre[2]))

@@ -101,10 +101,10 @@ def _paint(model: HandModel) -> Atlas:
     bones = model.smooth(model.weights)
     points = np.column_stack([model.uv * n, np.zeros(len(model.uv))]).astype(np.float32)
     depth, ids = np.full((n, n), -1.0, np.float32), np.full((n, n), -1, np.int32)
-    bary = np.zeros((n, n, 2), np.float32)
-    rasterise(points, model.faces, depth, ids, bary)
+    first, second = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
+    rasterise(points, model.faces, depth, ids, (first, second))
     corner = model.faces[np.maximum(ids, 0)]
-    share = np.stack([bary[..., 0], bary[..., 1], 1 - bary[..., 0] - bary[..., 1]], -1)
+    share = np.stack([first, second, 1 - first - second], -1)
 
     def over(values: F64) -> F64:
         spread: F64 = np.einsum("yxk,yxkc->yxc", share, values[corner])

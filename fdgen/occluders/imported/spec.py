@@ -11,6 +11,7 @@ from fdgen.assets import Asset
 from fdgen.errors import AssetError
 from fdgen.kinds import kind_of
 from fdgen.occluders.asset_table import AssetTable
+from fdgen.runtime.kept_results import kept_for_objects
 from fdgen.settings.values import Number, Range, Share, both_within, list_of, one_of, within
 
 ANCHORS: Mapping[str, tuple[str, ...]] = {
@@ -65,7 +66,12 @@ class ImportedSpec(AssetTable):
 
     @classmethod
     def of(cls, asset: Asset) -> ImportedSpec:
-        """Read it; raise `AssetError` for what is missing, unknown, or out of its range."""
+        """Read it, once a process; raise `AssetError` for what is missing, unknown, or out of its range."""
+        return _read_once(asset)
+
+    @classmethod
+    def in_its_form(cls, asset: Asset) -> ImportedSpec:
+        """Read it anew, as `of` does."""
         kind = kind_of(asset.kind)
         shape = {"form": kind.form, "straps": kind.straps, "least_alpha": kind.least_alpha, **asset.shape}
         form = shape["form"]
@@ -154,6 +160,11 @@ class CardSpec(ImportedSpec):
 
 
 _FORMS: Mapping[str, type[ImportedSpec]] = {"drape": DrapeSpec, "plate": PlateSpec, "card": CardSpec}
+
+
+@kept_for_objects(1, most=1_000)
+def _read_once(asset: Asset) -> ImportedSpec:
+    return ImportedSpec.in_its_form(asset)
 
 
 def is_imported(asset: Asset) -> bool:

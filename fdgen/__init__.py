@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fdgen.faces.landmarks import Landmarks
     from fdgen.faces.sources import Source
     from fdgen.pipeline.builder import build
+    from fdgen.pipeline.foreign_pairs import Reading
+    from fdgen.pipeline.importer import import_pairs
     from fdgen.recipe.schema import Recipe
     from fdgen.synthesis.generator import generate, replay
     from fdgen.verification.verifier import verify
@@ -39,6 +41,7 @@ _HOMES = {
     "FolderFaces": "faces.folders",
     "Landmarks": "faces.landmarks",
     "Manifest": "contract.manifest",
+    "Reading": "pipeline.foreign_pairs",
     "Recipe": "recipe.schema",
     "Reject": "contract.records",
     "SampleFaces": "faces.folders",
@@ -50,6 +53,7 @@ _HOMES = {
     "diff": "versions.difference",
     "export": "exporters.exporter",
     "generate": "synthesis.generator",
+    "import_pairs": "pipeline.importer",
     "load_face": "faces.detection",
     "open_faces": "faces.folders",
     "replay": "synthesis.generator",
@@ -66,6 +70,7 @@ __all__ = [
     "FolderFaces",
     "Landmarks",
     "Manifest",
+    "Reading",
     "Recipe",
     "Reject",
     "SampleFaces",
@@ -78,6 +83,7 @@ __all__ = [
     "diff",
     "export",
     "generate",
+    "import_pairs",
     "load_face",
     "open_faces",
     "replay",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fdgen.faces.landmarks import Landmarks
     from fdgen.faces.sources import Source
     from fdgen.pipeline.builder import build
+    from fdgen.pipeline.foreign_pairs import Reading
+    from fdgen.pipeline.importer import import_pairs
     from fdgen.recipe.schema import Recipe
     from fdgen.synthesis.generator import generate, replay
     from fdgen.synthesis.one_picture import occlude
@@ -40,6 +42,7 @@ _HOMES = {
     "FolderFaces": "faces.folders",
     "Landmarks": "faces.landmarks",
     "Manifest": "contract.manifest",
+    "Reading": "pipeline.foreign_pairs",
     "Recipe": "recipe.schema",
     "Reject": "contract.records",
     "SampleFaces": "faces.folders",
@@ -51,6 +54,7 @@ _HOMES = {
     "diff": "versions.difference",
     "export": "exporters.exporter",
     "generate": "synthesis.generator",
+    "import_pairs": "pipeline.importer",
     "load_face": "faces.detection",
     "occlude": "synthesis.one_picture",
     "open_faces": "faces.folders",
@@ -68,6 +72,7 @@ __all__ = [
     "FolderFaces",
     "Landmarks",
     "Manifest",
+    "Reading",
     "Recipe",
     "Reject",
     "SampleFaces",
@@ -80,6 +85,7 @@ __all__ = [
     "diff",
     "export",
     "generate",
+    "import_pairs",
     "load_face",
     "occlude",
     "open_faces",

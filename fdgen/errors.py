@@ -104,3 +104,13 @@ class MixingError(DatasetError):
     def __init__(self, message: str, *, differences: tuple[str, ...], hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.differences = differences
+
+
+class PairsError(DatasetError):
+    """Pairs made elsewhere cannot be imported as they are. `faults` has (reason, file, sentence) of every one."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, faults: tuple[tuple[str, str, str], ...], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.faults = faults

@@ -51,6 +51,7 @@ def command(dataset: str | Path, as_json: bool) -> None:
 
 def gather(where: str, dataset: Mapping[str, Any], table: Mapping[str, list[Any]]) -> dict[str, Any]:
     """Return what there is to tell of a dataset, as JSON holds it; `table` has the columns of its manifest."""
+    from fdgen.contract.records import is_imported
     from fdgen.dataset.split_size_warnings import remarks
 
     notes, warnings = remarks(dataset)
@@ -82,11 +83,12 @@ def gather(where: str, dataset: Mapping[str, Any], table: Mapping[str, list[Any]
         "yaw_deg": quantiles_of(table["yaw_deg"]),
         "pitch_deg": quantiles_of(table["pitch_deg"]),
         "roll_deg": quantiles_of(table["roll_deg"]),
+        "imported": is_imported(dataset),
         "recipe": dataset["recipe"],
         "generator": dataset["generator"],
         "landmarks": dataset["landmarks"],
         "environment": dataset.get("environment", {}),
-        "asked_and_got": asked_and_got(dataset, table),
+        "asked_and_got": None if is_imported(dataset) else asked_and_got(dataset, table),
         "notes": notes,
         "warnings": warnings,
         "example_keys": table["key"][:EXAMPLES],
@@ -155,12 +157,16 @@ def report(facts: dict[str, Any]) -> list[str]:
             "not detected" if facts["worn"] is None else f"already in the clean picture: {listed(facts['worn'])}",
         ),
         ("hair", f"over occluders where it was measured: {listed(facts['hair']) or 'not looked for'}"),
-        ("recipe", f"{facts['recipe']['name']}, seed {facts['recipe']['seed']}"),
-        ("made by", f"generator {facts['generator']}, {facts['landmarks']}"),
-        ("spec_id", facts["spec_id"]),
-        ("content_id", facts["content_id"]),
     ]
-    for name in ("yaw_deg", "pitch_deg", "roll_deg"):
+    if facts["imported"]:
+        rows.append(("made by", "another program; the pairs were imported, pose and landmarks are not known"))
+    else:
+        rows += [
+            ("recipe", f"{facts['recipe']['name']}, seed {facts['recipe']['seed']}"),
+            ("made by", f"generator {facts['generator']}, {facts['landmarks']}"),
+        ]
+    rows += [("spec_id", facts["spec_id"]), ("content_id", facts["content_id"])]
+    for name in () if facts["imported"] else ("yaw_deg", "pitch_deg", "roll_deg"):
         values = facts[name]
         low, middle, high = (round(values[which]) for which in ("min", "median", "max"))
         rows.append((name[:-4], f"{low} to {high} degrees, median {middle}"))
@@ -170,7 +176,7 @@ def report(facts: dict[str, Any]) -> list[str]:
     for low, number in facts["coverage_histogram"].items():
         bar = "#" * round(BAR_CHARACTERS * number / most)
         lines.append(f"  {low}-{float(low) + BIN:.2f}  {number:>7,}  {bar}".rstrip())
-    lines += asked_lines(facts["asked_and_got"])
+    lines += [] if facts["imported"] else asked_lines(facts["asked_and_got"])
     lines += [f"note      {text}" for text in facts["notes"]]
     lines.append(f"keys      {', '.join(facts['example_keys'])}, ...")
     return lines

@@ -19,6 +19,7 @@ from ..shared.output import open_closed_streams  # noqa: E402
 
 MODULES = {
     "build": ("build", "Make a dataset, or resume one that was stopped."),
+    "import": ("import_pairs", "Make a dataset of pairs that another program made."),
     "preview": ("preview", "Draw a contact sheet, and write nothing else."),
     "verify": ("verify", "Check a dataset: every byte, pixel and count."),
     "info": ("info", "Report what a dataset contains and where it comes from."),

@@ -45,6 +45,7 @@ def command(
 
     Problems are listed on standard output: law, file, sample, problem. Exits with 3 if there are any.
     """
+    from fdgen.dataset.folder import maker
     from fdgen.verification.verifier import verify
     from fdgen.versions.lock import is_card
 
@@ -72,5 +73,5 @@ def command(
     if is_card(dataset):
         voice.say("  download the card again, or write it again from the dataset")
     else:
-        voice.say("  running the same `fdgen build` again replaces what is damaged, and keeps the rest")
+        voice.say(f"  running the same `{maker(dataset)}` again replaces what is damaged, and keeps the rest")
     sys.exit(PROBLEMS)

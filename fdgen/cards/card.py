@@ -19,6 +19,7 @@ from fdgen.cards.numbers import gather, of_facts, of_samples
 from fdgen.cards.prose import CARD, Prose, read_prose, starting_text
 from fdgen.cards.readme import card_text, planned_text
 from fdgen.contract.manifest import Manifest
+from fdgen.contract.records import is_imported
 from fdgen.dataset.checksums import SUMS, file_sha256, listed_sums, sum_problems, sums_text, write_sums
 from fdgen.dataset.folder import ADDED
 from fdgen.dataset.invariants import Problem
@@ -87,10 +88,11 @@ def write_card(
         replace: Whether another version that the folder holds may be replaced.
         on_face: Called as (done, of) while the faces of the dataset are gone through; None for none.
 
-    Raises `DatasetError` where the dataset is unfinished or damaged or the folder holds another version (unless
-    `replace`), `RecipeError` where card.toml is wrong, `AssetError` for a pack.
+    Raises `DatasetError` where the dataset is unfinished, damaged or imported, or the folder holds another version
+    (unless `replace`), `RecipeError` where card.toml is wrong, `AssetError` for a pack.
     """
     manifest = Manifest.load(root)
+    _refuse_imported(root, manifest.dataset)
     out = default_out(manifest.dataset) if out is None else out
     _refuse_within(out, root)
     _refuse_unnamed(root, manifest.dataset)
@@ -137,6 +139,7 @@ def check(
     if is_card(folder) or ((folder / CARD).is_file() and not (folder / "dataset.json").exists()):
         return Checked(tuple(_own_problems(folder)))
     manifest = Manifest.load(folder)
+    _refuse_imported(folder, manifest.dataset)
     out = default_out(manifest.dataset) if out is None else out
     if not (out / CARD).is_file():
         raise DatasetError(
@@ -310,6 +313,15 @@ def _refuse_unnamed(root: Path, dataset: Mapping[str, Any]) -> None:
             f"{root} has no name and version that can be published: {error.message}",
             hint="run the `fdgen build` that made it again, with --name and --version",
         ) from error
+
+
+def _refuse_imported(root: Path, dataset: Mapping[str, Any]) -> None:
+    """Raise `DatasetError` for pairs that were made elsewhere: a card tells how fdgen makes the same again."""
+    if is_imported(dataset):
+        raise DatasetError(
+            f"the pairs of {root} were imported, and a card tells how fdgen makes a dataset again",
+            hint=f"publish the three folders and their terms; `fdgen info {root}` has the digests and counts",
+        )
 
 
 def _refuse_within(out: Path, root: Path) -> None:

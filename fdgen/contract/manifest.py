@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fdgen.contract.dataset_validation import check_shards, invalid_field, read_manifest_table
 from fdgen.contract.members import member_entries, read_members
-from fdgen.contract.records import MEMBERS, SCHEMA, SPLITS, SampleRecord
+from fdgen.contract.records import IMPORTED, MEMBERS, SCHEMA, SPLITS, SampleRecord
 from fdgen.errors import DatasetError
 from fdgen.io.folders import mistaken
 from fdgen.io.json_file import MOST_BYTES, parse_json, why
@@ -43,9 +43,11 @@ def read_finished(root: Place) -> dict[str, Any]:
     if dataset.get("schema") != SCHEMA:
         raise DatasetError(f"{path} has schema {dataset.get('schema')}, this version reads {SCHEMA}")
     if "content_id" not in dataset:
-        raise DatasetError(f"the build of {root} is not finished", hint="rerun the same `fdgen build` to finish it")
+        raise DatasetError(
+            f"the build of {root} is not finished", hint=f"rerun the same `{_maker(dataset)}` to finish it"
+        )
     if (wrong := invalid_field(dataset)) is not None:
-        raise DatasetError(f"{path} has been altered: {wrong}", hint="rerun the same `fdgen build` to repair it")
+        raise DatasetError(f"{path} has been altered: {wrong}", hint=f"rerun the same `{_maker(dataset)}` to repair it")
     return dataset
 
 
@@ -134,6 +136,11 @@ class Manifest:
 
     def __len__(self) -> int:
         return len(self.table)
+
+
+def _maker(dataset: Mapping[str, Any]) -> str:
+    sources = dataset.get("sources")
+    return "fdgen import" if isinstance(sources, dict) and sources.get("kind") == IMPORTED else "fdgen build"
 
 
 def _look_at(root: Place) -> str:

@@ -33,6 +33,9 @@ SHARD_PATTERN = re.compile(rf"({'|'.join(SPLITS)})-[0-9]{{5,9}}\Z")
 
 DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}\Z")
 
+IMPORTED = "imported"
+"""The `kind` of the sources of a dataset whose pairs were made elsewhere: no recipe, no landmarks, no placements."""
+
 MOST_NAME = 200
 """Characters of a key: with a suffix it is the name of a file."""
 
@@ -260,6 +263,11 @@ class ShardReceipt:
             return _typed(cls, {**values, "samples": samples, "rejects": rejects})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DatasetError(f"not a shard receipt: {why(error)}") from error
+
+
+def is_imported(dataset: Mapping[str, Any]) -> bool:
+    """Tell whether a dataset.json is of pairs that were made elsewhere, of which no recipe decides anything."""
+    return bool(dataset["sources"].get("kind") == IMPORTED)
 
 
 def check_fields(row: Mapping[str, Any]) -> str | None:

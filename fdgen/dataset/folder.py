@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fdgen.contract.records import SCHEMA
+from fdgen.contract.records import SCHEMA, is_imported
 from fdgen.dataset.shards import read_receipt
 from fdgen.dataset.spec import differences, spec_id
 from fdgen.dataset.tables import read_sources
@@ -109,6 +109,11 @@ def read_dataset(out: Path) -> dict[str, Any] | None:
     except (DatasetError, ValueError, KeyError, TypeError, AttributeError):
         pass
     return None
+
+
+def maker(out: Path) -> str:
+    """Return the command that made a dataset, as messages call it."""
+    return "fdgen import" if is_imported(read_dataset(out) or {"sources": {}}) else "fdgen build"
 
 
 def write_dataset(out: Path, values: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fdgen.contract.records import SPLITS
+from fdgen.contract.records import SPLITS, is_imported
 
 LEAST = 30
 """Samples under which a split says little: the standard error of a mean is then a fifth of the spread, and more."""
@@ -41,6 +41,8 @@ def small_splits(dataset: Mapping[str, Any]) -> dict[str, int]:
 
 def _advice(dataset: Mapping[str, Any], small: Mapping[str, int]) -> str:
     """Return what to change so that every split has `LEAST` samples, as far as that is known."""
+    if is_imported(dataset):
+        return "import more pairs, or with other --splits"
     made = max(1, sum(dataset["splits"].get(split, 0) for split in SPLITS))
     if dataset["splits"].get("basis") == "official":
         if not all(small.values()):

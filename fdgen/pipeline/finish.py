@@ -44,7 +44,7 @@ def finish(
     kind: str,
     names: Sequence[str],
     sources: Sequence[Source],
-    landmarks: Callable[[Sequence[Source]], list[Landmarks]],
+    landmarks: Callable[[Sequence[Source]], list[Landmarks]] | None,
     rejects: Sequence[Reject],
     basis: str,
     notes: Sequence[str],
@@ -61,7 +61,7 @@ def finish(
         kind: Kind of the source of faces.
         names: The shards in their order.
         sources: The photographs.
-        landmarks: Finds the landmarks of photographs that were used.
+        landmarks: Finds the landmarks of photographs that were used; None where nobody looked for any.
         rejects: The photographs that gave no candidate.
         basis: What the splits go by.
         notes: Sentences that a user must know.
@@ -76,7 +76,7 @@ def finish(
     summary = _Summary()
     write_manifest(out / "manifest.parquet", map(summary.add, _receipts(out, names)))
     used = [source for source in sources if source.sha256 in summary.used]
-    write_landmarks(out / "landmarks.parquet", _with_landmarks(used, landmarks))
+    write_landmarks(out / "landmarks.parquet", () if landmarks is None else _with_landmarks(used, landmarks))
     all_rejects = [*rejects, *summary.rejects]
     write_whole(out / "rejects.csv", rejects_csv(all_rejects))
     dataset = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from fdgen.arrays import Image
 from fdgen.contract.manifest import Manifest
-from fdgen.contract.records import PICTURES, SampleRecord, Triplet
+from fdgen.contract.records import PICTURES, SampleRecord, Triplet, is_imported
 from fdgen.dataset.invariants import Problem
 from fdgen.dataset.picture_difference import PictureDifference, differences, pictures_of
 from fdgen.dataset.tables import read_landmarks
@@ -117,10 +117,15 @@ class Replayed:
 def replay_sample(manifest: Manifest, key: str, packs: Sequence[str | Path] = ()) -> Replayed:
     """Render one sample of a dataset again, and compare.
 
-    Raises `DatasetError` where there is no such sample, its files are damaged, or it cannot be rendered; `AssetError`
-    where an occluder that it wears is missing or another.
+    Raises `DatasetError` where there is no such sample, its files are damaged, it was imported, or it cannot be
+    rendered; `AssetError` where an occluder that it wears is missing or another.
     """
     root, row = local_folder(manifest.root), manifest.row(key)
+    if is_imported(manifest.dataset):
+        raise DatasetError(
+            f"{key} of {root} was imported: there is no placement to render again",
+            hint=f"`fdgen show {key} --dataset {root}` shows it",
+        )
     members = manifest.read_members(key)
     for name, data in members.items():
         if hashlib.sha256(data).hexdigest() != row[f"{name.replace('.', '_')}_sha256"]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fdgen.contract.records import ShardReceipt
+from fdgen.contract.records import ShardReceipt, is_imported
 from fdgen.dataset.checksums import MOST_BYTES
 from fdgen.dataset.invariants import Problem
 from fdgen.dataset.spec import sources_digest
@@ -26,7 +26,9 @@ def table_problems(
     """Return what is wrong with the tables of a dataset; those not `sound` have been reported already."""
     checks: Mapping[str, Callable[[Path], _Found]] = {
         "manifest.parquet": lambda path: _manifest(path, receipts),
-        "landmarks.parquet": lambda path: _landmarks(path, receipts, dataset["recipe"]["size_px"]),
+        "landmarks.parquet": lambda path: _landmarks(
+            path, () if is_imported(dataset) else receipts, dataset["recipe"]["size_px"]
+        ),
         "sources.parquet": lambda path: _sources(path, dataset["sources"]),
         "rejects.csv": lambda path: _rejects(path, receipts, dataset["rejects"]),
         "preview.jpg": _preview,

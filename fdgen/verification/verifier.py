@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fdgen.contract.dataset_validation import invalid_field
 from fdgen.contract.digests import merkle_root
-from fdgen.contract.records import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt
+from fdgen.contract.records import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt, is_imported
 from fdgen.dataset.checksums import SUMS, altered, file_sha256, listed_sums, present, sum_problems
 from fdgen.dataset.folder import WRITTEN, read_dataset
 from fdgen.dataset.invariants import COVERAGE_STEP, Problem, hold_out_problems, pair_problems
@@ -64,7 +66,8 @@ def verify(
         replayer: What `deep` renders with; None opens one.
         packs: Folders of occluders beside our own, for `deep`.
 
-    Raises `DatasetError` where there is no dataset of ours at all, `AssetError` where `deep` lacks an asset that the
+    Raises `DatasetError` where there is no dataset of ours at all, or `deep` is asked of one whose pairs were imported:
+    there is nothing to render again; `AssetError` where `deep` lacks an asset that the
     dataset wears, or has another in its place.
     """
     root = Path(root)
@@ -78,6 +81,11 @@ def verify(
     check = _Check(root)
     dataset = check.dataset()
     receipts = check.receipts(dataset)
+    if deep and dataset is not None and is_imported(dataset):
+        raise DatasetError(
+            f"the pairs of {root} were imported: there is no placement to render again",
+            hint=f"`fdgen verify {root}` checks all else",
+        )
     worn = _worn(dataset, receipts)
     deep_replayer = check.replayer(replayer, worn, packs) if deep else None
     chosen = _Chosen(deep_replayer, share, seed)
@@ -185,8 +193,8 @@ class _Check:
         return None
 
     def recipe(self, dataset: Mapping[str, Any] | None) -> Recipe | None:
-        """Return the recipe of a dataset; None, and a problem, where it cannot be read."""
-        if dataset is None:
+        """Return the recipe of a dataset; None where it was imported; None, and a problem, where it cannot be read."""
+        if dataset is None or is_imported(dataset):
             return None
         try:
             return Recipe.from_dict(dataset["recipe"])
@@ -204,13 +212,16 @@ class _Check:
     ) -> Iterator[int]:
         """Check every byte of every shard, and the pixels of every sample whose bytes are right; yield how many."""
         recipe = self.recipe(dataset)
+        expected = _Expected(
+            recipe, *(dataset["recipe"]["size_px"], is_imported(dataset)) if dataset else (None, False)
+        )
         waiting: deque[Future[list[Problem]]] = deque()
         done = 0
         for receipt in receipts:
             for entry, members in read_samples(self.root, receipt, self.problems):
                 file = f"shards/{receipt.name}.tar"
                 replayer = chosen.replayer(entry.record.key)
-                waiting.append(pool.submit(_sample_problems, file, entry, members, recipe, replayer))
+                waiting.append(pool.submit(_sample_problems, file, entry, members, expected, replayer))
                 if len(waiting) > 64:  # bounds the memory: a sample is about 1 MB unpacked
                     self.problems += waiting.popleft().result()
                     done += 1
@@ -269,6 +280,15 @@ class _Check:
 
 
 @dataclass(frozen=True)
+class _Expected:
+    """What samples must be: what the recipe asks, where one is known, the side of the pictures, and who made them."""
+
+    recipe: Recipe | None
+    size_px: int | None
+    imported: bool
+
+
+@dataclass(frozen=True)
 class _Chosen:
     """Which samples are rendered again."""
 
@@ -300,11 +320,11 @@ def _worn(dataset: Mapping[str, Any] | None, receipts: Sequence[ShardReceipt]) -
 
 
 def _sample_problems(
-    file: str, entry: SampleEntry, members: Mapping[str, bytes], recipe: Recipe | None, replayer: Replayer | None
+    file: str, entry: SampleEntry, members: Mapping[str, bytes], expected: _Expected, replayer: Replayer | None
 ) -> list[Problem]:
     """Return what is wrong with one sample's record and pixels. `members` are those whose bytes are as recorded."""
     record = entry.record
-    problems = _record_problems(file, record, recipe)
+    problems = _record_problems(file, record, expected.recipe)
     pictures = {}
     for name, data in members.items():
         if name != "json":
@@ -315,9 +335,12 @@ def _sample_problems(
     if len(pictures) < 4:
         return problems
     clean, occluded, mask, alpha = (pictures[name] for name in ("clean", "occluded", "mask", "alpha"))
-    if recipe is not None and clean.shape[0] != recipe.size_px:
-        message = f"the pictures are {clean.shape[0]} px, the recipe says {recipe.size_px}"
+    if expected.size_px is not None and clean.shape[0] != expected.size_px:
+        message = f"the pictures are {clean.shape[0]} px, the recipe says {expected.size_px}"
         problems.append(Problem(file, record.key, "size", message))
+    if expected.imported and (record.placement or not np.array_equal(mask, alpha)):
+        message = "an imported pair has a placement, or a silhouette that is not its mask"
+        problems.append(Problem(file, record.key, "imported", message))
     problems += pair_problems(clean, occluded, mask, alpha, record, file=file)
     if replayer is not None and not problems:
         problems += replayer.problems(file, record, clean, occluded, mask, alpha)

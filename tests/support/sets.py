@@ -17,6 +17,7 @@ from fdgen.contract.records import Reject, Triplet
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
+from fdgen.io.pictures.images import encode_png
 from tests.support import fake_build
 from tests.support.fake_build import FakeFaces
 
@@ -70,3 +71,26 @@ def rewrite_manifest(path: Path, table: pd.DataFrame) -> None:
     """Write a manifest over the one that is there, with its types: pandas 2 forgets those of columns without values."""
     schema = pq.read_schema(path).remove_metadata()
     pq.write_table(pa.Table.from_pandas(table, schema, preserve_index=False), path)
+
+
+def write_pairs(
+    root: Path, n: int = 24, size_px: int = 64, folders: tuple[str, ...] = ("",)
+) -> tuple[Path, Path, Path]:
+    """Write pairs as another program would: pictures in `clean`, `occluded` and `masks`, spread over `folders`.
+
+    The pairs 6 and 7 have the same clean picture.
+    """
+    roots = (root / "clean", root / "occluded", root / "masks")
+    for number in range(n):
+        rng = np.random.default_rng(number)
+        clean = smooth_face(6 if number == 7 else number, size_px)
+        mask = np.zeros((size_px, size_px), np.uint8)
+        high, wide = rng.integers(size_px // 5, size_px // 2, 2)
+        top, left = rng.integers(0, size_px - high), rng.integers(0, size_px - wide)
+        mask[top : top + high, left : left + wide] = 255
+        occluded = np.where(mask[..., None] > 0, 255 - clean // 2, clean)
+        folder = folders[number % len(folders)]
+        for where, picture in zip(roots, (clean, occluded, mask), strict=True):
+            (where / folder).mkdir(parents=True, exist_ok=True)
+            (where / folder / f"{number:04d}.png").write_bytes(encode_png(picture))
+    return roots

@@ -81,6 +81,10 @@ OPTIONS = {
     "preview": "--cache --columns --count --detector --faces --kind --no-cache --occluded-only --out --pack --quiet "
     "--recipe --seed --set --size --workers",
     "verify": "--deep --deep-share --json --pack --quiet --seed --workers",
+    "import": (
+        "--clean --identity --invert --json --kind --masks --name --occluded --out --outside "
+        "--quiet --size --skip-faulty --splits --threshold --version"
+    ),
     "info": "--json",
     "diff": "--details --json --limit",
     "show": "--dataset --out",

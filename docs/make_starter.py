@@ -178,7 +178,10 @@ def _measure(out: Path, title: str, data: Path, plan: Plan) -> list[Table]:
     """Measure both networks on the test split of a dataset, as they are shipped."""
     masker, generator = (str(_weights(out, name)) for name in NAMES)
     options = {
-        "starter": ("--weights", generator, "--masker", masker, "--references", plan.references),
+        "starter": (
+            *("--weights", generator, "--finish", "none", "--finish", "mirror+membrane", "--masker", masker),
+            *("--references", plan.references, "--learn-from", str(out / "pairs")),
+        ),
         "starter-mask": ("--weights", masker),
     }
     found = []

@@ -30,7 +30,7 @@ import torch  # noqa: E402
 from safetensors.torch import load_file, save  # noqa: E402
 
 from docs.starter.card import Made, Trained, card  # noqa: E402
-from docs.starter.measures import Table, table_of, tones_of  # noqa: E402
+from docs.starter.measures import Table, tables_of, tones_of  # noqa: E402
 from docs.starter.photographs import TABLE, Collection, credits_line, gather  # noqa: E402
 from docs.starter.plans import NAMES, PLANS, Plan  # noqa: E402
 from fdgen.errors import FdError  # noqa: E402
@@ -178,7 +178,10 @@ def _measure(out: Path, title: str, data: Path, plan: Plan) -> list[Table]:
     """Measure both networks on the test split of a dataset, as they are shipped."""
     masker, generator = (str(_weights(out, name)) for name in NAMES)
     options = {
-        "starter": ("--weights", generator, "--masker", masker, "--references", plan.references),
+        "starter": (
+            *("--weights", generator, "--finish", "none", "--finish", "mirror+membrane", "--masker", masker),
+            *("--references", plan.references, "--learn-from", str(out / "pairs")),
+        ),
         "starter-mask": ("--weights", masker),
     }
     found = []
@@ -190,7 +193,7 @@ def _measure(out: Path, title: str, data: Path, plan: Plan) -> list[Table]:
                  kept=True)  # fmt: skip
             stamp.write_text(json.dumps(key), encoding="utf-8")
         keys = pd.read_csv(folder / "images.csv", usecols=["key"])["key"].unique().tolist()
-        found.append(table_of(title, name, folder / "images.csv", tones_of(data, keys)))
+        found.extend(tables_of(title, name, folder / "images.csv", tones_of(data, keys)))
     return found
 
 

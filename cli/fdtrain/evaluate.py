@@ -58,6 +58,11 @@ if TYPE_CHECKING:
     metavar="NAME,...",
     help=f"Untrained references to compare with: all, none, or some of {', '.join(REFERENCES)}.",
 )
+@click.option(
+    "--learn-from",
+    metavar="DATASET",
+    help="Mean face and eigenfaces learn from the train split of this dataset.  [default: that of --data]",
+)
 @measures_option(optional())
 @click.option(
     "--batch",
@@ -85,6 +90,7 @@ def command(
     kinds: tuple[str, ...],
     limit: int | None,
     references: tuple[str, ...],
+    learn_from: str | None,
     measures: tuple[str, ...],
     batch: int,
     device: str | None,
@@ -112,7 +118,7 @@ def command(
         from fdtrain.evaluation.masks import holds_masknet
 
         if any(holds_masknet(path) for path in weights):
-            refuse_for_masks(click.get_current_context(), ("references", "measures", "masker", "finish"))
+            refuse_for_masks(click.get_current_context(), ("references", "learn_from", "measures", "masker", "finish"))
             found: MaskResults | Results = measure_masks(
                 data,
                 weights,
@@ -138,6 +144,7 @@ def command(
                 kinds=kinds,
                 limit=limit,
                 references=references,
+                learn_from=learn_from or data,
                 measures=measures,
                 batch=batch,
                 device=device or "auto",
@@ -165,6 +172,7 @@ def measure_models(
     kinds: Sequence[str],
     limit: int | None,
     references: Sequence[str],
+    learn_from: str | Path,
     measures: Sequence[str],
     batch: int,
     device: str,
@@ -185,6 +193,7 @@ def measure_models(
         kinds: Kinds of occluder that are measured; empty takes all.
         limit: Number of pictures, the first ones; None takes all.
         references: Names of what to compare with.
+        learn_from: Dataset whose train split the mean face and the eigenfaces learn from.
         measures: Names of the optional measures.
         batch: Pictures that models restore at once.
         device: Where models run.
@@ -197,7 +206,7 @@ def measure_models(
     """
     from fdtrain.data.triplets import TripletDataset
     from fdtrain.evaluation.evaluator import compare_sets, evaluate
-    from fdtrain.evaluation.references import Eigenfaces, open_references, reference_notes
+    from fdtrain.evaluation.references import Eigenfaces, MeanFace, open_references, reference_notes
     from fdtrain.evaluation.results import Results
     from fdtrain.evaluation.summary import people_note
     from fdtrain.inference.finish import Finished, finish_notes, finished
@@ -215,7 +224,7 @@ def measure_models(
     )
     learned = open_references(
         references,
-        lambda: TripletDataset(data, "train", size_px=dataset.size_px, verify=verify),
+        lambda: TripletDataset(learn_from, "train", size_px=dataset.size_px, verify=verify),
         on_stage=lambda text: stages.stage(text, ""),
     )
     asked = list(dict.fromkeys(finishes))
@@ -241,6 +250,8 @@ def measure_models(
     stages.wait("comparing the sets")
     sets = compare_sets(methods, dataset, suite, batch=batch)
     notes = [*toys, *reference_notes(learned), *finish_notes(methods), *models.notes(dataset)]
+    if str(learn_from) != str(data) and any(isinstance(one, MeanFace | Eigenfaces) for one in learned):
+        notes.append(f"mean face and eigenfaces learned from {learn_from}")
     notes += people_note(dataset.table)
     results = Results.of(frame, dataset, suite, notes, sets=sets, labels=labels)
     if out is not None:

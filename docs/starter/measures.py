@@ -18,8 +18,11 @@ from fdtrain.data.pictures import is_grey
 GREY = "grey photograph"
 """A photograph without colour: the angle that the classes of skin go by needs some."""
 
-SCORES = {"starter": ("psnr_hole", "PSNR in the inpainted region, dB"), "starter-mask": ("iou", "IoU")}
-"""What counts of each network: a column of images.csv, and its title."""
+SCORES = {
+    "starter": {"psnr_hole": "PSNR in the inpainted region, dB", "stlpips_composited": "ST-LPIPS, lower is better"},
+    "starter-mask": {"iou": "IoU"},
+}
+"""What counts of each network: columns of images.csv, and their titles; ST-LPIPS where it is installed."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,8 @@ class Table:
         return "\n".join(lines)
 
 
-def table_of(title: str, network: str, images: Path, tones: dict[str, str]) -> Table:
-    """Return the means of an `images.csv`, as `fdtrain eval --out` writes it.
+def tables_of(title: str, network: str, images: Path, tones: dict[str, str]) -> list[Table]:
+    """Return the means of an `images.csv`, as `fdtrain eval --out` writes it, a table for each score.
 
     Args:
         title: Name of the set of pictures.
@@ -71,16 +74,20 @@ def table_of(title: str, network: str, images: Path, tones: dict[str, str]) -> T
         images: The file.
         tones: Class of skin by the key of a sample.
     """
-    column, score = SCORES[network]
     frame = pd.read_csv(images)
     frame["tone"] = frame["key"].map(tones)
+    scores = {column: score for column, score in SCORES[network].items() if column in frame}
+    return [Table(title, score, _columns(frame, column)) for column, score in scores.items()]
+
+
+def _columns(frame: pd.DataFrame, column: str) -> dict[str, dict[str, Cell]]:
     columns = {"all": _by_method(frame, column)}
     for kind, rows in frame.groupby("kind"):
         columns[str(kind)] = _by_method(rows, column)
     for name in (*(name for name, _ in BINS), GREY):
         if not (rows := frame[frame["tone"] == name]).empty:
             columns[name if name == GREY else f"skin: {name}"] = _by_method(rows, column)
-    return Table(title, score, columns)
+    return columns
 
 
 def tones_of(pairs: Path, keys: Sequence[str]) -> dict[str, str]:

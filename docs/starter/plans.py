@@ -40,7 +40,11 @@ PLANS = {
                 "loss.grey_chroma=false",
                 "loss.perceptual=vgg16-stlpips",
                 "network.widths=[40, 80, 160, 208, 208]",  # both networks are to fit into 20 MB, at 16 bits a number
-                "training.images=160000",
+                # The first half learns where things lie, the second what they look like.
+                "training.images=72000",
+                "training.decay_from_images=24000",
+                "loss.perceptual_from_images=36000",
+                "loss.adversarial_from_images=36000",
                 *_SEEDED,
             ),
         },

@@ -72,6 +72,35 @@ def test_each_finish_has_rows_that_say_it(data: Path, weights: Path) -> None:
     assert any("mirrored restoration" in note and "membrane" in note for note in held["notes"])
 
 
+def test_references_learn_from_another_dataset(data: Path, tmp_path: Path) -> None:
+    other = write_set(tmp_path / "other", 24)
+    asked = (
+        "eval",
+        "--data",
+        data,
+        "--references",
+        "eigenfaces,telea",
+        "--limit",
+        "3",
+        "--measures",
+        "none",
+        "--json",
+        "-q",
+    )
+    own, same, foreign = (
+        json.loads(run(*asked, *more).stdout) for more in ((), ("--learn-from", data), ("--learn-from", other))
+    )
+    scores = [
+        {row["method"]: row["psnr_hole"] for row in held["summary"] if row["stratum"] == "all"}
+        for held in (own, same, foreign)
+    ]
+    assert scores[0] == scores[1]
+    assert scores[2]["Telea"] == scores[0]["Telea"]
+    assert set(scores[2].values()) != set(scores[0].values())
+    assert any(f"learned from {other}" in note for note in foreign["notes"])
+    assert not any("learned from" in note for note in same["notes"])
+
+
 def test_eval_as_json_of_a_stratum(data: Path) -> None:
     options = ("--references", "copy,telea", "--kind", "mask", "--split", "train", "--limit", "3", "--json", "-q")
     result = run("eval", "--data", data, *options)

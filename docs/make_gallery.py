@@ -1,7 +1,7 @@
 """Draw the pictures of pages/results/gallery.md from the faces that come with fdgen: `python docs/make_gallery.py`.
 
-A sheet for each kind of occluder, one of the strata that a recipe can ask for, and the steps of one composite. The same
-versions give the same pictures.
+A sheet for each kind of occluder, one of the strata that a recipe can ask for, the steps of one composite, and what the
+starter weights make of composites. The same versions give the same pictures.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ from fdgen.render.composite import composite, match_sensor
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
 from fdgen.synthesis.generator import generate
+from fdtrain.inference.finish import finished
+from fdtrain.inference.maskers import open_masker
+from fdtrain.inference.open_generator import open_generator
+from fdtrain.restoration.photo_restorer import PhotoRestorer
 
 GALLERY = Path(__file__).parent / "pages" / "results" / "gallery"
 CELL_PX, COLUMNS, ROWS = 160, 6, 2
@@ -40,6 +44,9 @@ REGIONS = ("eyes", "nose", "mouth")
 
 STEPS = (("sunglasses-aviator", 1), ("mask-surgical", 3), ("hand-palm-over-mouth", 2))
 """Which occluder stands in the steps of a composite, on which of the faces."""
+
+UNSEEN = ("eileen_collins.jpg", "grace_hopper.jpg")
+"""Whom the starter weights have not learned from; the other two sat in Congress, whose portraits they learned from."""
 
 
 def sample_faces(size_px: int = 256) -> list[Face]:
@@ -106,6 +113,20 @@ def write(name: str, rows: Sequence[Sequence[Image]], cell_px: int = CELL_PX) ->
     (GALLERY / f"{name}.jpg").write_bytes(encode_jpeg(contact_sheet(small), 88))
 
 
+def restored(pictures: Sequence[Triplet]) -> list[list[Image]]:
+    """Return a row for each triplet: occluded, restored by the mask that is predicted, by the given one, clean."""
+    generator, masker = open_generator("starter", device="cpu"), open_masker("starter-mask", "cpu")
+    method = finished(generator.method, "mirror+membrane")
+    restorer = PhotoRestorer(method, generator.size_px, lambda photo: (), masker, how="aligned")
+    rows = []
+    for one in pictures:
+        by_prediction, by_mask = (
+            restorer.restore(one.occluded_HWC, mask_HW=mask_HW)[0].picture_HWC for mask_HW in (None, one.mask_HW)
+        )
+        rows.append([one.occluded_HWC, by_prediction, by_mask, one.clean_HWC])
+    return rows
+
+
 def main() -> None:
     """Write every picture."""
     GALLERY.mkdir(exist_ok=True)
@@ -126,6 +147,8 @@ def main() -> None:
         triplet = draw(faces[place : place + 1], [kind], 1, f"assets.include=['{asset_id}']")[0]
         rows.append(steps(faces[place], [Placement.from_dict(one) for one in triplet.record.placement], library))
     write("steps", rows, 224)
+    unseen = [face for face in faces if face.source.path in UNSEEN]
+    write("restored", restored([one for kind in paper for one in draw(unseen, [kind], 2)]), 224)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def write_sheet(path: Path, sheet_HWC: Image) -> None:
     """Write a sheet; raise `DatasetError` where the file cannot be written."""
     from fdgen.io.atomic import write_whole
     from fdgen.io.pictures.contact_sheet import encode_jpeg
-    from fdgen.io.pictures.images import encode_png
+    from fdgen.io.pictures.png import encode_png
 
     write_whole(path, encode_png(sheet_HWC) if path.suffix.lower() == ".png" else encode_jpeg(sheet_HWC))
 

@@ -17,7 +17,7 @@ from fdgen.assets import AssetLibrary
 from fdgen.contract.records import Triplet
 from fdgen.faces.detection import Landmarks, detect, detector_version, load_face
 from fdgen.faces.folders import SampleFaces
-from fdgen.io.pictures.images import encode_png
+from fdgen.io.pictures.png import encode_png
 from fdgen.occluders import OCCLUDERS
 from fdgen.recipe.schema import Recipe
 from fdgen.synthesis.generator import generate

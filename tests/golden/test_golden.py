@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fdgen.io.pictures.images import decode_png, encode_png
+from fdgen.io.pictures.images import decode_png
+from fdgen.io.pictures.png import encode_png
 from fdgen.version import GENERATOR_VERSION
 from tests.golden.regenerate import HERE, KINDS, golden_triplet
 

@@ -1,4 +1,4 @@
-"""Pictures to arrays and back: any photograph in, RGB uint8 HWC; PNG out.
+"""Pictures to arrays: any photograph in, RGB uint8 HWC out; and a dataset's PNGs, which `fdgen.io.pictures.png` writes.
 
 OpenCV's channel order, BGR, exists only in this module. JPEG itself is read by `fdgen.io.pictures.jpeg`.
 """
@@ -28,7 +28,6 @@ from fdgen.io.pictures.safe_decoding import (
     read_header,
 )
 from fdgen.runtime.native_stderr import native_stderr
-from fdgen.runtime.step_times import timed_step
 
 MAX_CUTOUT_PIXELS = 25_000_000
 """Larger cut-outs only cost time: a crop shows a few hundred pixels of one."""
@@ -118,24 +117,8 @@ def upright(picture_HWC: npt.NDArray[np.uint8], orientation: int) -> Image:
     return np.ascontiguousarray(picture_HWC)
 
 
-@timed_step("encode PNGs")
-def encode_png(array: npt.NDArray[np.uint8]) -> bytes:
-    """Encode RGB HWC or grey HW uint8 as an 8-bit PNG: equal arrays give equal bytes.
-
-    Bytes differ between versions of OpenCV, pixels never.
-    """
-    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
-        raise ValueError(f"a picture is uint8 HWC with 3 channels or HW, got {array.dtype} {array.shape}")
-    # With no parameters OpenCV filters by `sub` and packs runs: 1.7 times as fast as any zlib level, 8 % larger.
-    # Masks stay 8-bit: a bilevel PNG is no faster, and Pillow would read True and False in place of 255 and 0.
-    done, encoded = cv2.imencode(".png", cv2.cvtColor(array, cv2.COLOR_RGB2BGR) if array.ndim == 3 else array)
-    if not done:
-        raise ValueError(f"a picture of shape {array.shape} cannot be encoded as PNG")
-    return encoded.tobytes()
-
-
 def decode_png(data: bytes, *, intact: bool = False) -> npt.NDArray[np.uint8]:
-    """Decode a PNG that `encode_png` made, to RGB HWC or grey HW.
+    """Decode a PNG that `fdgen.io.pictures.png` made, to RGB HWC or grey HW.
 
     Raises `PictureError` where it is broken, animated or in another format. `intact` says that its digest was checked:
     what libpng may say is then not caught, which only one thread can do at a time. For photographs of unknown origin

@@ -42,7 +42,7 @@ def test_what_cannot_be_used_is_listed_by_reason(tmp_path: Path) -> None:
 def test_no_face_at_all_is_an_error(tmp_path: Path) -> None:
     import numpy as np
 
-    from fdgen.io.pictures.images import encode_png
+    from fdgen.io.pictures.png import encode_png
 
     folder = tmp_path / "walls"
     folder.mkdir()

@@ -29,7 +29,8 @@ from fdgen.errors import FdError
 from fdgen.faces.detection import FaceCache, Landmarks, detect, detector_version, load_face, recall
 from fdgen.faces.folders import SAMPLES, FaceSource, FolderFaces, SampleFaces, Source, open_faces
 from fdgen.faces.landmarks import eye_centres
-from fdgen.io.pictures.images import decode, encode_png, resize
+from fdgen.io.pictures.images import decode, resize
+from fdgen.io.pictures.png import encode_png
 from tests.support.paths import ROOT
 
 Array = np.ndarray[Any, Any]

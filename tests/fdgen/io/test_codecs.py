@@ -12,6 +12,7 @@ from typing import get_args
 import cv2
 import isal
 import numpy as np
+import numpy.typing as npt
 import PIL.Image
 import pytest
 from hypothesis import given, settings
@@ -49,6 +50,34 @@ def test_pictures_come_back_exactly(codec: Codec, height: int, width: int, grey:
         picture.load()
         assert (picture.format, picture.mode) == ("PNG", "L" if grey else "RGB")
         assert np.array_equal(np.asarray(picture), array)
+
+
+def by_opencv(array: npt.NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".png", cv2.cvtColor(array, cv2.COLOR_RGB2BGR) if array.ndim == 3 else array)[1].tobytes()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(1, 90),
+    st.integers(1, 90),
+    st.booleans(),
+    st.sampled_from(("noise", "few", "flat", "dots")),
+    st.integers(0, 99),
+)
+def test_the_usual_codec_writes_what_opencv_does(height: int, width: int, grey: bool, what: str, seed: int) -> None:
+    shape, rng = (height, width) if grey else (height, width, 3), np.random.default_rng(seed)
+    most = {"noise": 256, "few": 3, "flat": 1, "dots": 2}[what]
+    array = rng.integers(0, most, shape, np.uint8) * np.uint8(255 if what == "dots" else 1)
+    assert encoder("png")(array) == by_opencv(array)
+
+
+@pytest.mark.parametrize("side", [256, 700])
+def test_large_pictures_are_also_written_as_opencv_does(side: int) -> None:
+    rng = np.random.default_rng(side)
+    noise = rng.integers(0, 256, (side, side, 3), np.uint8)
+    smooth = np.asarray(cv2.GaussianBlur(noise, (0, 0), 2.0), np.uint8)
+    for array in (noise, smooth, np.ascontiguousarray(smooth[..., 0]), np.zeros((side, side), np.uint8)):
+        assert encoder("png")(array) == by_opencv(array)
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from fdgen.errors import PictureError
 from fdgen.io.pictures import images
+from fdgen.io.pictures.png import encode_png
 
 RED, BLUE = (220, 30, 40), (20, 60, 200)
 
@@ -288,8 +289,8 @@ def test_native_complaints_stay_away_from_the_user(capfd: pytest.CaptureFixture[
 def test_png_round_trip_is_exact_for_us_and_for_pillow(height: int, width: int, grey: bool, seed: int) -> None:
     shape = (height, width) if grey else (height, width, 3)
     array = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-    data = images.encode_png(array)
-    assert data == images.encode_png(array.copy())
+    data = encode_png(array)
+    assert data == encode_png(array.copy())
     assert np.array_equal(images.decode_png(data), array)
     assert np.array_equal(np.asarray(PIL.Image.open(io.BytesIO(data))), array)
 
@@ -297,7 +298,7 @@ def test_png_round_trip_is_exact_for_us_and_for_pillow(height: int, width: int, 
 def test_a_mask_reads_back_as_0_and_255() -> None:
     mask_HW = np.zeros((16, 16), np.uint8)
     mask_HW[4:9, 3:12] = 255
-    read_back = np.asarray(PIL.Image.open(io.BytesIO(images.encode_png(mask_HW))))
+    read_back = np.asarray(PIL.Image.open(io.BytesIO(encode_png(mask_HW))))
     assert read_back.dtype == np.uint8
     assert set(np.unique(read_back)) == {0, 255}
 
@@ -305,7 +306,7 @@ def test_a_mask_reads_back_as_0_and_255() -> None:
 def test_encode_and_decode_png_refuse_other_arrays() -> None:
     for array in (np.zeros((4, 4), np.float32), np.zeros((4, 4, 4), np.uint8), np.zeros(4, np.uint8)):
         with pytest.raises(ValueError, match="a picture is uint8"):
-            images.encode_png(array)  # type: ignore[arg-type]
+            encode_png(array)  # type: ignore[arg-type]
     for data in (b"", b"none", cv2.imencode(".png", np.zeros((4, 4), np.uint16))[1].tobytes()):
         with pytest.raises(PictureError):
             images.decode_png(data)

@@ -19,6 +19,7 @@ from fdgen.errors import AssetError, PictureError
 from fdgen.io.pictures import images, safe_decoding
 from fdgen.io.pictures.formats import PICTURE_FORMATS, what_it_needs
 from fdgen.io.pictures.headers import MOST_SCANS, SIZES, plain_bytes, plain_png, unpacks_to_more
+from fdgen.io.pictures.png import encode_png
 from fdgen.io.pictures.safe_decoding import MAX_PIXELS, decode_by_opencv, read_header
 from fdgen.render.glb import read_glb
 from fdtrain.data.pictures import decode_grey, decode_rgb, member_grey, member_rgb
@@ -266,7 +267,7 @@ def test_pixels_that_unpack_to_more_than_the_size_needs() -> None:
     assert len(packed) > 1 << 21
     assert unpacks_to_more(data)
     assert refused(lambda: decode_rgb(data, "x")).reason == "corrupt"
-    whole = images.encode_png(np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8))
+    whole = encode_png(np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8))
     assert not unpacks_to_more(whole)
     assert images.decode_png(whole).shape == (1000, 1000, 3)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,16 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     metavar="FILE|RUN",
     help="A .safetensors file, or a run's folder (its best weights by training.best_by); may be repeated, or omitted.",
+)
+@click.option(
+    "--restored",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help="Pictures that another program restored, each named for its key (KEY.png); may be repeated.",
+)
+@click.option(
+    "--name", "names", multiple=True, metavar="NAME", help="What these are called, one for each --restored in turn."
 )
 @finish_option("; may be repeated: models have a row for each.", multiple=True)
 @masker_option(": measure each model also with the masks that it predicts, as for photographs without a mask.")
@@ -83,6 +93,8 @@ if TYPE_CHECKING:
 def command(
     data: str | Path,
     weights: tuple[Path, ...],
+    restored: tuple[Path, ...],
+    names: tuple[str, ...],
     finish: tuple[Finish, ...],
     masker: Path | None,
     split: str,
@@ -108,9 +120,19 @@ def command(
     the silhouettes. The tables go to standard output. With --out every number is kept, as CSV and JSON, next to sheets
     of the worst and the best pictures.
     """
-    if not weights and not references:
+    if not weights and not references and not restored:
         raise click.UsageError(
-            "there is nothing to measure: name --weights or --references", click.get_current_context()
+            "there is nothing to measure: name --weights, --restored or --references", click.get_current_context()
+        )
+    if names and len(names) != len(restored):
+        raise click.UsageError(
+            f"--name is given {len(names)} times and --restored {len(restored)} times: give each folder its name",
+            click.get_current_context(),
+        )
+    folders = dict(zip(names or [folder.resolve().name for folder in restored], restored, strict=True))
+    if len(folders) < len(restored):
+        raise click.UsageError(
+            "two folders of --restored have one name: give each a --name", click.get_current_context()
         )
     voice = Voice(quiet)
     with Stages(voice) as stages:
@@ -118,7 +140,8 @@ def command(
         from fdtrain.evaluation.masks import holds_masknet
 
         if any(holds_masknet(path) for path in weights):
-            refuse_for_masks(click.get_current_context(), ("references", "learn_from", "measures", "masker", "finish"))
+            others = ("references", "learn_from", "measures", "masker", "finish", "restored")
+            refuse_for_masks(click.get_current_context(), others)
             found: MaskResults | Results = measure_masks(
                 data,
                 weights,
@@ -139,6 +162,7 @@ def command(
                 weights,
                 masker,
                 split,
+                restored=folders,
                 finishes=finish,
                 size_px=size_px,
                 kinds=kinds,
@@ -167,6 +191,7 @@ def measure_models(
     masker: Path | None,
     split: str,
     *,
+    restored: Mapping[str, Path],
     finishes: Sequence[Finish],
     size_px: int | None,
     kinds: Sequence[str],
@@ -188,6 +213,7 @@ def measure_models(
         weights: Files of weights, or folders of runs.
         masker: Weights of a mask network: each model is measured by its masks, too. None leaves that out.
         split: The split that is measured.
+        restored: Folders of pictures that other programs restored, by what they are called.
         finishes: What is done to the models' pictures, a row for each; mirrored, eigenfaces and mean face have one too.
         size_px: Side of the pictures in px; None takes the models', else the dataset's.
         kinds: Kinds of occluder that are measured; empty takes all.
@@ -207,6 +233,7 @@ def measure_models(
     from fdtrain.data.triplets import TripletDataset
     from fdtrain.evaluation.evaluator import compare_sets, evaluate
     from fdtrain.evaluation.references import Eigenfaces, MeanFace, open_references, reference_notes
+    from fdtrain.evaluation.restored_folder import RestoredFolder
     from fdtrain.evaluation.results import Results
     from fdtrain.evaluation.summary import people_note
     from fdtrain.inference.finish import Finished, finish_notes, finished
@@ -231,7 +258,8 @@ def measure_models(
     made: list[Method] = [finished(method, finish) for finish in asked for method in models.methods]
     mirrored = any("mirror" in finish for finish in asked)
     faces: list[Method] = [Finished(one, "mirror") for one in learned if mirrored and isinstance(one, Eigenfaces)]
-    methods: list[Method] = [*learned, *faces, *made]
+    foreign = [RestoredFolder.open(folder, name, dataset) for name, folder in restored.items()]
+    methods: list[Method] = [*learned, *faces, *foreign, *made]
     labels = list(models.labels)
     if masker is not None:
         opened = open_masker(masker, device)
@@ -252,6 +280,7 @@ def measure_models(
     notes = [*toys, *reference_notes(learned), *finish_notes(methods), *models.notes(dataset)]
     if str(learn_from) != str(data) and any(isinstance(one, MeanFace | Eigenfaces) for one in learned):
         notes.append(f"mean face and eigenfaces learned from {learn_from}")
+    notes += [f"{name}: restored by another program; what it was trained on is not known here" for name in restored]
     notes += people_note(dataset.table)
     results = Results.of(frame, dataset, suite, notes, sets=sets, labels=labels)
     if out is not None:

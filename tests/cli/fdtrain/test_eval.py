@@ -270,3 +270,48 @@ def test_mask_networks_and_generators_are_told_apart(data: Path, weights: Path, 
         ),
     ):
         assert_refused(run(*arguments), code, words)
+
+
+@pytest.fixture(scope="module")
+def restored(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what another program made of the test split: the clean pictures, a level darker in the hole."""
+    folder = tmp_path_factory.mktemp("restored") / "others"
+    dataset = TripletDataset(data, "test", size_px=None)
+    for index, key in enumerate(dataset.keys):
+        clean, _, mask = dataset.pictures(index)
+        (folder / "in").mkdir(parents=True, exist_ok=True)
+        darker = np.where(mask[..., None] > 0, np.maximum(clean, 1) - 1, clean)
+        write_png(folder / "in" / f"{key}_mask.png", darker.astype(np.uint8))
+    return folder
+
+
+ALONE = ("--references", "none", "--measures", "none")
+
+
+def test_pictures_that_another_program_restored_are_a_row(data: Path, restored: Path) -> None:
+    result = run("eval", "--data", data, "--restored", restored, "--name", "MAT", *ALONE, "--json")
+    assert result.exit_code == 0, result.output
+    assert "MAT" in result.output
+    found = run("eval", "--data", data, "--restored", restored, *ALONE)
+    assert "others: restored by another program" in found.stdout
+    decibels = 20 * np.log10(255)
+    assert f"{decibels:.2f}" in found.stdout  # one level away everywhere in the hole
+
+
+def test_a_sample_without_a_restored_picture_or_with_two_is_named(data: Path, restored: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    shutil.copytree(restored, folder)
+    first, second = sorted((folder / "in").glob("*.png"))[:2]
+    shutil.copy(first, folder / f"{first.stem}.copy.png")
+    assert_refused(run("eval", "--data", data, "--restored", folder, *ALONE), 1, "has two pictures for", first.name)
+    (folder / f"{first.stem}.copy.png").unlink()
+    write_png(first, np.zeros((48, 48, 3), np.uint8))
+    assert_refused(run("eval", "--data", data, "--restored", folder, *ALONE), 1, "is 48x48 px", "--size")
+    second.unlink()
+    assert_refused(run("eval", "--data", data, "--restored", folder, *ALONE), 1, "has no picture of 1 of")
+
+
+def test_names_of_restored_folders_fit(data: Path, restored: Path) -> None:
+    twice = ("--restored", restored, "--restored", restored)
+    assert_refused(run("eval", "--data", data, *twice, *ALONE), 2, "one name")
+    assert_refused(run("eval", "--data", data, *twice, "--name", "a", *ALONE), 2, "--name is given 1 times")

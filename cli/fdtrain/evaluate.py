@@ -15,7 +15,7 @@ from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.model_options import _references, device_option, finish_option, masker_option, measures_option
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.progress import Stages
-from .evaluate_masks import measure_masks, refuse_for_masks
+from .evaluate_masks import PictureFolders, measure_masks, refuse_for_masks, refuse_for_photographs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,11 +25,29 @@ if TYPE_CHECKING:
     from fdtrain.evaluation.results import Results
     from fdtrain.inference.method import Method
     from fdtrain.methods import Finish
+    from fdtrain.restoration.outlined_folder import Shows
 
 
 @click.command("eval")
+@click.option("--data", type=DatasetType(), metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL.")
 @click.option(
-    "--data", type=DatasetType(), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL."
+    "--pictures",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help="In place of --data, for segmentation networks: photographs, such as those of RealOcc or CelebAMat.",
+)
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help="Masks of --pictures, of the same names.  [default: the same folder]",
+)
+@click.option(
+    "--masks-show",
+    type=click.Choice(["occluder", "face"]),
+    default="occluder",
+    show_default=True,
+    help="What white marks in them: what covers the face, or the face that is left to see.",
 )
 @click.option(
     "--weights",
@@ -76,7 +94,10 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 def command(
-    data: str | Path,
+    data: str | Path | None,
+    pictures: Path | None,
+    masks: Path | None,
+    masks_show: Shows,
     weights: tuple[Path, ...],
     finish: tuple[Finish, ...],
     masker: Path | None,
@@ -94,7 +115,7 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Measure models and untrained references on a split of DATASET.
+    """Measure models and untrained references on a split of DATASET, or segmentation networks on photographs.
 
     Measures are PSNR, SSIM, MSE, and where they can be computed NIQE, BRISQUE, LPIPS, ST-LPIPS, identity, FID and KID.
     Each is of the raw output, of the composited output, and of the inpainted region (the hole) alone, by occluder type
@@ -102,6 +123,11 @@ def command(
     the silhouettes. The tables go to standard output. With --out every number is kept, as CSV and JSON, next to sheets
     of the worst and the best pictures.
     """
+    context = click.get_current_context()
+    if (data is None) == (pictures is None):
+        raise click.UsageError("name either --data or --pictures", context)
+    if pictures is None and (masks is not None or masks_show != "occluder"):
+        raise click.UsageError("--masks and --masks-show are of --pictures", context)
     if not weights and not references:
         raise click.UsageError(
             "there is nothing to measure: name --weights or --references", click.get_current_context()
@@ -112,9 +138,12 @@ def command(
         from fdtrain.evaluation.masks import holds_masknet
 
         if any(holds_masknet(path) for path in weights):
-            refuse_for_masks(click.get_current_context(), ("references", "measures", "masker", "finish"))
+            refuse_for_masks(context, ("references", "measures", "masker", "finish"))
+            folders = None if pictures is None else PictureFolders(pictures, masks or pictures, masks_show)
+            if folders is not None:
+                refuse_for_photographs(context, ("split", "kinds", "verify"))
             found: MaskResults | Results = measure_masks(
-                data,
+                folders or data or "",
                 weights,
                 split,
                 size_px=size_px,
@@ -126,6 +155,10 @@ def command(
                 rows=rows,
                 out=out,
                 stages=stages,
+            )
+        elif data is None:
+            raise click.UsageError(
+                "--pictures is for segmentation networks: name weights of one with --weights", context
             )
         else:
             found = measure_models(

@@ -15,7 +15,7 @@ from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.model_options import _references, device_option, finish_option, masker_option, measures_option
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.progress import Stages
-from .evaluate_masks import measure_masks, refuse_for_masks
+from .evaluate_masks import PictureFolders, measure_masks, refuse_for_masks, refuse_for_photographs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,11 +25,29 @@ if TYPE_CHECKING:
     from fdtrain.evaluation.results import Results
     from fdtrain.inference.method import Method
     from fdtrain.methods import Finish
+    from fdtrain.restoration.outlined_folder import Shows
 
 
 @click.command("eval")
+@click.option("--data", type=DatasetType(), metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL.")
 @click.option(
-    "--data", type=DatasetType(), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL."
+    "--pictures",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help="In place of --data, for segmentation networks: photographs, such as those of RealOcc or CelebAMat.",
+)
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help="Masks of --pictures, of the same names.  [default: the same folder]",
+)
+@click.option(
+    "--masks-show",
+    type=click.Choice(["occluder", "face"]),
+    default="occluder",
+    show_default=True,
+    help="What white marks in them: what covers the face, or the face that is left to see.",
 )
 @click.option(
     "--weights",
@@ -91,7 +109,10 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 def command(
-    data: str | Path,
+    data: str | Path | None,
+    pictures: Path | None,
+    masks: Path | None,
+    masks_show: Shows,
     weights: tuple[Path, ...],
     restored: tuple[Path, ...],
     names: tuple[str, ...],
@@ -112,7 +133,7 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Measure models and untrained references on a split of DATASET.
+    """Measure models and untrained references on a split of DATASET, or segmentation networks on photographs.
 
     Measures are PSNR, SSIM, MSE, and where they can be computed NIQE, BRISQUE, LPIPS, ST-LPIPS, identity, FID and KID.
     Each is of the raw output, of the composited output, and of the inpainted region (the hole) alone, by occluder type
@@ -120,20 +141,21 @@ def command(
     the silhouettes. The tables go to standard output. With --out every number is kept, as CSV and JSON, next to sheets
     of the worst and the best pictures.
     """
+    context = click.get_current_context()
+    if (data is None) == (pictures is None):
+        raise click.UsageError("name either --data or --pictures", context)
+    if pictures is None and (masks is not None or masks_show != "occluder"):
+        raise click.UsageError("--masks and --masks-show are of --pictures", context)
     if not weights and not references and not restored:
-        raise click.UsageError(
-            "there is nothing to measure: name --weights, --restored or --references", click.get_current_context()
-        )
+        raise click.UsageError("there is nothing to measure: name --weights, --restored or --references", context)
     if names and len(names) != len(restored):
         raise click.UsageError(
             f"--name is given {len(names)} times and --restored {len(restored)} times: give each folder its name",
-            click.get_current_context(),
+            context,
         )
     folders = dict(zip(names or [folder.resolve().name for folder in restored], restored, strict=True))
     if len(folders) < len(restored):
-        raise click.UsageError(
-            "two folders of --restored have one name: give each a --name", click.get_current_context()
-        )
+        raise click.UsageError("two folders of --restored have one name: give each a --name", context)
     voice = Voice(quiet)
     with Stages(voice) as stages:
         stages.wait("starting torch")
@@ -141,9 +163,12 @@ def command(
 
         if any(holds_masknet(path) for path in weights):
             others = ("references", "learn_from", "measures", "masker", "finish", "restored")
-            refuse_for_masks(click.get_current_context(), others)
+            refuse_for_masks(context, others)
+            photographs = None if pictures is None else PictureFolders(pictures, masks or pictures, masks_show)
+            if photographs is not None:
+                refuse_for_photographs(context, ("split", "kinds", "verify"))
             found: MaskResults | Results = measure_masks(
-                data,
+                photographs or data or "",
                 weights,
                 split,
                 size_px=size_px,
@@ -155,6 +180,10 @@ def command(
                 rows=rows,
                 out=out,
                 stages=stages,
+            )
+        elif data is None:
+            raise click.UsageError(
+                "--pictures is for segmentation networks: name weights of one with --weights", context
             )
         else:
             found = measure_models(

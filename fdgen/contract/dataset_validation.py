@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.contract.manifest_schema import manifest_schema
-from fdgen.contract.records import ADDED, KEY_PATTERN, MEMBERS, MOST_NAME, SPLITS, in_range
+from fdgen.contract.records import ADDED, KEY_PATTERN, MOST_NAME, SPLITS, in_range
+from fdgen.contract.truth import members_in
 from fdgen.errors import DatasetError
 from fdgen.io.json_file import fits, parse_json
 from fdgen.io.parquet_file import open_parquet, read_all
@@ -85,7 +86,8 @@ def read_manifest_table(
 
     try:
         with open_parquet(where, name=name, within=within) as file:
-            there, wanted = file.schema_arrow.names, manifest_schema()
+            there = file.schema_arrow.names
+            wanted = manifest_schema(members_in(there))
             asked = wanted.names if only is None else only
             if missing := [column for column in asked if column not in (*there, *ADDED)]:
                 raise DatasetError(f"{name} is not a manifest of fdgen: it has no column {missing[0]!r}")
@@ -177,10 +179,8 @@ def _invalid_extent(table: pa.Table, shards: Mapping[str, Mapping[str, Any]]) ->
     if (wanted[shard_of] != split_of).any():
         return "a sample of it is of another split than its shard"
     ends = np.array([shards[name]["bytes"] for name in names])[shard_of]
-    for member in MEMBERS:
+    for member in members_in(table.schema.names, whole=False):
         column = member.replace(".", "_")
-        if f"{column}_size" not in table.schema.names:
-            continue
         offset, size = (_whole(table[f"{column}_{what}"].chunks, np.int64) for what in ("offset", "size"))
         if ((offset > ends) | (size > ends - offset)).any():
             return f"{member} of a sample of it is beyond the end of its shard"

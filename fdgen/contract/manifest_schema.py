@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fdgen.contract.records import MEMBERS, SampleRecord
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def manifest_schema() -> pa.Schema:
-    """Return the columns of manifest.parquet.
+def manifest_schema(members: Sequence[str] = MEMBERS) -> pa.Schema:
+    """Return the columns of manifest.parquet of samples with these members.
 
     Lists and objects are JSON text: every reader has that, and none agree on nested columns.
     """
@@ -25,7 +26,7 @@ def manifest_schema() -> pa.Schema:
         + [("shard", text)]
         + [
             (f"{member.replace('.', '_')}_{what}", kind)
-            for member in MEMBERS
+            for member in members
             for what, kind in (("sha256", text), ("offset", whole), ("size", whole))
         ]
     )

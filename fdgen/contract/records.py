@@ -9,8 +9,11 @@ import dataclasses
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from fdgen.arrays import Image
 from fdgen.contract.digests import canonical_json, digest_json
@@ -173,7 +176,8 @@ class Triplet:
     """One training pair with its masks. Outside `mask_HW` the two pictures are equal, pixel by pixel.
 
     `mask_HW` is 0 or 255; 255 wherever the occluder or its shadow may have changed anything. `alpha_HW` is the 8-bit
-    geometric coverage of the occluder's silhouette alone.
+    geometric coverage of the occluder's silhouette alone. `truth` holds the layers that the recipe asks for beside, by
+    the names of `fdgen.contract.truth.TRUTH`: pictures, of 16 bits the depth, and the caption's text.
     """
 
     clean_HWC: Image
@@ -181,6 +185,7 @@ class Triplet:
     mask_HW: Image
     alpha_HW: Image
     record: SampleRecord
+    truth: Mapping[str, npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +210,16 @@ class MemberEntry:
 
 @dataclass(frozen=True, slots=True)
 class SampleEntry:
-    """One sample of a shard: its record and where its members lie, by the names of `MEMBERS`."""
+    """One sample of a shard: its record and where its members lie, by the names of `MEMBERS`, and of truth layers."""
 
     record: SampleRecord
     members: Mapping[str, MemberEntry]
 
     def digest(self) -> str:
-        """Return the digest of the sample's content: its key and the sha256 of each member."""
+        """Return the digest of the sample's content: its key and the sha256 of each of `MEMBERS`.
+
+        Truth layers follow from the record, and their bytes are in the sha256 of the shard.
+        """
         return digest_json([self.record.key, [[name, self.members[name].sha256] for name in MEMBERS]])
 
 

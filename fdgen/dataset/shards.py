@@ -11,6 +11,9 @@ import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from fdgen.contract.records import (
     KEY_PATTERN,
     MEMBERS,
@@ -22,11 +25,13 @@ from fdgen.contract.records import (
     Triplet,
     sample_key,
 )
+from fdgen.contract.truth import TRUTH, members_with
 from fdgen.dataset.invariants import Problem, pair_problems
 from fdgen.errors import DatasetError, in_words
 from fdgen.io.atomic import remove, whole_file, write_whole
 from fdgen.io.json_file import why
-from fdgen.io.pictures.codecs import Codec, encoder
+from fdgen.io.pictures.codecs import Codec, Encoder, encoder
+from fdgen.io.pictures.images import encode_png16
 from fdgen.io.regular_file import open_regular, read_regular
 from fdgen.runtime.step_times import timed_step
 
@@ -176,7 +181,7 @@ def read_samples(
                 chunk = file.read(min(_packed_size(entry), size))
                 digest.update(chunk)
                 members, place = {}, 0
-                for name in MEMBERS:
+                for name in sorted(entry.members):
                     member = entry.members[name]
                     data = chunk[place + BLOCK : place + BLOCK + member.size]
                     after = place + BLOCK + member.size + padding(member.size)
@@ -224,20 +229,29 @@ def _pack(triplet: Triplet, split: str, offset: int, codec: Codec) -> tuple[byte
         laws = "; ".join(problem.message for problem in problems)
         raise DatasetError(f"the generator broke a law in {record.key}: {laws}", hint="this is a bug in an occluder")
     encode = encoder(codec)
-    contents = {
+    contents: dict[str, bytes] = {
         "alpha.png": encode(triplet.alpha_HW),
         "clean.png": encode(triplet.clean_HWC),
         "json": record.to_json().encode(),
         "mask.png": encode(triplet.mask_HW),
         "occluded.png": encode(triplet.occluded_HWC),
+        **{TRUTH[layer]: packed_truth(value, encode) for layer, value in triplet.truth.items()},
     }
     parts, members = [], {}
-    for name in MEMBERS:
-        data = contents[name]
+    for name, data in sorted(contents.items()):
         members[name] = MemberEntry(offset + BLOCK, len(data), hashlib.sha256(data).hexdigest())
         parts += [tar_header(f"{record.key}.{name}", len(data)), data, bytes(padding(len(data)))]
         offset += BLOCK + len(data) + padding(len(data))
     return b"".join(parts), SampleEntry(record, members)
+
+
+def packed_truth(value: npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | str, encode: Encoder) -> bytes:
+    """Return the member of a truth layer: a PNG of 16 bits, one of 8 by `encode`, or text in UTF-8."""
+    if isinstance(value, str):
+        return value.encode()
+    if value.dtype == np.uint16:
+        return encode_png16(np.asarray(value, np.uint16))
+    return encode(np.asarray(value, np.uint8))
 
 
 def _packed_size(entry: SampleEntry) -> int:
@@ -253,14 +267,15 @@ def _check_layout(receipt: ShardReceipt, file_name: str) -> None:
     offset, keys = 0, set()
     for entry in receipt.samples:
         record = entry.record
-        if set(entry.members) != set(MEMBERS):
+        names = set(entry.members)
+        if not set(MEMBERS) <= names <= set(members_with(TRUTH)) or names != set(receipt.samples[0].members):
             raise DatasetError(f"{file_name} knows other members of {record.key!r} than a sample has")
         if record.key != sample_key(record.source_sha256, record.variant):
             raise DatasetError(f"{file_name} has a sample under the wrong key {record.key!r}")
         if record.key in keys or not KEY_PATTERN.match(record.key) or record.split != receipt.split:
             raise DatasetError(f"{file_name} has {record.key!r} twice, or of another split")
         keys.add(record.key)
-        for name in MEMBERS:
+        for name in sorted(names):
             member = entry.members[name]
             if member.offset != offset + BLOCK:
                 raise DatasetError(f"{file_name} has {record.key}.{name} at a place that does not fit")

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from fdgen.contract.dataset_validation import invalid_value
 from fdgen.contract.digests import canonical_json
 from fdgen.contract.manifest_schema import manifest_schema
-from fdgen.contract.records import ADDED, DIGEST_PATTERN, Reject, SampleEntry, SampleRecord, ShardReceipt
+from fdgen.contract.records import ADDED, DIGEST_PATTERN, MEMBERS, Reject, SampleEntry, SampleRecord, ShardReceipt
+from fdgen.contract.truth import members_in
 from fdgen.errors import DatasetError
 from fdgen.faces.landmarks import N_POINTS, STEP_PX, Landmarks, landmarks_digest
 from fdgen.faces.sources import Source
@@ -32,6 +33,7 @@ from fdgen.io.parquet_file import open_parquet, read_all, read_batches
 _TEXT, _REAL = pa.string(), pa.float64()
 
 MANIFEST = manifest_schema()
+"""Without truth layers, which have columns of their own."""
 
 LANDMARKS = pa.schema(
     [
@@ -66,24 +68,27 @@ _ROWS = 2048
 
 def manifest_batch(receipt: ShardReceipt) -> pa.RecordBatch:
     """Return the rows of one shard."""
-    return pa.RecordBatch.from_pylist([_manifest_row(receipt.name, entry) for entry in receipt.samples], MANIFEST)
+    schema = manifest_schema(sorted(receipt.samples[0].members)) if receipt.samples else MANIFEST
+    return pa.RecordBatch.from_pylist([_manifest_row(receipt.name, entry) for entry in receipt.samples], schema)
 
 
-def write_manifest(path: Path, receipts: Iterable[ShardReceipt]) -> None:
-    """Write manifest.parquet: a row group a shard, in the order given."""
-    _write_parquet(path, MANIFEST, (manifest_batch(receipt) for receipt in receipts if receipt.samples))
+def write_manifest(path: Path, receipts: Iterable[ShardReceipt], members: Sequence[str] = MEMBERS) -> None:
+    """Write manifest.parquet: a row group a shard, in the order given; `members` are those of each sample."""
+    batches = (manifest_batch(receipt) for receipt in receipts if receipt.samples)
+    _write_parquet(path, manifest_schema(members), batches)
 
 
 def read_manifest(path: Path) -> pa.Table:
     """Read manifest.parquet; raise `DatasetError` where the file is not one of these."""
     with _opened(path) as file:
         table = read_all(file)
+    wanted = manifest_schema(members_in(table.schema.names))
     missing = [name for name in ADDED if name not in table.schema.names]
     for name in missing:  # written before there were such fields
-        table = table.append_column(MANIFEST.field(name), pa.nulls(len(table), MANIFEST.field(name).type))
-    if missing and set(table.schema.names) == set(MANIFEST.names):
-        table = table.select(MANIFEST.names)
-    if not table.schema.equals(MANIFEST):
+        table = table.append_column(wanted.field(name), pa.nulls(len(table), wanted.field(name).type))
+    if missing and set(table.schema.names) == set(wanted.names):
+        table = table.select(wanted.names)
+    if not table.schema.equals(wanted):
         raise DatasetError(f"{path.name} has other columns than expected")
     return _checked(path, table)
 

@@ -22,6 +22,7 @@ from fdgen.kinds import KINDS
 from fdgen.recipe.combinations import Combination, Several, combination_shares
 from fdgen.recipe.files import read_recipe, recipe_names, recipe_text
 from fdgen.recipe.strata import Strata
+from fdgen.recipe.truth import Mask, Truth
 from fdgen.settings.laws import law
 from fdgen.settings.suggestion import did_you_mean
 from fdgen.settings.toml import flatten, write_tables
@@ -200,6 +201,8 @@ class Recipe(Section):
     splits: Splits
     shards: Shards
     assets: AssetChoice
+    mask: Mask = Mask()
+    truth: Truth = Truth()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
@@ -273,7 +276,8 @@ class Recipe(Section):
 
         Without `assets.packs`: a dataset names its assets by their digests, and no folder of any machine. Without
         `codec` where it is `png`, `faces.identity` where it is `auto`, and `faces.max_outside` where it is the usual:
-        recipes are what they were before there was a choice.
+        recipes are what they were before there was a choice; so are they without `mask` and `truth` where these ask for
+        nothing.
         """
         values = self.model_dump(mode="json", exclude={"assets": {"packs"}})
         if values["codec"] == "png":
@@ -282,6 +286,9 @@ class Recipe(Section):
             del values["faces"]["identity"]
         if values["faces"]["max_outside"] == MAX_OUTSIDE:
             del values["faces"]["max_outside"]
+        for name, nothing in (("mask", Mask()), ("truth", Truth())):
+            if getattr(self, name) == nothing:
+                del values[name]
         return values
 
     def digest(self) -> str:

@@ -24,6 +24,9 @@ _SAMPLES = 400
 _SKIN_DEEP_CM = 0.05
 """How far behind what is drawn at its sample a vertex may lie and still count as seen."""
 
+_RIM = 0.15
+"""How far normals may point away from the camera where a surface is still seen: they are smoothed round its rim."""
+
 DARK = np.zeros((1, 1, 3), np.float32)
 """The environment in which a mirror sees nothing."""
 
@@ -38,7 +41,8 @@ class Layer:
     head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HWC` is noise of the box to add in sRGB
     levels, where the occluder shows. Beyond the rows and columns of `box` only the shadow is not zero. `shading_N4`
     samples how it was lit where it shows: a normal in the camera's frame, and the light that a white matte surface
-    would have sent back from there.
+    would have sent back from there. `surface_HW4`, of a scene that keeps surfaces, are the normal in the camera's frame
+    and the screen z in px of what was drawn in the rows and columns of `surface_box`, NaN where nothing was.
     """
 
     colour_HWC: F32
@@ -50,6 +54,8 @@ class Layer:
     grain_HWC: F32
     box: tuple[slice, slice]
     shading_N4: F32 = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    surface_HW4: F32 = field(default_factory=lambda: np.zeros((0, 0, 4), np.float32))
+    surface_box: tuple[slice, slice] = (slice(0), slice(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,34 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     clear[rows, columns] = pixels[..., 5]
     if style.shadow > 0:
         shadow[:] = _shadow(scene, silhouette, gap, rows, columns) * np.float32(style.shadow)
-    return replace(layer, shading_N4=_sample_shading(scene, mesh, points, depth, ambient, box))
+    layer = replace(layer, shading_N4=_sample_shading(scene, mesh, points, depth, ambient, box))
+    if scene.keeps_surfaces:
+        drawn = pixels[..., 4] + pixels[..., 5] > 0
+        bary_HW2 = np.stack(weights, axis=-1)
+        layer = replace(layer, surface_HW4=_surface(scene, mesh, face_id, bary_HW2, height, drawn), surface_box=box)
+    return layer
+
+
+def _surface(
+    scene: Scene, mesh: Mesh, face_id: npt.NDArray[np.int32], bary: F32, height: F32, drawn: npt.NDArray[np.bool_]
+) -> F32:
+    """Return normal and depth (h, w, 4) of the pixels that are `drawn`, by the first of their samples that shows."""
+    rows, columns = height.shape
+    samples = face_id.reshape(rows, SUPERSAMPLE, columns, SUPERSAMPLE).swapaxes(1, 2).reshape(rows, columns, -1)
+    first = (samples >= 0).argmax(2)
+    y, x = np.nonzero(drawn & (samples >= 0).any(2))
+    sample = first[y, x]
+    weights = bary[y * SUPERSAMPLE + sample // SUPERSAMPLE, x * SUPERSAMPLE + sample % SUPERSAMPLE]
+    corners = mesh.faces[samples[y, x, sample]]
+    turned = _towards_viewer(scene, mesh.normals, mesh.two_sided_N)
+    normal = weights[:, :1] * turned[corners[:, 0]] + weights[:, 1:] * turned[corners[:, 1]]
+    normal += (1 - weights.sum(1, keepdims=True)) * turned[corners[:, 2]]
+    normal[normal[:, 2] < -_RIM] *= -1  # what is seen is turned to the camera: this is the other side of a sheet
+    normal[:, 2] = np.maximum(normal[:, 2], 0.0)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True) + np.float32(1e-9)
+    result = np.full((rows, columns, 4), np.nan, np.float32)
+    result[y, x] = np.column_stack([normal, height[y, x]])
+    return result
 
 
 def _bounding_box(points: F32, size: int) -> tuple[slice, slice]:
@@ -180,7 +213,7 @@ def _sample_shading(scene: Scene, mesh: Mesh, points: F32, depth: F32, ambient: 
 def _towards_viewer(scene: Scene, normals: F64, two_sided: npt.NDArray[np.bool_]) -> F32:
     """Return normals in the camera's frame; those of cloth that is seen from behind are turned round."""
     turned = scene.pose.to_view(normals).astype(np.float32)
-    turned[two_sided & (turned[:, 2] < -0.15)] *= -1
+    turned[two_sided & (turned[:, 2] < -_RIM)] *= -1
     return turned
 
 

@@ -145,13 +145,15 @@ class Scene:
     """Everything an occluder needs of a photograph.
 
     `mesh_cm` (468, 3) is the personal face in head cm, `depth_HW` the screen z in px of face and skull at
-    `SUPERSAMPLE` times the crop's size, `FAR` beside the head.
+    `SUPERSAMPLE` times the crop's size, `FAR` beside the head. `keeps_surfaces` asks that layers keep what surface was
+    drawn where.
     """
 
     face: Face
     mesh_cm: F64
     depth_HW: F32
     analysis: Analysis
+    keeps_surfaces: bool = False
 
     @classmethod
     @one_blas_thread()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -22,13 +24,18 @@ from fdgen.recipe.schema import Recipe
 from fdgen.render.composite import composite, match_sensor, under_hair
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Analysis, Scene
+from fdgen.render.truth_layers import mattes, shadow, surface, visible_changes
 from fdgen.runtime.kept_results import kept_for_objects
 from fdgen.runtime.processes import one_blas_thread
 from fdgen.runtime.rng import sample_rng
 from fdgen.runtime.step_times import timed_step
 from fdgen.synthesis.acceptance import Failure, check_coverage, check_gates, check_pose, check_worn, region_coverage
+from fdgen.synthesis.caption import caption
 from fdgen.synthesis.realism import measure
 from fdgen.synthesis.targets import Target, Targets
+
+SURFACES = frozenset(("depth", "normals"))
+"""Truth layers for which layers keep what surface was drawn."""
 
 _MOST_DRAWS = 200
 """Draws of a combination before a face counts as leaving none: one in twenty that fits is missed by one face in
@@ -67,6 +74,8 @@ def generate(
     """
     source = face.source
     scene = Scene.of(face, analysis)
+    if SURFACES.intersection(recipe.truth.layers):
+        scene = dataclasses.replace(scene, keeps_surfaces=True)
     rng = sample_rng(recipe.seed, source.sha256, variant)
     worn = worn_by(source.attributes, scene.analysis.worn)
     target = _draw_target(targets or Targets.of(recipe), rng, worn if recipe.faces.worn == "avoid" else ())
@@ -76,7 +85,9 @@ def generate(
         for attempt in range(target.attempts):
             attempt_rng = rng.spawn(1)[0]
             placements = draw_placements(scene, target.combination, recipe, library, split, attempt_rng, target.favour)
-            made = _make(scene, placements, library, variant, split, attempt, worn)
+            made = _make(
+                scene, placements, library, variant, split, attempt, worn, recipe.mask.threshold, recipe.truth.layers
+            )
             failure = check_coverage(made.record.coverage, made.record.coverage_face, recipe.coverage)
             failure = failure or target.check(made.record) or check_gates(made.record.gates, recipe.gates)
             if failure is None:
@@ -126,13 +137,25 @@ def draw_placements(
 
 
 @one_blas_thread()
-def replay(record: SampleRecord, face: Face, library: AssetLibrary) -> Triplet:
+def replay(
+    record: SampleRecord, face: Face, library: AssetLibrary, *, mask_threshold: int = 0, truth: Sequence[str] = ()
+) -> Triplet:
     """Render a record again from its placement: the same bytes, given the same face, assets and versions.
 
     What is worn is taken from the record: CelebA's attributes, which may have told it, are no part of a dataset.
+
+    Args:
+        record: The sample's record.
+        face: The clean picture and its landmarks, as the dataset has them.
+        library: The occluders.
+        mask_threshold: `mask.threshold` of the dataset's recipe.
+        truth: Layers to make beside, of `fdgen.contract.truth.TRUTH`, whether the dataset has them or not.
     """
     placements = [Placement.from_dict(layer) for layer in record.placement]
-    return _make(Scene.of(face), placements, library, record.variant, record.split, record.attempt, record.worn)
+    scene = dataclasses.replace(Scene.of(face), keeps_surfaces=bool(SURFACES.intersection(truth)))
+    return _make(
+        scene, placements, library, record.variant, record.split, record.attempt, record.worn, mask_threshold, truth
+    )
 
 
 def render_placements(
@@ -179,11 +202,15 @@ def _make(
     split: str,
     attempt: int,
     worn: tuple[str, ...] | None,
+    mask_threshold: int,
+    truth: Sequence[str],
 ) -> Triplet:
     """Render and measure: the triplet with its record."""
     face, pose = scene.face, scene.pose
     layers = render_layers(scene, placements, library)
     occluded, mask, alpha = composite_layers(scene, layers)
+    if mask_threshold:
+        occluded, mask = visible_changes(face.clean_HWC, occluded, mask, alpha, mask_threshold)
     regions = region_coverage(alpha, face.landmarks.points_px)
     record = SampleRecord(
         key=sample_key(face.source.sha256, variant),
@@ -210,7 +237,30 @@ def _make(
         worn=worn,
         hair=scene.analysis.hair.state,
     )
-    return Triplet(face.clean_HWC, occluded, mask, alpha, record)
+    made = _truth(scene, placements, layers, library, mask, truth) if truth else {}
+    return Triplet(face.clean_HWC, occluded, mask, alpha, record, made)
+
+
+def _truth(
+    scene: Scene,
+    placements: Sequence[Placement],
+    layers: Sequence[Layer],
+    library: AssetLibrary,
+    mask_HW: Image,
+    asked: Sequence[str],
+) -> dict[str, Any]:
+    """Return the truth layers that are asked for, by their names."""
+    made: dict[str, Any] = {}
+    if "caption" in asked:
+        made["caption"] = caption([library[placement.asset_id] for placement in placements], scene.pose)
+    if "mattes" in asked:
+        made["mattes"] = mattes(layers)
+    if "shadow" in asked:
+        made["shadow"] = shadow(layers, mask_HW)
+    if SURFACES.intersection(asked):
+        depth, normals = surface(layers, scene.pose.scale_px)
+        made |= {name: value for name, value in (("depth", depth), ("normals", normals)) if name in asked}
+    return made
 
 
 def candidates(library: AssetLibrary, recipe: Recipe, kind: str, split: str) -> list[Asset]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from fdgen.arrays import Image
 from fdgen.contract.manifest import Manifest
@@ -36,11 +40,22 @@ class Replayer:
 
     @classmethod
     def of(
-        cls, root: Path, worn: Mapping[str, str], packs: Sequence[str | Path] = (), *, only: str | None = None
+        cls,
+        root: Path,
+        worn: Mapping[str, str],
+        packs: Sequence[str | Path] = (),
+        *,
+        recipe: Mapping[str, Any] = MappingProxyType({}),
+        only: str | None = None,
     ) -> Replayer:
-        """Open what the replays of a dataset need; `worn` is the sha256 of each asset that it wears, by id.
+        """Open what the replays of a dataset need.
 
-        `only` is the sha256 of the one photograph whose samples are wanted, where it is one.
+        Args:
+            root: Its folder.
+            worn: The sha256 of each asset that it wears, by id.
+            packs: Folders of occluders beside our own.
+            recipe: The dataset's, as its dataset.json has it: what its masks mean, and which truth layers it has.
+            only: The sha256 of the one photograph whose samples are wanted; None is all of them.
 
         Raises `DatasetError` where its landmarks cannot be read, `AssetError` where an asset is not here, in fdgen or
         in `packs`, or is another than the one it was made with.
@@ -52,7 +67,8 @@ class Replayer:
         packed = {sha256: found.to_bytes() for sha256, found in landmarks}
         library = open_library(packs)
         library.require(worn)
-        return cls(packed, library, replay)
+        threshold, layers = recipe.get("mask", {}).get("threshold", 0), recipe.get("truth", {}).get("layers", ())
+        return cls(packed, library, functools.partial(replay, mask_threshold=threshold, truth=tuple(layers)))
 
     def face(self, record: SampleRecord, clean_HWC: Image) -> Face:
         """Return the face of a sample; raise `KeyError` where its landmarks are not known."""
@@ -60,7 +76,14 @@ class Replayer:
         return Face(Source(record.source, record.source_sha256, record.identity), clean_HWC, landmarks)
 
     def problems(
-        self, file: str, record: SampleRecord, clean_HWC: Image, occluded_HWC: Image, mask_HW: Image, alpha_HW: Image
+        self,
+        file: str,
+        record: SampleRecord,
+        clean_HWC: Image,
+        occluded_HWC: Image,
+        mask_HW: Image,
+        alpha_HW: Image,
+        truth: Mapping[str, Any] = MappingProxyType({}),
     ) -> list[Problem]:
         """Return in what a sample differs from what its record gives now; a record that cannot be rendered is a problem
         too.
@@ -72,6 +95,7 @@ class Replayer:
             occluded_HWC: The stored occluded picture, RGB uint8.
             mask_HW: The stored mask, 0 or 255.
             alpha_HW: The stored silhouette, 0 to 255.
+            truth: The stored truth layers, by name.
         """
         stored = {"alpha": alpha_HW, "clean": clean_HWC, "mask": mask_HW, "occluded": occluded_HWC}
         try:
@@ -79,6 +103,10 @@ class Replayer:
         except DatasetError as error:
             return [Problem(file, record.key, "replay", error.message)]
         differing = [str(one) for one in differences(stored, pictures_of(again))]
+        for name, made in again.truth.items():
+            kept = truth.get(name)
+            if kept is None or np.shape(kept) != np.shape(made) or np.any(np.asarray(kept) != np.asarray(made)):
+                differing.append(name)
         if record.to_json() != again.record.to_json():
             differing.append("record")
         if not differing:
@@ -133,7 +161,7 @@ def replay_sample(manifest: Manifest, key: str, packs: Sequence[str | Path] = ()
     record = SampleRecord.from_json(members["json"])
     assets = manifest.dataset["assets"]
     worn = {asset_id: assets[asset_id] for asset_id in record.asset_ids if asset_id in assets}
-    replayer = Replayer.of(root, worn, packs, only=record.source_sha256)
+    replayer = Replayer.of(root, worn, packs, recipe=manifest.dataset["recipe"], only=record.source_sha256)
     stored = {name: decode_png(members[f"{name}.png"], intact=True) for name in PICTURES}
     try:
         again = replayer.render(record, stored["clean"])

@@ -18,14 +18,24 @@ import numpy as np
 
 from fdgen.contract.dataset_validation import invalid_field
 from fdgen.contract.digests import merkle_root
-from fdgen.contract.records import SCHEMA, SPLITS, SampleEntry, SampleRecord, ShardReceipt, is_imported
+from fdgen.contract.records import (
+    PICTURES,
+    SCHEMA,
+    SPLITS,
+    SampleEntry,
+    SampleRecord,
+    ShardReceipt,
+    is_imported,
+)
+from fdgen.contract.truth import TRUTH, members_with
 from fdgen.dataset.checksums import SUMS, altered, file_sha256, listed_sums, present, sum_problems
 from fdgen.dataset.folder import WRITTEN, read_dataset
 from fdgen.dataset.invariants import COVERAGE_STEP, Problem, hold_out_problems, pair_problems
 from fdgen.dataset.shards import read_receipt, read_samples, receipt_path
 from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.io.folders import mistaken
-from fdgen.io.pictures.images import decode_png
+from fdgen.io.json_file import why
+from fdgen.io.pictures.images import decode_png, decode_png16
 from fdgen.pipeline.finish import shard_leaves, shard_row
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.target_shares import not_asked
@@ -87,7 +97,8 @@ def verify(
             hint=f"`fdgen verify {root}` checks all else",
         )
     worn = _worn(dataset, receipts)
-    deep_replayer = check.replayer(replayer, worn, packs) if deep else None
+    asked = {} if dataset is None else dataset["recipe"]
+    deep_replayer = check.replayer(replayer, worn, packs, asked) if deep else None
     chosen = _Chosen(deep_replayer, share, seed)
     total = sum(len(receipt.samples) for receipt in receipts)
     n_threads = 1 if deep else workers or os.cpu_count() or 1  # the renderer makes no promise about threads
@@ -178,14 +189,20 @@ class _Check:
                     self.complain(f"shards/{receipt.name}.json", "spec", "the shard belongs to another dataset")
         return found
 
-    def replayer(self, given: Replayer | None, worn: Mapping[str, str], packs: Sequence[str | Path]) -> Replayer | None:
+    def replayer(
+        self,
+        given: Replayer | None,
+        worn: Mapping[str, str],
+        packs: Sequence[str | Path],
+        recipe: Mapping[str, Any],
+    ) -> Replayer | None:
         """Return what renders samples again; None, and a problem, where the landmarks for it are gone or damaged."""
         name = "landmarks.parquet"
         if given is not None:
             return given
         try:
             if name not in self.damaged:
-                return Replayer.of(self.root, worn, packs)
+                return Replayer.of(self.root, worn, packs, recipe=recipe)
             why = "the landmarks are damaged"
         except DatasetError as error:
             why = error.message
@@ -325,14 +342,17 @@ def _sample_problems(
     """Return what is wrong with one sample's record and pixels. `members` are those whose bytes are as recorded."""
     record = entry.record
     problems = _record_problems(file, record, expected.recipe)
-    pictures = {}
+    recipe = expected.recipe
+    if recipe is not None and set(entry.members) != set(members_with(recipe.truth.layers)):
+        problems.append(Problem(file, record.key, "truth", "it has other truth layers than the recipe asks for"))
+    pictures: dict[str, Any] = {}
     for name, data in members.items():
         if name != "json":
             try:
-                pictures[name.removesuffix(".png")] = decode_png(data, intact=True)
-            except PictureError as error:
-                problems.append(Problem(file, record.key, "picture", f"{record.key}.{name}: {error.message}"))
-    if len(pictures) < 4:
+                pictures[name.partition(".")[0]] = _decoded(name, data)
+            except (PictureError, UnicodeDecodeError) as error:
+                problems.append(Problem(file, record.key, "picture", f"{record.key}.{name}: {why(error)}"))
+    if not set(PICTURES) <= pictures.keys():
         return problems
     clean, occluded, mask, alpha = (pictures[name] for name in ("clean", "occluded", "mask", "alpha"))
     if expected.size_px is not None and clean.shape[0] != expected.size_px:
@@ -343,8 +363,16 @@ def _sample_problems(
         problems.append(Problem(file, record.key, "imported", message))
     problems += pair_problems(clean, occluded, mask, alpha, record, file=file)
     if replayer is not None and not problems:
-        problems += replayer.problems(file, record, clean, occluded, mask, alpha)
+        truth = {name: value for name, value in pictures.items() if name in TRUTH}
+        problems += replayer.problems(file, record, clean, occluded, mask, alpha, truth)
     return problems
+
+
+def _decoded(name: str, data: bytes) -> Any:
+    """Return a member of a sample as what it is: a picture, of 16 bits the depth, or the caption's text."""
+    if name == TRUTH["caption"]:
+        return data.decode()
+    return decode_png16(data) if name == TRUTH["depth"] else decode_png(data, intact=True)
 
 
 def _record_problems(file: str, record: SampleRecord, recipe: Recipe | None) -> list[Problem]:

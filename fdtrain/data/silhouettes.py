@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol, TypedDict
 import numpy as np
 import torch
 
-from fdgen.arrays import Image
+from fdgen.arrays import Bools, Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
 from fdtrain.data.pictures import member_grey, member_rgb, resized
@@ -65,6 +65,7 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
     """
 
     reads = ("alpha.png", "clean.png", "occluded.png")
+    knows_kinds = True
 
     def __init__(
         self,
@@ -110,6 +111,16 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
     def bare_face(self, index: int) -> Image:
         """Return the clean picture of one sample at the training size."""
         return resized(self._stored(index, bare=True).occluded_HWC, self.size_px)
+
+    def counts(self, index: int) -> Bools | None:
+        """Return None: every pixel of a sample is scored."""
+        return None
+
+    def notes(self) -> list[str]:
+        """Return what a reader must know of these pictures."""
+        if self.split == "train":
+            return ["this is the train split: the networks have seen these pictures"]
+        return []
 
     def is_bare(self, index: int, epoch: int = 0) -> bool:
         """Tell whether a sample is drawn without its occluder in an epoch, as (`seed`, epoch, key) decide."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fdgen.runtime.installed import installed_version
-from fdtrain.data.silhouettes import SOLID, SilhouetteDataset
-from fdtrain.evaluation.masks import MaskScores, Measured
+from fdtrain.data.silhouettes import SOLID
+from fdtrain.evaluation.masks import MaskScores, Measured, Silhouettes
 from fdtrain.evaluation.results import PACKAGES, Evaluation
 from fdtrain.evaluation.summary import main_table, mean_and_error, people_note, strata, strata_table
 from fdtrain.inference.model_label import ModelLabel, toy_note
@@ -22,7 +22,7 @@ class MaskResults(Evaluation):
     """An evaluation of what finds occluders."""
 
     @classmethod
-    def of(cls, scores: MaskScores, measured: Sequence[Measured], dataset: SilhouetteDataset) -> MaskResults:
+    def of(cls, scores: MaskScores, measured: Sequence[Measured], dataset: Silhouettes) -> MaskResults:
         """Sum up what `evaluate_masks` returned."""
         facts = {
             "dataset": {"content_id": dataset.content_id, "split": dataset.split, "pictures": len(dataset)},
@@ -101,11 +101,12 @@ def labels_of(measured: Sequence[Measured]) -> list[ModelLabel]:
     return [one.masker.label for one in measured if one.masker.label is not None]
 
 
-def notes_on(measured: Sequence[Measured], dataset: SilhouetteDataset) -> list[str]:
+def notes_on(measured: Sequence[Measured], dataset: Silhouettes) -> list[str]:
     """Return what a reader must know of these networks and this dataset."""
     toys = [note] if (note := toy_note(labels_of(measured))) else []
-    if dataset.split == "train":
-        return [*toys, "this is the train split: the networks have seen these pictures"]
+    toys += dataset.notes()
+    if dataset.split == "train" or not dataset.content_id:
+        return toys
     toys += people_note(dataset.table)
     return toys + [
         f"{one.name} was trained on another dataset ({one.trained_on[:12]}), whose train split may hold these faces"

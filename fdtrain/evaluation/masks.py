@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from fdgen.arrays import Image
+from fdgen.arrays import Bools, Image
 from fdgen.errors import FdError
 from fdtrain.data.sheets import sheet
-from fdtrain.data.silhouettes import SOLID, SilhouetteDataset
+from fdtrain.data.silhouettes import SOLID, Seen
 from fdtrain.evaluation.evaluator import BATCH
 from fdtrain.inference.mask_decision import threshold_mask
-from fdtrain.inference.maskers import Probabilities, TorchMasker
+from fdtrain.inference.maskers import MaskPrediction, Probabilities, TorchMasker
 from fdtrain.inference.model_label import ModelLabel
 from fdtrain.inference.models import short_names
 from fdtrain.metrics.segmentation import EVEN, Calibration, boundary_f, iou
@@ -25,6 +25,38 @@ from fdtrain.training.weight_files import find_weights
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Silhouettes(Protocol):
+    """Pictures with silhouettes: a `SilhouetteDataset`, or a folder of photographs (`restoration.outlined_folder`).
+
+    `knows_kinds` tells whether the table's `kind` says what is worn.
+    """
+
+    size_px: int
+    split: str
+    content_id: str
+    keys: list[str]
+    table: pd.DataFrame
+    knows_kinds: bool
+
+    def __len__(self) -> int: ...
+
+    def seen(self, index: int) -> Seen:
+        """Return a picture and its alpha."""
+        ...
+
+    def bare_face(self, index: int) -> Image | None:
+        """Return the same face without its occluder, None where that is not known."""
+        ...
+
+    def counts(self, index: int) -> Bools | None:
+        """Return which pixels are scored; None scores all."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Return what a reader must know of these pictures."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +75,8 @@ class MaskScores:
 
     Columns: `method`, `key`, `kind`, `coverage` and what else the manifest says of a sample, then `iou`, `boundary_f`,
     `precision` and `recall` of pixels, `kind_found` (0 or 1: the likeliest kind is worn; NaN where none is told),
-    `bare_left` (0 or 1: of the same face without its occluder, `mask_decision.decided` would mark nothing).
+    `bare_left` (0 or 1: of the same face without its occluder, `mask_decision.decided` would mark nothing; NaN where
+    that face is not known).
     """
 
     frame: pd.DataFrame
@@ -81,7 +114,7 @@ def open_measured(paths: Sequence[str | Path], *, device: str = "auto") -> list[
 
 def evaluate_masks(
     measured: Sequence[Measured],
-    dataset: SilhouetteDataset,
+    dataset: Silhouettes,
     *,
     batch: int = BATCH,
     on_image: Callable[[int, int], None] | None = None,
@@ -97,13 +130,18 @@ def evaluate_masks(
         seen = [dataset.seen(index) for index in indices]
         bare = [dataset.bare_face(index) for index in indices]
         truths = [one.alpha_HW >= SOLID for one in seen]
+        scored = [dataset.counts(index) for index in indices]
+        known_bare = [face for face in bare if face is not None]
         for place, one in enumerate(measured):
             predictions = one.masker.predict([picture.occluded_HWC for picture in seen])
-            bare_predictions = one.masker.predict(bare)
-            for index, prediction, bare_prediction, truth_HW in zip(
-                indices, predictions, bare_predictions, truths, strict=True
+            of_bare = iter(one.masker.predict(known_bare) if known_bare else ())
+            left = [_left(next(of_bare), dataset.size_px) if face is not None else float("nan") for face in bare]
+            for index, prediction, bare_left, truth_HW, counts_HW in zip(
+                indices, predictions, left, truths, scored, strict=True
             ):
                 found_HW = prediction.occluder_HW >= EVEN
+                if counts_HW is not None:
+                    found_HW = found_HW & counts_HW
                 shared = float((found_HW & truth_HW).sum())
                 likeliest = max(prediction.kinds, key=lambda kind: prediction.kinds[kind], default=None)
                 worn = str(strata[index]["kind"]).split("+")
@@ -115,16 +153,23 @@ def evaluate_masks(
                         "boundary_f": boundary_f(found_HW, truth_HW),
                         "precision": shared / max(found_HW.sum(), 1),
                         "recall": shared / max(truth_HW.sum(), 1),
-                        "kind_found": float("nan") if likeliest is None else float(likeliest in worn),
-                        "bare_left": float(not threshold_mask(bare_prediction.occluder_HW, dataset.size_px).any()),
+                        "kind_found": float(likeliest in worn) if dataset.knows_kinds and likeliest else float("nan"),
+                        "bare_left": bare_left,
                     }
                 )
-                calibration[one.name].add(prediction.occluder_HW, truth_HW)
-                uncooled[one.name].add(at_temperature_1(prediction.occluder_HW, one.temperature), truth_HW)
+                inside = slice(None) if counts_HW is None else counts_HW
+                calibration[one.name].add(prediction.occluder_HW[inside], truth_HW[inside])
+                cooled_HW = at_temperature_1(prediction.occluder_HW, one.temperature)
+                uncooled[one.name].add(cooled_HW[inside], truth_HW[inside])
                 if on_image is not None:
                     done = place * len(indices) + index - start + 1
                     on_image(start + done // len(measured), len(dataset))
     return MaskScores(pd.DataFrame([row for one in rows.values() for row in one]), calibration, uncooled)
+
+
+def _left(prediction: MaskPrediction, size_px: int) -> float:
+    """Return 1 where `fdtrain restore` would replace nothing of a face, else 0."""
+    return float(not threshold_mask(prediction.occluder_HW, size_px).any())
 
 
 def at_temperature_1(probability_HW: Probabilities, temperature: float) -> Probabilities:
@@ -140,9 +185,7 @@ def extreme_masks(frame: pd.DataFrame, name: str, n: int) -> tuple[list[str], li
     return order.iloc[:n].tolist(), order.iloc[::-1].iloc[:n].tolist()
 
 
-def mask_gallery(
-    measured: Sequence[Measured], dataset: SilhouetteDataset, keys: Sequence[str], frame: pd.DataFrame
-) -> Image:
+def mask_gallery(measured: Sequence[Measured], dataset: Silhouettes, keys: Sequence[str], frame: pd.DataFrame) -> Image:
     """Return a sheet, a row a key: the occluded picture, its silhouette, and what each network found, with its IoU."""
     scores = frame.set_index(["method", "key"])["iou"]
     rows, captions = [], []

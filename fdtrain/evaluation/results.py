@@ -56,7 +56,7 @@ class Evaluation(ABC):
         """Return the line over all tables: which pictures."""
         dataset = self.facts["dataset"]
         return (
-            f"{dataset['pictures']:,} pictures, {dataset['split']} split of dataset {dataset['content_id'][:12]}, "
+            f"{dataset['pictures']:,} pictures, {_origin(dataset)}, "
             f"at {self.facts['size_px']} px: mean ± standard error over pictures"
         )
 
@@ -164,3 +164,10 @@ def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
         str(name): None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()
     }
+
+
+def _origin(dataset: Mapping[str, Any]) -> str:
+    """Return in words where pictures are from: photographs of somebody else's have no content_id."""
+    if not dataset["content_id"]:
+        return "photographs of a folder"
+    return f"{dataset['split']} split of dataset {dataset['content_id'][:12]}"

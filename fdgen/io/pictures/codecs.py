@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from fdgen.arrays import Image
 
-    Encoder = Callable[[npt.NDArray[np.uint8]], bytes]
+Encoder = Callable[[Image], bytes]
+"""What encodes RGB HWC or grey HW uint8 as an 8-bit PNG."""
 
 Codec = Literal["png", "png-fast"]
 """`png` has the bytes that opencv writes; `png-fast` takes half its time, and a tenth less room."""

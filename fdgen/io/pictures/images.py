@@ -117,6 +117,25 @@ def upright(picture_HWC: npt.NDArray[np.uint8], orientation: int) -> Image:
     return np.ascontiguousarray(picture_HWC)
 
 
+def encode_png16(array_HW: npt.NDArray[np.uint16]) -> bytes:
+    """Encode grey HW uint16 as a 16-bit PNG: equal arrays give equal bytes."""
+    if array_HW.dtype != np.uint16 or array_HW.ndim != 2:
+        raise ValueError(f"a picture of 16 bits is uint16 HW, got {array_HW.dtype} {array_HW.shape}")
+    done, encoded = cv2.imencode(".png", array_HW)
+    if not done:
+        raise ValueError(f"a picture of shape {array_HW.shape} cannot be encoded as PNG")
+    return encoded.tobytes()
+
+
+def decode_png16(data: bytes) -> npt.NDArray[np.uint16]:
+    """Decode a PNG that `encode_png16` made, to grey HW; raise `PictureError` where it is none, or broken."""
+    with native_stderr():
+        array: Any = decode_by_opencv(data, cv2.IMREAD_UNCHANGED, "the data", formats=("PNG",), still=True)
+    if array is None or array.dtype != np.uint16 or array.ndim != 2:
+        raise PictureError("the data is not a 16-bit grey PNG", reason="corrupt")
+    return np.asarray(array, np.uint16)
+
+
 def decode_png(data: bytes, *, intact: bool = False) -> npt.NDArray[np.uint8]:
     """Decode a PNG that `fdgen.io.pictures.png` made, to RGB HWC or grey HW.
 

@@ -6,14 +6,17 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from cli.fdtrain.main import program
 from fdgen.contract.manifest import Manifest
-from fdtrain.data.pictures import write_png
+from fdtrain.data.pictures import decode_rgb, write_png
 from fdtrain.data.triplets import TripletDataset
+from fdtrain.restoration.outlined_folder import OutlinedFolder, Place
+from tests.support.paths import ROOT
 from tests.support.running import assert_refused
 from tests.support.sets import write_set
 from tests.support.weights import write_mask_weights, write_weights
@@ -225,6 +228,76 @@ def test_eval_of_a_mask_network(data: Path, weights: Path, tmp_path: Path) -> No
     assert facts["calibration"]["masks"]["temperature"] == 1.5
     assert sum(facts["calibration"]["masks"]["pixels"]) == 4 * 32 * 32
     assert 0 <= facts["summary"][0]["iou"] <= 1
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with photographs and, within it, masks that mark a square before the face, and the rest of it."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for name in ("occluder", "face"):
+        (folder / name).mkdir()
+    for path in sorted((ROOT / "fdgen/faces/sample_faces").glob("*.jpg"))[:2]:
+        picture = decode_rgb(path.read_bytes(), path.name)
+        (folder / path.name).write_bytes(path.read_bytes())
+        mask = np.zeros(picture.shape[:2], np.uint8)
+        mask[picture.shape[0] // 3 : picture.shape[0] // 2, picture.shape[1] // 3 : 2 * picture.shape[1] // 3] = 255
+        write_png(folder / "occluder" / f"{path.stem}.png", mask)
+        small = (picture.shape[1] // 2, picture.shape[0] // 2)
+        write_png(folder / "face" / f"{path.stem}.png", cv2.resize(255 - mask, small))  # masks may be smaller
+    write_png(folder / "nothing.png", np.full((64, 64, 3), 90, np.uint8))
+    write_png(folder / "occluder" / "nothing.png", np.full((64, 64), 255, np.uint8))
+    return folder
+
+
+def test_eval_of_a_mask_network_on_photographs_and_their_masks(photographs: Path, tmp_path: Path) -> None:
+    masks = write_mask_weights(tmp_path / "masks.safetensors")
+    asked = ("eval", "--pictures", photographs, "--weights", masks)
+    result = run(*asked, "--masks", photographs / "occluder", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "2 pictures, photographs of a folder, at 32 px" in result.stdout
+    assert "1 of 3 photographs are left out: nothing.png: no face was found in nothing.png" in result.stdout
+    assert {"images.csv", "worst.png"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    of_occluder = json.loads(run(*asked, "--masks", photographs / "occluder", "--json", "-q").stdout)
+    of_face = json.loads(run(*asked, "--masks", photographs / "face", "--masks-show", "face", "--json", "-q").stdout)
+    assert of_occluder["summary"][0]["n"] == of_face["summary"][0]["n"] == 2
+    assert sum(of_occluder["calibration"]["masks"]["pixels"]) == 2 * 32 * 32
+    scored = sum(of_face["calibration"]["masks"]["pixels"])  # within the outlines of both faces alone
+    assert 0.15 * 2 * 32 * 32 < scored < 0.6 * 2 * 32 * 32
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "words"),
+    [
+        ((), 2, "name either --data or --pictures"),
+        (("--pictures", "HERE", "--data", "HERE"), 2, "name either --data or --pictures"),
+        (("--data", "HERE", "--masks", "HERE"), 2, "--masks and --masks-show are of --pictures"),
+        (("--pictures", "HERE", "--weights", "MASKS", "--kind", "hand"), 2, "--kind is of a dataset"),
+        (("--pictures", "HERE"), 2, "--pictures is for segmentation networks"),
+        (("--pictures", "HERE", "--weights", "MASKS"), 1, "has no mask for barack_obama.jpg"),
+    ],
+)
+def test_photographs_are_refused_in_a_sentence(
+    photographs: Path, tmp_path: Path, given: tuple[str, ...], code: int, words: str
+) -> None:
+    masks = write_mask_weights(tmp_path / "masks.safetensors")
+    places = {"HERE": photographs, "MASKS": masks}
+    assert_refused(run("eval", *(places.get(word, word) for word in given), "-q"), code, words)
+
+
+def test_an_aligned_photograph_is_taken_as_it_is(tmp_path: Path) -> None:
+    """No face is looked for in it: CelebA's hardest are found by nobody."""
+    (tmp_path / "masks").mkdir()
+    write_png(tmp_path / "a.png", np.full((218, 178, 3), 90, np.uint8))
+    mask = np.zeros((218, 178), np.uint8)
+    mask[20:109] = 255  # the upper half of the square that a network sees
+    write_png(tmp_path / "masks" / "a.png", mask)
+
+    def nobody(photo_HWC: np.ndarray, name: str) -> Place:
+        raise AssertionError(name)
+
+    alpha_HW = OutlinedFolder(tmp_path, tmp_path / "masks", size_px=32, place=nobody).seen(0).alpha_HW
+    assert (alpha_HW[:16] == 255).all()
+    assert not alpha_HW[16:].any()
 
 
 def test_eval_by_predicted_masks_beside_the_given_ones(data: Path, weights: Path, tmp_path: Path) -> None:

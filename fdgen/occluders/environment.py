@@ -19,8 +19,13 @@ _ROWS, _COLUMNS = 48, 96
 _FINER = 4
 """What has edges is drawn at so many times that size: a lens of 60 px shows some 40 degrees of the place."""
 _PLACE = 32
-_BRIGHTEST = 5.0
+_BRIGHTEST = 12.0
 """Lamps are brighter, but on wires a pixel wide they would break into dots."""
+_ABOVE = (0.26, 0.16)
+"""Rows of the map, as shares, from which what is overhead brightens, and at which it has its full strength: no lens
+looks so high, but the bevels of frames do, and their upper edges shine."""
+_GROUPS = 260
+"""Groups of small things all round on the land: trunks, cars, tables, people."""
 
 
 def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
@@ -30,27 +35,29 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
     sky = np.array([1 - 0.55 * bluish, 1 - 0.2 * bluish, 1 + 0.35 * bluish])
     windows = []
     for _ in range(int(rng.integers(0, 3) if outdoors else rng.integers(1, 5))):
-        width = rng.uniform(0.015, 0.07)
+        width = rng.uniform(0.012, 0.06)
         windows.append(
             [
-                rng.uniform(0.28, 0.72),
-                rng.uniform(0.12, 0.5),
+                np.clip(rng.normal(0.5, 0.07), 0.28, 0.72),  # a lens shows what is nearly before it
+                rng.uniform(0.25, 0.5),
                 width,
                 width * rng.uniform(0.8, 3.5),
-                rng.uniform(2.0, 8.0),
+                10 ** rng.uniform(0.4, 1.3),
             ]
         )
     return {
-        "photo": round(float(rng.uniform(0.35, 0.9)), 4),
+        "photo": round(float(rng.uniform(0.12, 0.7)), 4),
         "power": round(float(rng.uniform(1.0, 1.9)), 4),
-        "sky": _rounded(sky * (rng.uniform(0.8, 2.3) if outdoors else rng.uniform(0.25, 0.9))),
+        "sky": _rounded(sky * (10 ** rng.uniform(-0.1, 0.5) if outdoors else rng.uniform(0.25, 0.9))),
         "ground": round(float(rng.uniform(0.12, 0.5)), 4),
         "horizon": round(float(rng.uniform(0.46, 0.62)), 4),
         "skyline": round(float(rng.uniform(0.01, 0.10)), 4),
         "clutter": round(float(rng.uniform(0.2, 0.8)), 4),
+        "things": round(float(rng.uniform(0.45, 1.15)), 4),
+        "overhead": round(float(10 ** rng.uniform(0.2, 1.3)), 4),
         "photographer": _rounded([rng.normal(0.5, 0.02), rng.uniform(0.40, 0.54), rng.uniform(0.0, 0.07)]),
         "soft": round(float(rng.uniform(0.3, 1.2) if outdoors else rng.uniform(1.5, 4.0)), 4),
-        "lamp": round(float(rng.uniform(2.0, 9.0)), 4),
+        "lamp": round(float(10 ** rng.uniform(0.4, 1.2)), 4),
         "windows": [_rounded(window) for window in windows],
         "panes": [int(rng.integers(1, 4)), int(rng.integers(1, 4))],
         "buildings": [_rounded(building) for building in _draw_buildings(rng, outdoors=outdoors)],
@@ -70,7 +77,7 @@ def _draw_buildings(rng: np.random.Generator, *, outdoors: bool) -> list[list[fl
     blocks = []
     for _ in range(int(rng.integers(5, 14) if outdoors else rng.integers(3, 8))):
         top = rng.uniform(0.30, 0.47)
-        blocks.append([rng.uniform(0.25, 0.75), top, rng.uniform(0.008, 0.05), 10 ** rng.uniform(-1.1, 0.55)])
+        blocks.append([rng.uniform(0.25, 0.75), top, rng.uniform(0.008, 0.05), 10 ** rng.uniform(-1.2, 0.7)])
     return blocks
 
 
@@ -86,6 +93,8 @@ def surroundings(scene: Scene, values: Mapping[str, Any]) -> F32:
     land, sky = (np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.float32) for part in (land, sky))
     rows, columns = size[1], size[0]
     rng = np.random.default_rng([values["seed"], 1])
+    things = np.roll(_things(), int(rng.integers(columns)), 1)[:, :: int(rng.choice([-1, 1]))]
+    contrast = np.maximum(np.float32(values["things"]) * (things - 1), np.float32(-0.95))
     heights = np.cumsum(rng.normal(0.0, 1.0, columns))
     heights -= np.linspace(heights[0], heights[-1], columns)  # the ends meet behind the head
     skyline = values["horizon"] - values["skyline"] * np.abs(heights) / (np.abs(heights).max() + 1e-9)
@@ -94,6 +103,7 @@ def surroundings(scene: Scene, values: Mapping[str, Any]) -> F32:
         (skyline[None, :].astype(np.float32) - v) * np.float32(rows / values["soft"]) + np.float32(0.5), 0, 1
     )
     painted: F32 = np.ascontiguousarray(land + sky * above[..., None], np.float32)
+    painted *= (1 + contrast * (1 - above))[..., None]
     level = float(painted.mean())
     for middle, top, width, bright in values["buildings"]:
         _fill(painted, middle, top, width, max(values["horizon"] + 0.03 - top, 0.02), level * bright, 0.85)
@@ -107,11 +117,15 @@ def surroundings(scene: Scene, values: Mapping[str, Any]) -> F32:
         _window(painted, middle, high, width, height, strength, values["panes"])
     middle, high, width, strength = values["glare"]
     if strength > 0.45:  # a pale sheet of light across the lens: a car's roof, a wet street, an awning
-        _fill(painted, middle, high, 2.2 * width, 0.35 * width, strength * 2.0 * level + 0.6, 0.7)
+        _fill(painted, middle, high, 2.2 * width, 0.35 * width, strength * 5.0 * level + 0.8, 0.7)
     x, y, z = (float(c) for c in scene.light.direction)
     lamp = (0.5 + np.arctan2(x, z) / (2 * np.pi), 0.5 - 0.499 * y)
     _fill(painted, lamp[0], lamp[1] - 0.025, 0.035, 0.05, values["lamp"], 0.9)
-    return np.minimum(painted, np.float32(_BRIGHTEST))
+    painted = np.minimum(painted, np.float32(_BRIGHTEST))
+    first, full = _ABOVE
+    high = painted[: round(first * rows)]
+    high += np.float32(values["overhead"]) * np.clip((first - v[: len(high)]) / (first - full), 0, 1)[..., None]
+    return painted
 
 
 def _soft_place(scene: Scene, values: Mapping[str, Any]) -> tuple[F32, F32]:
@@ -157,6 +171,33 @@ def _fill(painted: F32, middle: float, top: float, width: float, height: float, 
     first, last = round(top * rows), round((top + height) * rows)
     part = painted[max(first, 0) : max(last, 0), max(left, 0) : max(right, 0)]
     part += np.float32(share) * (np.float32(level) - part)
+
+
+@cache
+def _things() -> F32:
+    """Brightness (192, 384), 1 in the mean, of a place full of things with sharp edges; the same in every process.
+
+    They stand in groups: upright and narrow near the horizon, as trunks, posts and people are, and flat and wide on the
+    ground before it, as kerbs, shadows and table tops are.
+    """
+    rng = np.random.default_rng(1702)
+    rows, columns = _ROWS * _FINER, _COLUMNS * _FINER
+    found = np.ones((rows, columns), np.float32)
+    for _ in range(_GROUPS):
+        middle, spread = rng.uniform(0, columns), rng.uniform(3.0, 16.0)
+        foot = rng.beta(1.3, 2.2)  # 0 on the horizon, 1 before one's feet
+        near = 0.7 + 1.6 * foot
+        for _ in range(int(rng.integers(4, 22))):
+            long, short = near * rng.uniform(3.0, 12.0), near * rng.uniform(0.8, 3.0)
+            width, height = (short, long) if foot < 0.35 else (long, short)
+            bright = min(np.exp(rng.normal(-0.3, 1.05)), 5.0)
+            x = (middle + rng.normal(0.0, spread)) % columns
+            bottom = rows * (0.5 + 0.45 * foot) + rng.normal(0.0, 2.0 + 8.0 * foot)
+            first, last = max(0, round(bottom - height)), max(0, round(bottom))
+            for turn in (-columns, 0, columns):
+                box = found[first:last, max(0, round(x + turn)) : max(0, round(x + turn + width))]
+                box += np.float32(0.85) * (np.float32(bright) - box)
+    return np.asarray(found / found[rows // 3 :].mean(), np.float32)
 
 
 @cache

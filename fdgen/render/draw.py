@@ -113,7 +113,7 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     silhouette[rows, columns] = pixels[..., 4]
     clear[rows, columns] = pixels[..., 5]
     if style.shadow > 0:
-        shadow[:] = _shadow(scene, silhouette, gap, rows, columns) * np.float32(style.shadow)
+        shadow[:] = _shadow(scene, np.minimum(silhouette, opacity), gap, rows, columns) * np.float32(style.shadow)
     layer = replace(layer, shading_N4=_sample_shading(scene, mesh, points, depth, ambient, box))
     if scene.keeps_surfaces:
         drawn = pixels[..., 4] + pixels[..., 5] > 0
@@ -243,9 +243,10 @@ def _ambient_occlusion(height: F32, scale_px: float, strength: float) -> F32:
 
 
 @timed_step("draw: shadow")
-def _shadow(scene: Scene, silhouette: F32, gap: F32, rows: slice, columns: slice) -> F32:
+def _shadow(scene: Scene, covers: F32, gap: F32, rows: slice, columns: slice) -> F32:
     """Return the share of light (H, W) that the occluder takes from the head: contact and cast shadow.
 
+    `covers` (H, W) is how much of the light that meets it the occluder stops: a pale lens throws a pale shadow.
     The cast shadow is splatted: each pixel of the occluder lies `gap` px above the head and shades what the main light
     would have reached there. The contact shadow is the sky that a near occluder hides from skin beside it.
     """
@@ -254,7 +255,7 @@ def _shadow(scene: Scene, silhouette: F32, gap: F32, rows: slice, columns: slice
     if not over_head.any():
         return np.zeros((size, size), np.float32)
     height = np.minimum(gap, np.float32(_TALLEST_CM * scale))
-    present = silhouette[rows, columns]
+    present = covers[rows, columns]
     slope = max(float(light.direction[2]), 0.35)
     cast, near = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
     dx, dy = -float(light.direction[0]) / slope, float(light.direction[1]) / slope

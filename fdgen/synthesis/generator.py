@@ -172,7 +172,8 @@ def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetL
         asset = library[placement.asset_id]
         layer = _render(scene, placement, asset)
         layer = match_sensor(layer, scene.analysis.optics, placement.grain_seed)
-        if scene.analysis.hair.state == "measured" and kind_of(placement.kind).under_hair:
+        over = placement.values.get("pushed_up", False)  # glasses up on the hair lie over it
+        if scene.analysis.hair.state == "measured" and kind_of(placement.kind).under_hair and not over:
             layer = under_hair(layer, scene.hair_HW)  # as blurred as the photograph is: after the sensor
         layers.append(layer)
     return layers

@@ -22,13 +22,13 @@ _SOIL = np.array([0.075, 0.055, 0.038], np.float32)
 
 _MEDICAL = (  # sRGB in percent, weight: shares as in 60 photographs of real masks
     ((93, 94, 95), 34),
-    ((62, 79, 90), 16),
-    ((72, 86, 94), 20),
+    ((62, 79, 90), 21),
+    ((72, 86, 94), 28),
     ((80, 90, 95), 8),
-    ((60, 80, 75), 6),
-    ((73, 88, 83), 6),
+    ((60, 80, 75), 8),
+    ((73, 88, 83), 9),
     ((91, 74, 79), 3),
-    ((7, 7, 8), 10),
+    ((7, 7, 8), 7),
     ((76, 71, 85), 2),
     ((92, 90, 72), 3),
 )
@@ -92,11 +92,11 @@ def _companion(rng: np.random.Generator, base: Sequence[float]) -> tuple[float, 
     """Draw a colour that someone would print on `base`: often black or white, else any with contrast."""
     light = float(np.mean(base))
     draw = rng.random()
-    if draw < 0.22:
+    if draw < 0.32:
         value = 0.9 if light < 0.5 else 0.06
         return (value, value, value)
     hue, saturation, value = colorsys.rgb_to_hsv(*base)
-    if draw < 0.5:
+    if draw < 0.58:
         shifted = value + (0.35 if value < 0.55 else -0.35) * rng.uniform(0.6, 1.3)
         return colorsys.hsv_to_rgb(
             (hue + rng.normal(0, 0.06)) % 1, np.clip(saturation * 1.1, 0, 1), np.clip(shifted, 0.04, 0.94)

@@ -78,8 +78,8 @@ def _sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
     return out
 
 
-def relief(cut: str, fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
-    """Return the height (h, w) in cm of everything finer than the drape."""
+def relief(cut: str, grain: F32, texels: Texels, fit: Mapping[str, Any]) -> F32:
+    """Return the height (h, w) in cm of everything finer than the drape; `grain` is that of the fabric."""
     height = _folds(cut, texels, fit)
     if cut == "pleated":
         height += _pleats(texels, fit)
@@ -95,7 +95,7 @@ def relief(cut: str, fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32
         bar = np.exp(-(((texels.down - 0.55) / 0.22) ** 4)) * (np.abs(texels.across) < fit["wire_length"] / 2)
         height += np.float32(fit["wire_cm"]) * bar
     height += _hem(cut, texels, fit)
-    height += _fabric(fabric, texels, fit)
+    height += np.float32(fit["weave_cm"]) * grain
     return height
 
 
@@ -158,11 +158,17 @@ def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> Iterator[tuple[F32, 
     depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2) * (1 + np.float32(0.2) * wobble)
     length = np.float32(max(float(texels.down.max()), 1.0))
     nose = np.exp(-((texels.s / np.float32(0.3)) ** 2)) * np.float32(fit["peak_cm"] / float(length))
+    middle = texels.across[len(texels.across) // 2][None]
     for k in range(count):
         at = 0.5 + (k - (count - 1) / 2) * fit["pleat_step"] + fit["pleat_shift"]
         # The top edge climbs over the nose, the pleats hardly; over the chin they open, most in the middle.
         opening = np.float32((at - 0.4) * (0.1 + 0.2 * at)) * (1 - s2)
-        yield (t - (np.float32(at) + opening + np.float32(0.5 * (1 - at)) * nose)) * length, depth
+        along = np.full_like(middle, np.float32(3.7 * k))
+        bent = noise(middle * np.float32(0.3), along, float(fit["fold_seed"]) + 0.21, 2)
+        held = noise(middle * np.float32(0.22), along, float(fit["fold_seed"]) + 0.83, 0)  # flat here, gaping there
+        line = np.float32(at) + opening + np.float32(0.25 * (1 - at)) * nose + np.float32(0.004) * bent
+        open_by = np.clip(np.float32(0.85) + np.float32(0.35) * held, np.float32(0.3), np.float32(1.4))
+        yield np.asarray((t - line) * length, np.float32), np.asarray(depth * open_by, np.float32)
 
 
 def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
@@ -175,9 +181,9 @@ def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     if cut == "pleated":
         for past, depth in _pleat_edges(texels, fit):
             deep = depth / _DEEP_PLEAT_CM
-            light -= np.float32(0.55) * deep * np.exp(-(((past - np.float32(0.09)) / np.float32(0.08)) ** 2))
-            light -= np.float32(0.18) * deep * np.clip(1 - past / np.float32(0.7), 0, 1) * (past > 0)
-            light += np.float32(0.14) * deep * np.exp(-(((past + np.float32(0.09)) / np.float32(0.09)) ** 2))
+            light -= np.float32(0.5) * deep * np.exp(-(((past - np.float32(0.08)) / np.float32(0.065)) ** 2))
+            light -= np.float32(0.16) * deep * np.clip(1 - past / np.float32(0.8), 0, 1) * (past > 0)
+            light += np.float32(0.2) * deep * np.exp(-(((past + np.float32(0.07)) / np.float32(0.08)) ** 2))
     line = np.exp(-(((texels.rim - np.float32(fit["hem_cm"])) / np.float32(0.07)) ** 2))
     light -= np.float32(min(0.4, 8.0 * fit["groove_cm"] + 2.0 * fit["thick_cm"])) * line
     light += np.float32(0.16) * np.exp(-((texels.rim / np.float32(0.10)) ** 2))  # the cut edge catches light
@@ -211,30 +217,29 @@ def _hem(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     return np.asarray(roll + groove, np.float32)
 
 
-def _fabric(fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
-    """The surface of the cloth itself."""
+def fabric_grain(fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
+    """Return the surface of the cloth itself (h, w): threads and fibres, as heights between about -1 and 1."""
     offset = float(fit["fold_seed"]) * 1.7
     across, down = texels.across, texels.down
-    strength = np.float32(fit["weave_cm"])
     if fabric == "knit":
         pitch = np.float32(2 * np.pi / fit["rib_cm"])
         ribs = np.sin(pitch * across) * (np.float32(0.7) + np.float32(0.3) * np.sin(pitch * down))
-        return np.asarray(strength * ribs, np.float32)
+        return np.asarray(ribs, np.float32)
     if fabric == "woven":  # threads lie along both ways of the cloth, finer than a pixel: what is seen are their slubs
         grain = noise(across * np.float32(9.0), down * np.float32(1.8), offset) + noise(
             across * np.float32(1.8), down * np.float32(9.0), offset + 0.3
         )
-        return np.asarray(strength * np.float32(0.35) * grain, np.float32)
+        return np.asarray(np.float32(0.35) * grain, np.float32)
     if fabric == "fleece":
         grain = noise(across * np.float32(5.5), down * np.float32(2.2), offset) + noise(
             across * np.float32(2.2), down * np.float32(5.5), offset + 0.3
         )
-        return np.asarray(strength * np.float32(0.7) * grain, np.float32)
+        return np.asarray(np.float32(0.7) * grain, np.float32)
     if fabric == "nonwoven":
         dimples = np.cos(across * np.float32(2 * np.pi / 0.34)) * np.cos(down * np.float32(2 * np.pi / 0.34))
-        mottled = noise(across * np.float32(3.4), down * np.float32(3.4), offset)
-        return np.asarray(strength * np.float32(0.6) * (dimples + mottled), np.float32)
-    return strength * noise(across * np.float32(4.2), down * np.float32(4.2), offset)
+        mottled = noise(across * np.float32(3.0), down * np.float32(2.4), offset)
+        return np.asarray(np.float32(0.6) * (dimples + mottled), np.float32)
+    return noise(across * np.float32(4.2), down * np.float32(4.2), offset)
 
 
 def shading(height: F32, texel_cm: float) -> F32:

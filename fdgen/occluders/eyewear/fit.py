@@ -13,13 +13,19 @@ from fdgen.occluders.eyewear.frame_mesh import Front, turn_matrix
 from fdgen.occluders.eyewear.spec import FrameSpec
 from fdgen.render.scene import Scene
 
-_RIDGE = (8, 168, 6, 197, 195, 5, 4)
-"""Down the ridge of the nose, from between the brows to its tip."""
+_RIDGE = (10, 151, 9, 8, 168, 6, 197, 195, 5, 4)
+"""Down the middle of the face, from the hairline between the brows and along the ridge of the nose to its tip."""
+_NASION = 3
+"""Where on that line the nose begins."""
+_BRIDGE = (168, 6)
+"""Where the bridge of a pair of glasses is."""
 SIDES = ((-1, 127, (33, 133)), (1, 356, (263, 362)))
 """Viewer's left and right: the side, the vertex at the temple, the corners of the eye."""
 
 _CLEARANCE_CM = 0.08
 _MOST_PUSH_CM = 0.7
+_RAISED_CM, _MOST_RAISED_PUSH_CM = 2.0, 4.0
+"""Glasses that sit so much higher than the eyes lie on the forehead by their rims, not on the nose by their bridge."""
 _MOST_SWING_CM = 0.6
 _EAR_LIKENESS = 0.34
 """Tells bare ears from covered ones in 17 of 20 portraits judged by eye."""
@@ -42,7 +48,8 @@ class Fit:
 def fit_front(mesh_cm: F64, front: Front, spec: FrameSpec, wear: Mapping[str, float]) -> Fit:
     """Fit a front to a face (468, 3) in head cm: as wide as the head asks, pupils where they belong, on the nose.
 
-    It rests on the ridge of the nose and comes forward where rims or lenses would cut into brows or cheeks.
+    It rests on the ridge of the nose, or on the forehead that it was pushed up to, and comes forward where rims or
+    lenses would cut into brows or cheeks.
     """
     shape = front.shape
     left, right = (mesh_cm[list(corners)].mean(0) for _, _, corners in SIDES)
@@ -59,10 +66,10 @@ def fit_front(mesh_cm: F64, front: Front, spec: FrameSpec, wear: Mapping[str, fl
     anchors, _, _ = front.bend(np.array([[0.0, pupil_y], [0.0, bridge_y]]), np.array([0.0, -shape["rim_depth_cm"]]))
     pupil, rest = scale * (anchors @ rotation.T)
     eyes = 0.5 * (left + right)
-    nose = mesh_cm[list(_RIDGE)]
-    origin = np.array(
-        [0.5 * (eyes[0] + nose[1:3, 0].mean()) + wear["shift_cm"], eyes[1] - pupil[1] - wear["slip_cm"], 0.0]
-    )
+    raised = wear["slip_cm"] < -_RAISED_CM
+    nose = mesh_cm[list(_RIDGE if raised else _RIDGE[_NASION:])]
+    middle = 0.5 * (eyes[0] + mesh_cm[list(_BRIDGE), 0].mean())
+    origin = np.array([middle + wear["shift_cm"], eyes[1] - pupil[1] - wear["slip_cm"], 0.0])
     origin[2] = np.interp(origin[1] + rest[1], nose[::-1, 1], nose[::-1, 2]) + clear + wear["stand_cm"] - rest[2]
 
     rim, lens = front.outer[::6], 0.5 * (front.lens[::12] + np.array([front.centre_x, 0.0]))
@@ -72,7 +79,7 @@ def fit_front(mesh_cm: F64, front: Front, spec: FrameSpec, wear: Mapping[str, fl
     points, _, _ = front.bend(both, np.tile(depth, 2))
     placed = origin + scale * (points @ rotation.T)
     inside = face_depth(mesh_cm, placed[:, :2]) + _CLEARANCE_CM - placed[:, 2]
-    origin[2] += float(np.clip(inside.max(), 0.0, _MOST_PUSH_CM))
+    origin[2] += float(np.clip(inside.max(), 0.0, _MOST_RAISED_PUSH_CM if raised else _MOST_PUSH_CM))
     return Fit(origin, scale, rotation)
 
 
@@ -80,8 +87,8 @@ def _bridge_rest(front: Front, spec: FrameSpec) -> tuple[float, float]:
     """Return where on the sheet's middle line the bridge rests, and how far before the nose it stands there."""
     shape = front.shape
     if spec.bridge in ("keyhole", "saddle"):
-        top = front.outer[front.index_at(128.0)][1]
-        return float(top + shape["bridge_sag"] - shape["bridge_height_cm"]), 0.04
+        top = front.bridge_top()[1]
+        return float(top + shape["bridge_sag"] - shape["bridge_height_cm"]), 0.1
     if spec.bridge == "none":
         return float(front.lens[front.index_at(200.0)][1]), 0.1
     return float(front.lens[front.index_at(160.0)][1]), 0.22  # on pads: the bridge itself stands clear

@@ -32,6 +32,8 @@ _OVERLAP_CM = 0.12
 _THINNEST_CM = 0.06
 """A rim thinner than this is none: at 256 px it would be drawn as a row of dots."""
 _CORNER_STEPS = 14
+_BRIDGE_REACH_CM = 0.5
+"""How far over the rims a bridge reaches, or it would lie before the corners of the lenses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +146,18 @@ class Front:
         """Build the right rim, cut from sheet: a flat front with bevelled edges, gone where the profile is 0."""
         t = self.thickness
         there = np.clip(t / 0.10, 0.0, 1.0)
-        bevel = np.minimum(0.11, 0.32 * t)
+        bevel = np.minimum(0.15, 0.36 * t)
         deep = self.shape["rim_depth_cm"] * there
         zero = np.zeros_like(t)
         rows = (  # across the rim, depth, normal across, normal forward
             (-0.04 * there, -deep, -0.70, 0.71),
-            (-0.04 * there, -0.8 * bevel, -0.75, 0.66),
-            (0.6 * bevel, zero, -0.22, 0.975),
-            (t - bevel, zero, 0.22, 0.975),
-            (t, -0.8 * bevel, 0.8, 0.6),
-            (t, -deep, 0.92, 0.39),
+            (-0.04 * there, -0.7 * bevel, -0.9, 0.43),
+            (0.4 * bevel, -0.12 * bevel, -0.66, 0.75),
+            (0.8 * bevel, zero, -0.10, 0.995),
+            (t - bevel, zero, 0.10, 0.995),
+            (t - 0.6 * bevel, -0.12 * bevel, 0.66, 0.75),
+            (t, -0.7 * bevel, 0.97, 0.24),
+            (t, -deep, 0.98, 0.20),
         )
         sheet = np.concatenate([self.lens + self.outward * across[:, None] for across, *_ in rows])
         depth = np.concatenate([d for _, d, _, _ in rows])
@@ -173,9 +177,15 @@ class Front:
         path, facing, _ = self.bend(sheet, behind)
         return _rod(path, facing, radius_cm, sheet, closed=True)
 
+    def bridge_top(self) -> F64:
+        """Return the point of the right rim (2,) that the upper edge of a bridge starts from: high on its nose side."""
+        beside = (self.angle_deg > 95.0) & (self.outer[:, 0] < self.outer[:, 0].min() + _BRIDGE_REACH_CM)
+        highest: F64 = self.outer[np.flatnonzero(beside)[self.outer[beside, 1].argmax()]]
+        return highest
+
     def bridge_mesh(self, kind: str) -> Surface:
         """Build a bridge cut from sheet between the rims: its lower edge an arch (saddle) or a keyhole."""
-        top, low = self.outer[self.index_at(128.0)], self.outer[self.index_at(174.0 if kind == "saddle" else 182.0)]
+        top, low = self.bridge_top(), self.outer[self.index_at(174.0 if kind == "saddle" else 182.0)]
         reach = np.array([max(top[0], 0.12), max(low[0], 0.12)]) + 0.06
         w = np.linspace(-1.0, 1.0, 17)
         upper = top[1] + self.shape["bridge_sag"] * (1 - w**2)
@@ -242,10 +252,12 @@ def _rounded_polygon(corners: F64, roundness: F64) -> F64:
 def _rod(path: F64, facing: F64, radius_cm: float, sheet: F64, *, closed: bool = False) -> Surface:
     """Build a round wire along a path.
 
-    Its normals lean towards `facing`: a wire is about a pixel wide, and the full range of a cylinder's normals would be
-    sampled so sparsely that its reflections break into dots.
+    Its normals lean towards `facing` and a little up: a wire is about a pixel wide, and the full range of a cylinder's
+    normals would be sampled so sparsely that its reflections break into dots. What the eye sees of one is the line
+    along its upper half in which the sky is mirrored.
     """
     sides = 6
+    facing = 0.96 * facing + (0.0, 0.26, 0.0)
     vertices, faces = tube(path, radius_cm, sides=sides, closed=closed)
     if closed:
         path, facing, sheet = (np.concatenate([a, a[:1]]) for a in (path, facing, sheet))

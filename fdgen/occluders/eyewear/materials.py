@@ -47,7 +47,7 @@ _TINTS = {  # how much more each channel passes than the darkest
     "pink": (2.1, 1.0, 1.35),
     "yellow": (2.3, 2.0, 1.0),
 }
-_METAL_SHARES = {"gold": 5, "pale gold": 2, "rose gold": 2, "silver": 5, "gunmetal": 4, "bronze": 1, "black": 5}
+_METAL_SHARES = {"gold": 5, "pale gold": 2, "rose gold": 2, "silver": 5, "gunmetal": 4, "bronze": 1, "black": 8}
 _TINT_SHARES = {"grey": 8, "green": 3, "brown": 6, "amber": 1.5, "blue": 2, "violet": 1}
 _PALE_SHARES = {"pink": 2, "yellow": 2, "blue": 2, "violet": 1, "amber": 1, "grey": 1.5, "brown": 1, "green": 1}
 
@@ -79,9 +79,7 @@ def draw_finish(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[
         rgb = np.array(colorsys.hsv_to_rgb(hue, full, rng.uniform(0.75, 1.0))) ** 2.2 * 0.5
         opacity = rng.uniform(0.3, 0.6)
     elif kind == "metal":
-        metal = _pick(
-            rng, {"gold": 5, "pale gold": 2, "rose gold": 2, "silver": 5, "gunmetal": 4, "bronze": 1, "black": 5}
-        )
+        metal = _pick(rng, _METAL_SHARES)
         rgb = np.array(_METALS[metal]) * rng.uniform(0.8, 1.1)
         if rng.random() < 0.06:
             rgb = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.3, 0.8), rng.uniform(0.4, 0.9))) ** 2.2
@@ -98,13 +96,13 @@ def draw_finish(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[
 def _acetate_colour(rng: np.random.Generator) -> F64:
     """Draw the colour of a plastic: black often, white, greys and browns now and then, else any from pale to deep."""
     which = rng.random()
-    if which < 0.58:
+    if which < 0.66:
         return np.array([1.0, 0.98, 0.97]) * rng.uniform(0.002, 0.016)
-    if which < 0.63:
+    if which < 0.70:
         return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.45, 0.75)
-    if which < 0.75:
+    if which < 0.80:
         return np.array([1.0, 0.5, 0.28]) ** rng.uniform(0.4, 1.5) * rng.uniform(0.015, 0.2)
-    if which < 0.81:
+    if which < 0.85:
         return np.full(3, rng.uniform(0.02, 0.3))
     saturation, value = rng.uniform(0.12, 0.98), rng.uniform(0.15, 1.0)
     return np.asarray(np.array(colorsys.hsv_to_rgb(rng.random(), saturation, value)) ** 2.2 * 0.6)
@@ -116,31 +114,29 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
     if kind in LENSES["eyeglasses"]:
         return _clear_lens(rng, kind)
     tint = np.array(_TINTS[_pick(rng, _TINT_SHARES)])
-    mirror = np.full(3, 10 ** rng.uniform(-1.2, -0.1))
+    mirror = np.full(3, 10 ** rng.uniform(-0.7, 0.15))
     start, end = 0.0, 1.0
     if kind == "dark":
         top = bottom = 10 ** rng.uniform(-2.6, -1.35)
         tint = tint ** rng.uniform(0.4, 1.2)
     elif kind == "tint":
-        top = bottom = rng.uniform(0.05, 0.17)
+        top = bottom = rng.uniform(0.10, 0.42)
+        mirror *= 0.5
     elif kind == "gradient":
-        top, bottom = rng.uniform(0.01, 0.09), rng.uniform(0.2, 0.55)
+        top, bottom = rng.uniform(0.02, 0.16), rng.uniform(0.25, 0.65)
         start, end = rng.uniform(-0.1, 0.25), rng.uniform(0.75, 1.2)
-        mirror *= 0.8
+        mirror *= 0.7
     elif kind == "light":
-        top = bottom = rng.uniform(0.28, 0.6)
-        name = _pick(
-            rng, {"pink": 2, "yellow": 2, "blue": 2, "violet": 1, "amber": 1, "grey": 1.5, "brown": 1, "green": 1}
-        )
-        tint = np.array(_TINTS[name]) ** rng.uniform(0.5, 1.0)
+        top = bottom = rng.uniform(0.35, 0.7)
+        tint = np.array(_TINTS[_pick(rng, _PALE_SHARES)]) ** rng.uniform(0.5, 1.0)
         if rng.random() < 0.3:
             bottom = min(0.8, top * rng.uniform(1.1, 1.8))
-        mirror *= 0.6
+        mirror *= 0.35
     else:
         top = bottom = rng.uniform(0.005, 0.06)
         hue, saturation = rng.random(), 0.0 if rng.random() < 0.22 else rng.uniform(0.3, 0.95)
         colour = np.array(colorsys.hsv_to_rgb(hue, saturation, 1.0)) ** 1.6
-        mirror = colour * rng.uniform(0.5, 1.4)
+        mirror = colour * rng.uniform(0.8, 1.7)
     thin = float(tint @ LUMINANCE)  # the darkness is the eye's, not the darkest channel's
     return {
         "kind": kind,
@@ -208,7 +204,7 @@ def frame_material(finish: Values, sheet: F64) -> tuple[Material, F32 | None]:
         return Material(albedo=rgb + 0.006, specular=0.08 * shine, gloss=7.0, mirror=0.02), None
     if kind == "crystal":
         return Material(albedo=rgb, opacity=finish["opacity"], specular=0.8 * shine, gloss=60.0, mirror=0.16), None
-    polished = Material(albedo=rgb, specular=1.4 * shine, gloss=110.0, mirror=0.075 * shine)
+    polished = Material(albedo=rgb, specular=1.6 * shine, gloss=150.0, mirror=0.07 * shine)
     if kind in ("tortoise", "horn"):
         span = 1.0 - 2.0 * (_MARGIN + 1) / _TEXTURE
         folded = np.abs((sheet / 7.0 + 0.37) % 2.0 - 1.0)  # a triangle wave: the pattern turns back at its edges

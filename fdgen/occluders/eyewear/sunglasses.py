@@ -28,6 +28,8 @@ from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.mesh import Mesh, join, part
 from fdgen.render.scene import Scene
 
+_SLIPPED, _PUSHED_UP = 0.16, 0.04
+"""Shares worn low on the nose, and up on the forehead or the hair."""
 _ALWAYS_SHOWN = 6
 """Rings of a temple that no hair hides."""
 _WIRE_CORNER = np.array([[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]])
@@ -52,11 +54,13 @@ class Sunglasses:
             round(low + (high - low) * float(np.clip(heavy + rng.normal(0, 0.12), 0, 1)), 5)
             for _, low, high in spec.rim
         ]
-        low = rng.random() < 0.14
+        worn = rng.random()
+        pushed_up = bool(worn > 1 - _PUSHED_UP)
+        slip = rng.uniform(0.3, 1.1) if worn < _SLIPPED else abs(rng.normal(0.0, 0.10))
         wear = {
-            "slip_cm": float(rng.uniform(0.3, 0.85) if low else abs(rng.normal(0.0, 0.10))),
+            "slip_cm": float(-rng.uniform(4.4, 6.4) if pushed_up else slip),
             "stand_cm": float(rng.uniform(0.03, 0.12)),
-            "tilt_deg": float(rng.normal(0.0, 1.0)),
+            "tilt_deg": float(-rng.uniform(18.0, 42.0) if pushed_up else rng.normal(0.0, 1.0)),
             "roll_deg": float(np.clip(rng.normal(0.0, 0.9), -2.2, 2.2)),
             "yaw_deg": float(np.clip(rng.normal(0.0, 0.7), -1.8, 1.8)),
             "shift_cm": float(np.clip(rng.normal(0.0, 0.05), -0.12, 0.12)),
@@ -64,7 +68,7 @@ class Sunglasses:
             "ear_out_cm": float(rng.uniform(0.05, 0.25)),
         }
         finish = draw_finish(rng, spec.finishes)
-        values = {
+        values: dict[str, Any] = {
             "shape": shape,
             "rim_cm": rim,
             "wobble_seed": int(rng.integers(2**31)),
@@ -72,10 +76,13 @@ class Sunglasses:
             "finish": finish,
             "temples": temple_finish(rng, spec, finish),
             "trim": draw_finish(rng, {"metal": 1.0}),
+            "pushed_up": pushed_up,
             "rivets": bool(rng.random() < 0.6),
             "lens": draw_lens(rng, spec.lenses),
             "surroundings": draw_surroundings(rng),
         }
+        if pushed_up:  # these lenses look up, and would show nothing but the light from above
+            values["surroundings"]["overhead"] = round(0.1 * values["surroundings"]["overhead"], 5)
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:

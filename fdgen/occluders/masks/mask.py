@@ -16,7 +16,7 @@ from fdgen.assets import Asset
 from fdgen.occluders.base import Placement
 from fdgen.occluders.cloth.drape import bake_relief, head_map, shade_texture, upsample
 from fdgen.occluders.cloth.fabric import any_colour, dress, paint
-from fdgen.occluders.cloth.relief import Texels, creases, relief, shading
+from fdgen.occluders.cloth.relief import Texels, creases, fabric_grain, relief, shading
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
 from fdgen.occluders.masks.spec import MaskSpec
 from fdgen.occluders.masks.straps import rows_for, straps
@@ -32,6 +32,7 @@ _KNEE = 0.7
 """Linear level above which highlights are held back."""
 _DIRECTIONAL = (0.5, 0.95)
 """Share of one lamp in the light on folds: faces are rounder than folds, and show less of it than there is."""
+_YELLOW = np.array([0.78, 0.52, 0.05])
 _WHITE_ROWS = 4
 """Rows of white above the cloth's texture, on which untextured parts sample."""
 
@@ -57,13 +58,13 @@ class Mask:
         fit |= dress(rng, spec.palette, spec.patterns)
         fit |= draw_trim(rng, spec, fit["colours"][0])
         matching = rng.random() < spec.straps_match
-        fit["strap_colour"] = _strap_colour(rng, fit["colours"][0], matching=matching)
+        fit["strap_colour"] = _strap_colour(rng, fit["colours"][0], matching=matching, bands=spec.straps == "head")
         fit["valve_colour"] = _valve_colour(rng, fit["colours"][0])
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), fit)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Drape the mask on the face and draw it."""
-        return draw(scene, build(scene, placement.values, asset), Style(bias_cm=0.45, occlusion=0.7, shadow=1.25))
+        return draw(scene, build(scene, placement.values, asset), Style(bias_cm=0.45, occlusion=0.45, shadow=1.4))
 
 
 def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
@@ -72,7 +73,8 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     head = head_map(scene.mesh_cm)
     sheet = drape(head, scene.mesh_cm, spec.cut, fit)
     texels = lay_texels(sheet)
-    height = relief(spec.cut, spec.fabric, texels, fit)
+    grain = fabric_grain(spec.fabric, texels, fit)
+    height = relief(spec.cut, grain, texels, fit)
     vertices = sheet.points_cm.reshape(-1, 3)
     normals = _grid_normals(sheet.points_cm)
     coarse = cv2.resize(cv2.blur(height, (3, 3)), (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR)
@@ -81,6 +83,7 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     texture = paint(texels.across, texels.down, fit)
     trim(texture, texels, fit)
     lines = creases(spec.cut, texels, fit)
+    lines *= 1 + np.float32(fit["mottle"]) * grain
     _light(scene, sheet, normals, height, texels, fit["softness"], texture, lines)
     texture = np.concatenate([np.ones((_WHITE_ROWS, texture.shape[1], 3), np.float32), texture])
     cloth = part(
@@ -181,8 +184,11 @@ def _wear_low(rng: np.random.Generator, fit: dict[str, Any], spec: MaskSpec) -> 
         fit["slack"] = round(1.5 * fit["slack"] + 0.5, 5)
 
 
-def _strap_colour(rng: np.random.Generator, base: list[float], *, matching: bool) -> list[float]:
+def _strap_colour(rng: np.random.Generator, base: list[float], *, matching: bool, bands: bool) -> list[float]:
+    """Draw the colour of loops or ties, or of `bands` round the head, which are yellow on every second respirator."""
     draw = rng.random()
+    if bands and rng.random() < 0.5:
+        return [round(float(c), 5) for c in _YELLOW * rng.uniform(0.7, 1.1)]
     colour = (0.9, 0.9, 0.89) if draw < 0.5 else (0.07, 0.07, 0.075) if draw < 0.6 else tuple(base)
     if draw > 0.95:
         colour = any_colour(rng)

@@ -42,6 +42,7 @@ class MaskSpec(AssetTable):
     under_chin: Share = 0.0
     straps_match: Share = 0.0
     binding: Share = 0.0
+    weld_dots: Share = 0.0  # rows of dots along the edges, where layers are welded
     stitches: Share = 0.0
     clip: Share = 0.0
     print: Share = 0.0
@@ -89,8 +90,9 @@ class MaskSpec(AssetTable):
     rib_deep_cm: Reach = (0.0, 0.0)
     hem_dashes: Reach = (0.0, 0.0)  # above 0.5: the weld is a row of bars
     weave_cm: Reach = (0.004, 0.01)  # height of the fabric's grain
+    mottle: Reach = (0.01, 0.06)  # how much lighter its threads are than what is between them, as a share
     rib_cm: Reach = (0.35, 0.6)  # pitch of a knit
-    strap_cm: Reach = (0.25, 0.4)  # width
+    strap_cm: Reach = (0.32, 0.52)  # width
     ear_up_cm: Reach = (-0.2, 0.5)  # where the upper strand meets the ear, above its root
     ear_down_cm: Reach = (-0.3, 0.5)
     band_up_cm: Reach = (1.5, 3.0)  # how much higher a band passes than a loop

@@ -14,6 +14,8 @@ from fdgen.occluders.cloth.relief import Texels
 from fdgen.occluders.masks.spec import MaskSpec
 
 _GLYPHS = "ABCDEFGHKLMNOPRSTUVX0123456789"
+_PALE = np.array([0.82, 0.83, 0.85], np.float32)
+"""Linear albedo of white layers inside."""
 _FINE = 4
 """Pixels a texel, along each side, in which print is drawn."""
 
@@ -35,6 +37,9 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
         "binding": wanted(spec.binding),
         "binding_colour": _linear(bound),
         "hem_tone": round(float(rng.normal(0.02, 0.05)), 5),
+        "hem_pale": round(float(rng.beta(1.6, 1.6)) if spec.fabric == "nonwoven" and not dark else 0.0, 5),
+        "weld_dots": round(wanted(spec.weld_dots) * float(rng.uniform(0.15, 0.5)), 5),
+        "dot_cm": round(float(rng.uniform(0.3, 0.6)), 5),
         "stitches": round(wanted(spec.stitches) * float(rng.choice([-0.45, -0.3, 0.5 if dark else 0.12])), 5),
         "clip": wanted(spec.clip),
         "clip_colour": _linear(metal),
@@ -52,8 +57,16 @@ def trim(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
     if fit["binding"]:
         bound = np.clip((hem * np.float32(0.75) - rim) / np.float32(0.06), 0, 1)[..., None]
         albedo += bound * (np.asarray(fit["binding_colour"], np.float32) - albedo)
-    elif fit["hem_tone"]:
-        albedo *= 1 + np.float32(fit["hem_tone"]) * np.clip((hem - rim) / np.float32(0.1), 0, 1)[..., None]
+    else:
+        band = np.clip((hem - rim) / np.float32(0.1), 0, 1)[..., None]
+        albedo *= 1 + np.float32(fit["hem_tone"]) * band
+        if fit["hem_pale"]:  # several layers there, the inner ones white, and no light from behind
+            albedo += np.float32(0.7 * fit["hem_pale"]) * band * (_PALE - albedo)
+    if fit["weld_dots"]:
+        along = np.cos((texels.across + texels.down) * np.float32(2 * np.pi / fit["dot_cm"]))
+        rows = np.abs(np.abs(rim - hem * np.float32(0.78)) - np.float32(0.13))  # two rows, beside the hem's groove
+        dots = np.clip(1.3 - rows / np.float32(0.06), 0, 1) * np.clip(along + np.float32(0.4), 0, 1)
+        albedo *= 1 - np.float32(fit["weld_dots"]) * dots[..., None]
     if fit["stitches"]:
         along = np.sin((texels.across + texels.down) * np.float32(2 * np.pi / 0.42)) > -0.3
         seams = np.abs(rim - hem * np.float32(0.8))

@@ -18,11 +18,11 @@ from fdgen.contract.digests import canonical_json
 from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings, surroundings
-from fdgen.occluders.eyewear.fit import fit_front
+from fdgen.occluders.eyewear.fit import face_depth, fit_front
 from fdgen.occluders.eyewear.frame_mesh import Front
 from fdgen.occluders.eyewear.materials import draw_lens, lens_material
 from fdgen.occluders.eyewear.spec import FrameSpec
-from fdgen.occluders.eyewear.sunglasses import Sunglasses, build_mesh
+from fdgen.occluders.eyewear.sunglasses import Sunglasses, build_mesh, fitted
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
 from tests.support import scenes
@@ -37,8 +37,17 @@ def scene(yaw_deg: float = 0.0) -> Scene:
     return scenes.scene(yaw_deg=yaw_deg)
 
 
+def placed(on: Scene, name: str, seed: int = 0, *, pushed_up: bool = False) -> Placement:
+    """Place a frame with the first generator from `seed` on that puts it before the eyes, or on the forehead."""
+    for k in range(400):
+        placement = WORN.place(on, ASSETS[name], np.random.default_rng([seed, k] if k else seed))
+        if placement.values["pushed_up"] == pushed_up:
+            return placement
+    raise AssertionError("never drawn")
+
+
 def wear(on: Scene, name: str, seed: int = 0) -> tuple[Placement, Layer]:
-    placement = WORN.place(on, ASSETS[name], np.random.default_rng(seed))
+    placement = placed(on, name, seed)
     return placement, WORN.render(on, placement, ASSETS[name])
 
 
@@ -88,7 +97,7 @@ def test_every_frame_covers_the_eyes_and_stays_on_the_face(name: str) -> None:
 def test_the_bridge_rests_on_the_nose_and_rims_clear_the_face(name: str) -> None:
     on, asset = scene(), ASSETS[name]
     spec = FrameSpec.of(asset)
-    values = WORN.place(on, asset, np.random.default_rng(4)).values
+    values = placed(on, name, 4).values
     front = Front.draw(spec, values["shape"], values["rim_cm"], values["wobble_seed"])
     fit = fit_front(on.mesh_cm, front, spec, values["wear"])
     vertices = build_mesh(on, front, fit, spec, values).vertices_cm
@@ -99,6 +108,27 @@ def test_the_bridge_rests_on_the_nose_and_rims_clear_the_face(name: str) -> None
     before_eye, _, _ = front.bend(np.array([[front.centre_x, 0.0], [-front.centre_x, 0.0]]))
     eyes = on.mesh_cm[[159, 386], 2].mean()
     assert 0.6 < (fit.to_head(before_eye)[:, 2] - eyes).min() < 3.2
+
+
+@pytest.mark.parametrize("name", ["sunglasses-wayfarer", "sunglasses-aviator", "sunglasses-shield"])
+def test_some_are_pushed_up_and_lie_on_the_forehead(name: str) -> None:
+    on = scene()
+    placement = placed(on, name, pushed_up=True)
+    layer = WORN.render(on, placement, ASSETS[name])
+    rows = np.nonzero(layer.silhouette_HW > 0.5)[0]
+    brows_y = on.face.landmarks.points_px[[105, 334], 1].mean()
+    assert rows.mean() < brows_y
+    assert max(layer.silhouette_HW[p] for p in pupils(on)) < 0.05
+    _, front, fit = fitted(on, placement.values, ASSETS[name])
+    rims, _, _ = front.bend(front.outer)
+    before = fit.to_head(rims)
+    assert (before[:, 2] > face_depth(on.mesh_cm, before[:, :2]) - 0.05).all()
+
+
+def test_about_one_in_twenty_five_is_pushed_up() -> None:
+    on, asset = scene(), ASSETS["sunglasses-round"]
+    drawn = [WORN.place(on, asset, np.random.default_rng(seed)).values["pushed_up"] for seed in range(400)]
+    assert 0.02 < np.mean(drawn) < 0.07
 
 
 def test_placing_is_a_function_of_the_generator_alone() -> None:
@@ -242,7 +272,7 @@ def test_what_lenses_reflect_has_edges_and_no_more_light_than_wires_bear() -> No
         place = surroundings(on, values)
         assert place.shape == (192, 384, 3)
         assert np.isfinite(place).all()
-        assert 0.0 <= place.min() <= place.max() <= 5.0
+        assert 0.0 <= place.min() <= place[60:].max() <= 12.0
         assert np.array_equal(place, surroundings(on, json.loads(json.dumps(values))))
         middle = place[60:130, 96:288, 1]  # before the face
         sharp.append(np.abs(np.diff(middle, axis=1)).max() / middle.mean())

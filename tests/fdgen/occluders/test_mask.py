@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from fdgen.analysis.geometry import fill_polygon, region_mask, rotation_matrix
+from fdgen.arrays import F32
 from fdgen.assets import Asset, AssetLibrary
 from fdgen.contract.digests import canonical_json
 from fdgen.errors import AssetError
@@ -22,6 +23,7 @@ from fdgen.occluders.cloth.patterns import PATTERNS
 from fdgen.occluders.cloth.relief import creases
 from fdgen.occluders.masks.mask import Mask, build, lay_texels
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, drape
+from fdgen.occluders.masks.trim import trim
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
 from tests.support import scenes
@@ -296,3 +298,33 @@ def test_surgical_masks_are_straight_bands_from_cheekbone_to_cheekbone() -> None
         columns = np.flatnonzero((layer.silhouette_HW > 0.5).sum(0) > 10)
         widths.append(np.ptp(columns) / np.ptp(cheeks))
     assert 0.85 < np.median(widths) < 1.15
+
+
+def test_hems_of_surgical_masks_are_paler_and_have_rows_of_dots() -> None:
+    on, asset = scene(), usual(ASSETS["mask-surgical"])
+    fit = dict(WORN.place(on, asset, np.random.default_rng(2)).values)
+    sheet = drape(head_map(on.mesh_cm), on.mesh_cm, "pleated", fit)
+    texels = lay_texels(sheet)
+    plain = {"binding": 0.0, "hem_tone": 0.0, "stitches": 0.0, "clip": 0.0, "print": 0.0, "weld_dots": 0.0}
+
+    def albedo(**changes: float) -> F32:
+        cloth = np.full((*texels.rim.shape, 3), (0.2, 0.4, 0.5), np.float32)
+        trim(cloth, texels, {**fit, **plain, "hem_pale": 0.0, **changes})
+        return cloth
+
+    inner, hem = texels.rim > fit["hem_cm"] + 0.1, texels.rim < fit["hem_cm"] - 0.3
+    pale = albedo(hem_pale=0.8)
+    assert np.array_equal(pale[inner], albedo()[inner])
+    assert (pale[hem] > albedo()[hem]).all()
+    dots = albedo(weld_dots=0.4)[..., 1] < 0.39
+    assert 0.05 < dots[~inner].mean() < 0.6
+    assert not dots[inner].any()
+
+
+def test_every_second_band_round_the_head_is_yellow_and_no_loop_is() -> None:
+    on = scene()
+    for name, low, high in (("mask-cup", 0.3, 0.7), ("mask-surgical", 0.0, 0.1)):
+        colours = [
+            WORN.place(on, ASSETS[name], np.random.default_rng(seed)).values["strap_colour"] for seed in range(60)
+        ]
+        assert low <= np.mean([r > 5 * b and r > 0.3 for r, _, b in colours]) <= high

@@ -54,7 +54,7 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
         "skyline": round(float(rng.uniform(0.01, 0.10)), 4),
         "clutter": round(float(rng.uniform(0.2, 0.8)), 4),
         "things": round(float(rng.uniform(0.45, 1.15)), 4),
-        "overhead": round(float(10 ** rng.uniform(0.2, 1.3)), 4),
+        "overhead": round(float(10 ** rng.uniform(0.0, 0.85)), 4),
         "photographer": _rounded([rng.normal(0.5, 0.02), rng.uniform(0.40, 0.54), rng.uniform(0.0, 0.07)]),
         "soft": round(float(rng.uniform(0.3, 1.2) if outdoors else rng.uniform(1.5, 4.0)), 4),
         "lamp": round(float(10 ** rng.uniform(0.4, 1.2)), 4),

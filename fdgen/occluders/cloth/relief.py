@@ -130,7 +130,10 @@ def _folds(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     height += slack * (np.float32(0.045) * broad + np.float32(0.085) * (folds - np.float32(1.2)))
     if fit["rolls_cm"] > 0:  # thick cloth wound round: a few broad rolls, one over the other
         wound = noise(across * np.float32(0.05), (sag - np.float32(0.1) * across) * np.float32(0.3), seed + 0.9, 0)
-        height += np.float32(fit["rolls_cm"]) * (np.float32(1.2) - np.minimum(np.abs(wound) * 1.5, 2.0))
+        rolled = np.float32(fit["rolls_cm"]) * (np.float32(1.2) - np.minimum(np.abs(wound) * 1.5, 2.0))
+        if cut == "gaiter":  # taut over the nose, it bunches below the mouth
+            rolled = rolled * np.clip(np.linspace(-1.0, 2.2, h, dtype=np.float32)[:, None], 0.1, 1.0)
+        height += rolled
     gather = noise(across * np.float32(0.75), up * np.float32(0.16), seed + 0.13, 3)
     height += np.float32(fit["gather"]) * gather * np.exp(-((up / np.float32(fit["gather_reach"])) ** 2))
     edge = np.minimum(np.minimum(down, up), inside)

@@ -155,8 +155,8 @@ class Front:
             (0.4 * bevel, -0.12 * bevel, -0.66, 0.75),
             (0.8 * bevel, zero, -0.10, 0.995),
             (t - bevel, zero, 0.10, 0.995),
-            (t - 0.6 * bevel, -0.12 * bevel, 0.66, 0.75),
-            (t, -0.7 * bevel, 0.97, 0.24),
+            (t - 0.75 * bevel, -0.08 * bevel, 0.66, 0.75),
+            (t - 0.2 * bevel, -0.45 * bevel, 0.97, 0.24),
             (t, -deep, 0.98, 0.20),
         )
         sheet = np.concatenate([self.lens + self.outward * across[:, None] for across, *_ in rows])

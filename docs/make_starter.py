@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
+import importlib.util
 import json
 import platform
 import resource
@@ -180,7 +181,7 @@ def _measure(out: Path, title: str, data: Path, plan: Plan) -> list[Table]:
     options = {
         "starter": (
             *("--weights", generator, "--finish", "none", "--finish", "mirror+membrane", "--masker", masker),
-            *("--references", plan.references, "--learn-from", str(out / "pairs")),
+            *("--references", plan.references, "--learn-from", str(out / "pairs"), "--measures", _perceptual_measure()),
         ),
         "starter-mask": ("--weights", masker),
     }
@@ -195,6 +196,11 @@ def _measure(out: Path, title: str, data: Path, plan: Plan) -> list[Table]:
         keys = pd.read_csv(folder / "images.csv", usecols=["key"])["key"].unique().tolist()
         found.extend(tables_of(title, name, folder / "images.csv", tones_of(data, keys)))
     return found
+
+
+def _perceptual_measure() -> str:
+    """Return the measure beside PSNR that the tables show, where it is installed."""
+    return "stlpips" if importlib.util.find_spec("stlpips_pytorch") else "none"
 
 
 def _stamp(out: Path, data: Path, plan: Plan) -> dict[str, Any]:

@@ -103,7 +103,8 @@ def surroundings(scene: Scene, values: Mapping[str, Any]) -> F32:
         (skyline[None, :].astype(np.float32) - v) * np.float32(rows / values["soft"]) + np.float32(0.5), 0, 1
     )
     painted: F32 = np.ascontiguousarray(land + sky * above[..., None], np.float32)
-    painted *= (1 + contrast * (1 - above))[..., None]
+    before = slice(columns // 4, columns - columns // 4)  # what lies behind the head no lens shows
+    painted[:, before] *= (1 + contrast[:, before] * (1 - above[:, before]))[..., None]
     level = float(painted.mean())
     for middle, top, width, bright in values["buildings"]:
         _fill(painted, middle, top, width, max(values["horizon"] + 0.03 - top, 0.02), level * bright, 0.85)

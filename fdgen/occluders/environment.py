@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fdgen.analysis.lighting import luminance, to_linear
 from fdgen.arrays import F32
 from fdgen.render.scene import Scene
+from fdgen.runtime.jit import compiled
 
 _ROWS, _COLUMNS = 48, 96
 """What is soft (sky, ground, furniture out of focus) is painted at this size."""
@@ -93,17 +94,13 @@ def surroundings(scene: Scene, values: Mapping[str, Any]) -> F32:
     land, sky = (np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.float32) for part in (land, sky))
     rows, columns = size[1], size[0]
     rng = np.random.default_rng([values["seed"], 1])
-    things = np.roll(_things(), int(rng.integers(columns)), 1)[:, :: int(rng.choice([-1, 1]))]
-    contrast = np.maximum(np.float32(values["things"]) * (things - 1), np.float32(-0.95))
+    shift, turn = int(rng.integers(columns)), int(rng.choice([-1, 1]))
     heights = np.cumsum(rng.normal(0.0, 1.0, columns))
     heights -= np.linspace(heights[0], heights[-1], columns)  # the ends meet behind the head
     skyline = values["horizon"] - values["skyline"] * np.abs(heights) / (np.abs(heights).max() + 1e-9)
     v = ((np.arange(rows, dtype=np.float32) + np.float32(0.5)) / np.float32(rows))[:, None]
-    above = np.clip(
-        (skyline[None, :].astype(np.float32) - v) * np.float32(rows / values["soft"]) + np.float32(0.5), 0, 1
-    )
-    painted: F32 = np.ascontiguousarray(land + sky * above[..., None], np.float32)
-    painted *= (1 + contrast * (1 - above))[..., None]
+    painted = land
+    _join(painted, sky, skyline.astype(np.float32), rows / values["soft"], _things(), values["things"], shift, turn)
     level = float(painted.mean())
     for middle, top, width, bright in values["buildings"]:
         _fill(painted, middle, top, width, max(values["horizon"] + 0.03 - top, 0.02), level * bright, 0.85)
@@ -121,11 +118,38 @@ def surroundings(scene: Scene, values: Mapping[str, Any]) -> F32:
     x, y, z = (float(c) for c in scene.light.direction)
     lamp = (0.5 + np.arctan2(x, z) / (2 * np.pi), 0.5 - 0.499 * y)
     _fill(painted, lamp[0], lamp[1] - 0.025, 0.035, 0.05, values["lamp"], 0.9)
-    painted = np.minimum(painted, np.float32(_BRIGHTEST))
+    np.minimum(painted, np.float32(_BRIGHTEST), out=painted)
     first, full = _ABOVE
     high = painted[: round(first * rows)]
     high += np.float32(values["overhead"]) * np.clip((first - v[: len(high)]) / (first - full), 0, 1)[..., None]
     return painted
+
+
+@compiled
+def _join(
+    land: F32, sky: F32, skyline: F32, sharpness: float, things: F32, contrast: float, shift: int, turn: int
+) -> None:
+    """Put the sky above the skyline and things with edges below it, in place.
+
+    Args:
+        land: What is seen where there is no sky (rows, columns, 3); becomes the whole place.
+        sky: What the sky adds to it.
+        skyline: Height of the skyline at each column, as a share of the map's from its top.
+        sharpness: How steeply one gives way to the other, in shares of the map's height.
+        things: Brightness of things (rows, columns), about 1.
+        contrast: How much of their contrast shows.
+        shift: Columns that they are turned about the head by.
+        turn: 1, or -1 for their mirror image.
+    """
+    rows, columns = things.shape
+    for y in range(rows):
+        v = np.float32((y + 0.5) / rows)
+        for x in range(columns):
+            above = min(max((skyline[x] - v) * np.float32(sharpness) + np.float32(0.5), np.float32(0)), np.float32(1))
+            thing = np.float32(contrast) * (things[y, (turn * x + shift) % columns] - np.float32(1))
+            factor = np.float32(1) + max(thing, np.float32(-0.95)) * (np.float32(1) - above)
+            for q in range(3):
+                land[y, x, q] = (land[y, x, q] + sky[y, x, q] * above) * factor
 
 
 def _soft_place(scene: Scene, values: Mapping[str, Any]) -> tuple[F32, F32]:

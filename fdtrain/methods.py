@@ -186,6 +186,56 @@ _ROWS = (
             _VARIED,
         ),
     ),
+    Method(
+        "deepfillv2",
+        "Yu et al. 2019",
+        "fdtrain.networks.baselines.deepfill:DeepFill",
+        "fdtrain.objectives.baselines.deepfill:DeepFillObjective",
+        "fdtrain.config.baselines:DeepFillConfig",
+        Training(16, 16_000_000, (1e-4, 1e-4), (0.5, 0.999)),
+        small={"baseline.width": 24, "baseline.discriminator_width": 32, **_FAST},
+        deviations=(
+            "the paper says of no training how long it is: 16 million pictures are those of GCA, by the same authors",
+            "sketches as guidance are left out",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "lama",
+        "Suvorov et al. 2022",
+        "fdtrain.networks.baselines.lama:Lama",
+        "fdtrain.objectives.baselines.lama:LamaObjective",
+        "fdtrain.config.baselines:LamaConfig",
+        Training(30, 30_000_000, (1e-3, 1e-4), (0.9, 0.999)),
+        compares_features=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            "the perceptual loss is of a VGG, by the weight that the authors' program has for one; the paper's is of a "
+            "dilated ResNet-50 trained to segment, whose large field of view it finds to matter",
+            "an L1 outside the hole is added, which is in the authors' program and not in the paper's equations",
+            "first weights are drawn as those of DCGAN, of which the paper says nothing",
+            "masks are those of the dataset, where the paper draws large ones",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "afd-stackgan",
+        "Jabbar et al. 2022",
+        "fdtrain.networks.baselines.afd_stackgan:AfdStackGan",
+        "fdtrain.objectives.baselines.afd_stackgan:AfdStackGanObjective",
+        "fdtrain.config.baselines:AfdStackGanConfig",
+        Training(10, 18_000_000, (1e-4, 4e-4), (0.5, 0.999)),
+        compares_features=True,
+        small=_HALF,
+        deviations=(
+            "layers, losses and rates are those of FD-StackGAN, by the same authors, which it builds on: of the later "
+            "article the abstract was at hand, and what it says elsewhere may differ",
+            "the mask network has the shape of the Base-Net and one channel out; it learns by cross-entropy and an "
+            "adversary",
+            "it removes what its own mask marks; what is measured is its output pasted into the given mask",
+            _VARIED,
+        ),
+    ),
 )
 
 LEARNED: Mapping[str, Method] = {row.name: row for row in _ROWS}

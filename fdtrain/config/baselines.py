@@ -8,9 +8,25 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from fdgen.settings.values import Count, NotNegative, Number, Positive, Section, Share, at_least, within
+from pydantic import BeforeValidator
+
+from fdgen.settings.values import (
+    Count,
+    NotNegative,
+    Number,
+    Positive,
+    Section,
+    Share,
+    at_least,
+    listed,
+    of_length,
+    within,
+)
 
 Images = Annotated[int, at_least(0)]
+Weights = Annotated[
+    tuple[NotNegative, ...], BeforeValidator(listed), of_length(2, "two values, of the first and of the second one")
+]
 
 
 class BaselineSettings(Section):
@@ -135,3 +151,49 @@ class DinConfig(BaselineSettings):
     mask: NotNegative = 0.7
     # Up to here the discriminator of the whole face is alone, then that of the mask's region joins it.
     mask_from_images: Images = 800_000
+
+
+class DeepFillConfig(BaselineSettings):
+    """Yu et al. 2019, "Free-Form Image Inpainting with Gated Convolution"."""
+
+    glorot: ClassVar[bool] = True
+    multiple_px: ClassVar[int] = 8  # features at a quarter are matched at half of that
+
+    method: Literal["deepfillv2"] = "deepfillv2"
+    # Channels of the first convolution, features and gates together.
+    width: Count = 48
+    # Weights of the L1 of the final and of the coarse picture, and of SN-PatchGAN: all alike.
+    l1: NotNegative = 1.0
+    coarse: NotNegative = 1.0
+    adversarial: NotNegative = 1.0
+
+
+class LamaConfig(BaselineSettings):
+    """Suvorov et al. 2022, "Resolution-robust Large Mask Inpainting with Fourier Convolutions"."""
+
+    multiple_px: ClassVar[int] = 8
+
+    method: Literal["lama"] = "lama"
+    # Residual blocks of Fourier convolutions.
+    blocks: Count = 9
+    # Weights of the L1 outside the hole, of the adversarial term, and of the matching of the discriminator's features.
+    known: NotNegative = 10.0
+    adversarial: NotNegative = 10.0
+    feature_matching: NotNegative = 100.0
+    # Of the squared distance of VGG's features: the authors' own where they try a VGG.
+    perceptual: NotNegative = 0.03
+    # gamma of R1.
+    gradient_penalty: NotNegative = 0.001
+
+
+class AfdStackGanConfig(BaselineSettings):
+    """Jabbar et al. 2022, "AFD-StackGAN: Automatic Mask Generation Network for Face De-Occlusion Using StackGAN"."""
+
+    multiple_px: ClassVar[int] = 32
+
+    method: Literal["afd-stackgan"] = "afd-stackgan"
+    # Weight of the cross-entropy of the mask, beside an adversary of weight 1.
+    mask: NotNegative = 100.0
+    # Of the reconstruction (L1 + SSIM) and of the perceptual term of both face generators: those of FD-StackGAN.
+    alpha: Weights = (100.0, 10.0)
+    beta: Weights = (33.0, 3.3)

@@ -19,14 +19,14 @@ INPUT_CHANNELS = 4
 class Generator(nn.Module):
     """G_1 or G_2 (sections 3.2 and 3.4): a U-Net of five layers down and five up, dilated in the middle.
 
-    (B, in_channels, H, W) to (B, 3, H, W) in [-1, 1]. H and W must be multiples of `config.reduction`.
+    (B, in_channels, H, W) to (B, out_channels, H, W) in [-1, 1]. H and W must be multiples of `config.reduction`.
 
         down 1 .. down 5 -> dilated convolution + SE, one block a rate -> up 5 .. up 1 -> tanh
           |         |                                                    ^       ^
           +---------+-------------------- skips ------------------------+-------+
     """
 
-    def __init__(self, in_channels: int, config: NetworkConfig) -> None:
+    def __init__(self, in_channels: int, config: NetworkConfig, *, out_channels: int = 3) -> None:
         super().__init__()
         widths, strides, order = config.widths, config.strides, config.order
         ends: Activation = "tanh" if config.tanh_ends else "relu"
@@ -59,7 +59,7 @@ class Generator(nn.Module):
             )
             for level in range(len(widths) - 1, 0, -1)
         )
-        last = upsampling(2 * widths[0], 3, stride=strides[0], upsample=config.upsample)
+        last = upsampling(2 * widths[0], out_channels, stride=strides[0], upsample=config.upsample)
         # Where activations come first, the last layer has had none yet.
         self.paint = nn.Sequential(*([nn.ReLU()] if order == "act-conv-norm" else []), last, nn.Tanh())
 

@@ -11,12 +11,13 @@ from typing import Any
 import torch
 
 from fdtrain.config.schema import FitConfig
+from fdtrain.methods import LEARNED
 from fdtrain.networks.build import build_model
 from fdtrain.networks.restorer import Restorer
 from fdtrain.runtime.device import open_device
 from fdtrain.training.cost import size_of
 
-ALL = ("faithful", "modern", "glcm", "gca", "edgeconnect", "context-encoder", "pix2pix", "din")
+ALL = tuple(LEARNED)
 """Presets at 256 px, one a network."""
 
 PAPERS_FOUR = ("glcm", "gca", "edgeconnect", "faithful")

@@ -21,7 +21,7 @@ import fdtrain.comparison.runner as runner
 import fdtrain.comparison.task as task_module
 from fdgen.errors import FdError
 from fdtrain.comparison.markup import difference_cells
-from fdtrain.comparison.plan import METHODS, PHASE, Ask, Task, config_of, make_tasks, preset_of, split_sha256
+from fdtrain.comparison.plan import PHASE, Ask, Task, config_of, make_tasks, preset_of, split_sha256
 from fdtrain.comparison.real_photographs import read_photographs, restore_photographs
 from fdtrain.comparison.runner import Done, Watch, compare
 from fdtrain.comparison.statistics import difference, differences, holm, mean_of
@@ -32,6 +32,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.data.pictures import write_png
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import ConfigError, RunError
+from fdtrain.methods import LEARNED
 from fdtrain.training.run import RunSummary
 from fdtrain.training.weight_files import find_weights
 from tests.benchmarks.bench_coverage import CASES, Case, coverage, drawn
@@ -98,7 +99,7 @@ def test_rows_are_every_method_once_or_once_a_seed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("methods", "weights", "words"),
     [
-        (["lama"], {}, "there is no method 'lama'"),
+        (["lamma"], {}, "there is no method 'lamma'"),
         (["telea"], {"telea": Path("x")}, "two rows are both called 'telea'"),
         ([], {"../up": Path("x")}, "a row's name is also a folder's"),
     ],
@@ -110,7 +111,7 @@ def test_rows_that_cannot_be_are_refused(methods: list[str], weights: dict[str, 
 
 @pytest.mark.parametrize("size_px", [64, 128, 256])
 def test_every_method_has_a_preset_for_every_size(size_px: int) -> None:
-    for method in METHODS[-8:]:
+    for method in LEARNED:
         name = preset_of(method, size_px)
         assert name == method if size_px == 256 else name in (f"{method}-{size_px}", method)
         config_of(

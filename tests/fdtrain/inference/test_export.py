@@ -52,6 +52,9 @@ NARROW = {
     "context-encoder-64": ("baseline.width=4", "baseline.bottleneck=16"),
     "pix2pix-64": ("baseline.width=4",),
     "din-64": ("baseline.width=4",),
+    "deepfillv2-64": ("baseline.width=8",),
+    "lama-64": ("baseline.width=4", "baseline.blocks=2"),
+    "afd-stackgan-64": ("baseline.width=4",),
 }
 """Every architecture, thin: what an exporter can write does not depend on the number of channels."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.loader import Batches
@@ -16,10 +17,12 @@ from fdtrain.errors import ConfigError
 from fdtrain.evaluation.evaluator import evaluate
 from fdtrain.methods import baselines
 from fdtrain.networks.attention import ContextualAttention
+from fdtrain.networks.baselines.deepfill import GatedConv, SpectralPatchGan
+from fdtrain.networks.baselines.lama import FourierUnit, Lama
 from fdtrain.networks.build import build_model
 from fdtrain.networks.context_encoder import ContextDiscriminator, ContextEncoder
 from fdtrain.networks.edgeconnect import EdgeConnect, FeatureDiscriminator, canny_edges
-from fdtrain.networks.gca import Critics, Gca
+from fdtrain.networks.gca import Critics, Gca, Layer
 from fdtrain.networks.glcm import COMPLETION, Glcm
 from fdtrain.networks.glcm import ContextDiscriminator as GlcmDiscriminator
 from fdtrain.networks.hole_window import depths_px, window_at
@@ -34,7 +37,7 @@ from tests.fdtrain.training.test_loop import assert_equal, state_of
 from tests.support.sets import write_set
 
 METHODS = tuple(baselines())
-BLIND = ("glcm", "gca", "edgeconnect", "context-encoder")
+BLIND = ("glcm", "gca", "edgeconnect", "context-encoder", "deepfillv2", "lama")
 """Those whose papers blank the hole."""
 
 MICRO = (
@@ -60,6 +63,7 @@ PHASES = {
     "edgeconnect": ("baseline.blocks=1", "baseline.joint_from_images=24"),
     "context-encoder": ("baseline.bottleneck=16",),
     "din": ("baseline.mask_from_images=24",),
+    "lama": ("baseline.blocks=1",),
 }
 
 
@@ -120,6 +124,8 @@ def side_seen(module: nn.Module, channels: int, size_px: int) -> int:
         ("gca", 3.60),  # the supplementary material by hand
         ("edgeconnect", 21.5),  # 10.8 for each of its generators
         ("pix2pix", 54.4),  # what its authors' code counts for 256 px
+        ("deepfillv2", 4.05),  # "4.1M parameters in total" (section 3.2)
+        ("lama", 27.05),  # LaMa-Fourier has 27 million (table 1)
     ],
 )
 def test_networks_are_as_large_as_their_papers_tables_make_them(method: str, millions: float) -> None:
@@ -208,6 +214,93 @@ def test_glcms_discriminators_halve_down_to_4_px_and_are_joined() -> None:
         assert [layer.out_channels for layer in part if isinstance(layer, nn.Conv2d)] == widths
         linear = [layer for layer in part if isinstance(layer, nn.Linear)]
         assert (linear[0].in_features, linear[0].out_features) == (512 * 16, 1024)
+
+
+def test_a_gated_convolution_lets_through_what_its_gate_says() -> None:
+    layer = GatedConv(3, Layer(3, 1, 1, 2), 4, nn.Identity())
+    picture = torch.rand(1, 3, 8, 8)
+    assert layer(picture).shape == (1, 4, 8, 8)
+    open_gates = layer(picture)
+    with torch.no_grad():
+        layer.conv.weight[4:] = 0
+        layer.conv.bias[4:] = torch.tensor([50.0, 50.0, -50.0, -50.0])  # type: ignore[index]
+    made, features = layer(picture), layer.conv(picture)[:, :4]
+    assert torch.allclose(made[:, :2], features[:, :2], atol=1e-6)
+    assert made[:, 2:].abs().max() < 1e-6 < open_gates.abs().max()
+
+
+def test_sn_patch_gan_judges_each_of_256_places_and_channels_by_itself() -> None:
+    config = FitConfig.load("deepfillv2").baseline
+    with torch.device("meta"):
+        judge = SpectralPatchGan(config)  # type: ignore[arg-type]
+        judged = judge(torch.empty(2, 3, 256, 256), torch.empty(2, 1, 256, 256))
+    assert judged.shape == (2, 256, 4, 4)
+    widths = [layer.out_channels for layer in judge.layers if isinstance(layer, nn.Conv2d)]
+    assert widths == [64, 128, 256, 256, 256, 256]
+    bound = SpectralPatchGan(FitConfig.load("deepfillv2-64").baseline)  # type: ignore[arg-type]
+    assert all(is_parametrized(layer) for layer in bound.layers if isinstance(layer, nn.Conv2d))
+
+
+def test_a_fourier_unit_sees_the_whole_map_and_a_spectrum_left_alone_gives_it_back() -> None:
+    unit = FourierUnit(2).eval()
+    picture = torch.rand(1, 2, 8, 12, requires_grad=True)
+    (gradient,) = torch.autograd.grad(unit(picture)[0, 0, 3, 3], picture)
+    assert (gradient.abs().sum((0, 1)) > 0).all()
+    unit.layers = nn.Identity()  # type: ignore[assignment]
+    assert torch.allclose(unit(picture), picture, atol=1e-5)
+
+
+def test_three_quarters_of_lamas_deep_channels_are_global() -> None:
+    with torch.device("meta"):
+        model = Lama(FitConfig.load("lama").baseline)  # type: ignore[arg-type]
+        branches = model.parting(model.encoder(torch.empty(2, 4, 256, 256)))
+    assert [tuple(branch.shape[1:]) for branch in branches] == [(128, 32, 32), (384, 32, 32)]
+    assert len(model.middle) == 9
+
+
+def test_lamas_discriminator_learns_of_a_fake_what_the_hole_touches_alone(triplets: Path) -> None:
+    """R1 is the squared length of the slope; outside the hole a fake counts as real."""
+    config = micro(triplets, "lama", "baseline.gradient_penalty=0.5")
+    objective: Any = open_objective(config, torch.device("cpu"), None, torch.Generator().manual_seed(0))
+
+    class Halved(nn.Module):
+        def forward(self, image: Tensor) -> list[Tensor]:
+            return [torch.nn.functional.avg_pool2d(image.mean(1, keepdim=True), 2)]
+
+    objective.judge = Halved()
+    picture, mask = inputs(32)
+    batch = objective.begin({"occluded": picture, "clean": picture, "mask": mask}, torch.device("cpu"), 0, 0)
+    outputs = objective.outputs(batch)
+    found = objective.discriminator_term(objective.stages[0], batch, outputs)
+    real, fake = (Halved()(one * 0.5 + 0.5)[0] for one in (picture, outputs))
+    small = mask[..., ::2, ::2]
+    softplus = torch.nn.functional.softplus
+    judged = softplus(-real).mean() + (softplus(fake) * small + softplus(-fake) * (1 - small)).mean()
+    length = 3 * 32 * 32 * (1 / 12) ** 2
+    assert found.item() == pytest.approx((judged + 0.5 * length).item(), rel=1e-5)
+
+
+def test_afd_stackgan_finds_its_mask_itself(triplets: Path) -> None:
+    """What is given changes nothing; what it finds does, and learns from the true mask."""
+    model, (picture, mask) = small_model("afd-stackgan"), inputs()
+    before = model(picture, mask).image_B3HW
+    assert torch.equal(model(picture, 1 - mask).image_B3HW, before)
+    assert set(model.input(picture, model.find(picture))[:, 3].unique().tolist()) <= {0.0, 1.0}
+    model.find = lambda occluded: 1 - (model.mask(occluded) > 0).float()
+    assert not torch.equal(model(picture, mask).image_B3HW, before)
+    objective: Any = baseline_objective(micro(triplets, "afd-stackgan"), None)
+    picture, mask = inputs(32)
+    batch = objective.begin({"occluded": picture, "clean": picture, "mask": mask}, torch.device("cpu"), 0, 0)
+    terms = [objective.generator_terms(stage, batch, objective.outputs(batch)) for stage in objective.stages]
+    assert [sorted(one) for one in terms] == [
+        ["adversarial", "cross_entropy", "total"],
+        ["adversarial", "l1", "ssim", "total"],
+        ["adversarial", "l1", "ssim", "total"],
+    ]
+    terms[2]["total"].backward()
+    assert all(
+        parameter.grad is None for parameter in (*objective.model.mask.parameters(), *objective.model.base.parameters())
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -388,6 +481,15 @@ def test_every_baseline_learns_eight_triplets_by_heart(method: str, tmp_path: Pa
         "edgeconnect": ["baseline.blocks=2", "baseline.joint_from_images=10000", "training.images=1600"],
         "context-encoder": ["baseline.bottleneck=128"],
         "gca": ["baseline.width=12", "baseline.discriminator_width=4", "training.images=1200"],
+        # Half of its channels are gates.
+        "deepfillv2": [
+            "baseline.width=32",
+            "baseline.adversarial=0.01",
+            "training.images=1400",
+            "training.lr_generator=3e-3",
+        ],
+        "lama": ["baseline.blocks=2", "training.images=2000"],
+        "afd-stackgan": ["training.images=1600"],
     }
     config = FitConfig.load(
         f"{method}-64",

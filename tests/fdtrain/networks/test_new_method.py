@@ -118,7 +118,7 @@ def test_a_baseline_is_trained_and_compared_once_it_has_its_row(data: Path, tmp_
     assert said["baseline"] == {"width": 8, "discriminator_width": 64, "method": "single"}
     assert said["network"] == "Single"
     assert said["parameters"] == 8 * (3 * 9 + 1) + 3 * (8 + 1)
-    assert "din, single" in " ".join(said["help"].split())
+    assert ", single" in " ".join(said["help"].split())
     assert "nobody 2026, half as wide at 64 px" in " ".join(said["presets"].split())
 
 

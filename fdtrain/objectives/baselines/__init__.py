@@ -1,0 +1,1 @@
+"""What these systems minimise, a module a system."""

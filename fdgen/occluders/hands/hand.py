@@ -17,6 +17,7 @@ from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
 from fdgen.occluders.hands.contact import Surface, rest_digits, settle, touchable
 from fdgen.occluders.hands.forearm import ARM_CM, arm_line, arm_rings, rings_at, tube_mesh, wrist_limited
+from fdgen.occluders.hands.hand_shape import draw_shape, reshaped
 from fdgen.occluders.hands.jewellery import draw_jewellery, jewellery_mesh, surroundings
 from fdgen.occluders.hands.pose_spec import Pose
 from fdgen.occluders.hands.skeleton import DIGITS, JOINTS, HandModel, digit_joints, load_hand, skin
@@ -24,6 +25,7 @@ from fdgen.occluders.hands.skin_features import ATLAS_PX, STRIP_CM, STRIP_PX, ST
 from fdgen.occluders.hands.skin_texture import draw_skin, skin_texture
 from fdgen.occluders.hands.sleeve import draw_sleeve, paint_cloth, sleeve_mesh
 from fdgen.render.draw import Layer, Style, draw
+from fdgen.render.kernels import sh_irradiance
 from fdgen.render.mesh import Material, Mesh, join, part
 from fdgen.render.scene import Scene
 
@@ -31,6 +33,15 @@ _MIRROR = np.array([-1.0, 1.0, 1.0])
 
 _HAND_LENGTH_CM = 17.4
 """Wrist crease to fingertip of the model; a hand is as long as its owner's face is high, hairline to chin."""
+
+OCCLUSION = 1.4
+"""Of hands: fingers hide the sky from each other more than their depth in the picture tells."""
+
+_CONTRAST = 0.35
+"""Power of the light by which skin is lit once more: lightness then varies within a hand as on real ones."""
+
+_RELIEF = 1.7
+"""Scale of the shading of folds, tendons and veins, by a light of one direction."""
 
 _FACE_HEIGHT = 1.02
 """Hairline to chin over landmarks 10 to 152."""
@@ -48,10 +59,14 @@ _CAMERA_CM = 90.0
 
 @dataclass(frozen=True, slots=True)
 class Stance:
-    """How a hand is held: `rotation` (3, 3) and `scale` carry its frame to the head's; `girth` is its fingers'."""
+    """How a hand is held: `rotation` (3, 3) and `scale` carry its frame to the head's; `girth` is its fingers'.
+
+    `model` is in the `shape`, which `hand_shape` drew.
+    """
 
     pose: Pose
     model: HandModel
+    shape: Mapping[str, Any]
     rotation: F64
     scale: float
     girth: float
@@ -72,14 +87,17 @@ class Hand:
         """Draw the side, the posture and the skin; now and then the other hand does the same on its side."""
         pose = Pose.of(asset)
         side = _draw_side(scene, pose, rng)
-        placement = self._place(scene, asset, side, rng)
+        shape = draw_shape(rng)
+        placement = self._place(scene, asset, side, shape, rng)
         if rng.random() >= pose.both:
             return placement
-        other = self._place(scene, asset, "left" if side == "right" else "right", rng).values
+        other = self._place(scene, asset, "left" if side == "right" else "right", shape, rng).values
         same = {key: placement.values[key] for key in ("skin", "sleeve", "stout", "girth")}
         return replace(placement, values={**placement.values, "other": {**other, **same}})
 
-    def _place(self, scene: Scene, asset: Asset, side: str, rng: np.random.Generator) -> Placement:
+    def _place(
+        self, scene: Scene, asset: Asset, side: str, shape: Mapping[str, Any], rng: np.random.Generator
+    ) -> Placement:
         """Lay one hand on the face and bend its fingers to it."""
         pose = Pose.of(asset)
         mirrored = side == "left"
@@ -89,7 +107,8 @@ class Hand:
         scale = draw_size(scene, rng)
         stance = Stance(
             pose=pose,
-            model=_model(asset, side),
+            model=reshaped(_model(asset, side), shape),
+            shape=shape,
             rotation=_orientation(pose, rng),
             scale=scale * (1.0 + (away or 0.0) / _CAMERA_CM),
             girth=float(rng.normal(1.10, 0.045)),
@@ -107,7 +126,8 @@ class Hand:
         if "other" in placement.values:  # of the same person, in the same clothes: one texture does for both
             other = placement.values["other"]
             mesh = join([mesh, hand_mesh(scene, other, _model(asset, other["side"]))], texture=mesh.texture)
-        return draw(scene, mesh, Style(bias_cm=pose.bias_cm, translucent=True), environment=surroundings())
+        style = Style(bias_cm=pose.bias_cm, translucent=True, occlusion=OCCLUSION)
+        return draw(scene, mesh, style, environment=surroundings())
 
 
 def hand_values(
@@ -135,7 +155,8 @@ def hand_values(
         "stout": round(float(rng.uniform(0.7, 1.25)), 5),
         "sleeve": draw_sleeve(rng),
         "jewellery": draw_jewellery(rng),
-        "skin": draw_skin(rng, scene.light.skin_reflectance, grey=scene.light.grey),
+        "shape": dict(stance.shape),
+        "skin": draw_skin(rng, scene.light.skin_reflectance, float(stance.shape["age"]), grey=scene.light.grey),
     }
 
 
@@ -148,7 +169,8 @@ def draw_size(scene: Scene, rng: np.random.Generator) -> float:
 def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh:
     """Build the mesh of a placed hand, in head cm."""
     rotation, origin, scale = np.array(values["turn"]), np.array(values["origin_cm"]), float(values["scale"])
-    cage, joints, _ = skin(model, values["angles_deg"], values["girth"])
+    shaped = reshaped(model, values["shape"])
+    cage, joints, _ = skin(shaped, values["angles_deg"], values["girth"])
     cage_normals = vertex_normals(cage, model.cage_faces)
     cage = cage @ rotation.T * scale + origin
     joints = joints @ rotation.T * scale + origin
@@ -159,7 +181,8 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
 
     look = values["skin"]
     albedo = np.clip(scene.light.skin_reflectance * np.array(look["tone"], np.float32), 0.0, 0.9)
-    albedo = albedo * _unbeard(scene, vertices * (_MIRROR if values["side"] == "left" else 1.0))[:, None]
+    flip = _MIRROR if values["side"] == "left" else np.ones(3)
+    albedo = albedo * (_unbeard(scene, vertices * flip) * _contrast(scene, normals * flip))[:, None]
     shine = atlas_of(model).shiny
     skin_of = Material(
         albedo, specular=look["shine"] + shine * (0.22 + 0.20 * look["polish"]), gloss=12.0 + 50.0 * shine
@@ -182,7 +205,7 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     parts.append(part(vertices, faces, bare, normals=normals, uv_N2=np.column_stack([column, strip])))
     light = scene.light
     towards = scene.pose.rotation.T @ light.direction * (_MIRROR if values["side"] == "left" else 1.0)
-    texture = skin_texture(model, look, rotation.T @ towards * (1.1 * light.directional * look["relief"]))
+    texture = skin_texture(model, look, rotation.T @ towards * (_RELIEF * light.directional * look["relief"]))
     sleeve = values["sleeve"]
     if sleeve:
         first = ATLAS_PX + STRIP_PX
@@ -203,6 +226,18 @@ def _unbeard(scene: Scene, vertices_cm: F64) -> F64:
     """
     at = np.clip(scene.pose.to_screen(vertices_cm)[:, :2].astype(np.int64), 0, scene.size_px - 1)
     result: F64 = np.minimum(scene.light_residual_HW[at[:, 1], at[:, 0]], 1.0).astype(np.float64) ** -0.6
+    return result
+
+
+def _contrast(scene: Scene, normals: F64) -> F64:
+    """Return by how much (N,) skin with these normals in the head's frame is darker or lighter than its light says.
+
+    Harmonics that are fitted to the front of one face are flatter than its light: they say little of what lies aslant,
+    and fingers do.
+    """
+    light = scene.light
+    received = sh_irradiance(scene.pose.to_view(normals).astype(np.float32), light.harmonics, light.floor)
+    result: F64 = np.clip(received / np.float32(light.mean_irradiance), 0.35, 1.6).astype(np.float64) ** _CONTRAST
     return result
 
 

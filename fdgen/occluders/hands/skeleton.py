@@ -45,9 +45,9 @@ def digit_joints(digit: str) -> tuple[int, ...]:
     return tuple(range(first, first + 4))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class HandModel:
-    """One hand at rest, flat, in its frame.
+    """One hand at rest, flat, in its frame. Two are equal where they are one.
 
     The cage is what is skinned: `cage_cm` (C, 3), `cage_faces`, `cage_normals`, `weights` (C, 25). The drawn surface
     has four triangles for each of the cage's: its vertex i is the sum over k of `smooth_weight[i, k]` times cage vertex

@@ -69,28 +69,9 @@ class Atlas:
 
 
 @lru_cache(maxsize=4)
-def _atlas(key: _ModelKey) -> Atlas:
-    return _paint(key.model)
-
-
-class _ModelKey:
-    """A model as a key of a cache, by identity."""
-
-    __slots__ = ("model",)
-
-    def __init__(self, model: HandModel) -> None:
-        self.model = model
-
-    def __hash__(self) -> int:
-        return id(self.model)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ModelKey) and other.model is self.model
-
-
 def atlas_of(model: HandModel) -> Atlas:
     """Return the painted features of a model, once a process."""
-    return _atlas(_ModelKey(model))
+    return _paint(model)
 
 
 def _paint(model: HandModel) -> Atlas:

@@ -58,11 +58,9 @@ def _mixture(values: Mapping[str, Any], slopes: F64) -> F32:
     return mixture
 
 
-def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict[str, Any]:
-    """Draw the skin of one hand: a JSON table. `reflectance` (3,) is the face's."""
-    age = float(rng.beta(1.6, 2.4))
-    value = float(reflectance @ np.array([0.2126, 0.7152, 0.0722], np.float32))
-    dark = float(np.clip((0.30 - value) / 0.25, 0.0, 1.0))
+def draw_skin(rng: np.random.Generator, reflectance: F32, age: float, *, grey: bool) -> dict[str, Any]:
+    """Draw the skin of one hand: a JSON table. `reflectance` (3,) is the face's, `age` in [0, 1] the hand's."""
+    dark = depth_of_tone(reflectance, grey=grey)
     warm = 0.0 if grey else rng.normal(0.02, 0.03)
     tone = rng.uniform(0.90, 1.06) * np.array([1 + warm, 1 - 0.4 * warm, 1 - 0.8 * warm])
     nail = np.array([1.30, 1.14, 1.12]) + dark * np.array([0.45, 0.45, 0.45]) + rng.normal(0, 0.05, 3)
@@ -75,8 +73,8 @@ def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict
         edge = np.zeros(3)
     drawn = {
         "tone": tone,
-        "fold": rng.uniform(0.20, 0.36) * (1 + 0.4 * age),
-        "line": rng.uniform(0.18, 0.36),
+        "fold": rng.uniform(0.24, 0.46) * (1 + 0.5 * age),
+        "line": rng.uniform(0.22, 0.44),
         "tendon": rng.uniform(0.7, 1.9) * (0.7 + 0.6 * age),
         "vein": rng.uniform(0.0, 0.11) * (0.6 + 0.8 * age) * (0.5 if grey else 1.0),
         "red": rng.uniform(0.08, 0.20) * (0.0 if grey else 1.0),
@@ -95,6 +93,21 @@ def draw_skin(rng: np.random.Generator, reflectance: F32, *, grey: bool) -> dict
         "relief": rng.uniform(0.7, 1.5),
     }
     return {k: np.round(v, 5).tolist() if isinstance(v, np.ndarray) else round(float(v), 5) for k, v in drawn.items()}
+
+
+def depth_of_tone(reflectance: F32, *, grey: bool) -> float:
+    """Return how dark skin is by nature, from 0 to 1, as far as a photograph tells.
+
+    A face in shadow, or in a dark exposure, looks as dark as dark skin does, but is not as red against green: exposure
+    and shadow change no ratio of channels. Both must agree; without colours the lightness alone can speak.
+    """
+    value = float(reflectance @ np.array([0.2126, 0.7152, 0.0722], np.float32))
+    by_lightness = float(np.clip((0.30 - value) / 0.25, 0.0, 1.0))
+    if grey:
+        return by_lightness
+    red = float(np.log((reflectance[0] + 1e-3) / (reflectance[1] + 1e-3)))
+    by_hue = float(np.clip((red - 0.40) / 0.45, 0.0, 1.0))
+    return float(np.sqrt(by_lightness * by_hue))
 
 
 def _hsv_colour(rng: np.random.Generator) -> F64:

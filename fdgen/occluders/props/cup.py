@@ -17,6 +17,7 @@ from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings
 from fdgen.occluders.props.grip import Hold, draw_grip, draw_held, grip_mesh
 from fdgen.occluders.props.materials import FINISHES, PRINTS, draw_finish, draw_print, glass, material, printed
+from fdgen.occluders.props.showing import until_it_shows
 from fdgen.occluders.props.solids import Solid, bent_tube, turned
 from fdgen.occluders.props.spec import Profile, happens, pick
 from fdgen.render.draw import Layer
@@ -65,8 +66,22 @@ class Cup:
     kind: str = "cup"
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
-        """Draw the vessel, how it is held, what it is made of, and the hand."""
+        """Draw the vessel, how it is held, what it is made of, and the hand, until enough of it shows."""
         spec = CupSpec.of(asset)
+
+        def body(values: Mapping[str, Any]) -> list[Solid]:
+            rotation, origin, _ = _stand(scene, values, spec)
+            return [turned(_profile(values, spec), sides=24).moved(rotation, origin)]
+
+        values = until_it_shows(
+            scene,
+            lambda: self._draw(scene, spec, rng),
+            lambda values: self._draw_hand(scene, values, spec, rng),
+            body,
+        )
+        return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
+
+    def _draw(self, scene: Scene, spec: CupSpec, rng: np.random.Generator) -> dict[str, Any]:
         size = spec.draw(rng)
         drinking = happens(spec.drinking, rng)
         right = rng.random() < 0.5 + 0.3 * np.tanh(scene.pose.yaw_deg / 15.0)
@@ -84,6 +99,7 @@ class Cup:
         pattern = pick(spec.patterns, rng)
         values: dict[str, Any] = {
             "size": size,
+            "side": side,
             "wear": {name: round(value, 5) for name, value in wear.items()},
             "finish": finish,
             "print": draw_print(rng, {pattern: 1.0}, finish),
@@ -96,10 +112,14 @@ class Cup:
             "level": round(float(rng.uniform(0.35, 0.85)) if happens(spec.filled, rng) else -1.0, 4),
             "surroundings": draw_surroundings(rng),
         }
-        values["hand"] = None
-        if happens(spec.hand, rng):
-            values["hand"] = draw_grip(scene, _hold(scene, values, spec, side, rng), side, rng)
-        return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
+        return values
+
+    def _draw_hand(
+        self, scene: Scene, values: Mapping[str, Any], spec: CupSpec, rng: np.random.Generator
+    ) -> dict[str, Any] | None:
+        if not happens(spec.hand, rng):
+            return None
+        return draw_grip(scene, _hold(scene, values, spec, values["side"], rng), values["side"], rng)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the cup and its hand over the scene. Pure."""

@@ -14,7 +14,15 @@ from fdgen.analysis.geometry import rotation_matrix
 from fdgen.arrays import F64
 from fdgen.occluders.environment import surroundings
 from fdgen.occluders.hands.contact import Surface, touchable
-from fdgen.occluders.hands.hand import Stance, arm_direction, bring_to_face, draw_size, hand_mesh, hand_values
+from fdgen.occluders.hands.hand import (
+    Stance,
+    arm_direction,
+    bring_to_face,
+    draw_size,
+    hand_mesh,
+    hand_values,
+)
+from fdgen.occluders.hands.hand_shape import draw_shape, reshaped
 from fdgen.occluders.hands.pose_spec import Curl, Pose
 from fdgen.occluders.hands.skeleton import DIGITS, FINGERS, HandModel, load_hand
 from fdgen.occluders.props.solids import Solid, surface_points
@@ -74,7 +82,9 @@ def draw_grip(scene: Scene, hold: Hold, side: str, rng: np.random.Generator) -> 
     fingers = turn @ np.cross(along, out)
     back = turn @ out
     rotation = np.stack([np.cross(fingers, back), fingers, back], 1)
-    stance = Stance(pose, hand_model(side), rotation, scale, float(rng.normal(1.10, 0.045)))
+    shape = draw_shape(rng)
+    model = reshaped(hand_model(side), shape)
+    stance = Stance(pose, model, shape, rotation, scale, float(rng.normal(1.10, 0.045)))
     origin, angles = bring_to_face(stance, pose.posture(rng), hold.at_cm * flip, 0.12, None, thing)
     head = touchable(scene.mesh_cm, mirrored=mirrored)
     arm = arm_direction(scene, stance, origin, head, mirrored, rng)

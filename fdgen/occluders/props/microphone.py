@@ -15,6 +15,7 @@ from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings
 from fdgen.occluders.props.grip import Hold, draw_grip, draw_held, grip_mesh
 from fdgen.occluders.props.materials import FINISHES, draw_finish, draw_print, grain, material, printed
+from fdgen.occluders.props.showing import until_it_shows
 from fdgen.occluders.props.solids import Solid, bent_tube, frame, slab, turned
 from fdgen.occluders.props.spec import Profile, happens, pick
 from fdgen.render.draw import Layer
@@ -55,8 +56,17 @@ class Microphone:
     kind: str = "microphone"
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
-        """Draw the microphone, how it is held, what it is made of, and the hand."""
+        """Draw the microphone, how it is held, what it is made of, and the hand, until enough of it shows."""
         spec = MicrophoneSpec.of(asset)
+        values = until_it_shows(
+            scene,
+            lambda: self._draw(scene, spec, rng),
+            lambda values: self._draw_hand(scene, values, spec, rng),
+            lambda values: _head_and_body(scene, values, spec),
+        )
+        return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
+
+    def _draw(self, scene: Scene, spec: MicrophoneSpec, rng: np.random.Generator) -> dict[str, Any]:
         size = spec.draw(rng)
         side = "right" if rng.random() < 0.5 + 0.25 * np.tanh(scene.pose.yaw_deg / 15.0) else "left"
         body = draw_finish(rng, pick(spec.body_finish, rng))
@@ -65,6 +75,7 @@ class Microphone:
             head["rgb"] = [round(float(rng.uniform(0.2, 0.4)), 5)] * 3
         values: dict[str, Any] = {
             "size": size,
+            "side": side,
             "across_cm": round(float(np.clip(rng.normal(0.0, 0.9), -2, 2)), 5),
             "body": body,
             "head": head,
@@ -77,10 +88,14 @@ class Microphone:
             "flag": _draw_flag(rng) if happens(spec.flag, rng) else None,
             "surroundings": draw_surroundings(rng),
         }
-        values["hand"] = None
-        if happens(spec.hand, rng):
-            values["hand"] = draw_grip(scene, _hold(scene, values, spec, side, rng), side, rng)
-        return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
+        return values
+
+    def _draw_hand(
+        self, scene: Scene, values: Mapping[str, Any], spec: MicrophoneSpec, rng: np.random.Generator
+    ) -> dict[str, Any] | None:
+        if not happens(spec.hand, rng):
+            return None
+        return draw_grip(scene, _hold(scene, values, spec, values["side"], rng), values["side"], rng)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw the microphone and its hand over the scene. Pure."""
@@ -92,11 +107,8 @@ def build(scene: Scene, values: Mapping[str, Any], spec: MicrophoneSpec) -> Mesh
     """Build microphone, filter and hand in head cm."""
     rotation, tip = _stand(scene, values)
     size = values["size"]["size"]
-    top = spec.head[-1][1]
-    origin = tip - rotation @ np.array([0.0, top * size, 0.0])
-    head = turned(_fine(np.array(spec.head) * size)).moved(rotation, origin)
-    below = (0.0, spec.body[0][1])
-    body = turned(np.array([below, *spec.body]) * size).moved(rotation, origin)
+    origin = tip - rotation @ np.array([0.0, spec.head[-1][1] * size, 0.0])
+    head, body = _head_and_body(scene, values, spec)
     parts: list[tuple[Mesh, F32 | None]] = [
         _textured(head, values["head"]),
         (body.made_of(material(values["body"])), None),
@@ -122,6 +134,16 @@ def build(scene: Scene, values: Mapping[str, Any], spec: MicrophoneSpec) -> Mesh
         hand = grip_mesh(scene, values["hand"])
         parts.append((hand, hand.texture))
     return bind(parts)
+
+
+def _head_and_body(scene: Scene, values: Mapping[str, Any], spec: MicrophoneSpec) -> tuple[Solid, Solid]:
+    """Return what a microphone is, without its stand and what is hung on it."""
+    rotation, tip = _stand(scene, values)
+    size = values["size"]["size"]
+    origin = tip - rotation @ np.array([0.0, spec.head[-1][1] * size, 0.0])
+    below = (0.0, spec.body[0][1])
+    head = turned(_fine(np.array(spec.head) * size)).moved(rotation, origin)
+    return head, turned(np.array([below, *spec.body]) * size).moved(rotation, origin)
 
 
 def _stand(scene: Scene, values: Mapping[str, Any]) -> tuple[F64, F64]:

@@ -16,6 +16,7 @@ from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings
 from fdgen.occluders.props.grip import Hold, draw_grip, draw_held, grip_mesh
 from fdgen.occluders.props.materials import FINISHES, PRINTS, draw_finish, draw_print, material, printed
+from fdgen.occluders.props.showing import until_it_shows
 from fdgen.occluders.props.solids import Solid, frame, slab, turned
 from fdgen.occluders.props.spec import happens, pick
 from fdgen.render.draw import Layer
@@ -60,8 +61,22 @@ class Phone:
     kind: str = "phone"
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
-        """Draw the phone, where it is held, and the hand."""
+        """Draw the phone, where it is held, and the hand, until enough of it shows."""
         spec = PhoneSpec.of(asset)
+
+        def body(values: Mapping[str, Any]) -> list[Solid]:
+            rotation, middle = _stand(scene, values, spec)
+            return [solid.moved(rotation, middle) for solid in _body(values["size"])]
+
+        values = until_it_shows(
+            scene,
+            lambda: self._draw(scene, spec, rng),
+            lambda values: self._draw_hand(scene, values, spec, rng),
+            body,
+        )
+        return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
+
+    def _draw(self, scene: Scene, spec: PhoneSpec, rng: np.random.Generator) -> dict[str, Any]:
         size = spec.draw(rng)
         seen = np.tanh(scene.pose.yaw_deg / 10.0)  # positive: the viewer's left side is seen, where the right hand is
         near = spec.held == "ear"
@@ -76,10 +91,14 @@ class Phone:
             "bumped": bool(rng.random() < 0.7),
             "surroundings": draw_surroundings(rng),
         }
-        values["hand"] = None
-        if happens(spec.hand, rng):
-            values["hand"] = draw_grip(scene, _hold(scene, values, spec, rng), side, rng)
-        return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
+        return values
+
+    def _draw_hand(
+        self, scene: Scene, values: Mapping[str, Any], spec: PhoneSpec, rng: np.random.Generator
+    ) -> dict[str, Any] | None:
+        if not happens(spec.hand, rng):
+            return None
+        return draw_grip(scene, _hold(scene, values, spec, rng), values["side"], rng)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
         """Draw phone and hand over the scene. Pure."""

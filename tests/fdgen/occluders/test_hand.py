@@ -15,9 +15,11 @@ from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
 from fdgen.occluders.hands.contact import touchable
 from fdgen.occluders.hands.forearm import EXTENSION_DEG, FLEXION_DEG, N_RINGS, wrist_limited
-from fdgen.occluders.hands.hand import Hand, hand_mesh
+from fdgen.occluders.hands.hand import Hand, _contrast, hand_mesh
+from fdgen.occluders.hands.hand_shape import draw_shape, reshaped
 from fdgen.occluders.hands.pose_spec import Pose
 from fdgen.occluders.hands.skeleton import DIGITS, JOINTS, HandModel, digit_joints, load_hand, skin
+from fdgen.occluders.hands.skin_texture import depth_of_tone
 from fdgen.render.scene import Scene
 from tests.support.scenes import scene
 
@@ -285,3 +287,74 @@ def test_skin_follows_the_face() -> None:
         inside = layer.silhouette_HW > 0.95
         colours.append((layer.colour_HWC[inside]).mean(0))
     assert (colours[0] > 2.0 * colours[1]).all()
+
+
+# Shapes of hands.
+
+PLAIN = {"age": 0.5, "wide": 1.0, "deep": 1.0, "lengths": [1.0] * 5, "taper": 0.0, "knobs": 0.0}
+
+
+def test_a_plain_shape_is_the_mesh_itself() -> None:
+    mesh = model("right")
+    plain = reshaped(mesh, PLAIN)
+    assert np.allclose(plain.cage_cm, mesh.cage_cm)
+    assert np.allclose(plain.joints_cm, mesh.joints_cm)
+
+
+def test_a_shape_lengthens_fingers_and_leaves_the_wrist_to_the_forearm() -> None:
+    mesh = model("left")
+    longer = reshaped(mesh, {**PLAIN, "lengths": [1.0, 1.0, 1.1, 1.0, 1.0]})
+    for digit, factor in (("middle", 1.1), ("ring", 1.0)):
+        chain = digit_joints(digit)
+        before, after = (np.linalg.norm(np.diff(of.joints_cm[list(chain)], axis=0), axis=1) for of in (mesh, longer))
+        assert np.allclose(after, factor * before)
+    assert longer.cage_cm[:, 1].max() > mesh.cage_cm[:, 1].max() + 0.5
+    assert np.allclose(longer.cage_cm[mesh.loop], mesh.cage_cm[mesh.loop], atol=0.02)
+    wide = reshaped(mesh, {**PLAIN, "wide": 1.1})
+    assert np.ptp(wide.cage_cm[:, 0]) == pytest.approx(1.1 * np.ptp(mesh.cage_cm[:, 0]))
+
+
+def test_knobs_thicken_a_finger_at_its_joints() -> None:
+    mesh = model("right")
+    knobby = reshaped(mesh, {**PLAIN, "knobs": 0.15})
+    joint, following = digit_joints("index")[1:3]
+    axis = mesh.joints_cm[following] - mesh.joints_cm[joint]
+    axis /= np.linalg.norm(axis)
+
+    along = (mesh.cage_cm - mesh.joints_cm[joint]) @ axis
+    own = mesh.weights[:, list(digit_joints("index"))].sum(1) > 0.8
+    outwards = np.einsum("nc,nc->n", knobby.cage_cm - mesh.cage_cm, mesh.radial)
+    at_joint, between = own & (np.abs(along) < 0.3), own & (np.abs(along - 1.1) < 0.3)
+    assert at_joint.sum() > 3
+    assert (outwards[at_joint] > 0.01).all()
+    assert (outwards[between] < 0).all()
+
+
+def test_drawn_shapes_differ_and_stay_hands() -> None:
+    rng = np.random.default_rng(5)
+    shapes = [draw_shape(rng) for _ in range(40)]
+    assert len({str(shape) for shape in shapes}) == 40
+    for shape in shapes:
+        shaped = reshaped(model("right"), shape)
+        assert np.isfinite(shaped.cage_cm).all()
+        assert 15.0 < shaped.cage_cm[:, 1].max() < 23.0
+
+
+@pytest.mark.parametrize("exposure", [1.0, 0.5, 0.2])
+def test_light_skin_in_a_dark_photograph_is_no_dark_skin(exposure: float) -> None:
+    light = np.array([0.42, 0.29, 0.22], np.float32)  # red against green: 1.45
+    dark = np.array([0.16, 0.075, 0.045], np.float32)  # 2.1
+    assert depth_of_tone(light * np.float32(exposure), grey=False) == 0
+    assert depth_of_tone(dark, grey=False) > 0.8
+    assert depth_of_tone(dark, grey=True) > 0.8  # without colours lightness is all there is
+
+
+def test_the_same_light_shades_a_hand_more_where_it_falls_aslant() -> None:
+    on = scene(yaw_deg=0.0)
+    harmonics = np.zeros(9, np.float32)
+    harmonics[0], harmonics[1] = 0.6, 0.3  # from the viewer's right
+    light = dataclasses.replace(on.light, harmonics=harmonics, floor=0.1, mean_irradiance=0.6)
+    lit = dataclasses.replace(on, analysis=dataclasses.replace(on.analysis, light=light))
+    right, left = _contrast(lit, np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]))
+    assert right > 1.1
+    assert left < 0.85

@@ -16,17 +16,18 @@ from fdgen.analysis.geometry import region_mask
 from fdgen.assets import Asset, AssetLibrary
 from fdgen.contract.digests import canonical_json
 from fdgen.errors import AssetError
-from fdgen.occluders import OCCLUDERS, Placement
+from fdgen.occluders import OCCLUDERS, Placement, occluder_of
 from fdgen.occluders.asset_table import AssetTable
-from fdgen.occluders.hands.hand import hand_mesh
-from fdgen.occluders.props import cup, microphone, phone
+from fdgen.occluders.hands.hand import Hand, hand_mesh
+from fdgen.occluders.props import cup, microphone, phone, showing
 from fdgen.occluders.props.cup import CupSpec
 from fdgen.occluders.props.grip import hand_model
 from fdgen.occluders.props.hair_volume import headroom
 from fdgen.occluders.props.hat_mesh import Head
 from fdgen.occluders.props.microphone import MicrophoneSpec
 from fdgen.occluders.props.phone import PhoneSpec
-from fdgen.occluders.props.solids import slab, turned
+from fdgen.occluders.props.showing import LEAST_SHOWN, shown, until_it_shows
+from fdgen.occluders.props.solids import Solid, slab, turned
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.mesh import Material, Mesh, bind
 from fdgen.render.scene import Scene, skull
@@ -264,3 +265,56 @@ def test_a_mug_has_an_ear() -> None:
     placement, _ = wear(on, asset, seed=2)
     with_ear, without = (mesh_of(on, asset, {**placement.values, "handle": ear}) for ear in (True, False))
     assert len(with_ear.vertices_cm) > len(without.vertices_cm)
+
+
+# How much of a thing shows.
+
+
+def box(centre_cm: tuple[float, float, float], side_cm: float = 6.0) -> list[Solid]:
+    return [solid.moved(np.eye(3), centre_cm) for solid in slab(side_cm, side_cm, side_cm, corner=0.5, bevel=0.1)]
+
+
+def test_what_lies_beyond_the_picture_or_behind_the_head_does_not_show() -> None:
+    over = scene()
+    assert shown(over, box((0.0, 0.0, 14.0)), None) > 0.98
+    edge_cm = (over.size_px - over.pose.shift_px[0]) / over.pose.scale_px
+    assert shown(over, box((edge_cm, 0.0, 14.0)), None) == pytest.approx(0.5, abs=0.06)
+    assert shown(over, box((edge_cm + 9.0, 0.0, 14.0)), None) == 0.0
+    assert shown(over, box((0.0, 0.0, -6.0)), None) < 0.05
+
+
+def test_what_a_hand_covers_does_not_show() -> None:
+    over = scene()
+    asset = AssetLibrary.load()["hand-stop"]
+    hand = Hand().place(over, asset, np.random.default_rng(2)).values
+    palm = np.array(hand["origin_cm"]) * (-1.0 if hand["side"] == "left" else 1.0, 1.0, 1.0) + [0.0, 5.0, 0.0]
+    before, behind = (box((palm[0], palm[1], palm[2] + z), 4.0) for z in (9.0, -9.0))
+    assert shown(over, before, hand) > 0.98
+    assert shown(over, behind, hand) < shown(over, behind, None) - 0.3
+
+
+def test_a_thing_that_hardly_shows_is_drawn_again() -> None:
+    over = scene()
+    places = iter([(40.0, 0.0, 14.0), (0.0, 0.0, 14.0), (0.0, 0.0, 14.0)])
+    values = until_it_shows(over, lambda: {"at": next(places)}, lambda values: None, lambda values: box(values["at"]))
+    assert values == {"at": (0.0, 0.0, 14.0), "hand": None}
+    assert next(places)
+
+
+@pytest.mark.parametrize("kind", ["cup", "microphone", "phone"])
+def test_held_things_show_a_fifth_nearly_always(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without drawing again, 24 % of cups, 18 % of microphones and 2 % of phones show less."""
+    seen: list[float] = []
+
+    def look(*given: Any) -> float:
+        seen.append(shown(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(showing, "shown", look)
+    over, library = scene(yaw_deg=15.0), AssetLibrary.load()
+    hardly = 0
+    assets = library.select(kind, held_out=False)
+    for seed in range(24):
+        occluder_of(assets[seed % len(assets)]).place(over, assets[seed % len(assets)], np.random.default_rng(seed))
+        hardly += seen[-1] < LEAST_SHOWN
+    assert hardly <= 3

@@ -17,7 +17,7 @@ from fdgen.contract.records import Reject, Triplet
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
-from fdgen.io.pictures.images import encode_png
+from fdgen.io.pictures.png import encode_png
 from tests.support import fake_build
 from tests.support.fake_build import FakeFaces
 

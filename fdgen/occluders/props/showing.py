@@ -81,9 +81,9 @@ def _hand(values: Mapping[str, Any]) -> tuple[F64, I32]:
 def _depth(scene: Scene, pieces: Sequence[tuple[F64, I32]]) -> F32:
     """Return the depth of pieces in px of the crop, over the crop and as much round it; `FAR` where nothing is."""
     depth = np.full((3 * _CELLS, 3 * _CELLS), FAR, np.float32)
-    no_ids, no_weights = np.empty((0, 0), np.int32), np.empty((0, 0, 2), np.float32)
+    no_ids, none = np.empty((0, 0), np.int32), np.empty((0, 0), np.float32)
     for vertices, faces in pieces:
         points = scene.pose.to_screen(vertices).astype(np.float32)
         points[:, :2] = points[:, :2] * (_CELLS / scene.size_px) + _CELLS
-        rasterise(points, facing(points, faces), depth, no_ids, no_weights)
+        rasterise(points, facing(points, faces), depth, no_ids, (none, none))
     return depth

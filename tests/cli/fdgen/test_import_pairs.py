@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.fdtrain.main import program as fdtrain
-from fdgen.io.pictures.images import encode_png
+from fdgen.io.pictures.png import encode_png
 from fdtrain.training.loop import fit
 from tests.support.micro import micro
 from tests.support.running import assert_refused, run

@@ -19,7 +19,8 @@ from fdgen.cards.card import check, write_card
 from fdgen.contract.manifest import Manifest
 from fdgen.errors import DatasetError, FacesError, MixingError, PairsError
 from fdgen.exporters.exporter import export
-from fdgen.io.pictures.images import decode_png, encode_png
+from fdgen.io.pictures.images import decode_png
+from fdgen.io.pictures.png import encode_png
 from fdgen.pipeline import importer
 from fdgen.pipeline.foreign_pairs import Reading
 from fdgen.pipeline.importer import import_pairs

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 @click.option(
     "--restored",
     multiple=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=click.Path(path_type=Path),
     metavar="FOLDER",
     help="Pictures that another program restored, each named for its key (KEY.png); may be repeated.",
 )

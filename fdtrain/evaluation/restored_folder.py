@@ -39,8 +39,10 @@ class RestoredFolder:
             name: What the method is called in tables.
             dataset: What is measured: the samples, and their size.
 
-        Raises `FdError` where a sample has no picture, or two.
+        Raises `FdError` where there is no such folder, or a sample has no picture in it, or two.
         """
+        if not folder.is_dir():
+            raise FdError(f"there is no folder {folder} of restored pictures", hint=_HINT)
         files: dict[str, Path] = {}
         wanted = set(dataset.keys)
         for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES):

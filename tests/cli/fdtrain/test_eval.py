@@ -373,6 +373,7 @@ def test_pictures_that_another_program_restored_are_a_row(data: Path, restored: 
 
 def test_a_sample_without_a_restored_picture_or_with_two_is_named(data: Path, restored: Path, tmp_path: Path) -> None:
     folder = tmp_path / "own"
+    assert_refused(run("eval", "--data", data, "--restored", folder, *ALONE), 1, "there is no folder", "own")
     shutil.copytree(restored, folder)
     first, second = sorted((folder / "in").glob("*.png"))[:2]
     shutil.copy(first, folder / f"{first.stem}.copy.png")

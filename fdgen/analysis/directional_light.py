@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fdgen.analysis.geometry import cross
 from fdgen.arrays import F32, F64
 from fdgen.runtime.jit import compiled
 
@@ -102,9 +103,10 @@ def fit_directional_light(
 def _across(direction: F32) -> tuple[F32, F32]:
     """Return two unit vectors across a direction and each other."""
     helper = np.array([0.0, 1.0, 0.0] if abs(direction[1]) < 0.9 else [1.0, 0.0, 0.0])
-    first = np.cross(direction, helper)
+    exact = direction.astype(np.float64)
+    first = cross(exact, helper)
     first /= np.linalg.norm(first)
-    return first.astype(np.float32), np.cross(direction, first).astype(np.float32)
+    return first.astype(np.float32), cross(exact, first).astype(np.float32)
 
 
 @compiled

@@ -102,7 +102,7 @@ class HeadPose:
         forward = self.rotation[:, 2]
         right = np.array([forward[2], 0.0, -forward[0]])
         right /= np.linalg.norm(right)
-        up = np.cross(forward, right)
+        up = cross(forward, right)
         across = self.rotation[:, 0]
         return float(np.degrees(-np.arctan2(across @ up, across @ right)))
 

@@ -39,6 +39,10 @@ BLOCK = 512
 END = bytes(2 * BLOCK)
 """Two empty blocks close a tar file."""
 
+_TAIL = b"0" + bytes(100) + b"ustar\x0000" + bytes(64) + b"0000000\0" * 2 + bytes(155 + 12)
+_TAIL_SUM = sum(_TAIL)
+"""What follows the checksum in any header, and what it adds to that."""
+
 MOST_RECEIPT_BYTES = 512_000_000
 """3 kB a sample, and a shard holds what its recipe says."""
 
@@ -63,9 +67,8 @@ def tar_header(name: str, size: int) -> bytes:
     if len(raw_name) > 100 or size >= 8**11:
         raise ValueError(f"a USTAR member has a name of 100 bytes and 8 GB at most, got {name!r} of {size} bytes")
     head = raw_name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size + b"00000000000\0"
-    tail = b"0" + bytes(100) + b"ustar\x0000" + bytes(64) + b"0000000\0" * 2 + bytes(155 + 12)
-    checksum = sum(head) + sum(tail) + 8 * ord(" ")  # the field itself counts as spaces
-    return head + b"%06o\0 " % checksum + tail
+    checksum = sum(head) + _TAIL_SUM + 8 * ord(" ")  # the field itself counts as spaces
+    return head + b"%06o\0 " % checksum + _TAIL
 
 
 def padding(size: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -257,15 +257,22 @@ def skull(mesh_cm: F64) -> tuple[F64, I32]:
     half_width = 0.5 * (mesh_cm[454, 0] - mesh_cm[234, 0])
     centre_x = 0.5 * (mesh_cm[454, 0] + mesh_cm[234, 0])
     top, chin = mesh_cm[10, 1], mesh_cm[152, 1]
-    polar, around = np.mgrid[0 : np.pi : 17j, 0 : 2 * np.pi : 25j]
+    sin_polar, sin_around, height, depth = _ellipsoid()
     vertices = np.column_stack(
         [
-            (centre_x + 0.985 * half_width * np.sin(polar) * np.sin(around)).ravel(),
-            (0.5 * (top + chin) + 2.2 + (0.5 * (top - chin) + 1.6) * np.cos(polar)).ravel(),
-            (-3.2 + 7.3 * np.sin(polar) * np.cos(around)).ravel(),
+            (centre_x + 0.985 * half_width * sin_polar * sin_around).ravel(),
+            (0.5 * (top + chin) + 2.2 + (0.5 * (top - chin) + 1.6) * height).ravel(),
+            depth.ravel(),
         ]
     )
     return vertices, grid_faces(17, 25)
+
+
+@cache
+def _ellipsoid() -> tuple[F64, F64, F64, F64]:
+    """Return what no face changes in the skull (17, 25): sines of both angles, height, depth in cm."""
+    polar, around = np.mgrid[0 : np.pi : 17j, 0 : 2 * np.pi : 25j]
+    return np.sin(polar), np.sin(around), np.cos(polar), -3.2 + 7.3 * np.sin(polar) * np.cos(around)
 
 
 @timed_step("analyse photograph")

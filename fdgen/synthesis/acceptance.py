@@ -55,8 +55,8 @@ def region_coverage(alpha_HW: Image, landmarks_px: npt.NDArray[np.float32]) -> M
     shares = {}
     for region in REGIONS:
         inside = region_mask(landmarks_px, region, alpha_HW.shape[0]).view(np.bool_)
-        area = int(inside.sum())
-        shares[region] = round(float((hidden & inside).sum()) / area, 6) if area else 0.0
+        area = np.count_nonzero(inside)
+        shares[region] = round(np.count_nonzero(hidden & inside) / area, 6) if area else 0.0
     return shares
 
 

@@ -6,6 +6,7 @@ The figures stand in the record's `gates` under the names of `GATES`; one that c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import cv2
@@ -92,11 +93,17 @@ def halo(grey_HW: F32, alpha_HW: Image, noise_levels: float) -> float | None:
 
 def scale_error(mesh_cm: npt.NDArray[np.float64]) -> float:
     """Return how far the spans of a personal face (468, 3) in cm are from a usual face's: the worst, as a share."""
-    usual = canonical_face().vertices_cm
     return max(
-        abs(float(np.linalg.norm(mesh_cm[a] - mesh_cm[b]) / (ratio * np.linalg.norm(usual[a] - usual[b]))) - 1)
-        for a, b, ratio in _SPANS
+        abs(float(np.linalg.norm(mesh_cm[a] - mesh_cm[b]) / usual) - 1)
+        for (a, b, _), usual in zip(_SPANS, _usual_spans_cm(), strict=True)
     )
+
+
+@cache
+def _usual_spans_cm() -> list[float]:
+    """Return how long each of `_SPANS` is in a usual face."""
+    vertices = canonical_face().vertices_cm
+    return [ratio * float(np.linalg.norm(vertices[a] - vertices[b])) for a, b, ratio in _SPANS]
 
 
 def _noise_ratio(grey_HW: F32, alpha_HW: Image, scene: Scene) -> float | None:

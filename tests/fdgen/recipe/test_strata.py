@@ -241,7 +241,7 @@ def test_placements_need_to_be_tried() -> None:
     ("overrides", "words"),
     [
         (["kinds.mask=0", "kinds.hand=0", "strata.region.mouth=0.3"], "the mouth covered in 30.0%"),
-        (["strata.region.eyes=0.05"], "strata.region asks for the eyes"),
+        (["kinds.sunglasses=0", "strata.region.eyes=0.95"], "strata.region asks for the eyes"),
         (["kinds.sunglasses=0", "kinds.hand=0", "strata.coverage.0.5-0.6=1"], "a coverage of 0.5-0.6 in 100.0%"),
     ],
 )  # fmt: skip

@@ -99,7 +99,7 @@ def _rows() -> Iterator[Kind]:
         excluded_by=("mask",),
         under_hair=True,
         form="drape",
-        weights={"default": 0.1, "everything": 1.0, "props": 1.0},
+        weights={"default": 0.1, "props": 1.0},
         about="over the mouth or the chin; a bandana or a tube of cloth is a mask",
         since_ten=True,
     )
@@ -128,7 +128,7 @@ def _rows() -> Iterator[Kind]:
         parts=("crown",),
         height=4,
         excluded_by=("hat",),
-        weights={"default": 0.05, "everything": 1.0, "props": 1.0},
+        weights={"default": 0.05, "props": 1.0},
         about="few of its pixels lie on the face; `--set kinds.hat=1` for more",
         since_ten=True,
     )

@@ -41,6 +41,7 @@ def read_recipe(
     path, default = _find(path_or_name), RECIPES_DIR / "default.toml"
     built_in = path.parent == RECIPES_DIR
     values = _parse(default)
+    given: dict[str, Any] = {}
     shape = {"": frozenset(values)} | {
         key: frozenset(table) for key, table in values.items() if isinstance(table, dict)
     }
@@ -50,13 +51,26 @@ def read_recipe(
         _check_keys(own, shape, f"{path}: ")
         _find_packs(own, path.parent)
         values = merged({**values, "name": path.stem, "description": ""}, own)
+        given = merged(given, own)
     overridden = []
     for override in overrides:
         key, value = _read_override(override)
         _check_keys(_nest(key, value), shape, "")
-        values = merged(values, _nest(key, value))
+        values, given = merged(values, _nest(key, value)), merged(given, _nest(key, value))
         overridden.append(key)
+    values = _one_each(values, given)
     return values, "" if built_in else str(path), tuple(overridden)
+
+
+def _one_each(values: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a recipe with one occluder a face where `given` says which kinds there are and not how many.
+
+    The default recipe pairs its own kinds: others may not go together, and recipes of before it did ask for what they
+    asked.
+    """
+    if "kinds" not in given or "several" in given:
+        return values
+    return merged(values, {"several": {"two": 0.0}})
 
 
 # Reading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -86,3 +87,32 @@ def test_what_cannot_be_is_refused(overrides: list[str], message: str) -> None:
     with pytest.raises(RecipeError) as caught:
         Recipe.load("default", [*off, *overrides])
     assert caught.value.message == message
+
+
+def test_every_fifth_sample_of_the_default_recipe_has_two() -> None:
+    shares = Recipe.load("default").combinations()
+    assert sum(share for group, share in shares.items() if len(group) == 2) == pytest.approx(0.2)
+    assert ("mask", "sunglasses") in shares
+    assert not any({"eyeglasses", "sunglasses"} <= set(group) for group in shares)
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "two"),
+    [
+        ("", (), 0.2),
+        ("seed = 1", ("size_px=128",), 0.2),
+        ("[kinds]\nmask = 1", (), 0.0),
+        ("seed = 1", ("kinds.hat=1",), 0.0),
+        ("[kinds]\nmask = 1", ("several.two=0.3",), 0.3),
+        ("[kinds]\nmask = 1\n[several]\ntwo = 0.1", (), 0.1),
+    ],
+)
+def test_who_names_kinds_has_one_on_each_face_unless_told_otherwise(
+    text: str, overrides: tuple[str, ...], two: float, tmp_path: Path
+) -> None:
+    """So recipes that were written before the default paired its kinds ask for what they did."""
+    path = tmp_path / "own.toml"
+    path.write_text(text, encoding="utf-8")
+    assert Recipe.load(path, overrides).several.two == two
+    if not text:
+        assert Recipe.load("default", overrides).several.two == two

@@ -211,7 +211,7 @@ def _with_a_sticker(recipe: Recipe, as_dict: Any) -> dict[str, Any]:
 
 
 def test_built_in_recipes_ask_for_what_they_always_did() -> None:
-    """Since generator 5 halos are bounded otherwise, `default` pairs occluders, `everything` has no hats and scarves."""
+    """Since generator 5 halos have another bound, `default` pairs occluders; `everything` has no hats and scarves."""
     halo = "gates.max_halo=0.08"
     assert Recipe.load("default", ["several.two=0.0", halo]).digest()[:12] == "cb948460c9aa"
     older = Recipe.load("everything", ["kinds.hat=1", "kinds.scarf=1", halo])

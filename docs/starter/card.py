@@ -120,7 +120,11 @@ def _how(made: Made) -> str:
             f"- `{one.name}`: preset `{preset}`, {', '.join(f'`{change}`' for change in changes)}. "
             f"{_time(one.seconds)}, {_time(one.cpu_s)} of CPU. sha256 `{one.sha256[:16]}`."
         )
-    lines += ["", f"On {made.machine}. The same command gives the same weights there, bit for bit."]
+    lines += [
+        "",
+        f"On {made.machine}. The same command gives the same weights there, bit for bit,",
+        "with the same release of torch and the same generator version: another one composes other pairs.",
+    ]
     return "## How they were made\n\n" + "\n".join(lines)
 
 

@@ -24,6 +24,9 @@ SCORES = {
 }
 """What counts of each network: columns of images.csv, and their titles; ST-LPIPS where it is installed."""
 
+FEWEST = 20
+"""Pictures of a kind, or of several kinds together, that have a row."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -83,7 +86,8 @@ def tables_of(title: str, network: str, images: Path, tones: dict[str, str]) -> 
 def _columns(frame: pd.DataFrame, column: str) -> dict[str, dict[str, Cell]]:
     columns = {"all": _by_method(frame, column)}
     for kind, rows in frame.groupby("kind"):
-        columns[str(kind)] = _by_method(rows, column)
+        if rows["key"].nunique() >= FEWEST:
+            columns[str(kind)] = _by_method(rows, column)
     for name in (*(name for name, _ in BINS), GREY):
         if not (rows := frame[frame["tone"] == name]).empty:
             columns[name if name == GREY else f"skin: {name}"] = _by_method(rows, column)

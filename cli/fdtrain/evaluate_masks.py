@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 from click.core import ParameterSource
 
 from ..shared.output import counted
@@ -43,7 +42,7 @@ class PictureFolders:
 
         def place(photo_HWC: Image, name: str) -> Place:
             found = detector.find(photo_HWC, _FOUND_PX, name=name, max_outside=MOST_OUTSIDE)
-            oval = found.points_px[list(OVAL), :2].astype(np.float64) / _FOUND_PX
+            oval = found.points_px[list(OVAL), :2].astype("float64") / _FOUND_PX
             return Place(FaceFrame(found.frame / _FOUND_PX), oval)
 
         meter = stages.stage(f"reading {self.pictures}", "pictures", None)

@@ -67,7 +67,7 @@ def test_a_plan_is_printed_and_nothing_done(data: Path, tmp_path: Path) -> None:
         (("--methods", "modern"), "a budget is missing: --images N or --seconds S"),
         (("--images", "5", "--seconds", "5"), "are two budgets"),
         (("--methods", "none"), "there is nothing to compare"),
-        (("--methods", "lama", "--images", "5"), "there is no method 'lama'"),
+        (("--methods", "mat", "--images", "5"), "there is no method 'mat'"),
         (("--methods", "mask", "--images", "5"), "mask is no method to compare: it finds occluders"),
         (("--methods", "telea", "--against", "modern"), "--against modern: there is no such row"),
         (("--methods", "telea", "--weights", "x.safetensors"), "is not of the form NAME=FILE"),

@@ -25,12 +25,13 @@ from fdgen.assets import AssetLibrary
 from fdgen.contract.crop_limit import MOST_OUTSIDE
 from fdgen.contract.frame import Frame, crop, eye_frame, to_crop, to_picture, zoom_of
 from fdgen.contract.records import Reject, Triplet
-from fdgen.errors import FdError, PictureError
+from fdgen.errors import FdError, PictureError, in_words
 from fdgen.faces.detection import MAX_SIZE_PX, MIN_SIZE_PX, find_landmarks
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import N_POINTS, Landmarks, eye_centres
-from fdgen.faces.sources import Source
+from fdgen.faces.sources import MAX_BYTES, Source
 from fdgen.io.pictures.images import decode
+from fdgen.io.regular_file import read_regular
 from fdgen.kinds import KINDS
 from fdgen.networks import DetectorName
 from fdgen.recipe.schema import Recipe
@@ -51,7 +52,7 @@ REACH = 1.5
 beyond that crop."""
 
 MOST_REMEMBERED = 4_096
-"""Photographs whose landmarks and analysis are kept, about 5 kB each: what comes again costs a third."""
+"""Photographs whose landmarks and analysis are kept, about 5 kB each: what comes again costs half."""
 
 
 def occlude(
@@ -108,10 +109,10 @@ class PictureInMemory:
         if isinstance(picture, str | Path):
             path = Path(picture)
             try:
-                data = path.read_bytes()
+                data = read_regular(path, most_bytes=MAX_BYTES)
             except OSError as error:
                 raise PictureError(
-                    f"{path} cannot be read: {error.strerror}", reason="unreadable", hint="check the path"
+                    f"{path} cannot be read: {in_words(error)}", reason="unreadable", hint="check the path"
                 ) from error
             return cls(decode(data, name=str(path)), hashlib.sha256(data).hexdigest(), path.name)
         pixels = np.asarray(picture)

@@ -106,6 +106,14 @@ class PerceptualLoss(nn.Module):
         return F.conv2d(F.pad(dense, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=x.shape[1])
 
 
+def true_features(perceptual: PerceptualLoss | None, clean_B3HW: Tensor) -> list[Tensor]:
+    """Return the features of the true pictures, which nothing learns from, for `distance`; none without a loss."""
+    if perceptual is None:
+        return []
+    with torch.no_grad():
+        return perceptual.features(clean_B3HW)
+
+
 def load_perceptual(name: str, file: str, layers: Sequence[str], *, relative: bool = False) -> PerceptualLoss | None:
     """Return the perceptual loss of that name, None for `off`; `file` is the user's, or "" to search for it.
 

@@ -24,7 +24,7 @@ from fdtrain.objectives.losses import (
     ssim_loss,
     without_chroma,
 )
-from fdtrain.objectives.perceptual import PerceptualLoss
+from fdtrain.objectives.perceptual import PerceptualLoss, true_features
 from fdtrain.runtime.device import autocast
 
 
@@ -133,8 +133,8 @@ def make_batch(
         clean = without_chroma(clean, coloured)
     features: list[Tensor] = []
     if perceptual is not None and any(config.loss.beta[: config.training.n_stages]):
-        with torch.no_grad(), autocast(config, device):
-            features = perceptual.features(clean)  # once, for all stages
+        with autocast(config, device):
+            features = true_features(perceptual, clean)  # once, for all stages
     weights = pixel_weights(mask, config.loss.hole_weight)
     return Batch(occluded, clean, mask, model.input(occluded, mask), weights, features, coloured)
 

@@ -67,18 +67,7 @@ class Cup:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the vessel, how it is held, what it is made of, and the hand, until enough of it shows."""
-        spec = CupSpec.of(asset)
-
-        def body(values: Mapping[str, Any]) -> list[Solid]:
-            rotation, origin, _ = _stand(scene, values, spec)
-            return [turned(_profile(values, spec), sides=24).moved(rotation, origin)]
-
-        values = until_it_shows(
-            scene,
-            lambda: self._draw(scene, spec, rng),
-            lambda values: self._draw_hand(scene, values, spec, rng),
-            body,
-        )
+        values = until_it_shows(scene, CupSpec.of(asset), rng, self._draw, self._draw_hand, _vessel)
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def _draw(self, scene: Scene, spec: CupSpec, rng: np.random.Generator) -> dict[str, Any]:
@@ -180,6 +169,12 @@ def _inside(values: Mapping[str, Any], spec: CupSpec) -> F64:
 
 def _top_radius(values: Mapping[str, Any], spec: CupSpec) -> float:
     return float(spec.profile[-1][0] * values["size"]["radius_cm"])
+
+
+def _vessel(scene: Scene, values: Mapping[str, Any], spec: CupSpec) -> list[Solid]:
+    """Return the vessel by itself, in head cm."""
+    rotation, origin, _ = _stand(scene, values, spec)
+    return [turned(_profile(values, spec), sides=24).moved(rotation, origin)]
 
 
 def _stand(scene: Scene, values: Mapping[str, Any], spec: CupSpec) -> tuple[F64, F64, F64]:

@@ -57,13 +57,7 @@ class Microphone:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the microphone, how it is held, what it is made of, and the hand, until enough of it shows."""
-        spec = MicrophoneSpec.of(asset)
-        values = until_it_shows(
-            scene,
-            lambda: self._draw(scene, spec, rng),
-            lambda values: self._draw_hand(scene, values, spec, rng),
-            lambda values: _head_and_body(scene, values, spec),
-        )
+        values = until_it_shows(scene, MicrophoneSpec.of(asset), rng, self._draw, self._draw_hand, _head_and_body)
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def _draw(self, scene: Scene, spec: MicrophoneSpec, rng: np.random.Generator) -> dict[str, Any]:

@@ -62,18 +62,7 @@ class Phone:
 
     def place(self, scene: Scene, asset: Asset, rng: np.random.Generator) -> Placement:
         """Draw the phone, where it is held, and the hand, until enough of it shows."""
-        spec = PhoneSpec.of(asset)
-
-        def body(values: Mapping[str, Any]) -> list[Solid]:
-            rotation, middle = _stand(scene, values, spec)
-            return [solid.moved(rotation, middle) for solid in _body(values["size"])]
-
-        values = until_it_shows(
-            scene,
-            lambda: self._draw(scene, spec, rng),
-            lambda values: self._draw_hand(scene, values, spec, rng),
-            body,
-        )
+        values = until_it_shows(scene, PhoneSpec.of(asset), rng, self._draw, self._draw_hand, _case)
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def _draw(self, scene: Scene, spec: PhoneSpec, rng: np.random.Generator) -> dict[str, Any]:
@@ -153,6 +142,12 @@ def _camera(
         eye = turned([(0.56, 0.22), (0.3, 0.25), (0.01, 0.26)], sides=20).moved(upright, at)
         pieces += [rim.made_of(metal), eye.made_of(glassy)]
     return pieces
+
+
+def _case(scene: Scene, values: Mapping[str, Any], spec: PhoneSpec) -> list[Solid]:
+    """Return the phone by itself, in head cm."""
+    rotation, middle = _stand(scene, values, spec)
+    return [solid.moved(rotation, middle) for solid in _body(values["size"])]
 
 
 def _stand(scene: Scene, values: Mapping[str, Any], spec: PhoneSpec) -> tuple[F64, F64]:

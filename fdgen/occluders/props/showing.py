@@ -6,7 +6,7 @@ A cup of which a fist is all that one sees is no cup to learn from.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from fdgen.occluders.props.grip import hand_model
 from fdgen.occluders.props.solids import Solid
 from fdgen.render.rasteriser import rasterise
 from fdgen.render.scene import FAR, Scene, facing
+
+Spec = TypeVar("Spec")
 
 LEAST_SHOWN = 0.2
 """Share of a thing, as the camera would see it alone, below which it is drawn again."""
@@ -30,26 +32,30 @@ _MIRROR = np.array([-1.0, 1.0, 1.0])
 
 def until_it_shows(
     scene: Scene,
-    draw: Callable[[], dict[str, Any]],
-    draw_hand: Callable[[Mapping[str, Any]], Mapping[str, Any] | None],
-    solids: Callable[[Mapping[str, Any]], Sequence[Solid]],
+    spec: Spec,
+    rng: np.random.Generator,
+    draw: Callable[[Scene, Spec, np.random.Generator], dict[str, Any]],
+    draw_hand: Callable[[Scene, Mapping[str, Any], Spec, np.random.Generator], Mapping[str, Any] | None],
+    solids: Callable[[Scene, Mapping[str, Any], Spec], Sequence[Solid]],
 ) -> dict[str, Any]:
     """Draw a held thing until enough of it shows; return its values, the last ones where that never happens.
 
     Args:
         scene: The face.
+        spec: What its asset says.
+        rng: What all is drawn from.
         draw: Draws the values of a placement, each time others.
         draw_hand: Draws the `hand` of such values, or None; asked where the thing by itself shows.
         solids: Builds the thing of such values in head cm, without its hand.
     """
     for _ in range(_TRIES):
-        values, whole = draw(), None
-        if shown(scene, pieces := solids(values), None) < LEAST_SHOWN:
+        values, whole = draw(scene, spec, rng), None
+        if shown(scene, pieces := solids(scene, values, spec), None) < LEAST_SHOWN:
             continue
-        whole = {**values, "hand": draw_hand(values)}
+        whole = {**values, "hand": draw_hand(scene, values, spec, rng)}
         if whole["hand"] is None or shown(scene, pieces, whole["hand"]) >= LEAST_SHOWN:
             break
-    return whole or {**values, "hand": draw_hand(values)}
+    return whole or {**values, "hand": draw_hand(scene, values, spec, rng)}
 
 
 def shown(scene: Scene, solids: Sequence[Solid], hand: Mapping[str, Any] | None) -> float:

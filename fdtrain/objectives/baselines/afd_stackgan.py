@@ -24,7 +24,7 @@ from fdtrain.objectives.losses import (
     pixel_weights,
     ssim_loss,
 )
-from fdtrain.objectives.perceptual import PerceptualLoss
+from fdtrain.objectives.perceptual import PerceptualLoss, true_features
 from fdtrain.objectives.stage import Stage
 
 MASK = 0
@@ -60,11 +60,7 @@ class AfdStackGanObjective(Objective):
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch with its true features."""
         batch = example(self.config, sample, device, images, step)
-        features: list[Tensor] = []
-        if self.perceptual is not None:
-            with torch.no_grad():
-                features = self.perceptual.features(batch.clean_B3HW)
-        return _Step(batch, features)
+        return _Step(batch, true_features(self.perceptual, batch.clean_B3HW))
 
     def outputs(self, batch: _Step) -> _Made:
         """Return the mask that was found, and both pictures that were made with it."""

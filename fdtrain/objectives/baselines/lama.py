@@ -14,7 +14,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.networks.baselines.lama import Lama, LamaDiscriminator
 from fdtrain.objectives.base import Example, Objective, adversaries, example
 from fdtrain.objectives.losses import full_precision, generator_loss
-from fdtrain.objectives.perceptual import PerceptualLoss
+from fdtrain.objectives.perceptual import PerceptualLoss, true_features
 from fdtrain.objectives.stage import Stage
 
 
@@ -35,11 +35,7 @@ class LamaObjective(Objective):
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch with its true features."""
         batch = example(self.config, sample, device, images, step)
-        features: list[Tensor] = []
-        if self.perceptual is not None:
-            with torch.no_grad():
-                features = self.perceptual.features(batch.clean_B3HW)
-        return _Step(batch, features)
+        return _Step(batch, true_features(self.perceptual, batch.clean_B3HW))
 
     def outputs(self, batch: _Step) -> Tensor:
         """Return the completed pictures, raw."""

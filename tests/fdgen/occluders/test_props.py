@@ -296,7 +296,14 @@ def test_what_a_hand_covers_does_not_show() -> None:
 def test_a_thing_that_hardly_shows_is_drawn_again() -> None:
     over = scene()
     places = iter([(40.0, 0.0, 14.0), (0.0, 0.0, 14.0), (0.0, 0.0, 14.0)])
-    values = until_it_shows(over, lambda: {"at": next(places)}, lambda values: None, lambda values: box(values["at"]))
+    values = until_it_shows(
+        over,
+        None,
+        np.random.default_rng(0),
+        lambda scene, spec, rng: {"at": next(places)},
+        lambda scene, values, spec, rng: None,
+        lambda scene, values, spec: box(values["at"]),
+    )
     assert values == {"at": (0.0, 0.0, 14.0), "hand": None}
     assert next(places)
 

@@ -19,6 +19,29 @@ DEPTH_ALONE = (np.empty((0, 0), np.int32), (_NONE, _NONE))
 
 
 @compiled
+def _at(
+    px: float,
+    is_odd: int,
+    ax: float,
+    bx: float,
+    a_even: float,
+    a_odd: float,
+    b_even: float,
+    b_odd: float,
+    z0: float,
+    z1: float,
+    z2: float,
+    behind: float,
+) -> tuple[float, float, float, bool]:
+    """Return weights, depth, and whether a sample is seen, by its place along a row of its triangle."""
+    a = ax * px + (a_even if is_odd == 0 else a_odd)
+    b = bx * px + (b_even if is_odd == 0 else b_odd)
+    c = 1.0 - a - b
+    z = a * z0 + b * z1 + c * z2
+    return a, b, z, (a >= -1e-6) & (b >= -1e-6) & (c >= -1e-6) & (z > behind)
+
+
+@compiled
 def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: Weights) -> None:
     """Draw triangles where they lie nearer than what is drawn already.
 
@@ -46,33 +69,21 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: 
             continue
         for y in range(top, bottom + 1):
             shift = 0.75 if y & 1 == 0 else 0.25
-            even, odd = y + 0.25 - y2, y + 0.75 - y2
-            a_even, a_odd, b_even, b_odd = ay * even, ay * odd, by * even, by * odd
+            even_y, odd_y = y + 0.25 - y2, y + 0.75 - y2
+            a_even, a_odd, b_even, b_odd = ay * even_y, ay * odd_y, by * even_y, by * odd_y
             depths = depth_HW[y, left : right + 1]
             if not named:
                 for n in range(depths.shape[0]):
-                    x = left + n
-                    px = x + shift - x2
-                    a = ax * px + (a_even if x & 1 == 0 else a_odd)
-                    b = bx * px + (b_even if x & 1 == 0 else b_odd)
-                    c = 1.0 - a - b
-                    z = a * z0 + b * z1 + c * z2
-                    behind = depths[n]
-                    seen = (a >= -1e-6) & (b >= -1e-6) & (c >= -1e-6) & (z > behind)
-                    depths[n] = z if seen else behind
+                    px, odd = left + n + shift - x2, (left + n) & 1
+                    _, _, z, seen = _at(px, odd, ax, bx, a_even, a_odd, b_even, b_odd, z0, z1, z2, depths[n])
+                    depths[n] = z if seen else depths[n]
                 continue
             ids = face_id_HW[y, left : right + 1]
             first, second = first_HW[y, left : right + 1], second_HW[y, left : right + 1]
             for n in range(depths.shape[0]):
-                x = left + n
-                px = x + shift - x2
-                a = ax * px + (a_even if x & 1 == 0 else a_odd)
-                b = bx * px + (b_even if x & 1 == 0 else b_odd)
-                c = 1.0 - a - b
-                z = a * z0 + b * z1 + c * z2
-                behind = depths[n]
-                seen = (a >= -1e-6) & (b >= -1e-6) & (c >= -1e-6) & (z > behind)
-                depths[n] = z if seen else behind
+                px, odd = left + n + shift - x2, (left + n) & 1
+                a, b, z, seen = _at(px, odd, ax, bx, a_even, a_odd, b_even, b_odd, z0, z1, z2, depths[n])
+                depths[n] = z if seen else depths[n]
                 ids[n] = np.int32(t) if seen else ids[n]
                 first[n] = np.float32(a) if seen else first[n]
                 second[n] = np.float32(b) if seen else second[n]

@@ -15,7 +15,7 @@ from fdgen.occluders.hands.hand_shape import reshaped
 from fdgen.occluders.hands.skeleton import skin
 from fdgen.occluders.props.grip import hand_model
 from fdgen.occluders.props.solids import Solid
-from fdgen.render.rasteriser import rasterise
+from fdgen.render.rasteriser import DEPTH_ALONE, rasterise
 from fdgen.render.scene import FAR, Scene, facing
 
 Spec = TypeVar("Spec")
@@ -87,9 +87,8 @@ def _hand(values: Mapping[str, Any]) -> tuple[F64, I32]:
 def _depth(scene: Scene, pieces: Sequence[tuple[F64, I32]]) -> F32:
     """Return the depth of pieces in px of the crop, over the crop and as much round it; `FAR` where nothing is."""
     depth = np.full((3 * _CELLS, 3 * _CELLS), FAR, np.float32)
-    no_ids, none = np.empty((0, 0), np.int32), np.empty((0, 0), np.float32)
     for vertices, faces in pieces:
         points = scene.pose.to_screen(vertices).astype(np.float32)
         points[:, :2] = points[:, :2] * (_CELLS / scene.size_px) + _CELLS
-        rasterise(points, facing(points, faces), depth, no_ids, (none, none))
+        rasterise(points, facing(points, faces), depth, *DEPTH_ALONE)
     return depth

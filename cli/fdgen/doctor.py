@@ -15,7 +15,7 @@ from ..shared.opencv import WHEEL
 from ..shared.output import counted
 from ..shared.version_sets import version_set
 
-PACKAGES = ("numpy", "pandas", "pillow", "ai-edge-litert", "numba", "pydantic", "click", "rich")
+PACKAGES = ("numpy", "pandas", "pillow", "ai-edge-litert", "numba", "zlib-ng", "isal", "pydantic", "click", "rich")
 
 
 @click.command("doctor")

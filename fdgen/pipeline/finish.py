@@ -108,7 +108,7 @@ def shard_leaves(receipt: ShardReceipt) -> list[str]:
 
 def environment() -> dict[str, str | None]:
     """Return the versions that decide bytes, for the record; no part of any id."""
-    names = ("numpy", "opencv-python", "ai-edge-litert", "mediapipe", "numba", "pyarrow")
+    names = ("numpy", "opencv-python", "ai-edge-litert", "mediapipe", "numba", "zlib-ng", "pyarrow")
     return {
         "fd-stackgan": __version__,
         "python": platform.python_version(),

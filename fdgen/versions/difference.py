@@ -48,10 +48,11 @@ PIXEL_LIBRARIES = (
     "ai-edge-litert",
     "mediapipe",
     "numba",
+    "zlib-ng",
     "platform",
     "numpy kernels",
 )
-"""What of the environment may change pixels; the others are only reported."""
+"""What of the environment may change pixels, or the bytes of their files; the others are only reported."""
 
 
 def other_libraries(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

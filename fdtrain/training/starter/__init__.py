@@ -1,4 +1,4 @@
-"""Weights that are included with the package: MODEL_CARD.md next to this file says of whom, and whether they are toys.
+"""Weights that are included with the package: MODEL_CARD.md next to this file says of whom, and how well they do.
 
 `docs/make_starter.py --install` puts others here. `starter` is a generator, `starter-mask` a segmentation network.
 """

@@ -78,6 +78,7 @@ def of_facts(facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> Numbers:
 def of_samples(table: pd.DataFrame) -> Numbers:
     """Count the samples of a manifest, or of a lock's table."""
     kinds = table["kinds"].map(lambda text: label(json.loads(text)))
+    counted = Counter(kinds)
     photographs = table["source_sha256"].nunique()
     return {
         "splits": {
@@ -88,7 +89,7 @@ def of_samples(table: pd.DataFrame) -> Numbers:
         "photographs_used": int(photographs),
         "kinds": {
             str(kind): {split: int((table["split"][kinds == kind] == split).sum()) for split in SPLITS}
-            for kind in kinds.value_counts().index
+            for kind in sorted(counted, key=lambda kind: (-counted[kind], kind))
         },
         "assets": dict(sorted(Counter(one for text in table["asset_ids"] for one in json.loads(text)).items())),
         "coverage": _histogram(table["coverage"], COVERAGE_STEP),

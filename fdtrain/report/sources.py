@@ -137,7 +137,5 @@ def read_source(folder: Path, name: str) -> Source:
 
 def _training(row: str, seed: int | None, folder: Path, cpu_file: Path | None) -> Training:
     record = require_run(folder)
-    if not (isinstance(record.config, dict) and {"preset", "machine", "training", "data"} <= set(record.config)):
-        raise RunError(f"{folder / RUN_FILE} is not the record of a run: its config is not one of ours")
     cpu_s = cpu_spent_s(cpu_file) if cpu_file is not None else None
     return Training(row, seed, folder, record, tuple(read_stats(folder)), cpu_s or None)

@@ -99,7 +99,20 @@ def read_record(run_dir: Path) -> RunRecord | None:
         raise RunError(f"{path} has schema {schema}, this version reads {SCHEMA}")
     if (wrong := fits(RunRecord, values)) is not None:
         raise RunError(f"{path} is not the record of a run: {wrong}", hint=hint)
+    if (wrong := _wrong_section(values["config"])) is not None:
+        raise RunError(f"{path} is not the record of a run: {wrong}", hint=hint)
     return RunRecord(**values)
+
+
+def _wrong_section(config: Mapping[str, Any]) -> str | None:
+    """Say which part of a config is not of the kind that every release wrote; None where all are."""
+    kinds = {"preset": str, "data": Mapping, "training": Mapping, "machine": Mapping}
+    for name, kind in kinds.items():
+        if not isinstance(config.get(name), kind):
+            return f"its config has no {name!r} of ours"
+    if not isinstance(config.get("mask"), Mapping | None):
+        return "its config has no 'mask' of ours"
+    return None
 
 
 def require_run(run_dir: Path) -> RunRecord:

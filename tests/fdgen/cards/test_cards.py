@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fdgen.analysis.skin_tone import ita_deg, tone
 from fdgen.cards.card import Checked, check, default_out, write_card, write_planned
-from fdgen.cards.numbers import gather
+from fdgen.cards.numbers import gather, of_samples
 from fdgen.cards.prose import EXPLAINED, read_prose, starting_text
 from fdgen.cards.readme import bar
 from fdgen.contract.manifest import Manifest
@@ -284,6 +285,7 @@ def test_a_card_that_nobody_has_filled_says_so_and_can_be_filled(tmp_path: Path)
 READ_WITH_CROISSANT = """
 import hashlib, json, sys
 import numpy as np
+import pandas as pd
 import mlcroissant as mlc
 
 path, mapping = sys.argv[1], json.loads(sys.argv[2])
@@ -366,3 +368,19 @@ def test_bars() -> None:
 
 def test_the_list_of_sums_names_every_file(made: tuple[Path, Path]) -> None:
     assert sum_problems(made[1]) == []
+
+
+def test_kinds_as_frequent_are_told_by_their_names() -> None:
+    """Not by the order in which they come, nor by what the release of a library makes of ties: a card is one text."""
+    rows = [("phone", "train"), ("mask", "val"), ("hat", "test"), ("mask", "train"), ("phone", "train")]
+    table = pd.DataFrame(
+        {
+            "kinds": [json.dumps([kind]) for kind, _ in rows],
+            "split": [split for _, split in rows],
+            "source_sha256": [str(number) for number in range(len(rows))],
+            "asset_ids": [json.dumps([kind]) for kind, _ in rows],
+            **dict.fromkeys(["coverage", "coverage_face", "yaw_deg", "pitch_deg", "roll_deg"], 0.25),
+        }
+    )
+    assert list(of_samples(table)["kinds"]) == ["mask", "phone", "hat"]
+    assert list(of_samples(table[::-1])["kinds"]) == ["mask", "phone", "hat"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -116,10 +118,11 @@ def rows_of(name: str, data: bytes) -> bytes:
     """Return what a cache holds: its pages lie as they happened to be written."""
     if not name.endswith(".sqlite"):
         return data
-    connection = sqlite3.connect(":memory:")
-    connection.deserialize(data)  # type: ignore[attr-defined, unused-ignore]
-    rows = [sorted(connection.execute(f"SELECT * FROM {table}")) for table in ("faces", "blobs", "files")]
-    connection.close()
+    with tempfile.TemporaryDirectory() as folder:  # Python 3.10 has no `Connection.deserialize`
+        copy = Path(folder) / "copy.sqlite"
+        copy.write_bytes(data)
+        with contextlib.closing(sqlite3.connect(copy)) as connection:
+            rows = [sorted(connection.execute(f"SELECT * FROM {table}")) for table in ("faces", "blobs", "files")]
     return repr(rows).encode()
 
 

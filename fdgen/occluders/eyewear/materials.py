@@ -121,17 +121,17 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         tint = tint ** rng.uniform(0.4, 1.2)
     elif kind == "tint":
         top = bottom = rng.uniform(0.10, 0.42)
-        mirror *= 0.5
+        mirror *= 0.25
     elif kind == "gradient":
-        top, bottom = rng.uniform(0.02, 0.16), rng.uniform(0.25, 0.65)
+        top, bottom = rng.uniform(0.02, 0.16), rng.uniform(0.2, 0.52)
         start, end = rng.uniform(-0.1, 0.25), rng.uniform(0.75, 1.2)
-        mirror *= 0.7
+        mirror *= 0.4
     elif kind == "light":
         top = bottom = rng.uniform(0.35, 0.7)
         tint = np.array(_TINTS[_pick(rng, _PALE_SHARES)]) ** rng.uniform(0.5, 1.0)
         if rng.random() < 0.3:
             bottom = min(0.8, top * rng.uniform(1.1, 1.8))
-        mirror *= 0.35
+        mirror *= 0.12  # little more than bare glass: what is pale as well as bright hides the eyes like milk
     else:
         top = bottom = rng.uniform(0.005, 0.06)
         hue, saturation = rng.random(), 0.0 if rng.random() < 0.22 else rng.uniform(0.3, 0.95)

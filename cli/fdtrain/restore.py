@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     metavar="SHARE",
     help="Leave a face unchanged if the expected IoU of its predicted mask, by its own probabilities, is below this.",
 )
+@click.option(
+    "--beside", is_flag=True, help="Also replace what hides next to nothing of the face's middle: it lies beside it."
+)
 @click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: the inpainted region.")
 @click.option("--side-by-side", "sides", is_flag=True, help="Write DIR/NAME.side.png too: before, mask, after.")
 @click.option("--no-grain", is_flag=True, help="Add no grain to the inpainted region, which is smooth.")
@@ -83,6 +86,7 @@ def command(
     out: Path,
     how: str,
     sure: float,
+    beside: bool,
     save_masks: bool,
     sides: bool,
     no_grain: bool,
@@ -133,7 +137,7 @@ def command(
         voice=voice,
         finish=finish,
     )
-    restorer = replace(restorer, least_expected_iou=sure)
+    restorer = replace(restorer, least_expected_iou=sure, beside=beside)
 
     from fdtrain.run_files import make_folder
 

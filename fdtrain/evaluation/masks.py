@@ -14,7 +14,7 @@ from fdgen.errors import FdError
 from fdtrain.data.sheets import sheet
 from fdtrain.data.silhouettes import SOLID, Seen
 from fdtrain.evaluation.evaluator import BATCH
-from fdtrain.inference.mask_decision import threshold_mask
+from fdtrain.inference.mask_decision import middle_of_crop, threshold_mask
 from fdtrain.inference.maskers import MaskPrediction, Probabilities, TorchMasker
 from fdtrain.inference.model_label import ModelLabel
 from fdtrain.inference.models import short_names
@@ -169,7 +169,7 @@ def evaluate_masks(
 
 def _left(prediction: MaskPrediction, size_px: int) -> float:
     """Return 1 where `fdtrain restore` would replace nothing of a face, else 0."""
-    return float(not threshold_mask(prediction.occluder_HW, size_px).any())
+    return float(not threshold_mask(prediction.occluder_HW, size_px, middle_HW=middle_of_crop(size_px)).any())
 
 
 def at_temperature_1(probability_HW: Probabilities, temperature: float) -> Probabilities:

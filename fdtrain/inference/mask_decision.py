@@ -14,12 +14,40 @@ SPECK = 0.001
 LEAST = 0.003
 """A predicted mask that covers less of the crop than this, in all, marks nothing."""
 
+LEAST_HIDDEN = 0.05
+"""A part of a predicted mask that hides less than this share of the middle of the face covers no face: it lies beside
+it, mostly in what is out of focus behind. Without this rule 43 of 122 bare portraits are changed, with it 20, and of 73
+photographs of people behind real occluders one is left alone that was not."""
 
-def threshold_mask(probability_HW: F32, side_px: float, *, threshold: float = THRESHOLD, reach: float = REACH) -> Bools:
+_MIDDLE, _HALF_AXES = (0.5, 0.6), (0.2, 0.27)
+"""The middle of a face, from the brows to the chin: an ellipse in units of the crop, whose eyes lie half way down."""
+
+
+def middle_of_face(x: F32, y: F32) -> Bools:
+    """Tell which places, in units of the crop from its top left corner, lie in the middle of the face."""
+    across, down = (x - _MIDDLE[0]) / _HALF_AXES[0], (y - _MIDDLE[1]) / _HALF_AXES[1]
+    return np.asarray(across**2 + down**2 <= 1, np.bool_)
+
+
+def middle_of_crop(size_px: int) -> Bools:
+    """Tell which pixels (S, S) of an aligned crop lie in the middle of its face."""
+    places = (np.arange(size_px, dtype=np.float32) + np.float32(0.5)) / np.float32(size_px)
+    return middle_of_face(places, places[:, None])
+
+
+def threshold_mask(
+    probability_HW: F32,
+    side_px: float,
+    *,
+    middle_HW: Bools | None = None,
+    threshold: float = THRESHOLD,
+    reach: float = REACH,
+) -> Bools:
     """Return the pixels to replace, of the probability at each pixel of a box of the photograph.
 
     `side_px` is the crop's side in those pixels, `reach` how far the mask is widened, as a share of it: contact shadows
-    and the blur of edges lie around a silhouette. All False where what is left of the mask marks nothing.
+    and the blur of edges lie around a silhouette. `middle_HW` is the middle of the face, of which each part of the mask
+    is to hide `LEAST_HIDDEN`; None asks for nothing. All False where what is left of the mask marks nothing.
 
     >>> found_HW = np.zeros((100, 100), np.float32)
     >>> found_HW[45:55, 45:55] = 0.9
@@ -30,6 +58,9 @@ def threshold_mask(probability_HW: F32, side_px: float, *, threshold: float = TH
     n_parts, parts_HW, stats, _ = cv2.connectedComponentsWithStats(likely_HW, connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] >= SPECK * side_px**2
     large[0] = False  # the background
+    if middle_HW is not None:
+        middle_px = np.pi * _HALF_AXES[0] * _HALF_AXES[1] * side_px**2
+        large &= np.bincount(parts_HW[middle_HW], minlength=n_parts) >= LEAST_HIDDEN * middle_px
     kept_HW = large[parts_HW] if n_parts > 1 else np.zeros(likely_HW.shape, np.bool_)
     if kept_HW.sum() < LEAST * side_px**2:
         return np.zeros(likely_HW.shape, np.bool_)

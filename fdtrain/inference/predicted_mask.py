@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fdgen.arrays import Image
+from fdgen.arrays import F32, Image
 from fdtrain.data.pictures import pasted
-from fdtrain.inference.mask_decision import threshold_mask
+from fdtrain.inference.mask_decision import middle_of_crop, threshold_mask
 from fdtrain.inference.maskers import Masker
 from fdtrain.inference.method import Method
 
@@ -28,12 +28,15 @@ class ByPredictedMask:
         """Restore pictures; the masks given are not looked at."""
         occluded = [occluded_HWC for occluded_HWC, _ in pairs]
         predictions = self.masker.predict(occluded)
-        masks = [
-            np.where(threshold_mask(prediction.occluder_HW, len(prediction.occluder_HW)), np.uint8(255), np.uint8(0))
-            for prediction in predictions
-        ]
+        masks = [_mask(prediction.occluder_HW) for prediction in predictions]
         restored = self.method.restore(list(zip(occluded, masks, strict=True)))
         return [
             tuple(pasted(output_HWC, occluded_HWC, mask_HW) for output_HWC in outputs)
             for outputs, occluded_HWC, mask_HW in zip(restored, occluded, masks, strict=True)
         ]
+
+
+def _mask(probability_HW: F32) -> Image:
+    """Return the mask (S, S), 0 or 255, that `fdtrain restore` makes of a crop's probabilities."""
+    size_px = len(probability_HW)
+    return threshold_mask(probability_HW, size_px, middle_HW=middle_of_crop(size_px)).view(np.uint8) * np.uint8(255)

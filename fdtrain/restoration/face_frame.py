@@ -150,9 +150,12 @@ class FaceFrame:
 
     def eccentricity(self, box: Box) -> F32:
         """Tell for each pixel of a box how far from the crop's centre it lies: 0 there, 1 at the crop's edge."""
+        across, down = self.coordinates(box)
+        return np.asarray(2 * np.maximum(np.abs(across - np.float32(0.5)), np.abs(down - np.float32(0.5))), np.float32)
+
+    def coordinates(self, box: Box) -> tuple[F32, F32]:
+        """Tell for each pixel of a box where in the crop it lies: (x, y), 0 at its left and upper edge and 1 beyond."""
         columns = np.arange(box.left, box.right, dtype=np.float32) + np.float32(0.5)
         rows = np.arange(box.top, box.bottom, dtype=np.float32)[:, None] + np.float32(0.5)
         (a, b, c), (d, e, f) = self.matrix.astype(np.float32)
-        across = np.abs(a * columns + b * rows + (c - np.float32(0.5)))
-        down = np.abs(d * columns + e * rows + (f - np.float32(0.5)))
-        return np.asarray(2 * np.maximum(across, down), np.float32)
+        return np.asarray(a * columns + b * rows + c, np.float32), np.asarray(d * columns + e * rows + f, np.float32)

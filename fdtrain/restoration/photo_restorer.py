@@ -45,6 +45,7 @@ class PhotoRestorer:
     how: How = "auto"
     with_grain: bool = True
     least_expected_iou: float = LEAST_EXPECTED_IOU
+    beside: bool = False
     labels: tuple[ModelLabel, ...] = ()
 
     def restore(
@@ -72,6 +73,7 @@ class PhotoRestorer:
             strokes_HW=strokes_HW,
             with_grain=self.with_grain,
             least_expected_iou=self.least_expected_iou,
+            beside=self.beside,
         ), searched_s  # fmt: skip
 
     def _is_aligned(self, photo_HWC: Image) -> bool:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fdgen.arrays import Bools, Image
 from fdgen.errors import PictureError
-from fdtrain.inference.mask_decision import expected_iou, threshold_mask
+from fdtrain.inference.mask_decision import expected_iou, middle_of_face, threshold_mask
 from fdtrain.inference.maskers import REACH, Masker
 from fdtrain.restoration.blending import fill
 from fdtrain.restoration.face_frame import Box, FaceFrame
@@ -122,6 +122,7 @@ def restore_photograph(
     strokes_HW: npt.NDArray[np.int8] | None = None,
     reach: float = REACH,
     least_expected_iou: float = LEAST_EXPECTED_IOU,
+    beside: bool = False,
     with_grain: bool = True,
 ) -> RestoredPhotograph:
     """Remove occluders from every face of a photograph. The same photograph gives the same picture.
@@ -136,6 +137,7 @@ def restore_photograph(
         strokes_HW: Corrections of the mask: 1 adds a pixel, -1 takes it away, 0 leaves it; None for none.
         reach: How far a predicted mask is widened, as a share of the crop's side.
         least_expected_iou: A face is left alone where the expected IoU of its predicted mask, in [0, 1], is below this.
+        beside: Whether parts of a predicted mask count, too, that hide next to nothing of the middle of the face.
         with_grain: Whether the photograph's grain is added to what is filled in.
 
     Raises `PictureError` where sizes differ or the photograph is too small, `ValueError` where there is no mask of any
@@ -151,7 +153,7 @@ def restore_photograph(
     if predicts and masker is not None:
         for one in opened:
             if not one.small:
-                _predict(photo_HWC, one, masker, wanted_HW, reach, least_expected_iou)
+                _predict(photo_HWC, one, masker, wanted_HW, reach, least_expected_iou, beside=beside)
     if strokes_HW is not None:
         wanted_HW |= strokes_HW > 0
         wanted_HW &= strokes_HW >= 0
@@ -195,7 +197,14 @@ def _opened(photo_HWC: Image, face: Eyes | FaceFrame, *, small_counts: bool) -> 
 
 
 def _predict(
-    photo_HWC: Image, face: _Open, masker: Masker, wanted_HW: Bools, reach: float, least_expected_iou: float
+    photo_HWC: Image,
+    face: _Open,
+    masker: Masker,
+    wanted_HW: Bools,
+    reach: float,
+    least_expected_iou: float,
+    *,
+    beside: bool,
 ) -> None:
     """Add what a masker finds in a face to the mask of the photograph."""
     start = time.perf_counter()
@@ -206,7 +215,8 @@ def _predict(
     probability_HW = np.asarray(face.frame.spread(prediction.occluder_HW, face.box), np.float32)
     within_HW = face.frame.eccentricity(face.box) <= 1
     probability_HW[~within_HW] = 0
-    found_HW = within_HW & threshold_mask(probability_HW, face.frame.side_px, reach=reach)
+    middle_HW = None if beside else middle_of_face(*face.frame.coordinates(face.box))
+    found_HW = within_HW & threshold_mask(probability_HW, face.frame.side_px, middle_HW=middle_HW, reach=reach)
     face.unsure = bool(found_HW.any()) and face.expected_mask_iou < least_expected_iou
     if not face.unsure:
         face.box.of(wanted_HW)[...] |= found_HW

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from fdgen.contract.frame import CROP_PX, EYES_PX, eye_frame, to_crop
 from fdgen.errors import PictureError
-from fdtrain.inference.mask_decision import expected_iou, grown, threshold_mask
+from fdtrain.inference.mask_decision import expected_iou, grown, middle_of_crop, middle_of_face, threshold_mask
 from fdtrain.inference.maskers import MaskPrediction
 from fdtrain.restoration import grain
 from fdtrain.restoration.blending import fill, offsets, toned
@@ -354,6 +355,33 @@ def test_masks_are_decided_of_probabilities() -> None:
     assert not threshold_mask(probability * 0.3, 200).any()
     assert expected_iou(probability) == pytest.approx((1600 * 0.8 + 4) / 1604, abs=1e-5)
     assert expected_iou(np.full((10, 10), 0.2, np.float32)) == pytest.approx(0.8)
+
+
+class TwoParts(Lower):
+    """Says that the mouth is covered, and something in the background beside the face."""
+
+    def predict(self, crops: Sequence[Picture]) -> list[MaskPrediction]:
+        found = np.zeros((64, 64), np.float32)
+        found[42:52, 24:40] = found[10:40, 1:9] = self.probability
+        return [MaskPrediction(found, {"cloth": 1.0}) for _ in crops]
+
+
+@pytest.mark.parametrize("turned", [0.0, 12.0])
+def test_what_lies_beside_the_face_is_left_unless_it_is_asked_for(turned: float) -> None:
+    photo, eyes = photo_of(120, 160), [Eyes((60.0, 50.0), (90.0, 50.0 + turned))]
+    done = restore_photograph(photo, eyes, Paint(), 64, masker=TwoParts())
+    both = restore_photograph(photo, eyes, Paint(), 64, masker=TwoParts(), beside=True)
+    assert cv2.connectedComponents(done.mask_HW)[0] == 2  # the background, and one part
+    assert cv2.connectedComponents(both.mask_HW)[0] == 3
+    assert (both.mask_HW[done.mask_HW > 0] == 255).all()
+
+
+def test_the_middle_of_a_crop_is_that_of_its_frame() -> None:
+    frame = FaceFrame.of_square(3, 5, 60)
+    box = frame.box(np.zeros((90, 90, 3), np.uint8))
+    inside = middle_of_face(*frame.coordinates(box))
+    np.testing.assert_array_equal(inside[5 - box.top : 65 - box.top, 3 - box.left : 63 - box.left], middle_of_crop(60))
+    assert inside.sum() == pytest.approx(np.pi * 0.2 * 0.27 * 60**2, rel=0.02)
 
 
 def test_neither_torch_nor_mediapipe_is_imported() -> None:

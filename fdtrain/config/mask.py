@@ -30,6 +30,8 @@ class MaskConfig(Section):
     kind: NotNegative = 0.1
     # How often a training picture shows the face without its occluder, with nothing to find.
     bare: Share = 0.2
+    # How often a person before a plain backdrop is put before a place full of things, in training.
+    backdrop: Share = 0.0
     # Of AdamW.
     weight_decay: NotNegative = 1e-4
 

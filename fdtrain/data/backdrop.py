@@ -60,6 +60,41 @@ def drawn_backdrop(side_px: int, rng: np.random.Generator) -> Values:
     return np.asarray(np.clip(smooth, 0, 255), np.float32)
 
 
+def drawn_place(side_px: int, rng: np.random.Generator) -> Values:
+    """Return a place full of things, float32 (S, S, 3) in [0, 255]: mostly out of focus, as behind a head.
+
+    Things of a few colours lie over each other, many small and few large ones, which gives pictures the statistics of
+    natural ones ("dead leaves": Lee, Mumford and Huang, Occlusion models for natural images, 2001).
+    """
+    palette = np.clip(rng.uniform(5, 250, (6, 1)) + rng.normal(0, 24, (6, 3)), 0, 255)
+    place = np.full((side_px, side_px, 3), palette[0], np.uint8)
+    upright = rng.random() < 0.5
+    for _ in range(int(rng.integers(12, 90))):
+        radius = side_px * min(0.03 / np.sqrt(max(rng.random(), 1e-3)), 0.5)
+        x, y = (float(one) for one in rng.uniform(-0.1, 1.1, 2) * side_px)
+        colour = [float(one) for one in np.clip(palette[rng.integers(6)] + rng.normal(0, 14, 3), 0, 255)]
+        stretch = float(np.exp(rng.normal(0, 0.9)))
+        size = (max(1.0, radius * stretch), max(1.0, radius / stretch))
+        turned = float(rng.choice([0.0, 90.0]) if upright else rng.uniform(0, 180))
+        if rng.random() < 0.35:
+            cv2.ellipse(place, ((x, y), (2 * size[0], 2 * size[1]), turned), colour, -1, cv2.LINE_AA)
+        else:
+            corners = cv2.boxPoints(((x, y), (2 * size[0], 2 * size[1]), turned))
+            cv2.fillConvexPoly(place, np.rint(corners).astype(np.int32), colour, cv2.LINE_AA)
+    blurred = cv2.GaussianBlur(place.astype(np.float32), (0, 0), side_px * float(10 ** rng.uniform(-2.3, -1.0)))
+    return np.asarray(np.clip(blurred, 0, 255), np.float32)
+
+
+def before(occluded_HWC: Image, clean_HWC: Image, alpha_HW: Image, behind_HWC: Values, share_HW1: Values) -> Image:
+    """Return the occluded picture, uint8 (H, W, 3), before another backdrop.
+
+    Where the occluder of `alpha_HW` lets the old one through, it lets the new one through as far.
+    """
+    through_HW1 = (1 - alpha_HW[..., None].astype(np.float32) / 255) * share_HW1
+    changed = occluded_HWC + through_HW1 * (behind_HWC - clean_HWC)
+    return np.rint(np.clip(changed, 0, 255)).astype(np.uint8)
+
+
 def _hanging_together(alike_HW: Mask, strips_HW: Mask) -> Mask:
     """Return what of some pixels hangs together with those in the strips, small gaps closed."""
     alike = np.asarray(

@@ -32,6 +32,7 @@ def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: i
             limit=limit,
             augment=SILHOUETTE_AUGMENTS[augment],
             bare=0.0 if fixed else config.mask.bare,
+            backdrop=0.0 if fixed else config.mask.backdrop,
             seed=config.seed,
             verify=data.verify and not fixed,
         )

@@ -21,7 +21,8 @@ import torch
 from fdgen.arrays import Bools, Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
-from fdtrain.data.pictures import member_grey, member_rgb, resized
+from fdtrain.data.backdrop import backdrop_share, before, drawn_place
+from fdtrain.data.pictures import is_grey, member_grey, member_rgb, resized
 from fdtrain.data.sampler import Draw, sample_seed
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.tensors import to_tensor
@@ -29,7 +30,7 @@ from fdtrain.data.tensors import to_tensor
 SOLID = 128
 """From this `alpha` on a pixel belongs to the silhouette: what a hand would outline, too."""
 
-_BARE = 1  # keeps the draw of bare samples apart from the augmentation's, which has the same seed
+_BARE, _BACKDROP = 1, 2  # keep these draws apart from the augmentation's, which has the same seed
 
 
 class Silhouette(TypedDict):
@@ -60,7 +61,8 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
     """Occluded pictures of one split, their silhouettes, and which of `known_kinds` are worn.
 
     `root`, `split` and what chooses samples are those of `StoredSamples`. `augment` is called with a seed made of
-    (`seed`, epoch, key). `bare` is how often a sample is drawn without its occluder. Raises `DatasetError` as
+    (`seed`, epoch, key). `bare` is how often a sample is drawn without its occluder, `backdrop` how often the
+    person is put before a place full of things, where what lies behind is plain. Raises `DatasetError` as
     `StoredSamples` does, and where a shard holds what it should not.
     """
 
@@ -79,13 +81,14 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
         limit: int | None = None,
         augment: SilhouetteAugment | None = None,
         bare: float = 0.0,
+        backdrop: float = 0.0,
         seed: int = 0,
         verify: bool = False,
     ) -> None:
         super().__init__(
             root, split, size_px=size_px, kinds=kinds, without=without, limit=limit, seed=seed, verify=verify
         )
-        self.augment, self.bare = augment, bare
+        self.augment, self.bare, self.backdrop = augment, bare, backdrop
         worn = [set(text.split("+")) for text in self.table["kind"]]
         self._worn = np.array([[kind in of_one for kind in known_kinds] for of_one in worn], np.float32)
 
@@ -102,11 +105,24 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
 
     def seen(self, index: int, epoch: int = 0) -> Seen:
         """Return one sample at the training size, bare or not and augmented for that epoch, as uint8 pictures."""
-        stored = self._stored(index, bare=self.is_bare(index, epoch))
+        bare = self.is_bare(index, epoch)
+        stored = self._stored(index, bare=bare)
         small = Seen(resized(stored.occluded_HWC, self.size_px), resized(stored.alpha_HW, self.size_px))
+        if self.backdrop > 0:
+            small = self._elsewhere(small, small.occluded_HWC if bare else self.bare_face(index), index, epoch)
         if self.augment is None:
             return small
         return self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
+
+    def _elsewhere(self, seen: Seen, clean_HWC: Image, index: int, epoch: int) -> Seen:
+        """Put a person before a plain backdrop before another place, as (`seed`, epoch, key) decide."""
+        rng = np.random.default_rng((sample_seed(self.seed, epoch, self.keys[index]), _BACKDROP))
+        if rng.random() >= self.backdrop or (share_HW1 := backdrop_share(clean_HWC)) is None:
+            return seen
+        place_HWC = drawn_place(self.size_px, rng)
+        if is_grey(seen.occluded_HWC):
+            place_HWC = place_HWC.mean(-1, keepdims=True, dtype=np.float32).repeat(3, -1)
+        return seen._replace(occluded_HWC=before(seen.occluded_HWC, clean_HWC, seen.alpha_HW, place_HWC, share_HW1))
 
     def bare_face(self, index: int) -> Image:
         """Return the clean picture of one sample at the training size."""

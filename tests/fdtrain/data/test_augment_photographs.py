@@ -13,11 +13,13 @@ from fdgen.arrays import Image
 from fdgen.errors import FdError
 from fdtrain.config.data import VARIETY
 from fdtrain.config.schema import FitConfig
+from fdtrain.data import silhouettes
 from fdtrain.data import triplets as triplets_module
 from fdtrain.data.augment_photographs import PhotographPairs
-from fdtrain.data.backdrop import backdrop_share
+from fdtrain.data.backdrop import backdrop_share, before, drawn_place
 from fdtrain.data.open_samples import open_samples
 from fdtrain.data.pictures import is_grey, pasted
+from fdtrain.data.silhouettes import SilhouetteDataset
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.errors import ConfigError
 
@@ -208,3 +210,49 @@ def test_a_grey_photograph_is_told_by_its_stored_pixels(triplets: Path, monkeypa
     samples = [dataset[index] for index in range(len(dataset))]
     assert all(one["coloured"].item() == 1 for one in samples)
     assert all(torch.equal(one["clean"][0], one["clean"][2]) for one in samples)
+
+
+def test_a_place_full_of_things_is_the_same_for_the_same_draw_and_never_plain() -> None:
+    places = [drawn_place(SIDE_PX, np.random.default_rng(seed)) for seed in range(20)]
+    np.testing.assert_array_equal(places[3], drawn_place(SIDE_PX, np.random.default_rng(3)))
+    assert all(place.shape == (SIDE_PX, SIDE_PX, 3) and place.min() >= 0 and place.max() <= 255 for place in places)
+    assert np.median([place.std(axis=(0, 1)).max() for place in places]) > 10
+
+
+def test_another_backdrop_shows_through_an_occluder_as_far_as_the_old_one_did() -> None:
+    clean, behind = np.full((4, 4, 3), 100, np.uint8), np.full((4, 4, 3), 200, np.float32)
+    alpha = np.array([[0, 255, 128, 0]] * 4, np.uint8)
+    share = np.ones((4, 4, 1), np.float32)
+    share[:, 3] = 0  # the head
+    occluded = np.rint(clean + (alpha[..., None] / 255) * (20.0 - clean)).astype(np.uint8)
+    made = before(occluded, clean, alpha, behind, share)
+    assert made[0, :, 0].tolist() == [200, 20, round(20 * 128 / 255 + 200 * 127 / 255), 100]
+
+
+def test_people_are_put_before_other_places_as_often_as_asked(triplets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    share = np.zeros((32, 32, 1), np.float32)
+    share[:10] = 1
+    monkeypatch.setattr(silhouettes, "backdrop_share", lambda clean_HWC: share)
+    never, always, half = (
+        SilhouetteDataset(triplets, "train", size_px=32, backdrop=often, bare=0.3) for often in (0.0, 1.0, 0.5)
+    )
+    changed = []
+    for index in range(len(never)):
+        here, there, at_times = never.seen(index), always.seen(index), half.seen(index)
+        np.testing.assert_array_equal(here.alpha_HW, there.alpha_HW)
+        kept = (share[..., 0] == 0) | (there.alpha_HW == 255)
+        np.testing.assert_array_equal(here.occluded_HWC[kept], there.occluded_HWC[kept])
+        assert (here.occluded_HWC != there.occluded_HWC).any()
+        changed.append(bool((here.occluded_HWC != at_times.occluded_HWC).any()))
+    assert 0 < sum(changed) < len(changed)
+    monkeypatch.setattr(silhouettes, "backdrop_share", lambda clean_HWC: None)
+    np.testing.assert_array_equal(always.seen(0).occluded_HWC, never.seen(0).occluded_HWC)
+
+
+def test_only_training_moves_people(triplets: Path) -> None:
+    changes = [("data.root", str(triplets)), ("data.size_px", 32), ("mask.widths", [4, 8]), ("mask.backdrop", 0.7)]
+    config = FitConfig.load("mask-96", overrides=changes)
+    for fixed, often in ((False, 0.7), (True, 0.0)):
+        dataset = open_samples(config, "train", fixed=fixed)
+        assert isinstance(dataset, SilhouetteDataset)
+        assert dataset.backdrop == often

@@ -151,5 +151,9 @@ def _told(place: Remote, *, dropped_is_told: bool) -> Iterator[None]:
 
 def _dropped() -> tuple[type[BaseException], ...]:
     """Return what a broken connection raises. aiohttp, which reads http://, has errors that are no `OSError`."""
+    import asyncio  # whose TimeoutError is the built-in one only from Python 3.11 on
+
     client = sys.modules.get("aiohttp")
-    return (OSError, EOFError, TimeoutError) + ((client.ClientError,) if client is not None else ())
+    return (OSError, EOFError, TimeoutError, asyncio.TimeoutError) + (
+        (client.ClientError,) if client is not None else ()
+    )

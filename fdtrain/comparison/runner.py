@@ -12,7 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -170,8 +170,7 @@ def _awaited(
 ) -> str | None:
     """Wait for a working process, telling how far it is; return why it failed, None where it did not."""
     while not future.done():
-        with contextlib.suppress(TimeoutError):
-            future.exception(timeout=LOOKED_S)
+        wait([future], timeout=LOOKED_S)
         if asked_to_stop() and not stop_file.exists():
             stop_file.touch()
         while heard.poll():

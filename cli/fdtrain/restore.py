@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 @click.option(
     "--sure",
     type=click.FloatRange(0, 1),
-    default=0.4,
+    default=0.5,
     show_default=True,
     metavar="SHARE",
     help="Leave a face unchanged if the expected IoU of its predicted mask, by its own probabilities, is below this.",

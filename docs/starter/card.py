@@ -119,6 +119,7 @@ def _how(made: Made) -> str:
         lines.append(
             f"- `{one.name}`: preset `{preset}`, {', '.join(f'`{change}`' for change in changes)}. "
             f"{_time(one.seconds)}, {_time(one.cpu_s)} of CPU. sha256 `{one.sha256[:16]}`."
+            f"{_other_pairs(one, made.dataset)}"
         )
     lines += [
         "",
@@ -126,6 +127,13 @@ def _how(made: Made) -> str:
         "with the same release of torch and the same generator version: another one composes other pairs.",
     ]
     return "## How they were made\n\n" + "\n".join(lines)
+
+
+def _other_pairs(one: Trained, dataset: dict[str, Any]) -> str:
+    """Say it where a network was not trained on the pairs of today, but on those of an earlier generator."""
+    if (content_id := one.facts["content_id"]) == dataset["content_id"]:
+        return ""
+    return f" Trained on pairs of the same photographs that an earlier generator composed, dataset {content_id[:12]}."
 
 
 def _results(made: Made) -> str:

@@ -44,6 +44,7 @@ class Method:
         training: How the paper trains: what its preset says. None for the stack, whose presets are in
             `fdtrain.config.presets`.
         compares_features: Whether its loss looks at pictures through the perceptual network.
+        learns_from_landmarks: Whether it learns from the landmarks of clean faces, which it does not need to restore.
         small: What the preset for 64 px changes beside.
         deviations: What is not as in the paper, a sentence each: all that is known of.
     """
@@ -55,6 +56,7 @@ class Method:
     settings: str = ""
     training: Training | None = None
     compares_features: bool = False
+    learns_from_landmarks: bool = False
     small: Mapping[str, Any] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()
 

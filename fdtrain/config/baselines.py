@@ -197,3 +197,20 @@ class AfdStackGanConfig(BaselineSettings):
     # Of the reconstruction (L1 + SSIM) and of the perceptual term of both face generators: those of FD-StackGAN.
     alpha: Weights = (100.0, 10.0)
     beta: Weights = (33.0, 3.3)
+
+
+class GfcmConfig(BaselineSettings):
+    """Li et al. 2017, "Generative Face Completion"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["gfcm"] = "gfcm"
+    # Values between encoder and decoder, where everything is connected.
+    bottleneck: Count = 1024
+    # lambda_1 to lambda_3 of eq. 4, over the values of a picture of 128 px: 300, 300 and 0.005 belong to a sum.
+    local: NotNegative = 0.006
+    whole: NotNegative = 0.006
+    parsing: NotNegative = 0.0017
+    # Section 3.3: L2 alone, with the local discriminator, with the global one and the parsing loss.
+    local_from_images: Images = 1_600_000
+    whole_from_images: Images = 2_400_000

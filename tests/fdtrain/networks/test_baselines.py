@@ -37,7 +37,7 @@ from tests.fdtrain.training.test_loop import assert_equal, state_of
 from tests.support.sets import write_set
 
 METHODS = tuple(baselines())
-BLIND = ("glcm", "gca", "edgeconnect", "context-encoder", "deepfillv2", "lama")
+BLIND = ("glcm", "gca", "edgeconnect", "context-encoder", "deepfillv2", "lama", "gfcm")
 """Those whose papers blank the hole."""
 
 MICRO = (
@@ -64,6 +64,7 @@ PHASES = {
     "context-encoder": ("baseline.bottleneck=16",),
     "din": ("baseline.mask_from_images=24",),
     "lama": ("baseline.blocks=1",),
+    "gfcm": ("baseline.bottleneck=16", "baseline.local_from_images=16", "baseline.whole_from_images=32"),
 }
 
 
@@ -490,6 +491,7 @@ def test_every_baseline_learns_eight_triplets_by_heart(method: str, tmp_path: Pa
         ],
         "lama": ["baseline.blocks=2", "training.images=2000"],
         "afd-stackgan": ["training.images=1600"],
+        "gfcm": ["baseline.bottleneck=64", "baseline.local_from_images=2000", "baseline.whole_from_images=2000"],
     }
     config = FitConfig.load(
         f"{method}-64",

@@ -70,6 +70,7 @@ _STACK = ("fdtrain.networks.fdstack:StackedGAN", "fdtrain.objectives.stacked:Sta
 _PASTED = "what is measured is the output pasted into the hole, as for every method"
 _VARIED = "training faces are mirrored and exchange occluders (data.augment, data.mix), as in no paper but in `modern`"
 _GREY = "the hole is filled with mid grey, where the paper has the mean colour of the training pictures"
+_OUTLINED = "regions of faces are six, outlined by landmarks; the paper's labels were drawn by hand"
 
 _ROWS = (
     Method(
@@ -261,6 +262,59 @@ _ROWS = (
             "batch, rates, lengths of phases and the size of the connected layer are not the paper's, which was not at "
             "hand; the weights of its losses are, read as those of sums over a picture of 128 px",
             "Poisson blending of the hole with its surroundings is left out: " + _PASTED,
+            _VARIED,
+        ),
+    ),
+    Method(
+        "maharjan",
+        "Maharjan et al. 2020",
+        "fdtrain.networks.baselines.maharjan:Maharjan",
+        "fdtrain.objectives.baselines.maharjan:MaharjanObjective",
+        "fdtrain.config.baselines:MaharjanConfig",
+        Training(10, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        compares_features=True,
+        learns_from_landmarks=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            _OUTLINED,
+            "of the paper the abstract was at hand, which has the two stages, what the second one sees, and the kinds "
+            "of losses; layers, weights and rates are those of pix2pix and of Din et al., its co-author",
+            "it looks at no mask; what is measured is its output pasted into the given one",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "gafc",
+        "Song et al. 2019",
+        "fdtrain.networks.baselines.gafc:Gafc",
+        "fdtrain.objectives.baselines.gafc:GafcObjective",
+        "fdtrain.config.baselines:GafcConfig",
+        Training(16, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        learns_from_landmarks=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            _OUTLINED,
+            "heat maps are five, one a component, where the paper has one picture in which each component has a value "
+            "of its own",
+            "estimator and generator are U-Nets, and the weights of the losses are chosen here: of the paper the "
+            "abstract and the introduction were at hand",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "collagan",
+        "Liao et al. 2018",
+        "fdtrain.networks.baselines.collagan:CollaGan",
+        "fdtrain.objectives.baselines.collagan:CollaGanObjective",
+        "fdtrain.config.baselines:CollaGanConfig",
+        Training(16, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        learns_from_landmarks=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            _OUTLINED,
+            "of the paper the abstract was at hand; its emphasis on inpainting instead of autoencoding is read as a "
+            "loss in the hole alone, with pictures judged after the known part is pasted in",
+            "layers are those of a U-Net with three decoders, its discriminators, weights and rates those of pix2pix",
             _VARIED,
         ),
     ),

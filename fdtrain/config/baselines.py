@@ -214,3 +214,51 @@ class GfcmConfig(BaselineSettings):
     # Section 3.3: L2 alone, with the local discriminator, with the global one and the parsing loss.
     local_from_images: Images = 1_600_000
     whole_from_images: Images = 2_400_000
+
+
+class MaharjanConfig(BaselineSettings):
+    """Maharjan et al. 2020, "Image-to-Image Translation Based Face De-Occlusion"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["maharjan"] = "maharjan"
+    # Weight of the cross-entropy of the segmentation, beside an adversary of weight 1.
+    segmentation: NotNegative = 100.0
+    # Of the reconstruction (L1 + SSIM) and of the perceptual term of the face, beside an adversary of weight 1.
+    reconstruction: NotNegative = 100.0
+    perceptual: NotNegative = 10.0
+
+
+class GafcConfig(BaselineSettings):
+    """Song et al. 2019, "Geometry-Aware Face Completion and Editing"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["gafc"] = "gafc"
+    # Standard deviation of a landmark's heat map, as a share of the side.
+    sigma: Positive = 0.015
+    # Weights of the estimator: the squared error of heat maps, and the cross-entropy of the parsing.
+    heat: NotNegative = 10.0
+    parsing: NotNegative = 1.0
+    # Of the generator: L1 of the picture, cross-entropy of the mask that it tells apart and that one's nuclear norm,
+    # and both adversaries.
+    l1: NotNegative = 10.0
+    mask: NotNegative = 1.0
+    low_rank: NotNegative = 0.001
+    whole: NotNegative = 0.1
+    hole: NotNegative = 0.1
+
+
+class CollaGanConfig(BaselineSettings):
+    """Liao et al. 2018, "Face Completion with Semantic Knowledge and Collaborative Adversarial Learning"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["collagan"] = "collagan"
+    # Standard deviation of a landmark's heat map, as a share of the side.
+    sigma: Positive = 0.015
+    # Weights of the L1 of the picture in its hole, of the squared error of heat maps and of the cross-entropy of the
+    # parsing, beside an adversary of weight 1 for each of the three.
+    l1: NotNegative = 100.0
+    heat: NotNegative = 100.0
+    parsing: NotNegative = 10.0

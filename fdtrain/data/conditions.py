@@ -30,6 +30,11 @@ N_REGIONS = len(REGIONS) + 1
 
 N_HEATS = len(POINTS_68)
 
+COMPONENTS = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "lips": (48, 68)}
+"""Where the points of each component begin among the 68, and where they end."""
+
+N_COMPONENTS = len(COMPONENTS)
+
 _SUB = 4
 """Bits of a pixel that corners of polygons are rounded to."""
 
@@ -51,6 +56,12 @@ def heat_maps(points_BK3: Tensor, size_px: int, sigma_px: float) -> Tensor:
     places_S = torch.arange(size_px) + 0.5
     x_BKS, y_BKS = (torch.exp(-((places_S - centres_BK2[..., axis, None]) ** 2) / (2 * sigma_px**2)) for axis in (0, 1))
     return y_BKS[..., :, None] * x_BKS[..., None, :]
+
+
+def component_maps(points_BK3: Tensor, size_px: int, sigma_px: float) -> Tensor:
+    """Return a map for each component of a face: the highest of the heat maps of its points (B, 5, S, S)."""
+    heats_BKHW = heat_maps(points_BK3, size_px, sigma_px)
+    return torch.stack([heats_BKHW[:, first:end].amax(1) for first, end in COMPONENTS.values()], 1)
 
 
 def parsing(points_BK3: Tensor, size_px: int) -> Tensor:

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from fdtrain.config.schema import DiscriminatorConfig
 from fdtrain.networks.context_encoder import dcgan
+from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.networks.hole_window import window_at
 
 
@@ -29,3 +31,12 @@ class WholeAndHole(nn.Module):
     def forward(self, image_B3HW: Tensor, mask_B1HW: Tensor) -> Judged:
         """Return what both say of a picture."""
         return Judged(self.whole(image_B3HW), self.hole(window_at(image_B3HW, mask_B1HW, self.window_px)))
+
+
+class Patches(PatchDiscriminator):
+    """pix2pix's PatchGAN of 70x70, of what was made of a picture: of a map with so many channels, given the picture."""
+
+    def __init__(self, width: int, *, channels: int) -> None:
+        config = DiscriminatorConfig(window="rf70", width=width, most_width=8 * width)
+        # It takes all of them together.
+        super().__init__(config, condition_channels=channels)

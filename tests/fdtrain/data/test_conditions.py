@@ -14,7 +14,7 @@ from fdgen.dataset.tables import write_landmarks
 from fdgen.errors import DatasetError
 from fdtrain.data.augment_pairs import PairAugment
 from fdtrain.data.augment_photographs import PhotographPairs
-from fdtrain.data.conditions import N_REGIONS, heat_maps, mirror_flow, one_hot, parsing
+from fdtrain.data.conditions import N_COMPONENTS, N_REGIONS, component_maps, heat_maps, mirror_flow, one_hot, parsing
 from fdtrain.data.face_mesh import N_FACE, POINTS_68, mirrored, opposite, triangles
 from fdtrain.data.triplets import MovingAugment, Pictures, TripletDataset
 from tests.support.sets import face_points
@@ -136,3 +136,10 @@ def test_an_augmentation_that_does_not_move_points_is_refused(triplets: Path) ->
 
     with pytest.raises(DatasetError, match="function does not say where it moves landmarks"):
         TripletDataset(triplets, "train", size_px=32, augment=other, landmarks=True)
+
+
+def test_component_maps_join_the_points_of_a_component() -> None:
+    maps, heats = component_maps(points(), SIDE, 1.5), heat_maps(points(), SIDE, 1.5)
+    assert maps.shape == (1, N_COMPONENTS, SIDE, SIDE)
+    assert torch.equal(maps.amax(1), heats.amax(1))
+    assert torch.equal(maps[:, 3], heats[:, 36:48].amax(1))  # eyes

@@ -37,7 +37,7 @@ from tests.fdtrain.training.test_loop import assert_equal, state_of
 from tests.support.sets import write_set
 
 METHODS = tuple(baselines())
-BLIND = ("glcm", "gca", "edgeconnect", "context-encoder", "deepfillv2", "lama", "gfcm")
+BLIND = ("glcm", "gca", "edgeconnect", "context-encoder", "deepfillv2", "lama", "gfcm", "gafc", "collagan")
 """Those whose papers blank the hole."""
 
 MICRO = (

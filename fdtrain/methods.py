@@ -318,6 +318,60 @@ _ROWS = (
             _VARIED,
         ),
     ),
+    Method(
+        "symmfcnet",
+        "Li et al. 2018",
+        "fdtrain.networks.baselines.symmfcnet:SymmFcNet",
+        "fdtrain.objectives.baselines.symmfcnet:SymmFcNetObjective",
+        "fdtrain.config.baselines:SymmFcNetConfig",
+        Training(16, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        compares_features=True,
+        learns_from_landmarks=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            "the flow is learnt at each pixel of the face, from a mesh; the paper has landmarks and smoothness",
+            "discriminators are of the whole picture and of the hole; the paper has one of the whole and one for each "
+            "part of the face",
+            "all three networks are U-Nets, and the weights of the losses are chosen here: of the paper the abstract "
+            "and the introduction were at hand; both subnets learn together from the first step",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "demeshnet",
+        "Zhang et al. 2017",
+        "fdtrain.networks.baselines.demeshnet:DeMeshNet",
+        "fdtrain.objectives.baselines.demeshnet:DeMeshNetObjective",
+        "fdtrain.config.baselines:DeMeshNetConfig",
+        Training(16, 4_000_000, (2e-4, 2e-4), (0.9, 0.999)),
+        compares_features=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            "features are those of the perceptual network (a VGG), which knows no identities; the paper's are of a "
+            "network for face recognition, of which none at hand has a gradient",
+            "faces are aligned already: the spatial transformer before those features is left out",
+            "layers are those of a U-Net, weights and rates are chosen here: of the paper the abstract was at hand",
+            "it looks at no mask; what is measured is its output pasted into the given one",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "yeh",
+        "Yeh et al. 2017",
+        "fdtrain.networks.baselines.yeh:Yeh",
+        "fdtrain.objectives.baselines.yeh:YehObjective",
+        "fdtrain.config.baselines:YehConfig",
+        Training(64, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        small={**_HALF, "baseline.steps": 200, **_FAST},
+        deviations=(
+            "the paper's faces have 64 px: at 256 px the generator doubles twice more; multiplications are counted of "
+            "one pass, and a search takes three for each of its steps",
+            "the search has Adam's rate of 0.03, of which the paper says nothing, and 200 steps at 64 px for 1,500; "
+            "each begins at the same z",
+            "Poisson blending of the hole with its surroundings is left out: " + _PASTED,
+            _VARIED,
+        ),
+    ),
 )
 
 LEARNED: Mapping[str, Method] = {row.name: row for row in _ROWS}

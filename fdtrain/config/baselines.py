@@ -262,3 +262,49 @@ class CollaGanConfig(BaselineSettings):
     l1: NotNegative = 100.0
     heat: NotNegative = 100.0
     parsing: NotNegative = 10.0
+
+
+class SymmFcNetConfig(BaselineSettings):
+    """Li et al. 2018, "Learning Symmetry Consistent Deep CNNs for Face Completion"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["symmfcnet"] = "symmfcnet"
+    # Weights of the warping subnet: the squared error of the flow in shares of the side, that of the mirrored and lit
+    # half, and the total variation of flow and light.
+    flow: NotNegative = 100.0
+    light: NotNegative = 10.0
+    smooth: NotNegative = 0.1
+    # Of the reconstruction subnet: squared error, features, symmetry of its own features, and both adversaries.
+    reconstruction: NotNegative = 100.0
+    perceptual: NotNegative = 1.0
+    symmetry: NotNegative = 1.0
+    whole: NotNegative = 1.0
+    hole: NotNegative = 1.0
+
+
+class DeMeshNetConfig(BaselineSettings):
+    """Zhang et al. 2017, "DeMeshNet: Blind Face Inpainting for Deep MeshFace Verification"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["demeshnet"] = "demeshnet"
+    # Weights of the squared error in the hole, beside that of the whole picture, and of that of features.
+    hole: NotNegative = 1.0
+    perceptual: NotNegative = 0.01
+
+
+class YehConfig(BaselineSettings):
+    """Yeh et al. 2017, "Semantic Image Inpainting with Deep Generative Models"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["yeh"] = "yeh"
+    # Numbers that the generator makes a face of, each in [-1, 1].
+    latent: Count = 100
+    # Steps of the search for a picture's numbers, and their rate.
+    steps: Count = 1500
+    rate: Positive = 0.03
+    # Side of the window in which a known pixel's neighbours are counted (section 3.2), and lambda of the prior.
+    window_px: Annotated[int, within(3, 31)] = 7
+    prior: NotNegative = 0.003

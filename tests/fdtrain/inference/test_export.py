@@ -58,6 +58,8 @@ NARROW = {
     "maharjan-64": ("baseline.width=4",),
     "gafc-64": ("baseline.width=4",),
     "collagan-64": ("baseline.width=4",),
+    "symmfcnet-64": ("baseline.width=4",),
+    "demeshnet-64": ("baseline.width=4",),
     "gfcm-64": ("baseline.width=4", "baseline.bottleneck=16"),
 }
 """Every architecture, thin: what an exporter can write does not depend on the number of channels."""

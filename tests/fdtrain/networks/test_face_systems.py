@@ -12,10 +12,14 @@ from torch import Tensor
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.conditions import parsing
 from fdtrain.data.face_mesh import N_FACE
+from fdtrain.errors import CheckpointError
+from fdtrain.inference.export_graphs import open_source
 from fdtrain.networks.baselines.gfcm import Gfcm
+from fdtrain.networks.baselines.yeh import context_weights
 from fdtrain.objectives.baselines.gafc import nuclear_norm
 from fdtrain.objectives.open_objective import baseline_objective
-from tests.fdtrain.networks.test_baselines import inputs, micro
+from fdtrain.training.loop import fit
+from tests.fdtrain.networks.test_baselines import inputs, micro, small_model
 from tests.support.sets import face_points
 
 SIDE = 32
@@ -123,3 +127,90 @@ def test_collagans_encoder_learns_from_all_three_tasks_and_its_picture_from_the_
     known = torch.where(batch.example.mask_B1HW > 0, outputs.image_B3HW, 0 * outputs.image_B3HW)
     other = objective.generator_terms(stage, batch, outputs._replace(image_B3HW=known))
     assert all(torch.equal(other[name], terms[name]) for name in terms)
+
+
+def test_symmfcnet_takes_the_other_half_where_it_is_known(triplets: Path) -> None:
+    """With no flow a hidden pixel takes that of the mirror image, times the light; where both are hidden, none."""
+    model = small_model("symmfcnet", SIDE)
+    for part, value in ((model.flow, 0.0), (model.light, 0.0)):
+        torch.nn.init.zeros_(part.decoder.paint.weight)
+        torch.nn.init.constant_(part.decoder.paint.bias, value)
+    picture, mask = inputs(SIDE)
+    warped = model.warped(picture, mask)
+    assert torch.equal(warped.light_B3HW, torch.ones_like(picture))
+    assert torch.equal(warped.seen_B1HW, 1 - mask.flip(3))
+    assert torch.allclose(warped.lit_B3HW, (picture * (1 - mask)).flip(3), atol=1e-5)
+    taken: list[Tensor] = []
+    model.reconstruction.register_forward_pre_hook(lambda part, given: taken.append(given[0]))
+    model.reconstructed(picture, mask, warped)
+    both = mask * mask.flip(3)
+    known = torch.where(both > 0, 0 * picture, torch.where(mask > 0, picture.flip(3), picture))
+    assert 0 < both.sum() < mask.sum()
+    assert torch.allclose(taken[0][:, :3], known, atol=1e-5)
+
+
+def test_symmfcnets_flow_of_a_symmetric_face_is_none_and_its_symmetry_counts_what_both_halves_hide(
+    triplets: Path,
+) -> None:
+    objective: Any = baseline_objective(micro(triplets, "symmfcnet"), None)
+    batch, outputs = begun(objective)
+    on_face = batch.on_face_B1HW.expand_as(batch.flow_B2HW) > 0
+    assert batch.flow_B2HW[on_face].abs().max() < 1 / SIDE
+    stage = objective.stages[0]
+    terms = objective.generator_terms(stage, batch, outputs)
+    assert terms["symmetry"] > 0
+    terms["flow"].backward(retain_graph=True)
+    assert grown(objective.model.flow)
+    assert not grown(objective.model.reconstruction)
+    objective.model.zero_grad()
+    terms["mse"].backward(retain_graph=True)
+    assert grown(objective.model.light)  # end to end
+    seen = outputs._replace(warped=outputs.warped._replace(seen_B1HW=torch.ones_like(batch.example.mask_B1HW)))
+    assert objective.generator_terms(stage, batch, seen)["symmetry"] == 0
+
+
+def test_demeshnets_feature_term_is_called_after_what_it_uses(triplets: Path) -> None:
+    objective: Any = baseline_objective(micro(triplets, "demeshnet"), None)
+    batch, outputs = begun(objective)
+    stage = objective.stages[0]
+    assert stage.discriminator is None
+    assert sorted(objective.generator_terms(stage, batch, outputs)) == ["hole_mse", "mse", "total"]
+
+    class Halved(torch.nn.Module):
+        def features(self, image: Tensor) -> list[Tensor]:
+            return [torch.nn.functional.avg_pool2d(image, 2)]
+
+    objective.perceptual = Halved()
+    batch = batch._replace(clean_features=Halved().features(batch.example.clean_B3HW))
+    terms = objective.generator_terms(stage, batch, outputs)
+    assert "perceptual" in terms
+    assert not any("identity" in name for name in terms)
+    parts = terms["mse"] + terms["hole_mse"] + 0.01 * terms["perceptual"]
+    assert terms["total"].item() == pytest.approx(parts.item(), rel=1e-5)
+
+
+def test_yehs_search_comes_nearer_to_what_is_known_and_leaves_the_networks_alone() -> None:
+    model = small_model("yeh", SIDE)
+    model.config = model.config.model_copy(update={"steps": 60, "prior": 0.0})
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    truth = torch.linspace(-0.9, 0.9, model.config.latent).repeat(2, 1)
+    with torch.inference_mode():
+        picture = model.generator(truth)
+        _, mask = inputs(SIDE)
+        start = torch.zeros_like(truth)
+        found = model.search(start, picture, mask)
+        weights = context_weights(mask, 7)
+        away = [(weights * (model.generator(z) - picture).abs()).sum() for z in (start, found)]
+        assert away[1] < 0.5 * away[0]
+        assert found.abs().max() <= 1
+        alone = model.search(start[:1], picture[:1], mask[:1])
+    assert torch.allclose(alone, found[:1], atol=1e-4)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_what_searches_is_not_exported(triplets: Path, tmp_path: Path) -> None:
+    config = micro(triplets, "yeh", "training.images=4")
+    fit(config, tmp_path / "run")
+    with pytest.raises(CheckpointError, match="cannot be exported: Yeh searches for each picture"):
+        open_source(tmp_path / "run" / "weights" / "last.safetensors")

@@ -15,25 +15,17 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
 from fdgen.contract.face_points import BROWS, EYES, LIPS, NOSE, OVAL
+from fdtrain.config.face_maps import COMPONENTS, N_HEATS, N_REGIONS, REGIONS
 from fdtrain.data.face_mesh import POINTS_68, Points, opposite, triangles
 
-REGIONS: dict[str, tuple[tuple[int, ...], ...]] = {
+POLYGONS: dict[str, tuple[tuple[int, ...], ...]] = {
     "face": (OVAL,),
     "brows": BROWS,
     "eyes": EYES,
     "nose": (NOSE,),
     "lips": (LIPS,),
 }
-"""What a parsing tells apart, beside everything else, which is 0; the later lies over the earlier."""
-
-N_REGIONS = len(REGIONS) + 1
-
-N_HEATS = len(POINTS_68)
-
-COMPONENTS = {"jaw": (0, 17), "brows": (17, 27), "nose": (27, 36), "eyes": (36, 48), "lips": (48, 68)}
-"""Where the points of each component begin among the 68, and where they end."""
-
-N_COMPONENTS = len(COMPONENTS)
+"""The outlines of each region."""
 
 _SUB = 4
 """Bits of a pixel that corners of polygons are rounded to."""
@@ -95,7 +87,7 @@ def mirror_flow(points_BK3: Tensor, size_px: int) -> tuple[Tensor, Tensor]:
 
 def _parsed(points_K3: Points, size_px: int) -> npt.NDArray[np.uint8]:
     labels_HW = np.zeros((size_px, size_px), np.uint8)
-    for label, polygons in enumerate(REGIONS.values(), 1):
+    for label, polygons in enumerate((POLYGONS[name] for name in REGIONS), 1):
         for polygon in polygons:
             cv2.fillPoly(labels_HW, [_corners(points_K3[list(polygon)])], (label,), shift=_SUB)
     return labels_HW

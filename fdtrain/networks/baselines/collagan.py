@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fdtrain.config.baselines import CollaGanConfig
-from fdtrain.data.conditions import N_HEATS, N_REGIONS
+from fdtrain.config.face_maps import N_HEATS, N_REGIONS
 from fdtrain.networks.baselines.encoder_decoder import Decoder, Encoder
 from fdtrain.networks.restorer import Restoration, Restorer, blanked
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fdtrain.config.baselines import GafcConfig
-from fdtrain.data.conditions import N_COMPONENTS, N_REGIONS
+from fdtrain.config.face_maps import N_COMPONENTS, N_REGIONS
 from fdtrain.networks.baselines.encoder_decoder import Decoded, UNet
 from fdtrain.networks.restorer import Restoration, Restorer, blanked
 

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from fdtrain.config.baselines import GfcmConfig
-from fdtrain.data.conditions import N_REGIONS
+from fdtrain.config.face_maps import N_REGIONS
 from fdtrain.networks.baselines.encoder_decoder import LAST_PX, Decoded, UNet, halvings_of
 from fdtrain.networks.baselines.judges import Judged, WholeAndHole
 from fdtrain.networks.restorer import Restoration, Restorer, blanked

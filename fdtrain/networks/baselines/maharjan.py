@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fdtrain.config.baselines import MaharjanConfig
-from fdtrain.data.conditions import N_REGIONS
+from fdtrain.config.face_maps import N_REGIONS
 from fdtrain.networks.baselines.encoder_decoder import Decoded, UNet
 from fdtrain.networks.restorer import Restoration, Restorer
 

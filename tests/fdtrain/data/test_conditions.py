@@ -12,9 +12,10 @@ from fdgen.contract.face_points import read_points
 from fdgen.contract.manifest import Manifest
 from fdgen.dataset.tables import write_landmarks
 from fdgen.errors import DatasetError
+from fdtrain.config.face_maps import COMPONENTS, N_COMPONENTS, N_HEATS, N_REGIONS, REGIONS
 from fdtrain.data.augment_pairs import PairAugment
 from fdtrain.data.augment_photographs import PhotographPairs
-from fdtrain.data.conditions import N_COMPONENTS, N_REGIONS, component_maps, heat_maps, mirror_flow, one_hot, parsing
+from fdtrain.data.conditions import POLYGONS, component_maps, heat_maps, mirror_flow, one_hot, parsing
 from fdtrain.data.face_mesh import N_FACE, POINTS_68, mirrored, opposite, triangles
 from fdtrain.data.triplets import MovingAugment, Pictures, TripletDataset
 from tests.support.sets import face_points
@@ -40,6 +41,11 @@ def test_heat_maps_are_highest_at_their_points() -> None:
     highest = heats[1].flatten(1).argmax(1)
     found = torch.stack([highest % SIDE, highest // SIDE], 1) + 0.5
     assert (found - points()[0, list(POINTS_68), :2]).abs().max() <= 0.5
+
+
+def test_every_region_has_its_outlines() -> None:
+    assert tuple(POLYGONS) == REGIONS
+    assert len(POINTS_68) == N_HEATS == max(end for _, end in COMPONENTS.values())
 
 
 def test_a_parsing_has_each_region_where_its_points_are() -> None:

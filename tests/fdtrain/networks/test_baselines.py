@@ -43,6 +43,9 @@ BLIND = (
 )
 """Those whose papers blank the hole."""
 
+ALIKE = ("maharjan", "collagan", "demeshnet")
+"""Those that are made of the parts of others."""
+
 UNJUDGED = ("demeshnet",)
 """Those without an adversary."""
 
@@ -426,7 +429,9 @@ def test_glcm_has_three_phases(triplets: Path) -> None:
     assert seen == [(False, ["mse", "total"]), (True, []), (True, ["adversarial", "mse", "total"])]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ()) for name in METHODS]
+)
 def test_every_baseline_trains_resumes_bit_by_bit_loads_and_is_measured(
     method: str, triplets: Path, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ class Method:
         training: How the paper trains: what its preset says. None for the stack, whose presets are in
             `fdtrain.config.presets`.
         compares_features: Whether its loss looks at pictures through the perceptual network.
+        learns_from_landmarks: Whether it learns from the landmarks of clean faces, which it does not need to restore.
         small: What the preset for 64 px changes beside.
         deviations: What is not as in the paper, a sentence each: all that is known of.
     """
@@ -55,6 +56,7 @@ class Method:
     settings: str = ""
     training: Training | None = None
     compares_features: bool = False
+    learns_from_landmarks: bool = False
     small: Mapping[str, Any] = field(default_factory=dict)
     deviations: tuple[str, ...] = ()
 
@@ -68,6 +70,7 @@ _STACK = ("fdtrain.networks.fdstack:StackedGAN", "fdtrain.objectives.stacked:Sta
 _PASTED = "what is measured is the output pasted into the hole, as for every method"
 _VARIED = "training faces are mirrored and exchange occluders (data.augment, data.mix), as in no paper but in `modern`"
 _GREY = "the hole is filled with mid grey, where the paper has the mean colour of the training pictures"
+_OUTLINED = "regions of faces are six, outlined by landmarks; the paper's labels were drawn by hand"
 
 _ROWS = (
     Method(
@@ -233,6 +236,140 @@ _ROWS = (
             "the mask network has the shape of the Base-Net and one channel out; it learns by cross-entropy and an "
             "adversary",
             "it removes what its own mask marks; what is measured is its output pasted into the given mask",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "gfcm",
+        "Li et al. 2017",
+        "fdtrain.networks.baselines.gfcm:Gfcm",
+        "fdtrain.objectives.baselines.gfcm:GfcmObjective",
+        "fdtrain.config.baselines:GfcmConfig",
+        Training(16, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        learns_from_landmarks=True,
+        small={
+            **_HALF,
+            "baseline.bottleneck": 256,
+            "baseline.local_from_images": 64_000,
+            "baseline.whole_from_images": 96_000,
+            **_FAST,
+        },
+        deviations=(
+            "the network that parses learns beside the others, of six regions outlined by landmarks; the paper's is "
+            "trained before, on eleven labels drawn by hand, and held still",
+            "the hole is filled with mid grey, where the paper fills it with noise",
+            "maps are enlarged by repeating pixels, where the paper unpools; batches are normalised",
+            "batch, rates, lengths of phases and the size of the connected layer are not the paper's, which was not at "
+            "hand; the weights of its losses are, read as those of sums over a picture of 128 px",
+            "Poisson blending of the hole with its surroundings is left out: " + _PASTED,
+            _VARIED,
+        ),
+    ),
+    Method(
+        "maharjan",
+        "Maharjan et al. 2020",
+        "fdtrain.networks.baselines.maharjan:Maharjan",
+        "fdtrain.objectives.baselines.maharjan:MaharjanObjective",
+        "fdtrain.config.baselines:MaharjanConfig",
+        Training(10, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        compares_features=True,
+        learns_from_landmarks=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            _OUTLINED,
+            "of the paper the abstract was at hand, which has the two stages, what the second one sees, and the kinds "
+            "of losses; layers, weights and rates are those of pix2pix and of Din et al., its co-author",
+            "it looks at no mask; what is measured is its output pasted into the given one",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "gafc",
+        "Song et al. 2019",
+        "fdtrain.networks.baselines.gafc:Gafc",
+        "fdtrain.objectives.baselines.gafc:GafcObjective",
+        "fdtrain.config.baselines:GafcConfig",
+        Training(16, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        learns_from_landmarks=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            _OUTLINED,
+            "heat maps are five, one a component, where the paper has one picture in which each component has a value "
+            "of its own",
+            "estimator and generator are U-Nets, and the weights of the losses are chosen here: of the paper the "
+            "abstract and the introduction were at hand",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "collagan",
+        "Liao et al. 2018",
+        "fdtrain.networks.baselines.collagan:CollaGan",
+        "fdtrain.objectives.baselines.collagan:CollaGanObjective",
+        "fdtrain.config.baselines:CollaGanConfig",
+        Training(16, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        learns_from_landmarks=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            _OUTLINED,
+            "of the paper the abstract was at hand; its emphasis on inpainting instead of autoencoding is read as a "
+            "loss in the hole alone, with pictures judged after the known part is pasted in",
+            "layers are those of a U-Net with three decoders, its discriminators, weights and rates those of pix2pix",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "symmfcnet",
+        "Li et al. 2018",
+        "fdtrain.networks.baselines.symmfcnet:SymmFcNet",
+        "fdtrain.objectives.baselines.symmfcnet:SymmFcNetObjective",
+        "fdtrain.config.baselines:SymmFcNetConfig",
+        Training(16, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        compares_features=True,
+        learns_from_landmarks=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            "the flow is learnt at each pixel of the face, from a mesh; the paper has landmarks and smoothness",
+            "discriminators are of the whole picture and of the hole; the paper has one of the whole and one for each "
+            "part of the face",
+            "all three networks are U-Nets, and the weights of the losses are chosen here: of the paper the abstract "
+            "and the introduction were at hand; both subnets learn together from the first step",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "demeshnet",
+        "Zhang et al. 2017",
+        "fdtrain.networks.baselines.demeshnet:DeMeshNet",
+        "fdtrain.objectives.baselines.demeshnet:DeMeshNetObjective",
+        "fdtrain.config.baselines:DeMeshNetConfig",
+        Training(16, 4_000_000, (2e-4, 2e-4), (0.9, 0.999)),
+        compares_features=True,
+        small={**_HALF, **_FAST},
+        deviations=(
+            "features are those of the perceptual network (a VGG), which knows no identities; the paper's are of a "
+            "network for face recognition, of which none at hand has a gradient",
+            "faces are aligned already: the spatial transformer before those features is left out",
+            "layers are those of a U-Net, weights and rates are chosen here: of the paper the abstract was at hand",
+            "it looks at no mask; what is measured is its output pasted into the given one",
+            _VARIED,
+        ),
+    ),
+    Method(
+        "yeh",
+        "Yeh et al. 2017",
+        "fdtrain.networks.baselines.yeh:Yeh",
+        "fdtrain.objectives.baselines.yeh:YehObjective",
+        "fdtrain.config.baselines:YehConfig",
+        Training(64, 4_000_000, (2e-4, 2e-4), (0.5, 0.999)),
+        # A search of 500 pictures, eight times in a run, would take longer than the training.
+        small={**_HALF, "baseline.steps": 200, "output.validation_limit": 50, **_FAST},
+        deviations=(
+            "the paper's faces have 64 px: at 256 px the generator doubles twice more; multiplications are counted of "
+            "one pass, and a search takes three for each of its steps",
+            "the search has Adam's rate of 0.03, of which the paper says nothing, and 200 steps at 64 px for 1,500; "
+            "each begins at the same z",
+            "Poisson blending of the hole with its surroundings is left out: " + _PASTED,
             _VARIED,
         ),
     ),

@@ -103,6 +103,9 @@ def time_all(repeats: int, device: str, voice: Voice, as_json: bool) -> None:
     side_px, where = facts["networks"][0]["size_px"], f"{facts['device']}, {facts['threads']} threads"
     emit(f"One picture of {side_px} px, float32: median of {repeats} (lowest to highest), measured in turns.")
     emit(f"On {where}, torch {facts['torch']}.")
+    for row in facts["networks"]:
+        if "timed_steps" in row:
+            emit(f"Of {row['network']}, {row['timed_steps']} of the {row['steps']:,} steps of its search were timed.")
     if verdict is not None:
         emit(f"{verdict}.".capitalize())
 

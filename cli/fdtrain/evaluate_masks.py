@@ -32,8 +32,8 @@ class PictureFolders:
 
     def open(self, size_px: int, limit: int | None, stages: Stages) -> OutlinedFolder:
         """Read them, and find the faces; raise `PictureError` where nothing can be measured."""
-        from fdgen.analysis.geometry import OVAL
         from fdgen.contract.crop_limit import MOST_OUTSIDE
+        from fdgen.contract.face_points import OVAL
         from fdgen.faces.detector import Detector
         from fdtrain.restoration.face_frame import FaceFrame
         from fdtrain.restoration.outlined_folder import OutlinedFolder, Place

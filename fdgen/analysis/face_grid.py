@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import OVAL, HeadPose, fill_polygon
+from fdgen.analysis.geometry import HeadPose, fill_polygon
 from fdgen.arrays import F32, F64, Bools
+from fdgen.contract.face_points import OVAL
 
 GRID_PX = 128
 """Side of the grid; photographs are hardly finer (CelebA's crop is 178 px, the halved one 89)."""

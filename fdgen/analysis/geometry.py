@@ -18,36 +18,20 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import F64, I32, Image
+from fdgen.contract.face_points import BROWS, EYES, LIPS, NOSE, NOSTRILS, OVAL
 
 N_FACE = 468
 """Vertices of the canonical face; landmarks 468 to 477 are the irises."""
 
-# Polygons of landmark indices, in order round the region.
-_RIGHT_EYE = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
-_LEFT_EYE = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
-_RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
-_LEFT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
-_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
-_NOSE = (168, 122, 174, 198, 49, 48, 64, 98, 97, 2, 326, 327, 294, 278, 279, 420, 399, 351)
-_NOSTRILS = (129, 98, 97, 2, 326, 327, 358, 4)
-_OVAL = (
-    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
-    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
-)
-
 REGIONS: Mapping[str, tuple[tuple[int, ...], ...]] = {
-    "face": (_OVAL,),
-    "eyes": (_RIGHT_EYE, _LEFT_EYE),
-    "nose": (_NOSE,),
-    "mouth": (_LIPS,),
+    "face": (OVAL,),
+    "eyes": EYES,
+    "nose": (NOSE,),
+    "mouth": (LIPS,),
 }
 """Polygons of landmark indices by region; what `coverage_eyes` and its like are shares of."""
 
-OVAL = _OVAL
-EYES = (_RIGHT_EYE, _LEFT_EYE)
-BROWS = (_RIGHT_BROW, _LEFT_BROW)
-
-NOT_SKIN = (_RIGHT_EYE, _LEFT_EYE, _RIGHT_BROW, _LEFT_BROW, _LIPS, _NOSTRILS)
+NOT_SKIN = (*EYES, *BROWS, LIPS, NOSTRILS)
 """Polygons to leave out of any statistics of skin."""
 
 

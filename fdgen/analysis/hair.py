@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.face_grid import GRID_PX, FaceGrid
-from fdgen.analysis.geometry import BROWS, EYES, HeadPose
+from fdgen.analysis.geometry import HeadPose
 from fdgen.analysis.hair_colours import Colours
 from fdgen.analysis.person_segmentation import find_person
 from fdgen.arrays import F32, Bools, Image
+from fdgen.contract.face_points import BROWS, EYES
 
 STATES = ("none", "measured", "unsure")
 _LEVELS = 15

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.face_grid import GRID_PX, FaceGrid
-from fdgen.analysis.geometry import EYES
 from fdgen.analysis.lighting import luminance, to_linear
 from fdgen.arrays import F32, Bools, Image
+from fdgen.contract.face_points import EYES
 
 _LEAST_SKIN_PX = 60
 _HAIR_COLOURS = 3

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from fdgen.contract.dataset_validation import invalid_value
 from fdgen.contract.digests import canonical_json
+from fdgen.contract.face_points import landmark_schema
 from fdgen.contract.manifest_schema import manifest_schema
 from fdgen.contract.records import ADDED, DIGEST_PATTERN, MEMBERS, Reject, SampleEntry, SampleRecord, ShardReceipt
 from fdgen.contract.truth import members_in
@@ -35,15 +36,7 @@ _TEXT, _REAL = pa.string(), pa.float64()
 MANIFEST = manifest_schema()
 """Without truth layers, which have columns of their own."""
 
-LANDMARKS = pa.schema(
-    [
-        ("source", _TEXT),
-        ("source_sha256", _TEXT),
-        ("size_px", pa.int32()),
-        ("frame", pa.list_(_REAL, 6)),  # the affine map from pixels of the photograph to pixels of the crop, by rows
-        ("points", pa.list_(pa.int16(), 3 * N_POINTS)),  # x, y, z of each point in sixteenths of a pixel
-    ]
-)
+LANDMARKS = landmark_schema()
 
 SOURCES = pa.schema(
     [

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-N_POINTS = 478
-"""468 of the face and 5 of each iris."""
+from fdgen.contract.face_points import N_POINTS, STEP_PX
 
-STEP_PX = 1 / 16
-"""Points are rounded to this, so that the detector's last digits never reach a pixel."""
+__all__ = ["EYE_RINGS", "N_POINTS", "STEP_PX", "Landmarks", "Points", "eye_centres", "landmarks_digest"]
 
 EYE_RINGS = (
     (33, 133, 159, 145, 158, 153, 160, 144),

@@ -197,3 +197,114 @@ class AfdStackGanConfig(BaselineSettings):
     # Of the reconstruction (L1 + SSIM) and of the perceptual term of both face generators: those of FD-StackGAN.
     alpha: Weights = (100.0, 10.0)
     beta: Weights = (33.0, 3.3)
+
+
+class GfcmConfig(BaselineSettings):
+    """Li et al. 2017, "Generative Face Completion"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["gfcm"] = "gfcm"
+    # Values between encoder and decoder, where everything is connected.
+    bottleneck: Count = 1024
+    # lambda_1 to lambda_3 of eq. 4, over the values of a picture of 128 px: 300, 300 and 0.005 belong to a sum.
+    local: NotNegative = 0.006
+    whole: NotNegative = 0.006
+    parsing: NotNegative = 0.0017
+    # Section 3.3: L2 alone, with the local discriminator, with the global one and the parsing loss.
+    local_from_images: Images = 1_600_000
+    whole_from_images: Images = 2_400_000
+
+
+class MaharjanConfig(BaselineSettings):
+    """Maharjan et al. 2020, "Image-to-Image Translation Based Face De-Occlusion"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["maharjan"] = "maharjan"
+    # Weight of the cross-entropy of the segmentation, beside an adversary of weight 1.
+    segmentation: NotNegative = 100.0
+    # Of the reconstruction (L1 + SSIM) and of the perceptual term of the face, beside an adversary of weight 1.
+    reconstruction: NotNegative = 100.0
+    perceptual: NotNegative = 10.0
+
+
+class GafcConfig(BaselineSettings):
+    """Song et al. 2019, "Geometry-Aware Face Completion and Editing"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["gafc"] = "gafc"
+    # Standard deviation of a landmark's heat map, as a share of the side.
+    sigma: Positive = 0.015
+    # Weights of the estimator: the squared error of heat maps, and the cross-entropy of the parsing.
+    heat: NotNegative = 10.0
+    parsing: NotNegative = 1.0
+    # Of the generator: L1 of the picture, cross-entropy of the mask that it tells apart and that one's nuclear norm,
+    # and both adversaries.
+    l1: NotNegative = 10.0
+    mask: NotNegative = 1.0
+    low_rank: NotNegative = 0.001
+    whole: NotNegative = 0.1
+    hole: NotNegative = 0.1
+
+
+class CollaGanConfig(BaselineSettings):
+    """Liao et al. 2018, "Face Completion with Semantic Knowledge and Collaborative Adversarial Learning"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["collagan"] = "collagan"
+    # Standard deviation of a landmark's heat map, as a share of the side.
+    sigma: Positive = 0.015
+    # Weights of the L1 of the picture in its hole, of the squared error of heat maps and of the cross-entropy of the
+    # parsing, beside an adversary of weight 1 for each of the three.
+    l1: NotNegative = 100.0
+    heat: NotNegative = 100.0
+    parsing: NotNegative = 10.0
+
+
+class SymmFcNetConfig(BaselineSettings):
+    """Li et al. 2018, "Learning Symmetry Consistent Deep CNNs for Face Completion"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["symmfcnet"] = "symmfcnet"
+    # Weights of the warping subnet: the squared error of the flow in shares of the side, that of the mirrored and lit
+    # half, and the total variation of flow and light.
+    flow: NotNegative = 100.0
+    light: NotNegative = 10.0
+    smooth: NotNegative = 0.1
+    # Of the reconstruction subnet: squared error, features, symmetry of its own features, and both adversaries.
+    reconstruction: NotNegative = 100.0
+    perceptual: NotNegative = 1.0
+    symmetry: NotNegative = 1.0
+    whole: NotNegative = 1.0
+    hole: NotNegative = 1.0
+
+
+class DeMeshNetConfig(BaselineSettings):
+    """Zhang et al. 2017, "DeMeshNet: Blind Face Inpainting for Deep MeshFace Verification"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["demeshnet"] = "demeshnet"
+    # Weights of the squared error in the hole, beside that of the whole picture, and of that of features.
+    hole: NotNegative = 1.0
+    perceptual: NotNegative = 0.01
+
+
+class YehConfig(BaselineSettings):
+    """Yeh et al. 2017, "Semantic Image Inpainting with Deep Generative Models"."""
+
+    whole_octaves: ClassVar[bool] = True
+
+    method: Literal["yeh"] = "yeh"
+    # Numbers that the generator makes a face of, each in [-1, 1].
+    latent: Count = 100
+    # Steps of the search for a picture's numbers, and their rate.
+    steps: Count = 1500
+    rate: Positive = 0.03
+    # Side of the window in which a known pixel's neighbours are counted (section 3.2), and lambda of the prior.
+    window_px: Annotated[int, within(3, 31)] = 7
+    prior: NotNegative = 0.003

@@ -11,7 +11,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fdgen.errors import FdError
+from fdtrain.data.face_mesh import Points, mirrored
 from fdtrain.data.triplets import Pictures
 
 if TYPE_CHECKING:
@@ -51,6 +54,13 @@ class PairAugment:
         pipeline.set_random_seed(seed % 2**32)  # as much as albumentations takes
         changed = pipeline(image=pictures.clean_HWC, occluded=pictures.occluded_HWC, mask=pictures.mask_HW)
         return Pictures(changed["image"], changed["occluded"], changed["mask"])
+
+    def moved(self, points_px: Points, size_px: int, seed: int) -> Points:
+        """Return the points of the changed picture: of all that is done, mirroring alone moves them."""
+        right_HW = np.array([[0, 255]], np.uint8)
+        pair_HWC = np.zeros((1, 2, 3), np.uint8)
+        turned = self(Pictures(pair_HWC, pair_HWC, right_HW), seed).mask_HW[0, 0] > 0
+        return mirrored(points_px, size_px) if turned else points_px
 
 
 NAMED: dict[str, PairAugment | None] = {"none": None, "flip": PairAugment(light=0, jpeg=0), "mild": PairAugment()}

@@ -20,6 +20,7 @@ from fdgen.arrays import Image
 from fdgen.errors import FdError
 from fdtrain.config.data import VARIETY
 from fdtrain.data.backdrop import backdrop_share, drawn_backdrop
+from fdtrain.data.face_mesh import Points, mirrored
 from fdtrain.data.pictures import as_jpeg, is_grey
 from fdtrain.data.triplets import Pictures
 
@@ -59,7 +60,7 @@ class PhotographPairs:
         for name in self.without:
             del draw[name]
         pair_2HWC, mask_HW = np.stack([pictures.clean_HWC, pictures.occluded_HWC]), pictures.mask_HW
-        if np.random.default_rng((seed, _FLIP)).random() < 0.5:
+        if _turned(seed):
             pair_2HWC, mask_HW = pair_2HWC[:, :, ::-1], np.ascontiguousarray(mask_HW[:, ::-1])
         if "frame" in draw:
             pair_2HWC, mask_HW = _moved(pair_2HWC, mask_HW, draw["frame"])
@@ -89,16 +90,35 @@ class PhotographPairs:
             clean_HWC, occluded_HWC = as_jpeg(clean_HWC, quality), as_jpeg(occluded_HWC, quality)
         return Pictures(clean_HWC, occluded_HWC, mask_HW)
 
+    def moved(self, points_px: Points, size_px: int, seed: int) -> Points:
+        """Return the points of the changed picture: mirrored, and in another frame."""
+        points_px = mirrored(points_px, size_px) if _turned(seed) else points_px.copy()
+        if "frame" not in self.without:
+            matrix_23 = _frame(size_px, np.random.default_rng((seed, VARIETY.index("frame"))))
+            # Opencv counts pixels from their centres.
+            points_px[:, :2] = (points_px[:, :2] - 0.5) @ matrix_23[:, :2].T + matrix_23[:, 2] + 0.5
+        return points_px
+
+
+def _turned(seed: int) -> bool:
+    """Tell whether a pair is mirrored."""
+    return float(np.random.default_rng((seed, _FLIP)).random()) < 0.5
+
 
 def _moved(pair_2HWC: Image, mask_HW: Image, rng: np.random.Generator) -> tuple[Image, Image]:
     """Turn, scale and move the pictures; the mask covers all that any masked pixel reaches."""
-    side = len(mask_HW)
-    turn, scale = rng.normal(0, 5), np.exp(rng.normal(0, 0.06))
-    matrix_23 = np.asarray(cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), turn, scale), np.float64)
-    matrix_23[:, 2] += rng.uniform(-0.04, 0.04, 2) * side
+    matrix_23 = _frame(len(mask_HW), rng)
     pair_2HWC = np.stack([_warped(one_HWC, matrix_23) for one_HWC in pair_2HWC]).astype(np.uint8)
     covered_HW = _warped((mask_HW > 0).astype(np.float32), matrix_23)
     return pair_2HWC, np.where(covered_HW > 0, np.uint8(255), np.uint8(0))
+
+
+def _frame(side: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Draw where pixels go (2, 3): turned, scaled and moved."""
+    turn, scale = rng.normal(0, 5), np.exp(rng.normal(0, 0.06))
+    matrix_23 = np.asarray(cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), turn, scale), np.float64)
+    matrix_23[:, 2] += rng.uniform(-0.04, 0.04, 2) * side
+    return matrix_23
 
 
 def _warped(picture: npt.NDArray[Any], matrix_23: npt.NDArray[np.float64]) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ from fdtrain.data.augment_silhouettes import SILHOUETTE_AUGMENTS
 from fdtrain.data.silhouettes import SilhouetteDataset
 from fdtrain.data.stored_samples import StoredSamples, kinds_of
 from fdtrain.data.triplets import Augment, TripletDataset
+from fdtrain.methods import LEARNED
 
 
 def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: int | None = None) -> StoredSamples[Any]:
@@ -47,9 +48,15 @@ def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: i
         mix=0.0 if fixed else data.mix,
         grey=0.0 if fixed else data.grey,
         tells_grey=not (fixed or config.loss.grey_chroma),
+        landmarks=not fixed and learns_from_landmarks(config),
         seed=config.seed,
         verify=data.verify and not fixed,
     )
+
+
+def learns_from_landmarks(config: FitConfig) -> bool:
+    """Tell whether the method of a config learns from the landmarks of clean faces."""
+    return config.baseline is not None and LEARNED[config.baseline.method].learns_from_landmarks
 
 
 def _pair_augment(name: str, without: tuple[str, ...]) -> Augment | None:

@@ -15,11 +15,13 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from fdgen.arrays import Image
+from fdgen.contract.face_points import STEP_PX, read_points
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.members import column_of, read_members
 from fdgen.contract.records import MemberEntry
 from fdgen.errors import DatasetError
 from fdgen.io.storage import Place, Remote
+from fdtrain.data.face_mesh import N_FACE, Points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +39,8 @@ class StoredSamples(Dataset[Item], ABC):
     is a folder that `fdgen build` wrote, or its URL (`https://`, `s3://`); `split` is train, val or test; `size_px` the
     side of the items, None the stored one. `kinds` keeps samples with an occluder of one of these kinds, `without`
     those with none of these; `coverage` those whose mask covers a share in [low, high) of the crop; `limit` the first
-    so many, which are a random choice already. `verify` compares the sha256 of what is read with the manifest's.
+    so many, which are a random choice already. `landmarks` reads those of the samples' photographs, too. `verify`
+    compares the sha256 of what is read with the manifest's.
 
     Raises `DatasetError` where the folder is no dataset, the split or stratum is empty, or a shard is missing or short.
     """
@@ -54,6 +57,7 @@ class StoredSamples(Dataset[Item], ABC):
         without: Collection[str] | None = None,
         coverage: tuple[float, float] | None = None,
         limit: int | None = None,
+        landmarks: bool = False,
         seed: int = 0,
         verify: bool = False,
     ) -> None:
@@ -81,6 +85,7 @@ class StoredSamples(Dataset[Item], ABC):
         self._offset = rows[[f"{column}_offset" for column in columns]].to_numpy(np.int64)
         self._size = rows[[f"{column}_size" for column in columns]].to_numpy(np.int64)
         self._sha256: list[list[str]] = rows[[f"{column}_sha256" for column in columns]].to_numpy().tolist()
+        self._points = read_points(self.root, rows["source_sha256"].tolist())[:, :N_FACE] if landmarks else None
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -101,6 +106,14 @@ class StoredSamples(Dataset[Item], ABC):
         entries = {member: MemberEntry(*place) for member, place in zip(self.reads, places, strict=True)}
         members = read_members(path, key, entries, verify=self.verify, hint=self._next_step())
         return f"{key} in {path}", list(members.values())
+
+    def _points_px(self, index: int) -> Points | None:
+        """Return the points of the face at the size of the items (468, 3) px; None where they were not asked for."""
+        if self._points is None:
+            return None
+        scale = STEP_PX * self.size_px / self.stored_px
+        points_px: Points = self._points[index].astype(np.float32) * np.float32(scale)
+        return points_px
 
     def _refuse_other_sides(self, where: str, pictures: Mapping[str, Image]) -> None:
         """Raise `DatasetError` where a picture, by its name, is not of the size that the dataset says."""

@@ -10,7 +10,7 @@ of workers or ranks, nor on any global random state.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple, Protocol, TypedDict
+from typing import NamedTuple, Protocol, TypedDict, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ import torch
 from fdgen.arrays import Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
+from fdtrain.data.face_mesh import Points
 from fdtrain.data.pictures import as_grey, is_grey, member_grey, member_rgb, pasted, resized, resized_mask
 from fdtrain.data.sampler import Draw, EpochSampler, sample_seed
 from fdtrain.data.stored_samples import StoredSamples
@@ -29,11 +30,16 @@ READ = ("clean.png", "mask.png", "occluded.png")
 """Members that training reads, in the order in which they stand in a shard."""
 
 
-class Sample(TypedDict):
+class _Landmarked(TypedDict, total=False):
+    points: torch.Tensor
+
+
+class Sample(_Landmarked):
     """One triplet as tensors: pictures (3, S, S) float32 in [-1, 1], mask (1, S, S) 0 or 1, its place in the set.
 
     `coloured` (1, 1, 1) is 0 where the photograph is grey as it is stored, whatever augmentation made of it, and 1
-    where it is not, where the pair was turned grey on purpose, or where nobody asked (`tells_grey`).
+    where it is not, where the pair was turned grey on purpose, or where nobody asked (`tells_grey`). Only where they
+    are asked for (`landmarks`) there are `points` (468, 3), those of the clean face in px of these pictures.
     """
 
     occluded: torch.Tensor
@@ -59,6 +65,15 @@ class Augment(Protocol):
         ...
 
 
+@runtime_checkable
+class MovingAugment(Augment, Protocol):
+    """One that also tells where points of the face go, for samples with landmarks."""
+
+    def moved(self, points_px: Points, size_px: int, seed: int) -> Points:
+        """Return the points of the picture that the call with this seed makes, by their numbers in any face."""
+        ...
+
+
 class TripletDataset(StoredSamples[Sample]):
     """Triplets of one split, read from the shards by byte offset; `len()`, `[index]`, `keys` and `table` as expected.
 
@@ -67,8 +82,10 @@ class TripletDataset(StoredSamples[Sample]):
     is how often a face wears the occluder of another sample in place of its own, drawn from the same three: a few
     thousand faces with one hole each are learnt by heart. `grey` is how often both pictures lose their colour, drawn
     likewise. `tells_grey` has every photograph looked at for whether it has colour, which `coloured` then says.
+    `landmarks` gives each sample the points of its clean face, moved as its pictures are (`MovingAugment`).
 
-    Raises `DatasetError` as `StoredSamples` does, and where a shard holds what it should not.
+    Raises `DatasetError` as `StoredSamples` does, and where a shard holds what it should not, or photographs have no
+    landmarks.
     """
 
     reads = READ
@@ -87,6 +104,7 @@ class TripletDataset(StoredSamples[Sample]):
         mix: float = 0.0,
         grey: float = 0.0,
         tells_grey: bool = False,
+        landmarks: bool = False,
         seed: int = 0,
         verify: bool = False,
     ) -> None:
@@ -98,10 +116,15 @@ class TripletDataset(StoredSamples[Sample]):
             without=without,
             coverage=coverage,
             limit=limit,
+            landmarks=landmarks,
             seed=seed,
             verify=verify,
         )
         self.augment, self.mix, self.grey, self.tells_grey = augment, mix, grey, tells_grey
+        if landmarks and augment is not None and not isinstance(augment, MovingAugment):
+            raise DatasetError(
+                f"{type(augment).__name__} does not say where it moves landmarks", hint="give it a method `moved`"
+            )
 
     def __getitem__(self, draw: int | Draw) -> Sample:
         index, epoch = draw if isinstance(draw, tuple) else (draw, self.epoch)
@@ -109,13 +132,19 @@ class TripletDataset(StoredSamples[Sample]):
         turns_grey = self._turns_grey(index, epoch)
         clean_HWC, occluded_HWC, mask_HW = self._varied(stored, index, epoch, turns_grey)
         coloured = turns_grey or not self.tells_grey or not is_grey(stored.clean_HWC)
-        return {
+        sample: Sample = {
             "occluded": to_tensor(occluded_HWC),
             "clean": to_tensor(clean_HWC),
             "mask": mask_to_tensor(mask_HW),
             "coloured": torch.full((1, 1, 1), float(coloured)),
             "index": int(index),
         }
+        if (points_px := self._points_px(index)) is not None:
+            if isinstance(self.augment, MovingAugment):
+                seed = sample_seed(self.seed, epoch, self.keys[index])
+                points_px = self.augment.moved(points_px, self.size_px, seed)
+            sample["points"] = torch.from_numpy(points_px)
+        return sample
 
     def pictures(self, index: int, epoch: int = 0) -> Pictures:
         """Return one triplet at the training size, augmented for that epoch, as uint8 pictures."""

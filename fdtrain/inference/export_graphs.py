@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from fdtrain.data.pictures import Values
+from fdtrain.errors import CheckpointError
 from fdtrain.inference.metadata import (
     CHECKED,
     COARSE,
@@ -54,6 +55,11 @@ def open_source(weights: str | Path) -> Source:
 
 def _generator(weights: Path, facts: Mapping[str, Any]) -> Source:
     model = load_model(weights)
+    if not model.one_pass:
+        raise CheckpointError(
+            f"{weights} cannot be exported: {type(model).__name__} searches for each picture, in many passes",
+            hint="restore with its weights, or export those of another method",
+        )
     metadata = generator_metadata(model, facts)
     graph = (_GraphAlongEdges if EDGES in metadata.inputs else _Graph)(load_model(weights))
 

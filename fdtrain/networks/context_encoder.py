@@ -55,23 +55,28 @@ class ContextEncoder(Restorer):
 
 
 class ContextDiscriminator(nn.Module):
-    """One logit (B, 1) for a whole picture: convolutions of 4x4 and stride 2 down to 4x4, after DCGAN."""
+    """One logit (B, 1) for a whole picture."""
 
     def __init__(self, config: ContextEncoderConfig, size_px: int) -> None:
         super().__init__()
-        parts: list[nn.Module] = []
-        n_in, side, multiple = 3, size_px, 1
-        while side > LAST_PX:
-            n_out = config.discriminator_width * multiple
-            parts.append(nn.Conv2d(n_in, n_out, 4, 2, padding=1))
-            parts += [*([nn.BatchNorm2d(n_out)] if n_in > 3 else []), nn.LeakyReLU(0.2)]
-            n_in, side, multiple = n_out, side // 2, min(2 * multiple, 8)
-        self.layers = nn.Sequential(*parts, nn.Conv2d(n_in, 1, LAST_PX), nn.Flatten())
+        self.layers = dcgan(config.discriminator_width, size_px)
 
     def forward(self, image_B3HW: Tensor) -> Tensor:
         """Return how real a picture looks."""
         logits_B1: Tensor = self.layers(image_B3HW)
         return logits_B1
+
+
+def dcgan(width: int, side_px: int) -> nn.Sequential:
+    """Return the discriminator of DCGAN: convolutions of 4x4 and stride 2 down to 4x4, and a logit (B, 1)."""
+    parts: list[nn.Module] = []
+    n_in, side, multiple = 3, side_px, 1
+    while side > LAST_PX:
+        n_out = width * multiple
+        parts.append(nn.Conv2d(n_in, n_out, 4, 2, padding=1))
+        parts += [*([nn.BatchNorm2d(n_out)] if n_in > 3 else []), nn.LeakyReLU(0.2)]
+        n_in, side, multiple = n_out, side // 2, min(2 * multiple, 8)
+    return nn.Sequential(*parts, nn.Conv2d(n_in, 1, LAST_PX), nn.Flatten())
 
 
 def widths_of(size_px: int) -> tuple[int, ...]:

@@ -53,6 +53,9 @@ class Restorer(nn.Module, ABC):
     has_coarse: ClassVar[bool] = False
     """Whether it makes a coarse picture first that is worth looking at."""
 
+    one_pass: ClassVar[bool] = True
+    """Whether its result comes of one pass: a search for each picture is no graph that can be exported."""
+
     @classmethod
     def of(cls, settings: Any, size_px: int) -> Restorer:
         """Return the network of the settings of its method, for pictures of one size: most networks take any."""

@@ -126,21 +126,22 @@ def adversaries(
         discriminator: The network that judges it.
         adadelta: Whether ADADELTA optimises both; else Adam does.
     """
-    training = config.training
-    betas = (training.betas[0], training.betas[1])
-
-    def optimiser(module: nn.Module, rate: float) -> torch.optim.Optimizer:
-        if adadelta:
-            return torch.optim.Adadelta(module.parameters(), lr=rate, foreach=True)
-        return torch.optim.Adam(module.parameters(), lr=rate, betas=betas, foreach=True)
-
-    return Stage(
-        place,
-        generator,
-        optimiser(generator, training.lr_generator),
-        discriminator,
-        optimiser(discriminator, training.lr_discriminator),
+    rates = config.training.lr_generator, config.training.lr_discriminator
+    first, second = (
+        torch.optim.Adadelta(module.parameters(), lr=rate, foreach=True) if adadelta else _adam(config, module, rate)
+        for module, rate in zip((generator, discriminator), rates, strict=True)
     )
+    return Stage(place, generator, first, discriminator, second)
+
+
+def alone(config: FitConfig, place: int, generator: nn.Module) -> Stage:
+    """Return a stage that nothing judges, with its optimiser."""
+    return Stage(place, generator, _adam(config, generator, config.training.lr_generator), None, None)
+
+
+def _adam(config: FitConfig, module: nn.Module, rate: float) -> torch.optim.Optimizer:
+    betas = (config.training.betas[0], config.training.betas[1])
+    return torch.optim.Adam(module.parameters(), lr=rate, betas=betas, foreach=True)
 
 
 def in_hole(values_BCHW: Tensor, mask_B1HW: Tensor) -> Tensor:

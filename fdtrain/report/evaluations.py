@@ -17,14 +17,26 @@ from fdtrain.comparison.task import IMAGES_FILE
 from fdtrain.errors import RunError
 from fdtrain.evaluation.mask_results import MaskResults
 from fdtrain.evaluation.results import Evaluation, Results
+from fdtrain.inference.finish import finish_in
 from fdtrain.metrics.registry import MEASURES, SILHOUETTES, Measure, columns_tested
 from fdtrain.report.measurements import Given, Grid, Measured, shown, strata_grids, values_of
 from fdtrain.report.records import EVALUATION_FILE, read_json
 
 OF_PICTURES = (
-    "mean, its 95 % interval, and p adjusted after Holm for the rows; Student's over pictures: they speak of these "
-    "weights on other pictures, not of another training"
+    "mean; between methods that train nothing its 95 % interval and p, Student's over pictures, adjusted after Holm "
+    "for the rows. Weights are one seed of their training, and no test says how another one would differ"
 )
+
+
+EVALUATED = {
+    "copy of the input": "copy",
+    "Telea": "telea",
+    "Navier-Stokes": "navier-stokes",
+    "biharmonic": "biharmonic",
+    "PatchMatch": "patchmatch",
+    "mean face": "mean-face",
+}
+"""What an evaluation calls the references; eigenfaces have their number in their name."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,11 @@ def read_evaluation(folder: Path) -> Measured:
     )
 
 
+def reference_of(name: str) -> str | None:
+    """Return the reference that an evaluation calls so; None where it is none of them, but has weights."""
+    return "eigenfaces" if name.endswith(" eigenfaces") else EVALUATED.get(name)
+
+
 def _shares(calibration: Mapping[str, Any]) -> list[tuple[float, float]]:
     """Return mean predicted and true share of occluder, of each bin that holds any pixel."""
     bins = zip(calibration["pixels"], calibration["predicted"], calibration["true"], strict=True)
@@ -116,7 +133,8 @@ def _tests(
     for measure in columns:
         by_name = {name: there[measure] for name, there in values.items() if measure in there}
         if focus in by_name and len(by_name) > 1:
-            found[measure] = differences(by_name, focus)
+            trained = [name for name in by_name if reference_of(finish_in(name)[0]) is None]
+            found[measure] = differences(by_name, focus, trained)
     return found
 
 

@@ -27,20 +27,12 @@ from fdtrain.inference.method import Method
 from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.methods import FINISHES, Finish
 from fdtrain.metrics.fidelity import hole_fidelity
+from fdtrain.report.evaluations import reference_of
 from fdtrain.report.examples import Case
 from fdtrain.report.measurements import Given, Measured
 from fdtrain.report.sources import Source
 from fdtrain.training.checkpoint import load_model, read_facts
 from fdtrain.training.weight_files import find_weights
-
-EVALUATED = {
-    "Telea": "telea",
-    "Navier-Stokes": "navier-stokes",
-    "biharmonic": "biharmonic",
-    "PatchMatch": "patchmatch",
-    "mean face": "mean-face",
-}
-"""What an evaluation calls the references; eigenfaces have their number in their name, copies are the input."""
 
 LOSSLESS_PX = 128
 """Up to this size pictures are kept exactly; larger ones at a quality whose losses the eye does not see: a page with
@@ -257,10 +249,7 @@ def notes_on(missing: Sequence[str]) -> list[str]:
 def _reference(given: Given) -> str | None:
     if given.task is not None:
         return given.task.what if given.task.kind == "reference" else None
-    name = _unfinished(given)
-    if name == "copy of the input":
-        return "copy"
-    return "eigenfaces" if name.endswith(" eigenfaces") else EVALUATED.get(name)
+    return reference_of(_unfinished(given))
 
 
 def _weights(given: Given, weights: Mapping[str, Path]) -> Path | None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fdtrain.config.schema import FitConfig
+from fdtrain.data.face_mesh import N_FACE
 from fdtrain.networks.build import blank_inputs, build_model, build_network
 from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.objectives.open_objective import single_objective
@@ -94,7 +95,7 @@ def _single_training(config: FitConfig) -> tuple[int, int]:
         picture = torch.empty(pictures, 3, side, side)
         mask, n_kinds = torch.empty(pictures, 1, side, side), len(config.mask.kinds or ()) if config.mask else 0
         sample = {"occluded": picture, "clean": picture, "mask": mask, "silhouette": mask}
-        sample["kinds"] = torch.empty(pictures, n_kinds)
+        sample |= {"kinds": torch.empty(pictures, n_kinds), "points": torch.empty(pictures, N_FACE, 3)}
         batch = objective.begin(sample, torch.device("meta"), images=0, step=0)
         made = objective.outputs(batch)
         for stage in objective.stages:

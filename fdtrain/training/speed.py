@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from fdtrain.config.baselines import YehConfig
 from fdtrain.config.schema import FitConfig
 from fdtrain.methods import LEARNED
 from fdtrain.networks.build import build_model
@@ -22,6 +23,9 @@ ALL = tuple(LEARNED)
 
 PAPERS_FOUR = ("glcm", "gca", "edgeconnect", "faithful")
 """Those of the FD-StackGAN paper's Table 1, of which its own is said to be the fastest (sections 2.4 and 5.2)."""
+
+TIMED_STEPS = 5
+"""Of a method that searches for each picture: its steps are alike, and so many of them are timed."""
 
 WARM_UP = 1
 """The first pass allocates memory and chooses kernels."""
@@ -38,21 +42,26 @@ def measure_speed(
     """Time restorations of one picture, float32, untrained weights: a row a network, as JSON has it.
 
     Each repeat runs every network once, so that whatever else the machine does meets all of them. `seconds` is the
-    median, `low` and `high` the extremes; `of_first` the median over repeats of the ratio to the first network.
+    median, `low` and `high` the extremes; `of_first` the median over repeats of the ratio to the first network. Of a
+    search a few steps are timed (`timed_steps`), and the time is that of all.
     """
     where = open_device(device)
-    models = {name: _model(FitConfig.load(name), where) for name in names}
+    configs = {name: FitConfig.load(name) for name in names}
+    models = {name: _model(config, where) for name, config in configs.items()}
+    tables = {name: config.baseline for name, config in configs.items()}
+    searches = {name: table.steps for name, table in tables.items() if isinstance(table, YehConfig)}
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for repeat in range(repeats + WARM_UP):
-        for name, (config, model) in models.items():
-            took_s = _one_picture(model, config.data.size_px, where)
+        for name, model in models.items():
+            took_s = _one_picture(model, configs[name].data.size_px, where) * searches.get(name, 1)
+            took_s /= TIMED_STEPS if name in searches else 1
             if repeat >= WARM_UP:
                 seconds[name].append(took_s)
         if on_repeat is not None:
             on_repeat(repeat + 1, repeats + WARM_UP)
     first = seconds[names[0]]
     rows = []
-    for name, (config, _) in models.items():
+    for name, config in configs.items():
         parameters, gmacs = size_of(config)
         taken = seconds[name]
         rows.append(
@@ -65,6 +74,7 @@ def measure_speed(
                 "of_first": statistics.median(one / other for one, other in zip(taken, first, strict=True)),
                 "parameters": parameters,
                 "gmacs": gmacs,
+                **({"timed_steps": TIMED_STEPS, "steps": searches[name]} if name in searches else {}),
             }
         )
     return {
@@ -88,9 +98,12 @@ def fastest_of_the_papers_four(rows: Sequence[dict[str, Any]]) -> str | None:
     return f"faithful {verdict} the fastest of the paper's four: {order}"
 
 
-def _model(config: FitConfig, device: torch.device) -> tuple[FitConfig, Restorer]:
-    with torch.random.fork_rng(devices=[]):
-        return config, build_model(config).eval().to(device)
+def _model(config: FitConfig, device: torch.device) -> Restorer:
+    if isinstance(config.baseline, YehConfig):
+        config = config.model_copy(update={"baseline": config.baseline.model_copy(update={"steps": TIMED_STEPS})})
+    # A search takes gradients, which weights that were made in inference mode have none of.
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        return build_model(config).eval().to(device)
 
 
 def _one_picture(model: Restorer, side_px: int, device: torch.device) -> float:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fdtrain.config.schema import FitConfig
+from fdtrain.data.face_mesh import N_FACE
 from fdtrain.objectives.base import Objective
 from fdtrain.objectives.open_objective import open_objective
 from fdtrain.objectives.perceptual import PerceptualLoss
@@ -113,4 +114,5 @@ def _noise(config: FitConfig, n: int) -> dict[str, Tensor]:
         "silhouette": mask,
         "kinds": kinds,
         "coloured": coloured,
+        "points": torch.rand(n, N_FACE, 3, generator=generator) * side,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fdgen.analysis.geometry import canonical_face
 from fdgen.arrays import Image
+from fdgen.contract.face_points import EYES, LIPS, N_POINTS
 from fdgen.contract.records import Reject, Triplet
 from fdgen.faces.face import Face
-from fdgen.faces.landmarks import Landmarks
+from fdgen.faces.landmarks import Landmarks, Points
 from fdgen.faces.sources import Source
 from fdgen.io.pictures.png import encode_png
 from tests.support import fake_build
@@ -37,6 +40,28 @@ def smooth_face(seed: int, size_px: int) -> Image:
         picture += (1 / (1 + np.exp(np.minimum(12 * (distance - 1), 50))))[..., None] * (colour - picture)
     noisy = picture + rng.normal(0, 1.5, picture.shape)
     return cv2.GaussianBlur(noisy.clip(0, 255).astype(np.uint8), (3, 3), 0.6)
+
+
+def face_points(size_px: int) -> Points:
+    """Return the landmarks of that oval (478, 3) px: the canonical face, its eyes and mouth where they are drawn."""
+    vertices_cm = canonical_face().vertices_cm
+    rings = [vertices_cm[list(ring)].mean(0) for ring in (*EYES, LIPS)]
+    scale = 0.30 * size_px / (rings[1][0] - rings[0][0])
+    points = np.zeros((N_POINTS, 3), np.float32)
+    points[: len(vertices_cm), 0] = 0.5 * size_px + scale * vertices_cm[:, 0]
+    # From the eyes at 0.42 of the side to the mouth at 0.72.
+    drop = 0.30 * size_px / (rings[0][1] - rings[2][1])
+    points[: len(vertices_cm), 1] = 0.42 * size_px + drop * (rings[0][1] - vertices_cm[:, 1])
+    points[: len(vertices_cm), 2] = -scale * vertices_cm[:, 2]
+    points[len(vertices_cm) :] = points[1]
+    return points
+
+
+def detect(faces: FakeFaces, wanted: Sequence[Source], *, size_px: int, **options: Any) -> dict[str, Any]:
+    """Stand in for the detector, which finds every face where it is drawn."""
+    found = fake_build.detect(faces, wanted, size_px=size_px, **options)
+    there = Landmarks.rounded(face_points(size_px), np.eye(2, 3), size_px)
+    return {sha256: there if isinstance(one, Landmarks) else one for sha256, one in found.items()}
 
 
 def load_face(faces: FakeFaces, source: Source, landmarks: Landmarks) -> Face:
@@ -62,7 +87,7 @@ def generate(face: Face, *args: Any, **options: Any) -> Triplet | Reject:
 
 def write_set(root: Path, n_faces: int = 60) -> Path:
     """Build a dataset of a little fewer triplets: 64 px, kinds hand, mask and sunglasses, half of them in train."""
-    steps = dataclasses.replace(fake_build.STEPS, load_face=load_face, generate=generate)  # type: ignore[arg-type]
+    steps = dataclasses.replace(fake_build.STEPS, detect=detect, load_face=load_face, generate=generate)  # type: ignore[arg-type]
     fake_build.run(root, FakeFaces.of(n_faces, official=True, identities=False), steps=steps)
     return root
 

@@ -55,6 +55,12 @@ NARROW = {
     "deepfillv2-64": ("baseline.width=8",),
     "lama-64": ("baseline.width=4", "baseline.blocks=2"),
     "afd-stackgan-64": ("baseline.width=4",),
+    "maharjan-64": ("baseline.width=4",),
+    "gafc-64": ("baseline.width=4",),
+    "collagan-64": ("baseline.width=4",),
+    "symmfcnet-64": ("baseline.width=4",),
+    "demeshnet-64": ("baseline.width=4",),
+    "gfcm-64": ("baseline.width=4", "baseline.bottleneck=16"),
 }
 """Every architecture, thin: what an exporter can write does not depend on the number of channels."""
 

@@ -358,6 +358,31 @@ def test_finished_networks_of_an_evaluation_have_pictures(triplets: Path, tmp_pa
     assert "no pictures by mine, mine, membrane: name" in nothing.notes[0]
 
 
+def test_an_evaluation_tests_what_trains_nothing_and_no_weights(triplets: Path, tmp_path: Path) -> None:
+    """Weights are one seed of their training: another one may differ otherwise."""
+    weights = write_weights(tmp_path / "mine.safetensors", size_px=32)
+    dataset = TripletDataset(triplets, "test", size_px=32, limit=6)
+    train = TripletDataset(triplets, "train", size_px=32)
+    faces = open_references(["mean-face", "telea"], lambda: train)
+    methods = [ModelMethod(load_model(weights), name="mine"), *faces]
+    suite = open_suite(32, ())
+    Results.of(evaluate(methods, dataset, suite=suite), dataset, suite, ()).write(tmp_path / "evaluation")
+    [source] = read_sources([tmp_path / "evaluation"])
+    assert source.measured is not None
+    tests = source.measured.tests["psnr_hole"]
+    assert {name: one.tested for name, one in tests.items()} == {
+        "mine, stage I": False,
+        "mine": False,
+        "mean face": True,
+    }
+    text = build_page([source])
+    assert text.count("one seed: no test") >= 1
+    [grid] = [grid for title, grid in grids_of([source]) if title.startswith("Against Telea")]
+    cells = {row[0]: row[grid[0].index("p")] for row in grid[1:]}
+    assert cells["mine"] == "one seed: no test"
+    assert re.fullmatch(r"<?[01]\.\d{3}", cells["mean face"])
+
+
 def test_mirrored_references_have_pictures_as_they_were_measured(triplets: Path, tmp_path: Path) -> None:
     dataset = TripletDataset(triplets, "test", size_px=32, limit=4)
     faces = open_references(["eigenfaces"], lambda: TripletDataset(triplets, "train", size_px=32))

@@ -36,7 +36,8 @@ def compare(before: Version, after: Version) -> Comparison:
     of_each = [changes.get(key) for key in keys]
     old = [place.get(key if one is None else one.before or key, -1) for key, one in zip(keys, of_each, strict=True)]
     shared = [name for name in after.table.column_names if name in before.table.column_names]
-    rows = pa.concat_tables([after.table.select(shared), before.table.select(shared).take(pa.array(old[len(after) :]))])
+    of_gone = before.table.select(shared).take(pa.array(old[len(after) :], pa.int64()))
+    rows = pa.concat_tables([after.table.select(shared), of_gone])
     columns = {
         **columns_of(rows),
         "row": [*range(len(after)), *old[len(after) :]],

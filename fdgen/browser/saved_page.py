@@ -47,6 +47,11 @@ def chosen_rows(
             f"no sample of {version.root} has the key {unknown[0]!r}", hint=f"`fdgen info {version.root}` lists some"
         )
     worn, splits = columns["kinds"], columns["split"]
+    known = sorted(set().union(*worn["names"]))
+    if strange := sorted(set(kinds) - set(known)):
+        raise DatasetError(
+            f"no sample of {version.root} wears {strange[0]!r}", hint=f"its kinds are {', '.join(known)}"
+        )
     fits = [not kinds or not set(names).isdisjoint(kinds) for names in worn["names"]]
     rows = [
         row

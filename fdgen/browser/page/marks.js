@@ -29,13 +29,13 @@ function written(name, text) {
 const tomlList = (texts) => `[\n${texts.map((text) => `  "${text}",`).join("\n")}\n]`;
 
 function listsOf(samples, keys) {
-  const sources = [...new Set(keys.map((key) => samples.text("source_sha256", samples.place.get(key))).filter(Boolean))];
+  const photographs = [...new Set(keys.map((key) => samples.text("source", samples.place.get(key))).filter(Boolean))].sort();
   const from = `${samples.dataset.name} ${samples.dataset.version}`;
   return {
     keys: keys.map((key) => `${key}\n`).join(""),
     samples: `# ${counted(keys.length, "sample")} of ${from}, to be left out of training: fdtrain fit --config FILE\n[data]\nwithout_samples = ${tomlList(keys)}\n`,
-    faces: `# ${counted(sources.length, "photograph")} of ${from}, to be left out of a build: into [faces] of a recipe\n[faces]\nexclude = ${tomlList(sources)}\n`,
-    photographs: sources.length,
+    photographs: photographs.map((path) => `${path}\n`).join(""),
+    n_photographs: photographs.length,
   };
 }
 
@@ -50,8 +50,8 @@ function openMarks(samples, selection, marks, redraw) {
       el("p", {}, none ? "Mark samples with m, or with the box in their corner." : "Marks stay in this browser. Write them as a list:"),
       el("div", { class: "choices" },
         choice("Leave them out of training", "data.without_samples", "a settings file for fdtrain fit --config", none, () => written("without-samples.toml", lists.samples)),
-        choice("Leave their photographs out of a build", "faces.exclude", `${counted(lists.photographs, "photograph")}, lines for a recipe`, none, () => written("faces-exclude.toml", lists.faces)),
-        choice("Keys alone", "marks.txt", "one a line; fdgen browse --samples takes it", none, () => written("marks.txt", lists.keys))),
+        choice("Keys alone", "marks.txt", "one a line; fdgen browse --samples takes it", none, () => written("marks.txt", lists.keys)),
+        choice("Their photographs", "photographs.txt", `${counted(lists.n_photographs, "path")} below the folder of faces, one a line`, none, () => written("photographs.txt", lists.photographs))),
       el("div", { class: "row" },
         el("button", { type: "button", disabled: selection.shown.length === 0, onclick: () => { marks.add(Array.from(selection.shown, (place) => samples.key[place])); draw(); } }, `Mark all ${whole(selection.shown.length)} shown`),
         el("label", { class: "button" }, "Load marks.txt", el("input", { type: "file", accept: ".txt,text/plain", class: "hidden", onchange: async (event) => {

@@ -19,6 +19,9 @@ HOST = "127.0.0.1"
 CONNECTIONS = 64
 """Connections at once, each a thread; a browser opens six."""
 
+ROOM_S = 0.5
+"""Seconds for which one beyond them waits: whoever scrolls far drops connections faster than they end here."""
+
 IDLE_S = 60
 """Seconds after which a connection that asks nothing is closed."""
 
@@ -50,7 +53,7 @@ def serving(answers: Answers, *, port: int) -> Iterator[str]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
-    request_queue_size = 32
+    request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], answers: Answers, guard: RequestGuard) -> None:
         self.answers, self.guard = answers, guard
@@ -59,7 +62,7 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread, or close the connection where there are too many."""
-        if not self._room.acquire(blocking=False):
+        if not self._room.acquire(timeout=ROOM_S):
             self.shutdown_request(request)
             return
         super().process_request(request, client_address)

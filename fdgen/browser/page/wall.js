@@ -86,7 +86,14 @@ class Wall {
   image(at) {
     const px = this.pair ? this.wide / 2 : this.wide;
     return el("img", { src: thumbnailUrl(at, this.picture, px), alt: "", decoding: "async", draggable: "false",
-      onerror: (event) => event.target.replaceWith(el("span", { class: "none damaged" }, "cannot be read")) });
+      onerror: (event) => this.again(event.target) });
+  }
+
+  // A connection may have been dropped; a sample that is damaged fails twice.
+  again(image) {
+    if (image.dataset.again) { image.replaceWith(el("span", { class: "none damaged" }, "cannot be read")); return; }
+    image.dataset.again = "1";
+    setTimeout(() => { image.src = image.src; }, 300);
   }
 
   // Marks changed: of the tiles that are there.

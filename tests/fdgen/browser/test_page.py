@@ -5,6 +5,7 @@ The browser is the one that FDTRAIN_TEST_BROWSER names, or Chromium or Chrome wh
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -204,6 +205,22 @@ def test_a_page_that_is_kept_asks_for_nothing(browser: playwright.Browser, versi
     assert page.locator("#sample h2").inner_text() == version.key(5)
     assert page.locator(".stage img").first.evaluate("one => one.naturalWidth") == version.facts()["size_px"]
     closed(page)
+
+
+def test_a_sample_that_is_damaged_says_so(browser: playwright.Browser, built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "set")
+    version = Version.open(tmp_path / "set")
+    shard = tmp_path / "set" / "shards" / f"{version.table['shard'][0].as_py()}.tar"
+    content = bytearray(shard.read_bytes())
+    content[version.table["occluded_png_offset"][0].as_py() + 40] ^= 1
+    shard.write_bytes(content)
+    with serving(Answers(version), port=0) as address:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(address)
+        page.locator(".tile[data-number='0'] .damaged").wait_for()
+        assert page.locator(".damaged").count() == 1
+        page.close()
 
 
 def test_on_paper_there_is_a_grid(browser: playwright.Browser, address: str, version: Version) -> None:

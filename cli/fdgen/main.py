@@ -24,6 +24,7 @@ MODULES = {
     "verify": ("verify", "Check a dataset: every byte, pixel and count."),
     "info": ("info", "Report what a dataset contains and where it comes from."),
     "show": ("show", "Show one sample: its record, and its four pictures."),
+    "browse": ("browse", "Look through a dataset in the browser."),
     "card": ("card", "Write or check the data card of a dataset."),
     "export": ("export", "Write a dataset as imagefolder, parquet or COCO."),
     "diff": ("diff", "Report what changed between two versions of a dataset."),

@@ -12,14 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdgen.analysis.skin_tone import BINS, ita_deg, tone
 from fdgen.assets import AssetLibrary
+from fdgen.cards.skin_tones import COLUMNS, TONES, CleanPicture, skin_tones
 from fdgen.contract.manifest import Manifest
-from fdgen.contract.members import read_members
-from fdgen.contract.records import SPLITS, MemberEntry
-from fdgen.dataset.tables import read_landmarks
-from fdgen.errors import DatasetError, PictureError, RecipeError
-from fdgen.io.pictures.images import decode_png
+from fdgen.contract.records import SPLITS
+from fdgen.errors import RecipeError
 from fdgen.io.storage import local_folder
 from fdgen.packs.library import open_library
 from fdgen.recipe.combinations import label
@@ -135,27 +132,13 @@ def _occluders(manifest: Manifest, library: AssetLibrary) -> dict[str, Any]:
 
 def _skin_tone(manifest: Manifest, on_face: Callable[[int, int], None] | None) -> dict[str, int]:
     """Count photographs by the tone of the skin that they show, `not seen` where they show hardly any."""
-    root = local_folder(manifest.root)
-    hint = f"run `fdgen verify {root}`"
-    columns = ("key", "shard", "clean_png_offset", "clean_png_size", "clean_png_sha256")
-    first = manifest.table.drop_duplicates("source_sha256").set_index("source_sha256")[list(columns)]
-    waiting = {str(source): row for source, row in zip(first.index, first.to_numpy().tolist(), strict=True)}
-    counts = dict.fromkeys([name for name, _ in BINS], 0)
-    for source, landmarks in read_landmarks(root / "landmarks.parquet"):  # one by one: all would fill the memory
-        if (row := waiting.pop(source, None)) is None:
-            continue
+    first = manifest.table.drop_duplicates("source_sha256")
+    pictures = [CleanPicture(*row) for row in first[list(COLUMNS)].to_numpy().tolist()]
+    counts = dict.fromkeys(TONES, 0)
+    for number, (_, name) in enumerate(skin_tones(local_folder(manifest.root), pictures), 1):
         if on_face is not None:
-            on_face(len(first) - len(waiting), len(first))
-        key, shard, entry = row[0], root / "shards" / f"{row[1]}.tar", MemberEntry(*row[2:])
-        clean = read_members(shard, key, {"clean.png": entry}, verify=True, hint=hint)
-        try:
-            angle = ita_deg(decode_png(clean["clean.png"], intact=True), landmarks.points_px)
-        except PictureError as error:
-            raise DatasetError(f"{key} of {root} cannot be read: {error}", hint=hint) from error
-        name = "not seen" if angle is None else tone(angle)
+            on_face(number, len(pictures))
         counts[name] = counts.get(name, 0) + 1
-    if waiting:
-        raise DatasetError(f"landmarks.parquet of {root} has no row for {len(waiting)} photographs", hint=hint)
     return counts
 
 

@@ -57,6 +57,8 @@ _MAY_BE_EMPTY = ("identity", "split", "attributes")
 REJECT_COLUMNS = ("source", "sha256", "variant", "reason", "detail")
 
 _ROWS = 2048
+_ROWS_AT_ONCE = 256
+"""As Python objects, of which a row of landmarks is 1,400."""
 
 
 def manifest_batch(receipt: ShardReceipt) -> pa.RecordBatch:
@@ -216,7 +218,7 @@ def _read_rows(path: Path, schema: pa.Schema, only: str | None = None) -> Iterat
     with _opened(path) as file:
         if not file.schema_arrow.equals(schema):
             raise DatasetError(f"{path.name} has other columns than expected")
-        for batch in read_batches(file, rows=_ROWS):
+        for batch in read_batches(file, rows=_ROWS_AT_ONCE):
             _refuse_gaps(path, batch)
             if only is not None:
                 batch = batch.filter(pc.equal(batch["source_sha256"], only))

@@ -78,6 +78,7 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
         known_kinds: Sequence[str] = (),
         kinds: Collection[str] | None = None,
         without: Collection[str] | None = None,
+        without_samples: Collection[str] | None = None,
         limit: int | None = None,
         augment: SilhouetteAugment | None = None,
         bare: float = 0.0,
@@ -86,7 +87,15 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
         verify: bool = False,
     ) -> None:
         super().__init__(
-            root, split, size_px=size_px, kinds=kinds, without=without, limit=limit, seed=seed, verify=verify
+            root,
+            split,
+            size_px=size_px,
+            kinds=kinds,
+            without=without,
+            without_samples=without_samples,
+            limit=limit,
+            seed=seed,
+            verify=verify,
         )
         self.augment, self.bare, self.backdrop = augment, bare, backdrop
         worn = [set(text.split("+")) for text in self.table["kind"]]

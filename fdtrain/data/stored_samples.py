@@ -38,9 +38,9 @@ class StoredSamples(Dataset[Item], ABC):
     A subclass says which members it `reads`, in the order in which they stand in a shard, and what an item is. `root`
     is a folder that `fdgen build` wrote, or its URL (`https://`, `s3://`); `split` is train, val or test; `size_px` the
     side of the items, None the stored one. `kinds` keeps samples with an occluder of one of these kinds, `without`
-    those with none of these; `coverage` those whose mask covers a share in [low, high) of the crop; `limit` the first
-    so many, which are a random choice already. `landmarks` reads those of the samples' photographs, too. `verify`
-    compares the sha256 of what is read with the manifest's.
+    those with none of these, `without_samples` those of other keys; `coverage` those whose mask covers a share in
+    [low, high) of the crop; `limit` the first so many, which are a random choice already. `landmarks` reads those of
+    the samples' photographs, too. `verify` compares the sha256 of what is read with the manifest's.
 
     Raises `DatasetError` where the folder is no dataset, the split or stratum is empty, or a shard is missing or short.
     """
@@ -55,6 +55,7 @@ class StoredSamples(Dataset[Item], ABC):
         size_px: int | None,
         kinds: Collection[str] | None = None,
         without: Collection[str] | None = None,
+        without_samples: Collection[str] | None = None,
         coverage: tuple[float, float] | None = None,
         limit: int | None = None,
         landmarks: bool = False,
@@ -75,7 +76,8 @@ class StoredSamples(Dataset[Item], ABC):
         self.stored_px: int = manifest.dataset["recipe"]["size_px"]
         self.size_px = self.stored_px if size_px is None else size_px
         self.seed, self.verify, self.epoch = seed, verify, 0
-        rows = _stratum(manifest, split, kinds, without, coverage).iloc[:limit]
+        rows = _stratum(manifest, split, kinds, without, coverage)
+        rows = _without(manifest, split, rows, without_samples).iloc[:limit]
         self.keys: list[str] = rows["key"].tolist()
         self.table = _strata(rows)
         self._shards: list[str] = sorted(set(rows["shard"]))
@@ -182,6 +184,27 @@ def _stratum(
                 hint="coverage is the share of the crop that the mask covers; `fdgen info` shows how it is spread",
             )
     return rows
+
+
+def _without(
+    manifest: Manifest, split: str, rows: pd.DataFrame, without_samples: Collection[str] | None
+) -> pd.DataFrame:
+    """Return rows without those of some keys, which may be of any split of the dataset."""
+    if without_samples is None:
+        return rows
+    if unknown := sorted(set(without_samples) - set(manifest.table["key"])):
+        raise DatasetError(
+            f"no sample of {manifest.root} has the key {unknown[0]!r}, which is to be left out",
+            hint="keys are of one dataset: mark them in `fdgen browse` of this one",
+        )
+    kept: pd.DataFrame = rows[~rows["key"].isin(list(without_samples))]
+    if kept.empty:
+        raise DatasetError(
+            f"without the {len(without_samples)} samples that are left out nothing is left of the {split} split of "
+            f"{manifest.root}",
+            hint="leave out fewer",
+        )
+    return kept
 
 
 def _strata(rows: pd.DataFrame) -> pd.DataFrame:

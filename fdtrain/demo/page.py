@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypedDict
@@ -81,9 +81,11 @@ def build_page(restorer: PhotoRestorer, folder: Path, quota: Quota) -> gr.Blocks
                     label="Before and after", show_label=False, type="numpy", format="png", interactive=False,
                     buttons=["fullscreen"], elem_id="slider",
                 )  # fmt: skip
-                saved = gr.DownloadButton("Save at full size", interactive=False, elem_id="save")
+                with gr.Row():
+                    saved = gr.DownloadButton("Save at full size", interactive=False, elem_id="save")
+                    saved_mask = gr.DownloadButton("Save the mask", interactive=False, elem_id="save-mask")
         steps = _Steps(restorer, folder, quota)
-        shown = [visit, editor, slider, saved, again, status]
+        shown = [visit, editor, slider, saved, saved_mask, again, status]
         one_by_one: dict[str, Any] = {
             "concurrency_limit": AT_ONCE,
             "concurrency_id": "model",
@@ -135,7 +137,7 @@ class _Steps:
     def _begun(self, visit: Visit, visitor: str) -> tuple[Any, ...]:
         self.quota.charge(visitor, visit.photo_HWC.nbytes)  # it is kept in memory until the visitor's next one
         if self.restorer.masker is None:
-            return _shown(visit, None, None, PAINTS)
+            return _shown(visit, None, (), PAINTS)
         return self._restored(visit, None, visitor)
 
     def _restored(self, visit: Visit, strokes_HW: Any, visitor: str) -> tuple[Any, ...]:
@@ -147,12 +149,15 @@ class _Steps:
         if strokes_HW is None:
             visit = visit.found(done.mask_HW)
         if not done.mask_HW.any():
-            return _shown(visit, None, None, words, fresh=strokes_HW is None)
-        file = Path(tempfile.mkdtemp(dir=self.folder)) / f"{visit.name}.restored.png"
-        write_photo(file, done.picture_HWC)
+            return _shown(visit, None, (), words, fresh=strokes_HW is None)
+        folder = Path(tempfile.mkdtemp(dir=self.folder))
+        files = [folder / f"{visit.name}.{what}.png" for what in ("restored", "mask")]
+        for file, picture in zip(files, (done.picture_HWC, done.mask_HW), strict=True):
+            write_photo(file, picture)
         sides = visit.before_and_after(done)
-        self.quota.charge(visitor, file.stat().st_size + sum(side.nbytes for side in sides), enforce=False)
-        return _shown(visit, sides, file, words, fresh=strokes_HW is None)
+        n_bytes = sum(file.stat().st_size for file in files) + sum(side.nbytes for side in sides)
+        self.quota.charge(visitor, n_bytes, enforce=False)
+        return _shown(visit, sides, files, words, fresh=strokes_HW is None)
 
     def _told(self, step: Callable[[str], tuple[Any, ...]], request: gr.Request) -> tuple[Any, ...]:
         """Return what a step shows for a visitor, or the sentence of what is wrong; the visitor is out of the line."""
@@ -172,23 +177,27 @@ class _Steps:
 
 
 def _shown(
-    visit: Visit, sides: tuple[Image, Image] | None, file: Path | None, words: str, *, fresh: bool = True
+    visit: Visit, sides: tuple[Image, Image] | None, files: Sequence[Path], words: str, *, fresh: bool = True
 ) -> tuple[Any, ...]:
-    """Return the values of all that is shown; without `fresh` the editor keeps what the visitor painted."""
+    """Return the values of all that is shown; without `fresh` the editor keeps what the visitor painted.
+
+    `files` are the restored photograph and its mask, or nothing.
+    """
     canvas_HWC = visit.canvas()
     layers = {"background": canvas_HWC, "layers": [visit.layer()], "composite": canvas_HWC}
     return (
         visit,
         layers if fresh else gr.skip(),
         gr.ImageSlider(value=sides),
-        gr.DownloadButton(value=None if file is None else str(file), interactive=file is not None),
+        *(gr.DownloadButton(value=str(file), interactive=True) for file in files),
+        *(gr.DownloadButton(value=None, interactive=False) for _ in range(2 - len(files))),
         gr.Button(interactive=True),
         words,
     )
 
 
 def _unchanged(words: str) -> tuple[Any, ...]:
-    return (*[gr.skip()] * 5, words if words else gr.skip())
+    return (*[gr.skip()] * 6, words if words else gr.skip())
 
 
 __all__ = ["CSS", "build_page"]

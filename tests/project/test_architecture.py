@@ -44,6 +44,7 @@ FLOORS: Mapping[str, tuple[str, ...]] = {
         "pipeline transforms",
         "versions",
         "cards verification",
+        "browser",
     ),
     "fdtrain": (
         "errors methods",

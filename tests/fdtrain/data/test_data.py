@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 
 from fdgen.contract.manifest import Manifest
 from fdgen.errors import DatasetError, FdError
+from fdtrain.config.schema import FitConfig
 from fdtrain.data.augment_pairs import NAMED, PairAugment
 from fdtrain.data.loader import Batches
+from fdtrain.data.open_samples import open_samples
 from fdtrain.data.pictures import pasted, resized, resized_mask
 from fdtrain.data.tensors import to_pictures, to_tensor
 from fdtrain.data.triplets import Draw, EpochSampler, Pictures, TripletDataset
@@ -128,11 +130,22 @@ def test_strata(triplets: Path) -> None:
     assert TripletDataset(triplets, "train", size_px=32, limit=3).keys == whole.keys[:3]
 
 
+def test_samples_that_were_marked_are_left_out(triplets: Path) -> None:
+    """Keys of other splits are of no harm: a list of marks is of the whole dataset."""
+    whole = TripletDataset(triplets, "train", size_px=32).keys
+    marked = [whole[1], whole[4], Manifest.load(triplets).samples("test")["key"].iloc[0]]
+    config = FitConfig.load("tiny", overrides=[("data.root", str(triplets)), ("data.without_samples", marked)])
+    assert open_samples(config, "train").keys == [key for key in whole if key not in marked]
+    rest = TripletDataset(triplets, "train", size_px=32, without_samples=marked, limit=2)
+    assert rest.keys == [whole[0], whole[2]]
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"split": "tset"}, "there is no split 'tset'"),
         ({"kinds": ["hat"]}, "of kind 'hat'"),
+        ({"without_samples": ["f0-0"]}, "has the key 'f0-0', which is to be left out"),
         ({"without": ["hat"]}, "of kind 'hat', which is to be left out"),
         ({"without": ["hand", "mask", "sunglasses"]}, "without hand, mask, sunglasses nothing is left of the train"),
         ({"coverage": (0.9, 1.0)}, r"coverage in \[0.9, 1\)"),

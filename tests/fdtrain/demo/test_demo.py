@@ -310,6 +310,14 @@ def test_a_visit(browser: Browser, tmp_path: Path, width: int) -> None:
         np.testing.assert_array_equal(before, photo())
         first = changed(before, after)
         assert 0.02 < first < 0.5
+        # The mask is saved: nothing but what it covers was replaced.
+        with visitor.page.expect_download() as waiting:
+            visitor.page.locator("#save-mask").click()
+        waiting.value.save_as(tmp_path / "mask.png")
+        assert waiting.value.suggested_filename == "face.mask.png"
+        mask_HW = np.asarray(PIL.Image.open(tmp_path / "mask.png"))
+        assert mask_HW.shape == photo().shape[:2]
+        assert not ((before != after).any(2) & (mask_HW == 0)).any()
         # Brush: what is painted is replaced too.
         visitor.page.locator("#editor").scroll_into_view_if_needed()
         visitor.restore_painted((0.4, 0.3), (0.6, 0.45), more_than=first + 0.005)

@@ -5,8 +5,6 @@ The browser is the one that FDTRAIN_TEST_BROWSER names, or Chromium or Chrome wh
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,20 +12,11 @@ import pytest
 
 from fdtrain.report.pages import build_page
 from fdtrain.report.sources import read_sources
+from tests.support.browsers import PATIENCE_MS, browser_options, find_browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
-
-PATIENCE_MS = 60_000
-"""A browser starts in a second, on a machine that does nothing else."""
-
 WIDTHS = (390, 1280)
-
-
-def find_browser() -> str | None:
-    """Return the program of a browser, None where there is none."""
-    return os.environ.get("FDTRAIN_TEST_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +32,8 @@ def browser() -> Iterator[playwright.Browser]:
     program = find_browser()
     if program is None:
         pytest.skip("no browser: name one in FDTRAIN_TEST_BROWSER")
-    sandbox = [] if not hasattr(os, "geteuid") or os.geteuid() else ["--no-sandbox"]  # it refuses root with one
     with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=program, args=sandbox, timeout=PATIENCE_MS)
+        found = driver.chromium.launch(executable_path=program, args=browser_options(), timeout=PATIENCE_MS)
         yield found
         found.close()
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fdtrain.objectives.base import Objective
 from fdtrain.objectives.stage import Stage
 from fdtrain.runtime.device import autocast
-from fdtrain.runtime.distributed import Group
+from fdtrain.runtime.distributed import Group, SharedGradients
 from fdtrain.runtime.torch_rng import random_state, set_random_state
 
 
@@ -34,8 +34,23 @@ class Learnt:
     finite: bool
 
 
+class Learners:
+    """The networks of an objective that learn, over all processes: the generators together, each discriminator alone.
+
+    Made when their weights are those that training goes on with.
+    """
+
+    def __init__(self, objective: Objective, group: Group) -> None:
+        self.generators = group.shared([stage.generator for stage in objective.stages])
+        self.discriminators: dict[int, SharedGradients] = {
+            stage.place: group.shared([stage.discriminator])
+            for stage in objective.stages
+            if stage.discriminator is not None
+        }
+
+
 def learn(
-    objective: Objective, sample: Mapping[str, Any], device: torch.device, images: int, step: int, group: Group
+    objective: Objective, sample: Mapping[str, Any], device: torch.device, images: int, step: int, learners: Learners
 ) -> Learnt:
     """Let discriminators learn from a batch, and give the generators their gradients.
 
@@ -45,7 +60,7 @@ def learn(
         device: Where it is computed.
         images: Training images before this step, over all processes.
         step: Number of the step.
-        group: The processes that learn together.
+        learners: The networks of the objective, over all processes that learn together.
     """
     samples = _parts(sample, objective.config.training.accumulate)
     n_parts = len(samples)
@@ -60,10 +75,10 @@ def learn(
     drawn: list[dict[str, Tensor | None]] = []
     seen = _see(objective, sample, device, images, step) if n_parts == 1 else None
     if seen is not None:
-        _add(terms, _judge(objective, seen, n_parts), n_parts)
+        _add(terms, _judge(objective, seen, learners, n_parts, last=True), n_parts)
     else:
-        drawn = _judge_parts(objective, samples, device, images, step, terms)
-    _discriminators_learn(objective, terms, group)
+        drawn = _judge_parts(objective, samples, device, images, step, learners, terms)
+    _discriminators_learn(objective, terms)
 
     # Generators learn.
     learning: list[Stage] = []
@@ -74,9 +89,8 @@ def learn(
             set_random_state(drawn[number])  # what is dropped is what the discriminators saw dropped
         with _power_iterations_rest(objective, number > 0):
             again = seen if seen is not None else _see(objective, part, device, images, step)
-            found, learning = _improve(objective, again, n_parts)
+            found, learning = _improve(objective, again, learners, n_parts, last=number == n_parts - 1)
         _add(terms, found, n_parts)
-    group.average_gradients([stage.generator for stage in learning])
     norms = [_clip(stage.generator, objective.config.training.clip_norm) for stage in learning]
     terms |= {f"stage{stage.place + 1}/gradient": norm for stage, norm in zip(learning, norms, strict=True)}
     for stage in objective.stages:
@@ -99,8 +113,11 @@ class _Seen:
     device: torch.device
 
 
-def _judge(objective: Objective, seen: _Seen, n_parts: int) -> dict[str, Tensor]:
-    """Add the gradients of the discriminators' terms; return these by name. One that rests has none."""
+def _judge(objective: Objective, seen: _Seen, learners: Learners, n_parts: int, *, last: bool) -> dict[str, Tensor]:
+    """Add the gradients of the discriminators' terms; return these by name. One that rests has none.
+
+    `last` says that the part that was seen is the last of `n_parts`.
+    """
     terms = {}
     for stage in objective.stages:
         if stage.discriminator is None or stage.discriminator_optimiser is None:
@@ -108,7 +125,7 @@ def _judge(objective: Objective, seen: _Seen, n_parts: int) -> dict[str, Tensor]
         with autocast(objective.config, seen.device):
             term = objective.discriminator_term(stage, seen.batch, seen.outputs)
         if term is not None:
-            (term / n_parts if n_parts > 1 else term).backward()  # type: ignore[no-untyped-call]
+            learners.discriminators[stage.place].learn_from(_share(term, n_parts), complete=last)
             terms[_of_discriminator(stage)] = term
     return terms
 
@@ -119,6 +136,7 @@ def _judge_parts(
     device: torch.device,
     images: int,
     step: int,
+    learners: Learners,
     terms: dict[str, Tensor],
 ) -> list[dict[str, Tensor | None]]:
     """Let the discriminators judge all parts, and leave the generators as they were, with what they have counted.
@@ -134,7 +152,7 @@ def _judge_parts(
         with _power_iterations_rest(objective, number > 0):
             with torch.no_grad():
                 seen = _see(objective, part, device, images, step)
-            found = _judge(objective, seen, len(samples))
+            found = _judge(objective, seen, learners, len(samples), last=number == len(samples) - 1)
         _add(terms, found, len(samples))
         if not found:
             break
@@ -144,23 +162,25 @@ def _judge_parts(
     return drawn
 
 
-def _discriminators_learn(objective: Objective, terms: Mapping[str, Tensor], group: Group) -> None:
+def _discriminators_learn(objective: Objective, terms: Mapping[str, Tensor]) -> None:
     """Let those discriminators make their step that have a term; then all hold still for the generators' turn."""
     for stage in objective.stages:
         if stage.discriminator is None or stage.discriminator_optimiser is None:
             continue
         if _of_discriminator(stage) in terms:
-            group.average_gradients([stage.discriminator])
             norm = _clip(stage.discriminator, objective.config.training.clip_norm)
             if finite([norm]):
                 stage.discriminator_optimiser.step()
         stage.discriminator.requires_grad_(False)
 
 
-def _improve(objective: Objective, seen: _Seen, n_parts: int) -> tuple[dict[str, Tensor], list[Stage]]:
+def _improve(
+    objective: Objective, seen: _Seen, learners: Learners, n_parts: int, *, last: bool
+) -> tuple[dict[str, Tensor], list[Stage]]:
     """Add the gradients of the generators' terms; return these by name, and the stages that learn.
 
-    All come from one backward pass: where stages are detached, their graphs do not touch.
+    All come from one backward pass: where stages are detached, their graphs do not touch. `last` says that the part
+    that was seen is the last of `n_parts`.
     """
     terms: dict[str, Tensor] = {}
     learning, totals = [], []
@@ -172,9 +192,13 @@ def _improve(objective: Objective, seen: _Seen, n_parts: int) -> tuple[dict[str,
             totals.append(parts["total"])
             terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
     if learning:
-        total = torch.stack(totals).sum()
-        (total / n_parts if n_parts > 1 else total).backward()  # type: ignore[no-untyped-call]
+        learners.generators.learn_from(_share(torch.stack(totals).sum(), n_parts), complete=last)
     return terms, learning
+
+
+def _share(term: Tensor, n_parts: int) -> Tensor:
+    """Return what a part's term counts of the batch's."""
+    return term / n_parts if n_parts > 1 else term
 
 
 def _parts(sample: Mapping[str, Any], n_parts: int) -> list[Mapping[str, Any]]:

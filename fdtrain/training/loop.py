@@ -26,16 +26,16 @@ from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.pictures import encode_png
 from fdtrain.data.sampler import EpochSampler
 from fdtrain.data.stored_samples import StoredSamples
-from fdtrain.errors import CheckpointError, ConfigError, TrainingError
+from fdtrain.errors import CheckpointError, ConfigError, RunError, TrainingError
 from fdtrain.objectives.open_objective import open_objective, open_perceptual
-from fdtrain.objectives.step import learn
+from fdtrain.objectives.step import Learners, learn
 from fdtrain.objectives.validation import PERCEPTUAL_SCORE
 from fdtrain.run_files import folder_lock, write_bytes
 from fdtrain.runtime.device import computing, lay_out, open_device, resolve_machine
 from fdtrain.runtime.distributed import Group, group_notes, joined
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
 from fdtrain.training.best import Best, criterion_of
-from fdtrain.training.checkpoint import load_state, prune, receipts, save_model, save_state
+from fdtrain.training.checkpoint import Receipt, load_state, prune, receipts, save_model, save_state
 from fdtrain.training.ema import averaged, ema_decay, follow
 from fdtrain.training.precision import slow_here
 from fdtrain.training.preflight import check_data, check_room
@@ -169,6 +169,7 @@ def fit(
         images = step = bad_steps = 0
         best = Best(criterion_of(config.as_dict()), training.patience_images)
         found = receipts(run_dir / CHECKPOINTS)
+        _refuse_other_folders(run_dir, found, group)
         if found:
             phase("reading the checkpoint")
             state = load_state(found[-1])
@@ -197,6 +198,7 @@ def fit(
                 note(f"the run had {len(state['random'])} processes, now {group.world}: not the same bits")
             kept = f", in {config.training.precision} as it began" if keeps else ""
             note(f"going on after {images:,} of {total:,} images{kept}")
+        learners = Learners(objective, group)
         gave_up = best.given_up()
         begun_images, begun_s = images, time.perf_counter()
         log = None
@@ -218,7 +220,7 @@ def fit(
             stretch.waited_s += time.perf_counter() - waiting_s
 
             # Discriminators learn, and generators get their gradients.
-            learnt = learn(objective, sample, device, images, step, group)
+            learnt = learn(objective, sample, device, images, step, learners)
 
             # A step whose gradient is no number is left out, counted and told of; several in a row end the run.
             if learnt.finite:
@@ -332,6 +334,16 @@ def _owned(run_dir: Path, group: Group) -> Iterator[None]:
     with folder_lock(run_dir) if group.is_first else contextlib.nullcontext():
         group.wait()
         yield
+
+
+def _refuse_other_folders(run_dir: Path, found: list[Receipt], group: Group) -> None:
+    """Raise `RunError` where processes, maybe on several machines, would not go on from the same checkpoint."""
+    seen = group.gather(found[-1].sha256 if found else None)
+    if other := [rank for rank, sha256 in enumerate(seen) if sha256 != seen[0]]:
+        raise RunError(
+            f"process {other[0]} does not find in {run_dir} what the first process finds there",
+            hint="name with --out a folder that all machines share",
+        )
 
 
 def _fixed(config: FitConfig, split: str, limit: int) -> StoredSamples[Any] | None:

@@ -26,6 +26,7 @@ from fdtrain.objectives.losses import (
 )
 from fdtrain.objectives.perceptual import PerceptualLoss, true_features
 from fdtrain.runtime.device import autocast
+from fdtrain.runtime.optimiser import load_optimiser, settle
 
 
 class Batch(NamedTuple):
@@ -60,6 +61,12 @@ class Stage:
     discriminator: nn.Module | None
     discriminator_optimiser: torch.optim.Optimizer | None
 
+    def settle(self, device: torch.device) -> None:
+        """Have both optimisers compute as is fastest on a device, where the networks are."""
+        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
+            if optimiser is not None:
+                settle(optimiser, device)
+
     def set_rates(self, training: TrainingConfig, images: int, factor: float = 1.0) -> None:
         """Set the learning rates for the step that begins after `images` images, `factor` being the stage's own."""
         scale = rate_scale(training, images) * factor
@@ -82,10 +89,10 @@ class Stage:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` gave."""
-        self.generator_optimiser.load_state_dict(state["generator_optimiser"])
+        load_optimiser(self.generator_optimiser, state["generator_optimiser"])
         if self.discriminator and self.discriminator_optimiser:
             self.discriminator.load_state_dict(state["discriminator"])
-            self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
+            load_optimiser(self.discriminator_optimiser, state["discriminator_optimiser"])
 
 
 def make_stages(config: FitConfig, model: BaseNet, device: torch.device, rng: torch.Generator) -> tuple[Stage, ...]:

@@ -19,19 +19,20 @@ from fdtrain.objectives.base import Objective
 from fdtrain.objectives.stage import Stage
 from fdtrain.runtime.device import autocast
 from fdtrain.runtime.distributed import Group, SharedGradients
+from fdtrain.runtime.optimiser import all_finite, step_if
 from fdtrain.runtime.torch_rng import random_state, set_random_state
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """What a step found: terms by name, the stages whose generators have a gradient now, and whether all are finite.
+    """What a step found: terms by name, and the stages whose generators have learnt.
 
-    Discriminators have made their step; the generators' optimisers have not, which is for whoever looks at `finite`.
+    `is_finite`, a scalar on the device, is false where a gradient of theirs was no number and their step was left out.
     """
 
     terms: Mapping[str, Tensor]
     learning: tuple[Stage, ...]
-    finite: bool
+    is_finite: Tensor
 
 
 class Learners:
@@ -52,7 +53,9 @@ class Learners:
 def learn(
     objective: Objective, sample: Mapping[str, Any], device: torch.device, images: int, step: int, learners: Learners
 ) -> Learnt:
-    """Let discriminators learn from a batch, and give the generators their gradients.
+    """Let discriminators learn from a batch, then generators; a step whose gradient is no number is left out.
+
+    Nothing in it waits for the device.
 
     Args:
         objective: The networks and what they minimise; its config says in how many parts the batch goes through them.
@@ -96,7 +99,9 @@ def learn(
     for stage in objective.stages:
         if stage.discriminator is not None:
             stage.discriminator.requires_grad_(True)
-    return Learnt(terms, tuple(learning), finite(norms))
+    is_finite = all_finite(norms, device)
+    step_if(is_finite, *(stage.generator_optimiser for stage in learning))
+    return Learnt(terms, tuple(learning), is_finite)
 
 
 def _see(objective: Objective, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Seen:
@@ -169,8 +174,7 @@ def _discriminators_learn(objective: Objective, terms: Mapping[str, Tensor]) -> 
             continue
         if _of_discriminator(stage) in terms:
             norm = _clip(stage.discriminator, objective.config.training.clip_norm)
-            if finite([norm]):
-                stage.discriminator_optimiser.step()
+            step_if(all_finite([norm], norm.device), stage.discriminator_optimiser)
         stage.discriminator.requires_grad_(False)
 
 
@@ -245,8 +249,3 @@ def _of_discriminator(stage: Stage) -> str:
 def _clip(module: nn.Module, largest: float | None) -> Tensor:
     """Return the norm of a network's gradient, and shorten it where it is longer than allowed."""
     return nn.utils.clip_grad_norm_(module.parameters(), largest if largest is not None else torch.inf, foreach=True)
-
-
-def finite(values: list[Tensor]) -> bool:
-    """Tell whether all of these scalars are numbers."""
-    return bool(torch.isfinite(torch.stack(values)).all()) if values else True

@@ -78,12 +78,14 @@ def lay_out(config: FitConfig, device: torch.device, *modules: nn.Module | None)
             module.to(device).to(memory_format=layout)
 
 
-def autocast(config: FitConfig, device: torch.device) -> torch.autocast:
+def autocast(config: FitConfig, device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Return the context in which networks compute, in the precision of the config; it must not be `auto` any more."""
     if config.training.precision == "auto":
         raise ValueError(
             "training.precision must be fp32 or bf16 here, got auto: fdtrain.training.resolve_auto decides"
         )
+    if device.type == "meta":  # shapes alone, of no precision
+        return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16, enabled=config.training.precision == "bf16")
 
 

@@ -26,7 +26,7 @@ from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.pictures import encode_png
 from fdtrain.data.sampler import EpochSampler
 from fdtrain.data.stored_samples import StoredSamples
-from fdtrain.errors import CheckpointError, ConfigError, RunError, TrainingError
+from fdtrain.errors import CheckpointError, ConfigError, RunError
 from fdtrain.objectives.open_objective import open_objective, open_perceptual
 from fdtrain.objectives.step import Learners, learn
 from fdtrain.objectives.validation import PERCEPTUAL_SCORE
@@ -37,6 +37,7 @@ from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_s
 from fdtrain.training.best import Best, criterion_of
 from fdtrain.training.checkpoint import Receipt, load_state, prune, receipts, save_model, save_state
 from fdtrain.training.ema import averaged, ema_decay, follow
+from fdtrain.training.left_out import LeftOut
 from fdtrain.training.precision import slow_here
 from fdtrain.training.preflight import check_data, check_room
 from fdtrain.training.resolve_auto import resolve_perceptual, resolve_precision
@@ -57,9 +58,6 @@ from fdtrain.training.run import (
 from fdtrain.training.start_from import begun_with
 from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch
 from fdtrain.training.trackers.open_tracker import open_tracker
-
-MOST_BAD_STEPS = 10
-"""So many steps in a row without a finite gradient are no accident."""
 
 
 def fit(
@@ -166,7 +164,8 @@ def fit(
         group.wait()
 
         # Resume.
-        images = step = bad_steps = 0
+        images = step = 0
+        left_out = LeftOut(0, note)
         best = Best(criterion_of(config.as_dict()), training.patience_images)
         found = receipts(run_dir / CHECKPOINTS)
         _refuse_other_folders(run_dir, found, group)
@@ -190,7 +189,7 @@ def fit(
             sampler.load_state_dict(state["sampler"])
             if group.is_first:  # what stopped the run may have stopped it before older states were deleted
                 prune(run_dir / CHECKPOINTS, output.keep)
-            images, step, bad_steps = state["images"], state["step"], state["bad_steps"]
+            images, step, left_out.in_a_row = state["images"], state["step"], state["bad_steps"]
             best.load_state_dict(state)
             if len(state["random"]) == group.world:
                 set_random_state(state["random"][group.rank])
@@ -219,25 +218,11 @@ def fit(
             sample = next(batches)
             stretch.waited_s += time.perf_counter() - waiting_s
 
-            # Discriminators learn, and generators get their gradients.
+            # Discriminators learn, then generators; the average follows them, where the step was not left out.
             learnt = learn(objective, sample, device, images, step, learners)
-
-            # A step whose gradient is no number is left out, counted and told of; several in a row end the run.
-            if learnt.finite:
-                for stage in learnt.learning:
-                    stage.generator_optimiser.step()
-                if learnt.learning and training.ema_decay is not None:
-                    follow(average, model, ema_decay(training.ema_decay, step))
-                bad_steps = 0
-            else:
-                bad_steps += 1
-                note(f"after {images:,} images a gradient was not finite; that step was left out")
-                if bad_steps >= MOST_BAD_STEPS:
-                    raise TrainingError(
-                        f"training broke down after {images:,} images: {bad_steps} steps without a finite gradient",
-                        hint="try a lower rate (--set training.lr_generator=...), clipping (training.clip_norm) or "
-                        "training.precision=fp32, in a new folder; checkpoints so far are kept",
-                    )
+            if learnt.learning and training.ema_decay is not None:
+                follow(average, model, ema_decay(training.ema_decay, step), learnt.is_finite)
+            left_out.add(images, learnt.is_finite)
 
             # Count.
             before, images, step = images, images + training.batch, step + 1
@@ -252,6 +237,7 @@ def fit(
             # Tell.
             saves = ends or _due(output.checkpoint_images, before, images)
             if saves or _due(output.stats_images, before, images):
+                left_out.read()
                 values = _means(stretch, group)
                 progress = pace.told(stretch, values)
                 if log is not None:
@@ -266,6 +252,7 @@ def fit(
             score: float | None = None
             found_values: dict[str, float] = {}
             if validation is not None and (images >= total or _due(output.validation_images, before, images)):
+                left_out.read()
                 if log is not None:
                     compared = perceptual if best.name == PERCEPTUAL_SCORE else None
                     checked = Batches(validation, batch=training.batch)
@@ -300,7 +287,7 @@ def fit(
                         {
                             "images": images,
                             "step": step,
-                            "bad_steps": bad_steps,
+                            "bad_steps": left_out.in_a_row,
                             **best.state_dict(),
                             "model": model.state_dict(),
                             "average": None if average is model else average.state_dict(),

@@ -14,8 +14,17 @@ from fdtrain.data.stored_samples import StoredSamples, kinds_of
 from fdtrain.data.triplets import Augment, TripletDataset
 
 
-def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: int | None = None) -> StoredSamples[Any]:
-    """Open a split as the config says; `fixed` leaves out what makes an epoch differ from another.
+def open_samples(
+    config: FitConfig, split: str, *, fixed: bool = False, limit: int | None = None, levels: bool = False
+) -> StoredSamples[Any]:
+    """Open a split as the config says.
+
+    Args:
+        config: Every setting.
+        split: train, val or test.
+        fixed: Whether what makes an epoch differ from another is left out.
+        limit: How many samples at most; None takes all.
+        levels: Whether pictures are bytes, as an objective takes them too; else they are float32 in [-1, 1].
 
     Raises `DatasetError` for the data.
     """
@@ -32,6 +41,7 @@ def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: i
             limit=limit,
             augment=SILHOUETTE_AUGMENTS[augment],
             bare=0.0 if fixed else config.mask.bare,
+            levels=levels,
             seed=config.seed,
             verify=data.verify and not fixed,
         )
@@ -46,6 +56,7 @@ def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: i
         mix=0.0 if fixed else data.mix,
         grey=0.0 if fixed else data.grey,
         tells_grey=not (fixed or config.loss.grey_chroma),
+        levels=levels,
         seed=config.seed,
         verify=data.verify and not fixed,
     )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fdtrain.config.schema import FitConfig
 from fdtrain.config.training import TrainingConfig
+from fdtrain.data.tensors import masks_on, pictures_on
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
 from fdtrain.networks.fdstack import INPUT_CHANNELS, BaseNet, StackedGAN
 from fdtrain.networks.restorer import composite
@@ -127,13 +128,12 @@ def make_batch(
         device: Where the batch goes.
         model: Makes its input of the occluded picture and the mask.
         perceptual: Gives the features of the clean pictures, where a loss compares them; None gives none.
-        sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1], `mask` (B, 1, H, W) of 0 and 1; `coloured`
+        sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1] or as bytes, `mask` (B, 1, H, W) of 0 and 1; `coloured`
             (B, 1, 1, 1) where the chroma of grey photographs does not count.
     """
-    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
-    occluded, clean, mask = (
-        sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
-    )
+    channels_last = config.training.channels_last
+    occluded, clean = (pictures_on(device, sample[name], channels_last) for name in ("occluded", "clean"))
+    mask = masks_on(device, sample["mask"], channels_last)
     coloured: Tensor | None = None
     if not config.loss.grey_chroma:
         coloured = sample["coloured"].to(device, non_blocking=True)

@@ -197,6 +197,12 @@ def local_rank() -> int:
     return next((_number(name) for name in ("LOCAL_RANK", "SLURM_LOCALID") if os.environ.get(name)), 0)
 
 
+def local_world() -> int:
+    """Return how many processes of the group are on this machine; all of them where nobody says it."""
+    world = place_in_group()[1]
+    return _number("LOCAL_WORLD_SIZE") if world > 1 and os.environ.get("LOCAL_WORLD_SIZE") else world
+
+
 def _number(name: str) -> int:
     text = os.environ[name].strip()
     if not text.isdecimal():

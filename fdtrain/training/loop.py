@@ -21,7 +21,7 @@ from fdgen.contract.manifest import Manifest
 from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.settings.toml import parse_tables
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.loader import Batches, check_shared_memory, workers_told
+from fdtrain.data.loader import Batches, check_shared_memory, workers_for, workers_told
 from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.pictures import encode_png
 from fdtrain.data.sampler import EpochSampler
@@ -32,10 +32,11 @@ from fdtrain.objectives.step import Learners, learn
 from fdtrain.objectives.validation import PERCEPTUAL_SCORE
 from fdtrain.run_files import folder_lock, write_bytes
 from fdtrain.runtime.device import computing, lay_out, open_device, resolve_machine
-from fdtrain.runtime.distributed import Group, group_notes, joined
+from fdtrain.runtime.distributed import Group, group_notes, joined, local_world
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
 from fdtrain.training.best import Best, criterion_of
 from fdtrain.training.checkpoint import Receipt, load_state, prune, receipts, save_model, save_state
+from fdtrain.training.compiled import compile_networks
 from fdtrain.training.ema import averaged, ema_decay, follow
 from fdtrain.training.left_out import LeftOut
 from fdtrain.training.precision import slow_here
@@ -110,10 +111,10 @@ def fit(
         # The data.
         phase("opening the data")
         training, output = config.training, config.output
-        train = open_samples(config, "train")
+        train = open_samples(config, "train", levels=True)
         sampler = EpochSampler(len(train), seed=config.seed, rank=group.rank, world=group.world)
         validation = _fixed(config, "val", output.validation_limit)
-        shown = validation or _fixed(config, "train", output.samples) or train
+        shown = validation or open_samples(config, "train", fixed=True, limit=output.samples)
         fixed_samples = [shown[index] for index in range(min(output.samples, len(shown)))]
         total = training.total_images(len(train))
 
@@ -129,6 +130,9 @@ def fit(
         started = begun_with(model, training.start_from, recorded.started_from if recorded else None, resumes, note)
         average = averaged(model) if training.ema_decay is not None else model
         lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
+
+        own_batch = training.batch // group.world
+        config, workers = _with_workers(config, train, device, own_batch)
 
         # What this run is, or was begun as; then whether it can work at all.
         record = RunRecord(
@@ -157,7 +161,6 @@ def fit(
         phase("checking the data")
         for sentence in (*group_notes(), *check_data(train.root, train), *check_room(config, run_dir, device)):
             note(sentence)
-        own_batch, workers = training.batch // group.world, config.machine.workers
         check_shared_memory(train, batch=own_batch, workers=workers, processes=group.world)
         if group.is_first:
             write_record(run_dir, record)
@@ -197,6 +200,9 @@ def fit(
                 note(f"the run had {len(state['random'])} processes, now {group.world}: not the same bits")
             kept = f", in {config.training.precision} as it began" if keeps else ""
             note(f"going on after {images:,} of {total:,} images{kept}")
+        if config.machine.compile:
+            phase("compiling the networks")
+            compile_networks(objective, perceptual)
         learners = Learners(objective, group)
         gave_up = best.given_up()
         begun_images, begun_s = images, time.perf_counter()
@@ -338,6 +344,16 @@ def _fixed(config: FitConfig, split: str, limit: int) -> StoredSamples[Any] | No
     if Manifest.load(config.data.root).samples(split).empty:
         return None
     return open_samples(config, split, fixed=True, limit=limit)
+
+
+def _with_workers(
+    config: FitConfig, train: StoredSamples[Any], device: torch.device, batch: int
+) -> tuple[FitConfig, int]:
+    """Return the config with its number of loader workers said, and that number."""
+    if (asked := config.machine.workers) is not None:
+        return config, asked
+    n = workers_for(train, device, batch=batch, processes=local_world())
+    return config.model_copy(update={"machine": config.machine.model_copy(update={"workers": n})}), n
 
 
 def _due(every_images: int, before: int, after: int) -> bool:

@@ -21,6 +21,9 @@ from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 from fdtrain.objectives.validation import SCORE, sample_sheet, validate
 
+COMPILER: Any = "inductor"
+"""The backend of `torch.compile`, its own."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -68,12 +71,12 @@ class Objective(ABC):
         """Return the layers of the perceptual network that its losses look at."""
         return config.loss.perceptual_layers
 
-    def compile(self, backend: Any) -> None:
-        """Have the networks that learn compiled by a backend of torch when they are first called."""
+    def compile(self) -> None:
+        """Have torch compile the networks that learn when they are first called; names of weights stay."""
         for stage in self.stages:
             for network in (stage.generator, stage.discriminator):
                 if network is not None:
-                    network.compile(backend=backend)
+                    network.compile(backend=COMPILER)
 
     def set_rates(self, images: int) -> None:
         """Set the learning rates for the step that begins after `images` images."""

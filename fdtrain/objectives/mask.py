@@ -15,6 +15,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.data.tensors import masks_on, pictures_on
 from fdtrain.networks.build import build_masknet
 from fdtrain.networks.masknet import Found, MaskNet
+from fdtrain.objectives import base
 from fdtrain.objectives.base import Objective
 from fdtrain.objectives.mask_validation import TEMPERATURE, mask_sheet, validate_masks
 from fdtrain.objectives.perceptual import PerceptualLoss
@@ -46,9 +47,9 @@ class MaskObjective(Objective):
         )
         self.stages = (Stage(0, self.model, optimiser, None, None),)
 
-    def compile(self, backend: Any) -> None:
+    def compile(self) -> None:
         """Compile what is called of the network, which is not its `forward`."""
-        self.model.find = torch.compile(self.model.find, backend=backend)  # type: ignore[method-assign]
+        self.model.find = torch.compile(self.model.find, backend=base.COMPILER)  # type: ignore[method-assign]
 
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch, pictures in the layout that the config asks for."""

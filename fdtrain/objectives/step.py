@@ -8,7 +8,7 @@ are seen twice: by the discriminators, for which the generators' outputs need no
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,13 @@ from fdtrain.runtime.device import autocast
 from fdtrain.runtime.distributed import Group, SharedGradients
 from fdtrain.runtime.optimiser import all_finite, step_if
 from fdtrain.runtime.torch_rng import random_state, set_random_state
+
+FORWARD, BACKWARD, OPTIMISER = PARTS = ("forward", "backward", "optimiser")
+"""The parts of a step: networks and losses, gradients, and what is done with these."""
+
+
+def _unwatched(part: str) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
@@ -38,10 +45,17 @@ class Learnt:
 class Learners:
     """The networks of an objective that learn, over all processes: the generators together, each discriminator alone.
 
-    Made when their weights are those that training goes on with.
+    Made when their weights are those that training goes on with. `part` is called with the name of each part of a step
+    and gives the context that it runs in: a clock, for who measures.
     """
 
-    def __init__(self, objective: Objective, group: Group) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        group: Group,
+        part: Callable[[str], contextlib.AbstractContextManager[None]] = _unwatched,
+    ) -> None:
+        self.part = part
         self.generators = group.shared([stage.generator for stage in objective.stages])
         self.discriminators: dict[int, SharedGradients] = {
             stage.place: group.shared([stage.discriminator])
@@ -76,12 +90,13 @@ def learn(
     # Discriminators learn, then they hold still for the generators' turn.
     terms: dict[str, Tensor] = {}
     drawn: list[dict[str, Tensor | None]] = []
-    seen = _see(objective, sample, device, images, step) if n_parts == 1 else None
+    seen = _see(objective, sample, device, images, step, learners) if n_parts == 1 else None
     if seen is not None:
         _add(terms, _judge(objective, seen, learners, n_parts, last=True), n_parts)
     else:
         drawn = _judge_parts(objective, samples, device, images, step, learners, terms)
-    _discriminators_learn(objective, terms)
+    with learners.part(OPTIMISER):
+        _discriminators_learn(objective, terms)
 
     # Generators learn.
     learning: list[Stage] = []
@@ -91,24 +106,28 @@ def learn(
         if number < len(drawn):
             set_random_state(drawn[number])  # what is dropped is what the discriminators saw dropped
         with _power_iterations_rest(objective, number > 0):
-            again = seen if seen is not None else _see(objective, part, device, images, step)
+            again = seen if seen is not None else _see(objective, part, device, images, step, learners)
             found, learning = _improve(objective, again, learners, n_parts, last=number == n_parts - 1)
         _add(terms, found, n_parts)
-    norms = [_clip(stage.generator, objective.config.training.clip_norm) for stage in learning]
+    with learners.part(OPTIMISER):
+        norms = [_clip(stage.generator, objective.config.training.clip_norm) for stage in learning]
+        is_finite = all_finite(norms, device)
+        step_if(is_finite, *(stage.generator_optimiser for stage in learning))
     terms |= {f"stage{stage.place + 1}/gradient": norm for stage, norm in zip(learning, norms, strict=True)}
     for stage in objective.stages:
         if stage.discriminator is not None:
             stage.discriminator.requires_grad_(True)
-    is_finite = all_finite(norms, device)
-    step_if(is_finite, *(stage.generator_optimiser for stage in learning))
     return Learnt(terms, tuple(learning), is_finite)
 
 
-def _see(objective: Objective, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Seen:
+def _see(
+    objective: Objective, sample: Mapping[str, Any], device: torch.device, images: int, step: int, learners: Learners
+) -> _Seen:
     """Put a batch, or a part of one, on the device, and let all stages see it."""
-    batch = objective.begin(sample, device, images, step)
-    with autocast(objective.config, device):
-        return _Seen(batch, objective.outputs(batch), device)
+    with learners.part(FORWARD):
+        batch = objective.begin(sample, device, images, step)
+        with autocast(objective.config, device):
+            return _Seen(batch, objective.outputs(batch), device)
 
 
 @dataclass(frozen=True)
@@ -127,10 +146,11 @@ def _judge(objective: Objective, seen: _Seen, learners: Learners, n_parts: int, 
     for stage in objective.stages:
         if stage.discriminator is None or stage.discriminator_optimiser is None:
             continue
-        with autocast(objective.config, seen.device):
+        with learners.part(FORWARD), autocast(objective.config, seen.device):
             term = objective.discriminator_term(stage, seen.batch, seen.outputs)
         if term is not None:
-            learners.discriminators[stage.place].learn_from(_share(term, n_parts), complete=last)
+            with learners.part(BACKWARD):
+                learners.discriminators[stage.place].learn_from(_share(term, n_parts), complete=last)
             terms[_of_discriminator(stage)] = term
     return terms
 
@@ -156,7 +176,7 @@ def _judge_parts(
         drawn.append(random_state(device))
         with _power_iterations_rest(objective, number > 0):
             with torch.no_grad():
-                seen = _see(objective, part, device, images, step)
+                seen = _see(objective, part, device, images, step, learners)
             found = _judge(objective, seen, learners, len(samples), last=number == len(samples) - 1)
         _add(terms, found, len(samples))
         if not found:
@@ -189,14 +209,15 @@ def _improve(
     terms: dict[str, Tensor] = {}
     learning, totals = [], []
     for stage in objective.stages:
-        with autocast(objective.config, seen.device):
+        with learners.part(FORWARD), autocast(objective.config, seen.device):
             parts = objective.generator_terms(stage, seen.batch, seen.outputs)
         if parts:
             learning.append(stage)
             totals.append(parts["total"])
             terms |= {f"stage{stage.place + 1}/{name}": value for name, value in parts.items()}
     if learning:
-        learners.generators.learn_from(_share(torch.stack(totals).sum(), n_parts), complete=last)
+        with learners.part(BACKWARD):
+            learners.generators.learn_from(_share(torch.stack(totals).sum(), n_parts), complete=last)
     return terms, learning
 
 

@@ -33,12 +33,11 @@ from fdtrain.objectives.validation import PERCEPTUAL_SCORE
 from fdtrain.run_files import folder_lock, write_bytes
 from fdtrain.runtime.device import computing, lay_out, open_device, resolve_machine
 from fdtrain.runtime.distributed import Group, group_notes, joined, local_world
+from fdtrain.runtime.left_out import LeftOut
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
 from fdtrain.training.best import Best, criterion_of
 from fdtrain.training.checkpoint import Receipt, load_state, prune, receipts, save_model, save_state
-from fdtrain.training.compiled import compile_networks
 from fdtrain.training.ema import averaged, ema_decay, follow
-from fdtrain.training.left_out import LeftOut
 from fdtrain.training.precision import slow_here
 from fdtrain.training.preflight import check_data, check_room
 from fdtrain.training.resolve_auto import resolve_perceptual, resolve_precision
@@ -201,8 +200,7 @@ def fit(
             kept = f", in {config.training.precision} as it began" if keeps else ""
             note(f"going on after {images:,} of {total:,} images{kept}")
         if config.machine.compile:
-            phase("compiling the networks")
-            compile_networks(objective, perceptual)
+            objective.compile()
         learners = Learners(objective, group)
         gave_up = best.given_up()
         begun_images, begun_s = images, time.perf_counter()

@@ -20,8 +20,8 @@ from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.pictures import to_values
 from fdtrain.data.tensors import mask_to_levels, mask_to_tensor, masks_on, pictures_on, to_levels, to_tensor
 from fdtrain.errors import RunError
+from fdtrain.objectives import base
 from fdtrain.runtime.device import computing
-from fdtrain.training import compiled
 from fdtrain.training.loop import fit
 from tests.fdtrain.training.test_loop import assert_equal, state_of
 from tests.support.micro import micro
@@ -122,7 +122,7 @@ def test_networks_are_compiled_on_request_and_keep_their_names(
         graphs.append(graph)
         return graph.forward
 
-    monkeypatch.setattr(compiled, "BACKEND", traced)
+    monkeypatch.setattr(base, "COMPILER", traced)
     own = ("data.size_px=32", "mask.widths=[8,8]", "training.batch=4", "training.precision=fp32", "machine.threads=1")
 
     def config(*more: str) -> FitConfig:

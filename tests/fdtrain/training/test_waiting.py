@@ -21,9 +21,9 @@ from fdtrain.objectives.step import Learners, Learnt, learn
 from fdtrain.runtime import optimiser, waiting
 from fdtrain.runtime.device import lay_out
 from fdtrain.runtime.distributed import Group
+from fdtrain.runtime.left_out import MOST_UNREAD, LeftOut
 from fdtrain.runtime.optimiser import load_optimiser, settle, step_if
 from fdtrain.training.ema import averaged, follow
-from fdtrain.training.left_out import MOST_UNREAD, LeftOut
 from fdtrain.training.loop import fit
 from fdtrain.training.stats import Stretch
 from tests.fdtrain.training.test_loop import state_of

@@ -44,7 +44,8 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Time training on DATASET and inference: median and spread over steps, memory, the loader's share.
+    """Time training on DATASET and inference: medians and spread over steps, memory, the loader's share, the parts of a
+    step, its share of what a matrix product reaches here, and how often a step waits for a GPU.
 
     The run is made in a temporary folder, and deleted afterwards. With --all, the baselines and both forms of the
     stack are timed in turns instead, one picture of 256 px at a time.
@@ -78,7 +79,13 @@ def command(
         ("training", f"{facts['images_per_s']:.2f} images/s ({facts['images_per_s_low']:.2f} to "
          f"{facts['images_per_s_high']:.2f}), {facts['step_s']:.3f} s a step of {facts['batch']}"),
         ("precision", f"{both} in steps of {n} without the loader; {facts['precision']} was used"),
-        ("loader", f"{facts['loader_share']:.1%} of a step"),
+        ("loader", f"{facts['loader_share']:.1%} of a step, with {facts['workers']} workers"),
+        ("parts", ", ".join(f"{name} {s:.4f} s" for name, s in facts["parts_s"].items())
+         + f" in a step of {facts['parts_pictures']}"),
+        ("peak", f"{facts['share_of_peak']:.1%} of {facts['peak_flops'] / 1e9:,.0f} GFLOP/s, a {facts['precision']} "
+         f"matrix product here; {facts['flops_per_image'] / 1e9:.2f} GFLOP a picture"),
+        ("waits", "none to count: the CPU computes by itself" if facts["waits"] is None
+         else f"{facts['waits']} for {facts['device']} within a step"),
         ("inference", ", ".join(f"{name} {s:.4f} s" for name, s in facts["inference_s"].items()) + " a picture"),
         ("memory", f"{facts['peak_bytes'] / 1e9:.2f} GB at its peak (estimate {facts['estimated_bytes'] / 1e9:.2f})"),
         ("device", f"{facts['device']} ({facts['processor']}), {facts['threads']} threads, torch {facts['torch']}"),

@@ -140,5 +140,11 @@ class MachineConfig(Section):
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
     # 0 leaves it to torch.
     threads: Annotated[int, at_least(0)] = 0
-    # Processes that read and augment; 0 does it in the training process.
-    workers: Annotated[int, at_least(0)] = 0
+    # Processes that read and augment; 0 does it in the training process. None takes as many as keep a GPU busy, where
+    # the machine has cores and shared memory for them, and 0 where the CPU trains. Batches are the same for any number.
+    workers: Annotated[Annotated[int, at_least(0)] | None, BeforeValidator(none_from_text)] = None
+    # Kernels that give the same bits each time. False takes the fastest of a GPU, timed in the first steps (cuDNN's
+    # benchmark): the bits of a run are then its own. The CPU's are repeatable either way.
+    deterministic: bool = True
+    # Compile networks by torch.compile: the first steps take minutes, later ones less, and bits are others.
+    compile: bool = False

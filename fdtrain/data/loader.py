@@ -10,6 +10,7 @@ import contextlib
 import errno
 import functools
 import multiprocessing
+import os
 import re
 import shutil
 import signal
@@ -35,6 +36,9 @@ from fdtrain.errors import LoaderError
 SHARED = Path("/dev/shm")  # noqa: S108 - Linux's folder of shared memory; torch decides what is made in it
 AHEAD = 2
 """Batches that each worker prepares ahead, and that lie in shared memory meanwhile."""
+
+MOST_WORKERS = 8
+"""Of one process, where their number is left open: more only wait in turn for the same disk."""
 
 PAGE_BYTES = 4096
 """Each tensor in shared memory takes whole pages."""
@@ -120,6 +124,22 @@ def _kill_workers() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would tell of each as of one that died
     for worker in left:
         worker.kill()
+
+
+def workers_for(dataset: StoredSamples[Any], device: torch.device, *, batch: int, processes: int = 1) -> int:
+    """Return how many workers are worth having, of each of `processes` on this machine: 0 where the CPU itself trains.
+
+    For a GPU one a core that is left, up to `MOST_WORKERS`, as far as shared memory goes.
+    """
+    if device.type == "cpu":
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    spare = min(cores // processes - 1, MOST_WORKERS)
+    if not SHARED.is_dir():
+        return max(spare, 0)
+    item, free = dataset[0], shutil.disk_usage(SHARED).free
+    fits = (n for n in range(spare, 0, -1) if shared_bytes(item, batch=batch, workers=n) * processes <= free)
+    return next(fits, 0)
 
 
 def check_shared_memory(dataset: StoredSamples[Any], *, batch: int, workers: int, processes: int = 1) -> None:

@@ -15,8 +15,17 @@ from fdtrain.data.triplets import Augment, TripletDataset
 from fdtrain.methods import LEARNED
 
 
-def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: int | None = None) -> StoredSamples[Any]:
-    """Open a split as the config says; `fixed` leaves out what makes an epoch differ from another.
+def open_samples(
+    config: FitConfig, split: str, *, fixed: bool = False, limit: int | None = None, levels: bool = False
+) -> StoredSamples[Any]:
+    """Open a split as the config says.
+
+    Args:
+        config: Every setting.
+        split: train, val or test.
+        fixed: Whether what makes an epoch differ from another is left out.
+        limit: How many samples at most; None takes all.
+        levels: Whether pictures are bytes, as an objective takes them too; else they are float32 in [-1, 1].
 
     Raises `DatasetError` for the data.
     """
@@ -35,6 +44,7 @@ def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: i
             augment=SILHOUETTE_AUGMENTS[augment],
             bare=0.0 if fixed else config.mask.bare,
             backdrop=0.0 if fixed else config.mask.backdrop,
+            levels=levels,
             seed=config.seed,
             verify=data.verify and not fixed,
         )
@@ -51,6 +61,7 @@ def open_samples(config: FitConfig, split: str, *, fixed: bool = False, limit: i
         grey=0.0 if fixed else data.grey,
         tells_grey=not (fixed or config.loss.grey_chroma),
         landmarks=not fixed and learns_from_landmarks(config),
+        levels=levels,
         seed=config.seed,
         verify=data.verify and not fixed,
     )

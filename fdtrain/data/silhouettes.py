@@ -25,7 +25,7 @@ from fdtrain.data.backdrop import backdrop_share, before, drawn_place
 from fdtrain.data.pictures import is_grey, member_grey, member_rgb, resized
 from fdtrain.data.sampler import Draw, sample_seed
 from fdtrain.data.stored_samples import StoredSamples
-from fdtrain.data.tensors import to_tensor
+from fdtrain.data.tensors import to_levels, to_tensor
 
 SOLID = 128
 """From this `alpha` on a pixel belongs to the silhouette: what a hand would outline, too."""
@@ -62,7 +62,8 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
 
     `root`, `split` and what chooses samples are those of `StoredSamples`. `augment` is called with a seed made of
     (`seed`, epoch, key). `bare` is how often a sample is drawn without its occluder, `backdrop` how often the
-    person is put before a place full of things, where what lies behind is plain. Raises `DatasetError` as
+    person is put before a place full of things, where what lies behind is plain. `levels` gives pictures and
+    silhouettes as bytes, of which `fdtrain.data.tensors` makes values on a device. Raises `DatasetError` as
     `StoredSamples` does, and where a shard holds what it should not.
     """
 
@@ -83,6 +84,7 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
         augment: SilhouetteAugment | None = None,
         bare: float = 0.0,
         backdrop: float = 0.0,
+        levels: bool = False,
         seed: int = 0,
         verify: bool = False,
     ) -> None:
@@ -97,7 +99,7 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
             seed=seed,
             verify=verify,
         )
-        self.augment, self.bare, self.backdrop = augment, bare, backdrop
+        self.augment, self.bare, self.backdrop, self.levels = augment, bare, backdrop, levels
         worn = [set(text.split("+")) for text in self.table["kind"]]
         self._worn = np.array([[kind in of_one for kind in known_kinds] for of_one in worn], np.float32)
 
@@ -106,8 +108,8 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
         occluded_HWC, alpha_HW = self.seen(index, epoch)
         worn_K = np.zeros_like(self._worn[index]) if self.is_bare(index, epoch) else self._worn[index]
         return {
-            "occluded": to_tensor(occluded_HWC),
-            "silhouette": torch.from_numpy((alpha_HW >= SOLID).astype(np.float32)[None]),
+            "occluded": to_levels(occluded_HWC) if self.levels else to_tensor(occluded_HWC),
+            "silhouette": torch.from_numpy((alpha_HW >= SOLID).astype(np.uint8 if self.levels else np.float32)[None]),
             "kinds": torch.from_numpy(worn_K),
             "index": int(index),
         }

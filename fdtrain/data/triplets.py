@@ -22,7 +22,7 @@ from fdtrain.data.face_mesh import Points
 from fdtrain.data.pictures import as_grey, is_grey, member_grey, member_rgb, pasted, resized, resized_mask
 from fdtrain.data.sampler import Draw, EpochSampler, sample_seed
 from fdtrain.data.stored_samples import StoredSamples
-from fdtrain.data.tensors import mask_to_tensor, to_tensor
+from fdtrain.data.tensors import mask_to_levels, mask_to_tensor, to_levels, to_tensor
 
 __all__ = ["Augment", "Draw", "EpochSampler", "Pictures", "Sample", "TripletDataset"]
 
@@ -83,6 +83,7 @@ class TripletDataset(StoredSamples[Sample]):
     thousand faces with one hole each are learnt by heart. `grey` is how often both pictures lose their colour, drawn
     likewise. `tells_grey` has every photograph looked at for whether it has colour, which `coloured` then says.
     `landmarks` gives each sample the points of its clean face, moved as its pictures are (`MovingAugment`).
+    `levels` gives pictures and masks as bytes, of which `fdtrain.data.tensors` makes those values on a device.
 
     Raises `DatasetError` as `StoredSamples` does, and where a shard holds what it should not, or photographs have no
     landmarks.
@@ -106,6 +107,7 @@ class TripletDataset(StoredSamples[Sample]):
         grey: float = 0.0,
         tells_grey: bool = False,
         landmarks: bool = False,
+        levels: bool = False,
         seed: int = 0,
         verify: bool = False,
     ) -> None:
@@ -127,6 +129,7 @@ class TripletDataset(StoredSamples[Sample]):
             raise DatasetError(
                 f"{type(augment).__name__} does not say where it moves landmarks", hint="give it a method `moved`"
             )
+        self.levels = levels
 
     def __getitem__(self, draw: int | Draw) -> Sample:
         index, epoch = draw if isinstance(draw, tuple) else (draw, self.epoch)
@@ -134,10 +137,11 @@ class TripletDataset(StoredSamples[Sample]):
         turns_grey = self._turns_grey(index, epoch)
         clean_HWC, occluded_HWC, mask_HW = self._varied(stored, index, epoch, turns_grey)
         coloured = turns_grey or not self.tells_grey or not is_grey(stored.clean_HWC)
+        picture, mask = (to_levels, mask_to_levels) if self.levels else (to_tensor, mask_to_tensor)
         sample: Sample = {
-            "occluded": to_tensor(occluded_HWC),
-            "clean": to_tensor(clean_HWC),
-            "mask": mask_to_tensor(mask_HW),
+            "occluded": picture(occluded_HWC),
+            "clean": picture(clean_HWC),
+            "mask": mask(mask_HW),
             "coloured": torch.full((1, 1, 1), float(coloured)),
             "index": int(index),
         }

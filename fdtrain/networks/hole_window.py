@@ -10,21 +10,22 @@ from torch import Tensor
 
 def window_at(image_BCHW: Tensor, mask_B1HW: Tensor, side_px: int) -> Tensor:
     """Cut a square of `side_px` out of each picture (B, C, side, side), centred on its hole as far as edges allow."""
-    if mask_B1HW.is_meta:  # shapes only
-        return image_BCHW[..., :side_px, :side_px]
-    windows = []
-    for image_CHW, mask_HW in zip(image_BCHW, mask_B1HW[:, 0], strict=True):
-        top, left = (_start(mask_HW.any(axis), side_px) for axis in (1, 0))
-        windows.append(image_CHW[:, top : top + side_px, left : left + side_px])
-    return torch.stack(windows)
+    covered_BHW = mask_B1HW[:, 0] > 0
+    rows_BS, columns_BS = (_places(covered_BHW.any(axis), side_px) for axis in (2, 1))
+    pictures_B11 = torch.arange(len(image_BCHW), device=image_BCHW.device)[:, None, None]
+    # By places and not by slices, for which a GPU would be asked where each hole is; channels come last, and go back.
+    windows_BHWC = image_BCHW.permute(0, 2, 3, 1)[pictures_B11, rows_BS[:, :, None], columns_BS[:, None]]
+    return windows_BHWC.permute(0, 3, 1, 2).contiguous()
 
 
-def _start(covered: Tensor, side_px: int) -> int:
-    """Return where a window begins along one side, centred between the first and the last covered place."""
-    places = covered.nonzero().flatten()
-    length = len(covered)
-    centre = (int(places[0]) + int(places[-1]) + 1) // 2 if len(places) else length // 2
-    return min(max(centre - side_px // 2, 0), length - side_px)
+def _places(covered_BN: Tensor, side_px: int) -> Tensor:
+    """Return the places (B, side_px) of a window along one side, centred between the first and last covered place."""
+    length = covered_BN.shape[1]
+    first_B = covered_BN.int().argmax(1)
+    last_B = length - 1 - covered_BN.flip(1).int().argmax(1)
+    centre_B = torch.where(covered_BN.any(1), (first_B + last_B + 1) // 2, length // 2)
+    start_B = (centre_B - side_px // 2).clamp(0, length - side_px)
+    return start_B[:, None] + torch.arange(side_px, device=covered_BN.device)
 
 
 def depths_px(mask_B1HW: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ def blanked(occluded_B3HW: Tensor, mask_B1HW: Tensor, value: float = 0.0) -> Ten
 
 def luma(image_B3HW: Tensor) -> Tensor:
     """Return the luma of pictures, in their range, in full precision (B, 1, H, W)."""
-    weights_311 = torch.tensor(LUMA, device=image_B3HW.device).view(3, 1, 1)
+    weights_311 = torch.tensor(LUMA).view(3, 1, 1).to(image_B3HW.device, non_blocking=True)  # no GPU is waited for
     return (image_B3HW.float() * weights_311).sum(1, keepdim=True)
 
 

@@ -16,9 +16,13 @@ from torch import Tensor, nn
 
 from fdgen.arrays import Image
 from fdtrain.config.schema import FitConfig
+from fdtrain.data.tensors import masks_on, pictures_on
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 from fdtrain.objectives.validation import SCORE, sample_sheet, validate
+
+COMPILER: Any = "inductor"
+"""The backend of `torch.compile`, its own."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,14 @@ def example(config: FitConfig, sample: Mapping[str, Any], device: torch.device, 
 
     Args:
         config: Every setting; `training.channels_last` decides on the layout.
-        sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1], `mask` (B, 1, H, W) of 0 and 1.
+        sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1] or as bytes, `mask` (B, 1, H, W) of 0 and 1.
         device: Where the batch goes.
         images: Training images before this step, over all processes.
         step: Number of the step.
     """
-    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
-    occluded, clean, mask = (
-        sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
-    )
-    return Example(occluded, clean, mask, images, step)
+    channels_last = config.training.channels_last
+    occluded, clean = (pictures_on(device, sample[name], channels_last) for name in ("occluded", "clean"))
+    return Example(occluded, clean, masks_on(device, sample["mask"], channels_last), images, step)
 
 
 class Objective(ABC):
@@ -68,6 +70,13 @@ class Objective(ABC):
     def perceptual_layers(cls, config: FitConfig) -> tuple[str, ...]:
         """Return the layers of the perceptual network that its losses look at."""
         return config.loss.perceptual_layers
+
+    def compile(self) -> None:
+        """Have torch compile the networks that learn when they are first called; names of weights stay."""
+        for stage in self.stages:
+            for network in (stage.generator, stage.discriminator):
+                if network is not None:
+                    network.compile(backend=COMPILER)
 
     def set_rates(self, images: int) -> None:
         """Set the learning rates for the step that begins after `images` images."""

@@ -70,7 +70,9 @@ class EdgeConnectObjective(Objective):
         """Return the batch with the grey pictures and their true edges."""
         batch = example(self.config, sample, device, images, step)
         grey_B1HW = luma(batch.clean_B3HW)
-        edges_B1HW = canny_edges(grey_B1HW, self.settings.sigma_px)
+        # Edges are found by the CPU, where the loader's pictures are, before they leave it.
+        given_B3HW = example(self.config, sample, sample["clean"].device, images, step).clean_B3HW
+        edges_B1HW = canny_edges(luma(given_B3HW), self.settings.sigma_px).to(device, non_blocking=True)
         return _Step(batch, grey_B1HW, edges_B1HW, images >= self.settings.joint_from_images)
 
     def outputs(self, batch: _Step) -> _Made:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -10,10 +14,17 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.networks.gca import Critics, Gca
 from fdtrain.networks.hole_window import depths_px
 from fdtrain.networks.restorer import Restoration, composite
-from fdtrain.objectives.base import Example, Objective, adversaries, in_hole
+from fdtrain.objectives.base import Example, Objective, adversaries, example, in_hole
 from fdtrain.objectives.losses import full_precision
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
+
+
+@dataclass(frozen=True)
+class _Step(Example):
+    """A batch with how deep in the hole each pixel lies; None in steps in which the generator rests."""
+
+    depths_B1HW: Tensor | None
 
 
 class GcaObjective(Objective):
@@ -25,12 +36,18 @@ class GcaObjective(Objective):
         self.critics = Critics(settings, config.data.size_px)
         self.stages = (adversaries(config, 0, self.model, self.critics),)
 
-    def outputs(self, batch: Example) -> Restoration:
+    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
+        """Return the batch with depths, which are found by the CPU before the masks leave it."""
+        learns = (step + 1) % self.settings.critic_steps == 0
+        depths_B1HW = depths_px(sample["mask"]).to(device, non_blocking=True) if learns else None
+        return _Step(**vars(example(self.config, sample, device, images, step)), depths_B1HW=depths_B1HW)
+
+    def outputs(self, batch: _Step) -> Restoration:
         """Return the coarse and the final picture, raw."""
         restored: Restoration = self.model(batch.occluded_B3HW, batch.mask_B1HW)
         return restored
 
-    def discriminator_term(self, stage: Stage, batch: Example, outputs: Restoration) -> Tensor:
+    def discriminator_term(self, stage: Stage, batch: _Step, outputs: Restoration) -> Tensor:
         """Return eq. 3 negated for both critics, with the penalty of eq. 5 on gradients in the hole."""
         real_B3HW, mask_B1HW = batch.clean_B3HW, batch.mask_B1HW
         fake_B3HW = composite(outputs.image_B3HW.detach().float(), real_B3HW, mask_B1HW)
@@ -46,12 +63,12 @@ class GcaObjective(Objective):
                 total = total + self.settings.gradient_penalty * ((norms_B - 1) ** 2).mean()
         return total
 
-    def generator_terms(self, stage: Stage, batch: Example, outputs: Restoration) -> dict[str, Tensor]:
+    def generator_terms(self, stage: Stage, batch: _Step, outputs: Restoration) -> dict[str, Tensor]:
         """Return the terms of the generator, in every `critic_steps`-th step."""
         settings, clean_B3HW, mask_B1HW = self.settings, batch.clean_B3HW, batch.mask_B1HW
-        if (batch.step + 1) % settings.critic_steps:
+        if batch.depths_B1HW is None:
             return {}
-        weights_B1HW = settings.discount ** depths_px(mask_B1HW)
+        weights_B1HW = settings.discount**batch.depths_B1HW
         away, coarse_away = ((picture.float() - clean_B3HW).abs() for picture in outputs[::-1])
         terms = {
             "l1": in_hole(away * weights_B1HW, mask_B1HW),

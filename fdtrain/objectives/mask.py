@@ -12,8 +12,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from fdgen.arrays import Image
 from fdtrain.config.mask import MaskConfig
 from fdtrain.config.schema import FitConfig
+from fdtrain.data.tensors import masks_on, pictures_on
 from fdtrain.networks.build import build_masknet
 from fdtrain.networks.masknet import Found, MaskNet
+from fdtrain.objectives import base
 from fdtrain.objectives.base import Objective
 from fdtrain.objectives.mask_validation import TEMPERATURE, mask_sheet, validate_masks
 from fdtrain.objectives.perceptual import PerceptualLoss
@@ -45,12 +47,15 @@ class MaskObjective(Objective):
         )
         self.stages = (Stage(0, self.model, optimiser, None, None),)
 
+    def compile(self) -> None:
+        """Compile what is called of the network, which is not its `forward`."""
+        self.model.find = torch.compile(self.model.find, backend=base.COMPILER)  # type: ignore[method-assign]
+
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch, pictures in the layout that the config asks for."""
-        layout = torch.channels_last if self.config.training.channels_last else torch.contiguous_format
-        occluded_B3HW, silhouette_B1HW = (
-            sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "silhouette")
-        )
+        channels_last = self.config.training.channels_last
+        occluded_B3HW = pictures_on(device, sample["occluded"], channels_last)
+        silhouette_B1HW = masks_on(device, sample["silhouette"], channels_last)
         return _Step(occluded_B3HW, silhouette_B1HW, sample["kinds"].to(device, non_blocking=True))
 
     def outputs(self, batch: _Step) -> Found:

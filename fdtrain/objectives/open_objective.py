@@ -24,7 +24,18 @@ def open_objective(
     """Return the objective with its networks on the device, first weights drawn from `rng`: alike in every process."""
     own = config.baseline or config.mask
     if own is None:
-        return StackedObjective(config, device, perceptual, rng)
+        objective: Objective = StackedObjective(config, device, perceptual, rng)
+    else:
+        objective = _drawn(config, device, perceptual, rng, glorot=own.glorot)
+    for stage in objective.stages:
+        stage.settle(device)
+    return objective
+
+
+def _drawn(
+    config: FitConfig, device: torch.device, perceptual: PerceptualLoss | None, rng: torch.Generator, *, glorot: bool
+) -> Objective:
+    """Return the objective of whatever is no stack, on the device."""
     # Constructors and parametrisations draw from torch's global state, which is set aside meanwhile.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))
@@ -32,7 +43,7 @@ def open_objective(
         for stage in objective.stages:
             for module in (stage.generator, stage.discriminator):
                 if module is not None:
-                    _draw(module, glorot=own.glorot)
+                    _draw(module, glorot=glorot)
     objective.model.to(device)
     for stage in objective.stages:
         if stage.discriminator is not None:

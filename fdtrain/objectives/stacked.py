@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fdtrain.config.schema import FitConfig
 from fdtrain.networks.fdstack import BaseNet, StackedGAN, initialise
+from fdtrain.objectives import base
 from fdtrain.objectives.base import Objective
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Batch, Stage, discriminator_term, generator_terms, make_batch, make_stages
@@ -36,6 +37,13 @@ class StackedObjective(Objective):
         model.to(device)
         self.model: BaseNet = model
         self.stages = make_stages(config, model, device, rng)
+
+    def compile(self) -> None:
+        """Compile the stages, and what compares features, which is half of a step."""
+        super().compile()
+        if self.perceptual is not None:
+            features = torch.compile(self.perceptual.features, backend=base.COMPILER)
+            self.perceptual.features = features  # type: ignore[method-assign]
 
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch, with true features once they count."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fdtrain.config.schema import FitConfig
 from fdtrain.config.training import TrainingConfig
+from fdtrain.data.tensors import masks_on, pictures_on
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
 from fdtrain.networks.fdstack import INPUT_CHANNELS, BaseNet, StackedGAN
 from fdtrain.networks.restorer import composite
@@ -26,6 +27,7 @@ from fdtrain.objectives.losses import (
 )
 from fdtrain.objectives.perceptual import PerceptualLoss, true_features
 from fdtrain.runtime.device import autocast
+from fdtrain.runtime.optimiser import load_optimiser, settle
 
 
 class Batch(NamedTuple):
@@ -60,6 +62,12 @@ class Stage:
     discriminator: nn.Module | None
     discriminator_optimiser: torch.optim.Optimizer | None
 
+    def settle(self, device: torch.device) -> None:
+        """Have both optimisers compute as is fastest on a device, where the networks are."""
+        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
+            if optimiser is not None:
+                settle(optimiser, device)
+
     def set_rates(self, training: TrainingConfig, images: int, factor: float = 1.0) -> None:
         """Set the learning rates for the step that begins after `images` images, `factor` being the stage's own."""
         scale = rate_scale(training, images) * factor
@@ -82,10 +90,10 @@ class Stage:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what `state_dict` gave."""
-        self.generator_optimiser.load_state_dict(state["generator_optimiser"])
+        load_optimiser(self.generator_optimiser, state["generator_optimiser"])
         if self.discriminator and self.discriminator_optimiser:
             self.discriminator.load_state_dict(state["discriminator"])
-            self.discriminator_optimiser.load_state_dict(state["discriminator_optimiser"])
+            load_optimiser(self.discriminator_optimiser, state["discriminator_optimiser"])
 
 
 def make_stages(config: FitConfig, model: BaseNet, device: torch.device, rng: torch.Generator) -> tuple[Stage, ...]:
@@ -120,13 +128,12 @@ def make_batch(
         device: Where the batch goes.
         model: Makes its input of the occluded picture and the mask.
         perceptual: Gives the features of the clean pictures, where a loss compares them; None gives none.
-        sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1], `mask` (B, 1, H, W) of 0 and 1; `coloured`
+        sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1] or as bytes, `mask` (B, 1, H, W) of 0 and 1; `coloured`
             (B, 1, 1, 1) where the chroma of grey photographs does not count.
     """
-    layout = torch.channels_last if config.training.channels_last else torch.contiguous_format
-    occluded, clean, mask = (
-        sample[name].to(device, non_blocking=True, memory_format=layout) for name in ("occluded", "clean", "mask")
-    )
+    channels_last = config.training.channels_last
+    occluded, clean = (pictures_on(device, sample[name], channels_last) for name in ("occluded", "clean"))
+    mask = masks_on(device, sample["mask"], channels_last)
     coloured: Tensor | None = None
     if not config.loss.grey_chroma:
         coloured = sample["coloured"].to(device, non_blocking=True)

@@ -45,16 +45,19 @@ def computing(config: FitConfig, device: torch.device) -> Iterator[None]:
     """Compute with the run's threads and repeatable kernels for the block; memory that runs out is told in a sentence.
 
     Two runs of the same settings on one machine give the same bits: sums depend on the number of threads, and some
-    fast GPU kernels on timing, so that both are fixed.
+    fast GPU kernels on timing, so that both are fixed. Without `machine.deterministic` a GPU takes its fastest kernels.
     """
     threads, was_deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    was_timed = torch.backends.cudnn.benchmark
     torch.set_num_threads(config.machine.threads or threads)
     if device.type == "cuda":
         torch.cuda.set_device(device)  # messages between processes go by it
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not repeatable
-        torch.use_deterministic_algorithms(True)
-        torch.backends.cudnn.benchmark = False
+        repeatable = config.machine.deterministic
+        if repeatable:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS is not repeatable
+        torch.use_deterministic_algorithms(repeatable)
+        torch.backends.cudnn.benchmark = not repeatable
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -68,6 +71,7 @@ def computing(config: FitConfig, device: torch.device) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(was_deterministic, warn_only=warned)
+        torch.backends.cudnn.benchmark = was_timed
 
 
 def lay_out(config: FitConfig, device: torch.device, *modules: nn.Module | None) -> None:
@@ -78,12 +82,14 @@ def lay_out(config: FitConfig, device: torch.device, *modules: nn.Module | None)
             module.to(device).to(memory_format=layout)
 
 
-def autocast(config: FitConfig, device: torch.device) -> torch.autocast:
+def autocast(config: FitConfig, device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Return the context in which networks compute, in the precision of the config; it must not be `auto` any more."""
     if config.training.precision == "auto":
         raise ValueError(
             "training.precision must be fp32 or bf16 here, got auto: fdtrain.training.resolve_auto decides"
         )
+    if device.type == "meta":  # shapes alone, of no precision
+        return contextlib.nullcontext()
     return torch.autocast(device.type, torch.bfloat16, enabled=config.training.precision == "bf16")
 
 

@@ -1,23 +1,31 @@
-"""Several processes that train one model: each reads its share of a batch, gradients are averaged.
+"""Several processes that train one model: each reads its share of a batch, gradients are averaged while they come.
 
-Start them with `torchrun --nproc-per-node N -m fdcli.fdtrain.main fit ...`, which sets the variables read here.
+Start them with `torchrun --nproc-per-node N -m fdcli.fdtrain.main fit ...`, on each machine once, which sets the
+variables read here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
+from fdgen.runtime.native_stderr import native_stderr
 from fdtrain.errors import ConfigError, DeviceError
 
 TOGETHER = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Only where all of these are set do several processes train one model: schedulers set some of them by themselves."""
+
+BACKENDS = {"cuda": "cpu:gloo,cuda:nccl"}
+"""By type of device: gradients go the GPUs' way, and what processes tell each other past them, so that no GPU is waited
+for. Elsewhere all goes by gloo."""
 
 _LAUNCHERS = {"SLURM_STEP_NUM_TASKS": "Slurm", "OMPI_COMM_WORLD_SIZE": "Open MPI"}
 """What starts a command several times, and the variable in which it says how often."""
@@ -40,25 +48,16 @@ class Group:
     def wait(self) -> None:
         """Return when every process has come here."""
         if self.world > 1:
-            dist.barrier()
+            dist.all_reduce(torch.zeros(1))
 
-    def average_gradients(self, modules: Iterable[nn.Module]) -> None:
-        """Replace gradients by their mean over all processes, in one message."""
-        if self.world == 1:
-            return
-        gradients = [p.grad for module in modules for p in module.parameters() if p.grad is not None]
-        if gradients:
-            flat = torch.cat([gradient.flatten() for gradient in gradients])
-            dist.all_reduce(flat)
-            flat /= self.world
-            parts = torch.split(flat, [gradient.numel() for gradient in gradients])
-            for gradient, part in zip(gradients, parts, strict=True):
-                gradient.copy_(part.view_as(gradient))
+    def shared(self, networks: Iterable[nn.Module]) -> SharedGradients:
+        """Return what gives networks, alike in all processes, the mean of the gradients over all processes."""
+        return SharedGradients(networks, together=self.world > 1)
 
     def mean(self, values: Tensor) -> Tensor:
-        """Return the mean of `values` over all processes."""
+        """Return the mean of `values`, on the CPU, over all processes."""
         if self.world > 1:
-            values = values.to(_message_device(), copy=True)
+            values = values.to("cpu", copy=True)
             dist.all_reduce(values)
             values /= self.world
         return values
@@ -67,7 +66,7 @@ class Group:
         """Tell whether any process says so: what one decides alone, all must do together."""
         if self.world == 1:
             return flag
-        said = torch.tensor(float(flag), device=_message_device())
+        said = torch.tensor(float(flag))
         dist.all_reduce(said)
         return bool(said > 0)
 
@@ -78,6 +77,59 @@ class Group:
         values: list[object] = [None] * self.world
         dist.all_gather_object(values, value)
         return values
+
+
+class SharedGradients:
+    """Networks that learn from terms; of several processes each gets the mean of their gradients.
+
+    By torch's `DistributedDataParallel`: messages go in buckets while the backward pass computes the next. Those of a
+    run and of a resumed one are the same, and so are the bits: buckets are never arranged anew, since it is looked up
+    for each term which parameters it reaches (a stage may rest). Buffers stay each process's own; the first's are kept.
+
+    Args:
+        networks: All that learn from one backward pass. Their weights become those of the first process.
+        together: Whether there are other processes.
+    """
+
+    def __init__(self, networks: Iterable[nn.Module], *, together: bool) -> None:
+        self._together = DistributedDataParallel(_Reached(networks), find_unused_parameters=True) if together else None
+        self._was_advised = False
+
+    def learn_from(self, term: Tensor, *, complete: bool = True) -> None:
+        """Add the gradients of a term to those that are there.
+
+        Args:
+            term: A scalar, however it was computed from the networks.
+            complete: Whether it is the step's last: then all are averaged. Else other parts of the batch follow.
+        """
+        if self._together is None:
+            term.backward()  # type: ignore[no-untyped-call]
+            return
+        with contextlib.nullcontext() if complete else self._together.no_sync():
+            with contextlib.nullcontext() if self._was_advised else _without_advice():
+                sent = self._together(term)
+            self._was_advised = True
+            sent.backward()
+
+
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """Leave out what torch says once, past Python, against the very thing that makes buckets repeatable."""
+    with native_stderr() as said:
+        yield
+    sys.stderr.write("".join(line for line in said.text.splitlines(True) if "find_unused_parameters" not in line))
+
+
+class _Reached(nn.Module):
+    """Passes a term on: from it `DistributedDataParallel` finds which of the parameters will have a gradient."""
+
+    def __init__(self, networks: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.parameters_of_all = nn.ParameterList(p for network in networks for p in network.parameters())
+
+    def forward(self, term: Tensor) -> Tensor:
+        """Return the term."""
+        return term
 
 
 @contextlib.contextmanager
@@ -91,12 +143,12 @@ def joined(device: torch.device) -> Iterator[Group]:
         yield Group()
         return
     try:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        dist.init_process_group(BACKENDS.get(device.type, "gloo"))
     except (dist.DistError, ValueError, OSError) as error:
         where = ":".join(os.environ[name] for name in ("MASTER_ADDR", "MASTER_PORT"))
         raise DeviceError(
             f"process {rank} of {world} did not meet the others at {where}: {str(error).splitlines()[0]}",
-            hint="start all of them by one `torchrun`; it sets MASTER_ADDR and MASTER_PORT",
+            hint="start all of them by one `torchrun`, or on each machine one with the same --rdzv-endpoint",
         ) from error
     try:
         yield Group(dist.get_rank(), world)
@@ -145,12 +197,14 @@ def local_rank() -> int:
     return next((_number(name) for name in ("LOCAL_RANK", "SLURM_LOCALID") if os.environ.get(name)), 0)
 
 
+def local_world() -> int:
+    """Return how many processes of the group are on this machine; all of them where nobody says it."""
+    world = place_in_group()[1]
+    return _number("LOCAL_WORLD_SIZE") if world > 1 and os.environ.get("LOCAL_WORLD_SIZE") else world
+
+
 def _number(name: str) -> int:
     text = os.environ[name].strip()
     if not text.isdecimal():
         raise ConfigError(f"{name}={text} is set, and is no number from 0 on", hint=_ALONE)
     return int(text)
-
-
-def _message_device() -> torch.device:
-    return torch.device("cuda", local_rank()) if dist.get_backend() == "nccl" else torch.device("cpu")

@@ -19,6 +19,8 @@ from fdtrain.training.loop import fit
 from fdtrain.training.run import require_run
 from fdtrain.training.stats import read_stats
 from fdtrain.training.step_time import step_seconds, timed_pictures
+from fdtrain.training.timing.peak import peak_flops
+from fdtrain.training.timing.step_parts import step_parts
 
 WARM_UP_STEPS = 2
 """The first steps allocate memory and choose kernels."""
@@ -28,7 +30,9 @@ def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
     """Train for `steps` steps in a temporary folder, restore a few pictures, and return what was seen, as JSON has it.
 
     All terms are on from the first step, and nothing is validated or saved until the end. `precisions` has steps in
-    fp32 and in bf16, on noise, whichever the loop took; `decided` why, where that was left to `auto`.
+    fp32 and in bf16, on noise, whichever the loop took; `decided` why, where that was left to `auto`. `parts_s` has the
+    median seconds of each part of a step of `parts_pictures`, `waits` how often such a step waits for the device (None:
+    there is none to wait for). `share_of_peak` is the loop's arithmetic over that of a matrix product, `peak_flops`.
     """
     batch, never = config.training.batch, 10**12
     changes = {
@@ -52,8 +56,12 @@ def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
     device = open_device(config.machine.device)
     taken = FitConfig.from_dict(record.config, perceptual_weights=config.loss.perceptual_weights)
     with computing(taken, device):
-        step_s = step_seconds(taken, device, open_perceptual(taken), taken.training.total_images(record.n_train))
+        total = taken.training.total_images(record.n_train)
+        step_s = step_seconds(taken, device, open_perceptual(taken), total)
+        parts = step_parts(taken, device, open_perceptual(taken), total)
+        peak = peak_flops(device, taken.training.precision)
     rates = [line["images_per_s"] for line in lines]
+    loader_share = statistics.median(line["loader_share"] for line in lines)
     return {
         "preset": config.preset,
         "size_px": config.data.size_px,
@@ -69,7 +77,14 @@ def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
         "images_per_s_low": min(rates),
         "images_per_s_high": max(rates),
         "step_s": batch / statistics.median(rates),
-        "loader_share": statistics.median(line["loader_share"] for line in lines),
+        "loader_share": loader_share,
+        "workers": taken.machine.workers,
+        "parts_s": {"load": loader_share * parts.pictures / statistics.median(rates), **parts.seconds},
+        "parts_pictures": parts.pictures,
+        "waits": parts.waits,
+        "flops_per_image": parts.flops / parts.pictures,
+        "peak_flops": peak,
+        "share_of_peak": parts.flops / parts.pictures * statistics.median(rates) / peak,
         "inference_s": {name: inference_s(config, device, bf16=name == "bf16") for name in ("fp32", "bf16")},
         "peak_bytes": peak_bytes(device),
         "estimated_bytes": cost_of(config).memory_bytes,

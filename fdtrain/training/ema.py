@@ -6,7 +6,9 @@ import copy
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from fdtrain.runtime import waiting
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -28,12 +30,15 @@ def ema_decay(longest: float, step: int) -> float:
 
 
 @torch.no_grad()
-def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
+def follow(average: nn.Module, model: nn.Module, decay: float, moves: Tensor | None = None) -> None:
     """Move the average towards the model: a share of `decay` stays, of weights and of what normalisation has counted.
 
     The means and variances of a batch normalisation belong to the weights before it: those of the last weights behind
-    averaged ones are another network's.
+    averaged ones are another network's. `moves` is a scalar on the device: where it is false, the weights stay.
     """
+    unseen = moves if moves is not None and waiting.waits(moves.device) else None
+    if unseen is None and moves is not None and not bool(moves):
+        return
     ours, theirs = ([p.detach() for p in module.parameters()] for module in (average, model))
     for (name, kept), current in zip(average.named_buffers(), model.buffers(), strict=True):
         if name.endswith(("running_mean", "running_var")):
@@ -41,4 +46,9 @@ def follow(average: nn.Module, model: nn.Module, decay: float) -> None:
             theirs.append(current)
         else:
             kept.copy_(current)
-    torch._foreach_lerp_(ours, theirs, 1 - decay)
+    if unseen is None:
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        return
+    ways = torch._foreach_sub(theirs, ours)
+    torch._foreach_mul_(ways, (1 - decay) * unseen)
+    torch._foreach_add_(ours, ways)

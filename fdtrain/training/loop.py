@@ -21,21 +21,22 @@ from fdgen.contract.manifest import Manifest
 from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.settings.toml import parse_tables
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.loader import Batches, check_shared_memory, workers_told
+from fdtrain.data.loader import Batches, check_shared_memory, workers_for, workers_told
 from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.pictures import encode_png
 from fdtrain.data.sampler import EpochSampler
 from fdtrain.data.stored_samples import StoredSamples
-from fdtrain.errors import CheckpointError, ConfigError, TrainingError
+from fdtrain.errors import CheckpointError, ConfigError, RunError
 from fdtrain.objectives.open_objective import open_objective, open_perceptual
-from fdtrain.objectives.step import learn
+from fdtrain.objectives.step import Learners, learn
 from fdtrain.objectives.validation import PERCEPTUAL_SCORE
 from fdtrain.run_files import folder_lock, write_bytes
 from fdtrain.runtime.device import computing, lay_out, open_device, resolve_machine
-from fdtrain.runtime.distributed import Group, group_notes, joined
+from fdtrain.runtime.distributed import Group, group_notes, joined, local_world
+from fdtrain.runtime.left_out import LeftOut
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
 from fdtrain.training.best import Best, criterion_of
-from fdtrain.training.checkpoint import load_state, prune, receipts, save_model, save_state
+from fdtrain.training.checkpoint import Receipt, load_state, prune, receipts, save_model, save_state
 from fdtrain.training.ema import averaged, ema_decay, follow
 from fdtrain.training.precision import slow_here
 from fdtrain.training.preflight import check_data, check_room
@@ -57,9 +58,6 @@ from fdtrain.training.run import (
 from fdtrain.training.start_from import begun_with
 from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch
 from fdtrain.training.trackers.open_tracker import open_tracker
-
-MOST_BAD_STEPS = 10
-"""So many steps in a row without a finite gradient are no accident."""
 
 
 def fit(
@@ -112,10 +110,10 @@ def fit(
         # The data.
         phase("opening the data")
         training, output = config.training, config.output
-        train = open_samples(config, "train")
+        train = open_samples(config, "train", levels=True)
         sampler = EpochSampler(len(train), seed=config.seed, rank=group.rank, world=group.world)
         validation = _fixed(config, "val", output.validation_limit)
-        shown = validation or _fixed(config, "train", output.samples) or train
+        shown = validation or open_samples(config, "train", fixed=True, limit=output.samples)
         fixed_samples = [shown[index] for index in range(min(output.samples, len(shown)))]
         total = training.total_images(len(train))
 
@@ -131,6 +129,9 @@ def fit(
         started = begun_with(model, training.start_from, recorded.started_from if recorded else None, resumes, note)
         average = averaged(model) if training.ema_decay is not None else model
         lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
+
+        own_batch = training.batch // group.world
+        config, workers = _with_workers(config, train, device, own_batch)
 
         # What this run is, or was begun as; then whether it can work at all.
         record = RunRecord(
@@ -159,16 +160,17 @@ def fit(
         phase("checking the data")
         for sentence in (*group_notes(), *check_data(train.root, train), *check_room(config, run_dir, device)):
             note(sentence)
-        own_batch, workers = training.batch // group.world, config.machine.workers
         check_shared_memory(train, batch=own_batch, workers=workers, processes=group.world)
         if group.is_first:
             write_record(run_dir, record)
         group.wait()
 
         # Resume.
-        images = step = bad_steps = 0
+        images = step = 0
+        left_out = LeftOut(0, note)
         best = Best(criterion_of(config.as_dict()), training.patience_images)
         found = receipts(run_dir / CHECKPOINTS)
+        _refuse_other_folders(run_dir, found, group)
         if found:
             phase("reading the checkpoint")
             state = load_state(found[-1])
@@ -189,7 +191,7 @@ def fit(
             sampler.load_state_dict(state["sampler"])
             if group.is_first:  # what stopped the run may have stopped it before older states were deleted
                 prune(run_dir / CHECKPOINTS, output.keep)
-            images, step, bad_steps = state["images"], state["step"], state["bad_steps"]
+            images, step, left_out.in_a_row = state["images"], state["step"], state["bad_steps"]
             best.load_state_dict(state)
             if len(state["random"]) == group.world:
                 set_random_state(state["random"][group.rank])
@@ -197,6 +199,9 @@ def fit(
                 note(f"the run had {len(state['random'])} processes, now {group.world}: not the same bits")
             kept = f", in {config.training.precision} as it began" if keeps else ""
             note(f"going on after {images:,} of {total:,} images{kept}")
+        if config.machine.compile:
+            objective.compile()
+        learners = Learners(objective, group)
         gave_up = best.given_up()
         begun_images, begun_s = images, time.perf_counter()
         log = None
@@ -217,25 +222,11 @@ def fit(
             sample = next(batches)
             stretch.waited_s += time.perf_counter() - waiting_s
 
-            # Discriminators learn, and generators get their gradients.
-            learnt = learn(objective, sample, device, images, step, group)
-
-            # A step whose gradient is no number is left out, counted and told of; several in a row end the run.
-            if learnt.finite:
-                for stage in learnt.learning:
-                    stage.generator_optimiser.step()
-                if learnt.learning and training.ema_decay is not None:
-                    follow(average, model, ema_decay(training.ema_decay, step))
-                bad_steps = 0
-            else:
-                bad_steps += 1
-                note(f"after {images:,} images a gradient was not finite; that step was left out")
-                if bad_steps >= MOST_BAD_STEPS:
-                    raise TrainingError(
-                        f"training broke down after {images:,} images: {bad_steps} steps without a finite gradient",
-                        hint="try a lower rate (--set training.lr_generator=...), clipping (training.clip_norm) or "
-                        "training.precision=fp32, in a new folder; checkpoints so far are kept",
-                    )
+            # Discriminators learn, then generators; the average follows them, where the step was not left out.
+            learnt = learn(objective, sample, device, images, step, learners)
+            if learnt.learning and training.ema_decay is not None:
+                follow(average, model, ema_decay(training.ema_decay, step), learnt.is_finite)
+            left_out.add(images, learnt.is_finite)
 
             # Count.
             before, images, step = images, images + training.batch, step + 1
@@ -250,6 +241,7 @@ def fit(
             # Tell.
             saves = ends or _due(output.checkpoint_images, before, images)
             if saves or _due(output.stats_images, before, images):
+                left_out.read()
                 values = _means(stretch, group)
                 progress = pace.told(stretch, values)
                 if log is not None:
@@ -264,6 +256,7 @@ def fit(
             score: float | None = None
             found_values: dict[str, float] = {}
             if validation is not None and (images >= total or _due(output.validation_images, before, images)):
+                left_out.read()
                 if log is not None:
                     compared = perceptual if best.name == PERCEPTUAL_SCORE else None
                     checked = Batches(validation, batch=training.batch)
@@ -298,7 +291,7 @@ def fit(
                         {
                             "images": images,
                             "step": step,
-                            "bad_steps": bad_steps,
+                            "bad_steps": left_out.in_a_row,
                             **best.state_dict(),
                             "model": model.state_dict(),
                             "average": None if average is model else average.state_dict(),
@@ -334,11 +327,31 @@ def _owned(run_dir: Path, group: Group) -> Iterator[None]:
         yield
 
 
+def _refuse_other_folders(run_dir: Path, found: list[Receipt], group: Group) -> None:
+    """Raise `RunError` where processes, maybe on several machines, would not go on from the same checkpoint."""
+    seen = group.gather(found[-1].sha256 if found else None)
+    if other := [rank for rank, sha256 in enumerate(seen) if sha256 != seen[0]]:
+        raise RunError(
+            f"process {other[0]} does not find in {run_dir} what the first process finds there",
+            hint="name with --out a folder that all machines share",
+        )
+
+
 def _fixed(config: FitConfig, split: str, limit: int) -> StoredSamples[Any] | None:
     """Return a fixed set of a split, without augmentation; None where the split holds nothing."""
     if Manifest.load(config.data.root).samples(split).empty:
         return None
     return open_samples(config, split, fixed=True, limit=limit)
+
+
+def _with_workers(
+    config: FitConfig, train: StoredSamples[Any], device: torch.device, batch: int
+) -> tuple[FitConfig, int]:
+    """Return the config with its number of loader workers said, and that number."""
+    if (asked := config.machine.workers) is not None:
+        return config, asked
+    n = workers_for(train, device, batch=batch, processes=local_world())
+    return config.model_copy(update={"machine": config.machine.model_copy(update={"workers": n})}), n
 
 
 def _due(every_images: int, before: int, after: int) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from fdgen.io.json_file import read_lines
@@ -86,7 +87,7 @@ class Stretch:
     """Means of the terms since the last line, and where the time went."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, Tensor | int] = {}
+        self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.images = 0
         self.waited_s = 0.0
@@ -95,13 +96,17 @@ class Stretch:
     def add(self, terms: Mapping[str, Tensor], images: int) -> None:
         """Count one step; nothing is waited for, also on a GPU."""
         for name, value in terms.items():
-            self.sums[name] = self.sums.get(name, 0) + value.detach()
+            self.sums[name] = self.sums[name] + value.detach() if name in self.sums else value.detach()
             self.counts[name] = self.counts.get(name, 0) + 1
         self.images += images
 
     def means(self) -> dict[str, float]:
-        """Return the means so far, by name."""
-        return {name: float(total) / self.counts[name] for name, total in sorted(self.sums.items())}
+        """Return the means so far, by name; a GPU is waited for, once."""
+        if not self.sums:
+            return {}
+        names = sorted(self.sums)
+        totals: list[float] = torch.stack([self.sums[name].double() for name in names]).tolist()
+        return {name: total / self.counts[name] for name, total in zip(names, totals, strict=True)}
 
     @property
     def seconds(self) -> float:

@@ -54,7 +54,7 @@ def step_seconds(
         objective = open_objective(config, device, perceptual, torch.Generator().manual_seed(0))
         lay_out(config, device, objective.model, perceptual, *(stage.discriminator for stage in objective.stages))
         objective.model.train()
-        sample = _noise(config, n)
+        sample = noise(config, n)
 
         def once(precision: str) -> None:
             _step(at_precision(config, precision), objective, sample, device, max(total - 1, 0))
@@ -98,7 +98,7 @@ def _step(
             stage.discriminator.requires_grad_(True)
 
 
-def _noise(config: FitConfig, n: int) -> dict[str, Tensor]:
+def noise(config: FitConfig, n: int) -> dict[str, Tensor]:
     """Return what the loader gives of `n` samples, of noise with a hole of a quarter."""
     side = config.data.size_px
     generator = torch.Generator().manual_seed(0)

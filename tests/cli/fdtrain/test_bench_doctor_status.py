@@ -60,7 +60,15 @@ def test_the_benchmark_prints_both_precisions(data: Path) -> None:  # noqa: F811
     facts = json.loads(run("bench", "--data", data, "--steps", "4", *arguments, "--json").stdout)
     assert facts["precision"] == "fp32"  # as these settings say
     assert {name: one["pictures"] for name, one in facts["precisions"].items()} == {"fp32": 4, "bf16": 4}
+    assert facts["parts_s"].keys() == {"load", "forward", "backward", "optimiser"}
+    assert all(seconds > 0 for seconds in facts["parts_s"].values())
+    assert (facts["parts_pictures"], facts["workers"], facts["waits"]) == (4, 0, None)
+    rate = facts["flops_per_image"] * facts["images_per_s"]
+    assert facts["share_of_peak"] == pytest.approx(rate / facts["peak_flops"])
     text = run("bench", "--data", data, "--steps", "4", *arguments).stdout
+    assert "forward" in text
+    assert "a fp32 matrix product here" in text
+    assert "none to count" in text
     assert "fp32" in text
     assert "bf16" in text
     assert "images/s in steps of 4 without the loader; fp32 was used" in text

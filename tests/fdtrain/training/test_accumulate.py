@@ -17,7 +17,7 @@ from fdtrain.data.open_samples import open_samples
 from fdtrain.errors import ConfigError
 from fdtrain.objectives.base import Objective
 from fdtrain.objectives.open_objective import open_objective
-from fdtrain.objectives.step import Learnt, learn
+from fdtrain.objectives.step import Learners, Learnt, learn
 from fdtrain.runtime.distributed import Group
 from fdtrain.training.checkpoint import load_state, receipts
 from fdtrain.training.cost import cost_of
@@ -35,9 +35,10 @@ def taken(config: FitConfig, n_steps: int = 1) -> tuple[Objective, Learnt]:
     torch.manual_seed(0)
     train = open_samples(config, "train", fixed=True)
     objective = open_objective(config, CPU, None, torch.Generator().manual_seed(0))
+    learners = Learners(objective, Group())
     for step in range(n_steps):
         sample = default_collate([train[4 * step + place] for place in range(4)])
-        learnt = learn(objective, sample, CPU, FAR, step, Group())
+        learnt = learn(objective, sample, CPU, FAR, step, learners)
     return objective, learnt
 
 

@@ -28,7 +28,7 @@ from fdtrain.errors import CheckpointError, ConfigError, RunError, TrainingError
 from fdtrain.objectives import base, stacked, stage, validation
 from fdtrain.objectives.perceptual import load_perceptual
 from fdtrain.run_files import folder_lock, is_locked
-from fdtrain.runtime.distributed import Group
+from fdtrain.runtime.distributed import Group, SharedGradients
 from fdtrain.training import checkpoint, loop, stats
 from fdtrain.training.best import Best
 from fdtrain.training.checkpoint import load_model, load_state, read_facts, receipts
@@ -620,8 +620,8 @@ class Pretended(Group):
     def wait(self) -> None:
         self.folder.mkdir(exist_ok=True)
 
-    def average_gradients(self, modules: Iterable[nn.Module]) -> None:
-        pass
+    def shared(self, networks: Iterable[nn.Module]) -> SharedGradients:
+        return SharedGradients(networks, together=False)
 
     def mean(self, values: torch.Tensor) -> torch.Tensor:
         return values

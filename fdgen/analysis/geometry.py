@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from fdgen.arrays import F64, I32, Image
 from fdgen.contract.face_points import BROWS, EYES, LIPS, NOSE, NOSTRILS, OVAL
+from fdgen.runtime.jit import compiled
 
 N_FACE = 468
 """Vertices of the canonical face; landmarks 468 to 477 are the irises."""
@@ -202,13 +203,25 @@ def cross(first: F64, second: F64) -> F64:
 
 def vertex_normals(vertices: F64, faces: I32) -> F64:
     """Return unit normals (N, 3), each the area-weighted mean of its triangles' normals."""
-    a, b, c = vertices[faces[:, 0]], vertices[faces[:, 1]], vertices[faces[:, 2]]
-    flat = cross(b - a, c - a)
-    normals = np.empty_like(vertices)
-    index = faces.ravel()
-    for axis in range(3):
-        normals[:, axis] = np.bincount(index, np.repeat(flat[:, axis], 3), len(vertices))
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    return _vertex_normals(np.ascontiguousarray(vertices, np.float64), faces)
+
+
+@compiled
+def _vertex_normals(vertices: F64, faces: I32) -> F64:
+    normals = np.zeros(vertices.shape)
+    for t in range(faces.shape[0]):
+        i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
+        u0, u1, u2 = (vertices[j, 0] - vertices[i, 0], vertices[j, 1] - vertices[i, 1], vertices[j, 2] - vertices[i, 2])
+        v0, v1, v2 = (vertices[k, 0] - vertices[i, 0], vertices[k, 1] - vertices[i, 1], vertices[k, 2] - vertices[i, 2])
+        x, y, z = u1 * v2 - u2 * v1, u2 * v0 - u0 * v2, u0 * v1 - u1 * v0
+        for n in (i, j, k):
+            normals[n, 0] += x
+            normals[n, 1] += y
+            normals[n, 2] += z
+    for n in range(normals.shape[0]):
+        length = np.sqrt(normals[n, 0] ** 2 + normals[n, 1] ** 2 + normals[n, 2] ** 2) + 1e-12
+        for q in range(3):
+            normals[n, q] /= length
     return normals
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from fdgen.analysis.edge_blur import edge_kernel, edge_spread
 from fdgen.analysis.jpeg import estimate_quality
 from fdgen.arrays import F32, Image
 from fdgen.contract.frame import Frame, zoom_of
+from fdgen.runtime.jit import compiled
 
 _PIXEL_PX = 0.29
 """Sigma of a pixel's own square, in what is measured and in what the renderer has drawn already."""
@@ -84,10 +85,13 @@ def estimate_optics(clean_HWC: Image, skin_HW: npt.NDArray[np.bool_], frame: Fra
     )
 
 
-def blur(image: F32, optics: Optics) -> F32:
-    """Draw the edges of a layer (H, W) or (H, W, C) as the photograph draws its own."""
+def blur(image: F32, optics: Optics, out: F32 | None = None) -> F32:
+    """Draw the edges of a layer (H, W) or (H, W, C) as the photograph draws its own.
+
+    The result is put into `out`, of the image's shape, where it is given; both may be windows of larger arrays.
+    """
     kernel = _kernel(optics)
-    return np.asarray(cv2.sepFilter2D(image, cv2.CV_32F, kernel, kernel), np.float32)
+    return np.asarray(cv2.sepFilter2D(image, cv2.CV_32F, kernel, kernel, dst=out), np.float32)
 
 
 def reach_px(optics: Optics) -> int:
@@ -103,14 +107,14 @@ def grain(shape: tuple[int, int], optics: Optics, seed: int) -> F32:
     size, across = int(np.argmin(np.abs(_GRAINS_PX - optics.grain_px))), 1 + -(-max(shape) // _GRAIN_TILE)
     tiles = _grain_tiles(size, across)
     levels = np.float32(_ADDED * optics.noise_levels)
-    planes = [np.ascontiguousarray(_window(tiles, shape, rng) * levels)]
+    drawn = rng.integers(0, np.tile((_GRAIN_TILE, _GRAIN_TILE, 4, 2), (3, 1))).tolist()
     if optics.chroma_share <= 0.05:
-        return np.repeat(planes[0][..., None], 3, -1)
-    chroma = levels * np.float32(optics.chroma_share)
-    planes += [np.ascontiguousarray(_window(tiles, shape, rng) * chroma) for _ in range(2)]
-    return np.asarray(cv2.transform(cv2.merge(planes), _TO_RGB), np.float32)
+        return _grey_grain(tiles, _window(shape, *drawn[0]), *shape, levels)
+    windows = np.array([_window(shape, *one) for one in drawn])
+    return _colour_grain(tiles, windows, *shape, levels, levels * np.float32(optics.chroma_share), _TO_RGB)
 
 
+@lru_cache(maxsize=64)
 def _kernel(optics: Optics) -> F32:
     return edge_kernel(float(np.sqrt(max(optics.blur_px**2 - _PIXEL_PX**2, _SMOOTH_PX**2))), optics.halo)
 
@@ -172,9 +176,74 @@ def _grain_tiles(size: int, across: int) -> F32:
     return np.tile(soft / soft.std(), (across, across))
 
 
-def _window(tiles: F32, shape: tuple[int, int], rng: np.random.Generator) -> F32:
-    """Cut a window out of repeated noise: anywhere, turned and mirrored as drawn."""
-    row, column, turns, flip = rng.integers(0, (_GRAIN_TILE, _GRAIN_TILE, 4, 2)).tolist()
+def _window(shape: tuple[int, int], row: int, column: int, turns: int, flip: int) -> npt.NDArray[np.int64]:
+    """Return a window of repeated noise: row and column of its first texel, and how both change with a step down and
+    one to the right, (2, 3).
+
+    Args:
+        shape: Rows and columns of the window.
+        row: The row where it begins, before it is turned.
+        column: The column, likewise.
+        turns: By how many quarters it is turned.
+        flip: Whether it is mirrored, as 0 or 1.
+    """
     height, width = shape if turns % 2 == 0 else shape[::-1]
-    window = tiles[row : row + height, column : column + width]
-    return np.rot90(window[:, ::-1] if flip else window, turns)
+    down, right = ((0, 1, 0), (0, 0, 1)), ((0, 0, 1), (width - 1, -1, 0))
+    up, left = ((height - 1, -1, 0), (width - 1, 0, -1)), ((height - 1, 0, -1), (0, 1, 0))
+    place = np.array((down, right, up, left)[turns])
+    if flip:
+        place[1] = -place[1]
+        place[1, 0] += width - 1
+    place[:, 0] += (row, column)
+    return place
+
+
+@compiled
+def _grey_grain(tiles: F32, window: npt.NDArray[np.int64], rows: int, columns: int, levels: np.float32) -> F32:
+    """Cut a window out of repeated noise: the same for R, G and B (rows, columns, 3), scaled to `levels`."""
+    out = np.empty((rows, columns, 3), np.float32)
+    for y in range(rows):
+        for x in range(columns):
+            value = tiles[
+                window[0, 0] + window[0, 1] * y + window[0, 2] * x, window[1, 0] + window[1, 1] * y + window[1, 2] * x
+            ]
+            value *= levels
+            out[y, x, 0], out[y, x, 1], out[y, x, 2] = value, value, value
+    return out
+
+
+@compiled
+def _colour_grain(
+    tiles: F32,
+    windows: npt.NDArray[np.int64],
+    rows: int,
+    columns: int,
+    levels: np.float32,
+    chroma: np.float32,
+    to_rgb: F32,
+) -> F32:
+    """Cut windows of repeated noise for Y, Cb and Cr, and return them in RGB (rows, columns, 3).
+
+    Args:
+        tiles: The noise.
+        windows: Three windows as `_window` returns them.
+        rows: Of the result.
+        columns: Of the result.
+        levels: Standard deviation of Y.
+        chroma: That of Cb and Cr.
+        to_rgb: Y, Cb, Cr to RGB, (3, 3).
+    """
+    out = np.empty((rows, columns, 3), np.float32)
+    scales = (levels, chroma, chroma)
+    out[:] = 0.0
+    for plane in range(3):
+        w = windows[plane]
+        scale = scales[plane]
+        r, g, b = to_rgb[0, plane] * scale, to_rgb[1, plane] * scale, to_rgb[2, plane] * scale
+        for y in range(rows):
+            for x in range(columns):
+                value = tiles[w[0, 0] + w[0, 1] * y + w[0, 2] * x, w[1, 0] + w[1, 1] * y + w[1, 2] * x]
+                out[y, x, 0] += r * value
+                out[y, x, 1] += g * value
+                out[y, x, 2] += b * value
+    return out

@@ -33,14 +33,17 @@ def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
 
     def drawn(image: F32) -> F32:
         result = np.zeros_like(image)
-        result[rows, columns] = blur(np.ascontiguousarray(image[rows, columns]), optics)
+        blur(image[rows, columns], optics, out=result[rows, columns])
         return result
+
+    opacity = drawn(layer.opacity_HW)
+    solid = np.array_equal(layer.opacity_HW[rows, columns], layer.silhouette_HW[rows, columns])
 
     return replace(
         layer,
         colour_HWC=drawn(layer.colour_HWC),
-        opacity_HW=drawn(layer.opacity_HW),
-        silhouette_HW=drawn(layer.silhouette_HW),
+        opacity_HW=opacity,
+        silhouette_HW=opacity if solid else drawn(layer.silhouette_HW),
         clear_HW=drawn(layer.clear_HW) if layer.clear_HW.any() else layer.clear_HW,
         grain_HWC=grain((rows.stop - rows.start, columns.stop - columns.start), optics, seed),
         box=(rows, columns),
@@ -53,12 +56,19 @@ def under_hair(layer: Layer, matte_HW: F32) -> Layer:
     Where it hides all, the photograph stays as it is.
     """
     shows = 1 - matte_HW
+
+    def hidden(image: F32) -> F32:
+        result = np.zeros_like(image)
+        here = shows[layer.box] if image.ndim == 2 else cv2.merge([shows[layer.box]] * 3)
+        cv2.multiply(image[layer.box], here, dst=result[layer.box])
+        return result
+
     return replace(
         layer,
-        colour_HWC=np.asarray(cv2.multiply(layer.colour_HWC, cv2.merge((shows, shows, shows))), np.float32),
-        opacity_HW=layer.opacity_HW * shows,
-        silhouette_HW=layer.silhouette_HW * shows,
-        clear_HW=layer.clear_HW * shows,
+        colour_HWC=hidden(layer.colour_HWC),
+        opacity_HW=hidden(layer.opacity_HW),
+        silhouette_HW=hidden(layer.silhouette_HW),
+        clear_HW=hidden(layer.clear_HW) if layer.clear_HW.any() else layer.clear_HW,
         shadow_HW=layer.shadow_HW * shows,
     )
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.lighting import FaceLight
-from fdgen.arrays import F32, F64, I32
-from fdgen.render.kernels import resolve, sh_irradiance, shade, splat_shadow
+from fdgen.arrays import F32, F64
+from fdgen.render.kernels import resolve, sh_irradiance
 from fdgen.render.mesh import Mesh, Strand
-from fdgen.render.rasteriser import Weights, timed_rasterise, timed_rasterise_cutout
+from fdgen.render.rasteriser import timed_rasterise, timed_rasterise_cutout
 from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
+from fdgen.render.shading import NORMAL, PRESENCE, lit_vertices, shade
+from fdgen.render.shadow import ambient_occlusion, cast_shadow
 from fdgen.runtime.step_times import timed_step
-
-_TALLEST_CM = 4.0
-"""Height above the head past which an occluder casts its shadow no further."""
 
 _SAMPLES = 400
 """Vertices whose shading is kept, before those that are hidden are left out: enough to tell a lamp by."""
@@ -26,6 +24,8 @@ _SKIN_DEEP_CM = 0.05
 
 _RIM = 0.15
 """How far normals may point away from the camera where a surface is still seen: they are smoothed round its rim."""
+
+_NO_TINT = np.ones(3, np.float32)
 
 DARK = np.zeros((1, 1, 3), np.float32)
 """The environment in which a mirror sees nothing."""
@@ -104,19 +104,38 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     height, gap = np.empty(shape, np.float32), np.empty(shape, np.float32)
     resolve(face_id, depth, head, float(FAR), step, height, gap)
-    ambient = _ambient_occlusion(height, scale, style.occlusion)
-    pixels = _shade(scene, mesh, face_id, weights, environment, ambient)
-    if style.translucent and not scene.light.grey:
-        pixels[..., :3] *= ambient[..., None] ** np.array([-0.15, 0.05, 0.08], np.float32)
-    colour[rows, columns] = pixels[..., :3] * scene.light_residual_HW[rows, columns, None]
-    opacity[rows, columns] = pixels[..., 3]
-    silhouette[rows, columns] = pixels[..., 4]
-    clear[rows, columns] = pixels[..., 5]
+    ambient = ambient_occlusion(height, scale, style.occlusion)
+    vertices = _lit(scene, mesh)
+    _timed_shade(
+        face_id,
+        weights,
+        mesh.faces,
+        mesh.parts_M,
+        vertices,
+        mesh.texture,
+        mesh.cutout_HW2,
+        np.asarray(environment * (scene.light.tint * np.float32(_around(scene.light))), np.float32),
+        _lamp(scene.light),
+        scene.light.tint,
+        ambient,
+        style.translucent and not scene.light.grey,
+        scene.light_residual_HW,
+        step,
+        rows.start,
+        columns.start,
+        colour,
+        opacity,
+        silhouette,
+        clear,
+    )
     if style.shadow > 0:
-        shadow[:] = _shadow(scene, np.minimum(silhouette, opacity), gap, rows, columns) * np.float32(style.shadow)
-    layer = replace(layer, shading_N4=_sample_shading(scene, mesh, points, depth, ambient, box))
+        covers = np.minimum(silhouette[rows, columns], opacity[rows, columns])
+        shadow = cast_shadow(scene, covers, gap, rows, columns, style.shadow)
+    layer = replace(
+        layer, shadow_HW=shadow, shading_N4=_sample_shading(scene, mesh, vertices, points, depth, ambient, box)
+    )
     if scene.keeps_surfaces:
-        drawn = pixels[..., 4] + pixels[..., 5] > 0
+        drawn = silhouette[rows, columns] + clear[rows, columns] > 0
         bary_HW2 = np.stack(weights, axis=-1)
         layer = replace(layer, surface_HW4=_surface(scene, mesh, face_id, bary_HW2, height, drawn), surface_box=box)
     return layer
@@ -157,46 +176,46 @@ def _within(samples: F32, size: int) -> slice:
     return slice(min(max(low, 0), size), min(max(high, 0), size))
 
 
-@timed_step("draw: shade")
-def _shade(scene: Scene, mesh: Mesh, face_id: I32, weights: Weights, environment: F32, ambient: F32) -> F32:
-    """Light the mesh's vertices and shade the pixels: premultiplied RGB, opacity, silhouette, clear glass (h, w, 6)."""
+_timed_shade = timed_step("draw: shade")(shade)
+
+
+@timed_step("draw: light")
+def _lit(scene: Scene, mesh: Mesh) -> F32:
+    """Light the mesh's vertices, and hide what of its strands goes under hair: (N, 16), as `shade` reads them."""
     light = scene.light
-    normals = _towards_viewer(scene, mesh.normals, mesh.two_sided_N)
-    lit = mesh.albedo_N3 * sh_irradiance(normals, light.harmonics, light.floor)[:, None]
-    if not light.grey:
-        lit *= light.tint
-    surface = mesh.surface_N8
-    if mesh.strands:
-        surface = surface.copy()
-        screen = scene.pose.to_screen(mesh.vertices_cm)
-        for strand in mesh.strands:
-            fade = _under_hair(scene, screen, strand)
-            surface[strand.start : strand.start + strand.rings * strand.ring, 1] *= np.repeat(fade, strand.ring)
-    main = np.append(light.direction, np.float32(1.3 * light.directional * light.mean_irradiance)).astype(np.float32)
-    seen = environment * np.float32(light.mean_irradiance * light.surround) * light.tint
-    out = np.empty((*ambient.shape, 6), np.float32)
-    shade(
-        face_id,
-        weights,
-        mesh.faces,
-        mesh.parts_M,
-        lit.astype(np.float32),
-        normals,
+    tint = _NO_TINT if light.grey else light.tint
+    vertices = lit_vertices(
+        mesh.normals,
+        scene.pose.rotation,
+        mesh.two_sided_N,
+        _RIM,
+        light.harmonics,
+        light.floor,
+        tint,
+        mesh.albedo_N3,
+        mesh.surface_N8,
         mesh.uv_N2,
-        surface,
-        mesh.texture,
-        mesh.cutout_HW2,
-        seen.astype(np.float32),
-        main,
-        light.tint,
-        ambient,
-        SUPERSAMPLE,
-        out,
     )
-    return out
+    for strand in mesh.strands:
+        here = slice(strand.start, strand.start + strand.rings * strand.ring)
+        fade = _under_hair(scene, scene.pose.to_screen(mesh.vertices_cm[here]), strand)
+        vertices[here, PRESENCE] *= np.repeat(fade, strand.ring)
+    return vertices
 
 
-def _sample_shading(scene: Scene, mesh: Mesh, points: F32, depth: F32, ambient: F32, box: tuple[slice, slice]) -> F32:
+def _lamp(light: FaceLight) -> F32:
+    """Return the direction of the main light and the strength of its highlights (4,)."""
+    return np.append(light.direction, np.float32(1.3 * light.directional * light.mean_irradiance)).astype(np.float32)
+
+
+def _around(light: FaceLight) -> float:
+    """Return the radiance of a place of 1: `environment` is relative to the light on the face."""
+    return light.mean_irradiance * light.surround
+
+
+def _sample_shading(
+    scene: Scene, mesh: Mesh, vertices: F32, points: F32, depth: F32, ambient: F32, box: tuple[slice, slice]
+) -> F32:
     """Return `Layer.shading_N4` at about `_SAMPLES` vertices, those of them that are seen; `depth` is what is drawn."""
     some = slice(None, None, 1 + len(points) // _SAMPLES)
     x, y, z = points[some].T
@@ -204,7 +223,7 @@ def _sample_shading(scene: Scene, mesh: Mesh, points: F32, depth: F32, ambient: 
     column, row = x[inside].astype(np.int64), y[inside].astype(np.int64)
     seen = z[inside] >= depth[row, column] - np.float32(_SKIN_DEEP_CM * scene.pose.scale_px)
     row, column = row[seen] // SUPERSAMPLE, column[seen] // SUPERSAMPLE
-    normals = _towards_viewer(scene, mesh.normals[some][inside][seen], mesh.two_sided_N[some][inside][seen])
+    normals = vertices[some, NORMAL : NORMAL + 3][inside][seen]
     light = sh_irradiance(normals, scene.light.harmonics, scene.light.floor) * ambient[row, column]
     light *= scene.light_residual_HW[box][row, column]
     return np.column_stack([normals, light]).astype(np.float32)
@@ -219,59 +238,13 @@ def _towards_viewer(scene: Scene, normals: F64, two_sided: npt.NDArray[np.bool_]
 
 def _under_hair(scene: Scene, screen: F64, strand: Strand) -> F32:
     """Return how much of each ring of a strand shows: once it runs where there is no skin, it stays hidden."""
-    rings = screen[strand.start : strand.start + strand.rings * strand.ring].reshape(strand.rings, strand.ring, 3)
+    rings = screen.reshape(strand.rings, strand.ring, 3)
     path = rings.mean(1)[:, :2].astype(np.float32)
     likeness = scene.skin_likeness(path)
     shows = np.clip((likeness - 0.12) * 4.0, 0.0, 1.0)
     shows[: strand.shown] = 1.0
     shows = np.maximum(shows, np.append(shows[1:], shows[-1]))  # one ring over a dark lash or mole does not end it
     return np.minimum.accumulate(shows).astype(np.float32)
-
-
-@timed_step("draw: ambient occlusion")
-def _ambient_occlusion(height: F32, scale_px: float, strength: float) -> F32:
-    """Return the share of light left in the occluder's own hollows: its depth against its blur at two radii."""
-    hit = height > FAR / 2
-    if strength <= 0 or not hit.any():
-        return np.ones_like(height)
-    filled = np.where(hit, height, height[hit].min())
-    hollow = np.zeros_like(filled)
-    for radius_cm, weight in ((0.22, 0.32), (0.7, 0.36)):
-        deeper = np.asarray(cv2.GaussianBlur(filled, (0, 0), radius_cm * scale_px), np.float32) - filled
-        hollow += np.float32(weight) * np.clip(deeper / np.float32(radius_cm * scale_px) - 0.05, 0.0, 1.2)
-    return np.clip(1 - hollow * np.float32(strength), 0.35, 1.0)
-
-
-@timed_step("draw: shadow")
-def _shadow(scene: Scene, covers: F32, gap: F32, rows: slice, columns: slice) -> F32:
-    """Return the share of light (H, W) that the occluder takes from the head: contact and cast shadow.
-
-    `covers` (H, W) is how much of the light that meets it the occluder stops: a pale lens throws a pale shadow.
-    The cast shadow is splatted: each pixel of the occluder lies `gap` px above the head and shades what the main light
-    would have reached there. The contact shadow is the sky that a near occluder hides from skin beside it.
-    """
-    size, scale, light = scene.size_px, scene.pose.scale_px, scene.light
-    over_head = gap >= 0
-    if not over_head.any():
-        return np.zeros((size, size), np.float32)
-    height = np.minimum(gap, np.float32(_TALLEST_CM * scale))
-    present = covers[rows, columns]
-    slope = max(float(light.direction[2]), 0.35)
-    cast, near = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
-    dx, dy = -float(light.direction[0]) / slope, float(light.direction[1]) / slope
-    splat_shadow(np.ascontiguousarray(present), height, dx, dy, rows.start, columns.start, cast)
-    near[rows, columns] = present * over_head * np.exp(np.maximum(height, 0) / np.float32(-1.2 * scale))
-    mean_height_cm = float(height[over_head].mean()) / scale
-    half = (size // 2, size // 2)  # wide blurs at half the size: they have nothing finer to lose
-    thrown = cv2.resize(cast, half, interpolation=cv2.INTER_AREA)
-    around = cv2.resize(near, half, interpolation=cv2.INTER_AREA)
-    thrown = cv2.GaussianBlur(thrown, (0, 0), (0.12 + 0.18 * mean_height_cm) * scale / 2)
-    around = cv2.GaussianBlur(around, (0, 0), 0.7 * scale / 2)
-    soft = thrown * np.float32(0.2 + 0.5 * light.directional) + around * np.float32(0.30)
-    taken = cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR)
-    taken = np.clip(taken + 0.50 * cv2.GaussianBlur(near, (0, 0), 0.22 * scale), 0.0, 0.8)
-    shadow: F32 = taken * scene.head_coverage_HW
-    return shadow
 
 
 def _shadow_colour(light: FaceLight) -> F32:

@@ -1,17 +1,14 @@
-"""Compiled kernels of shading: light, shadow, texture and blending of the pixels that `rasteriser.py` found visible.
+"""Compiled kernels of light on normals, of what samples are to pixels, and of blending.
 
 Screen z grows towards the viewer. `fastmath` stays off: the same input gives the same bytes in every process.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import F32, I32
-from fdgen.render.rasteriser import Weights, sample_one
 from fdgen.runtime.jit import compiled
 
 
@@ -35,24 +32,6 @@ def sh_irradiance(normals: F32, coefficients: F32, floor: float) -> F32:
         )
         out[n] = max(floor, value)
     return out
-
-
-@compiled
-def _sample(texture: F32, u: float, v: float) -> Any:
-    """Return the three channels of a texture at (u, v): bilinear, wrapping on both sides."""
-    height, width = texture.shape[0], texture.shape[1]
-    x, y = (u - np.floor(u)) * width - 0.5, (v - np.floor(v)) * height - 0.5
-    xi, yi = int(np.floor(x)), int(np.floor(y))
-    fx, fy = x - xi, y - yi
-    xa, ya = (xi if xi >= 0 else width - 1), (yi if yi >= 0 else height - 1)
-    xb, yb = (xi + 1 if xi + 1 < width else 0), (yi + 1 if yi + 1 < height else 0)
-    waa, wab, wba, wbb = (1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy
-    aa, ab, ba, bb = texture[ya, xa], texture[ya, xb], texture[yb, xa], texture[yb, xb]
-    return (
-        waa * aa[0] + wab * ab[0] + wba * ba[0] + wbb * bb[0],
-        waa * aa[1] + wab * ab[1] + wba * ba[1] + wbb * bb[1],
-        waa * aa[2] + wab * ab[2] + wba * ba[2] + wbb * bb[2],
-    )
 
 
 @compiled
@@ -84,172 +63,6 @@ def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int,
                             gap += depth_HW[sy, sx] - head_HW[sy, sx]
             height_HW[y, x] = depth / hits if hits else far
             gap_HW[y, x] = max(0.0, gap / over) if over else far
-
-
-@compiled
-def shade(
-    face_id_HW: I32,
-    weights: Weights,
-    faces: I32,
-    parts_M: I32,
-    lit_N3: F32,
-    normals_N3: F32,
-    uv_N2: F32,
-    surface_N8: F32,
-    texture: F32,
-    cutout: F32,
-    environment: F32,
-    light: F32,
-    glare_rgb: F32,
-    ambient_HW: F32,
-    step: int,
-    out_HW6: F32,
-) -> None:
-    """Shade the visible samples and gather them to pixels: premultiplied RGB, opacity, silhouette, clear glass.
-
-    Args:
-        face_id_HW: Index of the triangle at each sample, negative where there is none.
-        weights: Weights of its first two corners, two arrays (H, W).
-        faces: Triangles (M, 3), by their vertices.
-        parts_M: Number of the part of each face.
-        lit_N3: Albedo times irradiance, a vertex.
-        normals_N3: Unit normals, towards the viewer.
-        uv_N2: Texture coordinates.
-        surface_N8: Opacity, presence, specular, gloss (exponent), mirror RGB and counts.
-        texture: What multiplies the albedo, (H, W, 3); one row is none.
-        cutout: What multiplies the opacity by its channel 1, (H, W, 2); one row is none.
-        environment: What a mirror sees, (H, W, 3), by latitude and longitude with straight ahead (towards the viewer)
-            in the middle.
-        light: The main direction and its strength, (4,).
-        glare_rgb: Colour of highlights.
-        ambient_HW: Share of light left in hollows, a value a pixel.
-        step: Samples to a pixel along either axis.
-        out_HW6: Gets the result, a row of six values a pixel.
-    """
-    rows, columns = ambient_HW.shape
-    first_HW, second_HW = weights
-    textured, cut = texture.shape[0] > 1, cutout.shape[0] > 1
-    h0, h1, h2 = light[0], light[1], light[2] + 1.0
-    h_len = np.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + 1e-9
-    for y in range(rows):
-        for x in range(columns):
-            hits, first, same = 0, -1, True
-            for sy in range(y * step, y * step + step):
-                for sx in range(x * step, x * step + step):
-                    t = face_id_HW[sy, sx]
-                    if t >= 0:
-                        hits += 1
-                        if first < 0:
-                            first = parts_M[t]
-                        same = same and parts_M[t] == first
-            if hits == 0:
-                for q in range(6):
-                    out_HW6[y, x, q] = 0.0
-                continue
-            inside = same and hits == step * step  # away from an edge every other sample is enough
-            share = (2.0 if inside and step % 2 == 0 else 1.0) / (step * step)
-            red, green, blue, covered, present, clear = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for sy in range(y * step, y * step + step):
-                for sx in range(x * step, x * step + step):
-                    t = face_id_HW[sy, sx]
-                    if t < 0 or (inside and step % 2 == 0 and (sx + sy) % 2 == 1):
-                        continue
-                    a, b = first_HW[sy, sx], second_HW[sy, sx]
-                    c = 1.0 - a - b
-                    i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
-                    presence = a * surface_N8[i, 1] + b * surface_N8[j, 1] + c * surface_N8[k, 1]
-                    if presence <= 0.0:
-                        continue
-                    counts = a * surface_N8[i, 7] + b * surface_N8[j, 7] + c * surface_N8[k, 7]
-                    opacity = a * surface_N8[i, 0] + b * surface_N8[j, 0] + c * surface_N8[k, 0]
-                    specular = a * surface_N8[i, 2] + b * surface_N8[j, 2] + c * surface_N8[k, 2]
-                    if cut:
-                        u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
-                        v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
-                        opacity *= sample_one(cutout, 1, u, v)
-                    m0 = a * surface_N8[i, 4] + b * surface_N8[j, 4] + c * surface_N8[k, 4]
-                    m1 = a * surface_N8[i, 5] + b * surface_N8[j, 5] + c * surface_N8[k, 5]
-                    m2 = a * surface_N8[i, 6] + b * surface_N8[j, 6] + c * surface_N8[k, 6]
-                    mirror = max(m0, m1, m2)
-                    r = (a * lit_N3[i, 0] + b * lit_N3[j, 0] + c * lit_N3[k, 0]) * opacity
-                    g = (a * lit_N3[i, 1] + b * lit_N3[j, 1] + c * lit_N3[k, 1]) * opacity
-                    d = (a * lit_N3[i, 2] + b * lit_N3[j, 2] + c * lit_N3[k, 2]) * opacity
-                    if textured:
-                        u = a * uv_N2[i, 0] + b * uv_N2[j, 0] + c * uv_N2[k, 0]
-                        v = a * uv_N2[i, 1] + b * uv_N2[j, 1] + c * uv_N2[k, 1]
-                        t0, t1, t2 = _sample(texture, u, v)
-                        r, g, d = r * t0, g * t1, d * t2
-                    if specular > 0.0 or mirror > 0.0:
-                        n0 = a * normals_N3[i, 0] + b * normals_N3[j, 0] + c * normals_N3[k, 0]
-                        n1 = a * normals_N3[i, 1] + b * normals_N3[j, 1] + c * normals_N3[k, 1]
-                        n2 = a * normals_N3[i, 2] + b * normals_N3[j, 2] + c * normals_N3[k, 2]
-                        length = np.sqrt(n0 * n0 + n1 * n1 + n2 * n2) + 1e-9
-                        n0, n1, n2 = n0 / length, n1 / length, n2 / length
-                        # Schlick, seen along z; rims of few pixels speckle past a fifth.
-                        fresnel = 0.04 + 0.96 * (1.0 - max(0.2, n2)) ** 5
-                        if specular > 0.0:
-                            gloss = a * surface_N8[i, 3] + b * surface_N8[j, 3] + c * surface_N8[k, 3]
-                            half = max(0.0, (n0 * h0 + n1 * h1 + n2 * h2) / h_len)
-                            # Normals that differ within a face shorten their mean: its highlight is as much wider
-                            # and fainter (Toksvig, 2005), or thin rims would sparkle.
-                            smooth = length / (length + gloss * max(0.0, 1.0 - length))
-                            glare = specular * half ** (gloss * smooth) * (1.0 + gloss * smooth) / (1.0 + gloss)
-                            glare *= light[3] * (1.0 + 4.0 * fresnel)
-                            r += glare * glare_rgb[0]
-                            g += glare * glare_rgb[1]
-                            d += glare * glare_rgb[2]
-                        if mirror > 0.0:  # the viewing ray, mirrored, looks up the environment
-                            r0, r1, r2 = 2.0 * n2 * n0, 2.0 * n2 * n1, 2.0 * n2 * n2 - 1.0
-                            eu = 0.5 + np.arctan2(r0, r2) / 6.283185307
-                            ev = 0.5 - 0.499 * r1
-                            reflect = 0.35 + 4.0 * fresnel
-                            e0, e1, e2 = _sample(environment, eu, ev)
-                            r, g, d = r + m0 * reflect * e0, g + m1 * reflect * e1, d + m2 * reflect * e2
-                    # Light past what the sensor holds is cut sample by sample: a glint then ends in a smooth edge.
-                    red += min(r, 1.1) * presence
-                    green += min(g, 1.1) * presence
-                    blue += min(d, 1.1) * presence
-                    covered += opacity * presence
-                    present += min(presence, counts)
-                    clear += max(presence - counts, 0.0)
-            ambient = ambient_HW[y, x] * share
-            out_HW6[y, x, 0] = red * ambient
-            out_HW6[y, x, 1] = green * ambient
-            out_HW6[y, x, 2] = blue * ambient
-            out_HW6[y, x, 3] = covered * share
-            out_HW6[y, x, 4] = present * share
-            out_HW6[y, x, 5] = clear * share
-
-
-@compiled
-def splat_shadow(presence_HW: F32, gap_HW: F32, dx: float, dy: float, row0: int, column0: int, out_HW: F32) -> None:
-    """Move each pixel of an occluder by its height above the head, along the light.
-
-    Args:
-        presence_HW: How much of each pixel the occluder covers.
-        gap_HW: Its height above the head in px; negative where there is no head below.
-        dx: Shift to the right in px for each px of height.
-        dy: Shift downwards, likewise.
-        row0: Row of `out_HW` where the first row of `presence_HW` lies.
-        column0: Column, likewise.
-        out_HW: Keeps the largest presence that lands on a pixel, shared out to its four neighbours bilinearly.
-    """
-    height, width = out_HW.shape
-    for y in range(presence_HW.shape[0]):
-        for x in range(presence_HW.shape[1]):
-            gap = gap_HW[y, x]
-            value = presence_HW[y, x]
-            if gap < 0.0 or value <= 0.0:
-                continue
-            tx, ty = column0 + x + dx * gap, row0 + y + dy * gap
-            x0, y0 = int(np.floor(tx)), int(np.floor(ty))
-            fx, fy = tx - x0, ty - y0
-            for yy in range(max(0, y0), min(height, y0 + 2)):
-                wy = min(1.0, 2.0 * (fy if yy > y0 else 1.0 - fy))
-                for xx in range(max(0, x0), min(width, x0 + 2)):
-                    weight = value * wy * min(1.0, 2.0 * (fx if xx > x0 else 1.0 - fx))
-                    if weight > out_HW[yy, xx]:
-                        out_HW[yy, xx] = weight
 
 
 @compiled

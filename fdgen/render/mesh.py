@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import cross, grid_faces, vertex_normals
+from fdgen.analysis.geometry import grid_faces, vertex_normals
 from fdgen.arrays import F32, F64, I32
+from fdgen.runtime.jit import compiled
 
 PLAIN = np.ones((1, 1, 3), np.float32)
 """The texture that changes nothing."""
@@ -190,40 +192,76 @@ def tube(
         sides: Vertices a ring.
         closed: Whether the end of the path is joined to its start.
     """
-    path = np.asarray(path_cm, np.float64)
+    path = np.ascontiguousarray(path_cm, np.float64)
     n = len(path)
-    tangent = np.roll(path, -1, 0) - np.roll(path, 1, 0)
-    if not closed:
-        tangent[0], tangent[-1] = path[1] - path[0], path[-1] - path[-2]
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True) + 1e-12
-    up = np.where(np.abs(tangent[:, 2:]) > 0.8, [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]])
-    across = cross(tangent, up)
-    across /= np.linalg.norm(across, axis=1, keepdims=True) + 1e-12
-    upward = cross(across, tangent)
-    r = np.broadcast_to(np.asarray(radius_cm, np.float64), (n,))[:, None, None]
-    d = r if depth_cm is None else np.broadcast_to(np.asarray(depth_cm, np.float64), (n,))[:, None, None]
-    angle = np.arange(sides) * (2 * np.pi / sides)
-    ring = np.cos(angle)[None, :, None] * across[:, None] * r + np.sin(angle)[None, :, None] * upward[:, None] * d
-    vertices = (path[:, None] + ring).reshape(-1, 3)
-    if closed:
-        vertices, n = np.concatenate([vertices, vertices[:sides]]), n + 1
-    return vertices, grid_faces(n, sides, wrap=True)[:, ::-1]
+    radius = np.ascontiguousarray(np.broadcast_to(np.asarray(radius_cm, np.float64), n))
+    depth = radius if depth_cm is None else np.ascontiguousarray(np.broadcast_to(np.asarray(depth_cm, np.float64), n))
+    return _swept(path, radius, depth, sides, closed), _tube_faces(n + closed, sides)
+
+
+@cache
+def _tube_faces(rings: int, sides: int) -> I32:
+    return np.ascontiguousarray(grid_faces(rings, sides, wrap=True)[:, ::-1])
+
+
+@compiled
+def _swept(path: F64, radius: F64, depth: F64, sides: int, closed: bool) -> F64:
+    """Return the vertices of a tube, as `tube` says; a closed path gets its first ring again as its last."""
+    n = path.shape[0]
+    rings = n + 1 if closed else n
+    out = np.empty((rings * sides, 3))
+    for i in range(rings):
+        k = i % n
+        before, after = (k - 1) % n, (k + 1) % n
+        if not closed:
+            before, after = max(k - 1, 0), min(k + 1, n - 1)
+        x, y, z = (path[after, 0] - path[before, 0], path[after, 1] - path[before, 1], path[after, 2] - path[before, 2])
+        length = np.sqrt(x * x + y * y + z * z) + 1e-12
+        x, y, z = x / length, y / length, z / length
+        up_y, up_z = (1.0, 0.0) if abs(z) > 0.8 else (0.0, 1.0)
+        ax, ay, az = y * up_z - z * up_y, -x * up_z, x * up_y
+        length = np.sqrt(ax * ax + ay * ay + az * az) + 1e-12
+        ax, ay, az = ax / length, ay / length, az / length
+        ux, uy, uz = ay * z - az * y, az * x - ax * z, ax * y - ay * x
+        for s in range(sides):
+            angle = s * (2 * np.pi / sides)
+            across, up = np.cos(angle) * radius[k], np.sin(angle) * depth[k]
+            vertex = out[i * sides + s]
+            vertex[0] = path[k, 0] + across * ax + up * ux
+            vertex[1] = path[k, 1] + across * ay + up * uy
+            vertex[2] = path[k, 2] + across * az + up * uz
+    return out
 
 
 def spline(knots: npt.ArrayLike, n: int) -> F64:
     """Run a smooth curve (n, 3) through knots (K, 3): centripetal Catmull-Rom, which neither loops nor overshoots."""
-    p = np.asarray(knots, np.float64)
-    p = np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
-    t = np.concatenate([[0.0], np.cumsum(np.sqrt(np.linalg.norm(np.diff(p, axis=0), axis=1)) + 1e-9)])
-    at = np.linspace(t[1], t[-2], n)
-    k = np.clip(np.searchsorted(t, at, side="right") - 1, 1, len(p) - 3)
-    t0, t1, t2, t3 = (t[k + q][:, None] for q in (-1, 0, 1, 2))
-    p0, p1, p2, p3 = (p[k + q] for q in (-1, 0, 1, 2))
-    x = at[:, None]
-    a1 = ((t1 - x) * p0 + (x - t0) * p1) / (t1 - t0)
-    a2 = ((t2 - x) * p1 + (x - t1) * p2) / (t2 - t1)
-    a3 = ((t3 - x) * p2 + (x - t2) * p3) / (t3 - t2)
-    b1 = ((t2 - x) * a1 + (x - t0) * a2) / (t2 - t0)
-    b2 = ((t3 - x) * a2 + (x - t1) * a3) / (t3 - t1)
-    result: F64 = ((t2 - x) * b1 + (x - t1) * b2) / (t2 - t1)
-    return result
+    return _through(np.ascontiguousarray(knots, np.float64), n)
+
+
+@compiled
+def _through(knots: F64, n: int) -> F64:
+    k = knots.shape[0]
+    p, t = np.empty((k + 2, 3)), np.zeros(k + 2)
+    for q in range(3):
+        p[0, q], p[k + 1, q] = 2 * knots[0, q] - knots[1, q], 2 * knots[k - 1, q] - knots[k - 2, q]
+        for i in range(k):
+            p[i + 1, q] = knots[i, q]
+    for i in range(1, k + 2):
+        x, y, z = p[i, 0] - p[i - 1, 0], p[i, 1] - p[i - 1, 1], p[i, 2] - p[i - 1, 2]
+        t[i] = t[i - 1] + np.sqrt(np.sqrt(x * x + y * y + z * z)) + 1e-9
+    out = np.empty((n, 3))
+    at = 1
+    for i in range(n):
+        x = t[1] + (t[k] - t[1]) * i / (n - 1)
+        while at < k - 1 and t[at + 1] <= x:
+            at += 1
+        t0, t1, t2, t3 = t[at - 1], t[at], t[at + 1], t[at + 2]
+        for q in range(3):
+            p0, p1, p2, p3 = p[at - 1, q], p[at, q], p[at + 1, q], p[at + 2, q]
+            a1 = ((t1 - x) * p0 + (x - t0) * p1) / (t1 - t0)
+            a2 = ((t2 - x) * p1 + (x - t1) * p2) / (t2 - t1)
+            a3 = ((t3 - x) * p2 + (x - t2) * p3) / (t3 - t2)
+            b1 = ((t2 - x) * a1 + (x - t0) * a2) / (t2 - t0)
+            b2 = ((t3 - x) * a2 + (x - t1) * a3) / (t3 - t1)
+            out[i, q] = ((t2 - x) * b1 + (x - t1) * b2) / (t2 - t1)
+    return out

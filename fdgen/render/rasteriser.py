@@ -13,6 +13,11 @@ from fdgen.runtime.step_times import timed_step
 Weights = tuple[F32, F32]
 """Where a sample lies in its triangle: the weights of the first two corners, (H, W) each."""
 
+_ONE, _INSIDE = np.float32(1.0), np.float32(-1e-6)
+_NO_AREA = np.float32(1e-9)
+_NEAR, _FAR = np.float32(0.25), np.float32(0.75)
+"""Where samples lie within their square of the grid, along either axis: see `rasterise`."""
+
 _NONE = np.empty((0, 0), np.float32)
 DEPTH_ALONE = (np.empty((0, 0), np.int32), (_NONE, _NONE))
 """What `rasterise` takes last where the depth alone is wanted."""
@@ -20,25 +25,25 @@ DEPTH_ALONE = (np.empty((0, 0), np.int32), (_NONE, _NONE))
 
 @compiled
 def _at(
-    px: float,
-    is_odd: int,
-    ax: float,
-    bx: float,
-    a_even: float,
-    a_odd: float,
-    b_even: float,
-    b_odd: float,
-    z0: float,
-    z1: float,
-    z2: float,
-    behind: float,
-) -> tuple[float, float, float, bool]:
+    px: np.float32,
+    is_odd: Any,
+    ax: np.float32,
+    bx: np.float32,
+    a_even: np.float32,
+    a_odd: np.float32,
+    b_even: np.float32,
+    b_odd: np.float32,
+    za: np.float32,
+    zb: np.float32,
+    z2: np.float32,
+    behind: np.float32,
+) -> Any:
     """Return weights, depth, and whether a sample is seen, by its place along a row of its triangle."""
     a = ax * px + (a_even if is_odd == 0 else a_odd)
     b = bx * px + (b_even if is_odd == 0 else b_odd)
-    c = 1.0 - a - b
-    z = a * z0 + b * z1 + c * z2
-    return a, b, z, (a >= -1e-6) & (b >= -1e-6) & (c >= -1e-6) & (z > behind)
+    c = _ONE - a - b
+    z = a * za + b * zb + z2
+    return a, b, z, (a >= _INSIDE) & (b >= _INSIDE) & (c >= _INSIDE) & (z > behind)
 
 
 @compiled
@@ -63,30 +68,33 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: 
     first_HW, second_HW = weights
     for t in range(faces.shape[0]):
         i, j, k = faces[t, 0], faces[t, 1], faces[t, 2]
-        x2, y2, z0, z1, z2 = points[k, 0], points[k, 1], points[i, 2], points[j, 2], points[k, 2]
+        x2, y2, z2 = points[k, 0], points[k, 1], points[k, 2]
+        za, zb = points[i, 2] - z2, points[j, 2] - z2
         left, right, top, bottom, ax, ay, bx, by = triangle_setup(points, i, j, k, height, width)
         if right < left:
             continue
         for y in range(top, bottom + 1):
-            shift = 0.75 if y & 1 == 0 else 0.25
-            even_y, odd_y = y + 0.25 - y2, y + 0.75 - y2
+            shift = (_FAR if y & 1 == 0 else _NEAR) - x2
+            even_y, odd_y = np.float32(y) + _NEAR - y2, np.float32(y) + _FAR - y2
             a_even, a_odd, b_even, b_odd = ay * even_y, ay * odd_y, by * even_y, by * odd_y
             depths = depth_HW[y, left : right + 1]
             if not named:
                 for n in range(depths.shape[0]):
-                    px, odd = left + n + shift - x2, (left + n) & 1
-                    _, _, z, seen = _at(px, odd, ax, bx, a_even, a_odd, b_even, b_odd, z0, z1, z2, depths[n])
+                    x = np.int32(left + n)
+                    px = np.float32(x) + shift
+                    _, _, z, seen = _at(px, x & 1, ax, bx, a_even, a_odd, b_even, b_odd, za, zb, z2, depths[n])
                     depths[n] = z if seen else depths[n]
                 continue
             ids = face_id_HW[y, left : right + 1]
             first, second = first_HW[y, left : right + 1], second_HW[y, left : right + 1]
             for n in range(depths.shape[0]):
-                px, odd = left + n + shift - x2, (left + n) & 1
-                a, b, z, seen = _at(px, odd, ax, bx, a_even, a_odd, b_even, b_odd, z0, z1, z2, depths[n])
+                x = np.int32(left + n)
+                px = np.float32(x) + shift
+                a, b, z, seen = _at(px, x & 1, ax, bx, a_even, a_odd, b_even, b_odd, za, zb, z2, depths[n])
                 depths[n] = z if seen else depths[n]
                 ids[n] = np.int32(t) if seen else ids[n]
-                first[n] = np.float32(a) if seen else first[n]
-                second[n] = np.float32(b) if seen else second[n]
+                first[n] = a if seen else first[n]
+                second[n] = b if seen else second[n]
 
 
 @compiled
@@ -150,15 +158,16 @@ def triangle_setup(points: F32, i: int, j: int, k: int, height: int, width: int)
     x0, y0 = points[i, 0], points[i, 1]
     x1, y1 = points[j, 0], points[j, 1]
     x2, y2 = points[k, 0], points[k, 1]
+    left = max(0, int(np.ceil(min(x0, x1, x2) - _FAR)))
+    right = min(width - 1, int(np.floor(max(x0, x1, x2) - _NEAR)))
+    top = max(0, int(np.ceil(min(y0, y1, y2) - _FAR)))
+    bottom = min(height - 1, int(np.floor(max(y0, y1, y2) - _NEAR)))
     det = (y1 - y2) * (x0 - x2) + (x2 - x1) * (y0 - y2)
-    left = max(0, int(np.ceil(min(x0, x1, x2) - 0.75)))
-    right = min(width - 1, int(np.floor(max(x0, x1, x2) - 0.25)))
-    top = max(0, int(np.ceil(min(y0, y1, y2) - 0.75)))
-    bottom = min(height - 1, int(np.floor(max(y0, y1, y2) - 0.25)))
-    if abs(det) < 1e-9:
+    if right < left or bottom < top or abs(det) < _NO_AREA:
         none = np.float32(0.0)
         return left, left - 1, top, bottom, none, none, none, none
-    return left, right, top, bottom, (y1 - y2) / det, (x2 - x1) / det, (y2 - y0) / det, (x0 - x2) / det
+    share = _ONE / det
+    return left, right, top, bottom, (y1 - y2) * share, (x2 - x1) * share, (y2 - y0) * share, (x0 - x2) * share
 
 
 @compiled

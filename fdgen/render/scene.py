@@ -15,10 +15,10 @@ from fdgen.analysis.face_grid import GRID_PX
 from fdgen.analysis.geometry import HeadPose, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
 from fdgen.analysis.hair import STATES, Hair, find_hair
 from fdgen.analysis.lighting import (
+    LUMINANCE,
     RESIDUAL_GRID,
     FaceLight,
     estimate_light,
-    luminance,
     outlined_skin,
     skin_mask,
     to_linear,
@@ -26,8 +26,9 @@ from fdgen.analysis.lighting import (
 from fdgen.analysis.noise import luma, noise_levels
 from fdgen.analysis.optics import Optics, estimate_optics
 from fdgen.analysis.worn_already import WORN, detect_preexisting
-from fdgen.arrays import F32, F64, I32
+from fdgen.arrays import F32, F64, I32, Image
 from fdgen.render.rasteriser import DEPTH_ALONE, Weights, timed_rasterise
+from fdgen.runtime.jit import compiled
 from fdgen.runtime.processes import one_blas_thread
 from fdgen.runtime.step_times import timed_step
 
@@ -45,6 +46,8 @@ ANALYSIS_VERSION = "8"
 """Version of `Analysis`; a cached one of another version is computed anew."""
 
 _LIGHT_PX = 128
+_SMOOTH_PX = 128
+_LEVELS = np.arange(256, dtype=np.uint8)
 
 _POSE = np.dtype(
     [
@@ -213,36 +216,80 @@ class Scene:
     def head_coverage_HW(self) -> F32:
         """Where there is head for a shadow to fall on, 0 to 1, with a soft rim."""
         size = (self.size_px, self.size_px)
-        on_head = (self.depth_HW > FAR / 2).view(np.uint8) * np.uint8(255)
-        small = np.asarray(cv2.resize(on_head, size, interpolation=cv2.INTER_AREA), np.float32)
-        return np.asarray(cv2.GaussianBlur(small, (0, 0), 1.5 * self.size_px / 256), np.float32) * np.float32(1 / 255)
+        shrunk = 2 if self.size_px % 2 == 0 else 1  # what is soft needs no more pixels
+        step = shrunk * SUPERSAMPLE
+        on_head = (self.depth_HW[step // 2 :: step, step // 2 :: step] > FAR / 2).astype(np.float32)
+        soft = cv2.GaussianBlur(on_head, (0, 0), 1.5 * self.size_px / 256 / shrunk)
+        return np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
     @cached_property
     def _smooth_HWC(self) -> npt.NDArray[np.uint8]:
-        blurred = cv2.GaussianBlur(self.face.clean_HWC, (0, 0), 2.0 * self.size_px / 256)
-        return np.asarray(blurred, np.uint8)
+        """The photograph, blurred over 2 px of 256, at `_SMOOTH_PX` or its own size, where that is less."""
+        size = min(_SMOOTH_PX, self.size_px)
+        small = cv2.resize(self.face.clean_HWC, (size, size), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.GaussianBlur(small, (0, 0), 2.0 * size / 256), np.uint8)
 
     def skin_likeness(self, points_px: F32) -> F32:
         """Say how much the photograph looks like this face's skin at points (N, 2) of the crop: 0 to 1, (N,).
 
         Where it does not, hair or a hat may hide a strap.
         """
-        x, y = points_px[None, :, 0], points_px[None, :, 1]
-        seen = cv2.remap(self._smooth_HWC, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-        colour, skin = to_linear(np.asarray(seen, np.uint8)), self.light.skin
-        brightness = np.log((luminance(colour) + 1e-3) / (luminance(skin) + 1e-3))
-        chroma = np.log((colour + 0.01) / (skin + 0.01))
-        chroma -= chroma.mean(-1, keepdims=True)
-        distance = (brightness / 0.95) ** 2 + (chroma**2).sum(-1) / 0.30**2
-        likeness: F32 = np.exp(-0.5 * distance).astype(np.float32)
-        return likeness
+        smooth, skin = self._smooth_HWC, self.light.skin
+        at = (points_px + np.float32(0.5)) * np.float32(len(smooth) / self.size_px) - np.float32(0.5)
+        return _skin_likeness(smooth, at.astype(np.float32), to_linear(_LEVELS), skin, LUMINANCE)
+
+
+@compiled
+def _skin_likeness(picture: Image, points: F32, light_of: F32, skin: F32, luminance_rgb: F32) -> F32:
+    """Say how much a picture looks like skin at points (N, 2): 0 to 1.
+
+    Args:
+        picture: RGB (H, W, 3).
+        points: In its pixels; beyond its border it goes on as its border is.
+        light_of: The light of each level (256,).
+        skin: Linear RGB of the skin.
+        luminance_rgb: Share of each channel in luminance.
+    """
+    height, width = picture.shape[0], picture.shape[1]
+    out = np.empty(points.shape[0], np.float32)
+    chroma = np.empty(3)
+    own = skin[0] * luminance_rgb[0] + skin[1] * luminance_rgb[1] + skin[2] * luminance_rgb[2]
+    for n in range(points.shape[0]):
+        x = min(max(points[n, 0], 0.0), width - 1.0)
+        y = min(max(points[n, 1], 0.0), height - 1.0)
+        x0, y0 = min(int(x), width - 2), min(int(y), height - 2)
+        fx, fy = x - x0, y - y0
+        bright, mean = 0.0, 0.0
+        for q in range(3):
+            near = picture[y0, x0, q] * (1.0 - fx) + picture[y0, x0 + 1, q] * fx
+            far = picture[y0 + 1, x0, q] * (1.0 - fx) + picture[y0 + 1, x0 + 1, q] * fx
+            light = light_of[int(near * (1.0 - fy) + far * fy + 0.5)]
+            bright += light * luminance_rgb[q]
+            chroma[q] = np.log((light + 0.01) / (skin[q] + 0.01))
+            mean += chroma[q] / 3.0
+        brightness = np.log((bright + 1e-3) / (own + 1e-3)) / 0.95
+        distance = brightness * brightness
+        for q in range(3):
+            distance += ((chroma[q] - mean) / 0.30) ** 2
+        out[n] = np.exp(-0.5 * distance)
+    return out
 
 
 def sample_points(pose: HeadPose, points_cm: F64) -> F32:
     """Project head points to the sample grid: x and y in samples, z in px of the crop."""
-    screen = pose.to_screen(points_cm)
-    screen[:, :2] *= SUPERSAMPLE
-    return screen.astype(np.float32)
+    points = np.ascontiguousarray(points_cm, np.float64)
+    return _on_samples(points, pose.rotation * pose.scale_px, np.asarray(pose.shift_px, np.float64), SUPERSAMPLE)
+
+
+@compiled
+def _on_samples(points: F64, turn: F64, shift: F64, step: int) -> F32:
+    out = np.empty(points.shape, np.float32)
+    for n in range(points.shape[0]):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        out[n, 0] = (turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z + shift[0]) * step
+        out[n, 1] = -(turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z + shift[1]) * step
+        out[n, 2] = turn[2, 0] * x + turn[2, 1] * y + turn[2, 2] * z
+    return out
 
 
 def facing(points: F32, faces: I32) -> I32:

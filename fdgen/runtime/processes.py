@@ -19,8 +19,18 @@ from threadpoolctl import ThreadpoolController
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Hold matrix products to one thread, for a block or a decorated function: with more, they round otherwise."""
-    with _libraries().limit(limits=1, user_api="blas"):
+    if getattr(_held, "here", False):  # by a block around this one
         yield
+        return
+    with _libraries().limit(limits=1, user_api="blas"):
+        _held.here = True
+        try:
+            yield
+        finally:
+            _held.here = False
+
+
+_held = threading.local()
 
 
 @cache

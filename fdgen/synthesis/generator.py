@@ -78,7 +78,7 @@ def generate(
         scene = dataclasses.replace(scene, keeps_surfaces=True)
     rng = sample_rng(recipe.seed, source.sha256, variant)
     worn = worn_by(source.attributes, scene.analysis.worn)
-    target = _draw_target(targets or Targets.of(recipe), rng, worn if recipe.faces.worn == "avoid" else ())
+    target = _draw_target(targets or _targets(recipe), rng, worn if recipe.faces.worn == "avoid" else ())
     failure = check_pose(scene.pose, recipe.pose, face.landmarks.size_px) or target.check_pose(scene.pose.yaw_deg)
     failure = failure or check_worn(worn, recipe.faces, fits(target.combination, worn))
     if failure is None:
@@ -94,6 +94,11 @@ def generate(
                 return made
     refused = failure or Failure("not-drawn", "the recipe allows no attempt")
     return Reject(source.path, source.sha256, variant, refused.reason, refused.detail)
+
+
+@kept_for_objects(1, most=10)
+def _targets(recipe: Recipe) -> Targets:
+    return Targets.of(recipe)
 
 
 def _draw_target(targets: Targets, rng: np.random.Generator, worn: Sequence[str]) -> Target:

@@ -132,7 +132,7 @@ def _light_error(scene: Scene, layers: Sequence[Layer]) -> dict[str, float | Non
 def normal_variance(normals_N3: npt.NDArray[np.floating[Any]]) -> float:
     """Return the variance of unit normals along their second axis: near 0 for a plane, and for a straight rod."""
     centred = normals_N3 - normals_N3.mean(0)
-    return float(np.linalg.eigvalsh(np.einsum("ni,nj->ij", centred, centred) / len(centred))[1])
+    return float(np.linalg.eigvalsh(centred.T @ centred / len(centred))[1])
 
 
 def angle_deg(first: npt.ArrayLike, second: npt.ArrayLike) -> float:

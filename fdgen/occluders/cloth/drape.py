@@ -66,7 +66,10 @@ class HeadMap:
 
 def directions(theta: F64, phi: F64) -> F64:
     """Return unit vectors (..., 3) in the head's frame."""
-    return np.stack([np.cos(phi) * np.sin(theta), np.sin(phi), np.cos(phi) * np.cos(theta)], -1)
+    level = np.cos(phi)
+    out = np.empty((*np.broadcast_shapes(np.shape(theta), np.shape(phi)), 3))
+    out[..., 0], out[..., 1], out[..., 2] = level * np.sin(theta), np.sin(phi), level * np.cos(theta)
+    return out
 
 
 def head_map(mesh_cm: F64) -> HeadMap:
@@ -167,18 +170,21 @@ def _relax(limit: F64, across: F64, down: F64, pressure: float, hold_edges: bool
             for i in range(1, rows - 1):
                 for j in (0, columns - 1):
                     w[i, j] = min(limit[i, j], (w[i - 1, j] + w[i + 1, j]) / (2.0 * down[i, j]))
+    # Cloth hangs from the nose and is held below the chin: it pulls harder down than across, and so tents from point to
+    # point where an even film would cling to a neck round each.
+    pull_a, pull_d, blown = np.empty_like(w), np.empty_like(w), np.empty_like(w)
+    for i in range(1, rows - 1):
+        for j in range(1, columns - 1):
+            ca, cd = across[i, j], down[i, j]
+            ha, hd = 1.0 / max(1e-6, 1.0 - ca), grain / max(1e-6, 1.0 - cd)
+            pull_a[i, j], pull_d[i, j] = ha / (2.0 * ca * (ha + hd)), hd / (2.0 * cd * (ha + hd))
+            blown[i, j] = 2.0 * pressure / (ha + hd)
     for _ in range(sweeps):
         for colour in range(2):
             for i in range(1, rows - 1):
                 for j in range(1 + (i + colour) % 2, columns - 1, 2):
-                    ca, cd = across[i, j], down[i, j]
-                    # Cloth hangs from the nose and is held below the chin: it pulls harder down than across, and so
-                    # tents from point to point where an even film would cling to a neck round each.
-                    ha, hd = 1.0 / max(1e-6, 1.0 - ca), grain / max(1e-6, 1.0 - cd)
-                    level = (
-                        ha * (w[i, j - 1] + w[i, j + 1]) / (2.0 * ca) + hd * (w[i - 1, j] + w[i + 1, j]) / (2.0 * cd)
-                    ) / (ha + hd)
-                    level -= pressure * w[i, j] * w[i, j] / (ha + hd) * 2.0
+                    level = pull_a[i, j] * (w[i, j - 1] + w[i, j + 1]) + pull_d[i, j] * (w[i - 1, j] + w[i + 1, j])
+                    level -= blown[i, j] * w[i, j] * w[i, j]
                     w[i, j] = min(limit[i, j], w[i, j] + 1.7 * (level - w[i, j]))
     return w
 

@@ -13,6 +13,7 @@ from fdgen.analysis.lighting import to_linear
 from fdgen.arrays import F32
 from fdgen.occluders.cloth.patterns import PATTERNS, UPRIGHT, Colour, to_levels
 from fdgen.occluders.cloth.relief import noise
+from fdgen.occluders.cloth.texel_kernels import wear_out
 
 WHITEST, BLACKEST = 0.87, 0.006
 """Albedo of the whitest and the blackest cloth, linear."""
@@ -125,11 +126,11 @@ def paint(across: F32, down: F32, values: Mapping[str, Any]) -> F32:
         sampled = cv2.remap(canvas, map_x % side, map_y % side, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
         albedo = to_linear(np.asarray(sampled, np.uint8))
     _wear(albedo, across, down, values)
-    return np.clip(albedo, BLACKEST, WHITEST)
+    return albedo
 
 
 def _wear(albedo: F32, across: F32, down: F32, values: Mapping[str, Any]) -> None:
-    """Uneven dye, pilling, dirt, and breath that darkens the cloth before the mouth; in place."""
+    """Uneven dye, pilling, dirt, and breath that darkens the cloth before the mouth; in place, and bounded."""
     h, w = across.shape
     coarse_across, coarse_down = np.ascontiguousarray(across[::4, ::4]), np.ascontiguousarray(down[::4, ::4])
     seed = values["pattern_seed"] % 997 / 997.0
@@ -141,9 +142,10 @@ def _wear(albedo: F32, across: F32, down: F32, values: Mapping[str, Any]) -> Non
         below = (coarse_down - np.float32(8.0)) / np.float32(2.0)
         wet = np.exp(-((coarse_across / np.float32(2.6)) ** 2) - below**2)
         tone *= 1 - np.float32(0.35 * values["moist"]) * np.clip(wet + np.float32(0.15) * cloudy * wet, 0, 1)
-    albedo *= cv2.resize(tone, (w, h), interpolation=cv2.INTER_LINEAR)[..., None]
+    soiled = np.zeros((0, 0), np.float32)
     if values["dirt"] > 0:
         spots = noise(coarse_across * np.float32(0.8), coarse_down * np.float32(0.8), seed + 0.41, 2)
         soiled = np.float32(values["dirt"]) * np.clip(spots + np.float32(0.6) * cloudy - np.float32(0.3), 0, 1)
-        share = np.minimum(cv2.resize(soiled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32(0.8))
-        albedo += share[..., None] * (_SOIL - albedo)
+        soiled = np.asarray(cv2.resize(soiled, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
+    tone = np.asarray(cv2.resize(tone, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
+    wear_out(albedo, tone, soiled, _SOIL, BLACKEST, WHITEST)

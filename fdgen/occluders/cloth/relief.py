@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import cv2
 import numpy as np
 
 from fdgen.arrays import F32
+from fdgen.occluders.cloth.texel_kernels import finish_edges, light_in_relief, raise_pleats, shade_edges, shade_pleats
 from fdgen.runtime.jit import compiled
 
 _TILE = 256
-_PLEAT_DROP_CM = np.float32(0.12)
+_PLEAT_DROP_CM = 0.12
 """How far below the edge of a pleat the next layer begins."""
-_DEEP_PLEAT_CM = np.float32(0.18)
+_DEEP_PLEAT_CM = 0.18
 """Depth of a pleat that throws a full shade."""
+_HOLLOWS_CM = (0.18, 0.6)
+"""Radii of what light from all round is kept out of."""
 _GRAIN = 16.0
 """Texels of the noise tile in one unit of noise coordinates: its bumps are about one unit wide."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Texels:
     """Where each texel (h, w) of a cloth lies. `s` (1, w) runs from -1 to 1 across, `t` (h, 1) from 0 to 1 down;
     `across`, `down`, `up` (h, w) are cm from the middle, from the top edge and from the bottom edge, `inside` cm from
@@ -37,7 +40,7 @@ class Texels:
     inside: F32
     texel_cm: float
 
-    @property
+    @cached_property
     def rim(self) -> F32:
         """Cm from the nearest edge."""
         return np.minimum(np.minimum(self.down, self.up), self.inside)
@@ -82,19 +85,27 @@ def relief(cut: str, grain: F32, texels: Texels, fit: Mapping[str, Any]) -> F32:
     """Return the height (h, w) in cm of everything finer than the drape; `grain` is that of the fabric."""
     height = _folds(cut, texels, fit)
     if cut == "pleated":
-        height += _pleats(texels, fit)
+        weld = np.float32(0.025) * np.sin(texels.t[:, 0] * np.float32(2 * np.pi * 13))
+        raise_pleats(height, *_pleat_edges(texels, fit), _PLEAT_DROP_CM, texels.inside, weld)
     if cut == "cup":  # stiffening ribs pressed into the dome
         inner = np.clip((texels.rim - np.float32(1.3)) / np.float32(0.8), 0, 1)
         wave = np.sin((texels.t * np.float32(fit["ribs"]) + np.float32(0.12) * texels.s**2) * np.float32(2 * np.pi))
         height += np.float32(fit["rib_deep_cm"]) * inner * np.clip(np.float32(2.2) * wave, -1, 1)
     if cut == "panel":
         height += _panel_edges(texels, fit)
-    if fit["seam_cm"] > 0:
-        height += np.float32(fit["seam_cm"]) * np.exp(-((texels.across / 0.16) ** 2))
-    if fit["wire_cm"] > 0:
-        bar = np.exp(-(((texels.down - 0.55) / 0.22) ** 4)) * (np.abs(texels.across) < fit["wire_length"] / 2)
-        height += np.float32(fit["wire_cm"]) * bar
-    height += _hem(cut, texels, fit)
+    finish_edges(
+        height,
+        texels.across,
+        texels.down,
+        texels.rim,
+        fit["thick_cm"],
+        fit["hem_cm"],
+        fit["groove_cm"],
+        cut == "pleated" and fit["hem_dashes"] > 0.5,
+        fit["seam_cm"],
+        fit["wire_cm"],
+        fit["wire_length"] / 2,
+    )
     height += np.float32(fit["weave_cm"]) * grain
     return height
 
@@ -141,37 +152,25 @@ def _folds(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     return np.asarray(cv2.resize(height, texels.across.shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _pleats(texels: Texels, fit: Mapping[str, Any]) -> F32:
-    """Overlapping pleats: each layer rises to an edge and drops to the next, deepest in the middle."""
-    height = np.zeros(texels.across.shape, np.float32)
-    for past, depth in _pleat_edges(texels, fit):
-        rise = np.exp(np.minimum(past, 0) / np.float32(0.75))
-        height += depth * np.where(past < 0, rise, np.clip(1 - past / _PLEAT_DROP_CM, 0, 1))
-    side = np.clip(1 - texels.inside / np.float32(0.9), 0, 1)  # welded down in a stack at the sides
-    height += np.float32(0.025) * side * np.sin(texels.t * np.float32(2 * np.pi * 13))
-    return height
-
-
-def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> Iterator[tuple[F32, F32]]:
-    """Yield for each pleat how far below its edge a texel lies in cm, and its depth there: both (h, w)."""
+def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> tuple[F32, F32, F32, F32, F32, float]:
+    """Return where pleats lie, as `texel_kernels.raise_pleats` takes it: t, wobble, lines, open_by, depth, length."""
     count = int(fit["pleats"])
+    # Ironed in: nearly straight.
     wobble = noise(texels.across * np.float32(0.12), texels.down * np.float32(0.05), float(fit["fold_seed"]) + 0.5, 1)
-    t = texels.t + np.float32(0.003) * wobble  # ironed in: nearly straight
-    s2 = texels.s**2
-    depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2) * (1 + np.float32(0.2) * wobble)
-    length = np.float32(max(float(texels.down.max()), 1.0))
-    nose = np.exp(-((texels.s / np.float32(0.3)) ** 2)) * np.float32(fit["peak_cm"] / float(length))
-    middle = texels.across[len(texels.across) // 2][None]
-    for k in range(count):
-        at = 0.5 + (k - (count - 1) / 2) * fit["pleat_step"] + fit["pleat_shift"]
-        # The top edge climbs over the nose, the pleats hardly; over the chin they open, most in the middle.
-        opening = np.float32((at - 0.4) * (0.1 + 0.2 * at)) * (1 - s2)
-        along = np.full_like(middle, np.float32(3.7 * k))
-        bent = noise(middle * np.float32(0.3), along, float(fit["fold_seed"]) + 0.21, 2)
-        held = noise(middle * np.float32(0.22), along, float(fit["fold_seed"]) + 0.83, 0)  # flat here, gaping there
-        line = np.float32(at) + opening + np.float32(0.25 * (1 - at)) * nose + np.float32(0.004) * bent
-        open_by = np.clip(np.float32(0.85) + np.float32(0.35) * held, np.float32(0.3), np.float32(1.4))
-        yield np.asarray((t - line) * length, np.float32), np.asarray(depth * open_by, np.float32)
+    s2 = texels.s[0] ** 2
+    depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2)
+    length = max(float(texels.down.max()), 1.0)
+    nose = np.exp(-((texels.s[0] / np.float32(0.3)) ** 2)) * np.float32(fit["peak_cm"] / length)
+    middle = np.repeat(texels.across[len(texels.across) // 2][None], count, 0)
+    along = np.repeat(np.float32(3.7) * np.arange(count, dtype=np.float32)[:, None], middle.shape[1], 1)
+    bent = noise(middle * np.float32(0.3), along, float(fit["fold_seed"]) + 0.21, 2)
+    held = noise(middle * np.float32(0.22), along, float(fit["fold_seed"]) + 0.83, 0)  # flat here, gaping there
+    at = (0.5 + (np.arange(count) - (count - 1) / 2) * fit["pleat_step"] + fit["pleat_shift"])[:, None]
+    # The top edge climbs over the nose, the pleats hardly; over the chin they open, most in the middle.
+    opening = (at - 0.4) * (0.1 + 0.2 * at) * (1 - s2)
+    lines = at + opening + 0.25 * (1 - at) * nose + 0.004 * bent
+    open_by = np.clip(np.float32(0.85) + np.float32(0.35) * held, np.float32(0.3), np.float32(1.4))
+    return texels.t[:, 0], wobble, lines.astype(np.float32), open_by, depth, length
 
 
 def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
@@ -182,15 +181,9 @@ def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     """
     light = np.ones(texels.across.shape, np.float32)
     if cut == "pleated":
-        for past, depth in _pleat_edges(texels, fit):
-            deep = depth / _DEEP_PLEAT_CM
-            light -= np.float32(0.5) * deep * np.exp(-(((past - np.float32(0.08)) / np.float32(0.065)) ** 2))
-            light -= np.float32(0.16) * deep * np.clip(1 - past / np.float32(0.8), 0, 1) * (past > 0)
-            light += np.float32(0.2) * deep * np.exp(-(((past + np.float32(0.07)) / np.float32(0.08)) ** 2))
-    line = np.exp(-(((texels.rim - np.float32(fit["hem_cm"])) / np.float32(0.07)) ** 2))
-    light -= np.float32(min(0.4, 8.0 * fit["groove_cm"] + 2.0 * fit["thick_cm"])) * line
-    light += np.float32(0.16) * np.exp(-((texels.rim / np.float32(0.10)) ** 2))  # the cut edge catches light
-    return np.clip(light, 0.3, 1.15)
+        shade_pleats(light, *_pleat_edges(texels, fit), _DEEP_PLEAT_CM)
+    shade_edges(light, texels.rim, fit["hem_cm"], min(0.4, 8.0 * fit["groove_cm"] + 2.0 * fit["thick_cm"]))
+    return light
 
 
 def _panel_edges(texels: Texels, fit: Mapping[str, Any]) -> F32:
@@ -206,18 +199,6 @@ def _panel_edges(texels: Texels, fit: Mapping[str, Any]) -> F32:
         )
         height -= np.float32(0.025) * np.exp(-(((into - np.float32(0.45)) / np.float32(0.1)) ** 2))
     return height
-
-
-def _hem(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
-    """The edge: it rolls off to its own thickness, with the band of a hem or weld and its groove."""
-    rim = texels.rim
-    thick, band = np.float32(fit["thick_cm"]), np.float32(fit["hem_cm"])
-    roll = thick * (np.sqrt(np.clip(rim / np.float32(0.1 + fit["thick_cm"]), 0, 1)) - 1)
-    if cut == "pleated" and fit["hem_dashes"] > 0.5:  # a weld of short bars instead of a seam
-        bars = np.sin((texels.across + texels.down) * np.float32(2 * np.pi / 0.36))
-        roll = roll - np.float32(0.03) * np.clip(bars, 0, 1) * np.exp(-(((rim - 0.5 * band) / np.float32(0.14)) ** 4))
-    groove = -np.float32(fit["groove_cm"]) * np.exp(-(((rim - band) / np.float32(0.09)) ** 2))
-    return np.asarray(roll + groove, np.float32)
 
 
 def fabric_grain(fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
@@ -247,10 +228,8 @@ def fabric_grain(fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
 
 def shading(height: F32, texel_cm: float) -> F32:
     """Return the light (h, w) that reaches into the relief from all round: hollows darker, crests a little lighter."""
-    light = np.ones_like(height)
-    for radius_cm, weight in ((0.18, 1.3), (0.6, 0.55)):
-        sigma = radius_cm / texel_cm
-        size = int(2 * sigma) | 1
-        around = cv2.blur(cv2.blur(height, (size, size)), (size, size))
-        light -= np.float32(weight) * np.clip((around - height) / np.float32(radius_cm), -0.15, 0.8)
-    return np.clip(light, 0.35, 1.12)
+    around = []
+    for radius_cm in _HOLLOWS_CM:
+        size = int(2 * radius_cm / texel_cm) | 1
+        around.append(np.asarray(cv2.blur(cv2.blur(height, (size, size)), (size, size)), np.float32))
+    return light_in_relief(height, around[0], around[1], _HOLLOWS_CM[0], _HOLLOWS_CM[1])

@@ -18,6 +18,7 @@ from fdgen.analysis.geometry import cross, grid_faces, rotation_matrix
 from fdgen.arrays import F64, I32
 from fdgen.occluders.eyewear.spec import FrameSpec
 from fdgen.render.mesh import spline, tube
+from fdgen.runtime.jit import compiled
 
 POINTS = 72
 """Points round a lens; at 256 px they lie some two pixels apart."""
@@ -116,22 +117,16 @@ class Front:
 
         The whole front lies on a cylinder about the head; each lens is curved besides, as ground glass is.
         """
-        radius, own = self.shape["face_curve_cm"], self.shape["lens_curve_cm"]
-        x, y = sheet[:, 0], sheet[:, 1]
-        turn = x / radius
-        cos, sin, zero = np.cos(turn), np.sin(turn), np.zeros_like(x)
-        if self.construction == "shield":
-            across = zero
-        else:
-            half = 0.5 * self.shape["lens_width_cm"]
-            across = np.clip(np.abs(x) - self.centre_x, -half, half) * np.sign(x)
-        raised = np.asarray(depth) - across**2 / (2 * own) - y**2 / (2 * own)
-        out, sideways = np.column_stack([sin, zero, cos]), np.column_stack([cos, zero, -sin])
-        points = np.column_stack([radius * sin, y, radius * (cos - 1)]) + out * raised[:, None]
-        normals = out + sideways * (across / own)[:, None]
-        normals[:, 1] += y / own
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-        return points, normals, sideways
+        half = 0.0 if self.construction == "shield" else 0.5 * self.shape["lens_width_cm"]
+        raised = np.broadcast_to(np.asarray(depth, np.float64), len(sheet))
+        return _bent(
+            np.ascontiguousarray(sheet, np.float64),
+            np.ascontiguousarray(raised),
+            float(self.shape["face_curve_cm"]),
+            float(self.shape["lens_curve_cm"]),
+            half,
+            self.centre_x,
+        )
 
     def lens_mesh(self) -> Surface:
         """Build the right lens."""
@@ -232,6 +227,33 @@ class Front:
         normals[:, :2] += tilt
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
         return Surface(points, normals, _disc_faces(2, 8), sheet)
+
+
+@compiled
+def _bent(sheet: F64, depth: F64, radius: float, own: float, half: float, centre_x: float) -> tuple[F64, F64, F64]:
+    """Bend sheet points as `Front.bend` says.
+
+    Args:
+        sheet: Points (N, 2).
+        depth: How far each is raised (N,).
+        radius: Of the cylinder about the head.
+        own: Radius that a lens is curved by.
+        half: Half the width of a lens; 0 where lenses are not curved across.
+        centre_x: Where its middle is.
+    """
+    n = sheet.shape[0]
+    points, normals, sideways = np.empty((n, 3)), np.empty((n, 3)), np.empty((n, 3))
+    for i in range(n):
+        x, y = sheet[i, 0], sheet[i, 1]
+        cos, sin = np.cos(x / radius), np.sin(x / radius)
+        across = min(half, max(-half, abs(x) - centre_x)) * np.sign(x)
+        raised = depth[i] - across**2 / (2 * own) - y**2 / (2 * own)
+        points[i, 0], points[i, 1], points[i, 2] = radius * sin + sin * raised, y, radius * (cos - 1) + cos * raised
+        nx, ny, nz = sin + cos * (across / own), y / own, cos - sin * (across / own)
+        length = np.sqrt(nx * nx + ny * ny + nz * nz)
+        normals[i, 0], normals[i, 1], normals[i, 2] = nx / length, ny / length, nz / length
+        sideways[i, 0], sideways[i, 1], sideways[i, 2] = cos, 0.0, -sin
+    return points, normals, sideways
 
 
 def _rounded_polygon(corners: F64, roundness: F64) -> F64:

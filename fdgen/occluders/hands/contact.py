@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.geometry import canonical_face, vertex_normals
 from fdgen.arrays import F64
+from fdgen.occluders.hands.joint_turns import carried, product, turned
 from fdgen.occluders.hands.skeleton import DIGITS, HandModel, digit_joints
 from fdgen.render.scene import skull
 from fdgen.runtime.jit import compiled
@@ -183,38 +185,6 @@ def _feelers(model: HandModel, digit: str, girth: float) -> tuple[F64, npt.NDArr
 
 
 @compiled
-def _turned(angle: float, axis: int, frame: F64) -> F64:
-    """Return the rotation about an axis of a joint's frame."""
-    c, s = np.cos(angle), np.sin(angle)
-    x, y, z = frame[0, axis], frame[1, axis], frame[2, axis]
-    k = 1.0 - c
-    out = np.empty((3, 3))
-    out[0, 0], out[0, 1], out[0, 2] = c + x * x * k, x * y * k - z * s, x * z * k + y * s
-    out[1, 0], out[1, 1], out[1, 2] = y * x * k + z * s, c + y * y * k, y * z * k - x * s
-    out[2, 0], out[2, 1], out[2, 2] = z * x * k - y * s, z * y * k + x * s, c + z * z * k
-    return out
-
-
-@compiled
-def _product(a: F64, b: F64) -> F64:
-    """Return a @ b of (3, 3) matrices; numba's own looks for BLAS in scipy, and rounds as that does."""
-    out = np.empty((3, 3))
-    for i in range(3):
-        for j in range(3):
-            out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
-    return out
-
-
-@compiled
-def _carried(turn: F64, point: F64) -> F64:
-    """Return turn @ point, (3, 3) by (3,)."""
-    out = np.empty(3)
-    for i in range(3):
-        out[i] = turn[i, 0] * point[0] + turn[i, 1] * point[1] + turn[i, 2] * point[2]
-    return out
-
-
-@compiled
 def _clearance(
     angles_deg: F64,
     thumb: bool,
@@ -231,7 +201,7 @@ def _clearance(
 ) -> float:
     """Return the least distance to the surface of a digit's points from segment `first_bone` on, bent by `angles_deg`.
 
-    The angles are those of `skeleton.digit_rotations`; each point is carried by one bone.
+    The angles are those of `skeleton.bend`; each point is carried by one bone.
     """
     a = np.radians(angles_deg)
     turn, shift = np.eye(3), np.zeros(3)
@@ -239,22 +209,22 @@ def _clearance(
     moved = np.empty((1, 3))
     for segment in range(3):
         if thumb:
-            local = _turned(-a[segment + 1], 0, frames[segment])
+            local = turned(-a[segment + 1], 0, frames[segment])
             if segment == 0:
-                local = _product(_turned(a[0], 1, frames[0]), local)
+                local = product(turned(a[0], 1, frames[0]), local)
         else:
-            local = _turned(-a[segment], 0, frames[segment])
+            local = turned(-a[segment], 0, frames[segment])
             if segment == 0:
-                local = _product(_turned(a[3] - rest_spread, 1, frames[0]), local)
+                local = product(turned(a[3] - rest_spread, 1, frames[0]), local)
         pivot = pivots[segment]
-        shift = _carried(turn, pivot - _carried(local, pivot)) + shift
-        turn = _product(turn, local)
+        shift = carried(turn, pivot - carried(local, pivot)) + shift
+        turn = product(turn, local)
         if segment < first_bone:
             continue
-        whole, offset = _product(to_head, turn), _carried(to_head, shift) + at_head
+        whole, offset = product(to_head, turn), carried(to_head, shift) + at_head
         for n in range(points.shape[0]):
             if bones[n] == segment:
-                moved[0] = _carried(whole, points[n]) + offset
+                moved[0] = carried(whole, points[n]) + offset
                 least = min(least, _distance(moved, surface, normals)[0])
     return least
 
@@ -296,19 +266,28 @@ def _close(
 
 
 @compiled
+def _least(values: F64) -> Any:
+    """Return the least of some values, four runs of them at a time: each would wait for its last comparison."""
+    a, b, c, d = 1e30, 1e30, 1e30, 1e30
+    n = values.shape[0]
+    for k in range(0, n - 3, 4):
+        a, b, c, d = min(a, values[k]), min(b, values[k + 1]), min(c, values[k + 2]), min(d, values[k + 3])
+    for k in range(n - n % 4, n):
+        a = min(a, values[k])
+    return min(min(a, b), min(c, d))
+
+
+@compiled
 def _distance(points: F64, surface: F64, normals: F64) -> F64:
     """Signed distance to a cloud of points with normals: planes through the nearest, blended smoothly."""
     out = np.empty(points.shape[0])
     squared = np.empty(surface.shape[0])
     for n in range(points.shape[0]):
         x, y, z = points[n, 0], points[n, 1], points[n, 2]
-        least = 1e30
-        for k in range(surface.shape[0]):
+        for k in range(surface.shape[0]):  # several at once, as a comparison within would forbid
             dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
             squared[k] = dx * dx + dy * dy + dz * dz
-            if squared[k] < least:
-                least = squared[k]
-        nearest = np.sqrt(least)
+        nearest = np.sqrt(_least(squared))
         limit = (nearest + _BLEND_CM) ** 2
         total, weight = 0.0, 0.0
         for k in range(surface.shape[0]):

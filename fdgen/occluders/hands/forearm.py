@@ -8,8 +8,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import grid_faces, rotation_matrix
+from fdgen.analysis.geometry import cross, grid_faces
 from fdgen.arrays import F64, I32
+from fdgen.occluders.hands.joint_turns import turned
+from fdgen.runtime.jit import compiled
 
 _ALONG_CM = np.array([0.0, 0.6, 1.3, 2.1, 3.0, 4.2, 5.6, 7.5, 10.0, 13.0, 16.5, 20.0, 26.0, 39.0, 60.0])
 """Where the rings of the forearm stand, from the loop."""
@@ -55,13 +57,13 @@ def arm_line(centre_cm: F64, hand_turn: F64, direction: F64, scale: float) -> Ar
     """
     start = -hand_turn[:, 1]
     goal = direction / np.linalg.norm(direction)
-    axis = np.cross(start, goal)
+    axis = cross(start, goal)
     sine = float(np.linalg.norm(axis))
     angle = float(np.arctan2(sine, start @ goal))
     axis = axis / sine if sine > 1e-6 else np.array([0.0, 0.0, 1.0])
     share = np.clip((_ALONG_CM + 0.4) / _WRIST_BEND_CM, 0.0, 1.0)
     share = share * share * (3 - 2 * share)
-    turns = np.stack([rotation_matrix(axis * angle * s) for s in share])
+    turns = np.stack([turned(angle * s, 0, axis[:, None]) for s in share])
     tangents = turns @ start
     steps = np.diff(_ALONG_CM, prepend=0.0) * scale
     middle = tangents.copy()
@@ -100,17 +102,40 @@ def rings_at(arm: Arm, rings: F64, along_cm: F64) -> F64:
 
 def tube_normals(rings: F64) -> F64:
     """Return outward normals (K, L, 3) of a closed tube of rings."""
-    around = np.roll(rings, -1, 1) - np.roll(rings, 1, 1)
-    along = np.gradient(rings, axis=0)
-    x, y, z = (around[..., i] for i in range(3))  # np.cross costs as much as all the rest
-    u, v, w = (along[..., i] for i in range(3))
-    normals = np.stack([y * w - z * v, z * u - x * w, x * v - y * u], -1)
-    normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-12
-    out = rings - rings.mean(1, keepdims=True)
-    if float((normals * out).sum()) < 0:
-        normals = -normals
-    result: F64 = normals
-    return result
+    normals, outward = _ring_normals(np.ascontiguousarray(rings))
+    return normals if outward >= 0 else -normals
+
+
+@compiled
+def _ring_normals(rings: F64) -> tuple[F64, float]:
+    """Return unit normals (K, L, 3) of a closed tube of rings, and how much they look away from its middle."""
+    k, n = rings.shape[0], rings.shape[1]
+    normals = np.empty(rings.shape)
+    outward = 0.0
+    for i in range(k):
+        first, last = max(i - 1, 0), min(i + 1, k - 1)
+        centre = np.zeros(3)
+        for j in range(n):
+            for q in range(3):
+                centre[q] += rings[i, j, q] / n
+        for j in range(n):
+            after, before = (j + 1) % n, j - 1 if j else n - 1
+            x, y, z = (
+                rings[i, after, 0] - rings[i, before, 0],
+                rings[i, after, 1] - rings[i, before, 1],
+                rings[i, after, 2] - rings[i, before, 2],
+            )
+            u, v, w = (
+                rings[last, j, 0] - rings[first, j, 0],
+                rings[last, j, 1] - rings[first, j, 1],
+                rings[last, j, 2] - rings[first, j, 2],
+            )
+            a, b, c = y * w - z * v, z * u - x * w, x * v - y * u
+            length = np.sqrt(a * a + b * b + c * c) + 1e-12
+            normals[i, j, 0], normals[i, j, 1], normals[i, j, 2] = a / length, b / length, c / length
+            for q in range(3):
+                outward += normals[i, j, q] * (rings[i, j, q] - centre[q])
+    return normals, outward
 
 
 @lru_cache(maxsize=64)
@@ -130,14 +155,10 @@ def tube_mesh(rings: F64) -> tuple[F64, I32, F64, npt.NDArray[np.float32]]:
     k, n = closed.shape[:2]
     faces = _tube_faces(k, n)
     a, b, c = (closed.reshape(-1, 3)[faces[:8, i]] for i in range(3))
-    flat = np.cross(b - a, c - a)
+    flat = cross(b - a, c - a)
     if float((flat * normals.reshape(-1, 3)[faces[:8, 0]]).sum()) < 0:
         faces = faces[:, ::-1]
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(rings.mean(1), axis=0), axis=1))])
-    u, v = np.meshgrid(np.linspace(0, 1, n), length / max(length[-1], 1e-6))
-    return (
-        closed.reshape(-1, 3),
-        np.ascontiguousarray(faces),
-        normals.reshape(-1, 3),
-        np.stack([u, v], -1).reshape(-1, 2).astype(np.float32),
-    )
+    uv = np.empty((k, n, 2), np.float32)
+    uv[..., 0], uv[..., 1] = np.linspace(0, 1, n), (length / max(length[-1], 1e-6))[:, None]
+    return closed.reshape(-1, 3), np.ascontiguousarray(faces), normals.reshape(-1, 3), uv.reshape(-1, 2)

@@ -19,6 +19,7 @@ from fdgen.occluders.hands.contact import Surface, rest_digits, settle, touchabl
 from fdgen.occluders.hands.forearm import ARM_CM, arm_line, arm_rings, rings_at, tube_mesh, wrist_limited
 from fdgen.occluders.hands.hand_shape import draw_shape, reshaped
 from fdgen.occluders.hands.jewellery import draw_jewellery, jewellery_mesh, surroundings
+from fdgen.occluders.hands.joint_turns import seen_faces
 from fdgen.occluders.hands.pose_spec import Pose
 from fdgen.occluders.hands.skeleton import DIGITS, JOINTS, HandModel, digit_joints, load_hand, skin
 from fdgen.occluders.hands.skin_features import ATLAS_PX, STRIP_CM, STRIP_PX, STRIP_WIDTH_PX, TEXTURE_PX, atlas_of
@@ -42,6 +43,9 @@ _CONTRAST = 0.35
 
 _RELIEF = 1.7
 """Scale of the shading of folds, tendons and veins, by a light of one direction."""
+
+_TURNED_AWAY = -0.25
+"""Cosine between the viewer and the normals of skin that cannot be seen; some are a little off what is drawn."""
 
 _FACE_HEIGHT = 1.02
 """Hairline to chin over landmarks 10 to 152."""
@@ -188,7 +192,9 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
         albedo, specular=look["shine"] + shine * (0.22 + 0.20 * look["polish"]), gloss=12.0 + 50.0 * shine
     )
     uv = model.uv * np.array([1.0, ATLAS_PX / TEXTURE_PX[0]], np.float32)
-    parts = [part(vertices, model.faces, skin_of, normals=normals, uv_N2=uv)]
+    # The hand is closed: half of it is behind the other half. The open wrist is behind the forearm.
+    faces = seen_faces(model.faces, normals, scene.pose.rotation[2] * flip, _TURNED_AWAY)
+    parts = [part(vertices, faces, skin_of, normals=normals, uv_N2=uv)]
 
     loop = cage[model.loop]
     arm = arm_line(loop.mean(0), rotation, np.array(values["arm"]), scale)

@@ -65,7 +65,7 @@ class Pose(AssetTable):
     along `approach` until `contact`, a tuple of `PARTS`, is `press_cm` deep in the skin, and the digits `rest` bend
     onto it; with `away_cm` it is held that far before the face instead. `arm` is the direction from the wrist to the
     elbow. `curl` has three ranges of flexion for each of the four fingers, `spread_deg` one range a finger, `thumb`
-    four ranges (see `skeleton.digit_rotations`). `bias_cm` is how deep the hand may lie in the face and still be seen;
+    four ranges (see `skeleton.bend`). `bias_cm` is how deep the hand may lie in the face and still be seen;
     `near_side` poses belong to the cheek that is seen; `both` is the chance that the other hand does the same.
     """
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from fdgen.analysis.geometry import vertex_normals
 from fdgen.arrays import F64, I32
 from fdgen.errors import AssetError
+from fdgen.occluders.hands.joint_turns import bent, moved_points
 from fdgen.runtime.jit import compiled
 
 FINGERS = ("index", "middle", "ring", "pinky")
@@ -35,6 +36,7 @@ JOINTS: tuple[str, ...] = (
 """The WebXR joints, in our order: wrist, thumb (4), then five of each finger from the metacarpal to the tip."""
 
 PARENTS = (-1, 0, 1, 2, 3, *(p for f in range(4) for p in (0, *range(5 + 5 * f, 9 + 5 * f))))
+_PARENTS = np.array(PARENTS, np.int64)
 
 
 def digit_joints(digit: str) -> tuple[int, ...]:
@@ -100,43 +102,16 @@ def _load(data: bytes, mirrored: bool) -> HandModel:
     return _build(*_chunks(data), mirrored=mirrored)
 
 
-def digit_rotations(model: HandModel, posture_rad: F64, row: int) -> F64:
-    """Return the rotations (3, 3, 3) of one digit's joints from the knuckle out, in the hand's frame at rest.
+def bend(model: HandModel, angles_deg: npt.ArrayLike) -> tuple[F64, F64]:
+    """Return turn (25, 3, 3) and shift (25, 3) of each joint: a point p that it carries moves to turn @ p + shift.
 
-    `posture_rad` (5, 4) has a row for thumb, index, middle, ring, pinky. A finger's angles: flexion of its three
+    `angles_deg` (5, 4) has a row for thumb, index, middle, ring, pinky. A finger's angles: flexion of its three
     joints, then where it points in the plane of the palm, from the hand's axis towards the thumb. The thumb's: how far
     its root opposes it to the palm and how far it closes it towards the index finger, from rest, then flexion of its
     two joints.
     """
-    first, second, third, fourth = posture_rad[row]
-    if row == 0:
-        joints = slice(1, 4)
-        local = np.stack([_about(1, first) @ _about(0, -second), _about(0, -third), _about(0, -fourth)])
-    else:
-        joints = slice(1 + 5 * row, 4 + 5 * row)
-        spread = fourth - model.rest_spread[row - 1]
-        local = np.stack([_about(1, spread) @ _about(0, -first), _about(0, -second), _about(0, -third)])
-    frames = model.frames[joints]
-    result: F64 = frames @ local @ frames.transpose(0, 2, 1)
-    return result
-
-
-def bend(model: HandModel, angles_deg: npt.ArrayLike) -> tuple[F64, F64]:
-    """Return turn (25, 3, 3) and shift (25, 3) of each joint: a point p that it carries moves to turn @ p + shift."""
     posture = np.radians(np.asarray(angles_deg, np.float64))
-    local = np.tile(np.eye(3), (25, 1, 1))
-    local[1:4] = digit_rotations(model, posture, 0)
-    for row in range(1, 5):
-        local[1 + 5 * row : 4 + 5 * row] = digit_rotations(model, posture, row)
-    turn, shift = np.empty((25, 3, 3)), np.empty((25, 3))
-    for joint, parent in enumerate(PARENTS):
-        pivot = model.joints_cm[joint]
-        if parent < 0:
-            turn[joint], shift[joint] = local[joint], pivot - local[joint] @ pivot
-        else:
-            turn[joint] = turn[parent] @ local[joint]
-            shift[joint] = turn[parent] @ (pivot - local[joint] @ pivot) + shift[parent]
-    return turn, shift
+    return bent(posture, model.rest_spread, model.frames, model.joints_cm, _PARENTS)
 
 
 def skin(model: HandModel, angles_deg: npt.ArrayLike, girth: float = 1.0) -> tuple[F64, F64, F64]:
@@ -152,19 +127,8 @@ def skin(model: HandModel, angles_deg: npt.ArrayLike, girth: float = 1.0) -> tup
     if girth != 1.0:
         rest = rest + (girth - 1.0) * model.radial
     blended = model.weights @ np.concatenate([turn.reshape(25, 9), shift], 1)
-    vertices = np.einsum("nab,nb->na", blended[:, :9].reshape(-1, 3, 3), rest) + blended[:, 9:]
     joints = np.einsum("jab,jb->ja", turn, model.joints_cm) + shift
-    return vertices, joints, turn
-
-
-def _about(axis: int, angle_rad: float) -> F64:
-    """Return the rotation about one of the three axes."""
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    turn = np.eye(3)
-    turn[i, i] = turn[j, j] = c
-    turn[i, j], turn[j, i] = -s, s
-    return turn
+    return moved_points(blended, rest), joints, turn
 
 
 def _chunks(data: bytes) -> tuple[dict[str, Any], bytes]:

@@ -11,6 +11,7 @@ import numpy as np
 from fdgen.arrays import F32
 from fdgen.occluders.cloth.fabric import any_colour
 from fdgen.occluders.cloth.relief import Texels
+from fdgen.occluders.cloth.texel_kernels import colour_hem
 from fdgen.occluders.masks.spec import MaskSpec
 
 _GLYPHS = "ABCDEFGHKLMNOPRSTUVX0123456789"
@@ -54,14 +55,17 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
 def trim(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
     """Put the trim on the albedo (h, w, 3) of a cloth, in place."""
     rim, hem = texels.rim, np.float32(fit["hem_cm"])
-    if fit["binding"]:
-        bound = np.clip((hem * np.float32(0.75) - rim) / np.float32(0.06), 0, 1)[..., None]
-        albedo += bound * (np.asarray(fit["binding_colour"], np.float32) - albedo)
-    else:
-        band = np.clip((hem - rim) / np.float32(0.1), 0, 1)[..., None]
-        albedo *= 1 + np.float32(fit["hem_tone"]) * band
-        if fit["hem_pale"]:  # several layers there, the inner ones white, and no light from behind
-            albedo += np.float32(0.7 * fit["hem_pale"]) * band * (_PALE - albedo)
+    # The hem is of several layers, the inner ones white, and has no light from behind.
+    colour_hem(
+        albedo,
+        rim,
+        fit["hem_cm"],
+        bool(fit["binding"]),
+        np.asarray(fit["binding_colour"], np.float32),
+        fit["hem_tone"],
+        0.7 * fit["hem_pale"],
+        _PALE,
+    )
     if fit["weld_dots"]:
         along = np.cos((texels.across + texels.down) * np.float32(2 * np.pi / fit["dot_cm"]))
         rows = np.abs(np.abs(rim - hem * np.float32(0.78)) - np.float32(0.13))  # two rows, beside the hem's groove

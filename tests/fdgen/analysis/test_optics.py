@@ -10,7 +10,7 @@ import pytest
 from fdgen.analysis.edge_blur import edge_spread
 from fdgen.analysis.geometry import grid_faces
 from fdgen.analysis.jpeg import estimate_quality, recompress
-from fdgen.analysis.optics import Optics, blur, estimate_optics, grain
+from fdgen.analysis.optics import Optics, _grey_grain, _window, blur, estimate_optics, grain
 from fdgen.faces.folders import SampleFaces
 from fdgen.io.pictures.images import resize, through_jpeg
 from fdgen.render.composite import composite, match_sensor
@@ -180,3 +180,14 @@ def test_a_halo_is_in_the_mask() -> None:
     occluded, mask, _ = composite(clean, [match_sensor(layer, Optics(1.2, 0.0, 1.0), 7)])
     assert (occluded < 58).any()
     assert np.array_equal(occluded[mask == 0], clean[mask == 0])
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("flip", [0, 1])
+def test_a_window_of_grain_is_the_tile_turned_and_mirrored(turns: int, flip: int) -> None:
+    tiles = np.arange(60 * 60, dtype=np.float32).reshape(60, 60)
+    rows, columns = (20, 11) if turns % 2 == 0 else (11, 20)
+    part = tiles[7 : 7 + rows, 9 : 9 + columns]
+    expected = np.rot90(part[:, ::-1] if flip else part, turns)
+    found = _grey_grain(tiles, _window((20, 11), 7, 9, turns, flip), 20, 11, np.float32(1.0))
+    assert np.array_equal(found[..., 1], expected)

@@ -25,6 +25,7 @@ from fdgen.analysis.lighting import (
 )
 from fdgen.analysis.noise import luma, noise_levels
 from fdgen.analysis.optics import Optics, estimate_optics
+from fdgen.analysis.person_segmentation import find_person
 from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32
 from fdgen.render.rasteriser import DEPTH_ALONE, Weights, timed_rasterise
@@ -208,6 +209,13 @@ class Scene:
     def hair_HW(self) -> F32:
         """How far hair hides what is put on the face, 0 to 1."""
         return self.analysis.hair.at_size(self.size_px)
+
+    @cached_property
+    def person_HW(self) -> F32:
+        """The probability that a pixel shows the person, looked for at the grid's size."""
+        size = (self.size_px, self.size_px)
+        found = find_person(self.face.clean_HWC, GRID_PX)
+        return np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
     @cached_property
     def head_coverage_HW(self) -> F32:

@@ -17,6 +17,7 @@ from fdgen.assets import AssetLibrary
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.members import read_members
 from fdgen.contract.records import SPLITS, MemberEntry
+from fdgen.contract.truth import layers_of
 from fdgen.dataset.tables import read_landmarks
 from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.io.pictures.images import decode_png
@@ -63,6 +64,7 @@ def of_facts(facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> Numbers:
         "photographs": {name: facts["sources"][name] for name in ("kind", "count", "digest")},
         "recipe": recipe["name"],
         "seed": recipe["seed"],
+        **({"layers": list(layers)} if (layers := layers_of(recipe)) else {}),
         "size_px": recipe["size_px"],
         "split_by": facts["splits"]["basis"],
         "rejects": dict(facts["rejects"]),

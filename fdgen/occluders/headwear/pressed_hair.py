@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 
 from fdgen.analysis.geometry import OVAL, fill_polygon
-from fdgen.arrays import F32, F64
+from fdgen.arrays import F32, F64, Bools
 from fdgen.occluders.headwear.hair_volume import from_screen
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
 
-_FARTHEST_CM = 6.0
-"""Beyond this from the hat stands somebody else."""
+_FARTHEST_CM = 4.2
+"""What goes on beyond this from the hat is no hair that it presses: an arm, somebody else, a hat that was there."""
 _FLARE = 0.9
 """How fast hair widens again below the rim, in cm of height for each cm of width."""
 _HALO_CM = 0.45
@@ -48,12 +48,12 @@ def press_hair(scene: Scene, layer: Layer, rim_cm: F64) -> Layer:
     inside = np.zeros((size, size), np.uint8)  # of the ring, where a hat seen from below shows the forehead; the face
     for outline in (screen[:, :2], scene.face.landmarks.points_px[list(OVAL), :2]):
         fill_polygon(inside, outline, 1)
-    stands_out &= (far_cm < _FARTHEST_CM) & (outside > 0) & (inside == 0)
+    stands_out &= (far_cm < _FARTHEST_CM + 0.5) & (outside > 0) & (inside == 0)
     reach = 2 * round(_HALO_CM * scale) + 1
     person = np.asarray(cv2.dilate((scene.person_HW > 0.3).view(np.uint8), np.ones((reach, reach), np.uint8)))
     behind = cv2.erode((scene.person_HW < _BEHIND).view(np.uint8), np.ones((reach, reach), np.uint8))
     source = np.asarray(behind, np.float32) * (layer.silhouette_HW < 0.02)
-    change = stands_out & (person > 0)
+    change = _ending(stands_out & (person > 0), far_cm)
     if source.mean() < 0.01 or not change.any():
         return layer
     soft = np.asarray(cv2.GaussianBlur(change.astype(np.float32), (0, 0), 0.10 * scale), np.float32)
@@ -74,6 +74,14 @@ def press_hair(scene: Scene, layer: Layer, rim_cm: F64) -> Layer:
         clear_HW=np.maximum(layer.clear_HW, share),
         box=(box[0], box[1]),
     )
+
+
+def _ending(what: Bools, far_cm: F32) -> Bools:
+    """Return the connected parts that end within reach of the hat."""
+    _, numbered = cv2.connectedComponents(what.view(np.uint8), connectivity=4)
+    going_on = np.unique(numbered[what & (far_cm > _FARTHEST_CM)])
+    ending: Bools = what & ~np.isin(numbered, going_on)
+    return ending
 
 
 def _spread(linear_HWC: F32, weight_HW: F32) -> F32:

@@ -124,11 +124,11 @@ def _rows() -> Iterator[Kind]:
     )
     yield Kind(
         "hat",
-        "fdgen.occluders.props.hat:Hat",
+        "fdgen.occluders.headwear.hat:Hat",
         parts=("crown",),
         height=4,
         excluded_by=("hat",),
-        weights={"default": 0.05, "props": 1.0},
+        weights={"default": 0.05, "everything": 0.5, "props": 1.0},
         about="few of its pixels lie on the face; `--set kinds.hat=1` for more",
         since_ten=True,
     )

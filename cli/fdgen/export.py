@@ -24,8 +24,9 @@ def command(dataset: str | Path, to: str, out: Path, quiet: bool, as_json: bool)
     """Write DATASET, a folder or a URL, in a format that other tools read.
 
     Hugging Face datasets reads imagefolder and parquet: the occluded picture is `image`, next to `clean`, `mask` and
-    `alpha`. coco has the occluded pictures, with masks and silhouettes as run lengths. Every picture is compared with
-    its digest. Running the same command again resumes, and keeps what is complete.
+    `alpha`, and the truth layers that the dataset has. coco has the occluded pictures, with masks and silhouettes as
+    run lengths, and no place for truth layers. Every picture is compared with its digest. Running the same command
+    again resumes, and keeps what is complete.
     """
     from fdgen.contract.manifest import Manifest
     from fdgen.exporters.exporter import export
@@ -46,3 +47,6 @@ def command(dataset: str | Path, to: str, out: Path, quiet: bool, as_json: bool)
         emit_json({"out": str(out), **done})
     made = counted(done["made_now"], "sample") if done["made_now"] else "nothing: all of it was there"
     voice.say(f"{counted(done['files'], 'file')} in {out}, {done['bytes'] / 1e6:,.1f} MB; written now: {made}")
+    if done["left_out"]:
+        named = ", ".join(done["left_out"])
+        voice.say(f"left out: {named}; {to} has no place for truth layers, imagefolder and parquet have")

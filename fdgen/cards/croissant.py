@@ -1,7 +1,8 @@
 """croissant.json: a dataset in MLCommons' Croissant format 1.1, with the fields of its RAI vocabulary.
 
 Record sets: `samples` (a row of the manifest), and `occluded`, `clean`, `mask` and `alpha` (a picture each, with the
-key of its sample). Readers join at most two sources in a set, so that pictures do not stand side by side in one record.
+key of its sample), and so each truth layer that the samples have. Readers join at most two sources in a set, so that
+pictures do not stand side by side in one record.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fdgen.cards.prose import Prose
+from fdgen.contract.truth import DEPTH_STEPS, DEPTH_ZERO, TRUTH
 
 VERSION = "http://mlcommons.org/croissant/1.1"
 RAI_VERSION = "http://mlcommons.org/croissant/RAI/1.0"
@@ -39,6 +41,16 @@ _PICTURES = {
     "alpha": "How far the occluder covers each pixel, 0 to 255, without its shadow.",
 }
 
+LAYER_TEXTS: Mapping[str, str] = {
+    "caption": "one line of text: what covers the face",
+    "depth": "16 bits: the distance of the uppermost occluder towards the camera from the plane through the middle of "
+    f"the head, {DEPTH_ZERO} + {DEPTH_STEPS} a centimetre, 0 where there is none",
+    "mattes": "a channel an occluder, in the order of `kinds`: the share that it hides of all behind it",
+    "normals": "the normals of the same surface as in the depth, each 128 + 127 n, 0 where there is none",
+    "shadow": "the share of light that the occluders take from what lies behind, 255 for all of it",
+}
+"""What a card says of each truth layer."""
+
 _COLUMNS = {
     "key": ("sc:Text", "Key of the sample: names its members in the shard."),
     "split": ("sc:Text", "train, val or test."),
@@ -65,6 +77,7 @@ def croissant_json(
 
     Files are named relative to the dataset's folder, or to `url` of the card where it is published.
     """
+    told = {**_PICTURES, **{name: LAYER_TEXTS[name] for name in numbers.get("layers", ())}}
     held = [shard for shard in shards if shard["samples"]]
     base = f"{prose.url.rstrip('/')}/" if prose.url else ""
     values: dict[str, Any] = {
@@ -81,8 +94,8 @@ def croissant_json(
         "isLiveDataset": False,
         "identifier": f"sha256:{numbers['content_id']}",
         **_rai(numbers, prose),
-        "distribution": [*(_shard(shard, base) for shard in held), *_files(held, base, manifest_sha256)],
-        "recordSet": [_samples(), *(_pictures(name, text) for name, text in _PICTURES.items())],
+        "distribution": [*(_shard(shard, base) for shard in held), *_files(held, base, manifest_sha256, told)],
+        "recordSet": [_samples(), *(_contents(name, text) for name, text in told.items())],
     }
     if prose.url:
         values["url"] = prose.url
@@ -144,7 +157,9 @@ def _shard(shard: Mapping[str, Any], base: str) -> dict[str, Any]:
     }
 
 
-def _files(shards: Sequence[Mapping[str, Any]], base: str, manifest_sha256: str) -> list[dict[str, Any]]:
+def _files(
+    shards: Sequence[Mapping[str, Any]], base: str, manifest_sha256: str, told: Mapping[str, str]
+) -> list[dict[str, Any]]:
     table = {
         "@type": "cr:FileObject",
         "@id": "manifest.parquet",
@@ -162,10 +177,10 @@ def _files(shards: Sequence[Mapping[str, Any]], base: str, manifest_sha256: str)
             "name": f"{name}-files",
             "description": text,
             "containedIn": within,
-            "encodingFormat": "image/png",
-            "includes": f"*.{name}.png",
+            "encodingFormat": "text/plain" if name == "caption" else "image/png",
+            "includes": f"*.{TRUTH.get(name, f'{name}.png')}",
         }
-        for name, text in _PICTURES.items()
+        for name, text in told.items()
     ]
     return [table, *sets]
 
@@ -186,7 +201,8 @@ def _samples() -> dict[str, Any]:
     }
 
 
-def _pictures(name: str, text: str) -> dict[str, Any]:
+def _contents(name: str, text: str) -> dict[str, Any]:
+    kind = ("text", "sc:Text") if name == "caption" else ("picture", "sc:ImageObject")
     files = {"fileSet": {"@id": f"{name}-files"}}
     # The key ends at the first dot, of the file's name and of the key itself: readers apply the expression twice.
     key = {**files, "extract": {"fileProperty": "filename"}, "transform": {"regex": r"^([^.]+)"}}
@@ -201,7 +217,7 @@ def _pictures(name: str, text: str) -> dict[str, Any]:
                 **_field(name, "key", "sc:Text", "Key of the sample.", key),
                 "references": {"field": {"@id": "samples/key"}},
             },
-            _field(name, "picture", "sc:ImageObject", text, {**files, "extract": {"fileProperty": "content"}}),
+            _field(name, *kind, text, {**files, "extract": {"fileProperty": "content"}}),
             *(
                 _field(name, column, *_COLUMNS[column], {"field": {"@id": f"samples/{column}"}})
                 for column in ("split", "kinds", "coverage")

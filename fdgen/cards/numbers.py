@@ -16,6 +16,7 @@ from fdgen.assets import AssetLibrary
 from fdgen.cards.skin_tones import COLUMNS, TONES, CleanPicture, skin_tones
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SPLITS
+from fdgen.contract.truth import layers_of
 from fdgen.errors import RecipeError
 from fdgen.io.storage import local_folder
 from fdgen.packs.library import open_library
@@ -60,6 +61,7 @@ def of_facts(facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> Numbers:
         "photographs": {name: facts["sources"][name] for name in ("kind", "count", "digest")},
         "recipe": recipe["name"],
         "seed": recipe["seed"],
+        **({"layers": list(layers)} if (layers := layers_of(recipe)) else {}),
         "size_px": recipe["size_px"],
         "split_by": facts["splits"]["basis"],
         "rejects": dict(facts["rejects"]),

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fdgen.analysis.skin_tone import BINS
-from fdgen.cards.croissant import citation
+from fdgen.cards.croissant import LAYER_TEXTS, citation
 from fdgen.cards.prose import Plan, Prose
 from fdgen.contract.records import SPLITS
+from fdgen.contract.truth import TRUTH
 from fdgen.exporters.columns import HF_SPLITS
 from fdgen.faces.licences import terms_of
 
@@ -133,11 +134,18 @@ def _reading(numbers: Numbers) -> str:
     split = next(split for split in SPLITS if numbers["splits"][split]["samples"])
     return (
         "Shards are tar files of PNG and JSON, a sample being `KEY.clean.png`, `KEY.occluded.png`, `KEY.mask.png`, "
-        "`KEY.alpha.png` and `KEY.json`; `manifest.parquet` has a row a sample.\n\n```python\n"
+        "`KEY.alpha.png` and `KEY.json`; `manifest.parquet` has a row a sample."
+        f"{_layers(numbers)}\n\n```python\n"
         "from datasets import load_dataset\n\n"
         f'rows = load_dataset("webdataset", data_files={{"{split}": "shards/{split}-*.tar"}}, split="{split}")\n'
         'rows[0]["occluded.png"], rows[0]["clean.png"], rows[0]["mask.png"], rows[0]["json"]["kinds"]\n```'
     )
+
+
+def _layers(numbers: Numbers) -> str:
+    """Return what is said of truth layers: nothing where a dataset has none."""
+    told = [f"`KEY.{TRUTH[name]}` ({LAYER_TEXTS[name]})" for name in numbers.get("layers", ())]
+    return f" A sample also has {'; '.join(told)}." if told else ""
 
 
 def _composition(numbers: Numbers) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fdgen.contract.manifest import open_manifest
 from fdgen.contract.members import column_of, member_entries, read_members
-from fdgen.contract.truth import members_with
+from fdgen.contract.truth import layers_of, members_with
 from fdgen.errors import DatasetError
 from fdgen.io.storage import Place
 
@@ -24,7 +24,7 @@ def read_columns(root: Place, dataset: Mapping[str, Any], names: Sequence[str]) 
 
 def read_row(root: Place, dataset: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return what the manifest tells of where one sample lies; raise `DatasetError` where no sample has that key."""
-    members = members_with(dataset["recipe"].get("truth", {}).get("layers", ()))
+    members = members_with(layers_of(dataset["recipe"]))
     places = [f"{column_of(member)}_{what}" for member in members for what in ("offset", "size", "sha256")]
     columns = read_columns(root, dataset, ["key", "split", "shard", *places])
     if key not in columns["key"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fdgen.contract.records import MEMBERS
 
@@ -28,6 +29,15 @@ TRUTH: Mapping[str, str] = {
 
 DEPTH_ZERO = 32_768
 DEPTH_STEPS = 1_000
+
+
+def layers_of(recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the truth layers that a recipe, as a dataset.json has it, asks for.
+
+    >>> layers_of({"truth": {"layers": ["depth"]}}), layers_of({})
+    (('depth',), ())
+    """
+    return tuple(recipe.get("truth", {}).get("layers", ()))
 
 
 def members_with(layers: Iterable[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fdgen.contract.records import SampleRecord
+from fdgen.contract.truth import TRUTH, layers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,9 @@ HF_SPLITS = {"train": "train", "val": "validation", "test": "test"}
 IMAGES = {"image": "occluded.png", "clean": "clean.png", "mask": "mask.png", "alpha": "alpha.png"}
 """The columns of pictures: `image` is what a model is given, `mask` where it differs from `clean`; `alpha` is the
 silhouette of the occluder."""
+
+CAPTION = "caption"
+"""The column of the truth layer that is text."""
 
 LISTS = ("kinds", "asset_ids", "worn")
 """Fields that hold lists, as JSON text in the manifest. `gates` and `placement`, of many shapes, stay text."""
@@ -47,6 +51,17 @@ class Shard:
     def records(self) -> list[dict[str, Any]]:
         """Return the rows of the manifest by their columns."""
         return [{str(name): value for name, value in row.items()} for row in self.rows.to_dict("records")]
+
+
+def images_of(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Return the columns of pictures of a dataset and their members: `IMAGES`, and those of its truth layers."""
+    return {**IMAGES, **{name: TRUTH[name] for name in layers_of(dataset["recipe"]) if name != CAPTION}}
+
+
+def members_of(dataset: Mapping[str, Any], *, caption: bool) -> tuple[str, ...]:
+    """Return the members behind `images_of`, in the order of a shard; with the caption if asked."""
+    told = [TRUTH[CAPTION]] if caption and CAPTION in layers_of(dataset["recipe"]) else []
+    return tuple(sorted([*images_of(dataset).values(), *told]))
 
 
 def columns_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,14 @@ A format is a class: what becomes of one shard, what belongs to all. `FORMATS` n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.members import member_entries, read_members
 from fdgen.contract.records import SPLITS
+from fdgen.contract.truth import TRUTH, layers_of
 from fdgen.dataset.folder import check_space
 from fdgen.errors import DatasetError, in_words
 from fdgen.exporters.coco import Coco
@@ -51,6 +52,9 @@ FORMATS: dict[str, Callable[[Manifest, ExportFolder], Format]] = {
     "coco": Coco,
 }
 
+CARRIES: Mapping[str, Collection[str]] = {"imagefolder": TRUTH, "parquet": TRUTH, "coco": ()}
+"""The truth layers that each format has a place for: COCO's annotations are outlines, and have none."""
+
 _MEND = "run `fdgen verify` on the dataset; the `fdgen build` that made it repairs it"
 
 VERSION = 1
@@ -78,6 +82,8 @@ def export(
         "content_id": dataset["content_id"],
         "samples": len(manifest),
     }
+    if layers := layers_of(dataset["recipe"]):
+        claim["layers"] = list(layers)
     done = kept = 0
     with claimed(out, claim) as folder:
         writer = kind(manifest, folder)
@@ -102,8 +108,9 @@ def export(
         folder.finish()
     if on_progress is not None:
         on_progress(done, len(manifest))
+    left_out = [layer for layer in layers if layer not in CARRIES[to]]
     files = {name: folder.path(name).stat().st_size for name in folder.sums}
-    return {**claim, "made_now": done - kept, "files": len(files), "bytes": sum(files.values())}
+    return {**claim, "made_now": done - kept, "files": len(files), "bytes": sum(files.values()), "left_out": left_out}
 
 
 def _shards(manifest: Manifest) -> Iterator[Shard]:

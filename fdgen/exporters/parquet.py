@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SampleRecord
-from fdgen.exporters.columns import HF_SPLITS, IMAGES, LISTS, Sample, Shard
+from fdgen.contract.truth import TRUTH
+from fdgen.exporters.columns import CAPTION, HF_SPLITS, IMAGES, LISTS, Sample, Shard, images_of, members_of
 from fdgen.exporters.folder import ExportFolder
 
 ROWS = 100
@@ -28,28 +29,30 @@ _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """Hugging Face's storage of a picture: its file's bytes, and the name that it had."""
 
 
-def schema() -> pa.Schema:
-    """Return the columns: the pictures, then the fields of the record.
+def schema(images: Iterable[str] = IMAGES, *, caption: bool = False) -> pa.Schema:
+    """Return the columns: the pictures, a caption where there are such, then the fields of the record.
 
     Hugging Face's features stand in the metadata for the pictures alone: it takes the rest from the types, and the
     names of its own for lists changed from one version to the next.
     """
-    columns = [(name, _IMAGE) for name in IMAGES]
+    images = tuple(images)
+    columns = [(name, _IMAGE) for name in images]
+    columns += [(CAPTION, pa.string())] if caption else []
     for field in dataclasses.fields(SampleRecord):
         if field.name != "split":
             plain = _TYPES.get(str(field.type), pa.string())
             columns.append((field.name, pa.list_(pa.string()) if field.name in LISTS else plain))
-    features = {name: {"_type": "Image"} for name in IMAGES}
+    features = {name: {"_type": "Image"} for name in images}
     return pa.schema(columns, {"huggingface": json.dumps({"info": {"features": features}})})
 
 
 class ParquetShards:
     """Writes a Parquet file a shard, a group of rows at a time."""
 
-    members = ("alpha.png", "clean.png", "mask.png", "occluded.png")
-
     def __init__(self, manifest: Manifest, folder: ExportFolder) -> None:
         self.folder = folder
+        self.images = images_of(manifest.dataset)
+        self.members = members_of(manifest.dataset, caption=True)
 
     def has(self, shard: Shard) -> bool:
         """Compare the shard's file with the sum that was written down."""
@@ -57,9 +60,9 @@ class ParquetShards:
 
     def add(self, shard: Shard, samples: Iterator[Sample]) -> None:
         """Write the file of one shard."""
-        columns = schema()
-        pictures = [f"{name}.{part}" for name in IMAGES for part in ("bytes", "path")]
-        texts = [name for name in columns.names if name not in IMAGES]
+        columns = schema(self.images, caption=TRUTH[CAPTION] in self.members)
+        pictures = [f"{name}.{part}" for name in self.images for part in ("bytes", "path")]
+        texts = [name for name in columns.names if name not in self.images]
         leaves = [f"{name}.list.element" if name in LISTS else name for name in texts]
         with (
             self.folder.writing(_name(shard)) as file,
@@ -74,12 +77,21 @@ class ParquetShards:
         ):
             waiting: list[dict[str, Any]] = []
             for sample in samples:
-                waiting.append(_row(sample))
+                waiting.append(self._row(sample))
                 if len(waiting) == ROWS:
                     writer.write_table(pa.Table.from_pylist(waiting, columns))
                     waiting = []
             if waiting:
                 writer.write_table(pa.Table.from_pylist(waiting, columns))
+
+    def _row(self, sample: Sample) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            name: {"bytes": sample.members[member], "path": f"{sample.key}.{member}"}
+            for name, member in self.images.items()
+        }
+        if TRUTH[CAPTION] in sample.members:
+            row[CAPTION] = sample.members[TRUTH[CAPTION]].decode("utf-8")
+        return {**row, **sample.columns}
 
     def close(self) -> None:
         """Nothing belongs to all shards."""
@@ -87,10 +99,3 @@ class ParquetShards:
 
 def _name(shard: Shard) -> str:
     return f"data/{HF_SPLITS[shard.split]}-{shard.number:05d}-of-{shard.of:05d}.parquet"
-
-
-def _row(sample: Sample) -> dict[str, Any]:
-    pictures = {
-        name: {"bytes": sample.members[member], "path": f"{sample.key}.{member}"} for name, member in IMAGES.items()
-    }
-    return {**pictures, **sample.columns}

@@ -15,7 +15,7 @@ import numpy as np
 from fdgen.contract.digests import digest_json, merkle_root
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SPLITS, Reject, ShardReceipt
-from fdgen.contract.truth import members_with
+from fdgen.contract.truth import layers_of, members_with
 from fdgen.dataset.checksums import SUMS, sums_text
 from fdgen.dataset.contact_sheet import dataset_sheet
 from fdgen.dataset.folder import ADDED, WRITTEN, dataset_text, write_dataset
@@ -75,7 +75,7 @@ def finish(
         if is_temporary(path) or (_SHARD_FILE.fullmatch(path.name) and path.name not in planned):
             remove(path)
     summary = _Summary()
-    members = members_with(head["recipe"].get("truth", {}).get("layers", ()))
+    members = members_with(layers_of(head["recipe"]))
     write_manifest(out / "manifest.parquet", map(summary.add, _receipts(out, names)), members)
     used = [source for source in sources if source.sha256 in summary.used]
     write_landmarks(out / "landmarks.parquet", () if landmarks is None else _with_landmarks(used, landmarks))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.face_grid import GRID_PX
+from fdgen.analysis.face_grid import GRID_PX, FaceGrid
 from fdgen.analysis.geometry import HeadPose, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
 from fdgen.analysis.hair import STATES, Hair, find_hair
 from fdgen.analysis.lighting import (
@@ -25,8 +25,10 @@ from fdgen.analysis.lighting import (
 )
 from fdgen.analysis.noise import luma, noise_levels
 from fdgen.analysis.optics import Optics, estimate_optics
+from fdgen.analysis.person_segmentation import find_person
 from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32, Image
+from fdgen.render.frames_worn import frames_worn
 from fdgen.render.rasteriser import DEPTH_ALONE, Weights, timed_rasterise
 from fdgen.runtime.jit import compiled
 from fdgen.runtime.processes import one_blas_thread
@@ -211,6 +213,24 @@ class Scene:
     def hair_HW(self) -> F32:
         """How far hair hides what is put on the face, 0 to 1."""
         return self.analysis.hair.at_size(self.size_px)
+
+    @cached_property
+    def frames_HW(self) -> F32:
+        """How far frames and dark lenses that the photograph shows hide a mask that is put on, 0 to 1."""
+        side, scale = self.size_px, GRID_PX / self.size_px
+        grid = FaceGrid.of(self.face.landmarks.points_px[:, :2] * scale, self.pose, scale)
+        right, up = (
+            np.asarray(cv2.resize(cm, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
+            for cm in (grid.right_cm, grid.up_cm)
+        )
+        return frames_worn(self.face.clean_HWC, self.light.skin, right, up, self.pose.scale_px)
+
+    @cached_property
+    def person_HW(self) -> F32:
+        """The probability that a pixel shows the person, looked for at the grid's size."""
+        size = (self.size_px, self.size_px)
+        found = find_person(self.face.clean_HWC, GRID_PX)
+        return np.asarray(cv2.resize(found, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
     @cached_property
     def head_coverage_HW(self) -> F32:

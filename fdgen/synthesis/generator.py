@@ -180,6 +180,8 @@ def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetL
         over = placement.values.get("pushed_up", False)  # glasses up on the hair lie over it
         if scene.analysis.hair.state == "measured" and kind_of(placement.kind).under_hair and not over:
             layer = under_hair(layer, scene.hair_HW)  # as blurred as the photograph is: after the sensor
+        if kind_of(placement.kind).form == "drape" and "eyewear" in scene.analysis.worn:
+            layer = under_hair(layer, scene.frames_HW)
         layers.append(layer)
     return layers
 

@@ -22,15 +22,13 @@ from fdgen.occluders.hands.hand import Hand, hand_mesh
 from fdgen.occluders.props import cup, microphone, phone, showing
 from fdgen.occluders.props.cup import CupSpec
 from fdgen.occluders.props.grip import hand_model
-from fdgen.occluders.props.hair_volume import headroom
-from fdgen.occluders.props.hat_mesh import Head
 from fdgen.occluders.props.microphone import MicrophoneSpec
 from fdgen.occluders.props.phone import PhoneSpec
 from fdgen.occluders.props.showing import LEAST_SHOWN, shown, until_it_shows
 from fdgen.occluders.props.solids import Solid, slab, turned
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.mesh import Material, Mesh, bind
-from fdgen.render.scene import Scene, skull
+from fdgen.render.scene import Scene
 from fdgen.settings.values import Range, Share
 from tests.support import scenes
 
@@ -142,50 +140,6 @@ def test_a_microphone_stands_before_the_lips_and_not_in_the_face() -> None:
         close = vertices[np.abs(vertices[:, 0] - lips[0]) < 1.0]
         close = close[np.abs(close[:, 1] - lips[1]) < 1.0]
         assert len(close) == 0 or close[:, 2].min() > lips[2] - 0.3, name
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("hat-")])
-def test_a_hat_covers_the_top_of_the_head_and_leaves_nose_and_mouth(name: str) -> None:
-    on = scene()
-    _, layer = wear(on, ASSETS[name], seed=3)
-    points = on.face.landmarks.points_px
-    vertices, _ = skull(on.mesh_cm)
-    top = on.pose.to_screen(vertices[vertices[:, 1].argmax()][None] - (0.0, 0.6, 0.0))[0]
-    assert layer.silhouette_HW[round(float(top[1])), round(float(top[0]))] > 0.9
-    for region in ("nose", "mouth"):
-        assert layer.silhouette_HW[region_mask(points, region, on.size_px) > 0].mean() < 0.15
-    # A brim goes round behind the head, and is not seen through it.
-    tip = points[4, :2].round().astype(int)
-    assert layer.silhouette_HW[tip[1], tip[0]] == 0
-
-
-def test_a_hat_goes_round_the_skull() -> None:
-    on = scene()
-    placement, _ = wear(on, ASSETS["hat-beanie"], seed=3)
-    head = Head.of(on.mesh_cm, placement.values, stiff=False)
-    vertices, _ = skull(on.mesh_cm)
-    local = (vertices - head.middle) @ head.rotation
-    above = local[local[:, 1] > 0.5]
-    share = (above[:, 0] / head.half[0]) ** 2 + (above[:, 2] / head.half[1]) ** 2
-    assert share.max() < 1.1
-    assert local[:, 1].max() < head.up
-
-
-def test_more_hair_asks_for_a_larger_hat() -> None:
-    found = []
-    for reach in (1.0, 1.35):
-        face = scenes.face()
-        picture = np.full_like(face.clean_HWC, 225)
-        vertices, _ = skull(Scene.of(face).mesh_cm)
-        middle = Scene.of(face).pose.to_screen(0.5 * (vertices.min(0) + vertices.max(0))[None])[0]
-        half = 0.5 * (vertices.max(0) - vertices.min(0))[:2] * 9.4 * reach
-        cv2.ellipse(
-            picture, (round(middle[0]), round(middle[1])), (round(half[0]), round(half[1])), 0, 0, 360, (52, 34, 24), -1
-        )
-        found.append(headroom(Scene.of(replace(face, clean_HWC=picture))))
-    assert max(found[0]) < 1.2
-    assert found[1][0] > found[0][0] + 1.0
-    assert found[1][1] > found[0][1] + 0.8
 
 
 def test_shapes_are_lit_or_flat_as_drawn() -> None:

@@ -1,0 +1,1 @@
+"""Headwear: hats, caps, beanies, headbands and surgical caps."""

@@ -1,0 +1,98 @@
+"""Hair that a hat presses down: what of it stood out above the hat's rim gives way to what lies behind the head."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from fdgen.analysis.geometry import OVAL, fill_polygon
+from fdgen.arrays import F32, F64, Bools
+from fdgen.occluders.headwear.hair_volume import from_screen
+from fdgen.render.draw import Layer
+from fdgen.render.scene import Scene
+
+_FARTHEST_CM = 4.2
+"""What goes on beyond this from the hat is no hair that it presses: an arm, somebody else, a hat that was there."""
+_FLARE = 0.9
+"""How fast hair widens again below the rim, in cm of height for each cm of width."""
+_HALO_CM = 0.45
+"""Width round the hair that may still have its colour."""
+_BEHIND = 0.06
+"""Probability of the person under which a pixel shows what lies behind."""
+
+
+def press_hair(scene: Scene, layer: Layer, rim_cm: F64) -> Layer:
+    """Return a layer that also paints what lies behind the head where hair stood out above the rim (N, 3).
+
+    What is painted so counts as clear glass does: it is changed, and is no part of the silhouette. Where the picture
+    shows nothing behind the head, nothing is painted.
+    """
+    scale = scene.pose.scale_px
+    size = scene.size_px
+    outside = (layer.silhouette_HW < 0.5).view(np.uint8)
+    if outside.all():
+        return layer
+    far_cm = np.asarray(cv2.distanceTransform(outside, cv2.DIST_L2, 5), np.float32) / np.float32(scale)
+    y_px, x_px = np.mgrid[:size, :size].astype(np.float32)
+    middle = rim_cm.mean(0)
+    right, up = from_screen(scene, middle, x_px, y_px)
+    screen = scene.pose.to_screen(rim_cm)
+    rim_right, rim_up = from_screen(scene, middle, screen[:, 0].astype(np.float32), screen[:, 1].astype(np.float32))
+    first, last = int(rim_right.argmin()), int(rim_right.argmax())
+    level = np.interp(right, [rim_right[first], rim_right[last]], [rim_up[first], rim_up[last]])
+    beside = np.maximum(rim_right[first] - right, right - rim_right[last])
+    above = up - level
+    stands_out = ((beside > -0.2) & (above > -_FLARE * np.maximum(beside, 0))) | (above > 1.0)
+    inside = np.zeros((size, size), np.uint8)  # of the ring, where a hat seen from below shows the forehead; the face
+    for outline in (screen[:, :2], scene.face.landmarks.points_px[list(OVAL), :2]):
+        fill_polygon(inside, outline, 1)
+    stands_out &= (far_cm < _FARTHEST_CM + 0.5) & (outside > 0) & (inside == 0)
+    reach = 2 * round(_HALO_CM * scale) + 1
+    person = np.asarray(cv2.dilate((scene.person_HW > 0.3).view(np.uint8), np.ones((reach, reach), np.uint8)))
+    behind = cv2.erode((scene.person_HW < _BEHIND).view(np.uint8), np.ones((reach, reach), np.uint8))
+    source = np.asarray(behind, np.float32) * (layer.silhouette_HW < 0.02)
+    change = _ending(stands_out & (person > 0), far_cm)
+    if source.mean() < 0.01 or not change.any():
+        return layer
+    soft = np.asarray(cv2.GaussianBlur(change.astype(np.float32), (0, 0), 0.10 * scale), np.float32)
+    # Under the hat's own edge, too: what shows through its soft rim is no hair.
+    edge = cv2.dilate(change.view(np.uint8), np.ones((3, 3), np.uint8), iterations=2).astype(np.float32)
+    share = np.where(layer.silhouette_HW > 0.02, edge * (layer.silhouette_HW < 0.999), soft).astype(np.float32)
+    share *= 1 - layer.opacity_HW
+    painted = _spread(scene.linear_HWC, source)
+    rows, columns = np.nonzero(share > 0)
+    box = tuple(
+        slice(min(old.start, int(at.min())), max(old.stop, int(at.max()) + 1))
+        for old, at in zip(layer.box, (rows, columns), strict=True)
+    )
+    return replace(
+        layer,
+        colour_HWC=layer.colour_HWC + painted * share[..., None],
+        opacity_HW=layer.opacity_HW + share,
+        clear_HW=np.maximum(layer.clear_HW, share),
+        box=(box[0], box[1]),
+    )
+
+
+def _ending(what: Bools, far_cm: F32) -> Bools:
+    """Return the connected parts that end within reach of the hat."""
+    _, numbered = cv2.connectedComponents(what.view(np.uint8), connectivity=4)
+    going_on = np.unique(numbered[what & (far_cm > _FARTHEST_CM)])
+    ending: Bools = what & ~np.isin(numbered, going_on)
+    return ending
+
+
+def _spread(linear_HWC: F32, weight_HW: F32) -> F32:
+    """Fill a picture from where its weight is not zero: the nearest rings count most."""
+    total = np.zeros_like(linear_HWC)
+    filled = np.zeros_like(weight_HW)
+    for sigma in (1.5, 3.0, 6.0, 12.0, 24.0, 48.0):
+        near = np.asarray(cv2.GaussianBlur(weight_HW, (0, 0), sigma), np.float32)
+        colour = np.asarray(cv2.GaussianBlur(linear_HWC * weight_HW[..., None], (0, 0), sigma), np.float32)
+        trust = np.clip(near * 8.0, 0.0, 1.0) * (1 - filled)
+        total += trust[..., None] * colour / (near[..., None] + np.float32(1e-6))
+        filled += trust
+    result: F32 = total / (filled[..., None] + np.float32(1e-6))
+    return result

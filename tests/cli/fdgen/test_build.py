@@ -74,6 +74,27 @@ def test_a_dry_run_has_no_profile(tmp_path: Path) -> None:
     assert_refused(run("build", "--out", tmp_path / "set", "--dry-run", "--profile"), 2, "--profile", "--dry-run")
 
 
+def test_parts_are_joined_to_the_dataset_of_one_build(built: Built, cache: Path, tmp_path: Path) -> None:
+    command = (*BUILD, "--out", tmp_path / "set", "--cache", cache)
+    for part in ("1/2", "0/2"):
+        done = run_process(*command, "--part", part, "--json")
+        assert done.returncode == 0, done.stderr
+        summary = json.loads(done.stdout)
+        assert summary["part"] == part
+        assert summary["shards"] > 0
+        assert "without --part" in done.stderr
+    assert not summary["waiting"]
+    assert json.loads(run_process(*command, "--json").stdout)["content_id"] == built[1]["content_id"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--part", "2/2"), ("--part", "0/2", "--dry-run"), ("--part", "0/2", "--profile")]
+)
+def test_a_part_that_cannot_be_is_refused(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert_refused(run("build", "--out", tmp_path / "set", *arguments), 2, "--part", "fdgen build --help")
+    assert not (tmp_path / "set").exists()
+
+
 def test_occluders_are_tried_on_for_strata_once(cache: Path, tmp_path: Path) -> None:
     """With a step of their own in whatever command comes first, and no more in those that follow."""
     others = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind != "sunglasses"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ..shared.build_progress import Trials, Watch
 from ..shared.fdgen_options import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from fdgen.networks import DetectorName
     from fdgen.pipeline.builder import PartDone
     from fdgen.pipeline.dry_run import BuildPlan
+    from fdgen.pipeline.engines import EngineName
     from fdgen.recipe.schema import Recipe
     from fdgen.runtime.step_times import StepTime
 
@@ -48,6 +50,23 @@ def _part(text: str | None) -> Part | None:
         return Part.parse(text)
     except RecipeError as error:
         raise click.BadParameter(error.message) from error
+
+
+def _engine(text: str | None) -> EngineName | None:
+    if text is None:
+        return None
+    from fdgen.errors import FdError
+    from fdgen.pipeline.engines import EngineName
+
+    try:
+        return EngineName.parse(text)
+    except FdError as error:
+        raise click.BadParameter(error.message) from error
+
+
+def _absolute(faces: str | None) -> str | None:
+    """Return the path of a folder of faces in full; `samples` means those that come with fdgen."""
+    return faces if not faces or faces == "samples" else str(Path(faces).expanduser().absolute())
 
 
 @click.command("build")
@@ -68,6 +87,12 @@ def _part(text: str | None) -> Part | None:
 )
 @detector_option
 @workers_option
+@click.option(
+    "--executor",
+    metavar="KIND",
+    callback=lambda ctx, parameter, text: _engine(text),
+    help="What works: local:N processes, dask:ADDRESS, dask:local:N, ray:ADDRESS or ray:local:N.  [default: --workers]",
+)
 @time_limit_option
 @click.option(
     "--part",
@@ -93,6 +118,7 @@ def command(
     version: str | None,
     detector: DetectorName,
     workers: int,
+    executor: EngineName | None,
     time_limit_s: float | None,
     part: Part | None,
     cache: Path | None,
@@ -113,12 +139,19 @@ def command(
         raise click.UsageError(
             f"--part makes a part of a build: {'--dry-run' if dry_run else '--profile'} is of a whole"
         )
+    if executor is not None:
+        if click.get_current_context().get_parameter_source("workers") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--executor says how many work, and so does --workers: give one of them")
+        if profile and executor.kind != "local":
+            raise click.UsageError("--profile times processes of this machine, and --executor names others")
+        out, faces = out.absolute(), _absolute(faces)  # workers elsewhere have other folders to start from
     voice = Voice(quiet)
     with starting(voice):
         from fdgen.dataset.folder import read_dataset, refuse_foreign
         from fdgen.dataset.naming import check_label
         from fdgen.pipeline.builder import build, build_part
         from fdgen.pipeline.dry_run import plan_build
+        from fdgen.pipeline.engines import EngineName, running
         from fdgen.runtime.step_times import recorded_steps
 
         check_label(name, version)
@@ -139,6 +172,7 @@ def command(
         before = read_dataset(out)
         started_s = time.monotonic()
         with (
+            running(executor or EngineName("local", workers)) as engine,
             recorded_steps() if profile else contextlib.nullcontext() as read_steps,
             watch.telling_what_is_kept(out, landmarks_too=opened is not None),
         ):
@@ -146,7 +180,8 @@ def command(
                 "count": count,
                 "name": name,
                 "version": version,
-                "workers": workers,
+                "workers": engine.workers,
+                "executor": engine.executor,
                 "time_limit_s": time_limit_s,
                 "cache": opened,
                 "detector": detector,

@@ -69,7 +69,8 @@ def build(
         version: Its version, and no part of its ids either; None keeps that of an earlier run, else there is none.
         workers: Processes of our own that work; 1 makes shards in this process. With an `executor`, how many shards are
             made at once.
-        executor: What makes the shards instead of our own processes; None for none.
+        executor: What finds landmarks and makes shards instead of our own processes, on other machines too, which see
+            photographs and `out` under the same paths, or on threads; None for none.
         cache: Keeps landmarks, trials and analyses between builds; None keeps none.
         detector: Whose networks find landmarks: ours, or those of mediapipe itself. It is a part of the spec.
         steps: The steps that know faces and occluders; None takes the real ones, with `detector`.

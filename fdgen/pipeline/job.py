@@ -26,7 +26,7 @@ from fdgen.faces.supervised_pool import TIME_LIMIT_S
 from fdgen.io.atomic import remove
 from fdgen.networks import DetectorName
 from fdgen.pipeline.dry_run import check_arguments, disk_bytes
-from fdgen.pipeline.executors import OnSetback, WorkerPool, run_here, run_on
+from fdgen.pipeline.executors import ExecutorPool, OnSetback, Pool, WorkerPool, run_here
 from fdgen.pipeline.landmark_store import LandmarkStore
 from fdgen.pipeline.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
 from fdgen.pipeline.resume import finished_shard, planned_receipt
@@ -94,7 +94,8 @@ def begun(order: Order) -> Iterator[Job]:
     own = None
     if workers > 1 and order.executor is None:
         own = WorkerPool(workers, faces, order.time_limit_s, order.on_setback)
-    with claimed(out, spec, sources, order.part), own or contextlib.nullcontext() as pool:
+    with claimed(out, spec, sources, order.part), own or contextlib.nullcontext():
+        pool = own if order.executor is None else ExecutorPool(order.executor, workers, faces)
         found = read_dataset(out)
         if found is None or found["spec_id"] != spec_id(spec):  # another's, which made nothing
             found = None
@@ -207,7 +208,7 @@ class Job:
     tools: str
     targets: Any
     landmarks: LandmarkStore
-    pool: WorkerPool | None
+    pool: Pool | None
     planner: Planner
     tally: Tally
     names: list[str] = field(default_factory=list)
@@ -239,9 +240,6 @@ class Job:
     def _made(self, plans: Iterator[ShardPlan | Future[Looked]], others: list[ShardPlan]) -> Generator[ShardReceipt]:
         """Yield the receipts of shards that are made now; those that are there go to the tally."""
         tasks = self._tasks(plans, others)
-        if self.order.executor is not None:
-            yield from run_on(self.order.executor, tasks, 2 * self.order.workers)
-            return
         if self.pool is not None:  # one shard alone, too: here it could hang, or die of its photographs
             yield from self.pool.run(tasks, self.tally.tick)
             return
@@ -278,8 +276,9 @@ class Job:
 
     @property
     def _analyses(self) -> Path | None:
-        """The cache of analyses, which shards write to: not for parts, whose machines would wait for each other."""
-        return None if self.order.cache is None or self.order.part is not None else self.order.cache.path
+        """The cache of analyses, which shards write to: on this machine alone, for others would wait for each other."""
+        elsewhere = self.order.part is not None or self.order.executor is not None
+        return None if self.order.cache is None or elsewhere else self.order.cache.path
 
     def _task(self, plan: ShardPlan) -> ShardTask:
         return ShardTask(

@@ -95,6 +95,20 @@ def test_a_part_that_cannot_be_is_refused(arguments: tuple[str, ...], tmp_path: 
     assert not (tmp_path / "set").exists()
 
 
+def test_an_executor_of_local_processes_is_as_many_workers(built: Built, cache: Path, tmp_path: Path) -> None:
+    words = [word for word in BUILD if word not in ("--workers", "1")]
+    done = run_process(*words, "--out", tmp_path / "set", "--cache", cache, "--executor", "local:2", "--json")
+    assert json.loads(done.stdout)["content_id"] == built[1]["content_id"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--executor", "mpi:4"), ("--executor", "local:2", "--workers", "2"), ("--executor", "dask:local:2", "--profile")],
+)
+def test_an_executor_that_cannot_be_is_refused(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert_refused(run("build", "--out", tmp_path / "set", *arguments), 2, "--executor", "fdgen build --help")
+
+
 def test_occluders_are_tried_on_for_strata_once(cache: Path, tmp_path: Path) -> None:
     """With a step of their own in whatever command comes first, and no more in those that follow."""
     others = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind != "sunglasses"]

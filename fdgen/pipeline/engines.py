@@ -144,7 +144,7 @@ def _outcome(order: bytes) -> tuple[bool, Any]:
     function, arguments, options = pickle.loads(order)  # noqa: S301 - from the build that started this task
     try:
         return True, function(*arguments, **options)
-    except Exception as error:  # noqa: BLE001 - raised where somebody waits for it
+    except BaseException as error:  # noqa: BLE001 - raised where somebody waits for it
         return False, error
 
 

@@ -19,6 +19,7 @@ from fdgen.dataset.shards import receipt_path, shard_path
 from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.dataset.tables import write_sources
 from fdgen.faces.cache import FaceCache
+from fdgen.faces.detection import KeptWorkers
 from fdgen.faces.given_up import GivenUp, with_given_up
 from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile, Source
@@ -94,7 +95,7 @@ def begun(order: Order) -> Iterator[Job]:
     own = None
     if workers > 1 and order.executor is None:
         own = WorkerPool(workers, faces, order.time_limit_s, order.on_setback)
-    with claimed(out, spec, sources, order.part), own or contextlib.nullcontext():
+    with claimed(out, spec, sources, order.part), own or contextlib.nullcontext(), KeptWorkers() as kept:
         pool = own if order.executor is None else ExecutorPool(order.executor, workers, faces)
         found = read_dataset(out)
         if found is None or found["spec_id"] != spec_id(spec):  # another's, which made nothing
@@ -110,8 +111,8 @@ def begun(order: Order) -> Iterator[Job]:
         write_sources(out / "sources.parquet", sources)
         landmarks = LandmarkStore(
             faces, recipe.size_px, cache, workers, steps, pool, order.on_face,
-            watching={"time_limit_s": order.time_limit_s, "on_setback": order.on_setback}, given_up=given_up,
-            on_given_up=record.update,
+            watching={"time_limit_s": order.time_limit_s, "on_setback": order.on_setback, "kept": kept},
+            given_up=given_up, on_given_up=record.update,
         )  # fmt: skip
         planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks), rule, order.count)
         tally = Tally(planner, order.on_shard, order.on_progress, order.part)

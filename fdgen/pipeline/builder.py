@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fdgen.contract.manifest import Manifest
+from fdgen.contract.manifest import Manifest, read_finished
 from fdgen.contract.records import SPLITS, Reject, ShardReceipt
 from fdgen.dataset.parts import Part
 from fdgen.errors import DatasetError
@@ -115,7 +115,7 @@ def build(
             notes=(planner.rule.note, *job.faces.notes),
             asked=planner.target,
         )
-        return Manifest.load(job.out)
+        return Manifest(job.out, read_finished(job.out))  # its table, of 20 kB a sample, for whoever asks for it
 
 
 @dataclass(frozen=True, slots=True)

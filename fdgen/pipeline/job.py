@@ -30,7 +30,7 @@ from fdgen.pipeline.dry_run import check_arguments, disk_bytes
 from fdgen.pipeline.executors import ExecutorPool, OnSetback, Pool, WorkerPool, run_here
 from fdgen.pipeline.landmark_store import LandmarkStore
 from fdgen.pipeline.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
-from fdgen.pipeline.resume import finished_shard, planned_receipt
+from fdgen.pipeline.resume import checked_ahead, planned_receipt
 from fdgen.pipeline.worker import ShardTask, Steps, tools_digest
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.strata import PASSED_OVER
@@ -249,15 +249,11 @@ class Job:
     def _tasks(
         self, plans: Iterator[ShardPlan | Future[Looked]], others: list[ShardPlan]
     ) -> Iterator[ShardTask | Future[Looked]]:
-        for plan in plans:
+        mine = self._mine(plans, others)
+        for plan, receipt in checked_ahead(mine, self.out, spec_id(self.spec), self.order.workers):
             if isinstance(plan, Future):
                 yield plan
                 continue
-            self.names.append(plan.name)
-            if self.order.part is not None and not self.order.part.owns(len(self.names) - 1):
-                others.append(plan)
-                continue
-            receipt = finished_shard(self.out, plan, spec_id(self.spec))
             if receipt is not None:
                 self.tally.add(receipt, kept=True)
                 continue
@@ -265,6 +261,18 @@ class Job:
             remove(receipt_path(self.out, plan.name))  # the receipt first: while there is one, there is a whole shard
             remove(shard_path(self.out, plan.name))
             yield self._task(plan)
+
+    def _mine(
+        self, plans: Iterator[ShardPlan | Future[Looked]], others: list[ShardPlan]
+    ) -> Iterator[ShardPlan | Future[Looked]]:
+        """Leave the shards of other parts out, which go to `others`."""
+        for plan in plans:
+            if isinstance(plan, ShardPlan):
+                self.names.append(plan.name)
+                if self.order.part is not None and not self.order.part.owns(len(self.names) - 1):
+                    others.append(plan)
+                    continue
+            yield plan
 
     def _begin(self, target: int, least: int) -> None:
         """Before the first shard is made: see that there is room, and that the dataset is not taken for finished."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ..shared.build_progress import Trials, Watch
 from ..shared.fdgen_options import (
@@ -30,10 +31,42 @@ from ..shared.progress import starting
 
 if TYPE_CHECKING:
     from fdgen.contract.manifest import Manifest
+    from fdgen.dataset.parts import Part
     from fdgen.networks import DetectorName
+    from fdgen.pipeline.builder import PartDone
     from fdgen.pipeline.dry_run import BuildPlan
+    from fdgen.pipeline.engines import EngineName
     from fdgen.recipe.schema import Recipe
     from fdgen.runtime.step_times import StepTime
+
+
+def _part(text: str | None) -> Part | None:
+    if text is None:
+        return None
+    from fdgen.dataset.parts import Part
+    from fdgen.errors import RecipeError
+
+    try:
+        return Part.parse(text)
+    except RecipeError as error:
+        raise click.BadParameter(error.message) from error
+
+
+def _engine(text: str | None) -> EngineName | None:
+    if text is None:
+        return None
+    from fdgen.errors import FdError
+    from fdgen.pipeline.engines import EngineName
+
+    try:
+        return EngineName.parse(text)
+    except FdError as error:
+        raise click.BadParameter(error.message) from error
+
+
+def _absolute(faces: str | None) -> str | None:
+    """Return the path of a folder of faces in full; `samples` means those that come with fdgen."""
+    return faces if not faces or faces == "samples" else str(Path(faces).expanduser().absolute())
 
 
 @click.command("build")
@@ -54,7 +87,19 @@ if TYPE_CHECKING:
 )
 @detector_option
 @workers_option
+@click.option(
+    "--executor",
+    metavar="KIND",
+    callback=lambda ctx, parameter, text: _engine(text),
+    help="What works: local:N processes, dask:ADDRESS, dask:local:N, ray:ADDRESS or ray:local:N.  [default: --workers]",
+)
 @time_limit_option
+@click.option(
+    "--part",
+    metavar="I/N",
+    callback=lambda ctx, parameter, text: _part(text),
+    help="Make only part I of N, from 0 to N - 1, of the shards, as a task of an array of jobs; build without it last.",
+)
 @cache_options
 @click.option("--dry-run", is_flag=True, help="Print what would be made, and write nothing.")
 @click.option("--profile", is_flag=True, help="Print the CPU time of each step, in all processes, when it is done.")
@@ -73,7 +118,9 @@ def command(
     version: str | None,
     detector: DetectorName,
     workers: int,
+    executor: EngineName | None,
     time_limit_s: float | None,
+    part: Part | None,
     cache: Path | None,
     no_cache: bool,
     dry_run: bool,
@@ -88,12 +135,23 @@ def command(
     """
     if dry_run and profile:
         raise click.UsageError("--profile times a build, and --dry-run makes none")
+    if part is not None and (dry_run or profile):
+        raise click.UsageError(
+            f"--part makes a part of a build: {'--dry-run' if dry_run else '--profile'} is of a whole"
+        )
+    if executor is not None:
+        if click.get_current_context().get_parameter_source("workers") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--executor says how many work, and so does --workers: give one of them")
+        if profile and executor.kind != "local":
+            raise click.UsageError("--profile times processes of this machine, and --executor names others")
+        out, faces = out.absolute(), _absolute(faces)  # workers elsewhere have other folders to start from
     voice = Voice(quiet)
     with starting(voice):
         from fdgen.dataset.folder import read_dataset, refuse_foreign
         from fdgen.dataset.naming import check_label
-        from fdgen.pipeline.builder import build
+        from fdgen.pipeline.builder import build, build_part
         from fdgen.pipeline.dry_run import plan_build
+        from fdgen.pipeline.engines import EngineName, running
         from fdgen.runtime.step_times import recorded_steps
 
         check_label(name, version)
@@ -114,23 +172,28 @@ def command(
         before = read_dataset(out)
         started_s = time.monotonic()
         with (
+            running(executor or EngineName("local", workers)) as engine,
             recorded_steps() if profile else contextlib.nullcontext() as read_steps,
             watch.telling_what_is_kept(out, landmarks_too=opened is not None),
         ):
-            manifest = build(
-                resolved,
-                source,
-                out,
-                count=count,
-                name=name,
-                version=version,
-                workers=workers,
-                time_limit_s=time_limit_s,
-                cache=opened,
-                detector=detector,
-                on_file=on_file,
+            options: dict[str, Any] = {
+                "count": count,
+                "name": name,
+                "version": version,
+                "workers": engine.workers,
+                "executor": engine.executor,
+                "time_limit_s": time_limit_s,
+                "cache": opened,
+                "detector": detector,
+                "on_file": on_file,
                 **watch.hooks(),
-            )
+            }
+            if part is not None:
+                done = build_part(part, resolved, source, out, **options)
+                ready.stages.close()
+                tell_part(done, out, voice, as_json)
+                return
+            manifest = build(resolved, source, out, **options)
             steps = read_steps() if read_steps is not None else []
     summary = summarise(manifest, watch, time.monotonic() - started_s)
     if profile:
@@ -145,6 +208,19 @@ def command(
         old, new = title(before), title(manifest.dataset)
         if old != new:
             voice.say(f"note: it was called {old} before, and is called {new} now")
+
+
+def tell_part(done: PartDone, out: Path, voice: Voice, as_json: bool) -> None:
+    """Say what a part of a build came to."""
+    if as_json:
+        emit_json({"dataset": str(out), **dataclasses.asdict(done), "part": str(done.part)})
+    kept = f", {done.kept:,} of them kept" if done.kept else ""
+    voice.say(f"part {done.part}   {counted(done.samples, 'sample')} in {counted(done.shards, 'shard')}{kept}")
+    if done.waiting:
+        voice.say(f"waiting    {counted(done.waiting, 'shard')} of other parts are still to be made")
+    else:
+        voice.say("waiting    for nothing: all parts are there")
+    voice.say("run the same command without --part when all parts have ended: it finishes the dataset")
 
 
 def step_table(steps: Sequence[StepTime], samples: int) -> Iterator[str]:

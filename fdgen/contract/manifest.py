@@ -5,6 +5,7 @@ pandas is imported inside `Manifest` alone. Arrays are RGB uint8, `_HWC` or `_HW
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,13 @@ class Manifest:
 
     root: Place
     dataset: Mapping[str, Any]
-    table: pd.DataFrame = field(repr=False)
+    given: pd.DataFrame | None = field(default=None, repr=False)
+    """The table, or some of its columns; None is read when it is first asked for, and compared with `dataset` then."""
+
+    @functools.cached_property
+    def table(self) -> pd.DataFrame:
+        """The table of the samples; `DatasetError` where it cannot be read or is another's."""
+        return open_manifest(self.root, self.dataset).to_pandas() if self.given is None else self.given
 
     @classmethod
     def load(cls, root: str | Place) -> Manifest:
@@ -135,7 +142,7 @@ class Manifest:
         return iter(self.table["key"])
 
     def __len__(self) -> int:
-        return len(self.table)
+        return int(self.dataset["made"]) if self.given is None else len(self.given)
 
 
 def _maker(dataset: Mapping[str, Any]) -> str:

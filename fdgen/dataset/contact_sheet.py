@@ -19,6 +19,13 @@ TRIPLE = ("clean", "occluded", "mask")
 """Pictures of a sample on a sheet, as the headings of its columns call them."""
 
 
+SHEET_COLUMNS = (
+    *("key", "kinds", "coverage", "split", "shard"),
+    *(f"{name}_png_{what}" for name in TRIPLE for what in ("sha256", "offset", "size")),
+)
+"""Of the manifest, all that `dataset_sheet` looks at."""
+
+
 def samples_sheet(
     samples: Sequence[Sequence[npt.NDArray[np.uint8]]], texts: Sequence[str], columns: int, headings: Sequence[str]
 ) -> Image:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fdgen.contract.records import SCHEMA, is_imported
+from fdgen.dataset.parts import Part, build_lock, is_part_lock, other_part_at_work
 from fdgen.dataset.shards import read_receipt
 from fdgen.dataset.spec import differences, spec_id
 from fdgen.dataset.tables import read_sources
@@ -17,7 +18,7 @@ from fdgen.errors import DatasetError, MixingError
 from fdgen.faces.sources import Source
 from fdgen.io.atomic import is_temporary, make_folder, naming, remove, write_whole
 from fdgen.io.json_file import read_object
-from fdgen.io.lock import LOCK_NAME, folder_lock
+from fdgen.io.lock import LOCK_NAME
 from fdgen.io.size_text import size_text
 
 WRITTEN = ("manifest.parquet", "landmarks.parquet", "sources.parquet", "rejects.csv", "preview.jpg", "dataset.json")
@@ -35,7 +36,7 @@ def refuse_foreign(out: Path) -> None:
         if not out.is_dir():
             raise DatasetError(f"{out} is a file, not a folder", hint="name a new or empty folder as the output")
         names = sorted(path.name for path in out.iterdir() if not _is_ours_in_passing(path))
-    if names and "dataset.json" not in names and not _receipt_ids(out):
+    if names and not (out / "dataset.json").exists() and not _receipt_ids(out):  # another part may write it just now
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         raise DatasetError(
             f"{out} already holds something else ({shown}) and no dataset of fdgen",
@@ -44,8 +45,8 @@ def refuse_foreign(out: Path) -> None:
 
 
 @contextlib.contextmanager
-def claimed(out: Path, spec: Mapping[str, Any], sources: Sequence[Source]) -> Iterator[None]:
-    """Make `out` where it is not there, and hold it for one build of `spec`.
+def claimed(out: Path, spec: Mapping[str, Any], sources: Sequence[Source], part: Part | None = None) -> Iterator[None]:
+    """Make `out` where it is not there, and hold it for one build of `spec`, or for a part of it.
 
     Raises `MixingError` where it holds a dataset of another spec, naming each field that differs; `DatasetError` where
     it is not ours, cannot be written, or another build holds it.
@@ -53,20 +54,21 @@ def claimed(out: Path, spec: Mapping[str, Any], sources: Sequence[Source]) -> It
     refuse_foreign(out)
     refuse_other_spec(out, spec, sources)  # before anything is written
     make_folder(out / "shards")
-    with folder_lock(out):
-        refuse_other_spec(out, spec, sources)
-        for folder in (out, out / "shards"):
+    with build_lock(out, part):
+        barren = part is None or not other_part_at_work(out, part)  # else its first shard may be under way
+        refuse_other_spec(out, spec, sources, barren=barren)
+        for folder in () if part is not None else (out, out / "shards"):  # other parts are writing theirs
             for path in folder.iterdir():
                 if is_temporary(path):
                     remove(path)
         yield
 
 
-def refuse_other_spec(out: Path, spec: Mapping[str, Any], sources: Sequence[Source]) -> None:
+def refuse_other_spec(out: Path, spec: Mapping[str, Any], sources: Sequence[Source], *, barren: bool = True) -> None:
     """Raise `MixingError` where `out` holds samples of another spec; a damaged dataset.json is left to receipts.
 
     What a build left that never made a shard (no face was found, the disk was too small) keeps nobody from asking again
-    with other settings: there is nothing to mix with.
+    with other settings: there is nothing to mix with. Without `barren` it does, too.
     """
     wanted = spec_id(spec)
     dataset = read_dataset(out)
@@ -79,7 +81,7 @@ def refuse_other_spec(out: Path, spec: Mapping[str, Any], sources: Sequence[Sour
                 hint="name a new or empty folder as the output",
             )
         return
-    if dataset["spec_id"] == wanted or _is_barren(out, dataset):
+    if dataset["spec_id"] == wanted or (barren and _is_barren(out, dataset)):
         return
     try:
         old_sources = read_sources(out / "sources.parquet")
@@ -140,7 +142,7 @@ def check_space(out: Path, needed: int) -> None:
 def _is_ours_in_passing(path: Path) -> bool:
     """Tell whether a build that was killed at its very start may have left this."""
     empty_shards = path.name == "shards" and path.is_dir() and not any(path.iterdir())
-    return path.name == LOCK_NAME or is_temporary(path) or empty_shards
+    return path.name == LOCK_NAME or is_part_lock(path) or is_temporary(path) or empty_shards
 
 
 def _is_barren(out: Path, dataset: Mapping[str, Any]) -> bool:

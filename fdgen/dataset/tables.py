@@ -28,7 +28,7 @@ from fdgen.contract.truth import members_in
 from fdgen.errors import DatasetError
 from fdgen.faces.landmarks import N_POINTS, STEP_PX, Landmarks, landmarks_digest
 from fdgen.faces.sources import Source
-from fdgen.io.atomic import write_whole
+from fdgen.io.atomic import whole_file_if_other
 from fdgen.io.parquet_file import open_parquet, read_all, read_batches
 
 _TEXT, _REAL = pa.string(), pa.float64()
@@ -205,12 +205,10 @@ def _batches(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> Iterator[pa.R
 
 
 def _write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write through memory, so that a file that already holds just this stays untouched."""
-    buffer = io.BytesIO()
-    with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
+    """Write row group by row group; a file that already holds just this stays untouched."""
+    with whole_file_if_other(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for batch in batches:
             writer.write_batch(batch)
-    write_whole(path, buffer.getvalue())
 
 
 def _read_rows(path: Path, schema: pa.Schema, only: str | None = None) -> Iterator[dict[str, Any]]:

@@ -71,6 +71,7 @@ def detect(
     on_face: Callable[[int, int], None] | None = None,
     time_limit_s: float | None = TIME_LIMIT_S,
     on_setback: Callable[[str], None] | None = None,
+    kept: KeptWorkers | None = None,
 ) -> dict[str, Landmarks | Reject]:
     """Find the landmarks of photographs: return them, or why there are none, by the photograph's sha256.
 
@@ -89,6 +90,7 @@ def detect(
             reject of `GIVEN_UP_REASONS`, as is one that kills its worker twice. None is no limit; there is none in this
             process.
         on_setback: Called with a sentence each time that a worker is lost to a photograph.
+        kept: Keeps the processes for the next call, of the same faces under the same settings; None ends them.
 
     Raises `FdError` where `size_px` or `workers` is out of range, or the work cannot be done.
     """
@@ -106,7 +108,7 @@ def detect(
         on_face(len(known), len(unique))
     chunks = [missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK)]
     with contextlib.closing(
-        _detected(faces, chunks, _Look(size_px, detector, max_outside), workers, time_limit_s, on_setback)
+        _detected(faces, chunks, _Look(size_px, detector, max_outside), workers, time_limit_s, on_setback, kept)
     ) as arriving:  # an interrupt ends the workers
         for found in arriving:
             if cache is not None:
@@ -206,11 +208,12 @@ def _detected(
     workers: int,
     time_limit_s: float | None,
     on_setback: Callable[[str], None] | None,
+    kept: KeptWorkers | None,
 ) -> Generator[_Found, None, None]:
     if not chunks:
         return
     if workers:
-        yield from _in_workers(faces, chunks, asked, workers, time_limit_s, on_setback)
+        yield from _in_workers(faces, chunks, asked, workers, time_limit_s, on_setback, kept)
         return
     for chunk in chunks:
         with _own_lock:
@@ -236,9 +239,15 @@ def _in_workers(
     workers: int,
     time_limit_s: float | None,
     on_setback: Callable[[str], None] | None,
+    kept: KeptWorkers | None,
 ) -> Iterator[_Found]:
     """Yield chunks as they are finished, in any order; few are under way at once, so that stopping is quick."""
-    with SupervisedPool(min(workers, len(chunks)), _prepare, (faces, asked), limit_s=time_limit_s) as pool:
+
+    def start(most: int) -> SupervisedPool:
+        return SupervisedPool(most, _prepare, (faces, asked), limit_s=time_limit_s)
+
+    opened = start(min(workers, len(chunks))) if kept is None else contextlib.nullcontext(kept.pool(start, workers))
+    with opened as pool:
         waiting = iter(chunks)
         running: set[Future[_Found]] = set()
         while True:
@@ -263,6 +272,30 @@ def _in_workers(
                         hint="run the same command again, with fewer workers: finished faces are kept in the cache",
                     ) from error
                 yield found
+
+
+class KeptWorkers:
+    """The processes of several calls of `detect`, which start when there is something to do; a context manager.
+
+    A process starts for half a second of CPU, in which it could have looked at a hundred photographs.
+    """
+
+    def __init__(self) -> None:
+        self._pool: SupervisedPool | None = None
+
+    def __enter__(self) -> KeptWorkers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.__exit__(*error)
+            self._pool = None
+
+    def pool(self, start: Callable[[int], SupervisedPool], workers: int) -> SupervisedPool:
+        """Return the pool of the first call, which is made by `start` there."""
+        if self._pool is None:
+            self._pool = start(workers).__enter__()
+        return self._pool
 
 
 class _Worker:

@@ -96,6 +96,23 @@ def whole_file(path: Path, *, error: type[FdError] = DatasetError, synced: bool 
         raise
 
 
+@contextlib.contextmanager
+def whole_file_if_other(path: Path, *, error: type[FdError] = DatasetError) -> Iterator[BinaryIO]:
+    """Open a file as `whole_file` does; one under `path` that holds the very same stays untouched.
+
+    For what is too large to be put together in memory, as `write_whole` takes it.
+    """
+    try:
+        with whole_file(path, error=error) as file:
+            yield file
+            file.flush()
+            with naming(path, error=error):
+                if _holds(path, file):
+                    raise _SameError
+    except _SameError:
+        pass
+
+
 def write_whole(path: Path, data: bytes, *, error: type[FdError] = DatasetError) -> None:
     """Write `data` to `path`, at once and whole; a file that holds just that already stays untouched."""
     with naming(path, error=error):
@@ -183,6 +200,33 @@ def sweep(folder: Path) -> None:
         for entry in entries:
             if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                 _remove_dead(Path(entry.path))
+
+
+class _SameError(Exception):
+    """What was written is there already."""
+
+
+def _holds(path: Path, written: BinaryIO) -> bool:
+    """Tell whether the file under `path` has the bytes of the file that was just written."""
+    if not path.is_file() or path.stat().st_size != written.tell():
+        return False
+    descriptor, place = written.fileno(), 0
+    with path.open("rb") as there:
+        while chunk := there.read(1 << 20):
+            if _read_at(descriptor, len(chunk), place) != chunk:
+                return False
+            place += len(chunk)
+    return True
+
+
+def _read_at(descriptor: int, size: int, place: int) -> bytes:
+    """Return bytes of an open file; its position is then behind them."""
+    os.lseek(descriptor, place, os.SEEK_SET)
+    parts = []
+    while size and (part := retried(os.read, descriptor, size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 _BINARY = getattr(os, "O_BINARY", 0)

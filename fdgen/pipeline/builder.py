@@ -7,52 +7,29 @@ made again. The result is the same bytes after any kill, and with any number of 
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fdgen.contract.manifest import Manifest
-from fdgen.contract.records import SPLITS, Reject, ShardReceipt, sample_key
-from fdgen.dataset.checksums import is_listed
-from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, write_dataset
-from fdgen.dataset.naming import Label, check_label, label_of
-from fdgen.dataset.shards import receipt_path, shard_path
-from fdgen.dataset.spec import make_spec, spec_id
-from fdgen.dataset.tables import write_sources
+from fdgen.contract.manifest import Manifest, read_finished
+from fdgen.contract.records import SPLITS, Reject, ShardReceipt
+from fdgen.dataset.parts import Part
 from fdgen.errors import DatasetError
 from fdgen.faces.cache import FaceCache
-from fdgen.faces.given_up import GivenUp, with_given_up
-from fdgen.faces.identities import with_people
-from fdgen.faces.sources import FaceSource, OnFile, Source
+from fdgen.faces.given_up import GivenUp
+from fdgen.faces.sources import FaceSource, OnFile
 from fdgen.faces.supervised_pool import TIME_LIMIT_S
-from fdgen.io.atomic import remove
 from fdgen.networks import DetectorName
-from fdgen.pipeline.dry_run import BuildPlan, check_arguments, disk_bytes, plan_build
-from fdgen.pipeline.executors import OnSetback, WorkerPool, run_here, run_on
+from fdgen.pipeline.dry_run import BuildPlan, plan_build
+from fdgen.pipeline.executors import OnSetback
 from fdgen.pipeline.finish import finish
-from fdgen.pipeline.landmark_store import LandmarkStore
-from fdgen.pipeline.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
-from fdgen.pipeline.resume import finished_shard
-from fdgen.pipeline.worker import ShardTask, Steps, tools_digest
+from fdgen.pipeline.job import Order, Progress, begun
+from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe
-from fdgen.recipe.strata import PASSED_OVER
-from fdgen.runtime.main_guard import leave_importing_worker
 
-__all__ = ["BuildPlan", "Progress", "build", "plan_build"]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a build is. `done` counts samples, those of unfinished shards too; `kept` of them were there before."""
-
-    done: int
-    total: int
-    kept: int
-    rejected: int
+__all__ = ["BuildPlan", "Part", "PartDone", "Progress", "build", "build_part", "plan_build"]
 
 
 def build(
@@ -92,7 +69,8 @@ def build(
         version: Its version, and no part of its ids either; None keeps that of an earlier run, else there is none.
         workers: Processes of our own that work; 1 makes shards in this process. With an `executor`, how many shards are
             made at once.
-        executor: What makes the shards instead of our own processes; None for none.
+        executor: What finds landmarks and makes shards instead of our own processes, on other machines too, which see
+            photographs and `out` under the same paths, or on threads; None for none.
         cache: Keeps landmarks, trials and analyses between builds; None keeps none.
         detector: Whose networks find landmarks: ours, or those of mediapipe itself. It is a part of the spec.
         steps: The steps that know faces and occluders; None takes the real ones, with `detector`.
@@ -111,216 +89,72 @@ def build(
     Raises `MixingError` where `out` holds another dataset, `DatasetError` where it cannot be written or no face gives a
     sample, `FacesError`, `RecipeError`, `AssetError`. Finished shards stay through any of these, Ctrl-C and kills.
     """
-    leave_importing_worker()
-    check_arguments(count, workers)
-    check_label(name, version)
-    steps, out = steps or Steps.real(recipe.assets.packs, detector, recipe.faces.max_outside), Path(out)
-    refuse_foreign(out)
-    library = steps.load_library()
-    recipe.check_assets(library.digests().keys())
-    faces = with_people(recipe.faces.identity, faces)
-    sources = faces.sources(on_file)
-    rule = split_rule(recipe.splits, sources)
-    targets = steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)
-    spec = make_spec(recipe, count, sources, library.digests(), steps.detector_version())
-    own = WorkerPool(workers, faces, time_limit_s, on_setback) if workers > 1 and executor is None else None
-    with claimed(out, spec, sources), own or contextlib.nullcontext() as pool:
-        found = read_dataset(out)
-        if found is None or found["spec_id"] != spec_id(spec):  # another's, which made nothing
-            found = None
-        trusted = found if "content_id" not in (found or {}) or is_listed(out, "dataset.json") else None
-        label = label_of(recipe.name, trusted, name=name, version=version)
-        given_up = GivenUp.of((found or {}).get("given_up")) | (given_up or GivenUp())
-        record = _Record(out, label, spec, sources, given_up, finished="content_id" in (found or {}))
-        if not record.finished:
-            record.write()
-        write_sources(out / "sources.parquet", sources)
-        landmarks = LandmarkStore(
-            faces, recipe.size_px, cache, workers, steps, pool, on_face,
-            watching={"time_limit_s": time_limit_s, "on_setback": on_setback}, given_up=given_up,
-            on_given_up=record.update,
-        )  # fmt: skip
-        planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks), rule, count)
-        job = _Job(
-            recipe, record, faces, out, spec, steps, tools_digest(library), targets, landmarks, cache, workers,
-            executor, pool,
-        )  # fmt: skip
-        tally = _Tally(planner, on_shard, on_progress)
+    order = Order(
+        recipe=recipe, faces=faces, out=Path(out), count=count, name=name, version=version, workers=workers,
+        executor=executor, cache=cache, detector=detector, steps=steps, on_file=on_file, on_trial=on_trial,
+        on_face=on_face, on_shard=on_shard, on_progress=on_progress, time_limit_s=time_limit_s, on_setback=on_setback,
+        given_up=given_up,
+    )  # fmt: skip
+    with begun(order) as job:
+        planner = job.planner
         while planner.wants_more():
-            with contextlib.closing(job.make(_told(planner, on_face), tally)) as receipts:
-                for receipt in receipts:
-                    tally.add(receipt, kept=False)
-            planner.record(*tally.end_round())
-        rejects = [*faces.rejects(), *planner.passed_over()]
+            job.make_round()
+        rejects = [*job.faces.rejects(), *planner.passed_over()]
         if not planner.made:
-            raise _nothing_made(faces, rejects + tally.rejects)
+            raise _nothing_made(job.faces, rejects + job.tally.rejects)
         finish(
-            out,
-            head=record.head(),
-            label=label,
-            kind=faces.kind,
+            job.out,
+            head=job.record.head(),
+            label=job.record.label,
+            kind=job.faces.kind,
             names=sorted(job.names, key=lambda name: (SPLITS.index(name.partition("-")[0]), name)),
-            sources=sources,
-            landmarks=landmarks.unpacked,
+            sources=job.record.sources,
+            landmarks=job.landmarks.unpacked,
             rejects=rejects,
-            basis=rule.basis,
-            notes=(rule.note, *faces.notes),
+            basis=planner.rule.basis,
+            notes=(planner.rule.note, *job.faces.notes),
             asked=planner.target,
         )
-        return Manifest.load(out)
+        return Manifest(job.out, read_finished(job.out))  # its table, of 20 kB a sample, for whoever asks for it
 
 
-@dataclass
-class _Tally:
-    """Counts what is there, and tells whoever listens."""
+@dataclass(frozen=True, slots=True)
+class PartDone:
+    """What a part of a build came to.
 
-    planner: Planner
-    on_shard: Callable[[ShardReceipt], None] | None
-    on_progress: Callable[[Progress], None] | None
-    done: int = 0
-    kept: int = 0
-    shown: int = 0
-    rejects: list[Reject] = field(default_factory=list)
-    _made: set[str] = field(default_factory=set)
-    _passed_over: set[str] = field(default_factory=set)
+    `shards` and `samples` are those of this part that are there now, `kept` the samples that were there before;
+    `waiting` counts the shards that other parts have not made yet.
+    """
 
-    def add(self, receipt: ShardReceipt, *, kept: bool) -> None:
-        self.done += len(receipt.samples)
-        self.kept += len(receipt.samples) if kept else 0
-        self.rejects += receipt.rejects
-        self._made |= {entry.record.key for entry in receipt.samples}
-        passed_over = [reject for reject in receipt.rejects if reject.reason == PASSED_OVER]
-        self._passed_over |= {sample_key(reject.source_sha256, reject.variant) for reject in passed_over}
-        if self.on_shard is not None:
-            self.on_shard(receipt)
-        self.tick(0)
-
-    def tick(self, unfinished: int) -> None:
-        self.shown = max(self.shown, self.done + unfinished)  # what was told once is never taken back
-        if self.on_progress is not None:
-            self.on_progress(Progress(self.shown, self.planner.target, self.kept, len(self.rejects)))
-
-    def end_round(self) -> tuple[set[str], set[str]]:
-        """Return the keys of the samples of a round, and of those that were passed over for their pose."""
-        outcome = self._made, self._passed_over
-        self._made, self._passed_over = set(), set()
-        return outcome
+    part: Part
+    shards: int
+    samples: int
+    kept: int
+    waiting: int
 
 
-@dataclass
-class _Record:
-    """The dataset.json of a build that is not finished, which says what is asked and what was given up so far."""
+def build_part(part: Part, recipe: Recipe, faces: FaceSource, out: str | Path, **options: Any) -> PartDone:
+    """Make those shards of a dataset that fall to one part, next to what other parts make in the same folder `out`.
 
-    out: Path
-    label: Label
-    spec: dict[str, Any]
-    sources: Sequence[Source]
-    given_up: GivenUp
-    finished: bool
-    """Whether the one that is there is of a finished dataset, which has changed in nothing yet."""
+    Parts may run at the same time, on a file system that all of them see, and be killed and run again. Where samples
+    were rejected, more shards follow once all parts have made theirs: a part that finds them there goes on, and so does
+    `build`, which makes all that is missing and finishes the dataset, with the bytes that it has without parts.
 
-    def head(self) -> dict[str, Any]:
-        """Return what dataset.json says from the start: without a content_id, a dataset is not finished."""
-        return {"name": self.label.name, "version": self.label.version, "spec_id": spec_id(self.spec), **self.spec}
+    Args:
+        part: Which one; all must have the same number of parts.
+        recipe: As `build` takes it, the same for all parts.
+        faces: The photographs, the same for all parts.
+        out: The folder of the dataset.
+        options: The others of `build`, by name. What parts find in the `cache` they need not look for again.
 
-    def write(self) -> None:
-        """Write it."""
-        write_dataset(self.out, with_given_up(self.head(), *self.given_up.rejects(self.sources)))
-        self.finished = False
-
-    def update(self) -> None:
-        """Record what was given up just now."""
-        if not self.finished:
-            self.write()
-
-
-@dataclass
-class _Job:
-    """What stays the same through the rounds of a build."""
-
-    recipe: Recipe
-    record: _Record
-    faces: FaceSource
-    out: Path
-    spec: dict[str, Any]
-    steps: Steps
-    tools: str
-    targets: Any
-    landmarks: LandmarkStore
-    cache: FaceCache | None
-    workers: int
-    executor: concurrent.futures.Executor | None
-    pool: WorkerPool | None
-    names: list[str] = field(default_factory=list)
-    """Of the shards planned so far."""
-    _begun: bool = False
-
-    def make(self, plans: Iterator[ShardPlan | Future[Looked]], tally: _Tally) -> Generator[ShardReceipt]:
-        """Yield the receipts of the shards of a round that are made; those that are there go to the tally."""
-        tasks = self._tasks(plans, tally)
-        if self.executor is not None:
-            yield from run_on(self.executor, tasks, 2 * self.workers)
-            return
-        if self.pool is not None:  # one shard alone, too: here it could hang, or die of its photographs
-            yield from self.pool.run(tasks, tally.tick)
-            return
-        yield from run_here(tasks, tally.tick)
-
-    def _tasks(
-        self, plans: Iterator[ShardPlan | Future[Looked]], tally: _Tally
-    ) -> Iterator[ShardTask | Future[Looked]]:
-        for plan in plans:
-            if isinstance(plan, Future):
-                yield plan
-                continue
-            self.names.append(plan.name)
-            receipt = finished_shard(self.out, plan, spec_id(self.spec))
-            if receipt is not None:
-                tally.add(receipt, kept=True)
-                continue
-            self._begin(tally.planner.target, len(plan.candidates))
-            remove(receipt_path(self.out, plan.name))  # the receipt first: while there is one, there is a whole shard
-            remove(shard_path(self.out, plan.name))
-            yield self._task(plan)
-
-    def _begin(self, target: int, least: int) -> None:
-        """Before the first shard is made: see that there is room, and that the dataset is not taken for finished."""
-        if self._begun:
-            return
-        there = sum(1 for _ in (self.out / "shards").glob("*.json")) * self.recipe.shards.samples
-        check_space(self.out, disk_bytes(self.recipe, max(target - there, least)))
-        self.record.write()
-        self._begun = True
-
-    def _task(self, plan: ShardPlan) -> ShardTask:
-        return ShardTask(
-            root=self.out.absolute(),
-            plan=plan,
-            spec_id=spec_id(self.spec),
-            recipe=self.recipe,
-            tools=self.tools,
-            detector=self.spec["landmarks"],
-            faces=self.faces,
-            landmarks=self.landmarks.packed([candidate.source for candidate in plan.candidates]),
-            cache_path=None if self.cache is None else self.cache.path,
-            steps=self.steps,
-            targets=self.targets,
-            given_up={
-                place: reject
-                for place, candidate in enumerate(plan.candidates)
-                if (reject := self.record.given_up.sample(candidate.source, candidate.variant)) is not None
-            },
-        )
-
-
-def _told(planner: Planner, on_face: Callable[[int, int], None] | None) -> Iterator[ShardPlan | Future[Looked]]:
-    """Yield what the planner does, and tell how many photographs have been looked at."""
-    told = planner.looked_at
-    for plan in planner.next_round():
-        if on_face is not None and (planner.looked_at > told or isinstance(plan, Future)):
-            told = planner.looked_at
-            on_face(told, planner.to_look_at)
-        yield plan
+    Raises what `build` raises, and `DatasetError` where the same part, a part of another number of parts or a whole
+    build is at work in `out`. That no face gives a sample is left to `build` to say.
+    """
+    with begun(Order(recipe=recipe, faces=faces, out=Path(out), part=part, **options)) as job:
+        while not job.waiting and job.planner.wants_more():
+            job.make_round()
+        shards = sum(part.owns(number) for number in range(len(job.names)))
+        return PartDone(part, shards, job.tally.done, job.tally.kept, job.waiting)
 
 
 def _nothing_made(faces: FaceSource, rejects: Sequence[Reject]) -> DatasetError:

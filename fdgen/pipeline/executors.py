@@ -10,7 +10,7 @@ import concurrent.futures
 import dataclasses
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol
 
 from fdgen.contract.records import Reject, ShardReceipt
 from fdgen.errors import DatasetError
@@ -44,9 +44,38 @@ def run_here(tasks: Tasks, on_samples: OnSamples) -> Generator[ShardReceipt]:
             yield make_shard(task, on_samples)
 
 
-def run_on(executor: concurrent.futures.Executor, tasks: Tasks, limit: int) -> Generator[ShardReceipt]:
-    """Make shards on an executor of the caller's, `limit` in flight; yield receipts as they come."""
-    yield from _drain(lambda task: executor.submit(make_shard, task), tasks, [*range(limit)])
+class Pool(Protocol):
+    """Finds landmarks and makes shards elsewhere."""
+
+    def look(self, detect: Detect, batch: Sequence[Source], size_px: int) -> Future[Looked]:
+        """Begin to find the landmarks of photographs."""
+
+    def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[ShardReceipt]:
+        """Make shards; yield receipts as they come."""
+
+    def tell(self) -> None:
+        """Say what has gone wrong with workers since this was called last."""
+
+
+class ExecutorPool:
+    """An executor of the caller's, on this machine or on many: it is given landmarks to find and shards to make.
+
+    One shard waits behind each of `workers` that are being made. Nobody watches the photographs there.
+    """
+
+    def __init__(self, executor: concurrent.futures.Executor, workers: int, faces: FaceSource) -> None:
+        self._executor, self._faces, self._limit = executor, faces, 2 * workers
+
+    def look(self, detect: Detect, batch: Sequence[Source], size_px: int) -> Future[Looked]:
+        """Find the landmarks of photographs in a task."""
+        return self._executor.submit(_look_elsewhere, detect, self._faces, batch, size_px)
+
+    def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[ShardReceipt]:
+        """Make shards, each in a task; yield receipts as they come."""
+        yield from _drain(lambda task: self._executor.submit(make_shard, task), tasks, [*range(self._limit)])
+
+    def tell(self) -> None:
+        """Say nothing: an executor replaces its workers itself."""
 
 
 class WorkerPool:
@@ -175,6 +204,11 @@ def _look(
             looked.update(detect(_worker.faces, [source], size_px=size_px, cache=None, workers=0))
     at(-1)
     return looked
+
+
+def _look_elsewhere(detect: Detect, faces: FaceSource, batch: Sequence[Source], size_px: int) -> Looked:
+    """Find landmarks in a process of an executor, or in a thread of this one."""
+    return detect(faces, batch, size_px=size_px, cache=None, workers=0)
 
 
 def _count_shard(task: ShardTask, given_up: Mapping[int, Reject], at: Callable[[int], None]) -> ShardReceipt:

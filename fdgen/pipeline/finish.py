@@ -17,11 +17,11 @@ from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SPLITS, Reject, ShardReceipt
 from fdgen.contract.truth import layers_of, members_with
 from fdgen.dataset.checksums import SUMS, sums_text
-from fdgen.dataset.contact_sheet import dataset_sheet
+from fdgen.dataset.contact_sheet import SHEET_COLUMNS, dataset_sheet
 from fdgen.dataset.folder import ADDED, WRITTEN, dataset_text, write_dataset
 from fdgen.dataset.naming import Label
 from fdgen.dataset.shards import read_receipt, receipt_path
-from fdgen.dataset.tables import read_manifest, rejects_csv, write_landmarks, write_manifest
+from fdgen.dataset.tables import read_manifest_columns, rejects_csv, write_landmarks, write_manifest
 from fdgen.faces.given_up import with_given_up
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
@@ -95,7 +95,8 @@ def finish(
         "notes": list(notes),
         "environment": environment(),
     }
-    sheet = dataset_sheet(Manifest(out, dataset, read_manifest(out / "manifest.parquet").to_pandas()))
+    shown = read_manifest_columns(out / "manifest.parquet", SHEET_COLUMNS)  # a tenth of the table
+    sheet = dataset_sheet(Manifest(out, dataset, shown.to_pandas()))
     write_whole(out / "preview.jpg", encode_jpeg(sheet))
     write_whole(out / SUMS, _sums(out, names, summary, dataset))
     write_dataset(out, dataset)

@@ -13,7 +13,7 @@ from fdgen.faces.given_up import GivenUp
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import GIVEN_UP_REASONS, PASSING_REASONS, FaceSource, Source
 from fdgen.faces.supervised_pool import WorkersLost
-from fdgen.pipeline.executors import WorkerPool, lost
+from fdgen.pipeline.executors import Pool, lost
 from fdgen.pipeline.plan import MOST_AT_ONCE, Looked
 from fdgen.pipeline.worker import Steps, went_missing
 
@@ -36,7 +36,7 @@ class LandmarkStore:
         cache: FaceCache | None,
         workers: int,
         steps: Steps,
-        pool: WorkerPool | None,
+        pool: Pool | None,
         on_face: Callable[[int, int], None] | None,
         *,
         watching: Mapping[str, Any],

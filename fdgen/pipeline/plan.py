@@ -240,7 +240,7 @@ class Planner:
     """Plans rounds of shards until the asked count is made, or no face gives more."""
 
     def __init__(self, recipe: Recipe, queue: FaceQueue, rule: SplitRule, count: int | None) -> None:
-        self._queue, self._rule, self._shard_samples = queue, rule, recipe.shards.samples
+        self._queue, self.rule, self._shard_samples = queue, rule, recipe.shards.samples
         self._count = count
         self._round: list[Candidate] = []
         self._shards_of = dict.fromkeys(SPLITS, 0)
@@ -299,7 +299,7 @@ class Planner:
             if candidate is None:
                 break
             self._round.append(candidate)
-            split = self._rule.split_of(candidate.source)
+            split = self.rule.split_of(candidate.source)
             counts[split] += 1
             waiting[split].append(candidate)
             if len(waiting[split]) == self._shard_samples:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from fdgen.contract.records import ShardReceipt
 from fdgen.dataset.invariants import Problem
 from fdgen.dataset.shards import read_receipt, read_samples, receipt_path
 from fdgen.errors import DatasetError
 from fdgen.pipeline.plan import ShardPlan
+
+_T = TypeVar("_T")
 
 
 def planned_receipt(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
@@ -23,6 +28,32 @@ def planned_receipt(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt
     told.update((reject.source_sha256, reject.variant) for reject in receipt.rejects)
     same = (receipt.spec_id, receipt.plan_sha256) == (dataset_id, plan.digest())
     return receipt if same and tried == told else None
+
+
+def checked_ahead(
+    plans: Iterable[ShardPlan | _T], out: Path, dataset_id: str, threads: int
+) -> Iterator[tuple[ShardPlan | _T, ShardReceipt | None]]:
+    """Yield plans with their receipts where their shards are finished; anything else as it comes, with None.
+
+    The tars of finished shards are read in threads, a few ahead: digests are computed side by side.
+    """
+    flying: deque[tuple[ShardPlan, Future[ShardReceipt | None]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for plan in plans:
+                if isinstance(plan, ShardPlan) and receipt_path(out, plan.name).exists():
+                    flying.append((plan, pool.submit(finished_shard, out, plan, dataset_id)))
+                else:
+                    yield plan, None
+                while flying and (len(flying) > 2 * threads or flying[0][1].done()):
+                    kept, future = flying.popleft()
+                    yield kept, future.result()
+            while flying:
+                kept, future = flying.popleft()
+                yield kept, future.result()
+        finally:
+            for _, future in flying:
+                future.cancel()
 
 
 def finished_shard(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:

@@ -27,7 +27,7 @@ from fdgen.errors import PictureError
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import N_POINTS, Landmarks
 from fdgen.faces.sources import OnFile, Source
-from fdgen.pipeline.builder import build
+from fdgen.pipeline.builder import Part, build, build_part
 from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe
 from fdgen.runtime.rng import fraction, sample_rng
@@ -262,9 +262,13 @@ def rejects_of(out: Path) -> list[dict[str, str]]:
 
 
 def main() -> None:
-    """Build `sys.argv[1]` as the JSON in `sys.argv[2]` says."""
+    """Build `sys.argv[1]` as the JSON in `sys.argv[2]` says, or of it the part `sys.argv[3]`."""
     options = json.loads(sys.argv[2])
-    run(Path(sys.argv[1]), FakeFaces.of(options.pop("faces")), **options)
+    faces = FakeFaces.of(options.pop("faces"))
+    if len(sys.argv) > 3:
+        build_part(Part.parse(sys.argv[3]), recipe(), faces, Path(sys.argv[1]), steps=STEPS, **options)
+    else:
+        run(Path(sys.argv[1]), faces, **options)
 
 
 if __name__ == "__main__":

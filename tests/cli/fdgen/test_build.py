@@ -74,6 +74,41 @@ def test_a_dry_run_has_no_profile(tmp_path: Path) -> None:
     assert_refused(run("build", "--out", tmp_path / "set", "--dry-run", "--profile"), 2, "--profile", "--dry-run")
 
 
+def test_parts_are_joined_to_the_dataset_of_one_build(built: Built, cache: Path, tmp_path: Path) -> None:
+    command = (*BUILD, "--out", tmp_path / "set", "--cache", cache)
+    for part in ("1/2", "0/2"):
+        done = run_process(*command, "--part", part, "--json")
+        assert done.returncode == 0, done.stderr
+        summary = json.loads(done.stdout)
+        assert summary["part"] == part
+        assert summary["shards"] > 0
+        assert "without --part" in done.stderr
+    assert not summary["waiting"]
+    assert json.loads(run_process(*command, "--json").stdout)["content_id"] == built[1]["content_id"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--part", "2/2"), ("--part", "0/2", "--dry-run"), ("--part", "0/2", "--profile")]
+)
+def test_a_part_that_cannot_be_is_refused(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert_refused(run("build", "--out", tmp_path / "set", *arguments), 2, "--part", "fdgen build --help")
+    assert not (tmp_path / "set").exists()
+
+
+def test_an_executor_of_local_processes_is_as_many_workers(built: Built, cache: Path, tmp_path: Path) -> None:
+    words = [word for word in BUILD if word not in ("--workers", "1")]
+    done = run_process(*words, "--out", tmp_path / "set", "--cache", cache, "--executor", "local:2", "--json")
+    assert json.loads(done.stdout)["content_id"] == built[1]["content_id"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--executor", "mpi:4"), ("--executor", "local:2", "--workers", "2"), ("--executor", "dask:local:2", "--profile")],
+)
+def test_an_executor_that_cannot_be_is_refused(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert_refused(run("build", "--out", tmp_path / "set", *arguments), 2, "--executor", "fdgen build --help")
+
+
 def test_occluders_are_tried_on_for_strata_once(cache: Path, tmp_path: Path) -> None:
     """With a step of their own in whatever command comes first, and no more in those that follow."""
     others = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind != "sunglasses"]

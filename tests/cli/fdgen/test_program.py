@@ -76,8 +76,8 @@ def options_of(command: click.Command | None, path: str) -> dict[str, list[str]]
 
 
 OPTIONS = {
-    "build": "--cache --count --detector --dry-run --faces --json --name --no-cache --out --pack --profile --quiet "
-    "--recipe --seed --set --size --time-limit --version --workers",
+    "build": "--cache --count --detector --dry-run --executor --faces --json --name --no-cache --out --pack --part "
+    "--profile --quiet --recipe --seed --set --size --time-limit --version --workers",
     "preview": "--cache --columns --count --detector --faces --kind --no-cache --occluded-only --out --pack --quiet "
     "--recipe --seed --set --size --workers",
     "verify": "--deep --deep-share --json --pack --quiet --seed --workers",

@@ -26,9 +26,10 @@ import pytest
 from fdgen.contract.frame import aligned_frame, outside_share, to_crop, to_picture
 from fdgen.contract.records import Reject
 from fdgen.errors import FdError
-from fdgen.faces.detection import FaceCache, Landmarks, detect, detector_version, load_face, recall
+from fdgen.faces.detection import FaceCache, KeptWorkers, Landmarks, detect, detector_version, load_face, recall
 from fdgen.faces.folders import SAMPLES, FaceSource, FolderFaces, SampleFaces, Source, open_faces
 from fdgen.faces.landmarks import eye_centres
+from fdgen.faces.supervised_pool import SupervisedPool
 from fdgen.io.pictures.images import decode, resize
 from fdgen.io.pictures.png import encode_png
 from tests.support.paths import ROOT
@@ -532,3 +533,18 @@ def test_nearly_every_real_face_gets_landmarks(name: str, count: int) -> None:
     found = detect(faces, wanted, size_px=SIZE, cache=None, workers=2)
     rejects = [one for one in found.values() if isinstance(one, Reject)]
     assert len(rejects) <= 0.03 * len(wanted), rejects
+
+
+def test_kept_workers_look_again_without_starting_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    faces = open_faces(None)
+    sources = faces.sources()
+    alone = detect(faces, sources, size_px=64, cache=None, workers=1)
+    started: list[int] = []
+    begin = SupervisedPool._start_thread
+    monkeypatch.setattr(SupervisedPool, "_start_thread", lambda pool: (started.append(1), begin(pool))[1])
+    with KeptWorkers() as kept:
+        found = [detect(faces, [one], size_px=64, cache=None, workers=1, kept=kept) for one in sources]
+    assert len(started) == 1
+    assert [one.to_bytes() for part in found for one in part.values() if isinstance(one, Landmarks)] == [
+        one.to_bytes() for one in alone.values() if isinstance(one, Landmarks)
+    ]

@@ -187,3 +187,24 @@ def test_a_video_that_the_disk_cut_short_gets_no_name(tmp_path: Path) -> None:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [name for name in names(tmp_path) if ".part" not in name] == ["None.mkv"]
+
+
+def test_a_large_file_is_left_alone_where_it_holds_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "table.bin"
+    for content, other in ((b"a" * 3_000_000, True), (b"a" * 3_000_000, False), (b"a" * 2_999_999 + b"b", True)):
+        before = path.stat().st_ino if path.exists() else None
+        with atomic.whole_file_if_other(path) as file:
+            file.write(content[:100])
+            file.write(content[100:])
+        assert path.read_bytes() == content
+        assert (path.stat().st_ino != before) is other
+        assert [one.name for one in tmp_path.iterdir()] == ["table.bin"]
+
+
+def test_a_large_file_that_fails_halfway_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "table.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), atomic.whole_file_if_other(path) as file:
+        file.write(b"new" * (1 // 0))
+    assert path.read_bytes() == b"old"
+    assert [one.name for one in tmp_path.iterdir()] == ["table.bin"]

@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,13 +18,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import ShardReceipt
 from fdgen.dataset.shards import read_receipt
 from fdgen.errors import DatasetError
+from fdgen.faces.sources import Source
 from fdgen.pipeline.builder import Progress
+from fdgen.pipeline.plan import Candidate, ShardPlan
+from fdgen.pipeline.resume import checked_ahead
 from fdgen.verification.verifier import verify
 from tests.support.fake_build import COUNT, FACES, STEPS, FakeLibrary, digests, load_library, run, samples_of
 from tests.support.paths import ROOT
@@ -249,3 +254,36 @@ def test_leftovers_and_unplanned_shards_go_and_other_files_stay(tmp_path: Path) 
     run(out, FACES, count=20)
     assert set(digests(out)) == set(good) | {"notes.txt", "README.md"}
     assert "  README.md\n" in (out / "SHA256SUMS").read_text()
+
+
+def test_the_table_of_a_build_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
+    manifest = run(tmp_path / "set", FACES, count=20)
+    assert len(manifest) == 20
+    assert "table" not in vars(manifest)  # 20 kB a sample
+    pd.testing.assert_frame_equal(manifest.table, Manifest.load(tmp_path / "set").table)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_shards_are_checked_ahead_and_each_once(built: Path, tmp_path: Path, threads: int) -> None:
+    """A broken one among whole ones, and what is no shard at all, come back as they went in."""
+    out = shutil.copytree(built, tmp_path / "set")
+    receipts = [read_receipt(path) for path in sorted((out / "shards").glob("*.json"))]
+    dataset_id = receipts[0].spec_id
+    plans: list[ShardPlan | str] = []
+    for receipt in receipts:
+        keys = [(entry.record.source_sha256, entry.record.variant) for entry in receipt.samples]
+        keys += [(reject.source_sha256, reject.variant) for reject in receipt.rejects]
+        candidates = tuple(Candidate(Source("", sha256), variant) for sha256, variant in keys)
+        plan = ShardPlan(receipt.name, receipt.split, candidates)
+        whole = dataclasses.replace(receipt, plan_sha256=plan.digest())
+        (out / "shards" / f"{receipt.name}.json").write_text(whole.to_json() + "\n")
+        plans += [plan, "none"]
+    broken = next(receipt for receipt in receipts if receipt.samples)
+    tar = out / "shards" / f"{broken.name}.tar"
+    tar.write_bytes(tar.read_bytes()[:-1])
+    checked = list(checked_ahead(plans, out, dataset_id, threads))
+    assert len(checked) == len(plans)
+    assert {plan.name: receipt is None for plan, receipt in checked if isinstance(plan, ShardPlan)} == {
+        receipt.name: receipt.name == broken.name for receipt in receipts
+    }
+    assert all(receipt is None for plan, receipt in checked if plan == "none")

@@ -1,0 +1,320 @@
+"""A build under way: what is asked, what is there, and the rounds of shards between."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fdgen.contract.records import Reject, ShardReceipt, sample_key
+from fdgen.dataset.checksums import is_listed
+from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, write_dataset
+from fdgen.dataset.naming import Label, check_label, label_of
+from fdgen.dataset.parts import Part
+from fdgen.dataset.shards import receipt_path, shard_path
+from fdgen.dataset.spec import make_spec, spec_id
+from fdgen.dataset.tables import write_sources
+from fdgen.faces.cache import FaceCache
+from fdgen.faces.detection import KeptWorkers
+from fdgen.faces.given_up import GivenUp, with_given_up
+from fdgen.faces.identities import with_people
+from fdgen.faces.sources import FaceSource, OnFile, Source
+from fdgen.faces.supervised_pool import TIME_LIMIT_S
+from fdgen.io.atomic import remove
+from fdgen.networks import DetectorName
+from fdgen.pipeline.dry_run import check_arguments, disk_bytes
+from fdgen.pipeline.executors import ExecutorPool, OnSetback, Pool, WorkerPool, run_here
+from fdgen.pipeline.landmark_store import LandmarkStore
+from fdgen.pipeline.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
+from fdgen.pipeline.resume import checked_ahead, planned_receipt
+from fdgen.pipeline.worker import ShardTask, Steps, tools_digest
+from fdgen.recipe.schema import Recipe
+from fdgen.recipe.strata import PASSED_OVER
+from fdgen.runtime.main_guard import leave_importing_worker
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is. `done` counts samples, those of unfinished shards too; `kept` of them were there before."""
+
+    done: int
+    total: int
+    kept: int
+    rejected: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """All that `fdgen.pipeline.builder.build` is asked, which says what each field means; `part` is for one part."""
+
+    recipe: Recipe
+    faces: FaceSource
+    out: Path
+    count: int | None = None
+    name: str | None = None
+    version: str | None = None
+    workers: int = 1
+    executor: concurrent.futures.Executor | None = None
+    cache: FaceCache | None = None
+    detector: DetectorName = "builtin"
+    steps: Steps | None = None
+    on_file: OnFile | None = None
+    on_trial: Callable[[int, int], None] | None = None
+    on_face: Callable[[int, int], None] | None = None
+    on_shard: Callable[[ShardReceipt], None] | None = None
+    on_progress: Callable[[Progress], None] | None = None
+    time_limit_s: float | None = TIME_LIMIT_S
+    on_setback: OnSetback | None = None
+    given_up: GivenUp | None = None
+    part: Part | None = None
+
+
+@contextlib.contextmanager
+def begun(order: Order) -> Iterator[Job]:
+    """Claim the folder of an order, and have its planner, landmarks and workers ready for the block.
+
+    Raises what `fdgen.pipeline.builder.build` raises at its start.
+    """
+    leave_importing_worker()
+    check_arguments(order.count, order.workers)
+    check_label(order.name, order.version)
+    recipe, out, cache, workers = order.recipe, order.out, order.cache, order.workers
+    steps = order.steps or Steps.real(recipe.assets.packs, order.detector, recipe.faces.max_outside)
+    refuse_foreign(out)
+    library = steps.load_library()
+    recipe.check_assets(library.digests().keys())
+    faces = with_people(recipe.faces.identity, order.faces)
+    sources = faces.sources(order.on_file)
+    rule = split_rule(recipe.splits, sources)
+    targets = steps.find_targets(recipe, library, cache=cache, on_trial=order.on_trial)
+    spec = make_spec(recipe, order.count, sources, library.digests(), steps.detector_version())
+    own = None
+    if workers > 1 and order.executor is None:
+        own = WorkerPool(workers, faces, order.time_limit_s, order.on_setback)
+    with claimed(out, spec, sources, order.part), own or contextlib.nullcontext(), KeptWorkers() as kept:
+        pool = own if order.executor is None else ExecutorPool(order.executor, workers, faces)
+        found = read_dataset(out)
+        if found is None or found["spec_id"] != spec_id(spec):  # another's, which made nothing
+            found = None
+        trusted = found if "content_id" not in (found or {}) or is_listed(out, "dataset.json") else None
+        label = label_of(recipe.name, trusted, name=order.name, version=order.version)
+        given_up = GivenUp.of((found or {}).get("given_up")) | (order.given_up or GivenUp())
+        record = Record(
+            out, label, spec, sources, given_up, finished="content_id" in (found or {}), shared=order.part is not None
+        )
+        if not record.finished:
+            record.write()
+        write_sources(out / "sources.parquet", sources)
+        landmarks = LandmarkStore(
+            faces, recipe.size_px, cache, workers, steps, pool, order.on_face,
+            watching={"time_limit_s": order.time_limit_s, "on_setback": order.on_setback, "kept": kept},
+            given_up=given_up, on_given_up=record.update,
+        )  # fmt: skip
+        planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks), rule, order.count)
+        tally = Tally(planner, order.on_shard, order.on_progress, order.part)
+        yield Job(order, record, faces, spec, steps, tools_digest(library), targets, landmarks, pool, planner, tally)
+
+
+@dataclass
+class Tally:
+    """Counts what is there, and tells whoever listens."""
+
+    planner: Planner
+    on_shard: Callable[[ShardReceipt], None] | None
+    on_progress: Callable[[Progress], None] | None
+    part: Part | None = None
+    done: int = 0
+    kept: int = 0
+    shown: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    _made: set[str] = field(default_factory=set)
+    _passed_over: set[str] = field(default_factory=set)
+
+    def add(self, receipt: ShardReceipt, *, kept: bool) -> None:
+        self.done += len(receipt.samples)
+        self.kept += len(receipt.samples) if kept else 0
+        self.note(receipt)
+        if self.on_shard is not None:
+            self.on_shard(receipt)
+        self.tick(0)
+
+    def note(self, receipt: ShardReceipt) -> None:
+        """Take in what became of a shard, of another part too: the next round goes by it."""
+        self.rejects += receipt.rejects
+        self._made |= {entry.record.key for entry in receipt.samples}
+        passed_over = [reject for reject in receipt.rejects if reject.reason == PASSED_OVER]
+        self._passed_over |= {sample_key(reject.source_sha256, reject.variant) for reject in passed_over}
+
+    def tick(self, unfinished: int) -> None:
+        self.shown = max(self.shown, self.done + unfinished)  # what was told once is never taken back
+        if self.on_progress is not None:
+            total = self.planner.target
+            if self.part is not None:  # about: its shards may hold some more or fewer
+                total = max(self.shown, round(total / self.part.of))
+            self.on_progress(Progress(self.shown, total, self.kept, len(self.rejects)))
+
+    def end_round(self) -> tuple[set[str], set[str]]:
+        """Return the keys of the samples of a round, and of those that were passed over for their pose."""
+        outcome = self._made, self._passed_over
+        self._made, self._passed_over = set(), set()
+        return outcome
+
+
+@dataclass
+class Record:
+    """The dataset.json of a build that is not finished, which says what is asked and what was given up so far."""
+
+    out: Path
+    label: Label
+    spec: dict[str, Any]
+    sources: Sequence[Source]
+    given_up: GivenUp
+    finished: bool
+    """Whether the one that is there is of a finished dataset, which has changed in nothing yet."""
+    shared: bool = False
+    """Whether other parts write it too."""
+
+    def head(self) -> dict[str, Any]:
+        """Return what dataset.json says from the start: without a content_id, a dataset is not finished."""
+        return {"name": self.label.name, "version": self.label.version, "spec_id": spec_id(self.spec), **self.spec}
+
+    def write(self) -> None:
+        """Write it: with what other parts have given up, where there are any."""
+        if self.shared and (there := read_dataset(self.out)) is not None and there["spec_id"] == spec_id(self.spec):
+            theirs = GivenUp.of(there.get("given_up"))
+            self.given_up.faces.update(theirs.faces)
+            self.given_up.samples.update(theirs.samples)
+        write_dataset(self.out, with_given_up(self.head(), *self.given_up.rejects(self.sources)))
+        self.finished = False
+
+    def update(self) -> None:
+        """Record what was given up just now."""
+        if not self.finished:
+            self.write()
+
+
+@dataclass
+class Job:
+    """What stays the same through the rounds of a build."""
+
+    order: Order
+    record: Record
+    faces: FaceSource
+    spec: dict[str, Any]
+    steps: Steps
+    tools: str
+    targets: Any
+    landmarks: LandmarkStore
+    pool: Pool | None
+    planner: Planner
+    tally: Tally
+    names: list[str] = field(default_factory=list)
+    """Of the shards planned so far."""
+    waiting: int = 0
+    """Shards of the last round that other parts have not made yet."""
+    _begun: bool = False
+
+    @property
+    def out(self) -> Path:
+        """The folder of the dataset."""
+        return self.order.out
+
+    def make_round(self) -> None:
+        """Make the shards of the next round, or those of this part; `waiting` counts what is missing then."""
+        others: list[ShardPlan] = []
+        with contextlib.closing(self._made(_told(self.planner, self.order.on_face), others)) as receipts:
+            for receipt in receipts:
+                self.tally.add(receipt, kept=False)
+        self.waiting = 0
+        for plan in others:
+            theirs = planned_receipt(self.out, plan, spec_id(self.spec))  # whether its tar is whole, its part checks
+            if theirs is None:
+                self.waiting += 1
+            else:
+                self.tally.note(theirs)
+        self.planner.record(*self.tally.end_round())
+
+    def _made(self, plans: Iterator[ShardPlan | Future[Looked]], others: list[ShardPlan]) -> Generator[ShardReceipt]:
+        """Yield the receipts of shards that are made now; those that are there go to the tally."""
+        tasks = self._tasks(plans, others)
+        if self.pool is not None:  # one shard alone, too: here it could hang, or die of its photographs
+            yield from self.pool.run(tasks, self.tally.tick)
+            return
+        yield from run_here(tasks, self.tally.tick)
+
+    def _tasks(
+        self, plans: Iterator[ShardPlan | Future[Looked]], others: list[ShardPlan]
+    ) -> Iterator[ShardTask | Future[Looked]]:
+        mine = self._mine(plans, others)
+        for plan, receipt in checked_ahead(mine, self.out, spec_id(self.spec), self.order.workers):
+            if isinstance(plan, Future):
+                yield plan
+                continue
+            if receipt is not None:
+                self.tally.add(receipt, kept=True)
+                continue
+            self._begin(self.planner.target, len(plan.candidates))
+            remove(receipt_path(self.out, plan.name))  # the receipt first: while there is one, there is a whole shard
+            remove(shard_path(self.out, plan.name))
+            yield self._task(plan)
+
+    def _mine(
+        self, plans: Iterator[ShardPlan | Future[Looked]], others: list[ShardPlan]
+    ) -> Iterator[ShardPlan | Future[Looked]]:
+        """Leave the shards of other parts out, which go to `others`."""
+        for plan in plans:
+            if isinstance(plan, ShardPlan):
+                self.names.append(plan.name)
+                if self.order.part is not None and not self.order.part.owns(len(self.names) - 1):
+                    others.append(plan)
+                    continue
+            yield plan
+
+    def _begin(self, target: int, least: int) -> None:
+        """Before the first shard is made: see that there is room, and that the dataset is not taken for finished."""
+        if self._begun:
+            return
+        there = sum(1 for _ in (self.out / "shards").glob("*.json")) * self.order.recipe.shards.samples
+        check_space(self.out, disk_bytes(self.order.recipe, max(target - there, least)))
+        self.record.write()
+        self._begun = True
+
+    @property
+    def _analyses(self) -> Path | None:
+        """The cache of analyses, which shards write to: on this machine alone, for others would wait for each other."""
+        elsewhere = self.order.part is not None or self.order.executor is not None
+        return None if self.order.cache is None or elsewhere else self.order.cache.path
+
+    def _task(self, plan: ShardPlan) -> ShardTask:
+        return ShardTask(
+            root=self.out.absolute(),
+            plan=plan,
+            spec_id=spec_id(self.spec),
+            recipe=self.order.recipe,
+            tools=self.tools,
+            detector=self.spec["landmarks"],
+            faces=self.faces,
+            landmarks=self.landmarks.packed([candidate.source for candidate in plan.candidates]),
+            cache_path=self._analyses,
+            steps=self.steps,
+            targets=self.targets,
+            given_up={
+                place: reject
+                for place, candidate in enumerate(plan.candidates)
+                if (reject := self.record.given_up.sample(candidate.source, candidate.variant)) is not None
+            },
+        )
+
+
+def _told(planner: Planner, on_face: Callable[[int, int], None] | None) -> Iterator[ShardPlan | Future[Looked]]:
+    """Yield what the planner does, and tell how many photographs have been looked at."""
+    told = planner.looked_at
+    for plan in planner.next_round():
+        if on_face is not None and (planner.looked_at > told or isinstance(plan, Future)):
+            told = planner.looked_at
+            on_face(told, planner.to_look_at)
+        yield plan

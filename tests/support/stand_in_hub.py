@@ -1,0 +1,56 @@
+"""A stand-in of the Hub's HTTP interface on loopback: one repository of a model, whose files are listed and fetched."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@contextlib.contextmanager
+def stand_in_hub(repo: str, files: Mapping[str, bytes]) -> Iterator[str]:
+    """Serve `files` as the model `repo` at revisions main and v1; yield the address for HF_ENDPOINT."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer(with_body=False)
+
+        def do_GET(self) -> None:
+            self.answer(with_body=True)
+
+        def answer(self, *, with_body: bool) -> None:
+            path = self.path.partition("?")[0].strip("/")
+            if path in (f"api/models/{repo}", *(f"api/models/{repo}/revision/{name}" for name in ("main", "v1"))):
+                siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
+                body, headers = json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings}).encode(), {}
+            elif (name := path.removeprefix(f"{repo}/resolve/{COMMIT}/")) in files:
+                body = files[name]
+                headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{hashlib.sha256(body).hexdigest()}"'}
+            else:
+                self.send_response(404)
+                self.send_header("X-Error-Code", "RevisionNotFound" if repo in path else "RepoNotFound")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(200)
+            for key, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            if with_body:
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

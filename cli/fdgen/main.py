@@ -25,6 +25,7 @@ MODULES = {
     "info": ("info", "Report what a dataset contains and where it comes from."),
     "show": ("show", "Show one sample: its record, and its four pictures."),
     "card": ("card", "Write or check the data card of a dataset."),
+    "push": ("push", "Write a dataset, or its card, to the Hub."),
     "export": ("export", "Write a dataset as imagefolder, parquet or COCO."),
     "diff": ("diff", "Report what changed between two versions of a dataset."),
     "replay": ("replay", "Render one sample again from its record, and compare."),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @contextlib.contextmanager
-def stand_in_hub(repo: str, files: Mapping[str, bytes]) -> Iterator[str]:
-    """Serve `files` as the model `repo` at revisions main and v1; yield the address for HF_ENDPOINT."""
+def stand_in_hub(repo: str, files: dict[str, bytes]) -> Iterator[str]:
+    """Serve `files` as the model `repo` at revisions main and v1; yield the address for HF_ENDPOINT.
+
+    What is committed is added to `files`.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -22,6 +26,28 @@ def stand_in_hub(repo: str, files: Mapping[str, bytes]) -> Iterator[str]:
 
         def do_GET(self) -> None:
             self.answer(with_body=True)
+
+        def do_POST(self) -> None:
+            path = self.path.partition("?")[0].strip("/")
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            answer: dict[str, object] = {"url": f"http://127.0.0.1/{repo}", "name": repo}
+            if path.endswith("/preupload/main"):
+                answer = {
+                    "files": [
+                        {"path": one["path"], "uploadMode": "regular", "shouldIgnore": False}
+                        for one in json.loads(sent)["files"]
+                    ]
+                }
+            elif path.endswith("/commit/main"):
+                for line in map(json.loads, sent.splitlines()):
+                    if line["key"] == "file":
+                        files[line["value"]["path"]] = base64.b64decode(line["value"]["content"])
+                answer = {"commitUrl": f"http://127.0.0.1/{repo}/commit/{COMMIT}", "commitOid": COMMIT}
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def answer(self, *, with_body: bool) -> None:
             path = self.path.partition("?")[0].strip("/")

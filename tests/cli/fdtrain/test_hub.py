@@ -61,6 +61,30 @@ def test_weights_come_by_name_with_digest_licence_and_limits(tmp_path: Path) -> 
     }  # fmt: skip
 
 
+def test_what_is_pushed_is_fetched_by_another_process(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    weights, held = write_weights(tmp_path / "mine.safetensors"), dict[str, bytes]()
+    program = "from fdcli.fdtrain.main import main; main()"
+    push = [program, "push", str(weights), "someone/faces"]
+    with stand_in_hub("someone/faces", held) as url:
+        early = asked([*push, "--yes"], tmp_path, url)
+        assert asked([program, "card", str(weights)], tmp_path, url).returncode == 0
+        unasked = asked(push, tmp_path, url)
+        assert held == {}
+        done = asked([*push, "--yes"], tmp_path, url)
+        assert done.returncode == 0, done.stderr
+        fetched = fetch("hf://someone/faces@v1", tmp_path, url)
+    assert (early.returncode, unasked.returncode) == (1, 130)
+    assert "holds no model card" in early.stderr
+    assert "send 4 files" in unasked.stderr
+    assert done.stdout.strip() == COMMIT
+    assert sorted(held) == ["README.md", "card.toml", "mine.safetensors", "numbers.json"]
+    assert held["mine.safetensors"] == weights.read_bytes()
+    assert fetched == ""
+    [origin] = tmp_path.rglob("origin.json")
+    assert json.loads(origin.read_bytes())["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+
+
 @pytest.mark.parametrize("name", ["model.bin", "model.safetensors", "model.onnx"])
 def test_a_pickle_is_refused_whatever_it_is_called(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -23,7 +23,16 @@ def push_options(function: Function) -> Function:
 def push(
     files: Mapping[str, Path], repo: str, kind: Literal["model", "dataset"], *, yes: bool, public: bool, voice: Voice
 ) -> None:
-    """Tell what goes where, ask unless `yes`, send; the commit goes to standard output. Raises `FdError`."""
+    """Tell what goes where, ask, and send; the commit goes to standard output. Raises `FdError`, `Abort` at a no.
+
+    Args:
+        files: What is sent, by its path in the repository.
+        repo: OWNER/NAME.
+        kind: What the repository holds: a model or a dataset.
+        yes: Whether nobody is asked.
+        public: Whether a new repository is public.
+        voice: Where messages go.
+    """
     from fdgen.io.hub_upload import check_repository, upload
     from fdgen.io.size_text import size_text
 

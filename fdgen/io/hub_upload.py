@@ -21,7 +21,14 @@ def check_repository(name: str) -> None:
 def upload(
     files: Mapping[str, Path], repo: str, kind: Literal["model", "dataset"], *, message: str, private: bool = True
 ) -> str:
-    """Write files, by their paths in the repository, in one commit; return its id. A new repository is made.
+    """Write files in one commit and return its id; a repository that is not there is made.
+
+    Args:
+        files: What is sent, by its path in the repository.
+        repo: OWNER/NAME.
+        kind: What the repository holds: a model or a dataset.
+        message: That of the commit.
+        private: Whether a new repository is private.
 
     Raises `FdError` where huggingface_hub is not installed, or the Hub refuses.
     """

@@ -31,10 +31,12 @@ import torch  # noqa: E402
 from safetensors.torch import load_file, save  # noqa: E402
 
 from docs.starter.card import Made, Trained, card  # noqa: E402
-from docs.starter.measures import Table, tables_of, tones_of  # noqa: E402
 from docs.starter.photographs import TABLE, Collection, credits_line, gather  # noqa: E402
 from docs.starter.plans import NAMES, PLANS, Plan  # noqa: E402
+from fdgen.cards.sample_tones import tones_of  # noqa: E402
+from fdgen.cards.skin_tones import TONES  # noqa: E402
 from fdgen.errors import FdError  # noqa: E402
+from fdtrain.cards.measures import GREY, Table, tables_of  # noqa: E402
 from fdtrain.config.schema import FitConfig  # noqa: E402
 from fdtrain.objectives.open_objective import open_perceptual  # noqa: E402
 from fdtrain.run_files import write_bytes  # noqa: E402
@@ -46,6 +48,9 @@ MOST_BYTES = 20 * 10**6
 """Of both networks together: they are in everybody's wheel."""
 
 CARD = "MODEL_CARD.md"
+
+TASKS = {"starter": "restore", "starter-mask": "mask"}
+"""What each network does."""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -194,7 +199,7 @@ def _measure(out: Path, title: str, data: Path, plan: Plan) -> list[Table]:
                  kept=True)  # fmt: skip
             stamp.write_text(json.dumps(key), encoding="utf-8")
         keys = pd.read_csv(folder / "images.csv", usecols=["key"])["key"].unique().tolist()
-        found.extend(tables_of(title, name, folder / "images.csv", tones_of(data, keys)))
+        found.extend(tables_of(title, TASKS[name], folder / "images.csv", tones_of(data, keys, GREY), TONES))
     return found
 
 

@@ -26,6 +26,7 @@ MODULES = {
     "show": ("show", "Show one sample: its record, and its four pictures."),
     "browse": ("browse", "Look through a dataset in the browser."),
     "card": ("card", "Write or check the data card of a dataset."),
+    "push": ("push", "Write a dataset, or its card, to the Hub."),
     "export": ("export", "Write a dataset as imagefolder, parquet or COCO."),
     "diff": ("diff", "Report what changed between two versions of a dataset."),
     "replay": ("replay", "Render one sample again from its record, and compare."),

@@ -12,6 +12,7 @@ from fdtrain.methods import REFERENCES
 from fdtrain.metrics.registry import optional
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
+from ..shared.fetched_weights import WeightsType, fetched
 from ..shared.model_options import _references, device_option, finish_option, masker_option, measures_option
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.progress import Stages
@@ -51,9 +52,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--weights",
+    "named",
     multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE|RUN",
+    type=WeightsType(),
+    metavar="FILE|RUN|URL",
     help="A .safetensors file, or a run's folder (its best weights by training.best_by); may be repeated, or omitted.",
 )
 @click.option(
@@ -113,11 +115,11 @@ def command(
     pictures: Path | None,
     masks: Path | None,
     masks_show: Shows,
-    weights: tuple[Path, ...],
+    named: tuple[str | Path, ...],
     restored: tuple[Path, ...],
     names: tuple[str, ...],
     finish: tuple[Finish, ...],
-    masker: Path | None,
+    masker: str | Path | None,
     split: str,
     size_px: int | None,
     kinds: tuple[str, ...],
@@ -146,7 +148,7 @@ def command(
         raise click.UsageError("name either --data or --pictures", context)
     if pictures is None and (masks is not None or masks_show != "occluder"):
         raise click.UsageError("--masks and --masks-show are of --pictures", context)
-    if not weights and not references and not restored:
+    if not named and not references and not restored:
         raise click.UsageError("there is nothing to measure: name --weights, --restored or --references", context)
     if names and len(names) != len(restored):
         raise click.UsageError(
@@ -157,6 +159,8 @@ def command(
     if len(folders) < len(restored):
         raise click.UsageError("two folders of --restored have one name: give each a --name", context)
     voice = Voice(quiet)
+    weights = tuple(fetched(one, voice) for one in named)
+    masker = None if masker is None else fetched(masker, voice)
     with Stages(voice) as stages:
         stages.wait("starting torch")
         from fdtrain.evaluation.masks import holds_masknet

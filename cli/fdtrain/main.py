@@ -16,6 +16,8 @@ MODULES = {
     "ablate": ("ablate", "Train with parts left out: the paper's Tables 2 and 3."),
     "audit": ("audit", "Check whether reported numbers can be true."),
     "report": ("report", "Make one HTML page of runs and their results."),
+    "card": ("card", "Write the model card of a run or an exported network."),
+    "push": ("push", "Write weights and their card to the Hub."),
     "restore": ("restore", "Remove occluders from photographs or a video."),
     "export": ("export", "Write a network as ONNX or torch.export, and check it."),
     "demo": ("demo", "Serve a web page on which to try a model."),

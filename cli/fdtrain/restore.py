@@ -78,8 +78,8 @@ if TYPE_CHECKING:
 @json_option
 def command(
     photos: tuple[Path, ...],
-    weights: Path,
-    masker: Path | None,
+    weights: str | Path,
+    masker: str | Path | None,
     masks: tuple[Path, ...],
     threshold: int | None,
     strokes: tuple[Path, ...],
@@ -108,9 +108,9 @@ def command(
     from fdtrain.restoration.files import is_video, list_photos
     from fdtrain.training.weight_files import refuse_missing
 
-    context = click.get_current_context()
+    context, voice = click.get_current_context(), Voice(quiet)
     for path in (weights, masker):
-        if path is not None:
+        if isinstance(path, Path):
             refuse_missing(path)
     if not (masks or masker or strokes):
         raise click.UsageError(
@@ -122,7 +122,6 @@ def command(
     paired = pair(listed, masks, "mask", needed=masker is None and not strokes)
     corrections = pair(listed, strokes, "stroke picture", needed=masker is None and not masks)
     refuse_overwriting(listed, names, out, extras=extras, drawn=[*paired, *corrections])
-    voice = Voice(quiet)
     if passed_over:
         files = counted(len(passed_over), "file")
         few = a_few([path.name for path in passed_over])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from fdtrain.methods import FINISHES, REFERENCES
+
+from .fetched_weights import WeightsType
 
 if TYPE_CHECKING:
     pass
@@ -30,10 +31,10 @@ engine_option = click.option(
 generator_option = click.option(
     "--weights",
     required=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE|RUN",
-    help="A .safetensors file, a run's folder (its best weights by training.best_by), an ONNX file, or the included "
-    "`starter`.",
+    type=WeightsType(),
+    metavar="FILE|RUN|URL",
+    help="A .safetensors file, a run's folder (its best weights by training.best_by), an ONNX file, the included "
+    "`starter`, hf://OWNER/NAME@REVISION or https://...",
 )
 
 
@@ -52,9 +53,7 @@ def finish_option(words: str, *, multiple: bool = False) -> Callable[[Function],
 
 def masker_option(words: str) -> Callable[[Function], Function]:
     """Return the option `--masker`, with what a mask network is for here."""
-    return click.option(
-        "--masker", type=click.Path(path_type=Path), metavar="FILE|RUN", help=f"A segmentation network{words}"
-    )
+    return click.option("--masker", type=WeightsType(), metavar="FILE|RUN|URL", help=f"A segmentation network{words}")
 
 
 def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:

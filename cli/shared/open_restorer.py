@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..shared.output import Voice
+from .fetched_weights import fetched
+from .output import Voice
 
 if TYPE_CHECKING:
     from fdtrain.methods import Finish
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def open_restorer(
-    weights: Path,
-    masker: Path | None,
+    weights: str | Path,
+    masker: str | Path | None,
     how: str,
     *,
     engine: str,
@@ -26,7 +27,7 @@ def open_restorer(
     """Open all that restores photographs: the weights, the mask network, and the finder of faces.
 
     Args:
-        weights: Weights of the generator, the folder of a run, or an ONNX file.
+        weights: Weights of the generator, the folder of a run, an ONNX file, or the address of a file.
         masker: Weights of the mask network; None opens none.
         how: How faces are found: auto, aligned or find.
         engine: What runs the generator; `auto` goes by the file's suffix.
@@ -45,6 +46,7 @@ def open_restorer(
     from fdtrain.inference.open_generator import open_generator
     from fdtrain.restoration.photo_restorer import How, PhotoRestorer
 
+    weights, masker = fetched(weights, voice), None if masker is None else fetched(masker, voice)
     opened = open_generator(weights, engine=engine, device=device)
     labels = [opened.label]
     finder = None

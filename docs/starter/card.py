@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from docs.starter.measures import GREY, Table
 from docs.starter.photographs import Collection, credits_line
 from docs.starter.plans import Plan
+from fdgen.io.markdown import table
+from fdtrain.cards.measures import GREY, Table
+from fdtrain.cards.readme import time_text
+from fdtrain.cards.words import MISUSE
 
 _HEAD = """# starter and starter-mask: weights that come with the package
 
@@ -17,11 +20,7 @@ fdtrain restore photo.jpg --weights starter --masker starter-mask --out restored
 ```
 """
 
-_MISUSE = """## What they must not be used for
-
-What is filled in is **invented**: it is no evidence of how a person looks, and must not be used to identify anybody,
-nor to show a face that somebody covered on purpose.
-"""
+_MISUSE = f"## What they must not be used for\n\n{MISUSE}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _what(made: Made) -> str:
         "file",
         "ONNX against torch",
     )
-    return f"## What they are\n\n{_rows(heads, rows)}\n\nBoth are rounded to 16 bits and hold their settings."
+    return f"## What they are\n\n{table(heads, rows)}\n\nBoth are rounded to 16 bits and hold their settings."
 
 
 def _faces(made: Made) -> str:
@@ -104,7 +103,7 @@ def _faces(made: Made) -> str:
     splits = ", ".join(f"{dataset['splits'][split]:,} {split}" for split in ("train", "val", "test"))
     return f"""## What they learned from
 
-{_rows(heads, rows)}
+{table(heads, rows)}
 
 One photograph a person. The photographs are not in the project; the sha256, licence and origin of each are in
 `docs/starter/photographs.csv` (sha256 {made.table_sha256[:12]}). {dataset["made"]:,} composites of them are
@@ -118,7 +117,7 @@ def _how(made: Made) -> str:
         preset, *changes = made.plan.networks[one.name]
         lines.append(
             f"- `{one.name}`: preset `{preset}`, {', '.join(f'`{change}`' for change in changes)}. "
-            f"{_time(one.seconds)}, {_time(one.cpu_s)} of CPU. sha256 `{one.sha256[:16]}`."
+            f"{time_text(one.seconds)}, {time_text(one.cpu_s)} of CPU. sha256 `{one.sha256[:16]}`."
             f"{_other_pairs(one, made.dataset)}"
         )
     lines += [
@@ -164,14 +163,3 @@ def _licence(made: Made) -> str:
 
 MIT, as the package. To credit: {credits_line(made.collections)}.
 The files of the weights repeat it (the key `credits` of their metadata)."""
-
-
-def _rows(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _time(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

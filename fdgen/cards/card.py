@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from fdgen.dataset.invariants import Problem
 from fdgen.dataset.naming import check_label
 from fdgen.errors import DatasetError, RecipeError
 from fdgen.io.atomic import write_whole
+from fdgen.io.differences import MOST_BYTES, text_differences, value_differences
 from fdgen.io.json_file import read_json, why
 from fdgen.io.lock import folder_lock
 from fdgen.io.path_inside import path_inside
@@ -35,15 +35,6 @@ from fdgen.settings.toml import write_tables
 from fdgen.versions.lock import LOCK, RECIPE, is_card, read_lock, write_lock
 
 NUMBERS = "numbers.json"
-
-MOST_BYTES = 2_000_000
-"""Of a text in the folder of a card: comparing two takes time with the square of their lines."""
-
-MOST_SHOWN = 100
-"""Characters of a value; of a longer one, the part around the difference is shown."""
-
-MOST_TOLD = 20
-"""Differences that are named of one file; the rest is counted."""
 
 _ODD = (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, ZeroDivisionError)
 """All that telling of numbers can raise which are of other types than ours."""
@@ -220,58 +211,11 @@ def _file_problems(out: Path, files: Mapping[str, bytes]) -> Iterator[Problem]:
 
 
 def _text_problems(name: str, found: str | None, wanted: str) -> list[Problem]:
-    if found is None:
-        return [Problem(name, None, "card", "it is missing or not a text")]
-    before, after = found.split("\n"), wanted.split("\n")
-    problems = []
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    for what, start, end, to_start, to_end in matcher.get_opcodes():
-        if what != "equal":
-            is_, to_be = _where_they_differ("; ".join(before[start:end]), "; ".join(after[to_start:to_end]))
-            problems.append(Problem(name, None, "card", f"line {start + 1} is {is_}, and should be {to_be}"))
-    return _few(name, problems)
+    return [Problem(name, None, "card", told) for told in text_differences(found, wanted)]
 
 
 def _value_problems(name: str, found: Any, wanted: Any) -> list[Problem]:
-    before, after = dict(_flat(found)), dict(_flat(wanted))
-    problems = []
-    for key in [*after, *(before.keys() - after.keys())]:
-        if key not in before or key not in after or before[key] != after[key]:
-            is_, to_be = _shown(before, key), _shown(after, key)
-            if max(len(is_), len(to_be)) > MOST_SHOWN:
-                is_, to_be = _where_they_differ(is_, to_be)
-            problems.append(Problem(name, None, "card", f"{key} is {is_}, and should be {to_be}"))
-    return _few(name, problems or [Problem(name, None, "card", "it is not written as we write it")])
-
-
-def _where_they_differ(found: str, wanted: str) -> tuple[str, str]:
-    """Return of two long texts the parts around the first character in which they differ, quoted."""
-    same = next(
-        (i for i, (a, b) in enumerate(zip(found, wanted, strict=False)) if a != b), min(len(found), len(wanted))
-    )
-    start = max(same - 40, 0)
-    told = []
-    for text in (found, wanted):
-        part = text[start : start + 100]
-        told.append(f"'{'...' if start else ''}{part}{'...' if len(text) > start + 100 else ''}'" if text else "empty")
-    return told[0], told[1]
-
-
-def _few(name: str, problems: list[Problem]) -> list[Problem]:
-    rest = len(problems) - MOST_TOLD
-    return problems[:MOST_TOLD] + ([Problem(name, None, "card", f"{rest} more differences")] if rest > 0 else [])
-
-
-def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict | list) and value:
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _flat(inner, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
-
-
-def _shown(values: Mapping[str, Any], key: str) -> str:
-    return json.dumps(values[key], ensure_ascii=False) if key in values else "missing"
+    return [Problem(name, None, "card", told) for told in value_differences(found, wanted)]
 
 
 def _once(problems: Sequence[Problem]) -> list[Problem]:

@@ -6,19 +6,16 @@ It holds no number of the dataset: those are counted (`fdgen.cards.numbers`).
 from __future__ import annotations
 
 import json
-import re
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from fdgen.contract.licences import terms_of
+from fdgen.contract.words_file import read_words, words_text
 from fdgen.errors import RecipeError
-from fdgen.faces.licences import terms_of
-from fdgen.io.json_file import why
-from fdgen.io.toml_file import parse_toml, read_toml
-from fdgen.settings.suggestion import did_you_mean
+from fdgen.io.toml_file import parse_toml
 
 CARD = "card.toml"
 
@@ -103,42 +100,19 @@ def starting_text(kind: str, name: str, planned: Plan | None = None) -> str:
         **_words("any"),
         **_words(kind if WORDS.joinpath(f"{kind}.toml").is_file() else "folder"),
     }
-    lines = ["# The words of a data card. Edit them, then run `fdgen card` again. Its numbers are counted, not typed."]
-    for key, comment in EXPLAINED.items():
-        lines += ["", f"# {comment}", f"{key} = {_toml(values[key])}"]
-    if planned is not None:
-        lines += ["", "# What is to be built; the card has no lock yet.", "[planned]"]
-        lines += [f"{field.name} = {json.dumps(getattr(planned, field.name))}" for field in fields(Plan)]
-    return "\n".join(lines) + "\n"
+    heading = "The words of a data card. Edit them, then run `fdgen card` again. Its numbers are counted, not typed."
+    text = words_text(heading, EXPLAINED, values)
+    if planned is None:
+        return text
+    lines = ["", "# What is to be built; the card has no lock yet.", "[planned]"]
+    lines += [f"{field.name} = {json.dumps(getattr(planned, field.name))}" for field in fields(Plan)]
+    return text + "\n".join(lines) + "\n"
 
 
 def read_prose(path: Path) -> Prose:
     """Read a card.toml; raise `RecipeError` naming what is wrong in it."""
-    try:
-        values = read_toml(path, within=path.parent)
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{path} cannot be read: {why(error)}", hint="mend it, or delete it to start anew") from error
-    plan = values.pop("planned", None)
-    for key in values:
-        if key not in EXPLAINED:
-            raise RecipeError(
-                f"{path} has {key!r}, which no card has{did_you_mean(key, EXPLAINED)}",
-                hint=f"its keys: {', '.join(EXPLAINED)}",
-            )
-    if missing := [key for key in EXPLAINED if key not in values]:
-        raise RecipeError(f"{path} has no {missing[0]!r}", hint="an empty text leaves it out of the card")
-    for key, value in values.items():
-        listed = key == "authors"
-        if (
-            not (isinstance(value, list) and all(isinstance(one, str) for one in value))
-            if listed
-            else type(value) is not str
-        ):
-            raise RecipeError(f"{path}: {key} must be {'a list of names' if listed else 'text'}, got {value!r}")
-    if values["published"] and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", values["published"]):
-        raise RecipeError(f"{path}: published must be a date as 2026-01-31, got {values['published']!r}")
-    texts = {key: value.strip() for key, value in values.items() if key != "authors"}
-    return Prose(**texts, authors=tuple(values["authors"]), planned=None if plan is None else _plan(path, plan))
+    words, tables = read_words(path, EXPLAINED, error=RecipeError, tables=("planned",))
+    return Prose(**words, planned=_plan(path, tables["planned"]) if "planned" in tables else None)
 
 
 def _plan(path: Path, values: Any) -> Plan:
@@ -153,12 +127,3 @@ def _plan(path: Path, values: Any) -> Plan:
 
 def _words(name: str) -> dict[str, str]:
     return parse_toml(WORDS.joinpath(f"{name}.toml").read_bytes())
-
-
-def _toml(value: Any) -> str:
-    """Write text or a list; long text over several lines, folded by TOML's line-ending backslash."""
-    if isinstance(value, list) or len(value) < 90:
-        return json.dumps(value, ensure_ascii=False)
-    lines = textwrap.wrap(value, 116, break_long_words=False, break_on_hyphens=False)
-    escaped = [line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"') for line in lines]
-    return '"""\\\n' + " \\\n".join(escaped) + '"""'

@@ -5,7 +5,6 @@ Plots are bars of block characters in the tables: they show in every Markdown vi
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,15 +12,14 @@ from typing import Any
 from fdgen.analysis.skin_tone import BINS
 from fdgen.cards.croissant import LAYER_TEXTS, citation
 from fdgen.cards.prose import Plan, Prose
+from fdgen.contract.licences import terms_of
 from fdgen.contract.records import SPLITS
 from fdgen.contract.truth import TRUTH
 from fdgen.exporters.columns import HF_SPLITS
-from fdgen.faces.licences import terms_of
+from fdgen.io.markdown import bar, bullets, licence_lines, section, table, yaml_text
 
 Numbers = Mapping[str, Any]
 
-BAR_CHARACTERS = 20
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _ORDER = {name: place for place, (name, _) in enumerate(BINS)}
 
@@ -34,20 +32,20 @@ def card_text(numbers: Numbers, prose: Prose) -> str:
         f"# {prose.title}",
         f"`{name}`. {prose.summary}",
         _glance(numbers),
-        _section("Reading it", _reading(numbers)),
-        _section("Motivation", prose.motivation),
-        _section("Composition", prose.composition, *_composition(numbers)),
-        _section("Collection", prose.collection, _photographs(numbers)),
-        _section("Preprocessing", prose.preprocessing),
-        _section("Rejects", _rejects(numbers)),
-        _section("Licence", prose.licence, *_licences(numbers)),
-        _section("People", prose.people),
-        _section("Uses", prose.uses, prose.out_of_scope and f"**Not for this:** {prose.out_of_scope}"),
-        _section("Biases", prose.biases),
-        _section("Known limits", prose.limits, _bullets([*numbers["warnings"], *numbers["notes"]])),
-        _section("Building it again", *_rebuilding(numbers)),
-        _section("Maintenance", prose.maintenance, _contact(prose)),
-        _section("Citation", citation(numbers, prose)),
+        section("Reading it", _reading(numbers)),
+        section("Motivation", prose.motivation),
+        section("Composition", prose.composition, *_composition(numbers)),
+        section("Collection", prose.collection, _photographs(numbers)),
+        section("Preprocessing", prose.preprocessing),
+        section("Rejects", _rejects(numbers)),
+        section("Licence", prose.licence, *_licences(numbers)),
+        section("People", prose.people),
+        section("Uses", prose.uses, prose.out_of_scope and f"**Not for this:** {prose.out_of_scope}"),
+        section("Biases", prose.biases),
+        section("Known limits", prose.limits, bullets([*numbers["warnings"], *numbers["notes"]])),
+        section("Building it again", *_rebuilding(numbers)),
+        section("Maintenance", prose.maintenance, _contact(prose)),
+        section("Citation", citation(numbers, prose)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -72,37 +70,28 @@ def planned_text(plan: Plan, recipe: Mapping[str, Any], prose: Prose) -> str:
         f"What is asked: {plan.count:,} samples of {recipe['size_px']} px, seed {recipe['seed']}, the mask over "
         f"{recipe['coverage']['min']:.0%} to {recipe['coverage']['max']:.0%} of the picture, heads turned by "
         f"{recipe['pose']['max_yaw_deg']:g}° at most.",
-        _table(("kind of occluder", "asked", ""), shares),
-        _section("Motivation", prose.motivation),
-        _section("Composition", prose.composition),
-        _section("Collection", prose.collection),
-        _section("Preprocessing", prose.preprocessing),
-        _section("Licence", prose.licence),
-        _section("People", prose.people),
-        _section("Uses", prose.uses, prose.out_of_scope and f"**Not for this:** {prose.out_of_scope}"),
-        _section("Biases", prose.biases),
-        _section("Known limits", prose.limits),
-        _section("Maintenance", prose.maintenance, _contact(prose)),
+        table(("kind of occluder", "asked", ""), shares),
+        section("Motivation", prose.motivation),
+        section("Composition", prose.composition),
+        section("Collection", prose.collection),
+        section("Preprocessing", prose.preprocessing),
+        section("Licence", prose.licence),
+        section("People", prose.people),
+        section("Uses", prose.uses, prose.out_of_scope and f"**Not for this:** {prose.out_of_scope}"),
+        section("Biases", prose.biases),
+        section("Known limits", prose.limits),
+        section("Maintenance", prose.maintenance, _contact(prose)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def bar(share: float) -> str:
-    """Return a bar for a share in [0, 1]; what is not 0 shows.
-
-    >>> bar(0.5), bar(0.0001), bar(0.0)
-    ('██████████', '▏', '')
-    """
-    eighths = max(round(share * BAR_CHARACTERS * 8), 1 if share > 0 else 0)
-    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-
-
 def _front_matter(prose: Prose, samples: int, splits: Sequence[str]) -> str:
     size = next((name for most, name in _SIZES if samples < most), "n>1M")
-    lines = ["---", f"pretty_name: {_yaml(prose.title)}", f"license: {_yaml(prose.licence_tag)}"]
-    if prose.licence_tag == "other":
-        lines += [f"license_name: {_yaml(prose.licence_name)}"] if prose.licence_name else []
-        lines += [f"license_link: {_yaml(prose.licence_url)}"] if prose.licence_url else []
+    lines = [
+        "---",
+        f"pretty_name: {yaml_text(prose.title)}",
+        *licence_lines(prose.licence_tag, prose.licence_name, prose.licence_url),
+    ]
     lines += ["task_categories:", "- image-to-image", "- image-segmentation"]
     lines += ["tags:", *(f"- {tag}" for tag in ("face", "occlusion", "inpainting", "synthetic", "webdataset"))]
     lines += ["size_categories:", f"- {size}"]
@@ -127,7 +116,7 @@ def _glance(numbers: Numbers) -> str:
         ("made by", f"fdgen {numbers['environment'].get('fd-stackgan')}, generator {numbers['generator']}"),
         ("`content_id`", f"`{numbers['content_id']}`"),
     ]
-    return _table((numbers["name"], numbers["version"]), rows)
+    return table((numbers["name"], numbers["version"]), rows)
 
 
 def _reading(numbers: Numbers) -> str:
@@ -163,17 +152,17 @@ def _composition(numbers: Numbers) -> list[str]:
     regions = [(name, count, f"{count / made:.1%}", bar(count / made)) for name, count in numbers["regions"].items()]
     worn = [(name, count, f"{count / made:.1%}") for name, count in numbers["worn"].items()]
     return [
-        _table(("split", "samples", "share", "photographs", ""), splits),
+        table(("split", "samples", "share", "photographs", ""), splits),
         f"Splits follow {_basis(numbers['split_by'])}. {_held_out(numbers['held_out'])}",
         "### Kinds of occluder",
-        _table(("kind", *SPLITS, "samples", "covers: median (5th to 95th percentile)", ""), by_kind),
+        table(("kind", *SPLITS, "samples", "covers: median (5th to 95th percentile)", ""), by_kind),
         "### Coverage",
         "Share of the picture under the mask, which takes in the shadow:",
         _histogram(numbers["coverage"], 0.05, _percent),
         "Share of the face oval under the occluder's silhouette:",
         _histogram(numbers["coverage_face"], 0.1, _percent),
         "Samples in which at least half of a region is covered:",
-        _table(("region", "samples", "share", ""), regions),
+        table(("region", "samples", "share", ""), regions),
         "### Pose",
         "Yaw: the head is turned to the viewer's right where it is positive.",
         _histogram(numbers["yaw_deg"], 10, _degrees),
@@ -188,7 +177,7 @@ def _composition(numbers: Numbers) -> list[str]:
             [
                 "### Worn already",
                 "Samples whose clean picture already shows something worn:",
-                _table(("", "samples", "share"), worn),
+                table(("", "samples", "share"), worn),
             ]
             if worn
             else []
@@ -205,7 +194,7 @@ def _tones(counts: Mapping[str, int]) -> str:
         bound = above.get(name)
         told = "" if bound is None else _above(bound)
         rows.append((name, told, count, f"{count / total:.1%}", bar(count / total)))
-    return _table(("skin", "ITA", "photographs", "share", ""), rows)
+    return table(("skin", "ITA", "photographs", "share", ""), rows)
 
 
 def _above(bound_deg: float) -> str:
@@ -222,7 +211,7 @@ def _asked(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         share = row["samples"] / row["among"] if row["among"] else 0.0
         what = row["stratum"] if row["what"] == "kinds" else f"{row['what']} {row['stratum']} of {row['of']}"
         told.append((what, f"{row['asked']:.1%}", f"{share:.1%}", f"{row['samples']:,} of {row['among']:,}"))
-    return ["### Asked and made", _table(("stratum", "asked", "made", "samples"), told)]
+    return ["### Asked and made", table(("stratum", "asked", "made", "samples"), told)]
 
 
 def _photographs(numbers: Numbers) -> str:
@@ -237,7 +226,7 @@ def _rejects(numbers: Numbers) -> str:
     if not numbers["rejects"]:
         return "Every photograph that was asked gave a sample."
     rows = sorted(numbers["rejects"].items(), key=lambda item: (-item[1], item[0]))
-    return "`rejects.csv` of the dataset lists each of them.\n\n" + _table(("reason", "times"), rows)
+    return "`rejects.csv` of the dataset lists each of them.\n\n" + table(("reason", "times"), rows)
 
 
 def _licences(numbers: Numbers) -> list[str]:
@@ -260,8 +249,8 @@ def _licences(numbers: Numbers) -> list[str]:
     return [
         told,
         "Occluders:",
-        _table(("kind", "shapes", "licence", "worn by samples"), rows),
-        _bullets(others),
+        table(("kind", "shapes", "licence", "worn by samples"), rows),
+        bullets(others),
         "Hands, where there are any, are the mesh of @webxr-input-profiles/assets (MIT, © Amazon); faces are fitted "
         "with MediaPipe's canonical face (Apache-2.0). The generator is under the MIT licence.",
     ]
@@ -274,7 +263,7 @@ def _rebuilding(numbers: Numbers) -> list[str]:
         "The recipe, the digests of photographs, occluders, landmarks, shards and every sample stand in `recipe.toml`, "
         "`lock.json` and `samples.parquet` of the card. `fdgen reproduce` does this and compares; bytes are promised "
         "on one platform and with these versions:",
-        _table(("", "version"), made_with),
+        table(("", "version"), made_with),
         f"`spec_id` `{numbers['spec_id']}` (what was asked)<br>`content_id` `{numbers['content_id']}` (what was made)",
     ]
 
@@ -305,7 +294,7 @@ def _histogram(counts: Mapping[str, int], step: float, name: Any) -> str:
         (name(float(low), float(low) + step), count, f"{count / total:.1%}", bar(count / most))
         for low, count in counts.items()
     ]
-    return _table(("", "samples", "share", ""), rows)
+    return table(("", "samples", "share", ""), rows)
 
 
 def _percent(low: float, high: float) -> str:
@@ -316,26 +305,5 @@ def _degrees(low: float, high: float) -> str:
     return f"{low:g}° to {high:g}°".replace("-", "−")
 
 
-def _section(title: str, *parts: str) -> str:
-    body = [part for part in parts if part]
-    return "\n\n".join([f"## {title}", *body]) if body else ""
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Lay out a Markdown table; columns of whole numbers stand to the right."""
-    right = [bool(rows) and all(isinstance(row[i], int) for row in rows) for i in range(len(head))]
-    texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell).replace("|", "\\|") for cell in row] for row in rows]
-    lines = [f"| {' | '.join(head)} |", f"|{'|'.join('---:' if one else '---' for one in right)}|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in texts)])
-
-
-def _bullets(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line[:1].upper()}{line[1:]}{'' if line.endswith('.') else '.'}" for line in lines)
-
-
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _yaml(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)  # every JSON string is one of YAML

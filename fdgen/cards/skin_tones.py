@@ -14,6 +14,8 @@ from fdgen.errors import DatasetError, PictureError
 from fdgen.io.pictures.images import decode_png
 
 TONES = tuple(name for name, _ in BINS)
+"""The classes, the lightest first."""
+
 NOT_SEEN = "not seen"
 """Of a photograph that shows hardly any skin."""
 

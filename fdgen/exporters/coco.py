@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from fdgen.contract.licences import terms_of
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SPLITS
 from fdgen.exporters.columns import Sample, Shard
 from fdgen.exporters.folder import ExportFolder
-from fdgen.faces.licences import terms_of
 from fdgen.io.pictures.images import decode_png
 from fdgen.io.regular_file import open_regular
 from fdgen.kinds import KINDS

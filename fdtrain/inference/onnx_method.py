@@ -36,9 +36,9 @@ class OnnxNetwork:
     """An exported network, open for use. `metadata` says what it takes and gives."""
 
     def __init__(
-        self, model: str | Path | bytes, *, task: str, name: str = "", device: str = "auto", threads: int = 0
+        self, model: str | Path | bytes, *, task: str | None, name: str = "", device: str = "auto", threads: int = 0
     ) -> None:
-        """Open a file, or the bytes of one, for a `task`, with so many threads (0: one a core).
+        """Open a file, or the bytes of one, for a `task` (None: any), with so many threads (0: one a core).
 
         Raises `CheckpointError` where it is missing, damaged, not ours or for another task, `DeviceError` where this
         onnxruntime cannot compute on the device, `FdError` where there is none.
@@ -61,7 +61,7 @@ class OnnxNetwork:
                 f"{self.name} is not a whole ONNX file", hint="copy it again, or write it again with `fdtrain export`"
             ) from error
         self.metadata = ExportMetadata.read(entries, self.name)
-        if self.metadata.task != task:
+        if task is not None and self.metadata.task != task:
             raise CheckpointError(
                 f"{self.name} holds a network for the task {self.metadata.task!r}, here one for {task!r} is wanted",
                 hint="generators restore, segmentation networks find what to restore: name the other file",

@@ -57,6 +57,7 @@ FLOORS: Mapping[str, tuple[str, ...]] = {
         "restoration evaluation",
         "comparison demo",
         "report",
+        "cards",
     ),
     "cli": ("shared", "fdgen fdtrain"),
 }

@@ -89,6 +89,7 @@ OPTIONS = {
     "diff": "--details --json --limit",
     "show": "--dataset --out",
     "card": "--check --json --out --pack --quiet --replace",
+    "push": "--although-forbidden --public --quiet --yes",
     "export": "--json --out --quiet --to",
     "replay": "--dataset --json --out --pack",
     "reproduce": "--against --anyway --cache --faces --json --landmarks --no-cache --out --pack --quiet --time-limit "

@@ -19,10 +19,10 @@ from fdgen.analysis.skin_tone import ita_deg, tone
 from fdgen.cards.card import Checked, check, default_out, write_card, write_planned
 from fdgen.cards.numbers import gather, of_samples
 from fdgen.cards.prose import EXPLAINED, read_prose, starting_text
-from fdgen.cards.readme import bar
 from fdgen.contract.manifest import Manifest
 from fdgen.dataset.checksums import sum_problems, write_sums
 from fdgen.errors import DatasetError, RecipeError
+from fdgen.io.markdown import bar
 from fdgen.io.pictures.images import decode_png
 from fdgen.recipe.schema import Recipe
 from fdgen.verification.verifier import verify

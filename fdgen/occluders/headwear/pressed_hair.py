@@ -7,8 +7,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from fdgen.analysis.geometry import OVAL, fill_polygon
+from fdgen.analysis.geometry import fill_polygon
 from fdgen.arrays import F32, F64, Bools
+from fdgen.contract.face_points import OVAL
 from fdgen.occluders.headwear.hair_volume import from_screen
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene

@@ -74,7 +74,6 @@ def test_two_processes_end_with_the_weights_of_one_and_one_goes_on_from_two(
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 def test_two_processes_that_are_killed_go_on_bit_by_bit(alone: Path, triplets: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train_together(triplets, whole, *SMOOTH)

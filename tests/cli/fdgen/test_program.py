@@ -88,6 +88,7 @@ OPTIONS = {
     "info": "--json",
     "diff": "--details --json --limit",
     "show": "--dataset --out",
+    "browse": "--kind --limit --out --port --quiet --samples --split",
     "card": "--check --json --out --pack --quiet --replace",
     "push": "--although-forbidden --public --quiet --yes",
     "export": "--json --out --quiet --to",

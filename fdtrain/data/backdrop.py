@@ -88,7 +88,13 @@ def drawn_place(side_px: int, rng: np.random.Generator) -> Values:
 def before(occluded_HWC: Image, clean_HWC: Image, alpha_HW: Image, behind_HWC: Values, share_HW1: Values) -> Image:
     """Return the occluded picture, uint8 (H, W, 3), before another backdrop.
 
-    Where the occluder of `alpha_HW` lets the old one through, it lets the new one through as far.
+    Args:
+        occluded_HWC: The picture with its occluder, and
+        clean_HWC: without it; both RGB uint8.
+        alpha_HW: How far each pixel is the occluder's, 0 to 255. Where it lets the old backdrop through, it lets the
+            new one through as far.
+        behind_HWC: The other backdrop, in [0, 255].
+        share_HW1: How far each pixel of the clean picture is backdrop, in [0, 1].
     """
     through_HW1 = (1 - alpha_HW[..., None].astype(np.float32) / 255) * share_HW1
     changed = occluded_HWC + through_HW1 * (behind_HWC - clean_HWC)

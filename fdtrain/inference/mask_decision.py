@@ -43,11 +43,16 @@ def threshold_mask(
     threshold: float = THRESHOLD,
     reach: float = REACH,
 ) -> Bools:
-    """Return the pixels to replace, of the probability at each pixel of a box of the photograph.
+    """Return the pixels to replace; all False where what is left of the mask marks nothing.
 
-    `side_px` is the crop's side in those pixels, `reach` how far the mask is widened, as a share of it: contact shadows
-    and the blur of edges lie around a silhouette. `middle_HW` is the middle of the face, of which each part of the mask
-    is to hide `LEAST_HIDDEN`; None asks for nothing. All False where what is left of the mask marks nothing.
+    Args:
+        probability_HW: That of an occluder, at each pixel of a box of the photograph.
+        side_px: Side of the face's crop in those pixels.
+        middle_HW: The middle of the face, of which each part of the mask is to hide `LEAST_HIDDEN`; None asks for
+            nothing.
+        threshold: Probability from which on a pixel is an occluder's.
+        reach: How far the mask is widened, as a share of the crop's side: contact shadows and the blur of edges lie
+            around a silhouette.
 
     >>> found_HW = np.zeros((100, 100), np.float32)
     >>> found_HW[45:55, 45:55] = 0.9

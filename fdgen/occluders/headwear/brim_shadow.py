@@ -21,8 +21,12 @@ _MOST = 0.78
 def brim_shadow(scene: Scene, head: Head, reach_cm: F64, fall: float, half_deg: float) -> F32:
     """Return the share of light (H, W) that a brim takes from the face.
 
-    `reach_cm` (K,) is how far it stands out from the rim at angles evenly from -`half_deg` to `half_deg` from the
-    front, `fall` how much lower it is for each cm outwards.
+    Args:
+        scene: The face and its light.
+        head: The head that wears the hat, in head cm.
+        reach_cm: How far the brim stands out from the rim (K,), at angles evenly spaced about the front.
+        fall: How much lower it is for each cm outwards.
+        half_deg: The angles go from minus this to this, in degrees from the front.
     """
     triangles = canonical_face().triangles
     normals = vertex_normals(scene.mesh_cm, triangles)

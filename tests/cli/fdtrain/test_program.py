@@ -176,3 +176,14 @@ def test_an_interrupt_keeps_what_is_done_and_says_so(number: int, workers: int, 
     assert "error" not in words
     assert "leaked" not in words
     assert json.loads(run("status", out, "--json").stdout)["checkpoints"]
+
+
+@pytest.mark.parametrize(("given", "taken"), [(None, "passive"), ("active", "active")])
+def test_threads_wait_without_spinning_unless_the_user_says_otherwise(given: str | None, taken: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    code = "import os, fdcli.fdtrain.main; print(os.environ['OMP_WAIT_POLICY'])"
+    told = environment if given is None else {**environment, "OMP_WAIT_POLICY": given}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=told, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == taken

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 
@@ -19,3 +24,17 @@ def find_browser() -> str | None:
 def browser_options() -> list[str]:
     """Return the options that the browser is started with."""
     return [] if not hasattr(os, "geteuid") or os.geteuid() else ["--no-sandbox"]  # it refuses root with one
+
+
+@contextlib.contextmanager
+def headless_browser(*options: str) -> Iterator[Any]:
+    """Start the browser for the block, without a window; skip the test where it or playwright is not there."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if (program := find_browser()) is None:
+        pytest.skip("no browser: name one in FDTRAIN_TEST_BROWSER")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(
+            executable_path=program, args=[*browser_options(), *options], timeout=PATIENCE_MS
+        )
+        yield found
+        found.close()

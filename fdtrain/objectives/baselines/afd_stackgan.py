@@ -14,7 +14,8 @@ from fdtrain.config.schema import DiscriminatorConfig, FitConfig
 from fdtrain.networks.baselines.afd_stackgan import AfdStackGan
 from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.networks.fdstack import INPUT_CHANNELS
-from fdtrain.objectives.base import Example, Objective, adversaries, example
+from fdtrain.objectives.base import Objective, adversaries
+from fdtrain.objectives.baselines.featured import Featured, featured
 from fdtrain.objectives.losses import (
     DiscriminatorScores,
     discriminator_loss,
@@ -24,16 +25,11 @@ from fdtrain.objectives.losses import (
     pixel_weights,
     ssim_loss,
 )
-from fdtrain.objectives.perceptual import PerceptualLoss, true_features
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 
 MASK = 0
 """The place of the mask network; Base-Net and Refine-Net follow."""
-
-
-class _Step(NamedTuple):
-    example: Example
-    clean_features: list[Tensor]
 
 
 class _Made(NamedTuple):
@@ -57,12 +53,11 @@ class AfdStackGanObjective(Objective):
             for place, (generator, judge) in enumerate(zip(generators, self.judges, strict=True))
         )
 
-    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
+    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Featured:
         """Return the batch with its true features."""
-        batch = example(self.config, sample, device, images, step)
-        return _Step(batch, true_features(self.perceptual, batch.clean_B3HW))
+        return featured(self.config, self.perceptual, sample, device, images, step)
 
-    def outputs(self, batch: _Step) -> _Made:
+    def outputs(self, batch: Featured) -> _Made:
         """Return the mask that was found, and both pictures that were made with it."""
         occluded_B3HW = batch.example.occluded_B3HW
         found_B1HW = self.model.find(occluded_B3HW)
@@ -70,7 +65,7 @@ class AfdStackGanObjective(Objective):
         coarse_B3HW: Tensor = self.model.base(input_B4HW)
         return _Made(found_B1HW, input_B4HW, (coarse_B3HW, self.model.refined(input_B4HW, coarse_B3HW.detach())))
 
-    def discriminator_term(self, stage: Stage, batch: _Step, outputs: _Made) -> Tensor:
+    def discriminator_term(self, stage: Stage, batch: Featured, outputs: _Made) -> Tensor:
         """Return the loss of the discriminator of masks, or of pictures, given what they were made of."""
         return discriminator_loss(
             "minimax",
@@ -80,7 +75,7 @@ class AfdStackGanObjective(Objective):
             ),
         )
 
-    def generator_terms(self, stage: Stage, batch: _Step, outputs: _Made) -> dict[str, Tensor]:
+    def generator_terms(self, stage: Stage, batch: Featured, outputs: _Made) -> dict[str, Tensor]:
         """Return the terms of the mask network, or of a face generator (eq. 2 and 8 of FD-StackGAN)."""
         terms = {"adversarial": generator_loss("minimax", self._judged(stage, batch, outputs, real=False))}
         total = terms["adversarial"]
@@ -97,7 +92,7 @@ class AfdStackGanObjective(Objective):
             total = total + self.settings.beta[stage.place - 1] * terms["perceptual"]
         return {**terms, "total": total}
 
-    def _judged(self, stage: Stage, batch: _Step, outputs: _Made, *, real: bool, detached: bool = False) -> Tensor:
+    def _judged(self, stage: Stage, batch: Featured, outputs: _Made, *, real: bool, detached: bool = False) -> Tensor:
         """Return the judgement of the true mask or picture, or of the one that was made."""
         given = batch.example
         condition = outputs.input_B4HW

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
@@ -12,14 +12,10 @@ from torch import Tensor
 from fdtrain.config.baselines import DeMeshNetConfig
 from fdtrain.config.schema import FitConfig
 from fdtrain.networks.baselines.demeshnet import DeMeshNet
-from fdtrain.objectives.base import Example, Objective, alone, example, in_hole
-from fdtrain.objectives.perceptual import PerceptualLoss, true_features
+from fdtrain.objectives.base import Objective, alone, in_hole
+from fdtrain.objectives.baselines.featured import Featured, featured
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
-
-
-class _Step(NamedTuple):
-    example: Example
-    clean_features: list[Tensor]
 
 
 class DeMeshNetObjective(Objective):
@@ -30,21 +26,20 @@ class DeMeshNetObjective(Objective):
         self.model: DeMeshNet = DeMeshNet(settings, config.data.size_px)
         self.stages = (alone(config, 0, self.model),)
 
-    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
+    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Featured:
         """Return the batch with its true features."""
-        batch = example(self.config, sample, device, images, step)
-        return _Step(batch, true_features(self.perceptual, batch.clean_B3HW))
+        return featured(self.config, self.perceptual, sample, device, images, step)
 
-    def outputs(self, batch: _Step) -> Tensor:
+    def outputs(self, batch: Featured) -> Tensor:
         """Return the cleaned pictures, raw."""
         image_B3HW: Tensor = self.model(batch.example.occluded_B3HW, batch.example.mask_B1HW).image_B3HW
         return image_B3HW
 
-    def discriminator_term(self, stage: Stage, batch: _Step, outputs: Tensor) -> None:
+    def discriminator_term(self, stage: Stage, batch: Featured, outputs: Tensor) -> None:
         """Return nothing."""
         return
 
-    def generator_terms(self, stage: Stage, batch: _Step, outputs: Tensor) -> dict[str, Tensor]:
+    def generator_terms(self, stage: Stage, batch: Featured, outputs: Tensor) -> dict[str, Tensor]:
         """Return the terms of pixels and of features."""
         settings, given = self.settings, batch.example
         squares_B3HW = (outputs.float() - given.clean_B3HW) ** 2

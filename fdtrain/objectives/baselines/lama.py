@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
@@ -12,15 +12,11 @@ from torch import Tensor
 from fdtrain.config.baselines import LamaConfig
 from fdtrain.config.schema import FitConfig
 from fdtrain.networks.baselines.lama import Lama, LamaDiscriminator
-from fdtrain.objectives.base import Example, Objective, adversaries, example
+from fdtrain.objectives.base import Objective, adversaries
+from fdtrain.objectives.baselines.featured import Featured, featured
 from fdtrain.objectives.losses import full_precision, generator_loss
-from fdtrain.objectives.perceptual import PerceptualLoss, true_features
+from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
-
-
-class _Step(NamedTuple):
-    example: Example
-    clean_features: list[Tensor]
 
 
 class LamaObjective(Objective):
@@ -32,17 +28,16 @@ class LamaObjective(Objective):
         self.judge = LamaDiscriminator(settings.discriminator_width)
         self.stages = (adversaries(config, 0, self.model, self.judge),)
 
-    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
+    def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> Featured:
         """Return the batch with its true features."""
-        batch = example(self.config, sample, device, images, step)
-        return _Step(batch, true_features(self.perceptual, batch.clean_B3HW))
+        return featured(self.config, self.perceptual, sample, device, images, step)
 
-    def outputs(self, batch: _Step) -> Tensor:
+    def outputs(self, batch: Featured) -> Tensor:
         """Return the completed pictures, raw."""
         image_B3HW: Tensor = self.model(batch.example.occluded_B3HW, batch.example.mask_B1HW).image_B3HW
         return image_B3HW
 
-    def discriminator_term(self, stage: Stage, batch: _Step, outputs: Tensor) -> Tensor:
+    def discriminator_term(self, stage: Stage, batch: Featured, outputs: Tensor) -> Tensor:
         """Return eq. 4: real everywhere, and of a fake only what the hole touches is one; with R1 (eq. 6)."""
         real_B3HW = _unit(batch.example.clean_B3HW).detach().requires_grad_()
         # The gradient of a gradient is taken in full precision.
@@ -54,7 +49,7 @@ class LamaObjective(Objective):
             of_fake = F.softplus(fake) * touched_B1HW + F.softplus(-fake) * (1 - touched_B1HW)
             return F.softplus(-real).mean() + of_fake.mean() + self.settings.gradient_penalty * penalty
 
-    def generator_terms(self, stage: Stage, batch: _Step, outputs: Tensor) -> dict[str, Tensor]:
+    def generator_terms(self, stage: Stage, batch: Featured, outputs: Tensor) -> dict[str, Tensor]:
         """Return the terms of eq. 7."""
         settings, clean_B3HW = self.settings, batch.example.clean_B3HW
         away_B3HW = (_unit(outputs) - _unit(clean_B3HW)).abs()

@@ -15,7 +15,7 @@ from fdgen.browser.answers import Answers
 from fdgen.browser.saved_page import saved_page
 from fdgen.browser.server import serving
 from fdgen.browser.version import Version, columns_of
-from tests.support.browsers import PATIENCE_MS, browser_options, find_browser
+from tests.support.browsers import PATIENCE_MS, headless_browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -31,13 +31,8 @@ IN_ORDER = """() => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
-    program = find_browser()
-    if program is None:
-        pytest.skip("no browser: name one in FDTRAIN_TEST_BROWSER")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=program, args=browser_options(), timeout=PATIENCE_MS)
+    with headless_browser() as found:
         yield found
-        found.close()
 
 
 def opened(browser: playwright.Browser, address: str, width: int = 1280, **options: object) -> playwright.Page:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,16 +25,12 @@ from fdtrain.demo.words import summary_text
 from fdtrain.inference.metadata import INVENTED
 from fdtrain.restoration.photograph import restore_photograph
 from fdtrain.run_files import folder_lock
+from tests.support.browsers import headless_browser
 from tests.support.demo_server import LowerHalf, PaintStripes, in_the_middle
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-
-BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
 
 
 NAMED = """
@@ -224,13 +219,8 @@ def served(*arguments: str) -> Iterator[tuple[str, Path]]:
 def browser() -> Iterator[Browser]:
     """Return a headless browser, where there is one."""
     pytest.importorskip("gradio")
-    playwright = pytest.importorskip("playwright.sync_api")
-    if BROWSER is None:
-        pytest.skip("there is no Chromium here")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with headless_browser() as found:
+        yield found
 
 
 class Visitor:

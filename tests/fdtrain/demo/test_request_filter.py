@@ -21,7 +21,8 @@ from fdtrain.data.pictures import write_png
 from fdtrain.demo.quota import MB
 from fdtrain.demo.storage import PREFIX
 from fdtrain.run_files import is_locked
-from tests.fdtrain.demo.test_demo import BROWSER, Visitor, photo, served, start
+from tests.fdtrain.demo.test_demo import Visitor, photo, served, start
+from tests.support.browsers import headless_browser
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -293,14 +294,8 @@ def elsewhere() -> Iterator[int]:
 def surfer() -> Iterator[Browser]:
     """Return a browser in which every name is this machine: as after DNS rebinding."""
     pytest.importorskip("gradio")
-    playwright = pytest.importorskip("playwright.sync_api")
-    if BROWSER is None:
-        pytest.skip("there is no Chromium here")
-    with playwright.sync_playwright() as driver:
-        options = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * 127.0.0.1"]
-        browser = driver.chromium.launch(executable_path=BROWSER, args=options)
-        yield browser
-        browser.close()
+    with headless_browser("--disable-gpu", "--host-resolver-rules=MAP * 127.0.0.1") as found:
+        yield found
 
 
 @pytest.mark.parametrize("site", ["127.0.0.1", "localhost", "evil.example"])

@@ -12,7 +12,7 @@ import pytest
 
 from fdtrain.report.pages import build_page
 from fdtrain.report.sources import read_sources
-from tests.support.browsers import PATIENCE_MS, browser_options, find_browser
+from tests.support.browsers import PATIENCE_MS, headless_browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -29,13 +29,8 @@ def page_file(reported: dict[str, Path], triplets: Path, tmp_path_factory: pytes
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
-    program = find_browser()
-    if program is None:
-        pytest.skip("no browser: name one in FDTRAIN_TEST_BROWSER")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=program, args=browser_options(), timeout=PATIENCE_MS)
+    with headless_browser() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(params=WIDTHS)

@@ -68,7 +68,7 @@ def _glance(model: Facts) -> str:
         ("preset", model["preset"] or "not recorded"),
         ("pictures", f"{model['size_px']} × {model['size_px']} px"),
         ("parameters", f"{model['parameters']:,}" if "parameters" in model else "not recorded"),
-        ("trained on", f"{model['images']:,} pictures" if "images" in model else "not recorded"),
+        ("shown in training", f"{model['images']:,} pictures" if "images" in model else "not recorded"),
         ("file", f"{weights['file']}, {weights['bytes'] / 1e6:.1f} MB, sha256 `{weights['sha256']}`"),
         ("versions", ", ".join(f"{name} {model[name]}" for name in ("fdtrain", "torch") if name in model) or "-"),
     ]

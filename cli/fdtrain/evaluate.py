@@ -13,7 +13,14 @@ from fdtrain.metrics.registry import optional
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.fetched_weights import WeightsType, fetched
-from ..shared.model_options import _references, device_option, finish_option, masker_option, measures_option
+from ..shared.model_options import (
+    _references,
+    blend_option,
+    device_option,
+    finish_option,
+    masker_option,
+    measures_option,
+)
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.progress import Stages
 from .evaluate_masks import PictureFolders, measure_masks, refuse_for_masks, refuse_for_photographs
@@ -68,6 +75,7 @@ if TYPE_CHECKING:
 @click.option(
     "--name", "names", multiple=True, metavar="NAME", help="What these are called, one for each --restored in turn."
 )
+@blend_option("; may be repeated: models have a row for each.", multiple=True)
 @finish_option("; may be repeated: models have a row for each.", multiple=True)
 @masker_option(": measure each model also with the masks that it predicts, as for photographs without a mask.")
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
@@ -118,6 +126,7 @@ def command(
     named: tuple[str | Path, ...],
     restored: tuple[Path, ...],
     names: tuple[str, ...],
+    blend: tuple[float, ...],
     finish: tuple[Finish, ...],
     masker: str | Path | None,
     split: str,
@@ -166,7 +175,7 @@ def command(
         from fdtrain.evaluation.masks import holds_masknet
 
         if any(holds_masknet(path) for path in weights):
-            others = ("references", "learn_from", "measures", "masker", "finish", "restored")
+            others = ("references", "learn_from", "measures", "masker", "blend", "finish", "restored")
             refuse_for_masks(context, others)
             photographs = None if pictures is None else PictureFolders(pictures, masks or pictures, masks_show)
             if photographs is not None:
@@ -196,6 +205,7 @@ def command(
                 masker,
                 split,
                 restored=folders,
+                blends=blend,
                 finishes=finish,
                 size_px=size_px,
                 kinds=kinds,
@@ -225,6 +235,7 @@ def measure_models(
     split: str,
     *,
     restored: Mapping[str, Path],
+    blends: Sequence[float],
     finishes: Sequence[Finish],
     size_px: int | None,
     kinds: Sequence[str],
@@ -247,6 +258,7 @@ def measure_models(
         masker: Weights of a mask network: each model is measured by its masks, too. None leaves that out.
         split: The split that is measured.
         restored: Folders of pictures that other programs restored, by what they are called.
+        blends: Shares of the last stage in blended pictures, a row of each model for each.
         finishes: What is done to the models' pictures, a row for each; mirrored, eigenfaces and mean face have one too.
         size_px: Side of the pictures in px; None takes the models', else the dataset's.
         kinds: Kinds of occluder that are measured; empty takes all.
@@ -269,6 +281,7 @@ def measure_models(
     from fdtrain.evaluation.restored_folder import RestoredFolder
     from fdtrain.evaluation.results import Results
     from fdtrain.evaluation.summary import people_note
+    from fdtrain.inference.blend import blend_notes, blended
     from fdtrain.inference.finish import Finished, finish_notes, finished
     from fdtrain.inference.maskers import open_masker
     from fdtrain.inference.model_label import toy_note
@@ -288,7 +301,7 @@ def measure_models(
         on_stage=lambda text: stages.stage(text, ""),
     )
     asked = list(dict.fromkeys(finishes))
-    made: list[Method] = [finished(method, finish) for finish in asked for method in models.methods]
+    made: list[Method] = [finished(blended(method, blends), finish) for finish in asked for method in models.methods]
     mirrored = any("mirror" in finish for finish in asked)
     faces: list[Method] = [Finished(one, "mirror") for one in learned if mirrored and isinstance(one, Eigenfaces)]
     foreign = [RestoredFolder.open(folder, name, dataset) for name, folder in restored.items()]
@@ -310,7 +323,7 @@ def measure_models(
     frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
     stages.wait("comparing the sets")
     sets = compare_sets(methods, dataset, suite, batch=batch)
-    notes = [*toys, *reference_notes(learned), *finish_notes(methods), *models.notes(dataset)]
+    notes = [*toys, *reference_notes(learned), *blend_notes(methods), *finish_notes(methods), *models.notes(dataset)]
     if str(learn_from) != str(data) and any(isinstance(one, MeanFace | Eigenfaces) for one in learned):
         notes.append(f"mean face and eigenfaces learned from {learn_from}")
     notes += [f"{name}: restored by another program; what it was trained on is not known here" for name in restored]

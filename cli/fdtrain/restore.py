@@ -12,7 +12,14 @@ import click
 
 from ..shared.errors import FAILED, Interrupted
 from ..shared.fdgen_options import json_option, quiet_option
-from ..shared.model_options import device_option, engine_option, finish_option, generator_option, masker_option
+from ..shared.model_options import (
+    blend_option,
+    device_option,
+    engine_option,
+    finish_option,
+    generator_option,
+    masker_option,
+)
 from ..shared.open_restorer import open_restorer
 from ..shared.output import Voice, a_few, counted, emit, emit_json
 from .restore_output import Outcomes, names_of, refuse_overwriting
@@ -71,6 +78,7 @@ if TYPE_CHECKING:
 @click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: the inpainted region.")
 @click.option("--side-by-side", "sides", is_flag=True, help="Write DIR/NAME.side.png too: before, mask, after.")
 @click.option("--no-grain", is_flag=True, help="Add no grain to the inpainted region, which is smooth.")
+@blend_option(".")
 @finish_option(".")
 @engine_option
 @device_option
@@ -90,6 +98,7 @@ def command(
     save_masks: bool,
     sides: bool,
     no_grain: bool,
+    blend: float,
     finish: Finish,
     engine: str,
     device: str | None,
@@ -135,6 +144,7 @@ def command(
         with_grain=not no_grain,
         voice=voice,
         finish=finish,
+        blend=blend,
     )
     restorer = replace(restorer, least_expected_iou=sure, beside=beside)
 
@@ -151,6 +161,7 @@ def command(
         labels=restorer.labels,
         passed_over=passed_over,
         finished_by=finish,
+        blend=blend,
     )
     try:
         for photo, name, mask, stroke in zip(listed, names, paired, corrections, strict=True):

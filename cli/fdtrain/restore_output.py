@@ -46,6 +46,7 @@ class Outcomes:
     labels: Sequence[ModelLabel] = ()
     passed_over: Sequence[Path] = ()
     finished_by: str = "none"
+    blend: float = 1.0
     pictures: list[dict[str, Any]] = field(default_factory=list)
     rows: list[Sequence[Image]] = field(default_factory=list)
     captions: list[Sequence[str]] = field(default_factory=list)
@@ -189,6 +190,7 @@ class Outcomes:
             "passed_over": [str(path) for path in self.passed_over],
             "models": [label.json() for label in self.labels],
             "finish": self.finished_by,
+            "blend": self.blend,
             "pictures": self.pictures,
         }
 

@@ -51,6 +51,19 @@ def finish_option(words: str, *, multiple: bool = False) -> Callable[[Function],
     )
 
 
+def blend_option(words: str, *, multiple: bool = False) -> Callable[[Function], Function]:
+    """Return the option `--blend`, with what is blended here."""
+    return click.option(
+        "--blend",
+        type=click.FloatRange(0, 1),
+        default=() if multiple else 1.0,
+        multiple=multiple,
+        show_default=not multiple,
+        metavar="SHARE",
+        help=f"Mean of both stages with this share of the last: less is smoother, and mostly nearer in PSNR{words}",
+    )
+
+
 def masker_option(words: str) -> Callable[[Function], Function]:
     """Return the option `--masker`, with what a mask network is for here."""
     return click.option("--masker", type=WeightsType(), metavar="FILE|RUN|URL", help=f"A segmentation network{words}")

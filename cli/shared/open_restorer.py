@@ -23,6 +23,7 @@ def open_restorer(
     with_grain: bool,
     voice: Voice,
     finish: Finish = "none",
+    blend: float = 1.0,
 ) -> PhotoRestorer:
     """Open all that restores photographs: the weights, the mask network, and the finder of faces.
 
@@ -35,12 +36,14 @@ def open_restorer(
         with_grain: Whether the photograph's grain is added to what is filled in.
         voice: Where notes go.
         finish: What is done to the generator's pictures.
+        blend: Share of the last stage in them, in [0, 1]; the rest is the first stage's.
 
     Raises `FdError` where weights cannot be opened.
     """
     from typing import cast
 
     from fdgen.faces.face_finder import find_faces
+    from fdtrain.inference.blend import blended
     from fdtrain.inference.finish import finished
     from fdtrain.inference.model_label import toy_note
     from fdtrain.inference.open_generator import open_generator
@@ -58,7 +61,7 @@ def open_restorer(
     if note := toy_note(labels):
         voice.say(f"note: {note}")
     return PhotoRestorer(
-        finished(opened.method, finish),
+        finished(blended(opened.method, [blend], beside="coarse"), finish),
         opened.size_px,
         find_faces,
         finder,

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.errors import RunError
 from fdtrain.evaluation.references import open_references
+from fdtrain.inference.blend import blend_in, blended
 from fdtrain.inference.finish import finish_in, finished, finished_name
 from fdtrain.inference.method import Method
 from fdtrain.inference.torch_method import ModelMethod
@@ -130,7 +132,8 @@ def restored(
     dataset = TripletDataset(data, measured.split, size_px=measured.size_px)
     wanted = [given for given in measured.given if not only or given.name in only]
     methods, notes = _opened(wanted, measured, data, weights, on_stage)
-    exhibits = exhibited(groups, dataset, lambda case, place: _exhibit(case, dataset.pictures(place), methods))
+    order = {given.name: place for place, given in enumerate(measured.given)}
+    exhibits = exhibited(groups, dataset, lambda case, place: _exhibit(case, dataset.pictures(place), methods, order))
     if (worst_db := farthest(exhibits, measured)) > TELLING_DB:
         notes.append(f"restored here, pictures differ from what was measured by up to {worst_db:.2f} dB in the hole")
     if any(len(there) > 1 for values in measured.values.values() for there in values.values()):
@@ -183,7 +186,13 @@ def data_uri(picture_HWC: Image) -> str:
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def _exhibit(case: Case, pictures: Pictures, methods: Sequence[tuple[str, Method]]) -> Exhibit:
+def _exhibit(
+    case: Case,
+    pictures: Pictures,
+    methods: Sequence[tuple[str, Method]],
+    order: Mapping[str, int] = MappingProxyType({}),
+) -> Exhibit:
+    """Restore one case by all methods, the results in the order of the tables where that is given."""
     clean_HWC, occluded_HWC, mask_HW = pictures
     results = []
     for name, method in methods:
@@ -191,6 +200,7 @@ def _exhibit(case: Case, pictures: Pictures, methods: Sequence[tuple[str, Method
             composited_HWC = pasted(raw_HWC, occluded_HWC, mask_HW)
             psnr_db = float(hole_fidelity(composited_HWC, clean_HWC, mask_HW)[0])
             results.append(Result(own, data_uri(composited_HWC), psnr_db))
+    results.sort(key=lambda one: order.get(one.name, len(order)))
     return Exhibit(case, data_uri(occluded_HWC), data_uri(clean_HWC), tuple(results))
 
 
@@ -253,7 +263,7 @@ def _reference(given: Given) -> str | None:
 
 
 def _weights(given: Given, weights: Mapping[str, Path]) -> Path | None:
-    for name in (given.name, _unfinished(given)):
+    for name in (given.name, _unfinished(given), _model_name(given)):
         if name in weights:
             return find_weights(weights[name])
     if given.task is not None and given.task.kind == "trained" and given.folder is not None:
@@ -268,7 +278,9 @@ def _model(given: Given, path: Path, measured: Measured) -> Method:
     size_px = int(read_facts(path)["config"]["data"]["size_px"])
     if size_px != measured.size_px:
         raise RunError(f"{path} is of {size_px} px, {given.name} was measured at {measured.size_px}")
-    name, finish = _unfinished(given), _finish(given)
+    (name, share), finish = blend_in(_unfinished(given)), _finish(given)
+    if share < 1:  # the row of the model itself has the stages
+        return finished(blended(ModelMethod(load_model(path), name=name), [share], beside="nothing"), finish)
     stages = finished_name(f"{name}, stage I", finish) in measured.values
     return finished(ModelMethod(load_model(path), name=name, stages=stages), finish)
 
@@ -276,6 +288,11 @@ def _model(given: Given, path: Path, measured: Measured) -> Method:
 def _unfinished(given: Given) -> str:
     """Return the name of a method without the finish that an evaluation adds to it; a comparison's row has none."""
     return given.name if given.task is not None else finish_in(given.name)[0]
+
+
+def _model_name(given: Given) -> str:
+    """Return the name of the model of a row, without a finish or a blend of its stages."""
+    return blend_in(_unfinished(given))[0]
 
 
 def _finish(given: Given) -> Finish:

@@ -75,6 +75,17 @@ def test_each_finish_has_rows_that_say_it(data: Path, weights: Path) -> None:
     assert any("mirrored restoration" in note and "membrane" in note for note in held["notes"])
 
 
+def test_each_blend_has_a_row_between_the_stages(data: Path, weights: Path) -> None:
+    result = run("eval", "--data", data, "--weights", weights, "--blend", "0.25", "--blend", "0.75", "--limit", "3",
+                 "--references", "none", "--measures", "none", "--json", "-q")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    held = json.loads(result.stdout)
+    assert held["methods"] == ["small, stage I", "small, blend 0.25", "small, blend 0.75", "small"]
+    every = [row["psnr_hole"] for row in held["summary"] if row["stratum"] == "all"]
+    assert len(set(every)) == 4
+    assert any(note.startswith("blend: the mean of the pictures of both stages") for note in held["notes"])
+
+
 def test_references_learn_from_another_dataset(data: Path, tmp_path: Path) -> None:
     other = write_set(tmp_path / "other", 24)
     asked = (

@@ -72,6 +72,23 @@ def test_a_finish_changes_the_inpainted_region_alone_and_is_told(weights: Path, 
     assert edge < np.abs(made["mirror"][20, 16:40].astype(int) - rgb(photo)[19, 16:40]).mean()
 
 
+def test_a_blend_lies_between_the_stages_and_is_told(weights: Path, tmp_path: Path) -> None:
+    photo, mask = tmp_path / "face.png", np.zeros((64, 64), np.uint8)
+    write_png(photo, smooth_face(1, 64))
+    mask[20:40, 16:40] = 255
+    write_png(tmp_path / "mask.png", mask)
+    made = {}
+    for share in (0, 0.5, 1):
+        options = ("--weights", weights, "--mask", tmp_path / "mask.png", "--blend", share)
+        result = run("restore", photo, *options, "--out", tmp_path / f"out-{share}", "--json", "-q")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["blend"] == share
+        made[share] = rgb(tmp_path / f"out-{share}" / "face.png").astype(int)
+        np.testing.assert_array_equal(made[share][mask == 0], rgb(photo)[mask == 0])
+    assert not np.array_equal(made[0], made[1])
+    assert np.abs(made[0.5] - (made[0] + made[1]) / 2).max() < 2  # rounded, enlarged by cubic weights, rounded again
+
+
 def test_a_folder_with_all_sorts_of_things(known: tuple[str | Path, ...], tmp_path: Path) -> None:
     folder = tmp_path / "in"
     photo_in(folder / "a.png")

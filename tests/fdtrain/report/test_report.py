@@ -29,6 +29,7 @@ from fdtrain.evaluation.mask_results import MaskResults
 from fdtrain.evaluation.masks import MaskScores, evaluate_masks, open_measured
 from fdtrain.evaluation.references import open_references
 from fdtrain.evaluation.results import Results
+from fdtrain.inference.blend import Blended
 from fdtrain.inference.finish import Finished
 from fdtrain.inference.models import Models
 from fdtrain.inference.torch_method import ModelMethod
@@ -336,11 +337,11 @@ def test_a_row_of_one_seed_keeps_its_dot_and_has_no_whisker() -> None:
 
 
 def test_finished_networks_of_an_evaluation_have_pictures(triplets: Path, tmp_path: Path) -> None:
-    """The weights are named once, and are those of every finish; stage I has its own before the finish."""
+    """The weights are named once, and are those of every finish and blend; stage I has its own before the finish."""
     weights = write_weights(tmp_path / "mine.safetensors", size_px=32)
     dataset = TripletDataset(triplets, "test", size_px=32, limit=4)
     plain = ModelMethod(load_model(weights), name="mine", stages=True)
-    methods = [plain, Finished(plain, "membrane")]
+    methods = [plain, Finished(Blended(plain, [0.5]), "membrane")]
     suite = open_suite(32, ())
     frame = evaluate(methods, dataset, suite=suite)
     Results.of(frame, dataset, suite, ()).write(tmp_path / "evaluation")
@@ -348,14 +349,16 @@ def test_finished_networks_of_an_evaluation_have_pictures(triplets: Path, tmp_pa
     assert source.measured is not None
     groups = cases_of(source.measured, 1)
     shown = restored(source, groups, triplets, weights={"mine": weights})
-    names = ["mine, stage I", "mine", "mine, stage I, membrane", "mine, membrane"]
+    names = [
+        "mine, stage I", "mine", "mine, stage I, membrane", "mine, blend 0.5, membrane", "mine, membrane",
+    ]  # fmt: skip
     assert [given.name for given in source.measured.given] == names
     for exhibit in (one for group in shown.groups.values() for one in group):
         assert [one.name for one in exhibit.results] == names
     assert farthest(shown.groups, source.measured) < 1e-3
     assert not any("no pictures" in note for note in shown.notes)
     nothing = restored(source, groups, triplets, weights={})
-    assert "no pictures by mine, mine, membrane: name" in nothing.notes[0]
+    assert "no pictures by mine, mine, blend 0.5, membrane, mine, membrane: name" in nothing.notes[0]
 
 
 def test_an_evaluation_tests_what_trains_nothing_and_no_weights(triplets: Path, tmp_path: Path) -> None:

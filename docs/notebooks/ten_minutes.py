@@ -35,7 +35,8 @@ if find_spec("fdtrain") is None:
 # %% [markdown]
 # ## What to work on
 #
-# The package has four portraits in the public domain. To work on photographs of your own, name their folder.
+# The package has four portraits in the public domain. To work on photographs of your own, name their folder: fifty or more,
+# so that some are left to test on.
 
 # %% tags=["parameters"]
 FACES = None  # a folder of photographs of clean faces; None takes the four portraits
@@ -166,38 +167,34 @@ measured.groupby("method", sort=False)[["psnr_hole", "psnr_composited", "ssim_co
 # %% [markdown]
 # ## A restored photograph
 #
-# Now the whole way, as `fdtrain restore photo.jpg --weights run --masker starter-mask` goes it: the faces of a photograph are
-# found, a second network finds what covers them, the model fills that in, and it is pasted back at the photograph's own size.
-# Neither the mask nor the true picture is given. The first row is restored by our model. In the second row are the weights of
-# the package, on a person whom they do not know.
+# Now the whole way, as `fdtrain restore photo.jpg --weights run --masker starter-mask` goes it: the face of a photograph is
+# found, a second network finds what covers it, the model fills that in, and it is pasted back at the photograph's own size.
+# The true picture is never shown to it.
+#
+# In the first row is a face of the pairs to learn from, behind sunglasses that were in none of them. In the second is the
+# person whom no network here has seen. She wears a cap and glasses of her own, which the second network would have removed,
+# too: her mask is therefore given (`--mask`). The face is plausible, soft, and not hers: it is invented.
 
 # %%
 from fdgen.faces.face_finder import find_faces
 from fdtrain.inference.finish import finished
 
+model = fdtrain.open_generator(work / "run")
+method = finished(model.method, "mirror+membrane")  # the mean with the mirrored face, and no step at the mask's edge
 masker = fdtrain.open_masker("starter-mask")
-
-
-def restored(picture, weights):
-    """Return a photograph without what covers its faces, and the mask of what was replaced."""
-    model = fdtrain.open_generator(weights)
-    method = finished(
-        model.method, "mirror+membrane"
-    )  # the mean with the mirrored face, and no step at the mask's edge
-    found = fdtrain.restore_photograph(picture, find_faces(picture), method, model.size_px, masker=masker)
-    assert (found.picture_HWC == picture)[found.mask_HW == 0].all()  # what nothing covers stays as it was
-    return found.picture_HWC, found.mask_HW
-
-
 sources = {source.path: source for source in faces.sources()}
-unseen = faces.read(sources[manifest.samples("test")["source"].iloc[0]])
+seen, unseen = (faces.read(sources[manifest.samples(split)["source"].min()]) for split in ("train", "test"))
+
 rows = []
-for true, kind, weights in ((unseen, "mask", work / "run"), (face, "sunglasses", "starter")):
-    worn = fdgen.occlude(true, kind, seed=11).occluded_HWC
-    picture, mask = restored(worn, weights)
-    rows.append([worn, mask, picture, true])
-Image.fromarray(rows[0][2]).save(work / "restored.png")
-show(rows, headings=("photograph", "mask that was found", "restored", "true picture"))
+for true, kind, seed, given in ((seen, "sunglasses", 2, False), (unseen, "mask", 5, True)):
+    worn = fdgen.occlude(true, kind, seed=seed)
+    photo = worn.occluded_HWC
+    how = {"mask_HW": worn.mask_HW} if given else {"masker": masker}
+    restored = fdtrain.restore_photograph(photo, find_faces(photo), method, model.size_px, **how)
+    assert (restored.picture_HWC == photo)[restored.mask_HW == 0].all()  # what nothing covers stays as it was
+    Image.fromarray(restored.picture_HWC).save(work / f"restored-{kind}.png")
+    rows.append([photo, restored.mask_HW, restored.picture_HWC, true])
+show(rows, headings=("photograph", "replaced", "restored", "true picture"))
 
 # %% [markdown]
 # ## On from here

@@ -45,8 +45,7 @@ def steps(path: Path) -> list[Step]:
 def installs(path: Path) -> list[list[str]]:
     """Return the words of each `pip install`, or `uv pip install`, after these."""
     commands = [part for step in steps(path) if step.name == "RUN" for part in step.text.split("&&")]
-    found = [shlex.split(command.partition("pip install ")[2]) for command in commands if "pip install " in command]
-    return found
+    return [shlex.split(command.partition("pip install ")[2]) for command in commands if "pip install " in command]
 
 
 def files(path: Path) -> str:

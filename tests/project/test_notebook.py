@@ -78,4 +78,4 @@ def test_it_runs(tmp_path: Path) -> None:
     said = "".join(output.get("text", "") for cell in ran.cells for output in cell.get("outputs", ()))
     assert "8 pairs are equal outside their masks" in said
     assert "16 images" in said
-    assert (tmp_path / "ten-minutes" / "restored.png").is_file()
+    assert (tmp_path / "ten-minutes" / "restored-mask.png").is_file()

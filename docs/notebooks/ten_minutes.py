@@ -46,6 +46,7 @@ WORK = "ten-minutes"  # the folder for everything that is made here
 
 # %%
 import os
+import warnings
 
 from PIL import Image
 

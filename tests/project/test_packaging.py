@@ -33,6 +33,10 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             file.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, file)
             os.utime(file, (seconds, seconds))
+        if copy == "second":  # what a checkout has in it that was used
+            for cached in ("fdgen/__pycache__/version.pyc", "occlusion_assets/__pycache__/__init__.pyc"):
+                (folder / copy / cached).parent.mkdir()
+                (folder / copy / cached).write_bytes(b"compiled")
         built.append(build_wheel(folder / copy, folder))
     return built
 

@@ -1,17 +1,18 @@
 # %% [markdown]
 # # From photographs to a restored face in ten minutes
 #
-# Photographs of clean faces become pairs of pictures, with and without something over the face. A network learns from the
-# pairs, and then removes what covers a face that it has never seen. Two ordinary cores are enough; a GPU is used where there
-# is one.
+# Photographs of clean faces become pairs of pictures, with and without something over the face. A network learns from
+# the pairs, and then removes what covers a face that it has never seen. Two ordinary cores are enough; a GPU is used
+# where there is one.
 #
-# What a network fills in is **invented**. It is no evidence of how a person looks and must not be used to identify anybody.
+# What a network fills in is **invented**. It is no evidence of how a person looks and must not be used to identify
+# anybody.
 
 # %% [markdown]
 # ## Install
 #
-# One file is needed, the wheel `fd_stackgan-*.whl`: a release has it, and `pip wheel --no-deps .` in the repository makes it.
-# Photographs, occluders and weights are inside.
+# One file is needed, the wheel `fd_stackgan-*.whl`: a release has it, and `pip wheel --no-deps .` in the repository
+# makes it. Photographs, occluders and weights are inside.
 #
 # - **Colab**: open the folder at the left and drop the wheel there.
 # - **Kaggle**: *Add input*, *Upload*, and turn the internet on, since pip fetches the libraries that the image lacks.
@@ -35,8 +36,8 @@ if find_spec("fdtrain") is None:
 # %% [markdown]
 # ## What to work on
 #
-# The package has four portraits in the public domain. To work on photographs of your own, name their folder: fifty or more,
-# so that some are left to test on.
+# The package has four portraits in the public domain. To work on photographs of your own, name their folder: fifty or
+# more, so that some are left to test on.
 
 # %% tags=["parameters"]
 FACES = None  # a folder of photographs of clean faces; None takes the four portraits
@@ -72,8 +73,9 @@ show([[*photographs.values()]], captions=[[*photographs]])
 # %% [markdown]
 # ## Something over the face
 #
-# `fdgen.occlude` finds the landmarks and the pose of a face, puts an occluder on it in three dimensions, and lights it with the
-# light of the photograph. The second row has the masks: white is every pixel that changed, by the occluder or by its shadow.
+# `fdgen.occlude` finds the landmarks and the pose of a face, puts an occluder on it in three dimensions, and lights
+# it with the light of the photograph. The second row has the masks: white is every pixel that changed, by the
+# occluder or by its shadow.
 
 # %%
 KINDS = ("mask", "sunglasses", "hand", "scarf", "cup", "microphone")
@@ -84,9 +86,9 @@ show([[one.occluded_HWC for one in triplets], [one.mask_HW for one in triplets]]
 # %% [markdown]
 # ## A dataset
 #
-# `fdgen.build` does the same for many pairs, in several processes; in a shell it is `fdgen build --out pairs --count 64`. The
-# same recipe and photographs give the same bytes. Stop it at any time and run it again: it goes on. At its first use it
-# compiles the renderer, for half a minute.
+# `fdgen.build` does the same for many pairs, in several processes, as `fdgen build --out pairs --count 64` in a shell.
+# The same recipe and photographs give the same bytes. Stop it at any time and run it again: it goes on. At its first
+# use it compiles the renderer, for half a minute.
 
 # %%
 from fdgen.dataset.contact_sheet import dataset_sheet
@@ -99,8 +101,8 @@ print(f"{len(samples)} pairs: {samples['split'].value_counts().to_dict()}; conte
 Image.fromarray(dataset_sheet(manifest, 9, 3))
 
 # %% [markdown]
-# Outside the mask the two pictures of a pair are equal in every pixel. That holds for each of them, and `fdgen.verify` also
-# compares every byte with its checksum:
+# Outside the mask the two pictures of a pair are equal in every pixel. That holds for each of them, and
+# `fdgen.verify` also compares every byte with its checksum:
 
 # %%
 from fdgen.io.pictures.images import decode_png
@@ -116,9 +118,10 @@ print(f"{len(samples)} pairs are equal outside their masks, and every file is wh
 # %% [markdown]
 # ## A model
 #
-# The stacked network has two stages: the first fills in a coarse face, the second refines it. Here it starts from the weights
-# in the package, which learned from official portraits of 1,362 other people, and learns on from our pairs. In a shell this is
-# `fdtrain fit`. To start from nothing instead, leave out `training.start_from`: a useful model then takes hours on a CPU.
+# The stacked network has two stages: the first fills in a coarse face, the second refines it. Here it starts from the
+# weights in the package, which learned from official portraits of 1,362 people (two of the four here among them, in
+# other photographs), and learns on from our pairs. In a shell this is `fdtrain fit`. To start from nothing instead,
+# leave out `training.start_from`: a useful model then takes hours on a CPU.
 
 # %%
 import fdtrain
@@ -147,9 +150,10 @@ fdtrain.fit(config, work / "run", on_note=print, on_progress=report)
 Image.open(work / "run" / "before-after.png")
 
 # %% [markdown]
-# These are pictures that it learned from. What counts is the person of the test split, whom it has never seen: Grace Hopper,
-# who is in no picture that the package's weights learned from either. PSNR within the mask, in dB; higher is nearer to the
-# true picture. The pictures of one person are too few to compare methods by.
+# These are pictures that it learned from. What counts is who is in the test split, and was never shown to it: of the
+# four, Grace Hopper, who is in no picture that the package's weights learned from either. PSNR within the mask
+# (`psnr_hole`) is in dB; higher is nearer to the true picture. Pictures of one person are too few to compare methods
+# by.
 
 # %%
 from fdtrain.evaluation.references import open_references
@@ -168,13 +172,13 @@ measured.groupby("method", sort=False)[["psnr_hole", "psnr_composited", "ssim_co
 # %% [markdown]
 # ## A restored photograph
 #
-# Now the whole way, as `fdtrain restore photo.jpg --weights run --masker starter-mask` goes it: the face of a photograph is
-# found, a second network finds what covers it, the model fills that in, and it is pasted back at the photograph's own size.
-# The true picture is never shown to it.
+# Now the whole way, as `fdtrain restore photo.jpg --weights run --masker starter-mask` goes it: the face of a
+# photograph is found, a second network finds what covers it, the model fills that in, and it is pasted back at the
+# photograph's own size. The true picture is never shown to it.
 #
-# In the first row is a face of the pairs to learn from, behind sunglasses that were in none of them. In the second is the
-# person whom no network here has seen. She wears a cap and glasses of her own, which the second network would have removed,
-# too: her mask is therefore given (`--mask`). The face is plausible, soft, and not hers: it is invented.
+# In the first row is a face that the pairs have too, behind sunglasses drawn anew. In the second is the person whom no
+# network here has seen. She wears a cap and glasses of her own, which the second network takes for occluders as well:
+# her mask is therefore given (`--mask`). The mouth is plausible, soft, and not hers: it is invented.
 
 # %%
 from fdgen.faces.face_finder import find_faces

@@ -1,4 +1,4 @@
-"""The files that containers are built of name what is there. Building them needs a network: hadolint and this do not."""
+"""The files that images are built of name what is there. To build them takes a network; hadolint and this do not."""
 
 from __future__ import annotations
 

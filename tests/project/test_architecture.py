@@ -6,13 +6,9 @@ import ast
 import importlib
 import importlib.util
 import json
-import os
-import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -457,52 +453,3 @@ def test_public_names_are_those_that_type_checkers_see(package: str) -> None:
         alias.name: node.module for node in ast.walk(block) if isinstance(node, ast.ImportFrom) for alias in node.names
     }
     assert seen == {name: f"{package}.{home}" for name, home in importlib.import_module(package)._HOMES.items()}
-
-
-@pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Build a wheel with the setuptools that is installed, twice: from two copies of the checkout, of other times."""
-    if int(metadata.version("setuptools").split(".")[0]) < 77:
-        pytest.skip("building needs setuptools 77")
-    built = []
-    for copy, seconds in (("first", 1_600_000_000), ("second", 1_700_000_000)):
-        folder = tmp_path_factory.mktemp("wheel")
-        for name in _tracked():
-            file = folder / copy / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, file)
-            os.utime(file, (seconds, seconds))
-        command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "--quiet"]
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": "1650000000"}
-        subprocess.run(
-            [*command, "--wheel-dir", str(folder)], cwd=folder / copy, env=environment, check=True, capture_output=True
-        )
-        built.append(next(folder.glob("*.whl")))
-    return built
-
-
-def _tracked() -> list[str]:
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-    if tracked.returncode:
-        pytest.skip("not a git checkout")
-    return tracked.stdout.splitlines()
-
-
-@pytest.mark.slow
-@pytest.mark.sample
-def test_the_wheel_holds_all_that_the_checkout_holds(wheels: list[Path]) -> None:
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        held = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    wanted = {
-        name.replace("cli/", "fdcli/", 1) if name.startswith("cli/") else name
-        for name in _tracked()
-        if name.split("/")[0] in PACKAGES
-    }
-    assert held == wanted
-
-
-@pytest.mark.slow
-@pytest.mark.sample
-def test_the_wheel_is_the_same_bytes_whenever_it_is_built(wheels: list[Path]) -> None:
-    first, second = (path.read_bytes() for path in wheels)
-    assert first == second

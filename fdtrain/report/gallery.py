@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import torch
 
 from fdgen.arrays import Image
 from fdgen.contract.manifest import Manifest
 from fdgen.io.json_file import read_object
 from fdtrain.comparison.task import RESULT_FILE, RUN, file_sha256, weights_of
-from fdtrain.data.pictures import pasted
+from fdtrain.data.pictures import pasted, webp_uri
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.errors import RunError
@@ -175,12 +172,7 @@ def sample_of(
 
 def data_uri(picture_HWC: Image) -> str:
     """Return a picture as a WebP data URI: exact up to `LOSSLESS_PX`."""
-    file = io.BytesIO()
-    lossless = max(picture_HWC.shape[:2]) <= LOSSLESS_PX
-    PIL.Image.fromarray(picture_HWC).save(
-        file, "WEBP", lossless=lossless, quality=100 if lossless else QUALITY, method=6
-    )
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return webp_uri(picture_HWC, quality=None if max(picture_HWC.shape[:2]) <= LOSSLESS_PX else QUALITY)
 
 
 def _exhibit(case: Case, pictures: Pictures, methods: Sequence[tuple[str, Method]]) -> Exhibit:

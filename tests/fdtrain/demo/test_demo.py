@@ -41,14 +41,12 @@ from gradio.processing_utils import move_files_to_cache
 from fdtrain.demo.page import build_page
 from fdtrain.demo.quota import Limits, Quota
 from fdtrain.demo.server import application
-from fdtrain.restoration.photo_restorer import PhotoRestorer
-from tests.support.demo_server import LowerHalf, PaintStripes, in_the_middle
+from tests.support.demo_server import offered
 
 folder = Path(FOLDER)
-restorer = PhotoRestorer(PaintStripes(), 32, in_the_middle, LowerHalf(), "find", with_grain=False)
 quota = Quota(Limits(), folder)
-page = build_page(restorer, folder, quota)
-application(page, most_bytes=1, request_filter={"hosts": [], "quota": quota, "folder": folder})
+page = build_page(offered([]), folder, quota)
+application(page, css="", most_bytes=1, request_filter={"hosts": [], "quota": quota, "folder": folder})
 block = next(one for one in page.blocks.values() if one.get_block_name() == "file")
 LocalContext.blocks.set(page)
 for name in ("secret.txt", "secret.svg"):

@@ -27,7 +27,7 @@ def build_page(offer: Offer, folder: Path, quota: Quota) -> gr.Blocks:
     page: gr.Blocks = gr.Blocks(title=TITLE, analytics_enabled=False)
     with page:
         visit = gr.State(None, time_to_live=KEPT_S)
-        gr.HTML(header(offer.labels), padding=False)
+        gr.HTML(header(offer.labels), padding=False, elem_id="header")
         _cards(offer.cards)
         model = gr.Radio(
             offer.names, value=offer.names[0], label="Model that restores", visible=len(offer.models) > 1,
@@ -51,8 +51,8 @@ def build_page(offer: Offer, folder: Path, quota: Quota) -> gr.Blocks:
                     buttons=["fullscreen"], elem_id="slider",
                 )  # fmt: skip
                 with gr.Row(elem_id="saves"):
-                    saved = gr.DownloadButton("Save the picture", interactive=False, elem_id="save")
-                    saved_mask = gr.DownloadButton("Save the mask", interactive=False, elem_id="save-mask")
+                    saved = gr.DownloadButton("Save picture", interactive=False, elem_id="save")
+                    saved_mask = gr.DownloadButton("Save mask", interactive=False, elem_id="save-mask")
         shown = [visit, given, thumbnail, editor, slider, saved, saved_mask, again, status]
         one_by_one: dict[str, Any] = {
             "concurrency_limit": AT_ONCE,

@@ -33,6 +33,9 @@ POLICY = (
 )
 """Tells browsers to fetch nothing from elsewhere, whatever gradio's page asks for."""
 
+NARROW = "<style>@media (max-width: 640px) { .gradio-container > .main { padding: 8px 12px !important; } }</style>"
+"""Margins of gradio's own frame on phones: rules that are given as `css` reach only what is inside of it."""
+
 SESSIONS = 64
 """Visitors whose photographs are kept in memory; the oldest goes."""
 
@@ -133,6 +136,7 @@ def application(page: Any, *, css: str, most_bytes: int, request_filter: dict[st
         mcp_server=False,
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         css=css,
+        head=NARROW,
     )
     # As `launch` does: without it gradio takes what visitors say of files for what the page itself says, opens any path
     # that they name, and ends no stream.

@@ -56,8 +56,8 @@ def summary_text(
     if not done.faces:
         return "**No face was found.** Is one large enough, and turned to the camera? It works on faces alone."
     restored = [face for face in done.faces if face.outcome == "restored"]
-    named = f" by `{by.replace('`', '')}`" if by else ""
-    lines = [f"**{_faces(len(restored))} restored** of {len(done.faces)} found{named}, in {whole_s:.2f} s."]
+    named = f" by `{by.replace('`', '')}`," if by else ""
+    lines = [f"**{_faces(len(restored))} restored**{named} of {len(done.faces)} found, in {whole_s:.2f} s."]
     if done.beyond > 0.01:
         lines.append(f"{done.beyond:.0%} of the mask lies beyond every face and was left.")
     if not restored:

@@ -21,6 +21,7 @@ from fdtrain.errors import RunError
 from fdtrain.evaluation.references import open_references
 from fdtrain.inference.finish import finish_in, finished, finished_name
 from fdtrain.inference.method import Method
+from fdtrain.inference.predicted_mask import PREDICTED
 from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.methods import FINISHES, Finish
 from fdtrain.metrics.fidelity import hole_fidelity
@@ -54,13 +55,13 @@ class Words:
 
 
 RESTORED = Words(
-    "restored", "clean", "The face restored by", "The face without an occluder", "PSNR in the hole", "{:.1f} dB"
+    "restored", "clean", "The face restored by", "The face without an occluder", "PSNR inside the mask", "{:.1f} dB"
 )
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one method made of a picture: by whom, the picture, and its score (dB in the hole, or IoU)."""
+    """What one method made of a picture: by whom, the picture, and its score (dB inside the mask, or IoU)."""
 
     name: str
     uri: str
@@ -129,7 +130,9 @@ def restored(
     methods, notes = _opened(wanted, measured, data, weights, on_stage)
     exhibits = exhibited(groups, dataset, lambda case, place: _exhibit(case, dataset.pictures(place), methods))
     if (worst_db := farthest(exhibits, measured)) > TELLING_DB:
-        notes.append(f"restored here, pictures differ from what was measured by up to {worst_db:.2f} dB in the hole")
+        notes.append(
+            f"restored here, pictures differ from what was measured by up to {worst_db:.2f} dB inside the mask"
+        )
     if any(len(there) > 1 for values in measured.values.values() for there in values.values()):
         notes.append("of methods with several seeds, the pictures and their dB are of the first; ranks are of the mean")
     first = measured.focus if any(name == measured.focus for name, _ in methods) else methods[-1][0] if methods else ""
@@ -227,9 +230,12 @@ def _opened(
                 methods.append((given.name, finished(by_reference[references[given.name]], finish)))
         elif (path := _weights(given, weights)) is not None:
             methods.append((given.name, _model(given, path, measured)))
-        elif not _unfinished(given).endswith(", stage I"):
+        elif not _unfinished(given).endswith((", stage I", PREDICTED)):
             missing.append(given.name)
-    return methods, notes_on(missing)
+    notes = notes_on(missing)
+    if any(given.name.endswith(PREDICTED) for given in wanted):
+        notes.append("pictures are those by the masks that are given, not by predicted ones")
+    return methods, notes
 
 
 def notes_on(missing: Sequence[str]) -> list[str]:

@@ -23,8 +23,8 @@ class Case:
 def cases_of(measured: Measured, n: int) -> dict[str, list[Case]]:
     """Return n median, n worst and n best pictures of the method in focus; none where it was not measured.
 
-    They are ranked by PSNR inside the mask, or by IoU where occluders were looked for. A picture stands in one group only;
-    one that was restored exactly has no PSNR, and stands in none.
+    They are ranked by PSNR inside the mask, or by IoU where occluders were looked for. A picture is in one group only;
+    one that was restored exactly has no PSNR, and is in none.
     """
     if measured.focus is None or measured.ranked_by not in measured.values[measured.focus]:
         return {}

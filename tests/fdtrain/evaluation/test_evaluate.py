@@ -157,7 +157,7 @@ def test_tables_say_what_they_hold(dataset: TripletDataset, frame: pd.DataFrame,
     text = results.text()
     for words in (
         f"{len(dataset)} pictures, test split",
-        "In the inpainted region (hole) alone",
+        "Inside the mask",
         "over Telea",
         "niqe: not computed, because NIQE means nothing under 192 px",
         "brisque: not computed, because BRISQUE says little under 128 px",

@@ -31,7 +31,7 @@ from fdtrain.inference.metadata import INVENTED
 from fdtrain.metrics.fidelity import hole_fidelity
 from fdtrain.restoration.photograph import restore_photograph
 from fdtrain.run_files import folder_lock
-from tests.support.browsers import headless_browser
+from tests.support.browsers import PATIENCE_MS, headless_browser
 from tests.support.demo_server import LowerHalf, PaintStripes, an_example, in_the_middle, offered
 from tests.support.paths import ROOT
 
@@ -263,6 +263,7 @@ class Visitor:
 
     def __init__(self, browser: Browser, url: str, width: int = 1280) -> None:
         self.page: Page = browser.new_context(viewport={"width": width, "height": 860}).new_page()
+        self.page.set_default_timeout(2 * PATIENCE_MS)  # beside other programs a canvas is drawn for half a minute
         self.asked: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(url)
@@ -276,7 +277,7 @@ class Visitor:
 
     def reads(self, words: str) -> str:
         """Wait until the page says this below the file; return all that it says there."""
-        self.page.locator("#status", has_text=words).wait_for(timeout=60_000)
+        self.page.locator("#status", has_text=words).wait_for()
         return self.page.locator("#status").inner_text()
 
     def slider(self) -> list[Image]:

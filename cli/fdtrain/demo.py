@@ -9,7 +9,7 @@ import click
 from fdgen.settings.suggestion import did_you_mean
 
 from ..shared.fdgen_options import quiet_option
-from ..shared.model_options import device_option, engine_option, generator_option, masker_option
+from ..shared.model_options import device_option, engine_option, generators_option, masker_option
 from ..shared.output import Voice, emit
 
 LIMITS = {"upload_mb": 80, "visitor_mb": 512, "all_mb": 2048, "visitor_waiting": 4, "all_waiting": 32}
@@ -33,7 +33,7 @@ def _limits(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ..
 
 
 @click.command("demo")
-@generator_option
+@generators_option
 @masker_option(
     ", which detects what covers each face (`starter-mask` is included with the package); else visitors paint it."
 )
@@ -60,21 +60,30 @@ def _limits(ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ..
     metavar="NAME=N",
     help=f"Change a limit: {', '.join(f'{name}={most}' for name, most in LIMITS.items())}.",
 )
+@click.option(
+    "--examples/--no-examples",
+    default=True,
+    show_default=True,
+    help="Offer examples to click: occluders drawn on the faces that are included with fdgen.",
+)
 @engine_option
 @device_option
 @quiet_option
 def command(
-    weights: Path,
-    masker: Path | None,
+    weights: tuple[str | Path, ...],
+    masker: str | Path | None,
     host: str,
     port: int,
     also: tuple[str, ...],
     limits: dict[str, int],
+    examples: bool,
     engine: str,
     device: str | None,
     quiet: bool,
 ) -> None:
     """Serve a web page: open a photograph or webcam, correct the mask with a brush, compare before and after.
+
+    The page names its models, and has their cards with their limits. Examples are drawn when the server starts.
 
     The server runs until Ctrl-C. It serves this machine only, unless --host says otherwise (0.0.0.0 is everybody who
     can reach it; webcams work on this machine or behind https only). Nothing is fetched from the internet. What
@@ -90,16 +99,14 @@ def command(
     from fdtrain.demo.quota import Limits
     from fdtrain.demo.server import require_gradio, serving, until_asked_to_end
 
-    from ..shared.open_restorer import open_restorer
+    from .demo_offer import open_offer
 
     require_gradio()
     voice = Voice(quiet)
-    restorer = open_restorer(
-        weights, masker, "auto", engine=engine, device=device or "auto", with_grain=True, voice=voice
-    )
+    offer = open_offer(weights, masker, engine=engine, device=device or "auto", with_examples=examples, voice=voice)
     with (
         until_asked_to_end() as wait,
-        serving(restorer, host=host, port=port, also=also, limits=Limits(**limits)) as served,
+        serving(offer, host=host, port=port, also=also, limits=Limits(**limits)) as served,
     ):
         emit(served.url)
         where = "in memory" if served.in_memory else "in a private folder on the disk"

@@ -28,13 +28,20 @@ engine_option = click.option(
     help="Library that runs the weights: torch, or onnxruntime (an .onnx file; torch need not be installed).",
 )
 
-generator_option = click.option(
+_GENERATOR = (
+    "A .safetensors file, a run's folder (its best weights by training.best_by), an ONNX file, the included `starter`, "
+    "hf://OWNER/NAME@REVISION or https://..."
+)
+
+generator_option = click.option("--weights", required=True, type=WeightsType(), metavar="FILE|RUN|URL", help=_GENERATOR)
+
+generators_option = click.option(
     "--weights",
     required=True,
+    multiple=True,
     type=WeightsType(),
     metavar="FILE|RUN|URL",
-    help="A .safetensors file, a run's folder (its best weights by training.best_by), an ONNX file, the included "
-    "`starter`, hf://OWNER/NAME@REVISION or https://...",
+    help=f"{_GENERATOR} May be repeated: visitors choose a model by its name.",
 )
 
 

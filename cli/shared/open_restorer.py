@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,33 @@ def open_restorer(
 
     Raises `FdError` where weights cannot be opened.
     """
+    [opened] = open_restorers(
+        [fetched(weights, voice)],
+        None if masker is None else fetched(masker, voice),
+        how,
+        engine=engine,
+        device=device,
+        with_grain=with_grain,
+        voice=voice,
+        finish=finish,
+        blend=blend,
+    )
+    return opened
+
+
+def open_restorers(
+    weights: Sequence[Path],
+    masker: Path | None,
+    how: str,
+    *,
+    engine: str,
+    device: str,
+    with_grain: bool,
+    voice: Voice,
+    finish: Finish = "none",
+    blend: float = 1.0,
+) -> list[PhotoRestorer]:
+    """Open several generators, all with the same mask network; as `open_restorer`, of files on this machine."""
     from typing import cast
 
     from fdgen.faces.face_finder import find_faces
@@ -49,23 +77,24 @@ def open_restorer(
     from fdtrain.inference.open_generator import open_generator
     from fdtrain.restoration.photo_restorer import How, PhotoRestorer
 
-    weights, masker = fetched(weights, voice), None if masker is None else fetched(masker, voice)
-    opened = open_generator(weights, engine=engine, device=device)
-    labels = [opened.label]
-    finder = None
+    opened = [open_generator(one, engine=engine, device=device) for one in weights]
+    finder, of_finder = None, []
     if masker is not None:
         from fdtrain.inference.maskers import open_masker
 
         finder = open_masker(masker, device)
-        labels += [finder.label] if finder.label else []
-    if note := toy_note(labels):
+        of_finder = [finder.label] if finder.label else []
+    if note := toy_note([*(one.label for one in opened), *of_finder]):
         voice.say(f"note: {note}")
-    return PhotoRestorer(
-        finished(blended(opened.method, [blend], beside="coarse"), finish),
-        opened.size_px,
-        find_faces,
-        finder,
-        cast(How, how),
-        with_grain,
-        labels=tuple(labels),
-    )
+    return [
+        PhotoRestorer(
+            finished(blended(one.method, [blend], beside="coarse"), finish),
+            one.size_px,
+            find_faces,
+            finder,
+            cast(How, how),
+            with_grain,
+            labels=(one.label, *of_finder),
+        )
+        for one in opened
+    ]

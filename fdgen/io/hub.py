@@ -30,6 +30,9 @@ MOST_BYTES = 2_000_000_000
 
 MOST_CARD_BYTES = 1_000_000
 
+ORIGIN_FILE = "origin.json"
+"""Beside weights that were fetched: whence, and their digest."""
+
 TAKEN = (".safetensors", ".onnx")
 """What is fetched. Whatever else holds weights may be a pickle, which runs what a stranger wrote."""
 
@@ -73,7 +76,7 @@ def fetch_weights(address: str) -> Fetched:
     _refuse_other(address, name, data)
     sha256 = hashlib.sha256(data).hexdigest()
     folder = cache_folder() / "weights" / sha256
-    path, origin = folder / name, folder / "origin.json"
+    path, origin = folder / name, folder / ORIGIN_FILE
     is_new = not origin.is_file()
     make_folder(folder)
     if not path.is_file() or hashlib.sha256(read_regular(path, most_bytes=MOST_BYTES)).hexdigest() != sha256:

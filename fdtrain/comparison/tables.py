@@ -206,7 +206,7 @@ class Tables:
     def findings(self) -> list[str]:
         """Say by measure whether `against` leads every method that learnt, and where it does not, by how much."""
         learnt = {row.name for row in self.rows if row.learned}
-        titles = {name: one.title.replace(", hole", " in the hole") for name, one in columns_compared().items()}
+        titles = {name: one.title for name, one in columns_compared().items()}
         found = []
         for name, tests in self.tests.items():
             sign = 1 if better(name) == "↑" else -1

@@ -6,7 +6,9 @@ fdtrain, BGR exists in this module only; tensors are made by `fdtrain.data.tenso
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import warnings
 from pathlib import Path
 
@@ -128,6 +130,15 @@ def as_jpeg(picture_HWC: Image, quality: int) -> Image:
     """Return an RGB picture as it comes back from a JPEG of that quality, 1 to 100."""
     data = cv2.imencode(".jpg", cv2.cvtColor(picture_HWC, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return decode_own(np.asarray(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+
+
+def webp_uri(picture_HWC: Image, *, quality: int | None) -> str:
+    """Return a picture as a data URI, for pages: as WebP of a quality up to 100, exact where that is None."""
+    file = io.BytesIO()
+    PIL.Image.fromarray(picture_HWC).save(
+        file, "WEBP", lossless=quality is None, quality=100 if quality is None else quality, method=6
+    )
+    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def write_png(path: Path, picture_HWC: Image) -> None:

@@ -16,10 +16,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from fdgen.errors import FdError
+from fdtrain.demo.offer import Offer
 from fdtrain.demo.quota import MB, Limits, Quota
 from fdtrain.demo.request_filter import EVERY_ADDRESS, RequestFilter, hosts_of
 from fdtrain.demo.storage import private_folder
-from fdtrain.restoration.photo_restorer import PhotoRestorer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -32,6 +32,9 @@ POLICY = (
     "connect-src 'self' blob: data:; frame-ancestors 'none'"
 )
 """Tells browsers to fetch nothing from elsewhere, whatever gradio's page asks for."""
+
+NARROW = "<style>@media (max-width: 640px) { .gradio-container > .main { padding: 8px 12px !important; } }</style>"
+"""Margins of gradio's own frame on phones: rules that are given as `css` reach only what is inside of it."""
 
 SESSIONS = 64
 """Visitors whose photographs are kept in memory; the oldest goes."""
@@ -56,14 +59,14 @@ class Served:
 
 @contextlib.contextmanager
 def serving(
-    restorer: PhotoRestorer, *, host: str, port: int, also: Iterable[str] = (), limits: Limits | None = None
+    offer: Offer, *, host: str, port: int, also: Iterable[str] = (), limits: Limits | None = None
 ) -> Iterator[Served]:
     """Serve the page for the block.
 
     gradio is imported here, since it reads its settings from the environment as it is imported.
 
     Args:
-        restorer: What restores photographs.
+        offer: Models, their cards, and examples.
         host: Address to listen on.
         port: Port to listen on; 0 is any free one.
         also: Further values of the Host header to be served, those of a proxy say.
@@ -82,13 +85,14 @@ def serving(
             HF_HUB_OFFLINE="1",
             HF_HUB_DISABLE_TELEMETRY="1",
         )
-        from fdtrain.demo.page import build_page
+        from fdtrain.demo.page import build_page, page_css
 
         port = int(listener.getsockname()[1])
         quota = Quota(limits, folder)
-        page = build_page(restorer, folder, quota)
+        page = build_page(offer, folder, quota)
         app = application(
             page,
+            css=page_css(offer),
             most_bytes=limits.upload_mb * MB,
             request_filter={
                 "hosts": hosts_of(host, port, also),
@@ -105,14 +109,12 @@ def serving(
                 page.close(verbose=False)
 
 
-def application(page: Any, *, most_bytes: int, request_filter: dict[str, Any]) -> FastAPI:
+def application(page: Any, *, css: str, most_bytes: int, request_filter: dict[str, Any]) -> FastAPI:
     """Return the application: the page behind the filter of requests, all that is answered under the policy."""
     import gradio as gr
     from fastapi import FastAPI
     from fastapi.middleware import Middleware
     from fastapi.middleware.cors import CORSMiddleware
-
-    from fdtrain.demo.page import CSS
 
     app = FastAPI(
         openapi_url=None,
@@ -133,7 +135,8 @@ def application(page: Any, *, most_bytes: int, request_filter: dict[str, Any]) -
         pwa=False,
         mcp_server=False,
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        css=CSS,
+        css=css,
+        head=NARROW,
     )
     # As `launch` does: without it gradio takes what visitors say of files for what the page itself says, opens any path
     # that they name, and ends no stream.

@@ -6,7 +6,7 @@ The browser is shown a smaller picture, which is quick to send and to paint on; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from fdgen.arrays import Image
 from fdgen.errors import PictureError
 from fdgen.io.pictures.safe_decoding import read_header
 from fdtrain.data.pictures import read_file
+from fdtrain.demo.offer import Example
 from fdtrain.restoration.files import read_photo_file
 from fdtrain.restoration.photograph import RestoredPhotograph
 
@@ -43,23 +44,27 @@ PAINTED = 40
 
 @dataclass(frozen=True, eq=False)
 class Visit:
-    """A photograph as it was given, and the mask that the page came up with (0 or 255, of the canvas's size)."""
+    """A photograph as it was given, and the mask that the page came up with (0 or 255, of the canvas's size).
+
+    `example` is the one that was clicked, None where the photograph is the visitor's own.
+    """
 
     name: str
     photo_HWC: Image
     found_HW: Image
+    example: Example | None = None
 
     @classmethod
-    def of(cls, photo_HWC: Image, name: str) -> Visit:
+    def of(cls, photo_HWC: Image, name: str, *, example: Example | None = None) -> Visit:
         """Begin a visit, with nothing masked."""
-        return cls(name, photo_HWC, np.zeros((CANVAS_PX, CANVAS_PX), np.uint8))
+        return cls(name, photo_HWC, np.zeros((CANVAS_PX, CANVAS_PX), np.uint8), example)
 
     def found(self, mask_HW: Image) -> Visit:
         """Return the visit with a mask of the photograph's size."""
         found_HW = np.zeros((CANVAS_PX, CANVAS_PX), np.uint8)
         place = self._place()
         found_HW[place] = _resized(mask_HW, found_HW[place].shape, cv2.INTER_NEAREST_EXACT)
-        return Visit(self.name, self.photo_HWC, found_HW)
+        return replace(self, found_HW=found_HW)
 
     def canvas(self) -> Image:
         """Return what is painted on: the photograph in a grey square."""
@@ -109,10 +114,10 @@ def read_upload(path: Path) -> Image:
         raise PictureError(message, reason=error.reason, hint=error.hint) from error
 
 
-def shrunk(picture_HWC: Image) -> Image:
-    """Return a picture as the slider shows it; a small one as it is."""
+def shrunk(picture_HWC: Image, longest_px: int = SHOWN_PX) -> Image:
+    """Return a picture with its longer side no longer than this; a small one as it is."""
     height, width = picture_HWC.shape[:2]
-    factor = SHOWN_PX / max(height, width)
+    factor = longest_px / max(height, width)
     if factor >= 1:
         return picture_HWC
     shape = (max(1, round(height * factor)), max(1, round(width * factor)))

@@ -20,6 +20,8 @@ HEAD = '<h1>{title}</h1><p role="note"><strong>Invented, not revealed.</strong> 
 TOY = '<p role="note" class="toy"><strong>Toy weights.</strong> {note}.</p>'
 MODELS = '<p class="models">{models}</p>'
 
+CARDS = "Limits and model cards: {titles}"
+
 FINDS = (
     "Give a photograph: what covers its faces is found and replaced at once. Correct the red mask where it is wrong."
 )
@@ -35,20 +37,36 @@ def header(labels: Sequence[ModelLabel]) -> str:
     if note := toy_note(labels):
         parts.append(TOY.format(note=_html(note)))
     if labels:
-        parts.append(MODELS.format(models=_html("; ".join(map(_named, labels)))))
+        parts.append(MODELS.format(models=_html(_named(labels))))
     return f"<header>{''.join(parts)}</header>"
 
 
-def summary_text(done: RestoredPhotograph, searched_s: float, whole_s: float) -> str:
-    """Return in words what became of each face, and how long each step took."""
+def summary_text(
+    done: RestoredPhotograph, searched_s: float, whole_s: float, *, by: str = "", truth_db: float | None = None
+) -> str:
+    """Return in words what became of each face, and how long each step took.
+
+    Args:
+        done: What became of the photograph.
+        searched_s: Seconds in which its faces were looked for.
+        whole_s: Seconds of all steps.
+        by: Name of the model, where that is to be said.
+        truth_db: PSNR against the true face, inside the mask of an example; None where no truth is known.
+    """
     if not done.faces:
         return "**No face was found.** Is one large enough, and turned to the camera? It works on faces alone."
     restored = [face for face in done.faces if face.outcome == "restored"]
-    lines = [f"**{_faces(len(restored))} restored** of {len(done.faces)} found, in {whole_s:.2f} s."]
+    named = f" by `{by.replace('`', '')}`," if by else ""
+    lines = [f"**{_faces(len(restored))} restored**{named} of {len(done.faces)} found, in {whole_s:.2f} s."]
     if done.beyond > 0.01:
         lines.append(f"{done.beyond:.0%} of the mask lies beyond every face and was left.")
     if not restored:
         lines = [f"**Nothing to replace was found** on {_faces(len(done.faces))}. Paint it red, and press the button."]
+    if restored and truth_db is not None:
+        lines.append(
+            f"Against the true face, PSNR is {truth_db:.1f} dB where the occluder was drawn. What is invented may look "
+            "likely, and is not the person."
+        )
     seconds = {"find faces": searched_s}
     for step in STEPS:
         if any(step in face.seconds for face in done.faces):
@@ -70,10 +88,18 @@ def _measured(faces: Sequence[RestoredFace]) -> str:
     return " ".join(parts)
 
 
-def _named(label: ModelLabel) -> str:
-    what = "Faces are restored by" if label.task == "restore" else "masks are predicted by"
+def _named(labels: Sequence[ModelLabel]) -> str:
+    """Return which models restore and which predict masks, in a sentence."""
+    parts = []
+    for task, what in (("restore", "Faces are restored by"), ("mask", "masks are predicted by")):
+        if names := [_described(label) for label in labels if label.task == task]:
+            parts.append(f"{what} {' or '.join(names)}")
+    return "; ".join(parts)
+
+
+def _described(label: ModelLabel) -> str:
     preset = f"preset {label.preset}, " if label.preset else ""
-    return f"{what} {label.name} ({preset}{label.size_px} px)"
+    return f"{label.name} ({preset}{label.size_px} px)"
 
 
 def _html(text: str) -> str:

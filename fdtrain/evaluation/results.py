@@ -120,25 +120,25 @@ class Results(Evaluation):
     def grids(self) -> dict[str, list[list[str]]]:
         """Return the tables over all pictures by their titles: a head, then a row a method."""
         return {
-            "In the inpainted region (hole) alone": main_table(self.summary, columns_of("hole")),
-            "Whole pictures, composited output": main_table(self.summary, columns_of("composited")),
-            "Whole pictures, raw output": main_table(self._unpasted(), columns_of("raw")),
+            "Inside the mask: masked pixels alone": main_table(self.summary, columns_of("hole")),
+            "Composited: the output inside the mask, the input outside": main_table(
+                self.summary, columns_of("composited")
+            ),
+            "Raw output: whole pictures as the network puts them out": main_table(self._unpasted(), columns_of("raw")),
         }
 
     def strata_grids(self) -> dict[str, list[list[str]]]:
         """Return the same for parts of the pictures."""
         return {
-            "PSNR in the inpainted region (hole) alone, by occluder type (pictures)": strata_table(
-                self.summary, "kind"
-            ),
-            "PSNR in the inpainted region (hole) alone, by coverage (pictures)": strata_table(self.summary, "coverage"),
+            "PSNR inside the mask, by occluder type (pictures)": strata_table(self.summary, "kind"),
+            "PSNR inside the mask, by coverage (pictures)": strata_table(self.summary, "coverage"),
         }
 
     def sentences(self) -> list[str]:
         """Return what a reader must know."""
         found = []
         if BASELINE in self.facts["methods"]:
-            found.append(f"Over {BASELINE}: the mean of the differences in hole PSNR, picture by picture")
+            found.append(f"Over {BASELINE}: the mean of the differences in PSNR inside the mask, picture by picture")
         found += [f"{name}: {protocol}" for name, protocol in self.facts["protocols"].items()]
         found += [f"{name}: not computed, because {reason}" for name, reason in self.facts["not_computed"].items()]
         return found + [f"Note: {note}" for note in self.facts["notes"]]

@@ -12,6 +12,9 @@ from fdtrain.inference.mask_decision import middle_of_crop, threshold_mask
 from fdtrain.inference.maskers import Masker
 from fdtrain.inference.method import Method
 
+PREDICTED = ", predicted mask"
+"""Goes on from the name of a method whose mask was predicted."""
+
 
 class ByPredictedMask:
     """A method that is not told where the occluder is, but asks a masker.
@@ -22,7 +25,7 @@ class ByPredictedMask:
 
     def __init__(self, method: Method, masker: Masker) -> None:
         self.method, self.masker = method, masker
-        self.names: tuple[str, ...] = tuple(f"{name}, predicted mask" for name in method.names)
+        self.names: tuple[str, ...] = tuple(f"{name}{PREDICTED}" for name in method.names)
 
     def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
         """Restore pictures; the masks given are not looked at."""

@@ -153,7 +153,10 @@ def columns_compared() -> dict[str, Column]:
     """Return by name the columns of restored pictures that comparisons and reports show, the hole first."""
     return {
         row.column(view): Column(
-            row.column(view), f"{row.title}, hole" if view == "hole" else row.title, row.digits[view], row.better
+            row.column(view),
+            f"{row.title} inside the mask" if view == "hole" else row.title,
+            row.digits[view],
+            row.better,
         )
         for view in reversed(VIEWS)
         for row in MEASURES.values()

@@ -13,8 +13,8 @@ from fdtrain.report.charts import Line, legend_sample, line_chart
 from fdtrain.report.sources import Training
 
 VALIDATED: Mapping[str, str] = {
-    SCORE: "PSNR in the inpainted region, dB",
-    COARSE_SCORE: "PSNR in the inpainted region of stage I, dB",
+    SCORE: "PSNR inside the mask, dB",
+    COARSE_SCORE: "PSNR inside the mask, of stage I, dB",
     "val/ssim": "SSIM",
     PERCEPTUAL_SCORE: "perceptual distance of validation",
     MASK_SCORE: "IoU of silhouettes",
@@ -27,8 +27,8 @@ STAGES: Mapping[str, str] = {"stage1": "Stage I", "stage2": "Stage II"}
 TERMS: Mapping[str, str] = {
     "total": "total",
     "l1": "L1",
-    "hole_l1": "L1 in the hole",
-    "known_l1": "L1 outside the hole",
+    "hole_l1": "L1 inside the mask",
+    "known_l1": "L1 outside the mask",
     "coarse_l1": "L1 of the coarse picture",
     "mse": "MSE",
     "ssim": "SSIM loss",

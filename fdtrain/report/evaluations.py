@@ -18,6 +18,7 @@ from fdtrain.errors import RunError
 from fdtrain.evaluation.mask_results import MaskResults
 from fdtrain.evaluation.results import Evaluation, Results
 from fdtrain.inference.finish import finish_in
+from fdtrain.inference.predicted_mask import PREDICTED
 from fdtrain.metrics.registry import MEASURES, SILHOUETTES, Measure, columns_tested
 from fdtrain.report.measurements import Given, Grid, Measured, shown, strata_grids, values_of
 from fdtrain.report.records import EVALUATION_FILE, read_json
@@ -82,7 +83,7 @@ def read_evaluation(folder: Path) -> Measured:
         raise RunError(f"{path} is damaged: {error!r}", hint="measure again") from error
     frames = {name: images[images["method"] == name].set_index("key") for name in methods}
     values = values_of({name: [frame] for name, frame in frames.items()})
-    focus = methods[-1]
+    focus = next((name for name in reversed(methods) if not name.endswith(PREDICTED)), methods[-1])
     tests = _tests(values, focus, columns_tested(sort.measures))
     if tests:
         grids[f"Against {focus}"] = _test_grid(methods, tests)

@@ -21,10 +21,10 @@ class Case:
 
 
 def cases_of(measured: Measured, n: int) -> dict[str, list[Case]]:
-    """Return n worst, n median and n best pictures of the method in focus; none where it was not measured.
+    """Return n median, n worst and n best pictures of the method in focus; none where it was not measured.
 
-    They are ranked by PSNR in the hole, or by IoU where occluders were looked for. A picture stands in one group only;
-    one that was restored exactly has no PSNR, and stands in none.
+    They are ranked by PSNR inside the mask, or by IoU where occluders were looked for. A picture is in one group only;
+    one that was restored exactly has no PSNR, and is in none.
     """
     if measured.focus is None or measured.ranked_by not in measured.values[measured.focus]:
         return {}
@@ -34,7 +34,7 @@ def cases_of(measured: Measured, n: int) -> dict[str, list[Case]]:
     order = sorted(known.tolist(), key=lambda place: (by_picture[place], keys[place]))
     n = min(n, len(order) // 3) or min(n, len(order))
     middle = (len(order) - n) // 2
-    chosen = {"Worst": order[:n], "Median": order[middle : middle + n], "Best": order[::-1][:n]}
+    chosen = {"Median": order[middle : middle + n], "Worst": order[:n], "Best": order[::-1][:n]}
     seen: set[int] = set()
     found = {}
     for title, places in chosen.items():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +9,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import torch
 
 from fdgen.arrays import Image
 from fdgen.contract.manifest import Manifest
 from fdgen.io.json_file import read_object
 from fdtrain.comparison.task import RESULT_FILE, RUN, file_sha256, weights_of
-from fdtrain.data.pictures import pasted
+from fdtrain.data.pictures import pasted, webp_uri
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.errors import RunError
@@ -26,6 +23,7 @@ from fdtrain.evaluation.references import open_references
 from fdtrain.inference.blend import blend_in, blended
 from fdtrain.inference.finish import finish_in, finished, finished_name
 from fdtrain.inference.method import Method
+from fdtrain.inference.predicted_mask import PREDICTED
 from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.methods import FINISHES, Finish
 from fdtrain.metrics.fidelity import hole_fidelity
@@ -59,13 +57,13 @@ class Words:
 
 
 RESTORED = Words(
-    "restored", "clean", "The face restored by", "The face without an occluder", "PSNR in the hole", "{:.1f} dB"
+    "restored", "clean", "The face restored by", "The face without an occluder", "PSNR inside the mask", "{:.1f} dB"
 )
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one method made of a picture: by whom, the picture, and its score (dB in the hole, or IoU)."""
+    """What one method made of a picture: by whom, the picture, and its score (dB inside the mask, or IoU)."""
 
     name: str
     uri: str
@@ -135,7 +133,9 @@ def restored(
     order = {given.name: place for place, given in enumerate(measured.given)}
     exhibits = exhibited(groups, dataset, lambda case, place: _exhibit(case, dataset.pictures(place), methods, order))
     if (worst_db := farthest(exhibits, measured)) > TELLING_DB:
-        notes.append(f"restored here, pictures differ from what was measured by up to {worst_db:.2f} dB in the hole")
+        notes.append(
+            f"restored here, pictures differ from what was measured by up to {worst_db:.2f} dB inside the mask"
+        )
     if any(len(there) > 1 for values in measured.values.values() for there in values.values()):
         notes.append("of methods with several seeds, the pictures and their dB are of the first; ranks are of the mean")
     first = measured.focus if any(name == measured.focus for name, _ in methods) else methods[-1][0] if methods else ""
@@ -178,12 +178,7 @@ def sample_of(
 
 def data_uri(picture_HWC: Image) -> str:
     """Return a picture as a WebP data URI: exact up to `LOSSLESS_PX`."""
-    file = io.BytesIO()
-    lossless = max(picture_HWC.shape[:2]) <= LOSSLESS_PX
-    PIL.Image.fromarray(picture_HWC).save(
-        file, "WEBP", lossless=lossless, quality=100 if lossless else QUALITY, method=6
-    )
-    return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return webp_uri(picture_HWC, quality=None if max(picture_HWC.shape[:2]) <= LOSSLESS_PX else QUALITY)
 
 
 def _exhibit(
@@ -245,9 +240,12 @@ def _opened(
                 methods.append((given.name, finished(by_reference[references[given.name]], finish)))
         elif (path := _weights(given, weights)) is not None:
             methods.append((given.name, _model(given, path, measured)))
-        elif not _unfinished(given).endswith(", stage I"):
+        elif not _unfinished(given).endswith((", stage I", PREDICTED)):
             missing.append(given.name)
-    return methods, notes_on(missing)
+    notes = notes_on(missing)
+    if any(given.name.endswith(PREDICTED) for given in wanted):
+        notes.append("pictures are those by the masks that are given, not by predicted ones")
+    return methods, notes
 
 
 def notes_on(missing: Sequence[str]) -> list[str]:

@@ -1,5 +1,5 @@
 // Makes of each strip of pictures a viewer: two pictures, one over the other, cut at a line that is dragged, or moved by
-// the slider's keys. Without this script the strips stand as they are.
+// the slider's keys; and marks tables that scroll. Without this script the strips stand as they are.
 "use strict";
 (() => {
   document.documentElement.classList.add("script");
@@ -86,6 +86,19 @@
     const select = made("select", {}, ...options);
     select.addEventListener("change", () => viewers.forEach((one) => one.show(select.value)));
     gallery.prepend(made("p", { class: "choose" }, made("label", {}, `${verb[0].toUpperCase()}${verb.slice(1)} by `, select)));
+  }
+
+  // Tables that are wider than their box say so; they fade at the right edge until they are scrolled to its end.
+  const edges = (box) => {
+    const hidden = box.scrollWidth - box.clientWidth;
+    box.classList.toggle("wide", hidden > 1);
+    box.classList.toggle("more", hidden - box.scrollLeft > 1);
+  };
+  const boxes = [...document.querySelectorAll(".scroll")];
+  const watch = new ResizeObserver((entries) => entries.forEach((one) => edges(one.target)));
+  for (const box of boxes) {
+    box.addEventListener("scroll", () => edges(box), { passive: true });
+    watch.observe(box);
   }
 
   // What is folded away is printed too.

@@ -25,7 +25,7 @@ from fdtrain.report.provenance import NOT_MEASURED, cost_grid, data_facts, envir
 from fdtrain.report.sources import Source
 
 N_PICTURES = 4
-"""Of each group: worst, median and best."""
+"""Of each group: median, worst and best."""
 
 NUMBER = re.compile(r"[+-]?\d[\d,]*\.?\d*")
 
@@ -172,7 +172,7 @@ def _part(
         tables=[_table(title, grid) for title, grid in measured.grids.items()],
         strata=[_table(title, grid) for title, grid in measured.strata.items()],
         charts=[*_forests(measured), *_reliability(measured)],
-        cases=_table(f"Worst, median and best by {measured.focus}", case_grid(measured, groups), ranked=False)
+        cases=_table(f"Median, worst and best by {measured.focus}", case_grid(measured, groups), ranked=False)
         if groups
         else None,
         gallery=gallery,

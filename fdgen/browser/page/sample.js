@@ -100,7 +100,12 @@ class SampleView {
     const chooser = (label, current, choose) => el("label", { class: "field" }, label, el("select", { onchange: (event) => { this.chose = true; choose(event.target.value); this.stage(); } },
       choices.map(({ id, name }) => el("option", { value: id, selected: id === current.id }, name))));
     const tint = el("label", { class: "option" }, el("input", { type: "checkbox", checked: this.tinted, onchange: () => this.tint() }), "Tint what the mask covers");
-    $(".layers", this.box).replaceChildren(chooser("Left", left, (id) => { this.left = id; }), chooser("Right", right, (id) => { this.right = id; }), tint);
+    const saves = choices.map(({ id, at, picture: of, name }) => {
+      const url = pictureUrl(at, of), kind = /^data:image\/(\w+)/.exec(url)?.[1] ?? "png";
+      return el("a", { href: url, download: `${this.samples.key[this.place]}.${id}.${kind}` }, name.toLowerCase());
+    });
+    $(".layers", this.box).replaceChildren(chooser("Left", left, (id) => { this.left = id; }), chooser("Right", right, (id) => { this.right = id; }), tint,
+      el("p", { class: "saves" }, "Save ", ...saves));
   }
 
   facts(place, record) {

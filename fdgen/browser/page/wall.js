@@ -75,7 +75,7 @@ class Wall {
     const tile = el("div", { class: `tile${this.pair ? ` pair ${change}` : ""}`, "data-number": String(number), "data-key": this.samples.key[place] },
       el("button", { type: "button", class: "face", tabindex: "-1", "aria-label": this.samples.says(place), title: this.samples.says(place) },
         el("span", { class: "pictures" }, pictures),
-        this.caption ? el("span", { class: "caption" }, el("span", {}, words), el("span", {}, percent(this.samples.number("coverage", place)))) : null),
+        this.caption ? el("span", { class: "caption" }, el("span", {}, words), el("span", { title: "of the picture is covered" }, percent(this.samples.number("coverage", place)))) : null),
       el("button", { type: "button", class: "mark", tabindex: "-1", "aria-pressed": String(marked), "aria-label": "Mark" }, "✓"));
     tile.style.cssText = `width:${this.wide}px;height:${this.high}px;transform:translate(${x}px,${y}px)`;
     return tile;

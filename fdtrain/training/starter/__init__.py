@@ -10,6 +10,9 @@ from pathlib import Path
 STARTERS = ("starter", "starter-mask")
 """Names by which they are asked for, wherever a file of weights is; a file or folder of that name comes first."""
 
+CARD_FILE = Path(__file__).parent / "MODEL_CARD.md"
+"""The card of both."""
+
 
 def starter_file(name: str) -> Path:
     """Return the file of one of `STARTERS`."""

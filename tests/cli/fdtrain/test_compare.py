@@ -30,7 +30,7 @@ def test_compare_prints_the_tables_and_writes_them(data: Path, tmp_path: Path) -
     options += ("--weights", f"twin={more}")
     result = run("compare", "--data", data, "--out", tmp_path / "out", *options, "--images", "1")
     assert result.exit_code == 0, result.output
-    for words in ("Table 1", "Cost", "Against mine", "biharmonic", "By PSNR in the hole, mine leads every"):
+    for words in ("Table 1", "Cost", "Against mine", "biharmonic", "By PSNR inside the mask, mine leads every"):
         assert words in result.stdout
     assert (tmp_path / "out" / "table.txt").read_text() == result.stdout
     assert "[1/4] telea" in result.stderr

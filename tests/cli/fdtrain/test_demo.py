@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.fdtrain.demo import LIMITS
+from cli.fdtrain.demo_offer import drawn_examples, open_offer
 from cli.fdtrain.main import program
+from cli.shared.output import Voice
+from fdgen.errors import FdError
+from fdtrain.demo.offer import Offer
 from fdtrain.demo.quota import Limits
 from tests.cli.fdtrain.test_program import COMMAND
 from tests.support.running import assert_refused
@@ -46,6 +51,53 @@ def test_it_refuses(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_refused(run("demo", "--weights", weights, "--port", "70000"), 2, "70000")
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert_refused(run("demo", "--weights", weights, "-q"), 1, "the page needs gradio", "fd-stackgan[demo]")
+
+
+def offer_of(*weights: Path | str, masker: Path | str | None = None) -> Offer:
+    return open_offer(weights, masker, engine="auto", device="cpu", with_examples=False, voice=Voice(quiet=True))
+
+
+def test_models_have_their_own_names_and_cards(weights: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / weights.name
+    other.parent.mkdir()
+    shutil.copy(weights, other)
+    offer = offer_of(weights, other, Path("starter"), masker=Path("starter-mask"))
+    assert offer.names == [f"{weights.parent.name}/small", "other/small", "starter"]
+    assert offer.finds_masks
+    assert [card.title for card in offer.cards][-1] == "starter and starter-mask"
+    assert "at 96 px and enlarged" in offer.cards[-1].limits
+    assert offer.cards[-1].text.startswith("# starter and starter-mask")
+    # What has no card says of itself what its file says.
+    assert not offer.cards[0].text.startswith("---")
+    assert "tiny" in offer.cards[0].text
+    assert "synthetic" in offer.cards[0].limits
+    with pytest.raises(FdError, match=f"{weights.name} is named twice"):
+        offer_of(weights, weights)
+
+
+def test_a_card_beside_a_model_is_the_one_that_is_shown(weights: Path) -> None:
+    folder = weights.with_name("small-card")
+    assert run("card", weights, "-q").exit_code == 0
+    (folder / "README.md").write_text(
+        "---\nlicense: mit\n---\n# Mine\n\n## Limits\nNone but these.\n", encoding="utf-8"
+    )
+    try:
+        [card] = offer_of(weights).cards
+    finally:
+        shutil.rmtree(folder)
+    assert (card.title, card.limits) == ("small", "None but these.")
+    assert card.text.startswith("# Mine")
+
+
+def test_examples_are_exact() -> None:
+    examples = drawn_examples(Voice(quiet=True))
+    assert [example.title for example in examples] == ["Face mask", "Sunglasses", "Hand", "Scarf"]
+    for example in examples:
+        inside_HW = example.mask_HW > 0
+        assert 0.02 < inside_HW.mean() < 0.35
+        changed_HW = (example.occluded_HWC != example.clean_HWC).any(2)
+        assert not (changed_HW & ~inside_HW).any()
+        assert changed_HW[inside_HW].mean() > 0.8
 
 
 def test_limits_are_those_of_the_library() -> None:

@@ -41,7 +41,7 @@ def test_eval_prints_tables_and_writes_all(data: Path, weights: Path, tmp_path: 
     result = run("eval", "--data", data, "--weights", weights, "--out", tmp_path / "out", "--rows", "2", "--limit", "4")
     assert result.exit_code == 0, result.output
     for words in (
-        "In the inpainted region (hole) alone",
+        "Inside the mask",
         "Telea",
         "Navier-Stokes",
         "mean face",

@@ -41,7 +41,7 @@ def test_an_evaluation_becomes_a_page_and_tables(evaluated: tuple[Path, Path, Pa
     text = out.read_text(encoding="utf-8")
     assert "<title>Mine</title>" in text
     for title in (
-        "In the inpainted region (hole) alone",
+        "Inside the mask",
         "Against mine",
         "by kind of occluder",
         "made without pictures",

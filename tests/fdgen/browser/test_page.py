@@ -14,7 +14,7 @@ import pytest
 from fdgen.browser.answers import Answers
 from fdgen.browser.saved_page import saved_page
 from fdgen.browser.server import serving
-from fdgen.browser.version import Version, columns_of
+from fdgen.browser.version import PICTURES, Version, columns_of
 from tests.support.browsers import PATIENCE_MS, headless_browser
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -165,6 +165,22 @@ def test_on_a_phone_nothing_is_wider_than_the_window(browser: playwright.Browser
     assert box is not None
     page.mouse.click(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
     assert 23 <= float(page.locator(".stage + input").input_value()) <= 27
+    closed(page)
+
+
+def test_each_picture_of_a_sample_is_saved_as_it_is(
+    browser: playwright.Browser, address: str, version: Version
+) -> None:
+    page = opened(browser, address)
+    page.locator(".tile .face").nth(3).click()
+    page.locator("#sample .facts section").first.wait_for()
+    key = page.locator("#sample h2").inner_text()
+    row = next(row for row in range(len(version)) if version.key(row) == key)
+    for name in ("clean", "occluded", "mask"):
+        with page.expect_download() as waiting:
+            page.locator(".saves").get_by_role("link", name=name, exact=True).click()
+        assert waiting.value.suggested_filename == f"{key}.{name}.png"
+        assert Path(waiting.value.path()).read_bytes() == version.read(row, [PICTURES[name]])[PICTURES[name]]
     closed(page)
 
 

@@ -246,7 +246,7 @@ def test_an_unseen_kind_is_not_trained_on_and_measured_apart(triplets: Path, tmp
     n_train = {name: record.n_train for name, record in records.items() if record is not None}
     assert 0 < n_train["without mask"] < n_train["with mask"]
     found = findings_of(ablation, tasks, done, ask, out)
-    grid = found.strata["PSNR, hole ↑ by what is worn"]
+    grid = found.strata["PSNR inside the mask ↑ by what is worn"]
     assert grid[0][-1] == "without mask minus with mask"
     counts = {line[0]: int(line[1]) for line in grid[1:]}
     frame = pd.read_csv(out / tasks[0].folder / "images.csv")
@@ -254,6 +254,6 @@ def test_an_unseen_kind_is_not_trained_on_and_measured_apart(triplets: Path, tmp
     assert counts["wearing mask"] + counts["wearing no mask"] == len(frame)
     assert "One seed: no test of with mask, without mask" in found.text()
     assert "[" not in grid[1][-1]
-    assert f"hole ↑: what was never trained on changes it by {grid[1][-1]}." in found.text()
+    assert f"inside the mask ↑: what was never trained on changes it by {grid[1][-1]}." in found.text()
     with pytest.raises(FdError, match=r"no sample of the train split of .* is of kind 'hat'"):
         open_unseen("hat", "tiny", ask)

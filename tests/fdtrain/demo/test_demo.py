@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,13 +23,16 @@ from fdgen.arrays import Image
 from fdgen.errors import PictureError
 from fdtrain.data.pictures import encode_png, write_png
 from fdtrain.demo import storage
+from fdtrain.demo.offer import Offer
+from fdtrain.demo.thumbnails import thumbnails
 from fdtrain.demo.visit import CANVAS_PX, Visit, read_upload, shrunk
 from fdtrain.demo.words import summary_text
 from fdtrain.inference.metadata import INVENTED
+from fdtrain.metrics.fidelity import hole_fidelity
 from fdtrain.restoration.photograph import restore_photograph
 from fdtrain.run_files import folder_lock
-from tests.support.browsers import headless_browser
-from tests.support.demo_server import LowerHalf, PaintStripes, in_the_middle
+from tests.support.browsers import PATIENCE_MS, headless_browser
+from tests.support.demo_server import LowerHalf, PaintStripes, an_example, in_the_middle, offered
 from tests.support.paths import ROOT
 
 if TYPE_CHECKING:
@@ -41,14 +47,12 @@ from gradio.processing_utils import move_files_to_cache
 from fdtrain.demo.page import build_page
 from fdtrain.demo.quota import Limits, Quota
 from fdtrain.demo.server import application
-from fdtrain.restoration.photo_restorer import PhotoRestorer
-from tests.support.demo_server import LowerHalf, PaintStripes, in_the_middle
+from tests.support.demo_server import offered
 
 folder = Path(FOLDER)
-restorer = PhotoRestorer(PaintStripes(), 32, in_the_middle, LowerHalf(), "find", with_grain=False)
 quota = Quota(Limits(), folder)
-page = build_page(restorer, folder, quota)
-application(page, most_bytes=1, request_filter={"hosts": [], "quota": quota, "folder": folder})
+page = build_page(offered([]), folder, quota)
+application(page, css="", most_bytes=1, request_filter={"hosts": [], "quota": quota, "folder": folder})
 block = next(one for one in page.blocks.values() if one.get_block_name() == "file")
 LocalContext.blocks.set(page)
 for name in ("secret.txt", "secret.svg"):
@@ -148,8 +152,39 @@ def test_words_on_a_result() -> None:
     assert "**1 face restored** of 1 found, in 1.50 s" in words
     assert "find faces 0.25 s · align 0." in words
     assert "· paste 0." in words
+    told = summary_text(done, 0.25, 1.5, by="a `b`", truth_db=18.04)
+    assert "**1 face restored** by `a b`, of 1 found, in 1.50 s" in told
+    assert "PSNR is 18.0 dB where the occluder was drawn" in told
     none = restore_photograph(photo(), [], PaintStripes(), 32, masker=LowerHalf())
     assert "No face was found" in summary_text(none, 0.1, 0.1)
+
+
+def test_thumbnails_are_small_and_show_what_was_given() -> None:
+    own = thumbnails(Visit.of(photo(1600, 900), "<me>"))
+    [uri] = re.findall(r'src="data:image/webp;base64,([^"]+)"', own)
+    assert _decoded(uri).shape == (240, 135, 3)
+    assert "&lt;me&gt;, 900 × 1600 px" in own
+    example = an_example()
+    both = thumbnails(Visit.of(example.occluded_HWC, example.name, example=example))
+    shown = [_decoded(uri) for uri in re.findall(r'base64,([^"]+)', both)]
+    whole = [shrunk(picture, 240).astype(int) for picture in (example.occluded_HWC, example.clean_HWC)]
+    assert [abs(one - other).mean() < 4 for one, other in zip(shown, whole, strict=True)] == [True, True]
+    assert abs(shown[0] - whole[1]).mean() > 6
+
+
+def _decoded(uri: str) -> Image:
+    return np.asarray(PIL.Image.open(io.BytesIO(base64.b64decode(uri))))
+
+
+def test_models_are_offered_by_names_of_their_own() -> None:
+    offer = offered(["two-models"])
+    assert offer.names == ["stripes", "a black one"]
+    assert offer.model("a black one").file_part == "a-black-one"
+    assert offer.model(None).name == "stripes"
+    with pytest.raises(ValueError, match="a name of their own"):
+        Offer([*offer.models, offer.models[0]])
+    with pytest.raises(ValueError, match="a name of their own"):
+        Offer([])
 
 
 def test_the_folder_is_private_and_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,6 +263,7 @@ class Visitor:
 
     def __init__(self, browser: Browser, url: str, width: int = 1280) -> None:
         self.page: Page = browser.new_context(viewport={"width": width, "height": 860}).new_page()
+        self.page.set_default_timeout(2 * PATIENCE_MS)  # beside other programs a canvas is drawn for half a minute
         self.asked: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(url)
@@ -241,7 +277,7 @@ class Visitor:
 
     def reads(self, words: str) -> str:
         """Wait until the page says this below the file; return all that it says there."""
-        self.page.locator("#status", has_text=words).wait_for(timeout=60_000)
+        self.page.locator("#status", has_text=words).wait_for()
         return self.page.locator("#status").inner_text()
 
     def slider(self) -> list[Image]:
@@ -251,8 +287,6 @@ class Visitor:
         return [self._fetched(source) for source in sources if source]
 
     def _fetched(self, source: str) -> Image:
-        import io
-
         body = self.page.request.get(source).body()
         return np.asarray(PIL.Image.open(io.BytesIO(body)).convert("RGB"))
 
@@ -298,6 +332,8 @@ def test_a_visit(browser: Browser, tmp_path: Path, width: int) -> None:
         assert "find faces" in visitor.reads("1 face restored of 1 found")
         before, after = visitor.slider()
         np.testing.assert_array_equal(before, photo())
+        assert visitor.page.locator("#thumbnails img").count() == 1
+        assert "face, 240 × 300 px" in visitor.page.inner_text("#thumbnails")
         first = changed(before, after)
         assert 0.02 < first < 0.5
         # The mask is saved: nothing but what it covers was replaced.
@@ -323,6 +359,13 @@ def test_a_visit(browser: Browser, tmp_path: Path, width: int) -> None:
         moved = handle.bounding_box()
         assert moved is not None
         assert moved["x"] < box["x"] - 30
+        # The canvas fits: all of it is in the window, and as large as the window lets it be.
+        canvas = visitor.page.locator("#editor canvas").first.bounding_box()
+        assert canvas is not None
+        assert canvas["x"] >= 0
+        assert canvas["x"] + canvas["width"] <= width
+        assert canvas["width"] >= min(360, width - 32)
+        assert canvas["height"] == pytest.approx(canvas["width"], abs=4)
         # The page is as wide as the window, and asks nobody else.
         assert visitor.page.evaluate("document.documentElement.scrollWidth") <= width
         assert [one for one in visitor.asked if not one.startswith((url, "data:", "blob:"))] == []
@@ -372,3 +415,41 @@ def test_without_a_masker_visitors_paint(browser: Browser, tmp_path: Path) -> No
         visitor.reads("Nothing is red yet")
         visitor.restore_painted((0.4, 0.4), (0.6, 0.5), more_than=0.005)
         visitor.reads("1 face restored")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("masks", ["predicted", "no-masker"])
+def test_an_example_by_two_models(browser: Browser, masks: str) -> None:
+    """By keyboard: the example is restored at once, with or without a mask network; the other model does it again."""
+    example = an_example()
+    with served("example", "two-models", masks) as (url, _):
+        visitor = Visitor(browser, url, 390)
+        assert "A square, drawn." in visitor.page.inner_text("#examples-credit")
+        visitor.page.locator("#example-1").focus()
+        visitor.page.keyboard.press("Enter")
+        told = visitor.reads("1 face restored")
+        assert "by stripes" in told
+        before, after = visitor.slider()
+        np.testing.assert_array_equal(before, example.occluded_HWC)
+        hole_HW = (before != after).any(2)
+        psnr_db = float(re.findall(r"PSNR is ([\d.]+) dB", told)[0])
+        assert psnr_db == pytest.approx(hole_fidelity(after, example.clean_HWC, example.mask_HW).psnr, abs=0.051)
+        if masks == "no-masker":  # what was drawn is the mask
+            assert not (hole_HW & (example.mask_HW == 0)).any()
+            assert (hole_HW & (example.mask_HW > 0)).sum() > 0.3 * (example.mask_HW > 0).sum()
+        assert visitor.page.locator("#thumbnails img").count() == 2
+        # The other model, on the same mask.
+        visitor.page.get_by_label("a black one").check()
+        visitor.reads("by a black one")
+        with visitor.page.expect_download() as waiting:
+            visitor.page.locator("#save").click()
+        assert waiting.value.suggested_filename == "example-square.a-black-one.restored.png"
+        black = np.asarray(PIL.Image.open(waiting.value.path()).convert("RGB"))
+        assert black[170, 120].max() < before[170, 120].min()
+        # Limits of the models, and the whole card, are there to open; nothing was asked of anybody else.
+        cards = visitor.page.locator("#cards")
+        cards.get_by_role("button", name="Limits and model cards").click()
+        cards.get_by_text("It paints stripes.").first.wait_for()
+        cards.get_by_role("button", name="The whole card of stripes").click()
+        cards.get_by_text("Licence").wait_for()
+        assert [one for one in visitor.asked if not one.startswith((url, "data:", "blob:"))] == []

@@ -157,7 +157,7 @@ def test_tables_say_what_they_hold(dataset: TripletDataset, frame: pd.DataFrame,
     text = results.text()
     for words in (
         f"{len(dataset)} pictures, test split",
-        "In the inpainted region (hole) alone",
+        "Inside the mask",
         "over Telea",
         "niqe: not computed, because NIQE means nothing under 192 px",
         "brisque: not computed, because BRISQUE says little under 128 px",
@@ -169,7 +169,7 @@ def test_tables_say_what_they_hold(dataset: TripletDataset, frame: pd.DataFrame,
     assert [row[0] for row in table] == ["method", "Telea", "grey", "truth"]
     assert len({len(row) for row in table}) == 1
     assert "NIQE ↓" not in table[0]
-    raw = text.partition("raw output")[2].partition("by occluder type")[0]
+    raw = text.partition("Raw output")[2].partition("by occluder type")[0]
     assert "grey" in raw
     assert "Telea" not in raw
     assert any(cell.startswith("mask (") for cell in strata_table(results.summary, "kind")[0])

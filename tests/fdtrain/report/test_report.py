@@ -31,7 +31,9 @@ from fdtrain.evaluation.references import open_references
 from fdtrain.evaluation.results import Results
 from fdtrain.inference.blend import Blended
 from fdtrain.inference.finish import Finished
+from fdtrain.inference.maskers import open_masker
 from fdtrain.inference.models import Models
+from fdtrain.inference.predicted_mask import ByPredictedMask
 from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.metrics.suite import Suite, open_suite
 from fdtrain.report.charts import NAME_PX, Interval, Line, interval_chart, line_chart
@@ -106,7 +108,7 @@ def test_every_row_of_every_table_is_on_the_page(page: str, sources: list[Source
 def test_means_by_kind_are_those_of_the_pictures(reported: Folders, sources: list[Source]) -> None:
     measured = sources[1].measured
     assert measured is not None
-    grid = measured.strata["PSNR, hole ↑, by kind of occluder (pictures)"]
+    grid = measured.strata["PSNR inside the mask ↑, by kind of occluder (pictures)"]
     frame = pd.read_csv(reported["comparison"] / "rows" / "telea" / "once" / "images.csv")
     line = next(line for line in grid if line[0] == "telea")
     for head, cell in zip(grid[0][1:], line[1:], strict=True):
@@ -134,6 +136,35 @@ def test_the_worst_and_the_best_are_those_of_the_numbers(reported: Folders, sour
     assert len(every) == len(set(every)) == 9
 
 
+def test_pictures_lead_and_typical_ones_come_first(page: str, sources: list[Source]) -> None:
+    for number, source in enumerate(sources, 1):
+        if source.measured is None:
+            continue
+        section = page.partition(f'<section id="source-{number}">')[2].partition("</section>")[0]
+        assert re.findall(r"<h4>(\w+)</h4>", section) == ["Median", "Worst", "Best"]
+        assert 0 < section.index('<div class="gallery"') < section.index("<table")
+
+
+def test_headings_of_an_evaluation_are_plain(triplets: Path, tmp_path: Path) -> None:
+    weights = write_weights(tmp_path / "mine.safetensors", size_px=32)
+    dataset = TripletDataset(triplets, "test", size_px=32, limit=4)
+    model = ModelMethod(load_model(weights), name="mine")
+    by_mask = ByPredictedMask(model, open_masker(write_mask_weights(tmp_path / "mask.safetensors"), "cpu"))
+    suite = open_suite(32, ())
+    Results.of(evaluate([model, by_mask], dataset, suite=suite), dataset, suite, ()).write(tmp_path / "evaluation")
+    [source] = read_sources([tmp_path / "evaluation"])
+    titles = [title for title, _ in grids_of([source])]
+    assert [title.partition(":")[0] for title in titles[:3]] == ["Inside the mask", "Composited", "Raw output"]
+    text = build_page([source], data=triplets, weights={"mine": weights}, n_pictures=1)
+    assert "<span>Inside the mask<span" in text
+    # Pictures are ranked by what they show: the model with the masks that are given.
+    assert source.measured is not None
+    assert source.measured.focus == "mine"
+    assert "Ranked by the PSNR inside the mask of <b>mine</b>" in text
+    assert "Pictures are those by the masks that are given, not by predicted ones." in text
+    assert "name the weights" not in text
+
+
 def test_rows_that_are_not_there_are_marked(page: str) -> None:
     assert "<li><b>tiny seed 1</b>: not finished</li>" in page
     assert "<li><b>gca</b>: failed, MemoryError: too &lt;little&gt;</li>" in page
@@ -153,7 +184,7 @@ def test_a_run_tells_its_terms_its_data_and_that_energy_was_not_measured(reporte
         record["content_id"],
         "Stage I: L1",
         "Stage II: total",
-        "PSNR in the inpainted region, dB",
+        "PSNR inside the mask, dB",
         "not measured",
     ):
         assert words in text
@@ -562,7 +593,7 @@ def test_an_evaluation_of_what_finds_occluders(
     assert "True share of occluder" in text
     ious = scores.frame[scores.frame["method"] == "b"]["iou"]
     shown = re.findall(r'data-name="b">.*?class="score">IoU ([\d.]+)', text)
-    assert [shown[0], shown[-1]] == [f"{ious.min():.2f}", f"{ious.max():.2f}"]
+    assert [min(shown), shown[-1]] == [f"{ious.min():.2f}", f"{ious.max():.2f}"]  # the best come last
     alone = build_page([source], data=triplets, weights={"a": files["a"]}, n_pictures=1)
     assert "No pictures by b: name the weights" in alone
     assert set(re.findall(r'data-name="([^"]+)"', alone)) == {"a", "silhouette"}

@@ -60,6 +60,33 @@ def test_nothing_is_wider_than_the_window(opened: playwright.Page) -> None:
     assert not opened.locator(".stage").first.is_visible()
 
 
+def test_tables_that_scroll_say_so_and_fill_the_page(opened: playwright.Page) -> None:
+    boxes = opened.locator(".scroll")
+    hidden = boxes.evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
+    faded = boxes.evaluate_all("all => all.map(one => getComputedStyle(one).maskImage !== 'none')")
+    assert faded == [pixels > 1 for pixels in hidden]
+    if opened.viewport_size["width"] == WIDTHS[0]:
+        box = boxes.nth(faded.index(True))
+        assert box.locator(".swipe").is_visible()
+        box.evaluate("one => { one.scrollLeft = one.scrollWidth; }")
+        opened.wait_for_function("one => getComputedStyle(one).maskImage === 'none'", arg=box.element_handle())
+        first = box.locator("tbody th").first.bounding_box()
+        assert first is not None
+        assert 0 <= first["x"] < 30  # names of the rows stay
+    else:
+        assert not boxes.locator(".swipe").evaluate_all("all => all.some(one => one.offsetParent)")
+        ends = opened.locator(".tables").first.evaluate(
+            "one => [one, ...one.children].map(box => box.getBoundingClientRect().right)"
+        )
+        assert max(ends[1:]) == pytest.approx(ends[0], abs=2)
+
+
+def test_every_small_picture_is_in_sight(opened: playwright.Page) -> None:
+    strips = opened.locator(".strip").evaluate_all("all => all.map(one => one.scrollWidth - one.clientWidth)")
+    assert strips
+    assert max(strips) <= 1
+
+
 def test_the_slider_moves_by_keys_and_by_pointer(opened: playwright.Page) -> None:
     exhibit = opened.locator(".exhibit").first
     stage, slider = exhibit.locator(".stage"), exhibit.locator("input[type=range]")

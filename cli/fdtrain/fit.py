@@ -234,7 +234,7 @@ def tell_plan(config: FitConfig, out: Path, as_json: bool, voice: Voice) -> None
 def _train_samples(config: FitConfig) -> int:
     """Return the size of the train split; of photographs on the fly, those without a face are among them."""
     if config.data.is_on_the_fly:
-        from fdtrain.data.on_the_fly import count_photographs
+        from fdtrain.data.on_the_fly.faces import count_photographs
 
         return count_photographs(config.data.on_the_fly)["train"]
     from fdgen.contract.manifest import Manifest

@@ -9,11 +9,9 @@ another face takes the turn of that one, which the result says.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,11 +24,10 @@ from fdgen.contract.records import SPLITS, Reject, Triplet, sample_key
 from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.errors import DatasetError, FacesError, FdError, PictureError
 from fdgen.faces.cache import FaceCache
-from fdgen.faces.detection import recall
-from fdgen.faces.face import Face
 from fdgen.faces.identities import with_people
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import PASSING_REASONS, FaceSource, OnFile, Source
+from fdgen.pipeline.face_loader import FaceLoader
 from fdgen.pipeline.plan import MOST_AT_ONCE, split_rule
 from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe
@@ -45,9 +42,6 @@ TRIES = 4
 
 MOST_PASSED = 64
 """Faces in a row that may give nothing; then it is the recipe, and not the faces."""
-
-KEPT_AT_ONCE = 32
-"""Analyses that a process gathers before it writes them to the cache: each write waits for the disk."""
 
 OnDone = Callable[[int, int], None]
 
@@ -224,7 +218,9 @@ class FreshTriplets(_Split):
         self.found, self.split, self.seed = found, split, seed
         self._recipe = found.recipe.model_copy(update={"seed": seed})
         self._sources = found.by_split[split]
-        self._loader = _FaceLoader(found)
+        self.loader = FaceLoader(
+            found.faces, found.steps, found.cache_path, found.recipe.size_px, found.spec["landmarks"]
+        )
         self._last: tuple[tuple[int, int], Made] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -273,7 +269,7 @@ class FreshTriplets(_Split):
         """Return one variant of a face, or why it is none; raise `DatasetError` where its photograph is gone."""
         source, found = self._sources[place], self.found
         try:
-            face, analysis = self._loader.load(source)
+            face, analysis = self.loader.load(source)
         except PictureError as error:
             if error.reason in PASSING_REASONS:
                 raise DatasetError(f"a photograph went missing: {error.message}", hint=error.hint) from error
@@ -282,12 +278,12 @@ class FreshTriplets(_Split):
             raise DatasetError(error.message, hint=error.hint) from error
         more = {} if found.targets is None else {"targets": found.targets}
         return found.steps.generate(
-            face, self._recipe, self._loader.library, variant, split=self.split, analysis=analysis, **more
+            face, self._recipe, self.loader.library, variant, split=self.split, analysis=analysis, **more
         )
 
     def points_px(self, place: int, epoch: int) -> npt.NDArray[np.float32]:
         """Return the landmarks of the face in `make(place, epoch)` (478, 3), px of its pictures."""
-        return self._loader.landmarks(self._sources[self.make(place, epoch).place]).points_px
+        return self.loader.landmarks(self._sources[self.make(place, epoch).place]).points_px
 
 
 class FixedTriplets(_Split):
@@ -320,66 +316,7 @@ class FixedTriplets(_Split):
 
     def points_px(self, place: int, epoch: int) -> npt.NDArray[np.float32]:
         """Return the landmarks of a face (478, 3), px of its pictures."""
-        return self._drawn._loader.landmarks(self.source(place)).points_px
-
-
-@dataclass
-class _FaceLoader:
-    """Loads faces and their analyses in any process: each opens the cache for itself."""
-
-    found: FreshFaces
-    _opened: tuple[int, FaceCache, Any] | None = field(default=None, repr=False)
-    _new: dict[str, bytes] = field(default_factory=dict, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_opened": None, "_new": {}}
-
-    def _here(self) -> tuple[int, FaceCache, Any]:
-        """Return cache and occluders of this process; those of the one that it was forked from are not touched."""
-        if self._opened is None or self._opened[0] != os.getpid():
-            self._opened = os.getpid(), FaceCache(self.found.cache_path), self.found.steps.load_library()
-            self._new = {}
-        return self._opened
-
-    @property
-    def library(self) -> Any:
-        """The occluders."""
-        return self._here()[2]
-
-    def landmarks(self, source: Source) -> Landmarks:
-        """Return what was found in a photograph; raise `DatasetError` where the cache has lost it."""
-        found, (_, cache, _) = self.found, self._here()
-        known = recall(
-            cache, [source], detector=found.spec["landmarks"], size_px=found.recipe.size_px,
-            max_outside=found.steps.max_outside,
-        ).get(source.sha256)  # fmt: skip
-        if isinstance(known, Landmarks):
-            return known
-        raise DatasetError(
-            f"{cache.path} has lost the landmarks of {source.path} since this began",
-            hint="run the same command again: it finds them anew",
-        )
-
-    def load(self, source: Source) -> tuple[Face, Any]:
-        """Return a face and its analysis; raise `PictureError` where the photograph cannot be read."""
-        steps = self.found.steps
-        face = steps.load_face(self.found.faces, source, self.landmarks(source))
-        kept: Mapping[str, Any] = {
-            "size_px": face.landmarks.size_px,
-            "name": "analysis",
-            "version": f"{steps.analysis_version}, {self.found.spec['landmarks']}",
-        }
-        cache = self._here()[1]
-        data = self._new.get(source.sha256) or cache.get_blob(source.sha256, **kept)
-        if data is not None:
-            with contextlib.suppress(ValueError):  # damaged: made anew, and written over
-                return face, steps.read_analysis(data)
-        analysis = steps.analyse(face)
-        self._new[source.sha256] = analysis.to_bytes()
-        if len(self._new) >= KEPT_AT_ONCE:
-            cache.put_blobs(self._new, **kept)
-            self._new = {}
-        return face, analysis
+        return self._drawn.loader.landmarks(self.source(place)).points_px
 
 
 def _refused(source: Source, found: Landmarks | Reject, recipe: Recipe) -> Reject | None:

@@ -9,8 +9,8 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.data.augment_pairs import NAMED
 from fdtrain.data.augment_photographs import PhotographPairs
 from fdtrain.data.augment_silhouettes import SILHOUETTE_AUGMENTS
-from fdtrain.data.fresh_samples import FreshSamples
-from fdtrain.data.on_the_fly import FacesOnTheFly, kinds_drawn
+from fdtrain.data.on_the_fly.faces import FacesOnTheFly, kinds_drawn
+from fdtrain.data.on_the_fly.samples import FreshSamples
 from fdtrain.data.silhouettes import SilhouetteDataset
 from fdtrain.data.stored_samples import StoredSamples, kinds_of
 from fdtrain.data.triplets import Augment, TripletDataset

@@ -22,7 +22,7 @@ from fdgen.arrays import Bools, Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
 from fdtrain.data.backdrop import backdrop_share, before, drawn_place
-from fdtrain.data.fresh_samples import FreshSamples
+from fdtrain.data.on_the_fly.samples import FreshSamples
 from fdtrain.data.pictures import is_grey, member_grey, member_rgb, resized
 from fdtrain.data.sampler import Draw, sample_seed
 from fdtrain.data.stored_samples import StoredSamples

@@ -1,5 +1,5 @@
 """Samples of a dataset as they are stored: random access into its shards, by byte offset, to the members asked for.
-Or no dataset but samples that are made when they are asked for (`fdtrain.data.fresh_samples`).
+Or no dataset but samples that are made when they are asked for (`fdtrain.data.on_the_fly.samples`).
 
 Nothing is unpacked, and files are opened for one read and closed: no handle is shared with a forked or spawned worker,
 or a thread (an open takes 2 us, decoding 3 ms). From a URL each sample is one request for a range of bytes.
@@ -25,7 +25,7 @@ from fdgen.contract.records import MemberEntry, Triplet
 from fdgen.errors import DatasetError
 from fdgen.io.storage import Place, Remote
 from fdtrain.data.face_mesh import N_FACE, Points
-from fdtrain.data.fresh_samples import FreshSamples
+from fdtrain.data.on_the_fly.samples import FreshSamples
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,7 +22,8 @@ from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.settings.toml import parse_tables
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.loader import Batches, check_shared_memory, workers_for, workers_told
-from fdtrain.data.on_the_fly import FacesOnTheFly, find_faces
+from fdtrain.data.on_the_fly.barren_faces import BarrenFaces
+from fdtrain.data.on_the_fly.faces import FacesOnTheFly, find_faces
 from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.pictures import encode_png
 from fdtrain.data.sampler import EpochSampler
@@ -36,7 +37,6 @@ from fdtrain.runtime.device import computing, lay_out, open_device, resolve_mach
 from fdtrain.runtime.distributed import Group, group_notes, joined, local_world
 from fdtrain.runtime.left_out import LeftOut
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
-from fdtrain.training.barren_faces import BarrenFaces
 from fdtrain.training.best import Best, criterion_of
 from fdtrain.training.checkpoint import Receipt, load_state, prune, receipts, save_model, save_state
 from fdtrain.training.ema import averaged, ema_decay, follow

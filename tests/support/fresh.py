@@ -1,4 +1,4 @@
-"""Made-up faces that are occluded on the fly: fast steps with the real ones' contracts, importable by loader workers."""
+"""Made-up faces that are occluded on the fly: fast steps, importable by loader workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Triplets made when they are asked for: those of a build where they are fixed, others each epoch where they are not."""
+"""Triplets made when they are asked for: fixed ones are those of a build, the rest is another each epoch."""
 
 from __future__ import annotations
 

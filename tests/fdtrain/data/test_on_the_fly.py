@@ -14,7 +14,7 @@ from fdgen.errors import DatasetError
 from fdgen.faces.cache import FaceCache
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.loader import Batches
-from fdtrain.data.on_the_fly import find_faces
+from fdtrain.data.on_the_fly.faces import find_faces
 from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.sampler import Draw, EpochSampler
 from fdtrain.data.triplets import TripletDataset

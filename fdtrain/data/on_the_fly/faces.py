@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fdgen.errors import DatasetError
 from fdtrain.config.data import OnTheFlyConfig
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.fresh_samples import FreshSamples
+from fdtrain.data.on_the_fly.samples import FreshSamples
 from fdtrain.run_files import write_bytes
 
 if TYPE_CHECKING:

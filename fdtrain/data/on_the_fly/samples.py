@@ -1,6 +1,6 @@
 """What training asks of triplets that are made when they are asked for: the side of fdtrain, which knows no renderer.
 
-`fdgen.pipeline.fresh_triplets` makes them; `fdtrain.data.on_the_fly` brings the two together.
+`fdgen.pipeline.fresh_triplets` makes them; `fdtrain.data.on_the_fly.faces` brings the two together.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ another face takes the turn of that one, which the result says.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from fdgen.contract.records import SPLITS, Reject, Triplet, sample_key
 from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.errors import DatasetError, FacesError, FdError, PictureError
 from fdgen.faces.cache import FaceCache
-from fdgen.faces.identities import with_people
+from fdgen.faces.exclusion import chosen_faces
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import PASSING_REASONS, FaceSource, OnFile, Source
 from fdgen.pipeline.face_loader import FaceLoader
@@ -47,11 +47,10 @@ OnDone = Callable[[int, int], None]
 
 
 class Made(NamedTuple):
-    """One triplet, the place of the face in it, and the places of faces that gave none and were passed over."""
+    """One triplet, and the place of the face in it: another than was asked for where that one gave none."""
 
     triplet: Triplet
     place: int
-    passed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ class FreshFaces:
         steps = steps or Steps.real(recipe.assets.packs, max_outside=recipe.faces.max_outside)
         library = steps.load_library()
         recipe.check_assets(library.digests().keys())
-        faces = with_people(recipe.faces.identity, faces)
+        faces = chosen_faces(faces, identity=recipe.faces.identity, exclude=recipe.faces.exclude)
         sources = faces.sources(on_file)
         rule = split_rule(recipe.splits, sources)
         targets = steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)
@@ -248,20 +247,19 @@ class FreshTriplets(_Split):
         """
         if self._last is not None and self._last[0] == (place, epoch):
             return self._last[1]
-        passed: list[int] = []
+        last = "nothing was tried"
         for step in range(min(len(self), MOST_PASSED)):
             at = (place + step) % len(self)
             for number in range(TRIES):
-                triplet = self.variant(at, epoch * TRIES + number)
-                if isinstance(triplet, Triplet):
-                    made = Made(triplet, at, tuple(passed))
+                result = self.variant(at, epoch * TRIES + number)
+                if isinstance(result, Triplet):
+                    made = Made(result, at)
                     self._last = (place, epoch), made
                     return made
-            passed.append(at)
-            reject = triplet
+                last = f"{result.source}: {result.detail}"
+        n_faces = min(len(self), MOST_PASSED)
         raise DatasetError(
-            f"{len(passed)} faces of {self.root} in a row gave no triplet, the last of them {reject.source}: "
-            f"{reject.detail}",
+            f"{n_faces} faces of {self.root} in a row gave no triplet, the last of them {last}",
             hint="widen the limits of the recipe: `fdgen preview --recipe NAME --faces FOLDER` shows what it gives",
         )
 
@@ -333,7 +331,8 @@ def _shifted(on_face: OnDone, before: int, total: int) -> OnDone:
 
 def photographs_by_split(recipe: Recipe, faces: FaceSource, on_file: OnFile | None = None) -> dict[str, int]:
     """Return how many photographs are in each split, whether they show a face or not; nothing is looked into."""
-    sources: Sequence[Source] = with_people(recipe.faces.identity, faces).sources(on_file)
+    chosen = chosen_faces(faces, identity=recipe.faces.identity, exclude=recipe.faces.exclude)
+    sources = chosen.sources(on_file)
     rule = split_rule(recipe.splits, sources)
     counts = Counter(rule.split_of(source) for source in sources)
     return {split: counts[split] for split in SPLITS}

@@ -28,7 +28,8 @@ class BarrenFaces:
         """Report how many there were, with a few photographs."""
         if not self.turns:
             return
-        paths = sorted(self._train.table["source"].iloc[sorted(self.places)])
+        sources = self._train.table["source"].tolist()
+        paths = sorted(str(sources[place]) for place in self.places)
         more = ", ..." if len(paths) > _NAMED else ""
         self._note(
             f"faces that took no occluder of the recipe in some epoch, so that another took their turn: {len(paths):,} "

@@ -23,6 +23,7 @@ from fdgen.contract.manifest import Manifest
 from fdgen.contract.members import column_of, read_members
 from fdgen.contract.records import MemberEntry, Triplet
 from fdgen.errors import DatasetError
+from fdgen.io.hub_datasets import origin_of
 from fdgen.io.storage import Place, Remote
 from fdtrain.data.face_mesh import N_FACE, Points
 from fdtrain.data.on_the_fly.samples import FreshSamples
@@ -77,13 +78,15 @@ class StoredSamples(Dataset[Item], ABC):
         self.split, self.seed, self.verify, self.landmarks, self.epoch = split, seed, verify, landmarks, 0
         self.root: Place
         self.fresh: FreshSamples | None = None
+        self.origin: Mapping[str, str] | None = None
         self._points: npt.NDArray[np.int16] | None = None
         if not isinstance(root, str | Path | Remote):
             self._open_fresh(root)
             self.size_px = self.stored_px if size_px is None else size_px
             return
         manifest = Manifest.load(root)
-        self.root, self.name = manifest.root, manifest.root.name
+        self.root, self.origin = manifest.root, origin_of(manifest.root)
+        self.name = self.origin["repository"] if self.origin is not None else manifest.root.name
         self.content_id: str = manifest.dataset["content_id"]
         self.stored_px: int = manifest.dataset["recipe"]["size_px"]
         self.size_px = self.stored_px if size_px is None else size_px

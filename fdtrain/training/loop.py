@@ -153,6 +153,7 @@ def fit(
             decided=recorded.decided if recorded is not None else {**of_features, **of_precision},
             started_from=started,
             on_the_fly=None if faces is None else faces.facts(),
+            origin=train.origin,
         )
         if recorded is not None:
             refuse_other(run_dir, recorded, record)

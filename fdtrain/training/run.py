@@ -51,6 +51,8 @@ class RunRecord:
     # Of occluders drawn while training: recipe, digests of photographs and assets, generator version, splits, rejects.
     # None where there was a dataset.
     on_the_fly: Mapping[str, Any] | None = None
+    # Repository and commit of a dataset that was named on the Hub; None of any other.
+    origin: Mapping[str, str] | None = None
 
     def facts(self, images: int, best_by: str, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is next to weights in their file: where they come from, and how good they were `found`.
@@ -60,7 +62,7 @@ class RunRecord:
         """
         shared = ("config", "content_id", "dataset", "perceptual_sha256", "fdtrain", "torch")
         begun: dict[str, Any] = {}
-        for name in ("started_from", "on_the_fly"):
+        for name in ("started_from", "on_the_fly", "origin"):
             if (value := getattr(self, name)) is not None:
                 begun[name] = dict(value)
         own = {name: getattr(self, name) for name in shared}

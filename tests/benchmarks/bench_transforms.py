@@ -4,8 +4,8 @@
     python -m tests.benchmarks.bench_transforms --faces DIR --count 64
 
 Prints JSON: pictures a CPU-second of one process. `first` is a picture that was never seen (landmarks, analysis, an
-occluder), `again` one whose landmarks are remembered, `on_the_fly` a training sample at `--size` of `fdtrain fit --faces`
-from the second epoch on, `shards` a triplet decoded from a dataset at `--size`.
+occluder), `again` one whose landmarks are remembered, `on_the_fly` a training sample of `fdtrain fit --faces` from the
+second epoch on, `shards` a triplet decoded from a dataset, both at `--size`.
 """
 
 from __future__ import annotations

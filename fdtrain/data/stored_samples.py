@@ -11,13 +11,14 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Dataset
 
 from fdgen.arrays import Image
+from fdgen.contract.digests import digest_json
 from fdgen.contract.face_points import STEP_PX, read_points
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.members import column_of, read_members
@@ -89,6 +90,7 @@ class StoredSamples(Dataset[Item], ABC):
         self.name = self.origin["repository"] if self.origin is not None else manifest.root.name
         self.content_id: str = manifest.dataset["content_id"]
         self.stored_px: int = manifest.dataset["recipe"]["size_px"]
+        self.division = division_of(manifest.dataset)
         self.size_px = self.stored_px if size_px is None else size_px
         rows = _stratum(manifest, split, kinds, without, coverage)
         rows = _without(manifest, split, rows, without_samples).iloc[:limit]
@@ -108,6 +110,7 @@ class StoredSamples(Dataset[Item], ABC):
         """Take samples that are made when they are asked for; raise `DatasetError` where there are none."""
         self.fresh, self.root, self.name = fresh, fresh.root, fresh.name
         self.content_id, self.stored_px = fresh.content_id, fresh.size_px
+        self.division = division_of(fresh.facts())
         if not len(fresh):
             raise DatasetError(
                 f"no face of {fresh.root} gave a sample of the {fresh.split} split", hint="give more photographs"
@@ -172,6 +175,14 @@ class StoredSamples(Dataset[Item], ABC):
         if isinstance(self.root, Remote):
             return "copy the dataset to this machine: `fdgen verify` lists there all that is wrong"
         return f"`fdgen verify {self.root}` lists all that is wrong; the `fdgen build` that made it repairs it"
+
+
+def division_of(facts: Mapping[str, Any]) -> str:
+    """Return what decides who is in which split, of a dataset.json or of what a run on the fly records.
+
+    Where it is the same, nobody in the test split of one is in the train split of the other.
+    """
+    return digest_json([facts["sources"]["digest"], facts["recipe"]["splits"]])
 
 
 def kinds_of(manifest: Manifest) -> list[str]:

@@ -12,6 +12,7 @@ import torch
 
 from fdgen.errors import DatasetError
 from fdgen.faces.cache import FaceCache
+from fdtrain.cards.model_card import gather, write_card
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.loader import Batches
 from fdtrain.data.on_the_fly.faces import find_faces
@@ -19,6 +20,7 @@ from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.sampler import Draw, EpochSampler
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import ConfigError, RunError
+from fdtrain.inference.models import Models
 from fdtrain.training import loop
 from fdtrain.training.checkpoint import load_state, read_facts, receipts
 from fdtrain.training.loop import fit
@@ -201,6 +203,22 @@ def test_a_run_records_what_it_was_drawn_from(tmp_path: Path) -> None:
     assert any(f"another took their turn: 1 ({fresh.BARREN[0]})" in note for note in notes)
     facts = read_facts(run / "weights" / "last.safetensors")
     assert facts["on_the_fly"] == json.loads(json.dumps(record.on_the_fly))
+
+
+def test_a_card_and_an_evaluation_know_where_the_data_came_from(tmp_path: Path, triplets: Path) -> None:
+    run = tmp_path / "run"
+    fit(asked("training.images=16", "data.size_px=32"), run)
+    facts = gather(run)
+    assert facts["data"]["splits"] == {"train": 27, "val": 13, "test": 14}
+    folder = write_card(run, facts, tmp_path / "card")
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    for told in ("default, on the fly", "hand ", "fdtrain fit --faces FOLDER --recipe FILE"):
+        assert told in text
+    models = Models.open([run], device="cpu")
+    dataset = TripletDataset(triplets, "test", size_px=32)  # built of the same photographs
+    assert models.notes(dataset) == []
+    dataset.division = "of other photographs"
+    assert "whose train split may hold these faces" in models.notes(dataset)[0]
 
 
 def fresh_generator() -> int:

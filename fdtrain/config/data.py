@@ -18,8 +18,9 @@ class OnTheFlyConfig(Section):
     # Folder of photographs, or of CelebA, as `fdgen build --faces` takes it; `samples` are those that come with fdgen.
     # Empty where there is a dataset.
     faces: str = ""
-    # Built-in recipe, or the path of a file, and what is changed in it: `["coverage.max=0.4", "size_px=128"]`.
+    # Built-in recipe, or the path of a file.
     recipe: str = "default"
+    # What is changed in the recipe, as `fdgen build --set` does: `["coverage.max=0.4", "size_px=128"]`.
     overrides: Names = ()
 
 

@@ -133,6 +133,7 @@ def config_page() -> str:
         kind = field.annotation
         if inspect.isclass(kind) and kind.__name__ in classes:
             parts.append(_section(name, f"{name}.", kind.__name__, classes, lines))
+    parts.append(_section("data.on_the_fly", "data.on_the_fly.", "OnTheFlyConfig", classes, lines))
     parts.append(_section("mask", "mask.", "MaskConfig", classes, lines))
     for method, kind in baselines.items():
         if kind.__name__ in classes:  # else it has those of all of them alone
@@ -155,7 +156,7 @@ def _settings(node: ast.ClassDef, lines: list[str], prefix: str) -> str:
         if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
             continue
         declared = ast.unparse(field.annotation)
-        if "ClassVar" in declared or (not prefix and declared.endswith("Config")):
+        if "ClassVar" in declared or declared.endswith("Config"):
             continue  # no setting, or a table with a section of its own
         default = _default(field.value)
         parts.append(

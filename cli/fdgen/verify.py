@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 from ..shared.errors import PROBLEMS
-from ..shared.fdgen_options import json_option, pack_option, quiet_option, workers_option
+from ..shared.fdgen_options import DatasetType, json_option, pack_option, quiet_option, workers_option
 from ..shared.output import Voice, by_count, counted, emit, emit_json
 from ..shared.progress import Stages
 
 
 @click.command("verify")
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset", type=DatasetType())
 @click.option("--deep", is_flag=True, help="Render every sample again from its record, and compare. This is slow.")
 @click.option(
     "--deep-share",
@@ -32,7 +32,7 @@ from ..shared.progress import Stages
 @quiet_option
 @json_option
 def command(
-    dataset: Path,
+    dataset: str | Path,
     deep: bool,
     deep_share: float | None,
     seed: int,
@@ -46,10 +46,11 @@ def command(
     Problems are listed on standard output: law, file, sample, problem. Exits with 3 if there are any.
     """
     from fdgen.dataset.folder import maker
+    from fdgen.io.storage import local_folder, open_place
     from fdgen.verification.verifier import verify
     from fdgen.versions.lock import is_card
 
-    voice = Voice(quiet)
+    dataset, voice = local_folder(open_place(dataset)), Voice(quiet)
     with Stages(voice) as stages:
         problems = verify(
             dataset,

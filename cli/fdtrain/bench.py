@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
-from ..shared.fdtrain_options import config_options, resolve_config
+from ..shared.fdtrain_options import config_options, data_flags, on_the_fly_options, require_data, resolve_config
 from ..shared.output import Voice, aligned, emit, emit_json
 from ..shared.progress import metered
 
 
 @click.command("bench")
 @click.option("--data", type=DatasetType(), metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL.")
+@on_the_fly_options
 @click.option(
     "--steps", type=click.IntRange(min=4), default=12, show_default=True, metavar="N", help="Number of steps to time."
 )
@@ -32,6 +33,8 @@ from ..shared.progress import metered
 @json_option
 def command(
     data: str | Path | None,
+    faces: str | None,
+    recipe: str | None,
     steps: int,
     all_networks: bool,
     repeats: int,
@@ -54,20 +57,16 @@ def command(
     if all_networks:
         time_all(repeats, device or "auto", voice, as_json)
         return
-    if data is None:
-        raise click.UsageError("name the dataset to train on with --data, or use --all", click.get_current_context())
     flags = {
-        "data.root": str(data),
+        **data_flags(data, faces, recipe),
         "seed": seed,
         "machine.device": device,
         "loss.perceptual_weights": perceptual_weights,
     }
     config = resolve_config(preset, file, overrides, flags)
-    from fdgen.contract.manifest import read_finished
-    from fdgen.io.storage import open_place
+    require_data(config, or_else=", or use --all")
     from fdtrain.training.benchmark import measure
 
-    read_finished(open_place(config.data.root))  # what is no dataset is refused before a word of progress
     voice.say(f"{steps} steps of {config.training.batch} images at {config.data.size_px} px ...")
     facts = measure(config, steps=steps)
     if as_json:

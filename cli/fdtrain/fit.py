@@ -9,7 +9,7 @@ import click
 
 from ..shared.errors import Interrupted
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
-from ..shared.fdtrain_options import config_options, resolve_config
+from ..shared.fdtrain_options import config_options, data_flags, on_the_fly_options, require_data, resolve_config
 from ..shared.forecast import warn_if_long
 from ..shared.output import Voice, aligned, counted, duration, emit, emit_json
 from ..shared.progress import Stages
@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 
 
 @click.command("fit")
-@click.option(
-    "--data", type=DatasetType(), required=True, metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL."
-)
+@click.option("--data", type=DatasetType(), metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL.")
+@on_the_fly_options
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Folder of the run.")
 @config_options
 @click.option("--dry-run", is_flag=True, help="Print every setting, the cost and the time, and train nothing.")
 @quiet_option
 @json_option
 def command(
-    data: str | Path,
+    data: str | Path | None,
+    faces: str | None,
+    recipe: str | None,
     out: Path,
     preset: str,
     file: Path | None,
@@ -45,23 +46,22 @@ def command(
 ) -> None:
     """Train on DATASET in the folder RUN, or resume the run in it.
 
+    With --faces no dataset is needed: each epoch puts another occluder on each photograph, as --recipe says.
+
     Running the same command again resumes from the last checkpoint; a run that was killed and resumed ends with the
     same weights as a run never stopped. Other settings or another dataset in the same folder are refused.
     """
     flags = {
-        "data.root": str(data),
+        **data_flags(data, faces, recipe),
         "seed": seed,
         "machine.device": device,
         "loss.perceptual_weights": perceptual_weights,
     }
     config = resolve_config(preset, file, overrides, flags)
+    require_data(config)
     if dry_run:
-        tell_plan(config, data, out, as_json, Voice(quiet))
+        tell_plan(config, out, as_json, Voice(quiet))
         return
-    from fdgen.contract.manifest import read_finished
-    from fdgen.io.storage import open_place
-
-    read_finished(open_place(config.data.root))  # what is no dataset is refused before a word of progress
     voice = Voice(quiet)
     with Stages(voice) as stages:
         stages.stage("starting torch", "")
@@ -75,6 +75,7 @@ def command(
                 on_progress=watch.on_progress,
                 on_step=watch.on_step,
                 on_phase=watch.on_phase,
+                on_face=watch.on_face,
                 on_note=watch.on_note,
                 stop=lambda: bool(asked),
             )
@@ -95,7 +96,10 @@ class _Watch:
         self.stages, self.voice = stages, voice
 
     def on_phase(self, title: str) -> None:
-        self.stages.stage(title, "")
+        self.stages.stage(title, "photographs" if title == "finding landmarks" else "")
+
+    def on_face(self, done: int, of: int) -> None:
+        self.stages.stage("finding landmarks", "photographs", of).update(done, of)
 
     def on_step(self, step: Step) -> None:
         meter = self.stages.stage("training", "images", step.total)
@@ -166,25 +170,23 @@ def tell_summary(summary: RunSummary, voice: Voice) -> None:
     voice.say(f"sheet     {summary.sheet}")
 
 
-def tell_plan(config: FitConfig, data: str | Path, out: Path, as_json: bool, voice: Voice) -> None:
+def tell_plan(config: FitConfig, out: Path, as_json: bool, voice: Voice) -> None:
     """Write what a run would do to standard output, and how long it would take by a step that is measured now.
 
     Args:
         config: Every setting.
-        data: The dataset: a folder or URL.
         out: Folder of the run.
         as_json: Whether it is written as JSON; else as a table.
         voice: Where notes and warnings go.
 
     Raises `FdError` where the dataset or the run cannot be read.
     """
-    from fdgen.contract.manifest import Manifest
     from fdtrain.errors import PerceptualError
     from fdtrain.training.cost import cost_of
     from fdtrain.training.duration import forecast
     from fdtrain.training.run import read_record
 
-    n_train = len(Manifest.load(data).samples("train"))
+    n_train = _train_samples(config)
     images = config.training.total_images(n_train)
     speed: dict[str, float | None] = {"images_per_second": None, "seconds": None}
     time = "not measured"
@@ -217,7 +219,7 @@ def tell_plan(config: FitConfig, data: str | Path, out: Path, as_json: bool, voi
         return
     rows = [
         ("out", str(out)),
-        ("train split", counted(n_train, "sample")),
+        ("train split", counted(n_train, "photograph" if config.data.is_on_the_fly else "sample")),
         ("images", f"{images:,}"),
         ("time", time),
         ("generators", f"{cost.parameters / 1e6:.1f} M parameters, {cost.gmacs:.2f} GMACs a picture"),
@@ -227,3 +229,14 @@ def tell_plan(config: FitConfig, data: str | Path, out: Path, as_json: bool, voi
     ]
     for line in aligned(rows):
         emit(line)
+
+
+def _train_samples(config: FitConfig) -> int:
+    """Return the size of the train split; of photographs on the fly, those without a face are among them."""
+    if config.data.is_on_the_fly:
+        from fdtrain.data.on_the_fly.faces import count_photographs
+
+        return count_photographs(config.data.on_the_fly)["train"]
+    from fdgen.contract.manifest import Manifest
+
+    return len(Manifest.load(config.data.root).samples("train"))

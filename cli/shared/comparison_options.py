@@ -10,6 +10,7 @@ import click
 
 from fdtrain.metrics.registry import optional
 
+from .fdgen_options import DatasetType, on_this_machine
 from .model_options import device_option, finish_option, measures_option
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def places_options(function: Function) -> Function:
     """Add `--data` and `--out`."""
     data = click.option(
         "--data",
-        type=click.Path(path_type=Path),
+        type=DatasetType(),
+        callback=on_this_machine,
         required=True,
         metavar="DATASET",
         help="Folder that `fdgen build` wrote.",

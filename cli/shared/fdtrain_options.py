@@ -68,6 +68,48 @@ def config_options(function: Function) -> Function:
     return function
 
 
+def on_the_fly_options(function: Function) -> Function:
+    """Add what takes the place of a dataset: `--faces` and `--recipe`."""
+    faces = click.option(
+        "--faces",
+        metavar="FOLDER",
+        help="Train without a dataset: photographs to occlude while training, or `samples` (data.on_the_fly.faces).",
+    )
+    recipe = click.option(
+        "--recipe",
+        metavar="NAME|FILE",
+        help="With --faces: the recipe of the occluders (data.on_the_fly.recipe).  [default: default]",
+    )
+    return faces(recipe(function))
+
+
+def data_flags(data: str | Path | None, faces: str | None, recipe: str | None) -> dict[str, str | None]:
+    """Return the settings that say what is trained on."""
+    return {
+        "data.root": None if data is None else str(data),
+        "data.on_the_fly.faces": faces,
+        "data.on_the_fly.recipe": recipe,
+    }
+
+
+def require_data(config: FitConfig, *, or_else: str = "") -> None:
+    """Refuse a config without data, or whose dataset is none, before a word of progress.
+
+    `or_else` ends the sentence with what else would do.
+    """
+    from fdgen.contract.manifest import read_finished
+    from fdgen.io.storage import open_place
+
+    if config.data.is_on_the_fly:
+        return
+    if not config.data.root:
+        raise click.UsageError(
+            f"name a dataset with --data, or photographs with --faces{or_else}",
+            click.get_current_context(silent=True),
+        )
+    read_finished(open_place(config.data.root))
+
+
 def resolve_config(
     preset: str, file: Path | None, overrides: Sequence[str], flags: Mapping[str, Any] | None = None
 ) -> FitConfig:

@@ -1,4 +1,4 @@
-"""Reads a dataset from a folder of this machine, or a URL (`https://`, `s3://`, `hf://`, `memory://`).
+"""Reads a dataset from a folder of this machine, or a URL (`https://`, `s3://`, `memory://`).
 
 Folders are read with the standard library alone. URLs go through fsspec, which is imported for them only, and by ranges
 of bytes: nothing is downloaded but what is asked for.
@@ -89,9 +89,16 @@ Place = Path | Remote
 
 
 def open_place(root: str | Path | Remote) -> Place:
-    """Return the folder, or what stands for the URL, that a user names; `file://` is a folder."""
+    """Return the folder, or what stands for the URL, that a user names; `file://` is a folder.
+
+    A dataset on the Hub (`hf://datasets/OWNER/NAME@REVISION`) is fetched whole into the cache: a folder, too.
+    """
     if isinstance(root, Path | Remote):
         return root
+    if root.startswith("hf://datasets/"):
+        from fdgen.io.hub_datasets import fetch_dataset
+
+        return fetch_dataset(root).folder
     if root.startswith("file://"):
         return Path(root.removeprefix("file://"))
     return Remote(root) if "://" in root else Path(root)

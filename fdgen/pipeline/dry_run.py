@@ -14,7 +14,7 @@ from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.dataset.split_size_warnings import remarks
 from fdgen.errors import RecipeError
 from fdgen.faces.cache import FaceCache
-from fdgen.faces.identities import with_people
+from fdgen.faces.exclusion import chosen_faces
 from fdgen.faces.sources import FaceSource, OnFile
 from fdgen.networks import DetectorName
 from fdgen.pipeline.plan import AtOnce, FaceQueue, Planner, ShardPlan, split_rule
@@ -82,7 +82,7 @@ def plan_build(
     library = steps.load_library()
     assets = library.digests()
     recipe.check_assets(assets.keys())
-    faces = with_people(recipe.faces.identity, faces)
+    faces = chosen_faces(faces, identity=recipe.faces.identity, exclude=recipe.faces.exclude)
     sources = faces.sources(on_file)
     rule = split_rule(recipe.splits, sources)
     steps.find_targets(recipe, library, cache=cache, on_trial=on_trial)

@@ -20,8 +20,8 @@ from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.dataset.tables import write_sources
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.detection import KeptWorkers
+from fdgen.faces.exclusion import chosen_faces
 from fdgen.faces.given_up import GivenUp, with_given_up
-from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile, Source
 from fdgen.faces.supervised_pool import TIME_LIMIT_S
 from fdgen.io.atomic import remove
@@ -87,7 +87,7 @@ def begun(order: Order) -> Iterator[Job]:
     refuse_foreign(out)
     library = steps.load_library()
     recipe.check_assets(library.digests().keys())
-    faces = with_people(recipe.faces.identity, order.faces)
+    faces = chosen_faces(order.faces, identity=recipe.faces.identity, exclude=recipe.faces.exclude)
     sources = faces.sources(order.on_file)
     rule = split_rule(recipe.splits, sources)
     targets = steps.find_targets(recipe, library, cache=cache, on_trial=order.on_trial)

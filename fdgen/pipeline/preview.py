@@ -10,6 +10,7 @@ from fdgen.assets import AssetLibrary
 from fdgen.contract.records import Reject, Triplet
 from fdgen.errors import FacesError, PictureError
 from fdgen.faces.detection import FaceCache, Landmarks, detect, load_face
+from fdgen.faces.exclusion import leave_out
 from fdgen.faces.face import Face
 from fdgen.faces.folders import FaceSource, Source
 from fdgen.faces.identities import name_people
@@ -58,7 +59,8 @@ def preview_samples(
     """
     library = open_library(recipe.assets.packs)
     targets = find_targets(recipe, library, cache=cache, on_trial=on_trial)
-    sources = name_people(recipe.faces.identity, sources)
+    kept, _ = leave_out(recipe.faces.exclude, sources, faces.rejects())
+    sources = name_people(recipe.faces.identity, kept)
     rule = split_rule(recipe.splits, sources)
     known: dict[str, Landmarks] = {}
 

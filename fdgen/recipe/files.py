@@ -10,12 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from fdgen.errors import RecipeError, in_words
+from fdgen.io.regular_file import read_regular
 from fdgen.io.toml_file import read_toml
 from fdgen.kinds import KINDS, weight_lines
 from fdgen.settings.suggestion import did_you_mean
 from fdgen.settings.toml import merged, parse_tables, split_override, value_of
 
 RECIPES_DIR = Path(__file__).parent / "builtin"
+MOST_NAMES_BYTES = 100_000_000
+"""Of a file of names; the names of CelebA's 202,599 photographs take 2 MB."""
+
 _WEIGHTS = "# a line a kind: the weights of fdgen/kinds.py"
 """The line of a built-in recipe that stands for those weights."""
 
@@ -50,12 +54,15 @@ def read_recipe(
         own = _parse(path)
         _check_keys(own, shape, f"{path}: ")
         _find_packs(own, path.parent)
+        _read_exclusion(own, path.parent)
         values = merged({**values, "name": path.stem, "description": ""}, own)
         given = merged(given, own)
     overridden = []
     for override in overrides:
         key, value = _read_override(override)
         _check_keys(_nest(key, value), shape, "")
+        if key == "faces.exclude" and isinstance(value, str):
+            value = read_names(Path(value).expanduser())
         values, given = merged(values, _nest(key, value)), merged(given, _nest(key, value))
         overridden.append(key)
     values = _one_each(values, given)
@@ -114,6 +121,28 @@ def _find_packs(values: Mapping[str, Any], folder: Path) -> None:
     packs = [packs] if isinstance(packs, str) else packs
     if packs and isinstance(packs, list):
         assets["packs"] = [(folder / pack).as_posix() if isinstance(pack, str) else pack for pack in packs]
+
+
+def _read_exclusion(values: Mapping[str, Any], folder: Path) -> None:
+    """Put the names in place of the file that holds them, which is found from where the recipe's file lies."""
+    faces = values.get("faces", {})
+    if isinstance(faces, dict) and isinstance(faces.get("exclude"), str):
+        faces["exclude"] = read_names(folder / Path(faces["exclude"]).expanduser())
+
+
+def read_names(path: Path) -> list[str]:
+    """Return the names of photographs in a file, one a line, as `fdgen browse` writes photographs.txt and marks.txt.
+
+    Raises `RecipeError` where it cannot be read.
+    """
+    hint = 'faces.exclude is a file of names, one a line, or a list of names: ["a.jpg", "b.jpg"]'
+    try:
+        text = read_regular(path, most_bytes=MOST_NAMES_BYTES).decode("utf-8-sig")
+    except OSError as error:
+        raise RecipeError(f"the names in {path} cannot be read: {in_words(error)}", hint=hint) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is no list of names: it is not UTF-8", hint=hint) from error
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _read_override(override: str | tuple[str, Any]) -> tuple[str, Any]:

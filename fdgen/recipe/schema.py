@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, RootModel, ValidationError, model_validator
 
 from fdgen.contract.crop_limit import MAX_OUTSIDE, MOST_OUTSIDE
 from fdgen.contract.digests import digest_json
@@ -26,7 +26,7 @@ from fdgen.recipe.truth import Mask, Truth
 from fdgen.settings.laws import law
 from fdgen.settings.suggestion import did_you_mean
 from fdgen.settings.toml import flatten, write_tables
-from fdgen.settings.values import Names, Number, Section, Share, Weight, above_zero, at_least, within
+from fdgen.settings.values import Names, Number, Section, Share, Weight, above_zero, at_least, listed, within
 
 __all__ = [
     "AssetChoice",
@@ -84,6 +84,10 @@ class Coverage(Section):
         return self
 
 
+def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
+
+
 class FaceChoice(Section):
     """What is done with faces that wear something already, and who is on a photograph.
 
@@ -93,11 +97,15 @@ class FaceChoice(Section):
     `identity` is `auto` (CelebA's list, or an `identities.csv` beside the photographs) or `folder`: the folder that a
     photograph is in is the person on it.
 
+    `exclude` names photographs that are left out: by their paths below the folder of faces, or by keys of samples that
+    were made of them. A recipe may name a file of names instead, of which the recipe then has the contents.
+
     `max_outside` is the share of a face's crop that may lie outside the photograph and be mirrored.
     """
 
     worn: Literal["avoid", "exclude", "ignore"]
     identity: Literal["auto", "folder"] = "auto"
+    exclude: Annotated[tuple[str, ...], BeforeValidator(listed), AfterValidator(_in_order)] = ()
     max_outside: Annotated[Number, within(0, MOST_OUTSIDE)] = MAX_OUTSIDE
 
 
@@ -275,15 +283,17 @@ class Recipe(Section):
         """Return plain dicts, lists, strings and numbers, as JSON and TOML hold them.
 
         Without `assets.packs`: a dataset names its assets by their digests, and no folder of any machine. Without
-        `codec` where it is `png`, `faces.identity` where it is `auto`, and `faces.max_outside` where it is the usual:
-        recipes are what they were before there was a choice; so are they without `mask` and `truth` where these ask for
-        nothing.
+        `codec` where it is `png`, `faces.identity` where it is `auto`, `faces.exclude` where it names nothing, and
+        `faces.max_outside` where it is the usual: recipes are what they were before there was a choice; so are they
+        without `mask` and `truth` where these ask for nothing.
         """
         values = self.model_dump(mode="json", exclude={"assets": {"packs"}})
         if values["codec"] == "png":
             del values["codec"]
         if values["faces"]["identity"] == "auto":
             del values["faces"]["identity"]
+        if not values["faces"]["exclude"]:
+            del values["faces"]["exclude"]
         if values["faces"]["max_outside"] == MAX_OUTSIDE:
             del values["faces"]["max_outside"]
         for name, nothing in (("mask", Mask()), ("truth", Truth())):

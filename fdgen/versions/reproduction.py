@@ -19,8 +19,8 @@ from fdgen.dataset.tables import read_landmark_digests, read_landmarks
 from fdgen.errors import DatasetError
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.detection import detector_named
+from fdgen.faces.exclusion import chosen_faces
 from fdgen.faces.given_up import GivenUp
-from fdgen.faces.identities import with_people
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import FaceSource, OnFile, Source
 from fdgen.faces.supervised_pool import TIME_LIMIT_S
@@ -115,7 +115,7 @@ def reproduce(
         named = functools.partial(str, lock.facts["landmarks"])
         steps = replace(steps, detect=_Given(given, steps.detect, cache), detector_version=named)
         cache = None  # it keeps analyses by the detector's version: those of landmarks from a file are none of its own
-    sources = with_people(recipe.faces.identity, faces).sources(on_file)
+    sources = chosen_faces(faces, identity=recipe.faces.identity, exclude=recipe.faces.exclude).sources(on_file)
     digests, detector = recipe.assets_asked(steps.load_library().digests()), steps.detector_version()
     findings = drifts(lock, recipe, sources, digests, detector, given=landmarks is not None)
     if any(one.asked for one in findings) and not anyway:

@@ -76,6 +76,28 @@ def data_facts(root: Path, content_id: str) -> Facts:
     }
 
 
+def on_the_fly_facts(model: Facts) -> Facts | None:
+    """Return the same of what a model was drawn on the fly; None where it had a dataset. `kinds` are shares."""
+    drawn = model.get("on_the_fly")
+    if drawn is None:
+        return None
+    recipe = drawn["recipe"]
+    total = sum(recipe["kinds"].values())
+    return {
+        "name": model["dataset"],
+        "version": "no dataset",
+        "spec_id": drawn["spec_id"],
+        "content_id": model["content_id"],
+        "generator": drawn["generator"],
+        "recipe": recipe["name"],
+        "size_px": recipe["size_px"],
+        "photographs": drawn["sources"]["kind"],
+        "splits": {split: drawn["splits"][split] for split in SPLITS},
+        "kinds": {kind: weight / total for kind, weight in sorted(recipe["kinds"].items()) if weight > 0},
+        "on_the_fly": True,
+    }
+
+
 def evaluation_facts(
     folder: Path, task: str, tones: Mapping[str, str], tone_order: Sequence[str]
 ) -> list[Mapping[str, Any]]:
@@ -109,7 +131,7 @@ def _label(label: ModelLabel) -> Facts:
 
 def _told(facts: Mapping[str, Any]) -> Facts:
     names = ("dataset", "content_id", "images", "best_by", "fdtrain", "torch", "perceptual_sha256", "credits",
-             "parameters", "started_from")  # fmt: skip
+             "parameters", "started_from", "on_the_fly", "origin")  # fmt: skip
     return {name: facts[name] for name in names if facts.get(name) is not None}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from fdgen.io.differences import MOST_BYTES, text_differences, value_differences
 from fdgen.io.json_file import read_object, why
 from fdgen.io.regular_file import read_regular
-from fdtrain.cards.facts import data_facts, evaluation_facts, model_facts
+from fdtrain.cards.facts import data_facts, evaluation_facts, model_facts, on_the_fly_facts
 from fdtrain.cards.readme import card_text
 from fdtrain.cards.words import WORDS, Words, read_card_words, starting_words
 from fdtrain.errors import RunError
@@ -61,7 +61,7 @@ def gather(
         tone_order: The classes in the order of their rows.
     """
     of_model = model_facts(model)
-    of_data = None if data is None else data_facts(data, str(of_model.get("content_id", "")))
+    of_data = on_the_fly_facts(of_model) if data is None else data_facts(data, str(of_model.get("content_id", "")))
     found = [evaluation_facts(folder, of_model["task"], tones or {}, tone_order) for folder in evaluations]
     facts = {"schema": SCHEMA, "model": of_model, "data": of_data, "tables": [one for group in found for one in group]}
     plain: dict[str, Any] = json.loads(json.dumps(facts))  # as it is read back

@@ -93,7 +93,7 @@ def _learned_from(model: Facts, data: Facts | None) -> str:
         ("recipe", data["recipe"]),
         ("generator version", str(data["generator"])),
         ("pictures", f"{data['size_px']} px; {splits}"),
-        ("kinds of occluder", ", ".join(f"{kind} {count:,}" for kind, count in data["kinds"].items())),
+        ("kinds of occluder", ", ".join(f"{kind} {_count(number)}" for kind, number in data["kinds"].items())),
         ("photographs", str(data["photographs"])),
         ("spec_id", f"`{data['spec_id']}`"),
         ("content_id", f"`{data['content_id']}`"),
@@ -149,12 +149,20 @@ def _credits(model: Facts) -> str:
 
 
 def _again(model: Facts, data: Facts | None) -> str:
-    lines = ["fdgen reproduce CARD_OF_THE_DATASET --faces FOLDER --out DATASET"] if data is not None else []
-    words = ["fdtrain fit --data DATASET --out RUN", f"--preset {model['preset']}"]
+    drawn = data is not None and data.get("on_the_fly", False)
+    built = data is not None and not drawn
+    lines = ["fdgen reproduce CARD_OF_THE_DATASET --faces FOLDER --out DATASET"] if built else []
+    given = "--faces FOLDER --recipe FILE" if drawn else "--data DATASET"
+    words = [f"fdtrain fit {given} --out RUN", f"--preset {model['preset']}"]
     words += [f"--set {shlex.quote(f'{key}={_value(value)}')}" for key, value in (model["settings"] or {}).items()]
     lines.append(" ".join(words))
     note = "The same release of torch on the same kind of processor gives the same weights, bit for bit."
     return f"```text\n{chr(10).join(lines)}\n```\n\n{note}" if model["settings"] is not None else note
+
+
+def _count(number: float) -> str:
+    """Return how many samples, or which share of them."""
+    return f"{number:.1%}" if isinstance(number, float) else f"{number:,}"
 
 
 def _value(value: Any) -> str:

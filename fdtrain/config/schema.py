@@ -31,8 +31,8 @@ from fdgen.settings.values import (
     of_length,
 )
 from fdtrain.config.baselines import BaselineSettings
-from fdtrain.config.data import DataConfig
-from fdtrain.config.files import law_of, read_settings
+from fdtrain.config.data import DataConfig, OnTheFlyConfig
+from fdtrain.config.files import law_of, names_key, read_settings
 from fdtrain.config.mask import MASK_PRESETS, MaskConfig
 from fdtrain.config.presets import PRESETS
 from fdtrain.config.training import MachineConfig, OutputConfig, TrainingConfig
@@ -259,7 +259,10 @@ class FitConfig(Section):
             defaults["mask"] = MaskConfig().model_dump(mode="json")
         # Excluded from what is written down:
         defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = defaults["training"]["start_from"] = ""
+        defaults["data"]["on_the_fly"] = OnTheFlyConfig().model_dump(mode="json")
         values, blame = read_settings(defaults, PRESETS, preset, file, overrides)
+        if values["data"]["on_the_fly"]["faces"] and not names_key("data.mix", blame, overrides):
+            values["data"]["mix"] = 0.0  # presets mix since a dataset pairs a face with one occluder for ever
         return cls._validated(values, blame)
 
     @classmethod

@@ -9,6 +9,8 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.data.augment_pairs import NAMED
 from fdtrain.data.augment_photographs import PhotographPairs
 from fdtrain.data.augment_silhouettes import SILHOUETTE_AUGMENTS
+from fdtrain.data.on_the_fly.faces import FacesOnTheFly, kinds_drawn
+from fdtrain.data.on_the_fly.samples import FreshSamples
 from fdtrain.data.silhouettes import SilhouetteDataset
 from fdtrain.data.stored_samples import StoredSamples, kinds_of
 from fdtrain.data.triplets import Augment, TripletDataset
@@ -16,7 +18,13 @@ from fdtrain.methods import LEARNED
 
 
 def open_samples(
-    config: FitConfig, split: str, *, fixed: bool = False, limit: int | None = None, levels: bool = False
+    config: FitConfig,
+    split: str,
+    *,
+    fixed: bool = False,
+    limit: int | None = None,
+    levels: bool = False,
+    faces: FacesOnTheFly | None = None,
 ) -> StoredSamples[Any]:
     """Open a split as the config says.
 
@@ -26,14 +34,18 @@ def open_samples(
         fixed: Whether what makes an epoch differ from another is left out.
         limit: How many samples at most; None takes all.
         levels: Whether pictures are bytes, as an objective takes them too; else they are float32 in [-1, 1].
+        faces: What is occluded on the fly; None reads the dataset of the config.
 
     Raises `DatasetError` for the data.
     """
     data = config.data
+    root: str | FreshSamples = data.root
+    if faces is not None:
+        root = faces.fixed(split, limit) if fixed else faces.samples(split, seed=config.seed)
     augment = "none" if fixed else data.augment
     if config.mask is not None:
         return SilhouetteDataset(
-            data.root,
+            root,
             split,
             size_px=data.size_px,
             known_kinds=config.mask.kinds or (),
@@ -49,7 +61,7 @@ def open_samples(
             verify=data.verify and not fixed,
         )
     return TripletDataset(
-        data.root,
+        root,
         split,
         size_px=data.size_px,
         kinds=data.kinds,
@@ -77,8 +89,10 @@ def _pair_augment(name: str, without: tuple[str, ...]) -> Augment | None:
 
 
 def resolve_kinds(config: FitConfig) -> FitConfig:
-    """Return the config of a mask network with its kinds said: where they were left open, those of the dataset."""
+    """Return the config of a mask network with its kinds said: where they were left open, those of the data."""
     if config.mask is None or config.mask.kinds is not None:
         return config
-    kinds = [kind for kind in kinds_of(Manifest.load(config.data.root)) if kind not in (config.data.without or ())]
+    data = config.data
+    there = kinds_drawn(data.on_the_fly) if data.is_on_the_fly else kinds_of(Manifest.load(data.root))
+    kinds = [kind for kind in there if kind not in (data.without or ())]
     return config.model_copy(update={"mask": config.mask.model_copy(update={"kinds": tuple(kinds)})})

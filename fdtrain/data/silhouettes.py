@@ -22,6 +22,7 @@ from fdgen.arrays import Bools, Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
 from fdtrain.data.backdrop import backdrop_share, before, drawn_place
+from fdtrain.data.on_the_fly.samples import FreshSamples
 from fdtrain.data.pictures import is_grey, member_grey, member_rgb, resized
 from fdtrain.data.sampler import Draw, sample_seed
 from fdtrain.data.stored_samples import StoredSamples
@@ -33,8 +34,15 @@ SOLID = 128
 _BARE, _BACKDROP = 1, 2  # keep these draws apart from the augmentation's, which has the same seed
 
 
-class Silhouette(TypedDict):
-    """One sample as tensors: picture (3, S, S) in [-1, 1], silhouette (1, S, S) 0 or 1, kinds worn (K,) 0 or 1."""
+class _SometimesThere(TypedDict, total=False):
+    gave_none: int
+
+
+class Silhouette(_SometimesThere):
+    """One sample as tensors: picture (3, S, S) in [-1, 1], silhouette (1, S, S) 0 or 1, kinds worn (K,) 0 or 1.
+
+    `gave_none` is there as in `fdtrain.data.triplets.Sample`.
+    """
 
     occluded: torch.Tensor
     silhouette: torch.Tensor
@@ -72,7 +80,7 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
 
     def __init__(
         self,
-        root: str | Place,
+        root: str | Place | FreshSamples,
         split: str,
         *,
         size_px: int | None,
@@ -100,27 +108,35 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
             verify=verify,
         )
         self.augment, self.bare, self.backdrop, self.levels = augment, bare, backdrop, levels
-        worn = [set(text.split("+")) for text in self.table["kind"]]
-        self._worn = np.array([[kind in of_one for kind in known_kinds] for of_one in worn], np.float32)
+        self.known_kinds = tuple(known_kinds)
+        self._worn = np.array([self._worn_by(text.split("+")) for text in self.table["kind"]], np.float32)
 
     def __getitem__(self, draw: int | Draw) -> Silhouette:
         index, epoch = draw if isinstance(draw, tuple) else (draw, self.epoch)
         occluded_HWC, alpha_HW = self.seen(index, epoch)
-        worn_K = np.zeros_like(self._worn[index]) if self.is_bare(index, epoch) else self._worn[index]
-        return {
+        made = self._made(index, epoch)
+        worn_K = self._worn[index] if made is None else np.array(self._worn_by(made.record.kinds), np.float32)
+        worn_K = np.zeros_like(worn_K) if self.is_bare(index, epoch) else worn_K
+        sample: Silhouette = {
             "occluded": to_levels(occluded_HWC) if self.levels else to_tensor(occluded_HWC),
             "silhouette": torch.from_numpy((alpha_HW >= SOLID).astype(np.uint8 if self.levels else np.float32)[None]),
             "kinds": torch.from_numpy(worn_K),
             "index": int(index),
         }
+        if (gave_none := self._gave_none(index, epoch)) is not None:
+            sample["gave_none"] = gave_none
+        return sample
+
+    def _worn_by(self, kinds: Collection[str]) -> list[bool]:
+        return [kind in kinds for kind in self.known_kinds]
 
     def seen(self, index: int, epoch: int = 0) -> Seen:
         """Return one sample at the training size, bare or not and augmented for that epoch, as uint8 pictures."""
         bare = self.is_bare(index, epoch)
-        stored = self._stored(index, bare=bare)
+        stored = self._stored(index, epoch, bare=bare)
         small = Seen(resized(stored.occluded_HWC, self.size_px), resized(stored.alpha_HW, self.size_px))
         if self.backdrop > 0:
-            small = self._elsewhere(small, small.occluded_HWC if bare else self.bare_face(index), index, epoch)
+            small = self._elsewhere(small, small.occluded_HWC if bare else self.bare_face(index, epoch), index, epoch)
         if self.augment is None:
             return small
         return self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
@@ -135,9 +151,9 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
             place_HWC = place_HWC.mean(-1, keepdims=True, dtype=np.float32).repeat(3, -1)
         return seen._replace(occluded_HWC=before(seen.occluded_HWC, clean_HWC, seen.alpha_HW, place_HWC, share_HW1))
 
-    def bare_face(self, index: int) -> Image:
+    def bare_face(self, index: int, epoch: int = 0) -> Image:
         """Return the clean picture of one sample at the training size."""
-        return resized(self._stored(index, bare=True).occluded_HWC, self.size_px)
+        return resized(self._stored(index, epoch, bare=True).occluded_HWC, self.size_px)
 
     def counts(self, index: int) -> Bools | None:
         """Return None: every pixel of a sample is scored."""
@@ -154,12 +170,16 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
         drawn = np.random.default_rng((sample_seed(self.seed, epoch, self.keys[index]), _BARE))
         return bool(drawn.random() < self.bare)
 
-    def stored(self, index: int) -> Seen:
-        """Return one sample exactly as it lies in its shard."""
-        return self._stored(index, bare=False)
+    def stored(self, index: int, epoch: int = 0) -> Seen:
+        """Return one sample exactly as it lies in its shard, or as it is made for that epoch."""
+        return self._stored(index, epoch, bare=False)
 
-    def _stored(self, index: int, *, bare: bool) -> Seen:
+    def _stored(self, index: int, epoch: int, *, bare: bool) -> Seen:
         """Return the same, or the clean picture and an alpha of nothing."""
+        if (made := self._made(index, epoch)) is not None:
+            return (
+                Seen(made.clean_HWC, np.zeros_like(made.alpha_HW)) if bare else Seen(made.occluded_HWC, made.alpha_HW)
+            )
         where, (alpha, clean, occluded) = self._read(index)
         try:
             if bare:

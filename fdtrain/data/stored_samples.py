@@ -1,4 +1,5 @@
 """Samples of a dataset as they are stored: random access into its shards, by byte offset, to the members asked for.
+Or no dataset but samples that are made when they are asked for (`fdtrain.data.on_the_fly.samples`).
 
 Nothing is unpacked, and files are opened for one read and closed: no handle is shared with a forked or spawned worker,
 or a thread (an open takes 2 us, decoding 3 ms). From a URL each sample is one request for a range of bytes.
@@ -9,19 +10,24 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import Dataset
 
 from fdgen.arrays import Image
+from fdgen.contract.digests import digest_json
 from fdgen.contract.face_points import STEP_PX, read_points
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.members import column_of, read_members
-from fdgen.contract.records import MemberEntry
+from fdgen.contract.records import MemberEntry, Triplet
 from fdgen.errors import DatasetError
+from fdgen.io.hub_datasets import origin_of
 from fdgen.io.storage import Place, Remote
 from fdtrain.data.face_mesh import N_FACE, Points
+from fdtrain.data.on_the_fly.samples import FreshSamples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +42,9 @@ class StoredSamples(Dataset[Item], ABC):
     """The samples of one split and stratum: `len()`, `keys`, `table`, and the bytes of their members.
 
     A subclass says which members it `reads`, in the order in which they stand in a shard, and what an item is. `root`
-    is a folder that `fdgen build` wrote, or its URL (`https://`, `s3://`); `split` is train, val or test; `size_px` the
-    side of the items, None the stored one. `kinds` keeps samples with an occluder of one of these kinds, `without`
+    is a folder that `fdgen build` wrote, or its URL (`https://`, `s3://`), or the samples of that split made when they
+    are asked for (`fresh`, None with a dataset); `split` is train, val or test; `size_px` the side of the items, None
+    the stored one. `kinds` keeps samples with an occluder of one of these kinds, `without`
     those with none of these, `without_samples` those of other keys; `coverage` those whose mask covers a share in
     [low, high) of the crop; `limit` the first so many, which are a random choice already. `landmarks` reads those of
     the samples' photographs, too. `verify` compares the sha256 of what is read with the manifest's.
@@ -49,7 +56,7 @@ class StoredSamples(Dataset[Item], ABC):
 
     def __init__(
         self,
-        root: str | Place,
+        root: str | Place | FreshSamples,
         split: str,
         *,
         size_px: int | None,
@@ -69,13 +76,22 @@ class StoredSamples(Dataset[Item], ABC):
             )
         if limit is not None and limit < 1:
             raise DatasetError(f"limit must be 1 or more, got {limit}", hint="leave it out to take all")
+        self.split, self.seed, self.verify, self.landmarks, self.epoch = split, seed, verify, landmarks, 0
+        self.root: Place
+        self.fresh: FreshSamples | None = None
+        self.origin: Mapping[str, str] | None = None
+        self._points: npt.NDArray[np.int16] | None = None
+        if not isinstance(root, str | Path | Remote):
+            self._open_fresh(root)
+            self.size_px = self.stored_px if size_px is None else size_px
+            return
         manifest = Manifest.load(root)
-        self.root = manifest.root
-        self.split = split
+        self.root, self.origin = manifest.root, origin_of(manifest.root)
+        self.name = self.origin["repository"] if self.origin is not None else manifest.root.name
         self.content_id: str = manifest.dataset["content_id"]
         self.stored_px: int = manifest.dataset["recipe"]["size_px"]
+        self.division = division_of(manifest.dataset)
         self.size_px = self.stored_px if size_px is None else size_px
-        self.seed, self.verify, self.epoch = seed, verify, 0
         rows = _stratum(manifest, split, kinds, without, coverage)
         rows = _without(manifest, split, rows, without_samples).iloc[:limit]
         self.keys: list[str] = rows["key"].tolist()
@@ -87,7 +103,20 @@ class StoredSamples(Dataset[Item], ABC):
         self._offset = rows[[f"{column}_offset" for column in columns]].to_numpy(np.int64)
         self._size = rows[[f"{column}_size" for column in columns]].to_numpy(np.int64)
         self._sha256: list[list[str]] = rows[[f"{column}_sha256" for column in columns]].to_numpy().tolist()
-        self._points = read_points(self.root, rows["source_sha256"].tolist())[:, :N_FACE] if landmarks else None
+        if landmarks:
+            self._points = read_points(self.root, rows["source_sha256"].tolist())[:, :N_FACE]
+
+    def _open_fresh(self, fresh: FreshSamples) -> None:
+        """Take samples that are made when they are asked for; raise `DatasetError` where there are none."""
+        self.fresh, self.root, self.name = fresh, fresh.root, fresh.name
+        self.content_id, self.stored_px = fresh.content_id, fresh.size_px
+        self.division = division_of(fresh.facts())
+        if not len(fresh):
+            raise DatasetError(
+                f"no face of {fresh.root} gave a sample of the {fresh.split} split", hint="give more photographs"
+            )
+        self.keys = [fresh.key(place) for place in range(len(fresh))]
+        self.table = _fresh_table(fresh, self.keys)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -109,8 +138,23 @@ class StoredSamples(Dataset[Item], ABC):
         members = read_members(path, key, entries, verify=self.verify, hint=self._next_step())
         return f"{key} in {path}", list(members.values())
 
-    def _points_px(self, index: int) -> Points | None:
+    def _made(self, index: int, epoch: int) -> Triplet | None:
+        """Return the triplet that is made of a face in an epoch; None where samples are stored."""
+        return None if self.fresh is None else self.fresh.make(index, epoch).triplet
+
+    def _gave_none(self, index: int, epoch: int) -> int | None:
+        """Return the place of a face that gave no triplet in an epoch, so that another took its turn; else -1.
+
+        None where samples are stored, or stay the same.
+        """
+        if self.fresh is None or self.fresh.is_fixed:
+            return None
+        return index if self.fresh.make(index, epoch).place != index else -1
+
+    def _points_px(self, index: int, epoch: int) -> Points | None:
         """Return the points of the face at the size of the items (468, 3) px; None where they were not asked for."""
+        if self.fresh is not None and self.landmarks:
+            return self.fresh.points_px(index, epoch)[:N_FACE] * np.float32(self.size_px / self.stored_px)
         if self._points is None:
             return None
         scale = STEP_PX * self.size_px / self.stored_px
@@ -131,6 +175,14 @@ class StoredSamples(Dataset[Item], ABC):
         if isinstance(self.root, Remote):
             return "copy the dataset to this machine: `fdgen verify` lists there all that is wrong"
         return f"`fdgen verify {self.root}` lists all that is wrong; the `fdgen build` that made it repairs it"
+
+
+def division_of(facts: Mapping[str, Any]) -> str:
+    """Return what decides who is in which split, of a dataset.json or of what a run on the fly records.
+
+    Where it is the same, nobody in the test split of one is in the train split of the other.
+    """
+    return digest_json([facts["sources"]["digest"], facts["recipe"]["splits"]])
 
 
 def kinds_of(manifest: Manifest) -> list[str]:
@@ -205,6 +257,22 @@ def _without(
             hint="leave out fewer",
         )
     return kept
+
+
+def _fresh_table(fresh: FreshSamples, keys: list[str]) -> pd.DataFrame:
+    """Return a row a sample that is made when it is asked for: key, kind, source, identity."""
+    import pandas as pd
+
+    sources = [fresh.source(place) for place in range(len(fresh))]
+    return pd.DataFrame(
+        {
+            "key": keys,
+            "kind": [fresh.kinds(place) for place in range(len(fresh))],
+            "source": [source.path for source in sources],
+            "identity": [source.identity for source in sources],
+            "held_out": False,
+        }
+    )
 
 
 def _strata(rows: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from fdgen.arrays import Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
 from fdtrain.data.face_mesh import Points
+from fdtrain.data.on_the_fly.samples import FreshSamples
 from fdtrain.data.pictures import as_grey, is_grey, member_grey, member_rgb, pasted, resized, resized_mask
 from fdtrain.data.sampler import Draw, EpochSampler, sample_seed
 from fdtrain.data.stored_samples import StoredSamples
@@ -30,16 +31,19 @@ READ = ("clean.png", "mask.png", "occluded.png")
 """Members that training reads, in the order in which they stand in a shard."""
 
 
-class _Landmarked(TypedDict, total=False):
+class _SometimesThere(TypedDict, total=False):
     points: torch.Tensor
+    gave_none: int
 
 
-class Sample(_Landmarked):
+class Sample(_SometimesThere):
     """One triplet as tensors: pictures (3, S, S) float32 in [-1, 1], mask (1, S, S) 0 or 1, its place in the set.
 
     `coloured` (1, 1, 1) is 0 where the photograph is grey as it is stored, whatever augmentation made of it, and 1
     where it is not, where the pair was turned grey on purpose, or where nobody asked (`tells_grey`). Only where they
-    are asked for (`landmarks`) there are `points` (468, 3), those of the clean face in px of these pictures.
+    are asked for (`landmarks`) there are `points` (468, 3), those of the clean face in px of these pictures; only where
+    triplets are made anew each epoch there is `gave_none`: the same place where this face gave none and another took
+    its turn, else -1.
     """
 
     occluded: torch.Tensor
@@ -93,7 +97,7 @@ class TripletDataset(StoredSamples[Sample]):
 
     def __init__(
         self,
-        root: str | Place,
+        root: str | Place | FreshSamples,
         split: str,
         *,
         size_px: int | None,
@@ -133,7 +137,7 @@ class TripletDataset(StoredSamples[Sample]):
 
     def __getitem__(self, draw: int | Draw) -> Sample:
         index, epoch = draw if isinstance(draw, tuple) else (draw, self.epoch)
-        stored = self.stored(index)
+        stored = self.stored(index, epoch)
         turns_grey = self._turns_grey(index, epoch)
         clean_HWC, occluded_HWC, mask_HW = self._varied(stored, index, epoch, turns_grey)
         coloured = turns_grey or not self.tells_grey or not is_grey(stored.clean_HWC)
@@ -145,7 +149,9 @@ class TripletDataset(StoredSamples[Sample]):
             "coloured": torch.full((1, 1, 1), float(coloured)),
             "index": int(index),
         }
-        if (points_px := self._points_px(index)) is not None:
+        if (gave_none := self._gave_none(index, epoch)) is not None:
+            sample["gave_none"] = gave_none
+        if (points_px := self._points_px(index, epoch)) is not None:
             if isinstance(self.augment, MovingAugment):
                 seed = sample_seed(self.seed, epoch, self.keys[index])
                 points_px = self.augment.moved(points_px, self.size_px, seed)
@@ -154,13 +160,13 @@ class TripletDataset(StoredSamples[Sample]):
 
     def pictures(self, index: int, epoch: int = 0) -> Pictures:
         """Return one triplet at the training size, augmented for that epoch, as uint8 pictures."""
-        return self._varied(self.stored(index), index, epoch, self._turns_grey(index, epoch))
+        return self._varied(self.stored(index, epoch), index, epoch, self._turns_grey(index, epoch))
 
     def _varied(self, stored: Pictures, index: int, epoch: int, turns_grey: bool) -> Pictures:
         """Return a stored triplet at the training size, as an epoch varies it."""
         clean_HWC, occluded_HWC, mask_HW = stored
         if self.mix > 0 and (other := self._partner(index, epoch)) != index:
-            _, worn_HWC, mask_HW = self.stored(other)
+            _, worn_HWC, mask_HW = self.stored(other, epoch)
             occluded_HWC = pasted(worn_HWC, clean_HWC, mask_HW)
         small = Pictures(
             resized(clean_HWC, self.size_px), resized(occluded_HWC, self.size_px), resized_mask(mask_HW, self.size_px)
@@ -171,8 +177,10 @@ class TripletDataset(StoredSamples[Sample]):
             small = small._replace(clean_HWC=as_grey(small.clean_HWC), occluded_HWC=as_grey(small.occluded_HWC))
         return small._replace(occluded_HWC=pasted(small.occluded_HWC, small.clean_HWC, small.mask_HW))
 
-    def stored(self, index: int) -> Pictures:
-        """Return one triplet exactly as it lies in its shard."""
+    def stored(self, index: int, epoch: int = 0) -> Pictures:
+        """Return one triplet exactly as it lies in its shard, or as it is made for that epoch."""
+        if (made := self._made(index, epoch)) is not None:
+            return Pictures(made.clean_HWC, made.occluded_HWC, made.mask_HW)
         where, data = self._read(index)
         try:
             found = Pictures(

@@ -273,7 +273,7 @@ def _refuse_odd(facts: Mapping[str, Any]) -> None:
     """Raise `ValueError` where a fact beside weights is of another type than we write."""
     kinds: Mapping[str, tuple[type, ...]] = {
         "content_id": (str,), "dataset": (str,), "images": (int,), "temperature": (int, float, type(None)),
-        "best_by": (str,),
+        "best_by": (str,), "on_the_fly": (dict,), "origin": (dict,),
     }  # fmt: skip
     if odd := [name for name, kind in kinds.items() if name in facts and type(facts[name]) not in kind]:
         raise ValueError(f"{odd[0]} is of another type than we write")

@@ -22,6 +22,8 @@ from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.settings.toml import parse_tables
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.loader import Batches, check_shared_memory, workers_for, workers_told
+from fdtrain.data.on_the_fly.barren_faces import BarrenFaces
+from fdtrain.data.on_the_fly.faces import FacesOnTheFly, find_faces
 from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.pictures import encode_png
 from fdtrain.data.sampler import EpochSampler
@@ -67,6 +69,7 @@ def fit(
     on_progress: Callable[[Progress], None] | None = None,
     on_step: Callable[[Step], None] | None = None,
     on_phase: Callable[[str], None] | None = None,
+    on_face: Callable[[int, int], None] | None = None,
     on_note: Callable[[str], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> RunSummary:
@@ -76,11 +79,12 @@ def fit(
     machine with the same versions and number of processes.
 
     Args:
-        config: Every setting; `config.data.root` names the dataset.
+        config: Every setting; `config.data.root` names the dataset, or `config.data.on_the_fly` photographs.
         run_dir: Folder of the run, made where it is missing.
         on_progress: Called every `output.stats_images` images.
         on_step: Called before the first step and after each.
         on_phase: Called with what is done before the first step.
+        on_face: Called as (done, of) while landmarks of photographs are found, where there is no dataset.
         on_note: Called with sentences that a user should know.
         stop: Asked after each step; on True a checkpoint is written and the call returns. None trains to the end.
 
@@ -110,10 +114,13 @@ def fit(
         # The data.
         phase("opening the data")
         training, output = config.training, config.output
-        train = open_samples(config, "train", levels=True)
+        faces = find_faces(config, on_phase=phase, on_face=on_face) if config.data.is_on_the_fly else None
+        train = open_samples(config, "train", levels=True, faces=faces)
         sampler = EpochSampler(len(train), seed=config.seed, rank=group.rank, world=group.world)
-        validation = _fixed(config, "val", output.validation_limit)
-        shown = validation or open_samples(config, "train", fixed=True, limit=output.samples)
+        if faces is not None:
+            phase("drawing the validation split")
+        validation = _fixed(config, "val", output.validation_limit, faces)
+        shown = validation or open_samples(config, "train", fixed=True, limit=output.samples, faces=faces)
         fixed_samples = [shown[index] for index in range(min(output.samples, len(shown)))]
         total = training.total_images(len(train))
 
@@ -137,7 +144,7 @@ def fit(
         record = RunRecord(
             config=config.as_dict(),
             content_id=train.content_id,
-            dataset=train.root.name,
+            dataset=train.name,
             n_train=len(train),
             total_images=total,
             perceptual_sha256=perceptual.sha256 if perceptual else None,
@@ -145,6 +152,8 @@ def fit(
             torch=torch.__version__,
             decided=recorded.decided if recorded is not None else {**of_features, **of_precision},
             started_from=started,
+            on_the_fly=None if faces is None else faces.facts(),
+            origin=train.origin,
         )
         if recorded is not None:
             refuse_other(run_dir, recorded, record)
@@ -158,16 +167,19 @@ def fit(
             share = f"the {training.batch // group.world} pictures of each process"
             raise ConfigError(f"training.accumulate must divide {share}, got {training.accumulate}")
         phase("checking the data")
-        for sentence in (*group_notes(), *check_data(train.root, train), *check_room(config, run_dir, device)):
+        told = faces.notes() if faces is not None else []
+        for sentence in (*group_notes(), *told, *check_data(train.root, train), *check_room(config, run_dir, device)):
             note(sentence)
         check_shared_memory(train, batch=own_batch, workers=workers, processes=group.world)
         if group.is_first:
             write_record(run_dir, record)
+            if faces is not None:
+                faces.write_rejects(run_dir)
         group.wait()
 
         # Resume.
         images = step = 0
-        left_out = LeftOut(0, note)
+        left_out, barren = LeftOut(0, note), BarrenFaces(train, note)
         best = Best(criterion_of(config.as_dict()), training.patience_images)
         found = receipts(run_dir / CHECKPOINTS)
         _refuse_other_folders(run_dir, found, group)
@@ -231,6 +243,7 @@ def fit(
             # Count.
             before, images, step = images, images + training.batch, step + 1
             sampler.advance(training.batch)
+            barren.add(sample)
             stretch.add(learnt.terms, training.batch)
             pace.add(training.batch, time.perf_counter() - waiting_s)
             if on_step is not None and group.is_first:
@@ -305,6 +318,7 @@ def fit(
                         keep=output.keep,
                     )
                 group.wait()
+        barren.tell()
     return RunSummary(
         run_dir=run_dir,
         images=images,
@@ -337,11 +351,10 @@ def _refuse_other_folders(run_dir: Path, found: list[Receipt], group: Group) -> 
         )
 
 
-def _fixed(config: FitConfig, split: str, limit: int) -> StoredSamples[Any] | None:
+def _fixed(config: FitConfig, split: str, limit: int, faces: FacesOnTheFly | None) -> StoredSamples[Any] | None:
     """Return a fixed set of a split, without augmentation; None where the split holds nothing."""
-    if Manifest.load(config.data.root).samples(split).empty:
-        return None
-    return open_samples(config, split, fixed=True, limit=limit)
+    there = faces.has(split) if faces is not None else not Manifest.load(config.data.root).samples(split).empty
+    return open_samples(config, split, fixed=True, limit=limit, faces=faces) if there else None
 
 
 def _with_workers(

@@ -25,18 +25,36 @@ LOOKED_AT = 32
 
 def check_data(root: Place, train: StoredSamples[object]) -> list[str]:
     """Return what a user should know of the data, a sentence each; raise `DatasetError` where it must not be used."""
-    manifest = Manifest.load(root)
-    _refuse_leakage(manifest)
     for index in sorted({int(place) for place in np.linspace(0, len(train) - 1, LOOKED_AT)}):
         train.refuse_wrong(index)
+    if train.fresh is not None:
+        return _notes_on_fresh(train)
+    manifest = Manifest.load(root)
+    _refuse_leakage(manifest)
     notes = []
     if manifest.samples("val").empty:
         notes.append(f"{root} has no validation split: nothing says which checkpoint is the best, the last one is kept")
     if manifest.samples("test").empty:
         notes.append(f"{root} has no test split to evaluate on")
+    return [*notes, *_enlarged(train)]
+
+
+def _notes_on_fresh(train: StoredSamples[object]) -> list[str]:
+    """Return the same of samples that are made while training, whose splits are disjoint by the way they are made."""
+    splits = train.fresh.facts()["splits"] if train.fresh is not None else {}
+    notes = []
+    if not splits.get("val"):
+        notes.append(
+            f"no face of {train.root} is in the validation split: nothing says which checkpoint is the best, the last "
+            "one is kept"
+        )
+    return [*notes, *_enlarged(train)]
+
+
+def _enlarged(train: StoredSamples[object]) -> list[str]:
     if train.stored_px < train.size_px:
-        notes.append(f"pictures are enlarged from {train.stored_px} to {train.size_px} px")
-    return notes
+        return [f"pictures are enlarged from {train.stored_px} to {train.size_px} px"]
+    return []
 
 
 def check_room(config: FitConfig, run_dir: Path, device: torch.device) -> list[str]:

@@ -48,6 +48,11 @@ class RunRecord:
     decided: Mapping[str, Any] = field(default_factory=dict)
     # Digest, dataset and images of the weights that it began with; None where they were drawn.
     started_from: Mapping[str, Any] | None = None
+    # Of occluders drawn while training: recipe, digests of photographs and assets, generator version, splits, rejects.
+    # None where there was a dataset.
+    on_the_fly: Mapping[str, Any] | None = None
+    # Repository and commit of a dataset that was named on the Hub; None of any other.
+    origin: Mapping[str, str] | None = None
 
     def facts(self, images: int, best_by: str, found: Mapping[str, Any]) -> dict[str, Any]:
         """Return what is next to weights in their file: where they come from, and how good they were `found`.
@@ -56,7 +61,10 @@ class RunRecord:
         is no finite number becomes None: JSON has none for it.
         """
         shared = ("config", "content_id", "dataset", "perceptual_sha256", "fdtrain", "torch")
-        begun = {"started_from": dict(self.started_from)} if self.started_from is not None else {}
+        begun: dict[str, Any] = {}
+        for name in ("started_from", "on_the_fly", "origin"):
+            if (value := getattr(self, name)) is not None:
+                begun[name] = dict(value)
         own = {name: getattr(self, name) for name in shared}
         numbers = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -140,6 +148,15 @@ def write_record(run_dir: Path, record: RunRecord) -> None:
 
 def refuse_other(run_dir: Path, recorded: RunRecord, wanted: RunRecord) -> None:
     """Raise `RunError` where a run would go on with anything else than it began with."""
+    if (recorded.on_the_fly is None) != (wanted.on_the_fly is None):
+        was = "a dataset" if recorded.on_the_fly is None else "photographs occluded on the fly"
+        raise RunError(f"{run_dir} was begun with {was}, which it is not now", hint="name another folder with --out")
+    if recorded.content_id != wanted.content_id and recorded.on_the_fly is not None and wanted.on_the_fly is not None:
+        raise RunError(
+            f"what is drawn on the fly has changed under {run_dir}: "
+            + _fly_changes(recorded.on_the_fly, wanted.on_the_fly),
+            hint="name the recipe and the photographs that the run began with, or another folder with --out",
+        )
     if recorded.content_id != wanted.content_id:
         raise RunError(
             f"the dataset has changed under {run_dir}: its content_id was {recorded.content_id[:16]}, "
@@ -162,6 +179,17 @@ def refuse_other(run_dir: Path, recorded: RunRecord, wanted: RunRecord) -> None:
             f"{run_dir} was begun with other settings: {'; '.join(changed)}",
             hint=f"leave them as {run_dir / RUN_FILE} has them, or name another folder with --out",
         )
+
+
+def _fly_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name what differs between what two runs draw on the fly; digests are shortened."""
+    was, here = dict(flatten(before)), dict(flatten(now))
+    changed = [
+        f"{key} was {str(was.get(key))[:16]}, now it is {str(here.get(key))[:16]}"
+        for key in sorted({*was, *here})
+        if was.get(key) != here.get(key) and key not in ("spec_id", "recipe.name", "recipe.description")
+    ]
+    return "; ".join(changed[:6]) or "other photographs can be used than could"
 
 
 def as_recorded(config: FitConfig, recorded: RunRecord | None) -> FitConfig:

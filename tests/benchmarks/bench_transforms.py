@@ -4,7 +4,8 @@
     python -m tests.benchmarks.bench_transforms --faces DIR --count 64
 
 Prints JSON: pictures a CPU-second of one process. `first` is a picture that was never seen (landmarks, analysis, an
-occluder), `again` one whose landmarks are remembered, `shards` a triplet decoded from a dataset at `--size`.
+occluder), `again` one whose landmarks are remembered, `on_the_fly` a training sample of `fdtrain fit --faces` from the
+second epoch on, `shards` a triplet decoded from a dataset, both at `--size`.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ def main() -> None:
     asked = parser.parse_args()
 
     import fdgen
+    from fdgen.faces.cache import FaceCache
+    from fdgen.pipeline.fresh_triplets import FreshFaces
     from fdgen.transforms.face_occluder import FaceOccluder
+    from fdtrain.data.sampler import Draw
     from fdtrain.data.triplets import TripletDataset
 
     faces = fdgen.open_faces(asked.faces)
@@ -61,8 +65,14 @@ def main() -> None:
         fdgen.build(recipe, faces, path, count=min(asked.count, 64))
         data = TripletDataset(path, "train", size_px=asked.size)
         shards = cpu_rate(lambda index: data[index % len(data)], asked.count)
-    rates = {"first": first, "again": again, "shards": shards}
-    ratio = {name: round(shards["median"] / rates[name]["median"], 1) for name in ("first", "again")}
+        with FaceCache(Path(folder) / "faces.sqlite") as cache:
+            usable = FreshFaces.find(recipe, faces, cache)
+        fresh = TripletDataset(usable.fresh("train", seed=0), "train", size_px=asked.size)
+        for index in range(len(fresh)):
+            fresh[Draw(index, 0)]
+        on_the_fly = cpu_rate(lambda index: fresh[Draw(index % len(fresh), 1 + index // len(fresh))], asked.count)
+    rates = {"first": first, "again": again, "on_the_fly": on_the_fly, "shards": shards}
+    ratio = {name: round(shards["median"] / rates[name]["median"], 1) for name in ("first", "again", "on_the_fly")}
     json.dump({**found, "pictures_a_cpu_second": rates, "shards_faster": ratio}, sys.stdout, indent=1)
     sys.stdout.write("\n")
 

@@ -44,10 +44,17 @@ _PLACED: dict[str, dict[str, Any]] = {
 """The kinds that are placed here, and what their placements say."""
 
 
+OVERRIDES = (
+    f"size_px={SIZE_PX}",
+    "shards.samples=8",
+    *(f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind not in _PLACED),
+)
+"""What these steps ask of the default recipe: small shards and crops, and the kinds that they know."""
+
+
 def recipe(*overrides: str) -> Recipe:
     """Return a recipe of small shards and crops."""
-    own = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind not in _PLACED]
-    return Recipe.load("default", [f"size_px={SIZE_PX}", "shards.samples=8", *own, *overrides])
+    return Recipe.load("default", [*OVERRIDES, *overrides])
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,24 @@ def test_no_dataset_is_refused(tmp_path: Path) -> None:
     assert_refused(run("status", tmp_path), 1, "is not a run: the folder is empty", "fdtrain fit")
 
 
+def test_data_comes_from_one_place(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    both = run("fit", "--data", data, "--faces", "samples", "--out", out)
+    assert_refused(both, 2, f"a dataset (--data {data}) or photographs (data.on_the_fly.faces=samples), got both")
+    assert_refused(run("fit", "--out", out), 2, "name a dataset with --data, or photographs with --faces")
+    nowhere = run("fit", "--faces", tmp_path / "nowhere", "--preset", "tiny", "--out", out)
+    assert_refused(nowhere, 1, f"there is no folder {tmp_path / 'nowhere'}")
+    unknown = run("fit", "--faces", "samples", "--recipe", "masc", "--preset", "tiny", "--out", out)
+    assert_refused(unknown, 2, "there is no recipe 'masc', did you mean 'masks'?")
+    assert not [path for path in out.glob("*") if path.name != ".lock"]
+
+
+def test_a_dry_run_counts_photographs(tmp_path: Path) -> None:
+    result = run("fit", "--faces", "samples", "--preset", "tiny", "--out", tmp_path / "run", "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    assert any(line.split() == ["train", "split", "3", "photographs"] for line in result.stdout.splitlines())
+
+
 def test_missing_weights_of_the_paper_s_network_name_three_ways_out(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -198,7 +198,7 @@ def test_a_grey_photograph_is_told_by_its_stored_pixels(triplets: Path, monkeypa
     assert all(dataset[index]["coloured"].item() == 1 for index in range(len(dataset)))
     whole = dataset.stored
 
-    def grey_stored(index: int) -> Pictures:
+    def grey_stored(index: int, epoch: int = 0) -> Pictures:
         stored = whole(index)
         return stored._replace(clean_HWC=np.repeat(stored.clean_HWC[..., :1], 3, -1))
 

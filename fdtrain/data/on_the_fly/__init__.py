@@ -1,0 +1,1 @@
+"""Training without a dataset: photographs that get another occluder in every epoch."""

@@ -126,7 +126,7 @@ def import_pairs(
             names=[plan.name for plan in plans],
             sources=sources,
             landmarks=None,
-            rejects=faults,
+            rejects=lambda: faults,
             basis=rule.basis,
             notes=(rule.note, *listed.notes, "the pairs were made elsewhere: neither pose nor landmarks are known"),
             asked=len(listed.pairs),

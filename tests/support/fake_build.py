@@ -46,8 +46,13 @@ _PLACED: dict[str, dict[str, Any]] = {
 
 def recipe(*overrides: str) -> Recipe:
     """Return a recipe of small shards and crops."""
+    return Recipe.load("default", [*recipe_settings(), "shards.samples=8", *overrides])
+
+
+def recipe_settings() -> list[str]:
+    """Return what makes a recipe one of these faces: its size, and the kinds that are placed here."""
     own = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind not in _PLACED]
-    return Recipe.load("default", [f"size_px={SIZE_PX}", "shards.samples=8", *own, *overrides])
+    return [f"size_px={SIZE_PX}", *own]
 
 
 @dataclass(frozen=True)

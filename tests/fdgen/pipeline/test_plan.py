@@ -87,8 +87,10 @@ def outcome(
         tried += candidates
         good = [c for c in candidates if (numbers[c.source.sha256], c.variant) not in refused]
         made += [c.key for c in good]
-        planner.record({c.key for c in good})
-    return shards, made, tried, planner.passed_over()
+        for plan in plans:
+            planner.note(plan.name, {c.key for c in good})
+        planner.end_round()
+    return shards, made, tried, list(planner.passed_over())
 
 
 def whole_round(planner: Planner) -> list[ShardPlan]:

@@ -65,9 +65,9 @@ def sources_digest(sources: Iterable[Source]) -> str:
     not held in memory.
     """
     digest, last = hashlib.sha256(), ""
-    rows = (canonical_json(source_row(source)) for source in sources)
+    rows: Iterable[str] = (canonical_json(source_row(source)) for source in sources)
     if isinstance(sources, Iterator):
-        rows = iter(sorted(rows))
+        rows = sorted(rows)
     for row in rows:
         if row < last:  # a name with a blank where another ends, for example
             return sources_digest(iter(sources))

@@ -43,8 +43,8 @@ class FaceCache:
     """The cache, opened for reading and writing, made where it is not there yet.
 
     Several processes may use one file at once, and a process may be killed at any time: what was put before stays. Use
-    one object a thread; a pickled one opens the same file anew. One that is not `lasting`, for a file that goes with its
-    process, never waits for the disk. Raises `FdError` where the file cannot be made, read or
+    one object a thread; a pickled one opens the same file anew. One that is not `lasting`, for a file that goes with
+    its process, never waits for the disk. Raises `FdError` where the file cannot be made, read or
     written, is damaged, or is another program's.
     """
 

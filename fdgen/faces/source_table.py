@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
@@ -64,35 +65,40 @@ class SourceTable(Sequence[Source]):
         return (self[number] for number in range(len(self)))
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Sequence) or len(other) != len(self):
-            return NotImplemented if not isinstance(other, Sequence) else False
-        return all(ours == theirs for ours, theirs in zip(self, other, strict=True))
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(other) == len(self) and all(ours == theirs for ours, theirs in zip(self, other, strict=True))
 
     __hash__ = None  # type: ignore[assignment]
 
     @property
     def digests(self) -> npt.NDArray[np.uint8]:
         """The sha256 of each photograph, (N, 32)."""
-        return np.frombuffer(bytes(self._digests), np.uint8).reshape(-1, _DIGEST_BYTES)
+        return np.frombuffer(self._digests, np.uint8).reshape(-1, _DIGEST_BYTES)
 
     def places(self, digests: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """Return where photographs of these sha256, (M, 32), are in the table: (M,), each of them once.
 
         Raises `ValueError` where one is not in the table.
         """
-        ours = self.digests
-        heads, wanted = leading_number(ours), leading_number(digests)
-        order = np.argsort(heads, kind="stable")
-        place = np.searchsorted(heads[order], wanted)
+        ours, (heads, order) = self.digests, self._by_digest
+        place = np.searchsorted(heads, leading_number(digests))
         found = np.full(len(digests), -1, np.int64)
         while (missing := np.flatnonzero(found < 0)).size:  # once, but for digests that begin alike
             here = place[missing]
-            if here.max(initial=0) >= len(order):
+            if here.max() >= len(order):
                 raise ValueError("a photograph is not in the table")
             same = (ours[order[here]] == digests[missing]).all(1)
             found[missing[same]] = order[here[same]]
             place[missing] += 1
         return found
+
+    @functools.cached_property
+    def _by_digest(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+        """How digests begin, in order, and where each of them is."""
+        heads = leading_number(self.digests)
+        order = np.argsort(heads).astype(np.int32)
+        return heads[order], order
 
     def _append(self, source: Source) -> None:
         digest = bytes.fromhex(source.sha256)

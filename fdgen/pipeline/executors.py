@@ -18,7 +18,7 @@ from fdgen.errors import DatasetError
 from fdgen.faces.sources import FaceSource, Source
 from fdgen.faces.supervised_pool import SupervisedPool, WorkersLost
 from fdgen.io.counters import Counters
-from fdgen.pipeline.plan import Looked
+from fdgen.pipeline.face_queue import Looked
 from fdgen.pipeline.resume import Checked, ShardCheck, check_shard
 from fdgen.pipeline.worker import ShardTask, make_shard
 from fdgen.runtime.processes import interrupts_held

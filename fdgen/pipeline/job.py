@@ -29,8 +29,9 @@ from fdgen.io.atomic import remove
 from fdgen.networks import DetectorName
 from fdgen.pipeline.dry_run import check_arguments, disk_bytes
 from fdgen.pipeline.executors import ExecutorPool, OnSetback, Outcome, Pool, Task, WorkerPool, run_here
+from fdgen.pipeline.face_queue import FaceQueue, Looked
 from fdgen.pipeline.landmark_store import LandmarkStore
-from fdgen.pipeline.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
+from fdgen.pipeline.plan import Planner, ShardPlan, split_rule
 from fdgen.pipeline.resume import ShardCheck, check_shard, planned_receipt
 from fdgen.pipeline.shard_summary import each_here
 from fdgen.pipeline.worker import ShardTask, Steps, tools_digest

@@ -15,7 +15,7 @@ from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import GIVEN_UP_REASONS, PASSING_REASONS, FaceSource, Source
 from fdgen.faces.supervised_pool import WorkersLost
 from fdgen.pipeline.executors import Pool, lost
-from fdgen.pipeline.plan import MOST_AT_ONCE, Looked
+from fdgen.pipeline.face_queue import MOST_AT_ONCE, Looked
 from fdgen.pipeline.worker import Steps, went_missing
 from fdgen.runtime.scratch import Scratch
 

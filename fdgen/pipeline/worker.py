@@ -23,7 +23,8 @@ from fdgen.faces.face import Face
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import PASSING_REASONS, FaceSource, Source
 from fdgen.networks import DetectorName
-from fdgen.pipeline.plan import Candidate, ShardPlan
+from fdgen.pipeline.face_queue import Candidate
+from fdgen.pipeline.plan import ShardPlan
 from fdgen.recipe.schema import Recipe
 from fdgen.version import GENERATOR_VERSION
 

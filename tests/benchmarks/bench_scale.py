@@ -180,8 +180,10 @@ def plot(path: Path, traces: dict[int, dict[str, Any]]) -> None:
     for mb in range(0, int(most_mb) + 1, 50):
         parts.append(f'<path d="M{left} {y(mb):.1f}H{width - 20}" stroke="#ddd"/>')
         parts.append(f'<text x="{left - 6}" y="{y(mb) + 4:.1f}" text-anchor="end">{mb}</text>')
-    for n in np.linspace(0, most_n, 5):
-        parts.append(f'<text x="{x(n):.1f}" y="{height - bottom + 16}" text-anchor="middle">{n:,.0f}</text>')
+    parts += [
+        f'<text x="{x(n):.1f}" y="{height - bottom + 16}" text-anchor="middle">{n:,.0f}</text>'
+        for n in np.linspace(0, most_n, 5)
+    ]
     for number, (_, noted) in enumerate(sorted(traces.items())):
         points = " ".join(f"{x(n):.1f},{y(rss / 1e6):.1f}" for n, rss, *_ in noted["trace"])
         colour = ("#1b6ca8", "#c4543a", "#3a7d44", "#7b4fa3")[number % 4]

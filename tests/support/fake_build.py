@@ -26,6 +26,7 @@ from fdgen.contract.records import Reject, SampleRecord, Triplet, sample_key
 from fdgen.errors import PictureError
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import N_POINTS, Landmarks
+from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import OnFile, Source
 from fdgen.pipeline.builder import Part, build, build_part
 from fdgen.pipeline.worker import Steps
@@ -59,7 +60,7 @@ def recipe_settings() -> list[str]:
 class FakeFaces:
     """Photographs that exist only as numbers. Every tenth has no face."""
 
-    numbers: tuple[int, ...]
+    numbers: Sequence[int]
     identities: bool = True
     official: bool = False
     kind: str = "folder"
@@ -68,10 +69,10 @@ class FakeFaces:
 
     @classmethod
     def of(cls, n: int, **options: bool) -> FakeFaces:
-        return cls(tuple(range(n)), **options)
+        return cls(range(n), **options)
 
-    def sources(self, on_file: OnFile | None = None) -> list[Source]:
-        return [self.source(number) for number in self.numbers]
+    def sources(self, on_file: OnFile | None = None) -> Sequence[Source]:
+        return SourceTable(self.source(number) for number in self.numbers)
 
     def source(self, number: int) -> Source:
         identity = f"person-{number // 2}" if self.identities else None

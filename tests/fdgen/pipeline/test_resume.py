@@ -28,7 +28,8 @@ from fdgen.errors import DatasetError
 from fdgen.faces.sources import Source
 from fdgen.pipeline import job
 from fdgen.pipeline.builder import Progress
-from fdgen.pipeline.plan import Candidate, ShardPlan
+from fdgen.pipeline.face_queue import Candidate
+from fdgen.pipeline.plan import ShardPlan
 from fdgen.pipeline.resume import Checked, ShardCheck, check_shard
 from fdgen.verification.verifier import verify
 from tests.support.fake_build import COUNT, FACES, STEPS, FakeLibrary, digests, load_library, run, samples_of

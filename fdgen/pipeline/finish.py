@@ -80,7 +80,7 @@ def finish(
             remove(path)
     summary = _Summary(SourceTable.of(sources))
     members = members_with(layers_of(head["recipe"]))
-    shards = map(summary.add, each(summarise, ((out, name) for name in names)))
+    shards = map(summary.add, each(summarise, ((out.absolute(), name) for name in names)))
     write_manifest(out / "manifest.parquet", (shard.batch() for shard in shards if shard.rows is not None), members)
     write_landmarks(out / "landmarks.parquet", () if landmarks is None else _with_landmarks(summary.used(), landmarks))
     summary.rejects.add(map(summary.count, rejects()))

@@ -289,7 +289,10 @@ class Job:
                 yield self._making(plan)
         nothing_yet: Future[Any] = Future()
         while self._to_check or self._checking:
-            yield self._next_check() or nothing_yet
+            if (task := self._next_check()) is not None:
+                yield task
+            elif self._checking:
+                yield nothing_yet
 
     def _next_check(self) -> Task | None:
         """Return the check of the next shard that is there, or its making where it was found damaged; None for none."""

@@ -25,6 +25,7 @@ from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import ShardReceipt
 from fdgen.dataset.shards import read_receipt
 from fdgen.errors import DatasetError
+from fdgen.faces.cache import FaceCache
 from fdgen.faces.sources import Source
 from fdgen.pipeline import job
 from fdgen.pipeline.builder import Progress
@@ -313,3 +314,18 @@ def test_a_check_finds_a_shard_whole_or_not(built: Path, tmp_path: Path) -> None
         assert checked == Checked(receipt.name, None if receipt.name == broken.name else whole)
         assert signs == [-1] * len(signs)
         assert check_shard(ShardCheck(out, plan, "another")) == Checked(receipt.name, None)
+
+
+def test_damaged_landmarks_in_the_cache_are_one_sentence(tmp_path: Path) -> None:
+    """They are given to workers as they are, and nobody but these looks into them."""
+    with FaceCache(tmp_path / "faces.sqlite") as cache:
+        cache.put_many([(source, Torn()) for source in FACES.sources()], detector="fake 1", size_px=64)  # type: ignore[misc]
+        with pytest.raises(DatasetError, match=r"the cache is damaged: its landmarks of some/\d+.jpg cannot be read"):
+            run(tmp_path / "set", FACES, count=20, cache=cache)
+
+
+class Torn:
+    """Landmarks as a damaged disk gives them back."""
+
+    def to_bytes(self) -> bytes:
+        return b"torn"

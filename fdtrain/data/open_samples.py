@@ -93,6 +93,8 @@ def resolve_kinds(config: FitConfig) -> FitConfig:
     if config.mask is None or config.mask.kinds is not None:
         return config
     data = config.data
-    there = kinds_drawn(data.on_the_fly) if data.is_on_the_fly else kinds_of(Manifest.load(data.root))
+    there = (
+        kinds_drawn(data.on_the_fly) if data.is_on_the_fly else kinds_of(Manifest.load(data.root, columns=("kinds",)))
+    )
     kinds = [kind for kind in there if kind not in (data.without or ())]
     return config.model_copy(update={"mask": config.mask.model_copy(update={"kinds": tuple(kinds)})})

@@ -7,9 +7,11 @@ or a thread (an open takes 2 us, decoding 3 ms). From a URL each sample is one r
 
 from __future__ import annotations
 
+import functools
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
+from multiprocessing import context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -28,9 +30,17 @@ from fdgen.io.hub_datasets import origin_of
 from fdgen.io.storage import Place, Remote
 from fdtrain.data.face_mesh import N_FACE, Points
 from fdtrain.data.on_the_fly.samples import FreshSamples
+from fdtrain.data.shared_arrays import SharedArrays
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_COLUMNS = (
+    *("key", "split", "shard", "source", "identity", "kinds", "held_out"),
+    *("coverage", "coverage_face", "coverage_eyes", "coverage_nose", "coverage_mouth"),
+    *("yaw_deg", "pitch_deg", "roll_deg"),
+)
+"""Of the manifest: what samples are chosen by, and what `StoredSamples.table` is made of."""
 
 LEAST_PX = 16
 """Below this nothing of a face is left, and SSIM's window of 11 pixels hardly fits."""
@@ -40,6 +50,9 @@ Item = TypeVar("Item", covariant=True)
 
 class StoredSamples(Dataset[Item], ABC):
     """The samples of one split and stratum: `len()`, `keys`, `table`, and the bytes of their members.
+
+    Of the manifest it reads what it needs, and keeps arrays of about 200 bytes a sample, which loader workers share:
+    `table` is not among these.
 
     A subclass says which members it `reads`, in the order in which they stand in a shard, and what an item is. `root`
     is a folder that `fdgen build` wrote, or its URL (`https://`, `s3://`), or the samples of that split made when they
@@ -80,12 +93,13 @@ class StoredSamples(Dataset[Item], ABC):
         self.root: Place
         self.fresh: FreshSamples | None = None
         self.origin: Mapping[str, str] | None = None
-        self._points: npt.NDArray[np.int16] | None = None
         if not isinstance(root, str | Path | Remote):
             self._open_fresh(root)
             self.size_px = self.stored_px if size_px is None else size_px
             return
-        manifest = Manifest.load(root)
+        members = [column_of(member) for member in self.reads]
+        places = [f"{column}_{what}" for column in members for what in ("offset", "size", "sha256")]
+        manifest = Manifest.load(root, columns=[*_COLUMNS, *(["source_sha256"] if landmarks else []), *places])
         self.root, self.origin = manifest.root, origin_of(manifest.root)
         self.name = self.origin["repository"] if self.origin is not None else manifest.root.name
         self.content_id: str = manifest.dataset["content_id"]
@@ -94,17 +108,18 @@ class StoredSamples(Dataset[Item], ABC):
         self.size_px = self.stored_px if size_px is None else size_px
         rows = _stratum(manifest, split, kinds, without, coverage)
         rows = _without(manifest, split, rows, without_samples).iloc[:limit]
-        self.keys: list[str] = rows["key"].tolist()
         self.table = _strata(rows)
         self._shards: list[str] = sorted(set(rows["shard"]))
-        # Plain arrays and not the table of the manifest: they are what each worker gets a copy of.
-        self._shard = np.searchsorted(self._shards, rows["shard"]).astype(np.int32)
-        columns = [column_of(member) for member in self.reads]
-        self._offset = rows[[f"{column}_offset" for column in columns]].to_numpy(np.int64)
-        self._size = rows[[f"{column}_size" for column in columns]].to_numpy(np.int64)
-        self._sha256: list[list[str]] = rows[[f"{column}_sha256" for column in columns]].to_numpy().tolist()
-        if landmarks:
-            self._points = read_points(self.root, rows["source_sha256"].tolist())[:, :N_FACE]
+        self._arrays = SharedArrays(
+            {
+                "key": np.array(rows["key"].tolist(), "S"),
+                "shard": np.searchsorted(self._shards, rows["shard"]).astype(np.int32),
+                "offset": rows[[f"{column}_offset" for column in members]].to_numpy(np.int64),
+                "size": rows[[f"{column}_size" for column in members]].to_numpy(np.int64),
+                "sha256": np.stack([_digests(rows[f"{column}_sha256"]) for column in members], 1),
+                **({"points": read_points(self.root, rows["source_sha256"].tolist())[:, :N_FACE]} if landmarks else {}),
+            }
+        )
 
     def _open_fresh(self, fresh: FreshSamples) -> None:
         """Take samples that are made when they are asked for; raise `DatasetError` where there are none."""
@@ -115,11 +130,26 @@ class StoredSamples(Dataset[Item], ABC):
             raise DatasetError(
                 f"no face of {fresh.root} gave a sample of the {fresh.split} split", hint="give more photographs"
             )
-        self.keys = [fresh.key(place) for place in range(len(fresh))]
-        self.table = _fresh_table(fresh, self.keys)
+        keys = [fresh.key(place) for place in range(len(fresh))]
+        self.table = _fresh_table(fresh, keys)
+        self._arrays = SharedArrays({"key": np.array(keys, "S")})
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self._arrays["key"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what workers, which look at one sample at a time, need not have each for itself."""
+        state = {name: value for name, value in self.__dict__.items() if name != "keys"}
+        return state if context.get_spawning_popen() is None else {**state, "table": None}
+
+    @functools.cached_property
+    def keys(self) -> list[str]:
+        """The keys of the samples, in the order of the dataset."""
+        return [key.decode() for key in self._arrays["key"].tolist()]
+
+    def key(self, index: int) -> str:
+        """Return the key of one sample."""
+        return str(self._arrays["key"][index].decode())
 
     @abstractmethod
     def refuse_wrong(self, index: int) -> None:
@@ -131,9 +161,10 @@ class StoredSamples(Dataset[Item], ABC):
 
     def _read(self, index: int) -> tuple[str, list[bytes]]:
         """Return what the sample is called in an error, and the bytes of its members."""
-        path = self.root / "shards" / f"{self._shards[self._shard[index]]}.tar"
-        key = self.keys[index]
-        places = zip(self._offset[index].tolist(), self._size[index].tolist(), self._sha256[index], strict=True)
+        arrays, key = self._arrays, self.key(index)
+        path = self.root / "shards" / f"{self._shards[arrays['shard'][index]]}.tar"
+        sha256 = (digest.tobytes().hex() for digest in arrays["sha256"][index])
+        places = zip(arrays["offset"][index].tolist(), arrays["size"][index].tolist(), sha256, strict=True)
         entries = {member: MemberEntry(*place) for member, place in zip(self.reads, places, strict=True)}
         members = read_members(path, key, entries, verify=self.verify, hint=self._next_step())
         return f"{key} in {path}", list(members.values())
@@ -155,10 +186,10 @@ class StoredSamples(Dataset[Item], ABC):
         """Return the points of the face at the size of the items (468, 3) px; None where they were not asked for."""
         if self.fresh is not None and self.landmarks:
             return self.fresh.points_px(index, epoch)[:N_FACE] * np.float32(self.size_px / self.stored_px)
-        if self._points is None:
+        if "points" not in self._arrays:
             return None
         scale = STEP_PX * self.size_px / self.stored_px
-        points_px: Points = self._points[index].astype(np.float32) * np.float32(scale)
+        points_px: Points = self._arrays["points"][index].astype(np.float32) * np.float32(scale)
         return points_px
 
     def _refuse_other_sides(self, where: str, pictures: Mapping[str, Image]) -> None:
@@ -273,6 +304,11 @@ def _fresh_table(fresh: FreshSamples, keys: list[str]) -> pd.DataFrame:
             "held_out": False,
         }
     )
+
+
+def _digests(column: pd.Series[str]) -> npt.NDArray[np.uint8]:
+    """Return digests in hex as bytes (N, 32)."""
+    return np.frombuffer(bytes.fromhex("".join(column)), np.uint8).reshape(-1, 32)
 
 
 def _strata(rows: pd.DataFrame) -> pd.DataFrame:

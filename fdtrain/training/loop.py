@@ -353,7 +353,11 @@ def _refuse_other_folders(run_dir: Path, found: list[Receipt], group: Group) -> 
 
 def _fixed(config: FitConfig, split: str, limit: int, faces: FacesOnTheFly | None) -> StoredSamples[Any] | None:
     """Return a fixed set of a split, without augmentation; None where the split holds nothing."""
-    there = faces.has(split) if faces is not None else not Manifest.load(config.data.root).samples(split).empty
+    there = (
+        faces.has(split)
+        if faces is not None
+        else not Manifest.load(config.data.root, columns=("split",)).samples(split).empty
+    )
     return open_samples(config, split, fixed=True, limit=limit, faces=faces) if there else None
 
 

@@ -29,7 +29,7 @@ def check_data(root: Place, train: StoredSamples[object]) -> list[str]:
         train.refuse_wrong(index)
     if train.fresh is not None:
         return _notes_on_fresh(train)
-    manifest = Manifest.load(root)
+    manifest = Manifest.load(root, columns=("split", "source_sha256", "identity"))
     _refuse_leakage(manifest)
     notes = []
     if manifest.samples("val").empty:

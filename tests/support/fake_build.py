@@ -26,6 +26,7 @@ from fdgen.contract.records import Reject, SampleRecord, Triplet, sample_key
 from fdgen.errors import PictureError
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import N_POINTS, Landmarks
+from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import OnFile, Source
 from fdgen.pipeline.builder import Part, build, build_part
 from fdgen.pipeline.worker import Steps
@@ -57,11 +58,16 @@ def recipe(*overrides: str) -> Recipe:
     return Recipe.load("default", [*OVERRIDES, *overrides])
 
 
+def recipe_settings() -> list[str]:
+    """Return what makes a recipe one of these faces: its size, and the kinds that are placed here."""
+    return [one for one in OVERRIDES if not one.startswith("shards.")]
+
+
 @dataclass(frozen=True)
 class FakeFaces:
     """Photographs that exist only as numbers. Every tenth has no face."""
 
-    numbers: tuple[int, ...]
+    numbers: Sequence[int]
     identities: bool = True
     official: bool = False
     kind: str = "folder"
@@ -70,10 +76,10 @@ class FakeFaces:
 
     @classmethod
     def of(cls, n: int, **options: bool) -> FakeFaces:
-        return cls(tuple(range(n)), **options)
+        return cls(range(n), **options)
 
-    def sources(self, on_file: OnFile | None = None) -> list[Source]:
-        return [self.source(number) for number in self.numbers]
+    def sources(self, on_file: OnFile | None = None) -> Sequence[Source]:
+        return SourceTable(self.source(number) for number in self.numbers)
 
     def source(self, number: int) -> Source:
         identity = f"person-{number // 2}" if self.identities else None

@@ -160,7 +160,7 @@ def fit(
         phase("checking the data")
         for sentence in (*group_notes(), *check_data(train.root, train), *check_room(config, run_dir, device)):
             note(sentence)
-        check_shared_memory(train, batch=own_batch, workers=workers, processes=group.world)
+        check_shared_memory(train, batch=own_batch, workers=workers, processes=local_world())
         if group.is_first:
             write_record(run_dir, record)
         group.wait()

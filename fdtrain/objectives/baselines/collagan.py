@@ -44,7 +44,9 @@ class CollaGanObjective(Objective):
         points_BK3, size_px = sample["points"], self.config.data.size_px
         heats_BKHW = heat_maps(points_BK3, size_px, self.settings.sigma * size_px)
         batch = example(self.config, sample, device, images, step)
-        return _Step(batch, heats_BKHW.to(device), parsing(points_BK3, size_px).to(device))
+        return _Step(
+            batch, heats_BKHW.to(device, non_blocking=True), parsing(points_BK3, size_px).to(device, non_blocking=True)
+        )
 
     def outputs(self, batch: _Step) -> Collaborated:
         """Return what the three decoders make."""

@@ -47,8 +47,13 @@ class SymmFcNetObjective(Objective):
         """Return the batch with the flow to the mirrored half, and with its true features."""
         flow_B2HW, on_face_B1HW = mirror_flow(sample["points"], self.config.data.size_px)
         batch = example(self.config, sample, device, images, step)
-        flow_B2HW = in_mirror_image(flow_B2HW).to(device)
-        return _Step(batch, flow_B2HW, on_face_B1HW.to(device), true_features(self.perceptual, batch.clean_B3HW))
+        flow_B2HW = in_mirror_image(flow_B2HW).to(device, non_blocking=True)
+        return _Step(
+            batch,
+            flow_B2HW,
+            on_face_B1HW.to(device, non_blocking=True),
+            true_features(self.perceptual, batch.clean_B3HW),
+        )
 
     def outputs(self, batch: _Step) -> _Made:
         """Return what both subnets make."""

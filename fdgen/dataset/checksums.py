@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from fdgen.dataset.invariants import Problem
 from fdgen.io.atomic import is_temporary, naming, write_whole
 from fdgen.io.json_file import why
-from fdgen.io.regular_file import open_regular, read_regular
+from fdgen.io.regular_file import read_regular, sha256_of
 
 SUMS = "SHA256SUMS"
 
@@ -32,7 +31,7 @@ def write_sums(folder: Path) -> None:
     """
     with naming(folder / SUMS):
         lasting = [name for name in present(folder) if not is_temporary(folder / name)]
-        sums = {name: _digest(folder / name, folder) for name in lasting}
+        sums = {name: sha256_of(folder / name, within=folder) for name in lasting}
     write_whole(folder / SUMS, sums_text(sums))
 
 
@@ -92,7 +91,7 @@ def altered() -> str:
 def file_sha256(path: Path, *, within: Path | None = None) -> str | None:
     """Return the sha256 of a file; None where it cannot be read, is no file, or a link leads to it out of `within`."""
     try:
-        return _digest(path, within)
+        return sha256_of(path, within=within)
     except OSError:
         return None
 
@@ -100,11 +99,3 @@ def file_sha256(path: Path, *, within: Path | None = None) -> str | None:
 def plain_path(name: str) -> bool:
     """Tell whether a name leads to a file below the folder that it is listed in."""
     return "\\" not in name and not any(part in ("", ".", "..") for part in name.split("/"))
-
-
-def _digest(path: Path, within: Path | None) -> str:
-    digest = hashlib.sha256()
-    with open_regular(path, within=within) as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -30,6 +30,7 @@ def open_samples(
     Raises `DatasetError` for the data.
     """
     data = config.data
+    without_samples = data.without_samples if split == "train" else None  # what models are measured on stays the same
     augment = "none" if fixed else data.augment
     if config.mask is not None:
         return SilhouetteDataset(
@@ -39,7 +40,7 @@ def open_samples(
             known_kinds=config.mask.kinds or (),
             kinds=data.kinds,
             without=data.without,
-            without_samples=data.without_samples,
+            without_samples=without_samples,
             limit=limit,
             augment=SILHOUETTE_AUGMENTS[augment],
             bare=0.0 if fixed else config.mask.bare,
@@ -54,7 +55,7 @@ def open_samples(
         size_px=data.size_px,
         kinds=data.kinds,
         without=data.without,
-        without_samples=data.without_samples,
+        without_samples=without_samples,
         limit=limit,
         augment=_pair_augment(augment, data.augment_without),
         mix=0.0 if fixed else data.mix,

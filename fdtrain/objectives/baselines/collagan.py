@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -38,6 +38,11 @@ class CollaGanObjective(Objective):
             Patches(settings.discriminator_width, channels=channels) for channels in (3, N_HEATS, N_REGIONS)
         )
         self.stages = (adversaries(config, 0, self.model, self.judges),)
+
+    def called(self) -> Sequence[nn.Module]:
+        """Return the parts of the network, which is not called as a whole, and all three discriminators."""
+        model = self.model
+        return [model.encoder, model.picture, model.landmarks, model.regions, *self.judges]
 
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch with the landmarks and regions of its clean faces."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
-from torch import Tensor
+from torch import Tensor, nn
 
 from fdtrain.config.baselines import SymmFcNetConfig
 from fdtrain.config.schema import FitConfig
@@ -42,6 +42,10 @@ class SymmFcNetObjective(Objective):
         self.model: SymmFcNet = SymmFcNet(settings, config.data.size_px)
         self.judges = WholeAndHole(settings.discriminator_width, config.data.size_px)
         self.stages = (adversaries(config, 0, self.model, self.judges),)
+
+    def called(self) -> Sequence[nn.Module]:
+        """Return the three networks, which are called one by one, and what judges the picture."""
+        return [self.model.flow, self.model.light, self.model.reconstruction, self.judges]
 
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch with the flow to the mirrored half, and with its true features."""

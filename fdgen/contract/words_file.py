@@ -78,7 +78,7 @@ def _toml(value: Any) -> str:
     folded = []
     for line in value.split("\n"):
         parts = textwrap.wrap(line, 116, break_long_words=False, break_on_hyphens=False)
-        if " ".join(parts) != line:
+        if " ".join(parts) != line or line[:1].isspace():
             return _quoted(value)
         folded.append(" \\\n".join(_quoted(part)[1:-1] for part in parts))
     return '"""\\\n' + "\\n\\\n".join(folded) + '"""'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,6 @@ def test_what_cannot_be_measured_is_told(built: Path, tmp_path: Path) -> None:
     assert "landmarks.parquet" in str(measured(Tones(Version.open(tmp_path / "set")))["wrong"])
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_tones_that_broke_off_are_not_taken_for_all(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
     real = skin_tones.skin_tones
 
@@ -54,7 +54,11 @@ def test_tones_that_broke_off_are_not_taken_for_all(version: Version, monkeypatc
         raise MemoryError
 
     monkeypatch.setattr(skin_tones, "skin_tones", broken)
-    found = measured(Tones(version))
+    monkeypatch.setattr(threading, "excepthook", lambda told: None)
+    tones = Tones(version)
+    found = measured(tones)
+    assert tones._thread is not None
+    tones._thread.join()
     assert "broke off" in str(found.get("wrong"))
     assert "tones" not in found
 

@@ -29,8 +29,8 @@ def command(folder: Path, repository: str, forbidden: int, yes: bool, public: bo
     """Write DATASET, or the CARD of one, to the repository OWNER/NAME on the Hub. It asks first.
 
     A card has digests and counts, and no picture. A dataset must have its card, which `fdgen card` writes. It is
-    refused where the terms of its photographs forbid to pass pictures on, as those of CelebA do, and where a file is not
-    the one that SHA256SUMS lists. Files that it does not list are not sent.
+    refused where the terms of its photographs forbid to pass pictures on, as those of CelebA do, and where a file is
+    not the one that SHA256SUMS lists. Files that it does not list are not sent.
     """
     from fdgen.contract.licences import terms_of
     from fdgen.contract.manifest import Manifest

@@ -69,9 +69,9 @@ def _is_date(text: str) -> bool:
 
 
 def _toml(value: Any) -> str:
-    """Write text or a list; long text over several lines, folded by TOML's line-ending backslash, lines of its own kept.
+    """Write text or a list; long text over several lines, folded by TOML's line-ending backslash.
 
-    Text with blanks that a fold would eat is written in one line.
+    Lines of its own are kept. Text with blanks that a fold would eat is written in one line.
     """
     if isinstance(value, list | tuple) or len(value) < 90:
         return _quoted(value)

@@ -83,7 +83,7 @@ def command(
          + f" in a step of {facts['parts_pictures']}"),
         ("peak", f"{facts['share_of_peak']:.1%} of {facts['peak_flops'] / 1e9:,.0f} GFLOP/s, a {facts['precision']} "
          f"matrix product here; {facts['flops_per_image'] / 1e9:.2f} GFLOP a picture"),
-        ("waits", "none to count: the CPU computes by itself" if facts["waits"] is None
+        ("waits", "not counted: torch reports them of CUDA alone" if facts["waits"] is None
          else f"{facts['waits']} for {facts['device']} within a step"),
         ("inference", ", ".join(f"{name} {s:.4f} s" for name, s in facts["inference_s"].items()) + " a picture"),
         ("memory", f"{facts['peak_bytes'] / 1e9:.2f} GB at its peak (estimate {facts['estimated_bytes'] / 1e9:.2f})"),

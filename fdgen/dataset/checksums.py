@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fdgen.dataset.invariants import Problem
+from fdgen.errors import DatasetError
 from fdgen.io.atomic import is_temporary, naming, write_whole
 from fdgen.io.json_file import why
-from fdgen.io.regular_file import open_regular, read_regular
+from fdgen.io.regular_file import read_regular, sha256_of
 
 SUMS = "SHA256SUMS"
 
@@ -32,7 +32,7 @@ def write_sums(folder: Path) -> None:
     """
     with naming(folder / SUMS):
         lasting = [name for name in present(folder) if not is_temporary(folder / name)]
-        sums = {name: _digest(folder / name, folder) for name in lasting}
+        sums = {name: sha256_of(folder / name, within=folder) for name in lasting}
     write_whole(folder / SUMS, sums_text(sums))
 
 
@@ -79,6 +79,33 @@ def sum_problems(folder: Path) -> list[Problem]:
     return problems
 
 
+def sound_files(folder: Path, *, hint: str, on_file: Callable[[int, int], None] | None = None) -> list[str]:
+    """Return the files that the list of sums names, once each has been found to be as it was listed.
+
+    Args:
+        folder: Folder of the list.
+        hint: What to do about a problem, for the error.
+        on_file: Called as (done, of); None for nobody.
+
+    Raises `DatasetError` naming the first that is missing or altered, or what is wrong with the list.
+    """
+    problems: list[Problem] = []
+    listed = listed_sums(folder, problems)
+    for done, (name, sha256) in enumerate(listed.items(), 1):
+        if problems:
+            break
+        there = file_sha256(folder / name, within=folder)
+        if there is None:
+            problems.append(Problem(name, None, "missing", f"{SUMS} lists this file, and it cannot be read"))
+        elif there != sha256:
+            problems.append(Problem(name, None, "sha256", altered()))
+        if on_file is not None:
+            on_file(done, len(listed))
+    if problems:
+        raise DatasetError(f"{folder / problems[0].file}: {problems[0].message}", hint=hint)
+    return list(listed)
+
+
 def is_listed(folder: Path, name: str) -> bool:
     """Tell whether a file is the one that the list of sums vouches for."""
     return listed_sums(folder, []).get(name, "") == file_sha256(folder / name, within=folder)
@@ -92,7 +119,7 @@ def altered() -> str:
 def file_sha256(path: Path, *, within: Path | None = None) -> str | None:
     """Return the sha256 of a file; None where it cannot be read, is no file, or a link leads to it out of `within`."""
     try:
-        return _digest(path, within)
+        return sha256_of(path, within=within)
     except OSError:
         return None
 
@@ -100,11 +127,3 @@ def file_sha256(path: Path, *, within: Path | None = None) -> str | None:
 def plain_path(name: str) -> bool:
     """Tell whether a name leads to a file below the folder that it is listed in."""
     return "\\" not in name and not any(part in ("", ".", "..") for part in name.split("/"))
-
-
-def _digest(path: Path, within: Path | None) -> str:
-    digest = hashlib.sha256()
-    with open_regular(path, within=within) as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

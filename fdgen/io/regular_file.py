@@ -6,6 +6,7 @@ machine. All are detected before anything is opened.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -52,6 +53,15 @@ def read_regular(path: Path, *, most_bytes: int, within: Path | None = None) -> 
     if max(size, len(data)) > most_bytes:
         raise UnfitFileError(f"it has {max(size, len(data)):,} bytes, more than the limit of {most_bytes:,}")
     return data
+
+
+def sha256_of(path: Path, *, within: Path | None = None) -> str:
+    """Return the SHA-256 of a file in hexadecimal digits; raise as `open_regular` does."""
+    digest = hashlib.sha256()
+    with open_regular(path, within=within) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_regular(path: Path, *, within: Path | None = None) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fdgen.contract.digests import MerkleTree
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.records import SPLITS, Reject
 from fdgen.contract.truth import layers_of, members_with
 from fdgen.dataset.checksums import SUMS, file_sha256, sums_text
@@ -82,7 +83,7 @@ def finish(
     members = members_with(layers_of(head["recipe"]))
     shards = map(summary.add, each(summarise, ((out.absolute(), name) for name in names)))
     write_manifest(out / "manifest.parquet", (shard.batch() for shard in shards if shard.rows is not None), members)
-    write_landmarks(out / "landmarks.parquet", () if landmarks is None else _with_landmarks(summary.used(), landmarks))
+    write_landmarks(out / LANDMARKS_FILE, () if landmarks is None else _with_landmarks(summary.used(), landmarks))
     summary.rejects.add(map(summary.count, rejects()))
     write_rejects(out / "rejects.csv", summary.rejects)
     dataset = {

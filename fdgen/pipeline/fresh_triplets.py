@@ -28,7 +28,8 @@ from fdgen.faces.exclusion import chosen_faces
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import PASSING_REASONS, FaceSource, OnFile, Source
 from fdgen.pipeline.face_loader import FaceLoader
-from fdgen.pipeline.plan import MOST_AT_ONCE, split_rule
+from fdgen.pipeline.face_queue import MOST_AT_ONCE
+from fdgen.pipeline.plan import split_rule
 from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe
 from fdgen.runtime.rng import rank

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -13,9 +14,9 @@ from typing import Any, TypeVar
 
 from fdgen.contract.records import ShardReceipt, sample_key
 from fdgen.dataset.checksums import is_listed
-from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, write_dataset
+from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, refuse_other_spec, write_dataset
 from fdgen.dataset.naming import Label, check_label, label_of
-from fdgen.dataset.parts import Part
+from fdgen.dataset.parts import Part, other_part_at_work, record_lock
 from fdgen.dataset.shards import receipt_path, shard_path
 from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.dataset.tables import write_sources
@@ -111,9 +112,7 @@ def begun(order: Order) -> Iterator[Job]:
         trusted = found if "content_id" not in (found or {}) or is_listed(out, "dataset.json") else None
         label = label_of(recipe.name, trusted, name=order.name, version=order.version)
         given_up = GivenUp.of((found or {}).get("given_up")) | (order.given_up or GivenUp())
-        record = Record(
-            out, label, spec, sources, given_up, finished="content_id" in (found or {}), shared=order.part is not None
-        )
+        record = Record(out, label, spec, sources, given_up, finished="content_id" in (found or {}), part=order.part)
         if not record.finished:
             record.write()
         write_sources(out / "sources.parquet", sources)
@@ -181,21 +180,37 @@ class Record:
     given_up: GivenUp
     finished: bool
     """Whether the one that is there is of a finished dataset, which has changed in nothing yet."""
-    shared: bool = False
-    """Whether other parts write it too."""
+    part: Part | None = None
+    """The part that it is written by, next to others; None where one process makes the whole."""
+
+    @functools.cached_property
+    def spec_id(self) -> str:
+        """Digest of what the dataset was asked to be."""
+        return spec_id(self.spec)
 
     def head(self) -> dict[str, Any]:
         """Return what dataset.json says from the start: without a content_id, a dataset is not finished."""
-        return {"name": self.label.name, "version": self.label.version, "spec_id": spec_id(self.spec), **self.spec}
+        return {"name": self.label.name, "version": self.label.version, "spec_id": self.spec_id, **self.spec}
 
     def write(self) -> None:
-        """Write it: with what other parts have given up, where there are any."""
-        if self.shared and (there := read_dataset(self.out)) is not None and there["spec_id"] == spec_id(self.spec):
+        """Write it: with what other parts have given up, where there are any.
+
+        Raises `MixingError` where another part, of another spec, has written it since this one looked.
+        """
+        with contextlib.nullcontext() if self.part is None else record_lock(self.out):
+            if self.part is not None:
+                self._take_in(self.part)
+            write_dataset(self.out, with_given_up(self.head(), *self.given_up.rejects(self.sources)))
+        self.finished = False
+
+    def _take_in(self, part: Part) -> None:
+        """Add what other parts have given up to what this one has."""
+        refuse_other_spec(self.out, self.spec, self.sources, barren=not other_part_at_work(self.out, part))
+        there = read_dataset(self.out)
+        if there is not None and there["spec_id"] == self.spec_id:
             theirs = GivenUp.of(there.get("given_up"))
             self.given_up.faces.update(theirs.faces)
             self.given_up.samples.update(theirs.samples)
-        write_dataset(self.out, with_given_up(self.head(), *self.given_up.rejects(self.sources)))
-        self.finished = False
 
     def update(self) -> None:
         """Record what was given up just now."""
@@ -245,7 +260,9 @@ class Job:
                 self._take(outcome)
         self.waiting = 0
         for name in others:
-            theirs = planned_receipt(self.out, self.planner.plan(name), spec_id(self.spec))  # their part checks the tar
+            theirs = planned_receipt(
+                self.out, self.planner.plan(name), self.record.spec_id
+            )  # their part checks the tar
             if theirs is None:
                 self.waiting += 1
             else:
@@ -301,7 +318,7 @@ class Job:
             if plan.name in self._damaged:
                 return self._making(plan)
             self._checking.add(plan.name)
-            check = ShardCheck(self.out.absolute(), plan, spec_id(self.spec))
+            check = ShardCheck(self.out.absolute(), plan, self.record.spec_id)
             if self.pool is None or self._helping(self.planner.target) is not None:
                 return check
             self._take(check_shard(check))  # here, where a worker would first have to be started
@@ -344,7 +361,7 @@ class Job:
         return ShardTask(
             root=self.out.absolute(),
             plan=plan,
-            spec_id=spec_id(self.spec),
+            spec_id=self.record.spec_id,
             recipe=self.order.recipe,
             tools=self.tools,
             detector=self.spec["landmarks"],

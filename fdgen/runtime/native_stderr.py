@@ -34,20 +34,22 @@ def native_stderr() -> Iterator[Captured]:
     with _lock:
         if sys.stderr is not None:
             sys.stderr.flush()
+        sink = _open_sink()
         try:
             saved = os.dup(STDERR_FD)
         except OSError:
             yield captured
             return
-        sink = _open_sink()
-        os.dup2(sink.fileno(), STDERR_FD)
         try:
+            os.dup2(sink.fileno(), STDERR_FD)
             yield captured
         finally:
-            if sys.stderr is not None:
-                sys.stderr.flush()
-            os.dup2(saved, STDERR_FD)
-            os.close(saved)
+            try:
+                if sys.stderr is not None:
+                    sys.stderr.flush()
+            finally:
+                os.dup2(saved, STDERR_FD)
+                os.close(saved)
             if os.fstat(sink.fileno()).st_size:
                 sink.seek(0)
                 captured.text = sink.read().decode(errors="replace")

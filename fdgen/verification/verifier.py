@@ -18,6 +18,7 @@ import numpy as np
 
 from fdgen.contract.dataset_validation import invalid_field
 from fdgen.contract.digests import merkle_root
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.records import (
     PICTURES,
     SCHEMA,
@@ -197,7 +198,7 @@ class _Check:
         recipe: Mapping[str, Any],
     ) -> Replayer | None:
         """Return what renders samples again; None, and a problem, where the landmarks for it are gone or damaged."""
-        name = "landmarks.parquet"
+        name = LANDMARKS_FILE
         if given is not None:
             return given
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SPLITS
 from fdgen.io.folders import mistaken
-from fdgen.io.regular_file import open_regular
+from fdgen.io.regular_file import sha256_of
 from fdtrain.cards.measures import tables_of
 from fdtrain.config.schema import FitConfig
 from fdtrain.errors import RunError
@@ -43,7 +43,7 @@ def model_facts(model: Path) -> Facts:
     weights = find_weights(model)
     told = read_facts(weights)
     label = ModelLabel.of_facts(model, told)
-    facts = {**_label(label), **_told(told), "weights": _file(weights), "settings": _settings(told["config"])}
+    facts = {**_label(label), **_told(told), "weights": _file(weights), "settings": settings_changed(told["config"])}
     if not (model / RUN_FILE).is_file():
         return {**facts, "curve": []}
     record = require_run(model)
@@ -98,31 +98,67 @@ def on_the_fly_facts(model: Facts) -> Facts | None:
     }
 
 
+def settings_changed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what differs from the preset, by dotted key; None is a value as others are: of what was switched off."""
+    now = FitConfig.from_dict(config)
+    plain = FitConfig.load(now.preset).flat()
+    skipped = ("preset", "output.", "machine.workers")
+    return {key: value for key, value in now.flat().items() if plain.get(key) != value and not key.startswith(skipped)}
+
+
+def setting_text(value: Any) -> str:
+    """Return the value of a setting as `--set` takes it.
+
+    >>> [setting_text(value) for value in (None, True, "flip", [64, 128])]
+    ['none', 'true', 'flip', '[64, 128]']
+    """
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def evaluation_facts(
-    folder: Path, task: str, tones: Mapping[str, str], tone_order: Sequence[str]
+    folder: Path, model: Facts, tones: Mapping[str, str], tone_order: Sequence[str]
 ) -> list[Mapping[str, Any]]:
     """Return the tables of what `fdtrain eval --out` measured, as JSON holds them.
 
     Args:
         folder: Folder of the evaluation.
-        task: `restore` or `mask`.
+        model: What `model_facts` returned of the model whose card it is.
         tones: Class of skin by the key of a picture; empty where nobody looked.
         tone_order: The classes in the order of their rows.
 
-    Raises `RunError` where it is no evaluation, or of another task.
+    Raises `RunError` where it is no evaluation, or measured no network for the model's task, or other weights.
     """
     path = folder / EVALUATION_FILE
     if not path.is_file():
         lacks, hint = f"it has no {EVALUATION_FILE}", "name a folder that `fdtrain eval --out` wrote"
         sentence, hint = mistaken(folder, "is not an evaluation", lacks, hint)
         raise RunError(sentence, hint=hint)
-    dataset = read_json(path, {"dataset": dict, "methods": list})["dataset"]
+    facts = read_json(path, {"dataset": dict, "methods": list})
+    dataset = facts["dataset"]
     of = f"dataset {str(dataset.get('content_id'))[:12]}" if dataset.get("content_id") else "photographs of a folder"
     title = f"{dataset.get('split')} split, {of}"
-    found = tables_of(title, task, folder / "images.csv", tones, tone_order)
+    found = tables_of(title, model["task"], folder / "images.csv", tones, tone_order)
     if not found:
         raise RunError(f"{folder} measures networks for another task", hint="name an evaluation of this model")
+    _refuse_other_weights(folder, facts, model)
     return [table.json() for table in found]
+
+
+def _refuse_other_weights(folder: Path, facts: Mapping[str, Any], model: Facts) -> None:
+    """Raise `RunError` where an evaluation does not say that it measured the weights of a model."""
+    listed = facts.get("models")
+    measured = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+    own = str(model.get("weights_sha256", model["weights"]["sha256"]))  # the first: what an export was made from
+    if any(one.get("sha256") == own for one in measured):
+        return
+    named = ", ".join(f"{one.get('name')} ({str(one['sha256'])[:16]})" for one in measured if one.get("sha256"))
+    what = f"it measured {named}" if named else "it does not say which weights it measured"
+    raise RunError(
+        f"{folder} is not of {model['name']} (weights {own[:16]}): {what}",
+        hint="measure this model: `fdtrain eval --weights MODEL --out FOLDER`",
+    )
 
 
 def _label(label: ModelLabel) -> Facts:
@@ -131,20 +167,8 @@ def _label(label: ModelLabel) -> Facts:
 
 def _told(facts: Mapping[str, Any]) -> Facts:
     names = ("dataset", "content_id", "images", "best_by", "fdtrain", "torch", "perceptual_sha256", "credits",
-             "parameters", "started_from", "on_the_fly", "origin")  # fmt: skip
+             "parameters", "started_from", "on_the_fly", "origin", "weights_sha256")  # fmt: skip
     return {name: facts[name] for name in names if facts.get(name) is not None}
-
-
-def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what differs from the preset, by dotted key."""
-    now = FitConfig.from_dict(config)
-    plain = FitConfig.load(now.preset).flat()
-    skipped = ("preset", "output.", "machine.workers")
-    return {
-        key: value
-        for key, value in now.flat().items()
-        if plain.get(key) != value and not key.startswith(skipped) and value is not None
-    }
 
 
 def _curve(run: Path, config: Mapping[str, Any]) -> list[tuple[int, float]]:
@@ -158,8 +182,4 @@ def _curve(run: Path, config: Mapping[str, Any]) -> list[tuple[int, float]]:
 
 
 def _file(path: Path) -> Facts:
-    digest = hashlib.sha256()
-    with open_regular(path) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}

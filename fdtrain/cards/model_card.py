@@ -62,7 +62,7 @@ def gather(
     """
     of_model = model_facts(model)
     of_data = on_the_fly_facts(of_model) if data is None else data_facts(data, str(of_model.get("content_id", "")))
-    found = [evaluation_facts(folder, of_model["task"], tones or {}, tone_order) for folder in evaluations]
+    found = [evaluation_facts(folder, of_model, tones or {}, tone_order) for folder in evaluations]
     facts = {"schema": SCHEMA, "model": of_model, "data": of_data, "tables": [one for group in found for one in group]}
     plain: dict[str, Any] = json.loads(json.dumps(facts))  # as it is read back
     return plain

@@ -9,6 +9,7 @@ from typing import Any
 
 from fdgen.contract.licences import terms_of
 from fdgen.io.markdown import bar, bullets, licence_lines, section, table, yaml_text
+from fdtrain.cards.facts import setting_text
 from fdtrain.cards.measures import Table
 from fdtrain.cards.words import MISUSE, Words
 
@@ -104,7 +105,7 @@ def _learned_from(model: Facts, data: Facts | None) -> str:
 def _training(model: Facts) -> list[str]:
     if model["settings"] is None:
         return ["An exported network; the settings of its training are in the weights that it was made from."]
-    changed = [(f"`{key}`", f"`{_value(value)}`") for key, value in model["settings"].items()]
+    changed = [(f"`{key}`", f"`{setting_text(value)}`") for key, value in model["settings"].items()]
     begun = model.get("started_from")
     parts = [
         f"Preset `{model['preset']}`" + (", with these settings changed:" if changed else ", nothing changed."),
@@ -154,7 +155,9 @@ def _again(model: Facts, data: Facts | None) -> str:
     lines = ["fdgen reproduce CARD_OF_THE_DATASET --faces FOLDER --out DATASET"] if built else []
     given = "--faces FOLDER --recipe FILE" if drawn else "--data DATASET"
     words = [f"fdtrain fit {given} --out RUN", f"--preset {model['preset']}"]
-    words += [f"--set {shlex.quote(f'{key}={_value(value)}')}" for key, value in (model["settings"] or {}).items()]
+    words += [
+        f"--set {shlex.quote(f'{key}={setting_text(value)}')}" for key, value in (model["settings"] or {}).items()
+    ]
     lines.append(" ".join(words))
     note = "The same release of torch on the same kind of processor gives the same weights, bit for bit."
     return f"```text\n{chr(10).join(lines)}\n```\n\n{note}" if model["settings"] is not None else note
@@ -163,7 +166,3 @@ def _again(model: Facts, data: Facts | None) -> str:
 def _count(number: float) -> str:
     """Return how many samples, or which share of them."""
     return f"{number:.1%}" if isinstance(number, float) else f"{number:,}"
-
-
-def _value(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

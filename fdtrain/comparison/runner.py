@@ -25,12 +25,12 @@ from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
 from fdgen.runtime.pipe_executor import PipeExecutor
 from fdtrain.comparison.plan import Ask, Task, split_sha256
 from fdtrain.comparison.resolve_auto import resolve_auto
-from fdtrain.comparison.task import RESULT_FILE, Moved, file_sha256, work
+from fdtrain.comparison.task import RESULT_FILE, Moved, work
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
 from fdtrain.run_files import folder_lock, write_text
 from fdtrain.training.run import refuse_occupied
-from fdtrain.training.weight_files import find_weights
+from fdtrain.training.weight_files import weights_sha256
 
 ASK_FILE, STOP_FILE, ERROR_FILE = "compare.json", ".stop", "error.txt"
 
@@ -129,7 +129,7 @@ def is_done(task: Task, out: Path) -> bool:
             f"{path} was trained with {facts.get('overrides') or 'no changes'}, not with {list(task.overrides)}",
             hint="name another folder with --out",
         )
-    return task.kind != "weights" or bool(facts.get("weights_sha256") == file_sha256(find_weights(task.what)))
+    return task.kind != "weights" or bool(facts.get("weights_sha256") == weights_sha256(task.what))
 
 
 UNSAID = {"finish": "none"}

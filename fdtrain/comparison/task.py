@@ -9,7 +9,6 @@ rows/NAME/budget.json          images for the budget of seconds, by a measured r
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import statistics
@@ -21,7 +20,7 @@ from typing import Any
 
 import torch
 
-from fdgen.errors import FdError, in_words
+from fdgen.errors import FdError
 from fdgen.io.json_file import read_lines, read_object
 from fdgen.runtime.scratch import Scratch
 from fdtrain.comparison.plan import NEVER, Ask, Task, config_of
@@ -43,7 +42,7 @@ from fdtrain.training.checkpoint import load_model, read_facts
 from fdtrain.training.cost import size_of
 from fdtrain.training.loop import fit
 from fdtrain.training.stats import Progress, Step
-from fdtrain.training.weight_files import find_weights
+from fdtrain.training.weight_files import find_weights, weights_sha256
 
 RUN, CPU_FILE, IMAGES_FILE, RESULT_FILE, BUDGET_FILE = "run", "cpu.jsonl", "images.csv", "result.json", "budget.json"
 
@@ -109,7 +108,7 @@ def work(task: Task, ask: Ask, out: str, stop_file: str, on_moved: Callable[[Mov
     else:
         path = weights_of(task, folder / RUN)
         facts["parameters"], facts["gmacs"] = size_of(FitConfig.from_dict(read_facts(path)["config"]))
-        facts["weights_sha256"] = file_sha256(path)
+        facts["weights_sha256"] = weights_sha256(path)
         if task.kind == "trained":
             facts["notes"] = [_chosen(path)]
             facts["treated"] = _treated(path)
@@ -169,17 +168,9 @@ def weights_of(task: Task, run_dir: Path) -> Path:
     if result.exists():
         facts = read_object(result, error=RunError, hint="delete it: the row is measured again")
         for path in sorted((run_dir / "weights").glob("*.safetensors")):
-            if file_sha256(path) == facts.get("weights_sha256"):
+            if weights_sha256(path) == facts.get("weights_sha256"):
                 return path
     return find_weights(run_dir)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the digest of a file; raise `FdError` where it cannot be read."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise FdError(f"{path} cannot be read: {in_words(error)}") from error
 
 
 def images_for(task: Task, ask: Ask, out: Path, on_moved: Callable[[Moved], None] = lambda moved: None) -> int:

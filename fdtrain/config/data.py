@@ -37,7 +37,8 @@ class DataConfig(Section):
     kinds: Annotated[Names | None, BeforeValidator(none_from_text)] = None
     # Kinds never to train on: whatever wears one of them is left out, whatever else it wears. None means none.
     without: Annotated[Names | None, BeforeValidator(none_from_text)] = None
-    # Samples never to train on, by their keys, as `fdgen browse` writes them of what is marked. None means none.
+    # Samples never to train on, by their keys, as `fdgen browse` writes them of what is marked. None means none. Those
+    # of other splits stay: validations of runs with and without them are of the same pictures.
     without_samples: Annotated[Names | None, BeforeValidator(none_from_text)] = None
     # Paired augmentation: nothing, mirroring, mirroring with mild photometric changes and JPEG, or all that other
     # photographs may differ in; of silhouettes, nothing or the last.

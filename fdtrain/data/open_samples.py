@@ -42,6 +42,7 @@ def open_samples(
     root: str | FreshSamples = data.root
     if faces is not None:
         root = faces.fixed(split, limit) if fixed else faces.samples(split, seed=config.seed)
+    without_samples = data.without_samples if split == "train" else None  # what models are measured on stays the same
     augment = "none" if fixed else data.augment
     if config.mask is not None:
         return SilhouetteDataset(
@@ -51,7 +52,7 @@ def open_samples(
             known_kinds=config.mask.kinds or (),
             kinds=data.kinds,
             without=data.without,
-            without_samples=data.without_samples,
+            without_samples=without_samples,
             limit=limit,
             augment=SILHOUETTE_AUGMENTS[augment],
             bare=0.0 if fixed else config.mask.bare,
@@ -66,7 +67,7 @@ def open_samples(
         size_px=data.size_px,
         kinds=data.kinds,
         without=data.without,
-        without_samples=data.without_samples,
+        without_samples=without_samples,
         limit=limit,
         augment=_pair_augment(augment, data.augment_without),
         mix=0.0 if fixed else data.mix,

@@ -21,7 +21,7 @@ from fdtrain.inference.models import short_names
 from fdtrain.metrics.segmentation import EVEN, Calibration, boundary_f, iou
 from fdtrain.runtime.device import open_device
 from fdtrain.training.checkpoint import load_masknet, read_facts
-from fdtrain.training.weight_files import find_weights
+from fdtrain.training.weight_files import find_weights, weights_sha256
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +36,11 @@ class Silhouettes(Protocol):
     size_px: int
     split: str
     content_id: str
-    keys: list[str]
     table: pd.DataFrame
     knows_kinds: bool
+
+    @property
+    def keys(self) -> list[str]: ...
 
     def __len__(self) -> int: ...
 
@@ -101,7 +103,7 @@ def open_measured(paths: Sequence[str | Path], *, device: str = "auto") -> list[
             size_px=config["data"]["size_px"],
             kinds=config["mask"]["kinds"] or (),
             device=where,
-            label=ModelLabel.of_facts(path, facts),
+            label=ModelLabel.of_facts(path, facts, weights_sha256(path)),
         )
         found.append(Measured(name, masker, masknet.temperature, str(facts.get("content_id", ""))))
     if len({one.masker.size_px for one in found}) > 1:

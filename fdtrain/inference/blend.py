@@ -42,7 +42,7 @@ class Blended:
     def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
         """Restore pictures and blend them, rounded to levels."""
         return [
-            (*made[self._first], *(_mean(*made, share) for share in self.shares), *made[self._last])
+            (*made[self._first], *(_mean(made, share) for share in self.shares), *made[self._last])
             for made in self.method.restore(pairs)
         ]
 
@@ -82,6 +82,7 @@ def blend_in(name: str) -> tuple[str, float]:
         return name, 1.0
 
 
-def _mean(coarse_HWC: Image, last_HWC: Image, share: float) -> Image:
+def _mean(made: tuple[Image, ...], share: float) -> Image:
+    coarse_HWC, last_HWC = made
     coarse = coarse_HWC.astype(np.float32)
     return np.rint(coarse + np.float32(share) * (last_HWC - coarse)).astype(np.uint8)

@@ -32,7 +32,7 @@ from fdtrain.networks.edgeconnect import EdgeConnect
 from fdtrain.networks.masknet import CalibratedMaskNet
 from fdtrain.networks.restorer import Restoration, Restorer
 from fdtrain.training.checkpoint import load_masknet, load_model, read_facts
-from fdtrain.training.weight_files import find_weights
+from fdtrain.training.weight_files import find_weights, weights_sha256
 
 Run = Callable[[Values, Values], Sequence[Values]]
 """From pictures and masks to outputs, as one form of a network gives them."""
@@ -49,7 +49,7 @@ class Source(NamedTuple):
 def open_source(weights: str | Path) -> Source:
     """Open a generator or a mask network; raise `CheckpointError` where the file or run folder holds none."""
     weights = find_weights(weights)
-    facts = read_facts(weights)
+    facts = {**read_facts(weights), "weights_sha256": weights_sha256(weights)}
     return _masker(weights, facts) if facts["config"].get("mask") else _generator(weights, facts)
 
 
@@ -122,8 +122,18 @@ def masker_metadata(masknet: CalibratedMaskNet, facts: Mapping[str, Any]) -> Exp
 
 
 def trained(model: nn.Module, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the weights say of their training: preset, data, length, score."""
-    told = ("dataset", "content_id", "images", "val_hole_psnr_db", "val_iou", "temperature", "fdtrain", TOY_KEY)
+    """Return what the weights say of their training: preset, data, length, score, and which weights they are."""
+    told = (
+        "dataset",
+        "content_id",
+        "images",
+        "val_hole_psnr_db",
+        "val_iou",
+        "temperature",
+        "fdtrain",
+        TOY_KEY,
+        "weights_sha256",
+    )
     config = facts["config"]
     return {
         "preset": config["preset"],

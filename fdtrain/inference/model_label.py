@@ -36,7 +36,8 @@ class Described(Protocol):
 class ModelLabel:
     """A model by its name (that of its run or file), its task, its preset, the side of its pictures in pixels.
 
-    `toy` says why it is a toy, in words that go on from "a toy that"; it is None of all others.
+    `toy` says why it is a toy, in words that go on from "a toy that"; it is None of all others. `sha256` is that of its
+    file of weights, None where nobody took it.
     """
 
     name: str
@@ -44,14 +45,15 @@ class ModelLabel:
     preset: str
     size_px: int
     toy: str | None = None
+    sha256: str | None = None
 
     @classmethod
-    def of_facts(cls, path: str | Path, facts: Mapping[str, Any]) -> ModelLabel:
-        """Return the label of a file of weights or a run folder, by what `read_facts` returned."""
+    def of_facts(cls, path: str | Path, facts: Mapping[str, Any], sha256: str | None = None) -> ModelLabel:
+        """Return the label of a file of weights or a run folder, by what `read_facts` returned, and its digest."""
         config = facts["config"]
         task: Literal["restore", "mask"] = "mask" if config.get("mask") else "restore"
         size_px = int(config["data"]["size_px"])
-        return cls(model_name(Path(path)), task, str(config["preset"]), size_px, _words(facts.get(TOY_KEY)))
+        return cls(model_name(Path(path)), task, str(config["preset"]), size_px, _words(facts.get(TOY_KEY)), sha256)
 
     @classmethod
     def of_metadata(cls, path: str | Path, metadata: Described) -> ModelLabel:
@@ -60,8 +62,8 @@ class ModelLabel:
         return cls(model_name(Path(path)), metadata.task, preset or "", metadata.size_px, toy)
 
     def json(self) -> dict[str, Any]:
-        """Return it for a machine."""
-        return asdict(self)
+        """Return it for a machine, without a digest that was not taken."""
+        return {name: value for name, value in asdict(self).items() if name != "sha256" or value is not None}
 
 
 def toy_note(labels: Sequence[ModelLabel]) -> str | None:

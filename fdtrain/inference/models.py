@@ -13,7 +13,7 @@ from fdtrain.inference.model_label import ModelLabel, model_name
 from fdtrain.inference.torch_method import ModelMethod
 from fdtrain.runtime.device import open_device
 from fdtrain.training.checkpoint import load_model, read_facts
-from fdtrain.training.weight_files import find_weights
+from fdtrain.training.weight_files import find_weights, weights_sha256
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Models:
         methods, sizes, trained_on, labels, divisions = [], {}, {}, [], {}
         for name, path in zip(names, paths, strict=True):
             facts = read_facts(find_weights(path))
-            labels.append(ModelLabel.of_facts(path, facts))
+            labels.append(ModelLabel.of_facts(path, facts, weights_sha256(path)))
             sizes[name] = int(facts["config"]["data"]["size_px"])
             trained_on[name] = str(facts.get("content_id", ""))
             if (drawn := facts.get("on_the_fly")) is not None:

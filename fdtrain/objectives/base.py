@@ -71,12 +71,15 @@ class Objective(ABC):
         """Return the layers of the perceptual network that its losses look at."""
         return config.loss.perceptual_layers
 
+    def called(self) -> Sequence[nn.Module]:
+        """Return all that learns as the modules that a step calls: torch compiles what is called, and no other way."""
+        networks = [network for stage in self.stages for network in (stage.generator, stage.discriminator)]
+        return [network for network in networks if network is not None]
+
     def compile(self) -> None:
         """Have torch compile the networks that learn when they are first called; names of weights stay."""
-        for stage in self.stages:
-            for network in (stage.generator, stage.discriminator):
-                if network is not None:
-                    network.compile(backend=COMPILER)
+        for network in self.called():
+            network.compile(backend=COMPILER)
 
     def set_rates(self, images: int) -> None:
         """Set the learning rates for the step that begins after `images` images."""

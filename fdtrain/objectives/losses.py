@@ -79,7 +79,7 @@ def blur(images_BCHW: Tensor) -> Tensor:
 def _gaussian(device: torch.device) -> Tensor:
     places = torch.arange(SSIM_WINDOW, dtype=torch.float64) - SSIM_WINDOW // 2
     weights = torch.exp(-(places**2) / (2 * SSIM_SIGMA**2))
-    return (weights / weights.sum()).float().view(1, 1, 1, SSIM_WINDOW).to(device)
+    return (weights / weights.sum()).float().view(1, 1, 1, SSIM_WINDOW).to(device, non_blocking=True)
 
 
 def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:

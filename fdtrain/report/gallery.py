@@ -14,7 +14,7 @@ import torch
 from fdgen.arrays import Image
 from fdgen.contract.manifest import Manifest
 from fdgen.io.json_file import read_object
-from fdtrain.comparison.task import RESULT_FILE, RUN, file_sha256, weights_of
+from fdtrain.comparison.task import RESULT_FILE, RUN, weights_of
 from fdtrain.data.pictures import pasted, webp_uri
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.triplets import Pictures, TripletDataset
@@ -32,7 +32,7 @@ from fdtrain.report.examples import Case
 from fdtrain.report.measurements import Given, Measured
 from fdtrain.report.sources import Source
 from fdtrain.training.checkpoint import load_model, read_facts
-from fdtrain.training.weight_files import find_weights
+from fdtrain.training.weight_files import find_weights, weights_sha256
 
 LOSSLESS_PX = 128
 """Up to this size pictures are kept exactly; larger ones at a quality whose losses the eye does not see: a page with
@@ -271,7 +271,7 @@ def _weights(given: Given, weights: Mapping[str, Path]) -> Path | None:
 
 def _model(given: Given, path: Path, measured: Measured) -> Method:
     """Open weights; raise `RunError` where they are not those that were measured."""
-    if given.sha256 is not None and file_sha256(path) != given.sha256:
+    if given.sha256 is not None and weights_sha256(path) != given.sha256:
         raise RunError(f"{path} is not what {given.name} was measured with", hint="measure again, or leave out --data")
     size_px = int(read_facts(path)["config"]["data"]["size_px"])
     if size_px != measured.size_px:

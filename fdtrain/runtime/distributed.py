@@ -115,9 +115,14 @@ class SharedGradients:
 @contextlib.contextmanager
 def _without_advice() -> Iterator[None]:
     """Leave out what torch says once, past Python, against the very thing that makes buckets repeatable."""
-    with native_stderr() as said:
-        yield
-    sys.stderr.write("".join(line for line in said.text.splitlines(True) if "find_unused_parameters" not in line))
+    with contextlib.ExitStack() as at_end:
+        said = at_end.enter_context(native_stderr())
+        try:
+            yield
+        finally:
+            at_end.close()
+            told = [line for line in said.text.splitlines(True) if "find_unused_parameters" not in line]
+            sys.stderr.write("".join(told))
 
 
 class _Reached(nn.Module):

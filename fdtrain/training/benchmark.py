@@ -31,8 +31,9 @@ def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
 
     All terms are on from the first step, and nothing is validated or saved until the end. `precisions` has steps in
     fp32 and in bf16, on noise, whichever the loop took; `decided` why, where that was left to `auto`. `parts_s` has the
-    median seconds of each part of a step of `parts_pictures`, `waits` how often such a step waits for the device (None:
-    there is none to wait for). `share_of_peak` is the loop's arithmetic over that of a matrix product, `peak_flops`.
+    median seconds of each part of a step of `parts_pictures`, `waits` how often such a step waits for a CUDA device
+    (None on other devices, of which torch cannot say it). `share_of_peak` is the loop's arithmetic over that of a
+    matrix product, `peak_flops`.
     """
     batch, never = config.training.batch, 10**12
     changes = {
@@ -57,8 +58,9 @@ def measure(config: FitConfig, *, steps: int) -> dict[str, Any]:
     taken = FitConfig.from_dict(record.config, perceptual_weights=config.loss.perceptual_weights)
     with computing(taken, device):
         total = taken.training.total_images(record.n_train)
-        step_s = step_seconds(taken, device, open_perceptual(taken), total)
-        parts = step_parts(taken, device, open_perceptual(taken), total)
+        perceptual = open_perceptual(taken)
+        step_s = step_seconds(taken, device, perceptual, total)
+        parts = step_parts(taken, device, perceptual, total)
         peak = peak_flops(device, taken.training.precision)
     rates = [line["images_per_s"] for line in lines]
     loader_share = statistics.median(line["loader_share"] for line in lines)

@@ -10,7 +10,6 @@ Both are written whole or not at all.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 import pickle
@@ -29,7 +28,7 @@ from torch import nn
 
 from fdgen.errors import in_words
 from fdgen.io.json_file import fits, parse_json, read_object, why
-from fdgen.io.regular_file import check_regular, open_regular
+from fdgen.io.regular_file import check_regular, sha256_of
 from fdtrain.config.schema import FitConfig
 from fdtrain.errors import CheckpointError, ConfigError
 from fdtrain.networks.build import build_masknet, build_model, build_network
@@ -89,7 +88,7 @@ def save_state(folder: Path, images: int, state: Mapping[str, Any], *, score: fl
     """
     path = folder / f"state-{images:012d}.pt"
     write_whole(path, lambda file: torch.save({"schema": SCHEMA, **state}, file))
-    receipt = Receipt(path, images, path.stat().st_size, _sha256(path), score)
+    receipt = Receipt(path, images, path.stat().st_size, sha256_of(path), score)
     facts = {name: value for name, value in dataclasses.asdict(receipt).items() if name != "path"}
     write_text(path.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")
     prune(folder, keep)
@@ -106,7 +105,7 @@ def load_state(receipt: Receipt) -> dict[str, Any]:
     path = receipt.path
     try:
         size = check_regular(path, within=_run_of(path))
-        intact = size == receipt.bytes and _sha256(path) == receipt.sha256
+        intact = size == receipt.bytes and sha256_of(path) == receipt.sha256
     except OSError as error:
         raise CheckpointError(
             f"the checkpoint {path} cannot be read: {in_words(error)}", hint=_go_back(path)
@@ -281,11 +280,3 @@ def _refuse_odd(facts: Mapping[str, Any]) -> None:
 
 def _go_back(path: Path) -> str:
     return f"delete {path.with_suffix('.json')} to go on from the checkpoint before it"
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open_regular(path) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -12,11 +12,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from fdgen.contract.digests import digest_json
 from fdgen.contract.manifest import Manifest
 from fdgen.runtime.main_guard import leave_importing_worker
 from fdgen.settings.toml import parse_tables
@@ -111,6 +113,10 @@ def fit(
         note = on_note if on_note is not None and group.is_first else _ignore
         phase = on_phase if on_phase is not None and group.is_first else _ignore
 
+        # All processes see one folder: what they decide from it, and so what they wait for, is the same.
+        found = receipts(run_dir / CHECKPOINTS)
+        _refuse_other_folders(run_dir, recorded, found, group)
+
         # The data.
         phase("opening the data")
         training, output = config.training, config.output
@@ -132,8 +138,8 @@ def fit(
         config, of_precision = resolve_precision(config, device, perceptual, total, group, note)
         objective = open_objective(config, device, perceptual, rng)
         model, stages = objective.model, objective.stages
-        resumes = bool(receipts(run_dir / CHECKPOINTS))
-        started = begun_with(model, training.start_from, recorded.started_from if recorded else None, resumes, note)
+        begun_from = recorded.started_from if recorded is not None else None
+        started = begun_with(model, training.start_from, begun_from, bool(found), note)
         average = averaged(model) if training.ema_decay is not None else model
         lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
 
@@ -170,7 +176,7 @@ def fit(
         told = faces.notes() if faces is not None else []
         for sentence in (*group_notes(), *told, *check_data(train.root, train), *check_room(config, run_dir, device)):
             note(sentence)
-        check_shared_memory(train, batch=own_batch, workers=workers, processes=group.world)
+        check_shared_memory(train, batch=own_batch, workers=workers, processes=local_world())
         if group.is_first:
             write_record(run_dir, record)
             if faces is not None:
@@ -181,8 +187,6 @@ def fit(
         images = step = 0
         left_out, barren = LeftOut(0, note), BarrenFaces(train, note)
         best = Best(criterion_of(config.as_dict()), training.patience_images)
-        found = receipts(run_dir / CHECKPOINTS)
-        _refuse_other_folders(run_dir, found, group)
         if found:
             phase("reading the checkpoint")
             state = load_state(found[-1])
@@ -341,10 +345,11 @@ def _owned(run_dir: Path, group: Group) -> Iterator[None]:
         yield
 
 
-def _refuse_other_folders(run_dir: Path, found: list[Receipt], group: Group) -> None:
-    """Raise `RunError` where processes, maybe on several machines, would not go on from the same checkpoint."""
-    seen = group.gather(found[-1].sha256 if found else None)
-    if other := [rank for rank, sha256 in enumerate(seen) if sha256 != seen[0]]:
+def _refuse_other_folders(run_dir: Path, recorded: RunRecord | None, found: list[Receipt], group: Group) -> None:
+    """Raise `RunError` where processes, maybe on several machines, do not find the same record and checkpoint."""
+    record = digest_json(asdict(recorded)) if recorded is not None else None
+    seen = group.gather((record, found[-1].sha256 if found else None))
+    if other := [rank for rank, there in enumerate(seen) if there != seen[0]]:
         raise RunError(
             f"process {other[0]} does not find in {run_dir} what the first process finds there",
             hint="name with --out a folder that all machines share",

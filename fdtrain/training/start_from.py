@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from fdgen.errors import in_words
 from fdtrain.errors import CheckpointError
 from fdtrain.training.checkpoint import read_facts
-from fdtrain.training.weight_files import find_weights
+from fdtrain.training.weight_files import find_weights, weights_sha256
 
 LEAST_SHARE = 0.5
 """Of a network's values that must be found: less is another network, by whatever names it shares."""
@@ -49,7 +47,7 @@ def begun_with(
     if not resumes:
         return take_weights(model, path, note)
     try:
-        sha256 = _sha256(find_weights(path))
+        sha256 = weights_sha256(path)
     except CheckpointError as error:
         if recorded is None:
             raise CheckpointError(
@@ -87,11 +85,4 @@ def take_weights(model: nn.Module, path: str | Path, note: Callable[[str], None]
     left = [name for name in own if name not in taken]
     kept = f"; drawn anew: {', '.join(left[:3])}{' ...' if len(left) > 3 else ''}" if left else ""
     note(f"starting from {file}: {len(taken)} of {len(own)} tensors, {share:.0%} of all weights{kept}")
-    return {"sha256": _sha256(file), "content_id": facts.get("content_id"), "images": facts.get("images")}
-
-
-def _sha256(file: Path) -> str:
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"{file} cannot be read: {in_words(error)}") from error
+    return {"sha256": weights_sha256(file), "content_id": facts.get("content_id"), "images": facts.get("images")}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from fdgen.errors import in_words
 from fdgen.io.folders import mistaken
+from fdgen.io.regular_file import sha256_of
 from fdtrain.errors import CheckpointError
 from fdtrain.training.starter import STARTERS, is_starter, starter_file
 
@@ -30,6 +32,15 @@ def find_weights(path: str | Path) -> Path:
             f"there is no file of weights {path}{_near(path)}", hint="name a .safetensors file, a run folder or starter"
         )
     return path
+
+
+def weights_sha256(path: str | Path) -> str:
+    """Return the sha256 of the file that a path, or a name of `STARTERS`, means; raise `CheckpointError` as above."""
+    file = find_weights(path)
+    try:
+        return sha256_of(file)
+    except OSError as error:
+        raise CheckpointError(f"{file} cannot be read: {in_words(error)}") from error
 
 
 def refuse_missing(path: str | Path) -> None:

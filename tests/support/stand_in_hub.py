@@ -15,9 +15,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @contextlib.contextmanager
 def stand_in_hub(repo: str, files: dict[str, bytes]) -> Iterator[str]:
-    """Serve `files` as the model and dataset `repo` at revisions main and v1; yield the address for HF_ENDPOINT.
+    """Serve `files` as the model and dataset `repo` at revisions main, v1 and `COMMIT`.
 
-    What is committed is added to `files`.
+    Yield the address for HF_ENDPOINT. What is committed is added to `files`.
     """
 
     class Handler(BaseHTTPRequestHandler):

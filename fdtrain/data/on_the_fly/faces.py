@@ -16,7 +16,6 @@ from fdgen.errors import DatasetError
 from fdtrain.config.data import OnTheFlyConfig
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.on_the_fly.samples import FreshSamples
-from fdtrain.run_files import write_bytes
 
 if TYPE_CHECKING:
     from fdgen.pipeline.fresh_triplets import FreshFaces
@@ -65,9 +64,11 @@ class FacesOnTheFly:
 
     def write_rejects(self, run_dir: Path) -> None:
         """List the photographs that cannot be used in the folder of a run."""
-        from fdgen.dataset.tables import rejects_csv
+        from fdgen.dataset.tables import RejectColumns, write_rejects
 
-        write_bytes(run_dir / REJECTS, rejects_csv(self.found.rejects))
+        rejects = RejectColumns()
+        rejects.add(self.found.rejects)
+        write_rejects(run_dir / REJECTS, rejects)
 
 
 def find_faces(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -39,12 +39,19 @@ class CollaGanObjective(Objective):
         )
         self.stages = (adversaries(config, 0, self.model, self.judges),)
 
+    def called(self) -> Sequence[nn.Module]:
+        """Return the parts of the network, which is not called as a whole, and all three discriminators."""
+        model = self.model
+        return [model.encoder, model.picture, model.landmarks, model.regions, *self.judges]
+
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch with the landmarks and regions of its clean faces."""
         points_BK3, size_px = sample["points"], self.config.data.size_px
         heats_BKHW = heat_maps(points_BK3, size_px, self.settings.sigma * size_px)
         batch = example(self.config, sample, device, images, step)
-        return _Step(batch, heats_BKHW.to(device), parsing(points_BK3, size_px).to(device))
+        return _Step(
+            batch, heats_BKHW.to(device, non_blocking=True), parsing(points_BK3, size_px).to(device, non_blocking=True)
+        )
 
     def outputs(self, batch: _Step) -> Collaborated:
         """Return what the three decoders make."""

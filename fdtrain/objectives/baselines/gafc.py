@@ -52,7 +52,9 @@ class GafcObjective(Objective):
         points_BK3, size_px = sample["points"], self.config.data.size_px
         heats_B5HW = component_maps(points_BK3, size_px, self.settings.sigma * size_px)
         batch = example(self.config, sample, device, images, step)
-        return _Step(batch, heats_B5HW.to(device), parsing(points_BK3, size_px).to(device))
+        return _Step(
+            batch, heats_B5HW.to(device, non_blocking=True), parsing(points_BK3, size_px).to(device, non_blocking=True)
+        )
 
     def outputs(self, batch: _Step) -> _Made:
         """Return the geometry, and the picture and mask that were made with it."""

@@ -37,7 +37,7 @@ class GfcmObjective(Objective):
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch with the regions of its clean faces."""
         labels_BHW = parsing(sample["points"], self.config.data.size_px)
-        return _Step(example(self.config, sample, device, images, step), labels_BHW.to(device))
+        return _Step(example(self.config, sample, device, images, step), labels_BHW.to(device, non_blocking=True))
 
     def outputs(self, batch: _Step) -> Tensor:
         """Return the completed pictures, raw."""

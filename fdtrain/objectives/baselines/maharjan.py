@@ -60,7 +60,7 @@ class MaharjanObjective(Objective):
 
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch with the regions of its clean faces, and with its true features."""
-        labels_BHW = parsing(sample["points"], self.config.data.size_px).to(device)
+        labels_BHW = parsing(sample["points"], self.config.data.size_px).to(device, non_blocking=True)
         batch = example(self.config, sample, device, images, step)
         return _Step(batch, labels_BHW, true_features(self.perceptual, batch.clean_B3HW))
 

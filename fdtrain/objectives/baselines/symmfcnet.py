@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
-from torch import Tensor
+from torch import Tensor, nn
 
 from fdtrain.config.baselines import SymmFcNetConfig
 from fdtrain.config.schema import FitConfig
@@ -43,12 +43,21 @@ class SymmFcNetObjective(Objective):
         self.judges = WholeAndHole(settings.discriminator_width, config.data.size_px)
         self.stages = (adversaries(config, 0, self.model, self.judges),)
 
+    def called(self) -> Sequence[nn.Module]:
+        """Return the three networks, which are called one by one, and what judges the picture."""
+        return [self.model.flow, self.model.light, self.model.reconstruction, self.judges]
+
     def begin(self, sample: Mapping[str, Any], device: torch.device, images: int, step: int) -> _Step:
         """Return the batch with the flow to the mirrored half, and with its true features."""
         flow_B2HW, on_face_B1HW = mirror_flow(sample["points"], self.config.data.size_px)
         batch = example(self.config, sample, device, images, step)
-        flow_B2HW = in_mirror_image(flow_B2HW).to(device)
-        return _Step(batch, flow_B2HW, on_face_B1HW.to(device), true_features(self.perceptual, batch.clean_B3HW))
+        flow_B2HW = in_mirror_image(flow_B2HW).to(device, non_blocking=True)
+        return _Step(
+            batch,
+            flow_B2HW,
+            on_face_B1HW.to(device, non_blocking=True),
+            true_features(self.perceptual, batch.clean_B3HW),
+        )
 
     def outputs(self, batch: _Step) -> _Made:
         """Return what both subnets make."""

@@ -63,6 +63,8 @@ def test_measures_by_kind_are_in_the_card_of_a_file(data: Path, tmp_path: Path) 
     assert "95 % intervals" in text
     assert run("card", card, "--check").exit_code == 0
     assert run("card", weights, "--check").exit_code == 0  # the evaluation is not named: its tables are taken as held
+    other = write_weights(tmp_path / "other.safetensors", seed=1)
+    assert_refused(run("card", other, "--eval", tmp_path / "measured"), 1, "measured is not of other", "measured mine")
     (tmp_path / "measured" / "images.csv").write_text("method,key,kind\n", encoding="utf-8")
     assert_refused(run("card", weights, "--check", "--eval", tmp_path / "measured"), 1, "is empty")
 

@@ -33,7 +33,7 @@ def test_rows_are_all_and_what_has_enough_pictures(images: Path) -> None:
     assert table.columns["skin: dark"]["a"].n == 1
     assert math.isnan(table.columns["skin: dark"]["a"].error)
     text = table.markdown(intervals=True)
-    assert "| mask | 20 | 20.50 [20.28, 20.72] | 25.50 [25.28, 25.72] |" in text
+    assert "| mask | 20 | 20.50 [20.26, 20.74] | 25.50 [25.26, 25.74] |" in text
     assert "| skin: dark | 1 | 21.00 | 26.00 |" in text
     assert Table.of_json(table.json()).markdown() == table.markdown()
 

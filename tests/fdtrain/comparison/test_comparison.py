@@ -26,7 +26,7 @@ from fdtrain.comparison.real_photographs import read_photographs, restore_photog
 from fdtrain.comparison.runner import Done, Watch, compare
 from fdtrain.comparison.statistics import difference, differences, holm, mean_of
 from fdtrain.comparison.tables import FILES, Tables
-from fdtrain.comparison.task import Moved, cpu_spent_s, file_sha256, images_for, weights_of
+from fdtrain.comparison.task import Moved, cpu_spent_s, images_for, weights_of
 from fdtrain.config.presets import PRESETS
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.pictures import write_png
@@ -34,7 +34,7 @@ from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import ConfigError, RunError
 from fdtrain.methods import LEARNED
 from fdtrain.training.run import RunSummary
-from fdtrain.training.weight_files import find_weights
+from fdtrain.training.weight_files import find_weights, weights_sha256
 from tests.benchmarks.bench_coverage import CASES, Case, coverage, drawn
 from tests.support.asks import SMALL, ask_of
 from tests.support.paths import ROOT
@@ -304,7 +304,7 @@ def test_a_training_is_measured_by_the_weights_that_its_run_stands_for(
     task = next(task for task in tasks if task.name == "tiny")
     run_dir = done.results[task] / "run"
     facts = json.loads((done.results[task] / "result.json").read_text())
-    assert facts["weights_sha256"] == file_sha256(find_weights(run_dir))
+    assert facts["weights_sha256"] == weights_sha256(run_dir)
     assert weights_of(task, run_dir) == find_weights(run_dir)
     text = tables_of(tasks, done, ask_of(out), out).text()
     assert "Training faces are mirrored and keep their occluders." in text

@@ -136,6 +136,9 @@ def test_samples_that_were_marked_are_left_out(triplets: Path) -> None:
     marked = [whole[1], whole[4], Manifest.load(triplets).samples("test")["key"].iloc[0]]
     config = FitConfig.load("tiny", overrides=[("data.root", str(triplets)), ("data.without_samples", marked)])
     assert open_samples(config, "train").keys == [key for key in whole if key not in marked]
+    for split in ("val", "test"):  # what it is measured on stays the same
+        kept = open_samples(config, split, fixed=True).keys
+        assert kept == Manifest.load(triplets).samples(split)["key"].tolist()
     rest = TripletDataset(triplets, "train", size_px=32, without_samples=marked, limit=2)
     assert rest.keys == [whole[0], whole[2]]
 

@@ -202,7 +202,10 @@ def test_training_looks_before_its_first_step(triplets: Path, tmp_path: Path, mo
         raise LoaderError(str(asked))
 
     monkeypatch.setattr("fdtrain.training.loop.check_shared_memory", none)
-    with pytest.raises(LoaderError, match=r"\{'batch': 4, 'workers': 2, 'processes': 1\}"):
+    monkeypatch.setattr(
+        "fdtrain.training.loop.local_world", lambda: 8
+    )  # of this machine: its processes share the memory
+    with pytest.raises(LoaderError, match=r"\{'batch': 4, 'workers': 2, 'processes': 8\}"):
         fit(micro(triplets, "machine.workers=2"), tmp_path / "run")
     assert not (tmp_path / "run" / "run.json").exists()
 

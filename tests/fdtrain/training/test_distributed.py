@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from fdtrain.errors import ConfigError, DeviceError
 from fdtrain.runtime import distributed
-from fdtrain.runtime.distributed import TOGETHER, group_notes, joined, local_rank, place_in_group
+from fdtrain.runtime.distributed import TOGETHER, _without_advice, group_notes, joined, local_rank, place_in_group
 from fdtrain.training.loop import fit
 from tests.support.micro import micro
 
@@ -85,6 +86,18 @@ def test_values_without_sense_are_refused(name: str, value: str, words: str, env
     with pytest.raises(ConfigError, match=words) as raised:
         local_rank()
     assert "torchrun" in raised.value.hint
+
+
+def test_what_was_said_before_a_failure_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
+    """Of all that a backward pass writes, the advice on unused parameters alone is left out."""
+
+    def backward() -> None:
+        os.write(2, b"NCCL: no route\nWarning: find_unused_parameters=True was specified\n")
+        raise RuntimeError("the backward pass failed")
+
+    with pytest.raises(RuntimeError, match="failed"), _without_advice():
+        backward()
+    assert capfd.readouterr().err == "NCCL: no route\n"
 
 
 def test_a_group_that_is_not_met_is_a_sentence(environment: pytest.MonkeyPatch) -> None:

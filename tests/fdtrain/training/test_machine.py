@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.utils.data import default_collate
 
 from fdtrain.config.schema import FitConfig
 from fdtrain.data import loader
@@ -20,9 +22,14 @@ from fdtrain.data.open_samples import open_samples, resolve_kinds
 from fdtrain.data.pictures import to_values
 from fdtrain.data.tensors import mask_to_levels, mask_to_tensor, masks_on, pictures_on, to_levels, to_tensor
 from fdtrain.errors import RunError
+from fdtrain.methods import baselines
 from fdtrain.objectives import base
+from fdtrain.objectives.open_objective import open_objective
+from fdtrain.objectives.step import Learners, learn
 from fdtrain.runtime.device import computing
+from fdtrain.runtime.distributed import Group
 from fdtrain.training.loop import fit
+from tests.fdtrain.networks.test_baselines import micro as small
 from tests.fdtrain.training.test_loop import assert_equal, state_of
 from tests.support.micro import micro
 
@@ -138,6 +145,36 @@ def test_networks_are_compiled_on_request_and_keep_their_names(
     assert ours["model"].keys() == theirs["model"].keys()
     for name, value in theirs["model"].items():
         torch.testing.assert_close(ours["model"][name], value, rtol=0, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("method", baselines())
+def test_all_that_learns_is_compiled_where_it_is_called(
+    method: str, triplets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module whose parts are called one by one would be compiled for nothing, and nobody would notice."""
+    calls: dict[nn.Module, int] = {}
+
+    def compiled(module: nn.Module, **_: object) -> None:
+        calls[module] = 0
+
+        def call(*args: Any, **named: Any) -> Any:
+            calls[module] += 1
+            return module._call_impl(*args, **named)
+
+        module._compiled_call_impl = call
+
+    monkeypatch.setattr(nn.Module, "compile", compiled)
+    config = small(triplets, method)
+    objective = open_objective(config, torch.device("cpu"), None, torch.Generator().manual_seed(0))
+    objective.compile()
+    train = open_samples(config, "train", levels=True)
+    sample, learners = default_collate([train[place] for place in range(4)]), Learners(objective, Group())
+    for images in (0, 32):  # in either phase, of methods that have them
+        learn(objective, sample, torch.device("cpu"), images, 1, learners)
+    assert all(calls.values()), [type(module).__name__ for module, n in calls.items() if not n]
+    networks = [network for stage in objective.stages for network in (stage.generator, stage.discriminator) if network]
+    ours = {id(one) for module in calls for one in module.parameters()}
+    assert ours == {id(one) for network in networks for one in network.parameters()}
 
 
 def test_a_run_of_before_these_settings_goes_on(triplets: Path, tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from fdtrain.errors import RunError
+from fdtrain.errors import ConfigError, RunError
 from fdtrain.training import loop
 from fdtrain.training.checkpoint import receipts
 from fdtrain.training.loop import fit
@@ -110,13 +112,29 @@ def test_so_do_other_ways_to_learn(overrides: list[str], triplets: Path, tmp_pat
     assert_near(tmp_path / "two", tmp_path / "alone")
 
 
-def test_processes_that_see_other_folders_are_refused(alone: Path) -> None:
-    """As on two machines that share none: the second would begin where the first goes on."""
+class Apart(Pretended):
+    """The first of two processes, of which the second finds a folder of no run: on machines that share none."""
 
-    class Apart(Pretended):
-        def gather(self, value: object) -> list[object]:
-            return [value, None]
+    def gather(self, value: object) -> list[object]:
+        return [value, (None, None)]
 
+
+@pytest.mark.parametrize("kept", ["checkpoint", "record"])
+def test_processes_that_see_other_folders_are_refused_before_they_decide_anything(
+    kept: str, alone: Path, triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is `auto` is as recorded to one of them, and measured by the other, which would wait for ever."""
+    run, phases = Path(shutil.copytree(alone, tmp_path / "run")), list[str]()
+    if kept == "record":  # killed before its first checkpoint
+        shutil.rmtree(run / "checkpoints")
+    monkeypatch.setattr(loop, "joined", lambda device: contextlib.nullcontext(Apart(0, 2, run)))
     with pytest.raises(RunError, match="process 1 does not find in") as raised:
-        loop._refuse_other_folders(alone, receipts(alone / "checkpoints"), Apart(0, 2, alone))
+        fit(micro(triplets, *SMOOTH, "training.precision=auto"), run, on_phase=phases.append)
     assert "share" in raised.value.hint
+    assert phases == []
+
+
+def test_processes_that_all_begin_are_not(triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "joined", lambda device: contextlib.nullcontext(Apart(0, 2, tmp_path)))
+    with pytest.raises(ConfigError, match="accumulate must divide the 2 pictures"):
+        fit(micro(triplets, "training.accumulate=4"), tmp_path / "run")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from fdtrain.config.schema import FitConfig
+from fdtrain.runtime import waiting
 from fdtrain.training.timing.step_parts import STEP, count_waits, step_parts
 from tests.support.micro import micro
 
@@ -31,6 +33,12 @@ def test_arithmetic_is_counted_by_picture_of_both_passes_and_all_networks(triple
     config = plain.network
     first = 2 * 9 * config.widths[0] * (32 // config.strides[0]) ** 2 * 4  # of the first convolution alone, forwards
     assert alone > 3 * first
+
+
+def test_waits_are_counted_on_cuda_alone(triplets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of other GPUs torch's profiler reports none: 0 would be a claim."""
+    monkeypatch.setattr(waiting, "waits", lambda device: True)
+    assert step_parts(micro(triplets), CPU, None, total=1000).waits is None
 
 
 def test_waits_are_those_within_a_step() -> None:

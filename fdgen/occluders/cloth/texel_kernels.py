@@ -13,7 +13,7 @@ from fdgen.runtime.jit import compiled
 _FAR = 3.0
 """Widths of a line beyond which nothing of it is left to see: a Gaussian is a ten-thousandth there."""
 
-_BEFORE_CM, _BEYOND_CM = 0.32, 0.8
+_BEFORE_CM, _BEYOND_CM = 0.32, 1.2
 """How far above and below the edge of a pleat there is light or shade of it."""
 
 
@@ -89,9 +89,9 @@ def shade_pleats(
                 past = (t[i] + 0.003 * wobble[i, j] - lines[k, j]) * length
                 if past > _BEYOND_CM or past < -_BEFORE_CM:
                     continue
-                change = 0.2 * _line(past + 0.07, 0.08) - 0.5 * _line(past - 0.08, 0.065)
+                change = 0.16 * _line(past + 0.09, 0.1) - 0.42 * _line(past - 0.08, 0.075)
                 if past > 0.0:
-                    change -= 0.16 * (1.0 - past / _BEYOND_CM)
+                    change -= 0.26 * (1.0 - past / _BEYOND_CM) ** 2
                 light[i, j] += depth[j] * (1.0 + 0.2 * wobble[i, j]) / deep_cm * open_by[k, j] * change
 
 

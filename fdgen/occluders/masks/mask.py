@@ -32,6 +32,8 @@ _KNEE = 0.7
 """Linear level above which highlights are held back."""
 _DIRECTIONAL = (0.5, 0.95)
 """Share of one lamp in the light on folds: faces are rounder than folds, and show less of it than there is."""
+_FROM_BELOW = 0.35
+"""Share of the light that cloth under the chin loses to the chest below it, which no skin of the face shows."""
 _YELLOW = np.array([0.78, 0.52, 0.05])
 _WHITE_ROWS = 4
 """Rows of white above the cloth's texture, on which untextured parts sample."""
@@ -151,6 +153,9 @@ def _light(
     lamp = np.append(light.direction, np.clip(1.3 * light.directional, *_DIRECTIONAL)).astype(np.float32)
     ratio, smooth_lit = bake_relief(view.reshape(*shape, 3), lit.reshape(shape), height, lamp, 0.45)
     ratio = np.asarray(cv2.GaussianBlur(ratio, (3, 3), 0.7), np.float32)  # finer lines would break up into dots
+    downwards = np.clip(-normals[:, 1], 0, 1).reshape(*shape, 1).astype(np.float32)
+    (neck,) = upsample(1 - np.float32(_FROM_BELOW) * downwards, *height.shape)
+    ratio *= neck
     shade_texture(texture, ratio, shading(height, texels.texel_cm) * lines, smooth_lit, softness, _KNEE)
 
 

@@ -80,7 +80,8 @@ def _outline(head: HeadMap, mesh: F64, cut: str, fit: Mapping[str, Any]) -> tupl
     else:
         jaw = np.interp(bottom_theta, head.jaw[:, 0], head.jaw[:, 1])
         u = np.abs(bottom_theta) / side
-        ease = _smoothstep(0.45, 1.0, u)
+        # A pleated sheet opens over the chin alone: from there its edge runs straight up to the gathered sides.
+        ease = _smoothstep(0.12 if cut == "pleated" else 0.45, 1.0, u)
         low = jaw - np.radians(fit["wrap_deg"]) * (1 - 0.55 * u)
         corner_low = _phi_on_skin(head, bottom_theta, np.full(COLUMNS, height(fit["corner_bottom"])))
         bottom = _smooth((1 - ease) * low + ease * corner_low)

@@ -53,7 +53,6 @@ class Mask:
         fit["tilt_deg"] = round(float(np.clip(rng.standard_t(4) * 1.6, -7, 7)), 4)
         fit["shift_deg"] = round(float(np.clip(rng.standard_t(4) * 1.3, -5, 5)), 4)
         fit["fold_seed"] = round(float(rng.random()), 6)
-        fit["over_hair"] = round(float(rng.random()), 5)
         fit["strap_rows"] = list(rows_for(spec.straps))
         fit["valve_side"] = float(rng.choice([-1.0, 1.0]))
         _wear_low(rng, fit, spec)

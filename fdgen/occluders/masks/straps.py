@@ -23,6 +23,14 @@ _CHEEK = {-1: 123, 1: 352}
 """Vertices on the cheekbones, where hair seldom hangs."""
 _SURE_RINGS = 5
 """Rings next to the mask, over the cheek, that no hair hides."""
+_EAR_CM = ((0.5, -0.3), (0.9, -1.0), (1.3, -1.6), (0.5, -1.6))
+"""Places on an ear, outwards from its front and back from it."""
+_BARE = 0.5
+"""Likeness to skin of a cheek that is surely bare."""
+_EAR_SKIN, _EAR_SHARE = 0.25, 0.35
+"""Likeness to skin of what may be ear, and the share of the places on it that must be so where the ear is seen."""
+_SHADED_RINGS, _SHADE = 6, 0.5
+"""Rings of a loop that lie in the cleft behind the ear, and the light left in its depth."""
 
 
 def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[str, Any]) -> list[Mesh]:
@@ -49,23 +57,57 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
         width *= np.linspace(1.5, 0.8, _RINGS)
     thick = np.maximum(0.09, np.minimum(0.55 * width, 0.06 + 0.28 * width))  # the wider, the flatter
     ending = 2 if kind == "ears" else 7  # behind the ear at once, into the hair by and by
-    presence = np.clip((_RINGS - 0.5 - np.arange(_RINGS)) / ending, 0.0, 1.0)
-    material = Material(
-        albedo=np.asarray(fit["strap_colour"], np.float32),
-        presence=np.repeat(presence, _SIDES),
-        specular=0.02,
-        gloss=12.0,
-    )
-    bare = _bare_rings(scene, head, paths)
+    fading = np.clip((_RINGS - 0.5 - np.arange(_RINGS)) / ending, 0.0, 1.0)
+    shade = np.ones(_RINGS)
+    if kind == "ears":
+        shade[-_SHADED_RINGS:] = np.linspace(1.0, _SHADE, _SHADED_RINGS)
+    shown, present = _shown(scene, head, paths, kind)
     found = []
-    for k, (_, upper) in enumerate(_STRANDS):
-        hidden = bare[k if upper else k - 1] < _SURE_RINGS  # under the hair of this side
-        shown = _RINGS if kind != "ears" and fit["over_hair"] > 0.75 else 0 if hidden else bare[k]
+    for k in range(len(_STRANDS)):
+        material = Material(
+            albedo=np.repeat(shade, _SIDES)[:, None] * np.asarray(fit["strap_colour"], np.float32),
+            presence=np.repeat(fading if present[k] else np.zeros(_RINGS), _SIDES),
+            specular=0.02,
+            gloss=12.0,
+        )
         vertices, faces = tube(paths[k], thick, depth_cm=width, sides=_SIDES)
         normals = vertices - np.repeat(paths[k], _SIDES, 0)
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-        found.append(part(vertices, faces, material, normals=normals, strand=(_RINGS, _SIDES, shown)))
+        found.append(part(vertices, faces, material, normals=normals, strand=(_RINGS, _SIDES, shown[k])))
     return found
+
+
+def _shown(scene: Scene, head: HeadMap, paths: F64, kind: str) -> tuple[list[int], list[bool]]:
+    """Return, for each path (K, rings, 3), how many of its rings show in any case, and whether any does.
+
+    A loop shows as far as the ear where the ear is seen. Where hair hides the ear, the loop lies under it from the mask
+    on, unless the cheek beside the mask is surely bare. Bands go into the hair wherever it begins.
+    """
+    if kind != "ears":
+        bare = _bare_rings(scene, head, paths)
+        hidden = [bare[k if upper else k - 1] < _SURE_RINGS for k, (_, upper) in enumerate(_STRANDS)]
+        return [0 if hides else rings for hides, rings in zip(hidden, bare, strict=True)], [True] * len(paths)
+    ears = {side: _ear_is_seen(scene, side) for side in (-1, 1)}
+    points = scene.pose.to_screen(paths[:, 1 : _SURE_RINGS + 1].reshape(-1, 3))[:, :2].astype(np.float32)
+    bare_cheek = np.median(scene.skin_likeness(points).reshape(len(paths), -1), axis=1) > _BARE
+    seen = [ears[side] for side, _ in _STRANDS]
+    return [_RINGS if ear else 0 for ear in seen], [
+        ear or bool(bare) for ear, bare in zip(seen, bare_cheek, strict=True)
+    ]
+
+
+def _ear_is_seen(scene: Scene, side: int) -> bool:
+    """Say whether the photograph shows an ear on a side of the head; beyond its border, any may be."""
+    temple, tragus, lobe = scene.mesh_cm[[127, 234, 132] if side < 0 else [356, 454, 361]]
+    heights = np.linspace(temple[1], lobe[1], 5)
+    places = [(tragus[0] + side * out, y, tragus[2] + back) for y in heights for out, back in _EAR_CM]
+    points = scene.pose.to_screen(np.array(places))[:, :2].astype(np.float32)
+    inside = ((points >= 0) & (points < scene.size_px)).all(1)
+    if not inside.any():
+        return True
+    column, row = points[inside].astype(np.int64).T
+    skin = (scene.skin_likeness(points[inside]) > _EAR_SKIN) & (scene.hair_HW[row, column] < 0.5)
+    return bool(skin.mean() >= _EAR_SHARE)
 
 
 def _bare_rings(scene: Scene, head: HeadMap, paths: F64) -> list[int]:
@@ -100,11 +142,11 @@ def _anchor(mesh: F64, side: int, upper: bool, kind: str, fit: Mapping[str, Any]
     """Return where a strand ends: behind the root of the ear, or past it round the head."""
     temple, brow, tragus, below, lobe = mesh[[127, 162, 234, 93, 132] if side < 0 else [356, 389, 454, 323, 361]]
     if upper:
-        y = 0.5 * temple[1] + 0.5 * brow[1] + fit["ear_up_cm"]
+        y = 0.75 * temple[1] + 0.25 * brow[1] + fit["ear_up_cm"]
     else:
         y = 0.55 * below[1] + 0.45 * lobe[1] - fit["ear_down_cm"]
     if kind == "ears":
-        return np.array([tragus[0] + 0.1 * side, y, tragus[2] - 0.7])
+        return np.array([tragus[0] + 0.25 * side, y, tragus[2] - 0.9])
     rise = fit["band_up_cm"] if upper else -fit["band_down_cm"]
     return np.array([tragus[0] - 0.8 * side, y + rise, tragus[2] - 4.5])
 

@@ -187,7 +187,16 @@ def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     light = np.ones(texels.across.shape, np.float32)
     if cut == "pleated":
         shade_pleats(light, *_pleat_edges(texels, fit), _DEEP_PLEAT_CM)
-    shade_edges(light, texels.rim, fit["hem_cm"], min(0.4, 8.0 * fit["groove_cm"] + 2.0 * fit["thick_cm"]))
+    shade_edges(
+        light,
+        texels.across,
+        texels.down,
+        texels.rim,
+        fit["hem_cm"],
+        min(0.4, 8.0 * fit["groove_cm"] + 2.0 * fit["thick_cm"]),
+        min(0.3, 5.0 * fit["wire_cm"]),
+        fit["wire_length"] / 2,
+    )
     return light
 
 

@@ -202,8 +202,10 @@ def _strap_colour(rng: np.random.Generator, base: list[float], *, matching: bool
 
 
 def _valve_colour(rng: np.random.Generator, base: list[float]) -> list[float]:
-    draw = rng.random()
-    colour = (0.9, 0.9, 0.9) if draw < 0.3 else (0.1, 0.1, 0.11) if draw < 0.55 else tuple(base)
-    if draw > 0.9:
+    """Draw the colour of a valve: mostly that of its mask, or of white or grey plastic; black is for dark masks."""
+    draw, dark = rng.random(), max(base) < 0.35
+    white, grey, black = (0.88, 0.88, 0.88), (0.62, 0.63, 0.65), (0.1, 0.1, 0.11)
+    colour = tuple(base) if draw < 0.5 else black if dark and draw < 0.9 else white if draw < 0.75 else grey
+    if draw > 0.96:
         colour = any_colour(rng)
     return [round(float(min(0.72, max(0.012, c**2.2))), 5) for c in colour]

@@ -102,7 +102,7 @@ def _print(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
     top = min(max(int(fit["print_down"] * h - rows / 2), 0), h - rows)
     left = min(max(int((fit["print_across"] + 1) / 2 * w - columns / 2), 0), w - columns)
     patch = albedo[top : top + rows, left : left + columns]
-    patch += 0.85 * ink[..., None] * (np.asarray(fit["print_colour"], np.float32) - patch)
+    patch += 0.65 * ink[..., None] * (np.asarray(fit["print_colour"], np.float32) - patch)
 
 
 def _linear(colour: tuple[float, float, float]) -> list[float]:

@@ -62,7 +62,7 @@ def _valve(sheet: Sheet, across: float, down: float, kind: str, fit: Mapping[str
     flat: F64 = outline[None] * radius[:, None, None]
     lift = np.broadcast_to(height[:, None] * fit["valve_high"] + 0.05, (len(radius), _AROUND))
     vertices = p[i, j] + flat[..., :1] * right + flat[..., 1:] * up + lift[..., None] * normal
-    dark = 1 - slots[:, None] * (np.arange(_AROUND) % 4 < 2)[None]
+    dark = 1 - 0.7 * slots[:, None] * (np.arange(_AROUND) % 4 < 2)[None]
     albedo = np.asarray(fit["valve_colour"])[None, None] * dark[..., None]
     faces = grid_faces(len(radius), _AROUND, wrap=True)
     material = Material(albedo=albedo.reshape(-1, 3), specular=0.08, gloss=25.0)

@@ -70,7 +70,7 @@ def dress(rng: np.random.Generator, palette: str, patterns: Mapping[str, float])
         "wear": round(float(rng.beta(1.2, 5.0)), 5),
         "moist": round(float(rng.beta(1.0, 7.0)), 5),
         "fade": round(float(rng.normal(0.0, 0.5)), 5),
-        "dirt": round(float(max(0.0, rng.normal(-0.25, 0.35))), 5),
+        "dirt": round(float(max(0.0, rng.normal(-0.4, 0.25))), 5),
     }
 
 

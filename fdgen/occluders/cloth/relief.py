@@ -154,7 +154,7 @@ def _folds(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
 
 def _soft_abs(field: F32) -> F32:
     """Return the absolute value (h, w) with its foot rounded."""
-    return np.sqrt(field * field + np.float32(0.09)) - np.float32(0.3)
+    return np.asarray(np.sqrt(field * field + np.float32(0.09)) - np.float32(0.3), np.float32)
 
 
 def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> tuple[F32, F32, F32, F32, F32, float]:

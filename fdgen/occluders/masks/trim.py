@@ -27,7 +27,8 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
     `spec` has the chances of a `binding`, of visible `stitches`, of a `clip` and of a `print`.
     """
     dark = max(base) < 0.3
-    bound = (0.05, 0.05, 0.055) if rng.random() < 0.4 else any_colour(rng)
+    draw, (red, green, blue) = rng.random(), (0.55 * c for c in base)
+    bound = (0.05, 0.05, 0.055) if draw < 0.5 else (red, green, blue) if draw < 0.85 else any_colour(rng)
     metal = (0.62, 0.63, 0.65) if rng.random() < 0.7 else (0.85, 0.72, 0.2)
     ink = (0.75, 0.75, 0.76) if dark else (0.25, 0.27, 0.32) if rng.random() < 0.7 else any_colour(rng)
 

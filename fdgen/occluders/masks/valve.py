@@ -17,11 +17,11 @@ _AROUND = 32
 _PROFILE = (
     (1.05, -0.3, 0.0),
     (1.0, 0.05, 0.0),
-    (0.84, 0.18, 0.0),
-    (0.80, 0.60, 0.8),
+    (0.84, 0.18, 0.5),
+    (0.80, 0.60, 0.5),
     (0.74, 0.95, 0.5),
     (0.64, 1.0, 0.0),
-    (0.60, 0.88, 0.6),
+    (0.60, 0.88, 0.5),
     (0.34, 0.88, 0.7),
     (0.28, 1.02, 0.0),
     (0.0, 1.06, 0.0),
@@ -62,7 +62,7 @@ def _valve(sheet: Sheet, across: float, down: float, kind: str, fit: Mapping[str
     flat: F64 = outline[None] * radius[:, None, None]
     lift = np.broadcast_to(height[:, None] * fit["valve_high"] + 0.05, (len(radius), _AROUND))
     vertices = p[i, j] + flat[..., :1] * right + flat[..., 1:] * up + lift[..., None] * normal
-    dark = 1 - 0.7 * slots[:, None] * (np.arange(_AROUND) % 4 < 2)[None]
+    dark = 1 - slots[:, None] * (np.arange(_AROUND) % 4 < 2)[None]
     albedo = np.asarray(fit["valve_colour"])[None, None] * dark[..., None]
     faces = grid_faces(len(radius), _AROUND, wrap=True)
     material = Material(albedo=albedo.reshape(-1, 3), specular=0.08, gloss=25.0)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
-from fdgen.analysis.lighting import to_linear
-from fdgen.arrays import F32, F64, Image
+from fdgen.arrays import F64
 from fdgen.occluders.cloth.drape import HeadMap, directions
+from fdgen.occluders.masks.bare_skin import BareSkin
 from fdgen.occluders.masks.pattern import Sheet
 from fdgen.render.mesh import Material, Mesh, part, tube
 from fdgen.render.scene import Scene
@@ -20,16 +18,8 @@ _RINGS = 22
 _SIDES = 6
 _STRANDS = ((-1, True), (-1, False), (1, True), (1, False))
 """Side of the face and whether it is the upper one, for each strand: an upper one before its lower."""
-_CHEEK = {-1: 123, 1: 352}
-"""Vertices on the cheekbones, where hair seldom hangs."""
 _SURE_RINGS = 5
 """Rings next to the mask, over the cheek, that no hair hides."""
-_EAR_CM = ((0.5, -0.3), (0.9, -1.0), (1.3, -1.6), (0.5, -1.6))
-"""Places on an ear, outwards from its front and back from it."""
-_BARE = 0.5
-"""Likeness to skin of a cheek that is surely bare."""
-_EAR_SKIN, _EAR_SHARE = 0.25, 0.28
-"""Likeness to skin of what may be ear, and the share of the places on it that must be so where the ear is seen."""
 _SHADED_RINGS, _SHADE = 6, 0.5
 """Rings of a loop that lie in the cleft behind the ear, and the light left in its depth."""
 
@@ -81,81 +71,15 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
 def _shown(scene: Scene, head: HeadMap, paths: F64, kind: str) -> tuple[list[int], list[bool]]:
     """Return, for each path (K, rings, 3), how many of its rings show in any case, and whether any does.
 
-    Where hair hides the ear, a strand lies under it from the mask on, unless the cheek beside the mask is surely bare.
-    Where the ear is seen a loop shows as far as that, and a band until it goes into the hair.
+    Where the ear is seen a loop shows as far as that. Else it goes under the hair where that begins, as bands do; where
+    that is at the mask, it lies under it all along.
     """
-    smooth = np.asarray(cv2.blur(scene.face.clean_HWC, (5, 5)), np.uint8)
-    ears = {side: _ear_is_seen(scene, smooth, side) for side in (-1, 1)}
-    seen = [ears[side] for side, _ in _STRANDS]
-    points = scene.pose.to_screen(paths[:, 1 : _SURE_RINGS + 1].reshape(-1, 3))[:, :2].astype(np.float32)
-    cheek = np.median(scene.skin_likeness(points).reshape(len(paths), -1), axis=1)
-    present = [ear or bool(skin > _BARE) for ear, skin in zip(seen, cheek, strict=True)]
-    if kind == "ears":
-        return [_RINGS if ear else 0 for ear in seen], present
-    bare = _bare_rings(scene, head, smooth, paths)
-    hidden = [bare[k if upper else k - 1] < _SURE_RINGS for k, (_, upper) in enumerate(_STRANDS)]
-    return [0 if hides else rings for hides, rings in zip(hidden, bare, strict=True)], present
-
-
-def _ear_is_seen(scene: Scene, smooth: Image, side: int) -> bool:
-    """Say whether the photograph, `smooth` where colours are read, shows an ear; beyond its border, any may be.
-
-    An ear looks like skin, and more like the cheek of its side than like what is on top of the head.
-    """
-    temple, tragus, lobe = scene.mesh_cm[[127, 234, 132] if side < 0 else [356, 454, 361]]
-    heights = np.linspace(temple[1], lobe[1], 5)
-    ear = _screen(scene, [(tragus[0] + side * out, y, tragus[2] + back) for y in heights for out, back in _EAR_CM])
-    ear = ear[((ear >= 0) & (ear < scene.size_px)).all(1)]
-    if not len(ear):
-        return True
-    brow = scene.mesh_cm[10]
-    top = _screen(scene, [brow + (right, up, -1.5) for right in (-2.5, 0.0, 2.5) for up in (2.0, 3.0)])
-    hair = np.median(_log_colours(smooth, np.clip(top, 0, scene.size_px - 1).astype(np.float32)), axis=0)
-    cheek = _log_colours(smooth, scene.face.landmarks.points_px[[_CHEEK[side]], :2].astype(np.float32))
-    seen = _log_colours(smooth, ear)
-    column, row = ear.astype(np.int64).T
-    skin = (scene.skin_likeness(ear) > _EAR_SKIN) & (scene.hair_HW[row, column] < 0.5)
-    return bool((skin & (_distance(seen, cheek) < _distance(seen, hair))).mean() >= _EAR_SHARE)
-
-
-def _screen(scene: Scene, points_cm: Sequence[npt.ArrayLike]) -> F32:
-    """Return where points of the head lie in the crop (N, 2)."""
-    return np.asarray(scene.pose.to_screen(np.array(points_cm))[:, :2], np.float32)
-
-
-def _distance(colours: F64, other: F64) -> F64:
-    """Return squared distances (N,) of logarithms of colours (N, 3): brightness may differ more than hue."""
-    apart = colours - other
-    brightness = apart.mean(-1, keepdims=True)
-    found: F64 = (brightness[:, 0] / 0.7) ** 2 + (((apart - brightness) / 0.16) ** 2).sum(-1)
-    return found
-
-
-def _bare_rings(scene: Scene, head: HeadMap, smooth: Image, paths: F64) -> list[int]:
-    """Count the rings of each path (K, rings, 3), from the mask on, that lie on bare skin.
-
-    Skin is what looks like the face's skin, or like the cheek of the same side: that may lie in the shade. The
-    photograph is looked at a little inside the path: at the outline of a face what lies behind would pass for hair.
-    """
-    inside = paths + (head.centre_cm - paths) * (0.09, 0.0, 0.0)
-    points = scene.pose.to_screen(inside.reshape(-1, 3))[:, :2].astype(np.float32)
-    likeness = scene.skin_likeness(points).reshape(len(paths), -1)
-    cheeks = scene.face.landmarks.points_px[[_CHEEK[side] for side, _ in _STRANDS], :2]
-    own = _log_colours(smooth, cheeks.astype(np.float32))[:, None]
-    seen = _log_colours(smooth, points).reshape(*likeness.shape, 3)
-    likeness = np.maximum(likeness, np.exp(-0.5 * (((seen - own) / 0.33) ** 2).sum(-1)))
-    covered = np.maximum(likeness[:, :-1], likeness[:, 1:]) < 0.28
-    start = np.median(likeness[:, 1 : _SURE_RINGS + 3], axis=1) < 0.25
-    covered[:, : _SURE_RINGS - 2] &= start[:, None]
-    return [int(np.argmax(row)) + 1 if row.any() else _RINGS for row in covered]
-
-
-def _log_colours(image: Image, points_px: F32) -> F64:
-    """Look up logarithms of linear RGB (N, 3) at points (N, 2) of a picture."""
-    x, y = points_px[None, :, 0], points_px[None, :, 1]
-    seen = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-    found: F64 = np.log(to_linear(np.asarray(seen, np.uint8)).astype(np.float64) + 0.01)
-    return found
+    skin = BareSkin.of(scene)
+    ears = {side: skin.ear_is_seen(side) for side in (-1, 1)}
+    bare = [skin.rings(head, path, side) for path, (side, _) in zip(paths, _STRANDS, strict=True)]
+    present = [ears[side] or rings >= _SURE_RINGS for rings, (side, _) in zip(bare, _STRANDS, strict=True)]
+    whole = [kind == "ears" and ears[side] for side, _ in _STRANDS]
+    return [_RINGS if all_of else rings for all_of, rings in zip(whole, bare, strict=True)], present
 
 
 def _anchor(mesh: F64, side: int, upper: bool, kind: str, fit: Mapping[str, Any]) -> F64:

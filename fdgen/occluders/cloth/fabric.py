@@ -47,7 +47,7 @@ _CLOTH = (
 _PALETTES: Mapping[str, tuple[Sequence[tuple[Colour, int]], float]] = {
     # colours, and the share that takes any hue instead
     "medical": (_MEDICAL, 0.02),
-    "respirator": (_RESPIRATOR, 0.04),
+    "respirator": (_RESPIRATOR, 0.02),
     "sponge": (_SPONGE, 0.15),
     "cloth": (_CLOTH, 0.25),
 }

@@ -21,7 +21,7 @@ from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
 from fdgen.occluders.masks.spec import MaskSpec
 from fdgen.occluders.masks.straps import rows_for, straps
 from fdgen.occluders.masks.trim import draw_trim, trim
-from fdgen.occluders.masks.valve import valves
+from fdgen.occluders.masks.valve import shade_below, valves
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.kernels import sh_irradiance
 from fdgen.render.mesh import Material, Mesh, join, part
@@ -86,6 +86,8 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     lines = creases(spec.cut, texels, fit)
     lines *= 1 + np.float32(fit["mottle"]) * grain
     _light(scene, sheet, normals, height, texels, fit["softness"], texture, lines)
+    if spec.valve is not None:
+        shade_below(texture, texels, spec.valve, fit)
     texture = np.concatenate([np.ones((_WHITE_ROWS, texture.shape[1], 3), np.float32), texture])
     cloth = part(
         vertices,
@@ -203,9 +205,11 @@ def _strap_colour(rng: np.random.Generator, base: list[float], *, matching: bool
 
 def _valve_colour(rng: np.random.Generator, base: list[float]) -> list[float]:
     """Draw the colour of a valve: mostly that of its mask, or of white or grey plastic; black is for dark masks."""
-    draw, dark = rng.random(), max(base) < 0.35
+    draw, pale = rng.random(), min(base) > 0.6
     white, grey, black = (0.88, 0.88, 0.88), (0.62, 0.63, 0.65), (0.1, 0.1, 0.11)
-    colour = tuple(base) if draw < 0.5 else black if dark and draw < 0.9 else white if draw < 0.75 else grey
-    if draw > 0.96:
+    colour = tuple(base) if draw < 0.5 else black
+    if pale and draw > 0.5:
+        colour = white if draw < 0.75 else grey
+    if draw > 0.97:
         colour = any_colour(rng)
     return [round(float(min(0.72, max(0.012, c**2.2))), 5) for c in colour]

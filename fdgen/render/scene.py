@@ -47,6 +47,8 @@ FAR = np.float32(-1e9)
 ANALYSIS_VERSION = "8"
 """Version of `Analysis`; a cached one of another version is computed anew."""
 
+_LOCK_CM = 1.6
+"""Least width of a lock of hair that is told from shade."""
 _LIGHT_PX = 128
 _SMOOTH_PX = 128
 _LEVELS = np.arange(256, dtype=np.uint8)
@@ -213,6 +215,14 @@ class Scene:
     def hair_HW(self) -> F32:
         """How far hair hides what is put on the face, 0 to 1."""
         return self.analysis.hair.at_size(self.size_px)
+
+    @cached_property
+    def locks_HW(self) -> F32:
+        """`hair_HW` less what is narrower than a lock that falls over cloth: shade beside hair often passes for it."""
+        side = 2 * round(0.5 * _LOCK_CM * self.pose.scale_px) + 1
+        kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+        wide = cv2.morphologyEx(self.hair_HW, cv2.MORPH_OPEN, kernel)
+        return np.asarray(cv2.GaussianBlur(wide, (0, 0), max(0.5, 0.1 * self.pose.scale_px)), np.float32)
 
     @cached_property
     def frames_HW(self) -> F32:

@@ -179,7 +179,9 @@ def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetL
         layer = match_sensor(layer, scene.analysis.optics, placement.grain_seed)
         over = placement.values.get("pushed_up", False)  # glasses up on the hair lie over it
         if scene.analysis.hair.state == "measured" and kind_of(placement.kind).under_hair and not over:
-            layer = under_hair(layer, scene.hair_HW)  # as blurred as the photograph is: after the sensor
+            drapes = kind_of(placement.kind).form == "drape"
+            hair_HW = scene.locks_HW if drapes else scene.hair_HW
+            layer = under_hair(layer, hair_HW)  # as blurred as the photograph is: after the sensor
         if kind_of(placement.kind).form == "drape" and "eyewear" in scene.analysis.worn:
             layer = under_hair(layer, scene.frames_HW)
         layers.append(layer)

@@ -46,9 +46,9 @@ _CLOTH = (
 )
 _PALETTES: Mapping[str, tuple[Sequence[tuple[Colour, int]], float]] = {
     # colours, and the share that takes any hue instead
-    "medical": (_MEDICAL, 0.06),
-    "respirator": (_RESPIRATOR, 0.12),
-    "sponge": (_SPONGE, 0.2),
+    "medical": (_MEDICAL, 0.02),
+    "respirator": (_RESPIRATOR, 0.02),
+    "sponge": (_SPONGE, 0.15),
     "cloth": (_CLOTH, 0.25),
 }
 PALETTES = frozenset(_PALETTES)
@@ -70,7 +70,7 @@ def dress(rng: np.random.Generator, palette: str, patterns: Mapping[str, float])
         "wear": round(float(rng.beta(1.2, 5.0)), 5),
         "moist": round(float(rng.beta(1.0, 7.0)), 5),
         "fade": round(float(rng.normal(0.0, 0.5)), 5),
-        "dirt": round(float(max(0.0, rng.normal(-0.25, 0.35))), 5),
+        "dirt": round(float(max(0.0, rng.normal(-0.4, 0.25))), 5),
     }
 
 
@@ -79,10 +79,16 @@ def any_colour(rng: np.random.Generator) -> tuple[float, float, float]:
     return colorsys.hsv_to_rgb(rng.random(), 0.97 * rng.beta(1.0, 1.6), rng.beta(1.5, 1.15) * 0.9 + 0.03)
 
 
+def _dyed(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Draw an sRGB colour in [0, 1] of any hue that cloth is dyed: the brighter, the less saturated it can be."""
+    value = rng.beta(1.5, 1.15) * 0.85 + 0.03
+    return colorsys.hsv_to_rgb(rng.random(), (0.95 - 0.4 * value) * rng.beta(1.1, 1.5), value)
+
+
 def _base_colour(rng: np.random.Generator, palette: str) -> tuple[float, float, float]:
     listed, free = _PALETTES[palette]
     if rng.random() < free:
-        return any_colour(rng)
+        return _dyed(rng)
     weights = np.array([w for _, w in listed], np.float64)
     colour = listed[int(rng.choice(len(listed), p=weights / weights.sum()))][0]
     varied = np.clip(np.array(colour) / 100 + rng.normal(0, 0.022, 3) + rng.normal(0, 0.03), 0.02, 0.97)
@@ -102,7 +108,7 @@ def _companion(rng: np.random.Generator, base: Sequence[float]) -> tuple[float, 
         return colorsys.hsv_to_rgb(
             (hue + rng.normal(0, 0.06)) % 1, np.clip(saturation * 1.1, 0, 1), np.clip(shifted, 0.04, 0.94)
         )
-    return any_colour(rng)
+    return _dyed(rng)
 
 
 def paint(across: F32, down: F32, values: Mapping[str, Any]) -> F32:

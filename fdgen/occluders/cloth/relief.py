@@ -136,8 +136,8 @@ def _folds(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     sag = down + bow + np.float32(0.03) * aside * aside  # folds hang in bows between the sides
     broad = noise(across * np.float32(0.24), sag * np.float32(0.36), seed + 0.37, 1)
     crossed = noise(across * np.float32(0.28), (down - bow) * np.float32(0.5), seed + 0.71, 2)
-    # Folds are round on top and sharp at their foot.
-    folds = np.minimum(np.abs(crossed), 1.2) + np.minimum(np.abs(broad), 1.2)
+    # Folds are round on top and narrow at their foot; were that sharp, it would look like a vein.
+    folds = np.minimum(_soft_abs(crossed), 1.2) + np.minimum(_soft_abs(broad), 1.2)
     height += slack * (np.float32(0.045) * broad + np.float32(0.085) * (folds - np.float32(1.2)))
     if fit["rolls_cm"] > 0:  # thick cloth wound round: a few broad rolls, one over the other
         wound = noise(across * np.float32(0.05), (sag - np.float32(0.1) * across) * np.float32(0.3), seed + 0.9, 0)
@@ -152,6 +152,11 @@ def _folds(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     return np.asarray(cv2.resize(height, texels.across.shape[::-1], interpolation=cv2.INTER_CUBIC), np.float32)
 
 
+def _soft_abs(field: F32) -> F32:
+    """Return the absolute value (h, w) with its foot rounded."""
+    return np.asarray(np.sqrt(field * field + np.float32(0.09)) - np.float32(0.3), np.float32)
+
+
 def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> tuple[F32, F32, F32, F32, F32, float]:
     """Return where pleats lie, as `texel_kernels.raise_pleats` takes it: t, wobble, lines, open_by, depth, length."""
     count = int(fit["pleats"])
@@ -160,7 +165,7 @@ def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> tuple[F32, F32, F32,
     s2 = texels.s[0] ** 2
     depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2)
     length = max(float(texels.down.max()), 1.0)
-    nose = np.exp(-((texels.s[0] / np.float32(0.3)) ** 2)) * np.float32(fit["peak_cm"] / length)
+    nose = np.exp(-((texels.s[0] / np.float32(0.5)) ** 2)) * np.float32(fit["peak_cm"] / length)
     middle = np.repeat(texels.across[len(texels.across) // 2][None], count, 0)
     along = np.repeat(np.float32(3.7) * np.arange(count, dtype=np.float32)[:, None], middle.shape[1], 1)
     bent = noise(middle * np.float32(0.3), along, float(fit["fold_seed"]) + 0.21, 2)
@@ -168,7 +173,7 @@ def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> tuple[F32, F32, F32,
     at = (0.5 + (np.arange(count) - (count - 1) / 2) * fit["pleat_step"] + fit["pleat_shift"])[:, None]
     # The top edge climbs over the nose, the pleats hardly; over the chin they open, most in the middle.
     opening = (at - 0.4) * (0.1 + 0.2 * at) * (1 - s2)
-    lines = at + opening + 0.25 * (1 - at) * nose + 0.004 * bent
+    lines = at + opening + 0.1 * (1 - at) * nose + 0.004 * bent
     open_by = np.clip(np.float32(0.85) + np.float32(0.35) * held, np.float32(0.3), np.float32(1.4))
     return texels.t[:, 0], wobble, lines.astype(np.float32), open_by, depth, length
 
@@ -182,7 +187,16 @@ def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     light = np.ones(texels.across.shape, np.float32)
     if cut == "pleated":
         shade_pleats(light, *_pleat_edges(texels, fit), _DEEP_PLEAT_CM)
-    shade_edges(light, texels.rim, fit["hem_cm"], min(0.4, 8.0 * fit["groove_cm"] + 2.0 * fit["thick_cm"]))
+    shade_edges(
+        light,
+        texels.across,
+        texels.down,
+        texels.rim,
+        fit["hem_cm"],
+        min(0.4, 8.0 * fit["groove_cm"] + 2.0 * fit["thick_cm"]),
+        min(0.3, 5.0 * fit["wire_cm"]),
+        fit["wire_length"] / 2,
+    )
     return light
 
 

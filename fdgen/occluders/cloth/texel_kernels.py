@@ -13,7 +13,7 @@ from fdgen.runtime.jit import compiled
 _FAR = 3.0
 """Widths of a line beyond which nothing of it is left to see: a Gaussian is a ten-thousandth there."""
 
-_BEFORE_CM, _BEYOND_CM = 0.32, 0.8
+_BEFORE_CM, _BEYOND_CM = 0.32, 1.2
 """How far above and below the edge of a pleat there is light or shade of it."""
 
 
@@ -89,9 +89,9 @@ def shade_pleats(
                 past = (t[i] + 0.003 * wobble[i, j] - lines[k, j]) * length
                 if past > _BEYOND_CM or past < -_BEFORE_CM:
                     continue
-                change = 0.2 * _line(past + 0.07, 0.08) - 0.5 * _line(past - 0.08, 0.065)
+                change = 0.16 * _line(past + 0.09, 0.1) - 0.42 * _line(past - 0.08, 0.075)
                 if past > 0.0:
-                    change -= 0.16 * (1.0 - past / _BEYOND_CM)
+                    change -= 0.26 * (1.0 - past / _BEYOND_CM) ** 2
                 light[i, j] += depth[j] * (1.0 + 0.2 * wobble[i, j]) / deep_cm * open_by[k, j] * change
 
 
@@ -130,7 +130,7 @@ def finish_edges(
             r, change = rim[i, j], 0.0
             if r < reach:
                 change += thick * (np.sqrt(max(0.0, r / reach)) - 1.0)
-            change -= groove * _line(r - band, 0.09)
+            change -= groove * _line(r - band, 0.12)
             if dashes and abs(r - 0.5 * band) < 0.28:
                 bars = np.sin((across[i, j] + down[i, j]) * (2.0 * np.pi / 0.36))
                 if bars > 0.0:
@@ -143,18 +143,28 @@ def finish_edges(
 
 
 @compiled
-def shade_edges(light: F32, rim: F32, band: float, share: float) -> None:
-    """Take the light beside a hem's groove, let the cut edge catch some, and bound the result, in place.
+def shade_edges(
+    light: F32, across: F32, down: F32, rim: F32, band: float, share: float, wire_share: float, wire_half: float
+) -> None:
+    """Take the light beside a hem's groove and below the wire over the nose, and bound the result, in place.
+
+    The cut edge and the wire's upper edge catch a little.
 
     Args:
         light: What is left (h, w).
+        across: Cm from the middle.
+        down: Cm from the top edge.
         rim: Cm from the nearest edge.
         band: Width of the hem in cm.
         share: How dark the line beside it is.
+        wire_share: How dark the line below the wire is.
+        wire_half: Half the wire's length in cm.
     """
     for i in range(light.shape[0]):
         for j in range(light.shape[1]):
-            value = light[i, j] - share * _line(rim[i, j] - band, 0.07) + 0.16 * _line(rim[i, j], 0.10)
+            value = light[i, j] - share * _line(rim[i, j] - band, 0.1) + 0.05 * _line(rim[i, j], 0.10)
+            if wire_share > 0.0 and abs(across[i, j]) < wire_half:
+                value += 0.4 * wire_share * _line(down[i, j] - 0.34, 0.1) - wire_share * _line(down[i, j] - 0.8, 0.1)
             light[i, j] = min(1.15, max(0.3, value))
 
 

@@ -95,7 +95,6 @@ def _draw_cloth(rng: np.random.Generator, scene: Scene, asset: Asset, spec: Impo
     return {
         "tilt_deg": round(float(np.clip(rng.normal(0, 1.6), -5, 5)), 4),
         "shift_deg": round(float(np.clip(rng.normal(0, 1.3), -4, 4)), 4),
-        "over_hair": round(float(rng.random()), 5),
         "ear_up_cm": round(float(rng.uniform(-0.2, 0.5)), 5),
         "ear_down_cm": round(float(rng.uniform(-0.3, 0.5)), 5),
         "band_up_cm": round(float(rng.uniform(1.5, 3.0)), 5),

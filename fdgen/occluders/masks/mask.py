@@ -21,7 +21,7 @@ from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
 from fdgen.occluders.masks.spec import MaskSpec
 from fdgen.occluders.masks.straps import rows_for, straps
 from fdgen.occluders.masks.trim import draw_trim, trim
-from fdgen.occluders.masks.valve import valves
+from fdgen.occluders.masks.valve import shade_below, valves
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.kernels import sh_irradiance
 from fdgen.render.mesh import Material, Mesh, join, part
@@ -32,6 +32,8 @@ _KNEE = 0.7
 """Linear level above which highlights are held back."""
 _DIRECTIONAL = (0.5, 0.95)
 """Share of one lamp in the light on folds: faces are rounder than folds, and show less of it than there is."""
+_FROM_BELOW = 0.35
+"""Share of the light that cloth under the chin loses to the chest below it, which no skin of the face shows."""
 _YELLOW = np.array([0.78, 0.52, 0.05])
 _WHITE_ROWS = 4
 """Rows of white above the cloth's texture, on which untextured parts sample."""
@@ -51,7 +53,6 @@ class Mask:
         fit["tilt_deg"] = round(float(np.clip(rng.standard_t(4) * 1.6, -7, 7)), 4)
         fit["shift_deg"] = round(float(np.clip(rng.standard_t(4) * 1.3, -5, 5)), 4)
         fit["fold_seed"] = round(float(rng.random()), 6)
-        fit["over_hair"] = round(float(rng.random()), 5)
         fit["strap_rows"] = list(rows_for(spec.straps))
         fit["valve_side"] = float(rng.choice([-1.0, 1.0]))
         _wear_low(rng, fit, spec)
@@ -85,6 +86,8 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     lines = creases(spec.cut, texels, fit)
     lines *= 1 + np.float32(fit["mottle"]) * grain
     _light(scene, sheet, normals, height, texels, fit["softness"], texture, lines)
+    if spec.valve is not None:
+        shade_below(texture, texels, spec.valve, fit)
     texture = np.concatenate([np.ones((_WHITE_ROWS, texture.shape[1], 3), np.float32), texture])
     cloth = part(
         vertices,
@@ -151,6 +154,9 @@ def _light(
     lamp = np.append(light.direction, np.clip(1.3 * light.directional, *_DIRECTIONAL)).astype(np.float32)
     ratio, smooth_lit = bake_relief(view.reshape(*shape, 3), lit.reshape(shape), height, lamp, 0.45)
     ratio = np.asarray(cv2.GaussianBlur(ratio, (3, 3), 0.7), np.float32)  # finer lines would break up into dots
+    downwards = np.clip(-normals[:, 1], 0, 1).reshape(*shape, 1).astype(np.float32)
+    (neck,) = upsample(1 - np.float32(_FROM_BELOW) * downwards, *height.shape)
+    ratio *= neck
     shade_texture(texture, ratio, shading(height, texels.texel_cm) * lines, smooth_lit, softness, _KNEE)
 
 
@@ -198,8 +204,12 @@ def _strap_colour(rng: np.random.Generator, base: list[float], *, matching: bool
 
 
 def _valve_colour(rng: np.random.Generator, base: list[float]) -> list[float]:
-    draw = rng.random()
-    colour = (0.9, 0.9, 0.9) if draw < 0.3 else (0.1, 0.1, 0.11) if draw < 0.55 else tuple(base)
-    if draw > 0.9:
+    """Draw the colour of a valve: mostly that of its mask, or of white or grey plastic; black is for dark masks."""
+    draw, pale = rng.random(), min(base) > 0.6
+    white, grey, black = (0.88, 0.88, 0.88), (0.62, 0.63, 0.65), (0.1, 0.1, 0.11)
+    colour = tuple(base) if draw < 0.5 else black
+    if pale and draw > 0.5:
+        colour = white if draw < 0.75 else grey
+    if draw > 0.97:
         colour = any_colour(rng)
     return [round(float(min(0.72, max(0.012, c**2.2))), 5) for c in colour]

@@ -55,11 +55,26 @@ def drape(head: HeadMap, mesh_cm: F64, cut: str, fit: Mapping[str, Any]) -> Shee
     radius = _stiffened(radius, skin, fit["stiff"])
     hug = np.clip(fit["hug"] * _rim(), 0.0, 1.0)
     radius = radius + hug * (skin - radius)
+    if cut != "cup":
+        phi, radius = _level_edge(head, theta, phi, radius, skin - fit["gap"], fit["gap"])
     points = head.points(theta, phi, radius)
     down = _running_length(points, axis=0)
     across = _running_length(points, axis=1)
     across -= across[:, COLUMNS // 2 : COLUMNS // 2 + 1]
     return Sheet(points, theta, phi, across, down, down[-1], radius - skin)
+
+
+def _level_edge(head: HeadMap, theta: F64, phi: F64, radius: F64, bare: F64, gap: float) -> tuple[F64, F64]:
+    """Turn cloth that bridges a hollow down again, so that its top edge keeps the height it was cut to.
+
+    Where cloth leaves the skin along a ray that rises, as beside the nose, it would rise with it. `bare` is the skin
+    below it; returns phi and radius (ROWS, COLUMNS).
+    """
+    height = bare[0] * np.sin(phi[0])
+    turned = np.arcsin(np.clip(height / radius[0], -0.99, 0.99))
+    share = (1.0 - _smoothstep(0.0, 0.6, _DOWN))[:, None]
+    phi = phi + share * np.minimum(turned - phi[0], 0.0)
+    return phi, np.maximum(radius, head.radius(theta, phi) + gap)
 
 
 def _outline(head: HeadMap, mesh: F64, cut: str, fit: Mapping[str, Any]) -> tuple[F64, F64]:
@@ -80,7 +95,8 @@ def _outline(head: HeadMap, mesh: F64, cut: str, fit: Mapping[str, Any]) -> tupl
     else:
         jaw = np.interp(bottom_theta, head.jaw[:, 0], head.jaw[:, 1])
         u = np.abs(bottom_theta) / side
-        ease = _smoothstep(0.45, 1.0, u)
+        # A pleated sheet opens over the chin alone: from there its edge runs straight up to the gathered sides.
+        ease = _smoothstep(0.12 if cut == "pleated" else 0.45, 1.0, u)
         low = jaw - np.radians(fit["wrap_deg"]) * (1 - 0.55 * u)
         corner_low = _phi_on_skin(head, bottom_theta, np.full(COLUMNS, height(fit["corner_bottom"])))
         bottom = _smooth((1 - ease) * low + ease * corner_low)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
-from fdgen.analysis.lighting import to_linear
-from fdgen.arrays import F32, F64, Image
+from fdgen.arrays import F64
 from fdgen.occluders.cloth.drape import HeadMap, directions
+from fdgen.occluders.masks.bare_skin import BareSkin
 from fdgen.occluders.masks.pattern import Sheet
 from fdgen.render.mesh import Material, Mesh, part, tube
 from fdgen.render.scene import Scene
@@ -19,10 +18,10 @@ _RINGS = 22
 _SIDES = 6
 _STRANDS = ((-1, True), (-1, False), (1, True), (1, False))
 """Side of the face and whether it is the upper one, for each strand: an upper one before its lower."""
-_CHEEK = {-1: 123, 1: 352}
-"""Vertices on the cheekbones, where hair seldom hangs."""
 _SURE_RINGS = 5
 """Rings next to the mask, over the cheek, that no hair hides."""
+_SHADED_RINGS, _SHADE = 6, 0.5
+"""Rings of a loop that lie in the cleft behind the ear, and the light left in its depth."""
 
 
 def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[str, Any]) -> list[Mesh]:
@@ -49,62 +48,49 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
         width *= np.linspace(1.5, 0.8, _RINGS)
     thick = np.maximum(0.09, np.minimum(0.55 * width, 0.06 + 0.28 * width))  # the wider, the flatter
     ending = 2 if kind == "ears" else 7  # behind the ear at once, into the hair by and by
-    presence = np.clip((_RINGS - 0.5 - np.arange(_RINGS)) / ending, 0.0, 1.0)
-    material = Material(
-        albedo=np.asarray(fit["strap_colour"], np.float32),
-        presence=np.repeat(presence, _SIDES),
-        specular=0.02,
-        gloss=12.0,
-    )
-    bare = _bare_rings(scene, head, paths)
+    fading = np.clip((_RINGS - 0.5 - np.arange(_RINGS)) / ending, 0.0, 1.0)
+    shade = np.ones(_RINGS)
+    if kind == "ears":
+        shade[-_SHADED_RINGS:] = np.linspace(1.0, _SHADE, _SHADED_RINGS)
+    shown, present = _shown(scene, head, paths, kind)
     found = []
-    for k, (_, upper) in enumerate(_STRANDS):
-        hidden = bare[k if upper else k - 1] < _SURE_RINGS  # under the hair of this side
-        shown = _RINGS if kind != "ears" and fit["over_hair"] > 0.75 else 0 if hidden else bare[k]
+    for k in range(len(_STRANDS)):
+        material = Material(
+            albedo=np.repeat(shade, _SIDES)[:, None] * np.asarray(fit["strap_colour"], np.float32),
+            presence=np.repeat(fading if present[k] else np.zeros(_RINGS), _SIDES),
+            specular=0.02,
+            gloss=12.0,
+        )
         vertices, faces = tube(paths[k], thick, depth_cm=width, sides=_SIDES)
         normals = vertices - np.repeat(paths[k], _SIDES, 0)
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-        found.append(part(vertices, faces, material, normals=normals, strand=(_RINGS, _SIDES, shown)))
+        found.append(part(vertices, faces, material, normals=normals, strand=(_RINGS, _SIDES, shown[k])))
     return found
 
 
-def _bare_rings(scene: Scene, head: HeadMap, paths: F64) -> list[int]:
-    """Count the rings of each path (K, rings, 3), from the mask on, that lie on bare skin.
+def _shown(scene: Scene, head: HeadMap, paths: F64, kind: str) -> tuple[list[int], list[bool]]:
+    """Return, for each path (K, rings, 3), how many of its rings show in any case, and whether any does.
 
-    Skin is what looks like the face's skin, or like the cheek of the same side: that may lie in the shade. The
-    photograph is looked at a little inside the path: at the outline of a face what lies behind would pass for hair.
+    Where the ear is seen a loop shows as far as that. Else it goes under the hair where that begins, as bands do; where
+    that is at the mask, it lies under it all along.
     """
-    inside = paths + (head.centre_cm - paths) * (0.09, 0.0, 0.0)
-    points = scene.pose.to_screen(inside.reshape(-1, 3))[:, :2].astype(np.float32)
-    likeness = scene.skin_likeness(points).reshape(len(paths), -1)
-    smooth = np.asarray(cv2.blur(scene.face.clean_HWC, (5, 5)), np.uint8)
-    cheeks = scene.face.landmarks.points_px[[_CHEEK[side] for side, _ in _STRANDS], :2]
-    own = _log_colours(smooth, cheeks.astype(np.float32))[:, None]
-    seen = _log_colours(smooth, points).reshape(*likeness.shape, 3)
-    likeness = np.maximum(likeness, np.exp(-0.5 * (((seen - own) / 0.33) ** 2).sum(-1)))
-    covered = np.maximum(likeness[:, :-1], likeness[:, 1:]) < 0.28
-    start = np.median(likeness[:, 1 : _SURE_RINGS + 3], axis=1) < 0.25
-    covered[:, : _SURE_RINGS - 2] &= start[:, None]
-    return [int(np.argmax(row)) + 1 if row.any() else _RINGS for row in covered]
-
-
-def _log_colours(image: Image, points_px: F32) -> F64:
-    """Look up logarithms of linear RGB (N, 3) at points (N, 2) of a picture."""
-    x, y = points_px[None, :, 0], points_px[None, :, 1]
-    seen = cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
-    found: F64 = np.log(to_linear(np.asarray(seen, np.uint8)).astype(np.float64) + 0.01)
-    return found
+    skin = BareSkin.of(scene)
+    ears = {side: skin.ear_is_seen(side) for side in (-1, 1)}
+    bare = [skin.rings(head, path, side) for path, (side, _) in zip(paths, _STRANDS, strict=True)]
+    present = [ears[side] or rings >= _SURE_RINGS for rings, (side, _) in zip(bare, _STRANDS, strict=True)]
+    whole = [kind == "ears" and ears[side] for side, _ in _STRANDS]
+    return [_RINGS if all_of else rings for all_of, rings in zip(whole, bare, strict=True)], present
 
 
 def _anchor(mesh: F64, side: int, upper: bool, kind: str, fit: Mapping[str, Any]) -> F64:
     """Return where a strand ends: behind the root of the ear, or past it round the head."""
     temple, brow, tragus, below, lobe = mesh[[127, 162, 234, 93, 132] if side < 0 else [356, 389, 454, 323, 361]]
     if upper:
-        y = 0.5 * temple[1] + 0.5 * brow[1] + fit["ear_up_cm"]
+        y = 0.75 * temple[1] + 0.25 * brow[1] + fit["ear_up_cm"]
     else:
         y = 0.55 * below[1] + 0.45 * lobe[1] - fit["ear_down_cm"]
     if kind == "ears":
-        return np.array([tragus[0] + 0.1 * side, y, tragus[2] - 0.7])
+        return np.array([tragus[0] + 0.25 * side, y, tragus[2] - 0.9])
     rise = fit["band_up_cm"] if upper else -fit["band_down_cm"]
     return np.array([tragus[0] - 0.8 * side, y + rise, tragus[2] - 4.5])
 

@@ -27,7 +27,8 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
     `spec` has the chances of a `binding`, of visible `stitches`, of a `clip` and of a `print`.
     """
     dark = max(base) < 0.3
-    bound = (0.05, 0.05, 0.055) if rng.random() < 0.4 else any_colour(rng)
+    draw, (red, green, blue) = rng.random(), (0.55 * c for c in base)
+    bound = (0.05, 0.05, 0.055) if draw < 0.5 else (red, green, blue) if draw < 0.85 else any_colour(rng)
     metal = (0.62, 0.63, 0.65) if rng.random() < 0.7 else (0.85, 0.72, 0.2)
     ink = (0.75, 0.75, 0.76) if dark else (0.25, 0.27, 0.32) if rng.random() < 0.7 else any_colour(rng)
 
@@ -38,7 +39,7 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
         "binding": wanted(spec.binding),
         "binding_colour": _linear(bound),
         "hem_tone": round(float(rng.normal(0.02, 0.05)), 5),
-        "hem_pale": round(float(rng.beta(1.6, 1.6)) if spec.fabric == "nonwoven" and not dark else 0.0, 5),
+        "hem_pale": round(float(rng.beta(1.8, 1.0)) if spec.fabric == "nonwoven" and not dark else 0.0, 5),
         "weld_dots": round(wanted(spec.weld_dots) * float(rng.uniform(0.15, 0.5)), 5),
         "dot_cm": round(float(rng.uniform(0.3, 0.6)), 5),
         "stitches": round(wanted(spec.stitches) * float(rng.choice([-0.45, -0.3, 0.5 if dark else 0.12])), 5),
@@ -102,7 +103,7 @@ def _print(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
     top = min(max(int(fit["print_down"] * h - rows / 2), 0), h - rows)
     left = min(max(int((fit["print_across"] + 1) / 2 * w - columns / 2), 0), w - columns)
     patch = albedo[top : top + rows, left : left + columns]
-    patch += 0.85 * ink[..., None] * (np.asarray(fit["print_colour"], np.float32) - patch)
+    patch += 0.65 * ink[..., None] * (np.asarray(fit["print_colour"], np.float32) - patch)
 
 
 def _linear(colour: tuple[float, float, float]) -> list[float]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fdgen.analysis.geometry import grid_faces
-from fdgen.arrays import F64
+from fdgen.arrays import F32, F64
+from fdgen.occluders.cloth.relief import Texels
 from fdgen.occluders.masks.pattern import Sheet
 from fdgen.render.mesh import Material, Mesh, part
 
@@ -17,28 +18,42 @@ _AROUND = 32
 _PROFILE = (
     (1.05, -0.3, 0.0),
     (1.0, 0.05, 0.0),
-    (0.84, 0.18, 0.0),
-    (0.80, 0.60, 0.8),
+    (0.84, 0.18, 0.5),
+    (0.80, 0.60, 0.5),
     (0.74, 0.95, 0.5),
     (0.64, 1.0, 0.0),
-    (0.60, 0.88, 0.6),
+    (0.60, 0.88, 0.5),
     (0.34, 0.88, 0.7),
     (0.28, 1.02, 0.0),
     (0.0, 1.06, 0.0),
 )
+_SHADE, _SHADE_CM = 0.4, 0.3
+"""Share of light lost at the rim of a valve, and how far it reaches."""
 VALVES = frozenset({"round", "square", "pair", "side"})
 
 
 def valves(sheet: Sheet, kind: str, fit: Mapping[str, Any]) -> list[Mesh]:
     """Return the valves of a mask, seated on its cloth."""
-    places: Sequence[tuple[float, float]]
+    return [_valve(sheet, across, down, kind, fit) for across, down in _places(kind, fit)]
+
+
+def shade_below(texture: F32, texels: Texels, kind: str, fit: Mapping[str, Any]) -> None:
+    """Darken the cloth's texture (h, w, 3) in place where valves keep the light off it: round their rims."""
+    h, w = texture.shape[:2]
+    for across, down in _places(kind, fit):
+        i, j = round(down * (h - 1)), round((across + 1) / 2 * (w - 1))
+        away = np.hypot(texels.across - texels.across[i, j], texels.down - texels.down[i, j])
+        beyond = np.maximum(away - np.float32(fit["valve_cm"]), 0) / np.float32(_SHADE_CM)
+        texture *= 1 - np.float32(_SHADE) * np.exp(-(beyond * beyond))[..., None]
+
+
+def _places(kind: str, fit: Mapping[str, Any]) -> Sequence[tuple[float, float]]:
+    """Return where valves sit: across the cloth from -1 to 1, down it from 0 to 1."""
     if kind == "pair":
-        places = ((-fit["valve_across"], fit["valve_down"]), (fit["valve_across"], fit["valve_down"]))
-    elif kind in ("square", "side"):
-        places = ((fit["valve_across"] * fit["valve_side"], fit["valve_down"]),)
-    else:
-        places = ((0.0, fit["valve_down"]),)
-    return [_valve(sheet, across, down, kind, fit) for across, down in places]
+        return ((-fit["valve_across"], fit["valve_down"]), (fit["valve_across"], fit["valve_down"]))
+    if kind in ("square", "side"):
+        return ((fit["valve_across"] * fit["valve_side"], fit["valve_down"]),)
+    return ((0.0, fit["valve_down"]),)
 
 
 def _valve(sheet: Sheet, across: float, down: float, kind: str, fit: Mapping[str, Any]) -> Mesh:

@@ -178,9 +178,11 @@ def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetL
         layer = _render(scene, placement, asset)
         layer = match_sensor(layer, scene.analysis.optics, placement.grain_seed)
         over = placement.values.get("pushed_up", False)  # glasses up on the hair lie over it
-        if scene.analysis.hair.state == "measured" and kind_of(placement.kind).under_hair and not over:
-            layer = under_hair(layer, scene.hair_HW)  # as blurred as the photograph is: after the sensor
-        if kind_of(placement.kind).form == "drape" and "eyewear" in scene.analysis.worn:
+        kind = kind_of(placement.kind)
+        if scene.analysis.hair.state == "measured" and kind.under_hair and not over:
+            hair = scene.hair_over_frames_HW if "eyes" in kind.parts else scene.hair_HW
+            layer = under_hair(layer, hair)  # as blurred as the photograph is: after the sensor
+        if kind.form == "drape" and "eyewear" in scene.analysis.worn:
             layer = under_hair(layer, scene.frames_HW)
         layers.append(layer)
     return layers

@@ -30,8 +30,10 @@ from fdgen.render.scene import Scene
 
 _SLIPPED, _PUSHED_UP = 0.16, 0.04
 """Shares worn low on the nose, and up on the forehead or the hair."""
-_ALWAYS_SHOWN = 6
-"""Rings of a temple that no hair hides."""
+_ALWAYS_SHOWN = 3
+"""Rings of a temple that no hair hides, and as many more as turn the corner of one of wire."""
+_OVERHEAD = 0.35
+"""Share of the light from above that frames mirror: all of it would outline dark ones in grey."""
 _WIRE_CORNER = np.array([[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]])
 _PLATE_CORNER = np.array([[0.0, 0.0, 0.0], [0.03, 0.0, -0.40]])
 """How a temple turns the corner behind its hinge, in cm outwards, up and forward."""
@@ -81,8 +83,9 @@ class Sunglasses:
             "lens": draw_lens(rng, spec.lenses),
             "surroundings": draw_surroundings(rng),
         }
-        if pushed_up:  # these lenses look up, and would show nothing but the light from above
-            values["surroundings"]["overhead"] = round(0.1 * values["surroundings"]["overhead"], 5)
+        # Lenses that are pushed up look up, and would show nothing but the light from above.
+        overhead = values["surroundings"]["overhead"] * (0.1 if pushed_up else _OVERHEAD)
+        values["surroundings"]["overhead"] = round(overhead, 5)
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
@@ -205,7 +208,7 @@ def _temple(
     heights = [first] * (len(corner) - 1) + [half_height, 0.6 * half_height + 0.4 * slim, slim, slim, slim]
     surface = temple_mesh(knots, heights, half_thick, side=side, slim=wired)
     material, uv = frame_material(values["temples"], surface.sheet)
-    strand = (TEMPLE_RINGS, TEMPLE_RING, TEMPLE_RINGS if bare else _ALWAYS_SHOWN)
+    strand = (TEMPLE_RINGS, TEMPLE_RING, TEMPLE_RINGS if bare else _ALWAYS_SHOWN + 3 * wired)
     return part(surface.vertices, surface.faces, material, normals=surface.normals, uv_N2=uv, strand=strand)
 
 

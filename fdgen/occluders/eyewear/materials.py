@@ -201,10 +201,10 @@ def frame_material(finish: Values, sheet: F64) -> tuple[Material, F32 | None]:
     if kind == "metal":
         return Material(albedo=0.25 * rgb, specular=0.6 * shine, gloss=40.0, mirror=0.9 * rgb), None
     if kind == "matte":
-        return Material(albedo=rgb + 0.006, specular=0.08 * shine, gloss=7.0, mirror=0.02), None
+        return Material(albedo=rgb + 0.003, specular=0.06 * shine, gloss=7.0, mirror=0.01), None
     if kind == "crystal":
         return Material(albedo=rgb, opacity=finish["opacity"], specular=0.8 * shine, gloss=60.0, mirror=0.16), None
-    polished = Material(albedo=rgb, specular=1.6 * shine, gloss=150.0, mirror=0.07 * shine)
+    polished = Material(albedo=rgb, specular=1.6 * shine, gloss=150.0, mirror=0.035 * shine)
     if kind in ("tortoise", "horn"):
         span = 1.0 - 2.0 * (_MARGIN + 1) / _TEXTURE
         folded = np.abs((sheet / 7.0 + 0.37) % 2.0 - 1.0)  # a triangle wave: the pattern turns back at its edges

@@ -22,7 +22,7 @@ from fdgen.render.mesh import Material
 
 Values = Mapping[str, Any]
 
-_EDGE_MIRROR = 0.08
+_EDGE_MIRROR = 0.11
 """What the edge of a dark lens reflects besides, at a glancing angle."""
 _TEXTURE = 96
 _MARGIN = 3
@@ -114,7 +114,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
     if kind in LENSES["eyeglasses"]:
         return _clear_lens(rng, kind)
     tint = np.array(_TINTS[_pick(rng, _TINT_SHARES)])
-    mirror = np.full(3, 10 ** rng.uniform(-1.2, 0.05))  # of glass with a coating, or with hardly any
+    mirror = np.full(3, 10 ** rng.uniform(-1.0, 0.1))  # of glass with a coating, or with hardly any
     start, end = 0.0, 1.0
     if kind == "dark":
         top = bottom = 10 ** rng.uniform(-2.6, -1.35)

@@ -18,6 +18,12 @@ _ADAPTED = 0.8
 _BRIGHT = 0.95
 """A hand as bright as the face is so much brighter before hollows and folds take their light."""
 
+_UPPER_FACE = (9, 151, 108, 337, 50, 280, 117, 346, 101, 330, 118, 347, 195, 5, 36, 266)
+"""Landmarks on forehead, cheekbones and nose."""
+
+_MOST_BEARD = 1.7
+"""How much brighter than the median of a face its bare skin may be: more is a highlight."""
+
 _LEAST_SEEN = 20.0
 """Vertices that face the viewer: fewer say nothing."""
 
@@ -75,5 +81,13 @@ def _exposure(scene: Scene, albedo: F64, vertices_cm: F64, normals: F64) -> floa
     received = sh_irradiance(view, light.harmonics, light.floor) * scene.light_residual_HW[at[:, 1], at[:, 0]]
     tint = np.ones(3) if light.grey else light.tint
     bright = float((seen * received * luminance(albedo * tint)).sum() / seen.sum())
-    ratio = np.clip(bright / (_BRIGHT * float(luminance(light.skin)) + 1e-6), 0.4, 2.5)
+    ratio = np.clip(bright / (_BRIGHT * _bare_skin(scene) + 1e-6), 0.4, 2.5)
     return float(ratio**-_ADAPTED)
+
+
+def _bare_skin(scene: Scene) -> float:
+    """Return the luminance of the face's skin where no beard grows; the median over a face counts beards, too."""
+    at = np.clip(scene.face.landmarks.points_px[list(_UPPER_FACE), :2].astype(np.int64), 0, scene.size_px - 1)
+    upper = float(np.median(luminance(scene.linear_HWC[at[:, 1], at[:, 0]])))
+    middle = float(luminance(scene.light.skin))
+    return float(np.clip(upper, middle, _MOST_BEARD * middle))

@@ -39,6 +39,13 @@ _BANGS = 0.75
 _LONG_CM2 = 3.0
 """Hair beside the jaw from which the hair of that side is long, and hangs over loops and temples."""
 
+_BARE_EYE_CM, _BARE_EYE = (1.6, 4.2, 1.2), 0.3
+"""From where to where beside the nose, and how far above and below its middle, an eye is; the share of it that hair
+hides from which it is not bare."""
+_FRONT_CM = (7.2, 8.0)
+"""Beside the nose: where the front of eyewear ends, and where hair hangs over its temples."""
+_BROW_CM = (2.6, 3.4)
+"""Above the eyes: up to where locks go under a front, and from where they are a fringe that hangs over it."""
 
 _LOWEST_CM = (-10.5, -8.5)
 """From the eyes down to about the jaw: below, hair cannot be told from clothes, and the matte fades out."""
@@ -94,6 +101,26 @@ def find_hair(clean_HWC: Image, landmarks_px: npt.NDArray[np.floating[Any]], pos
         return _nothing("none")
     fading = np.clip((face.up_cm - _LOWEST_CM[0]) / (_LOWEST_CM[1] - _LOWEST_CM[0]), 0.0, 1.0)
     return Hair(np.round(_softened(hair, clean_HWC) * fading * _LEVELS).astype(np.uint8), "measured")
+
+
+def over_frames(matte_HW: F32, right_cm: F32, up_cm: F32) -> F32:
+    """Return how far hair hides eyewear, 0 to 1, of a matte (H, W) over the face.
+
+    Eyewear is put on over the locks beside an eye, which go under the outer part of its front; what hangs into the eye
+    itself, or from above, hangs over it. `right_cm` and `up_cm` (H, W) are as `FaceGrid` has them.
+    """
+    over: F32 = matte_HW.copy()
+    inner, outer, tall = _BARE_EYE_CM
+    for side in (-1, 1):
+        beside = side * right_cm
+        eye = (beside > inner) & (beside < outer) & (np.abs(up_cm) < tall)
+        if not eye.any() or over[eye].mean() > _BARE_EYE:
+            continue
+        past = np.clip((beside - _FRONT_CM[0]) / (_FRONT_CM[1] - _FRONT_CM[0]), 0, 1)
+        fringe = np.clip((up_cm - _BROW_CM[0]) / (_BROW_CM[1] - _BROW_CM[0]), 0, 1)
+        within = np.clip(outer + 0.8 - beside, 0, 1) ** 2  # locks that reach into the eye lie before the lens
+        over *= np.where(beside > 0, np.maximum(np.maximum(past, fringe), within), 1).astype(np.float32)
+    return over
 
 
 def _nothing(state: str) -> Hair:

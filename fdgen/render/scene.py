@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fdgen.analysis.face_grid import GRID_PX, FaceGrid
 from fdgen.analysis.geometry import HeadPose, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
-from fdgen.analysis.hair import STATES, Hair, find_hair
+from fdgen.analysis.hair import STATES, Hair, find_hair, over_frames
 from fdgen.analysis.lighting import (
     LUMINANCE,
     RESIDUAL_GRID,
@@ -225,15 +225,26 @@ class Scene:
         return np.asarray(cv2.GaussianBlur(wide, (0, 0), max(0.5, 0.1 * self.pose.scale_px)), np.float32)
 
     @cached_property
+    def hair_over_frames_HW(self) -> F32:
+        """How far hair hides eyewear that is put on, 0 to 1: locks beside the eyes go under it."""
+        return over_frames(self.hair_HW, *self._head_plane_cm)
+
+    @cached_property
     def frames_HW(self) -> F32:
         """How far frames and dark lenses that the photograph shows hide a mask that is put on, 0 to 1."""
+        right, up = self._head_plane_cm
+        return frames_worn(self.face.clean_HWC, self.light.skin, right, up, self.pose.scale_px)
+
+    @cached_property
+    def _head_plane_cm(self) -> tuple[F32, F32]:
+        """`FaceGrid.right_cm` and `up_cm` at the size of the crop."""
         side, scale = self.size_px, GRID_PX / self.size_px
         grid = FaceGrid.of(self.face.landmarks.points_px[:, :2] * scale, self.pose, scale)
         right, up = (
             np.asarray(cv2.resize(cm, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
             for cm in (grid.right_cm, grid.up_cm)
         )
-        return frames_worn(self.face.clean_HWC, self.light.skin, right, up, self.pose.scale_px)
+        return right, up
 
     @cached_property
     def person_HW(self) -> F32:

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from fdgen.analysis.worn_already import fits, worn_by
-from fdgen.arrays import F64, Image
+from fdgen.arrays import F32, F64, Image
 from fdgen.assets import Asset, AssetLibrary
 from fdgen.contract.digests import canonical_json
 from fdgen.contract.records import Reject, SampleRecord, Triplet, sample_key
 from fdgen.errors import AssetError
 from fdgen.faces.face import Face
-from fdgen.kinds import kind_of
+from fdgen.kinds import Kind, kind_of
 from fdgen.occluders import Placement, occluder_of
 from fdgen.recipe.combinations import Combination
 from fdgen.recipe.schema import Recipe
@@ -178,14 +178,20 @@ def render_layers(scene: Scene, placements: Sequence[Placement], library: AssetL
         layer = _render(scene, placement, asset)
         layer = match_sensor(layer, scene.analysis.optics, placement.grain_seed)
         over = placement.values.get("pushed_up", False)  # glasses up on the hair lie over it
-        if scene.analysis.hair.state == "measured" and kind_of(placement.kind).under_hair and not over:
-            drapes = kind_of(placement.kind).form == "drape"
-            hair_HW = scene.locks_HW if drapes else scene.hair_HW
-            layer = under_hair(layer, hair_HW)  # as blurred as the photograph is: after the sensor
-        if kind_of(placement.kind).form == "drape" and "eyewear" in scene.analysis.worn:
+        kind = kind_of(placement.kind)
+        if scene.analysis.hair.state == "measured" and kind.under_hair and not over:
+            layer = under_hair(layer, _hair_over(scene, kind))  # as blurred as the photograph is: after the sensor
+        if kind.form == "drape" and "eyewear" in scene.analysis.worn:
             layer = under_hair(layer, scene.frames_HW)
         layers.append(layer)
     return layers
+
+
+def _hair_over(scene: Scene, kind: Kind) -> F32:
+    """Return how far hair hides an occluder of a kind: frames lie over thin hair, cloth under a lock alone."""
+    if "eyes" in kind.parts:
+        return scene.hair_over_frames_HW
+    return scene.locks_HW if kind.form == "drape" else scene.hair_HW
 
 
 @timed_step("build occluders")

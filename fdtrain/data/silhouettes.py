@@ -136,15 +136,18 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
         stored = self._stored(index, epoch, bare=bare)
         small = Seen(resized(stored.occluded_HWC, self.size_px), resized(stored.alpha_HW, self.size_px))
         if self.backdrop > 0:
-            small = self._elsewhere(small, small.occluded_HWC if bare else self.bare_face(index, epoch), index, epoch)
+            small = self._elsewhere(small, index, epoch, bare=bare)
         if self.augment is None:
             return small
         return self.augment(small, sample_seed(self.seed, epoch, self.key(index)))
 
-    def _elsewhere(self, seen: Seen, clean_HWC: Image, index: int, epoch: int) -> Seen:
+    def _elsewhere(self, seen: Seen, index: int, epoch: int, *, bare: bool) -> Seen:
         """Put a person before a plain backdrop before another place, as (`seed`, epoch, key) decide."""
         rng = np.random.default_rng((sample_seed(self.seed, epoch, self.key(index)), _BACKDROP))
-        if rng.random() >= self.backdrop or (share_HW1 := backdrop_share(clean_HWC)) is None:
+        if rng.random() >= self.backdrop:
+            return seen
+        clean_HWC = seen.occluded_HWC if bare else self.bare_face(index, epoch)
+        if (share_HW1 := backdrop_share(clean_HWC)) is None:
             return seen
         place_HWC = drawn_place(self.size_px, rng)
         if is_grey(seen.occluded_HWC):

@@ -27,21 +27,29 @@ _MOST_PUSH_CM = 0.7
 _RAISED_CM, _MOST_RAISED_PUSH_CM = 2.0, 4.0
 """Glasses that sit so much higher than the eyes lie on the forehead by their rims, not on the nose by their bridge."""
 _MOST_SWING_CM = 0.6
+_MOST_UNEVEN = 0.1
+"""More than this by which the halves of a face differ from their mean is an error of the landmarks."""
 _EAR_LIKENESS = 0.34
 """Tells bare ears from covered ones in 17 of 20 portraits judged by eye."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Where a front sits: head = origin + scale · rotation · front."""
+    """Where a front sits: head = origin + scale · rotation · front.
+
+    `widths` are factors on the front's left and right half. A camera that is near shows the far half of a turned head
+    smaller; the head's pose, which knows no perspective, cannot.
+    """
 
     origin: F64
     scale: float
     rotation: F64
+    widths: tuple[float, float] = (1.0, 1.0)
 
     def to_head(self, points: F64) -> F64:
         """Put front points (N, 3) on the face, in head cm."""
-        result: F64 = self.origin + self.scale * (points @ self.rotation.T)
+        x = points[:, :1] * np.where(points[:, :1] < 0.0, *self.widths)
+        result: F64 = self.origin + self.scale * (np.hstack([x, points[:, 1:]]) @ self.rotation.T)
         return result
 
 
@@ -77,10 +85,19 @@ def fit_front(mesh_cm: F64, front: Front, spec: FrameSpec, wear: Mapping[str, fl
     depth = np.repeat([-0.3 * shape["rim_depth_cm"], -0.1], (len(rim), len(lens)))
     both = np.concatenate([probe, probe * (-1.0, 1.0)])
     points, _, _ = front.bend(both, np.tile(depth, 2))
-    placed = origin + scale * (points @ rotation.T)
+    widths = _halves(mesh_cm)
+    placed = Fit(origin, scale, rotation, widths).to_head(points)
     inside = face_depth(mesh_cm, placed[:, :2]) + _CLEARANCE_CM - placed[:, 2]
     origin[2] += float(np.clip(inside.max(), 0.0, _MOST_RAISED_PUSH_CM if raised else _MOST_PUSH_CM))
-    return Fit(origin, scale, rotation)
+    return Fit(origin, scale, rotation, widths)
+
+
+def _halves(mesh_cm: F64) -> tuple[float, float]:
+    """Return how wide the left and right half of a face are, by its eyes, over their mean."""
+    bridge = mesh_cm[list(_BRIDGE), 0].mean()
+    left, right = (abs(float(mesh_cm[list(corners), 0].mean() - bridge)) for _, _, corners in SIDES)
+    uneven = float(np.clip((right - left) / (right + left), -_MOST_UNEVEN, _MOST_UNEVEN))
+    return 1.0 - uneven, 1.0 + uneven
 
 
 def _bridge_rest(front: Front, spec: FrameSpec) -> tuple[float, float]:

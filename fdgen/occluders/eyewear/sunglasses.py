@@ -30,8 +30,14 @@ from fdgen.render.scene import Scene
 
 _SLIPPED, _PUSHED_UP = 0.16, 0.04
 """Shares worn low on the nose, and up on the forehead or the hair."""
-_ALWAYS_SHOWN = 6
-"""Rings of a temple that no hair hides."""
+_ALWAYS_SHOWN = 3
+"""Rings of a temple that no hair hides, and as many more as turn the corner of one of wire."""
+_TIP = 4
+"""Rings over which the end of a temple goes behind the ear, or into hair that was not found."""
+_LEAST_HALF_CM = 0.16
+"""Half the height of the lowest temple of plastic at its hinge."""
+_OVERHEAD = 0.35
+"""Share of the light from above that frames mirror: all of it would outline dark ones in grey."""
 _WIRE_CORNER = np.array([[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]])
 _PLATE_CORNER = np.array([[0.0, 0.0, 0.0], [0.03, 0.0, -0.40]])
 """How a temple turns the corner behind its hinge, in cm outwards, up and forward."""
@@ -81,8 +87,9 @@ class Sunglasses:
             "lens": draw_lens(rng, spec.lenses),
             "surroundings": draw_surroundings(rng),
         }
-        if pushed_up:  # these lenses look up, and would show nothing but the light from above
-            values["surroundings"]["overhead"] = round(0.1 * values["surroundings"]["overhead"], 5)
+        # Lenses that are pushed up look up, and would show nothing but the light from above.
+        overhead = values["surroundings"]["overhead"] * (0.1 if pushed_up else _OVERHEAD)
+        values["surroundings"]["overhead"] = round(overhead, 5)
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
@@ -201,12 +208,16 @@ def _temple(
     ]
     knots = np.concatenate([corner, rest])
     slim = half_height * shape["temple_taper"]
-    first = min(half_height, 0.12) if wired else half_height
-    heights = [first] * (len(corner) - 1) + [half_height, 0.6 * half_height + 0.4 * slim, slim, slim, slim]
+    room = fit.scale * float(front.outer[:, 1].max() - spot[1])  # at its hinge it is no higher than the front
+    first = min(half_height, 0.12 if wired else max(0.9 * room, _LEAST_HALF_CM))
+    second = min(half_height, 1.3 * first) if not wired else half_height
+    heights = [first] * (len(corner) - 1) + [second, 0.6 * half_height + 0.4 * slim, slim, slim, 0.6 * slim]
     surface = temple_mesh(knots, heights, half_thick, side=side, slim=wired)
     material, uv = frame_material(values["temples"], surface.sheet)
-    strand = (TEMPLE_RINGS, TEMPLE_RING, TEMPLE_RINGS if bare else _ALWAYS_SHOWN)
-    return part(surface.vertices, surface.faces, material, normals=surface.normals, uv_N2=uv, strand=strand)
+    strand = (TEMPLE_RINGS, TEMPLE_RING, TEMPLE_RINGS if bare else _ALWAYS_SHOWN + 3 * wired)
+    mesh = part(surface.vertices, surface.faces, material, normals=surface.normals, uv_N2=uv, strand=strand)
+    mesh.surface_N8[-_TIP * TEMPLE_RING :, 1] *= np.repeat(np.linspace(0.85, 0.0, _TIP, dtype=np.float32), TEMPLE_RING)
+    return mesh
 
 
 def _tint(scene: Scene, layer: Layer, front: Front, fit: Fit, values: Mapping[str, Any]) -> Layer:

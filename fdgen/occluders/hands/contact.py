@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fdgen.analysis.geometry import canonical_face, vertex_normals
 from fdgen.arrays import F64
-from fdgen.occluders.hands.joint_turns import carried, product, turned
+from fdgen.occluders.hands.joint_turns import carried, digit_turn, product
 from fdgen.occluders.hands.skeleton import DIGITS, HandModel, digit_joints
 from fdgen.render.scene import skull
 from fdgen.runtime.jit import compiled
@@ -208,14 +208,7 @@ def _clearance(
     least = 1e9
     moved = np.empty((1, 3))
     for segment in range(3):
-        if thumb:
-            local = turned(-a[segment + 1], 0, frames[segment])
-            if segment == 0:
-                local = product(turned(a[0], 1, frames[0]), local)
-        else:
-            local = turned(-a[segment], 0, frames[segment])
-            if segment == 0:
-                local = product(turned(a[3] - rest_spread, 1, frames[0]), local)
+        local = digit_turn(a, thumb, segment, rest_spread, frames[segment])
         pivot = pivots[segment]
         shift = carried(turn, pivot - carried(local, pivot)) + shift
         turn = product(turn, local)

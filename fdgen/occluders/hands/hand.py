@@ -23,10 +23,10 @@ from fdgen.occluders.hands.joint_turns import seen_faces
 from fdgen.occluders.hands.pose_spec import Pose
 from fdgen.occluders.hands.skeleton import DIGITS, JOINTS, HandModel, digit_joints, load_hand, skin
 from fdgen.occluders.hands.skin_features import ATLAS_PX, STRIP_CM, STRIP_PX, STRIP_WIDTH_PX, TEXTURE_PX, atlas_of
+from fdgen.occluders.hands.skin_light import adapted
 from fdgen.occluders.hands.skin_texture import draw_skin, skin_texture
 from fdgen.occluders.hands.sleeve import draw_sleeve, paint_cloth, sleeve_mesh
 from fdgen.render.draw import Layer, Style, draw
-from fdgen.render.kernels import sh_irradiance
 from fdgen.render.mesh import Material, Mesh, join, part
 from fdgen.render.scene import Scene
 
@@ -35,11 +35,11 @@ _MIRROR = np.array([-1.0, 1.0, 1.0])
 _HAND_LENGTH_CM = 17.4
 """Wrist crease to fingertip of the model; a hand is as long as its owner's face is high, hairline to chin."""
 
+_SHADOW = 1.25
+"""Of the shadow of hands: skin that they press on meets no light at all."""
+
 OCCLUSION = 1.4
 """Of hands: fingers hide the sky from each other more than their depth in the picture tells."""
-
-_CONTRAST = 0.35
-"""Power of the light by which skin is lit once more: lightness then varies within a hand as on real ones."""
 
 _RELIEF = 1.7
 """Scale of the shading of folds, tendons and veins, by a light of one direction."""
@@ -130,7 +130,7 @@ class Hand:
         if "other" in placement.values:  # of the same person, in the same clothes: one texture does for both
             other = placement.values["other"]
             mesh = join([mesh, hand_mesh(scene, other, _model(asset, other["side"]))], texture=mesh.texture)
-        style = Style(bias_cm=pose.bias_cm, translucent=True, occlusion=OCCLUSION)
+        style = Style(bias_cm=pose.bias_cm, translucent=True, occlusion=OCCLUSION, shadow=_SHADOW)
         return draw(scene, mesh, style, environment=surroundings())
 
 
@@ -186,7 +186,7 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     look = values["skin"]
     albedo = np.clip(scene.light.skin_reflectance * np.array(look["tone"], np.float32), 0.0, 0.9)
     flip = _MIRROR if values["side"] == "left" else np.ones(3)
-    albedo = albedo * (_unbeard(scene, vertices * flip) * _contrast(scene, normals * flip))[:, None]
+    albedo = adapted(scene, albedo, vertices * flip, normals * flip)
     shine = atlas_of(model).shiny
     skin_of = Material(
         albedo, specular=look["shine"] + shine * (0.22 + 0.20 * look["polish"]), gloss=12.0 + 50.0 * shine
@@ -223,28 +223,6 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     parts += jewellery_mesh(model, cage, joints, arm, rings, scale, values["jewellery"], covered)
     mesh = join(parts, texture=texture)
     return _mirrored(mesh) if values["side"] == "left" else mesh
-
-
-def _unbeard(scene: Scene, vertices_cm: F64) -> F64:
-    """Return by how much (N,) to brighten skin where the renderer will darken it for shadows on the face.
-
-    Part of what looks like a shadow is a beard or a dark lip, which a hand before it does not have.
-    """
-    at = np.clip(scene.pose.to_screen(vertices_cm)[:, :2].astype(np.int64), 0, scene.size_px - 1)
-    result: F64 = np.minimum(scene.light_residual_HW[at[:, 1], at[:, 0]], 1.0).astype(np.float64) ** -0.6
-    return result
-
-
-def _contrast(scene: Scene, normals: F64) -> F64:
-    """Return by how much (N,) skin with these normals in the head's frame is darker or lighter than its light says.
-
-    Harmonics that are fitted to the front of one face are flatter than its light: they say little of what lies aslant,
-    and fingers do.
-    """
-    light = scene.light
-    received = sh_irradiance(scene.pose.to_view(normals).astype(np.float32), light.harmonics, light.floor)
-    result: F64 = np.clip(received / np.float32(light.mean_irradiance), 0.35, 1.6).astype(np.float64) ** _CONTRAST
-    return result
 
 
 def _to_and_fro(x: F64) -> F64:

@@ -42,6 +42,23 @@ def carried(turn: F64, point: F64) -> F64:
 
 
 @compiled
+def digit_turn(angles_rad: F64, thumb: bool, segment: int, rest_spread: float, frame: F64) -> F64:
+    """Return the rotation (3, 3) of one joint of a digit about its own axes.
+
+    Args:
+        angles_rad: The digit's row of a posture (4,).
+        thumb: Whether it is the thumb, whose first angle turns its root aside; of a finger the last does.
+        segment: Number of the joint from the knuckle out, 0 to 2.
+        rest_spread: Where a finger points at rest.
+        frame: The joint's frame at rest (3, 3).
+    """
+    bend = turned(-angles_rad[segment + 1 if thumb else segment], 0, frame)
+    if segment > 0:
+        return bend
+    return product(turned(angles_rad[0] if thumb else angles_rad[3] - rest_spread, 1, frame), bend)
+
+
+@compiled
 def bent(
     posture_rad: F64, rest_spread: F64, frames: F64, joints: F64, parents: npt.NDArray[np.int64]
 ) -> tuple[F64, F64]:
@@ -61,14 +78,9 @@ def bent(
             local[joint, q, q] = 1.0
     for row in range(5):
         first = 1 + 5 * row if row else 1
-        a = posture_rad[row]
-        if row == 0:
-            local[first] = product(turned(a[0], 1, frames[first]), turned(-a[1], 0, frames[first]))
-        else:
-            aside = turned(a[3] - rest_spread[row - 1], 1, frames[first])
-            local[first] = product(aside, turned(-a[0], 0, frames[first]))
-        for k in (1, 2):
-            local[first + k] = turned(-a[k + 1] if row == 0 else -a[k], 0, frames[first + k])
+        spread = rest_spread[row - 1] if row else 0.0
+        for k in range(3):
+            local[first + k] = digit_turn(posture_rad[row], row == 0, k, spread, frames[first + k])
     turn, shift = np.empty((n, 3, 3)), np.empty((n, 3))
     for joint in range(n):
         own = joints[joint] - carried(local[joint], joints[joint])

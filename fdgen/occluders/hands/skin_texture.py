@@ -63,10 +63,10 @@ def draw_skin(rng: np.random.Generator, reflectance: F32, age: float, *, grey: b
     dark = depth_of_tone(reflectance, grey=grey)
     warm = 0.0 if grey else rng.normal(0.02, 0.03)
     tone = rng.uniform(0.90, 1.06) * np.array([1 + warm, 1 - 0.4 * warm, 1 - 0.8 * warm])
-    nail = np.array([1.30, 1.14, 1.12]) + dark * np.array([0.45, 0.45, 0.45]) + rng.normal(0, 0.05, 3)
+    nail = np.array([1.16, 1.07, 1.07]) + dark * np.array([0.45, 0.45, 0.45]) + rng.normal(0, 0.05, 3)
     edge = rng.uniform(0.15, 0.55) * np.array([1.0, 1.15, 1.1])
     polish = 0.0
-    if rng.random() < 0.12:
+    if rng.random() < 0.07:
         polish = 1.0
         colour = _hsv_colour(rng)
         nail = np.clip(colour / np.maximum(reflectance, 0.03), 0.02, 6.0)
@@ -112,7 +112,7 @@ def depth_of_tone(reflectance: F32, *, grey: bool) -> float:
 
 def _hsv_colour(rng: np.random.Generator) -> F64:
     """Draw the linear colour of a polish: reds mostly, then anything."""
-    if rng.random() < 0.7:
+    if rng.random() < 0.92:
         hue, saturation, value = rng.normal(0.97, 0.04) % 1.0, rng.uniform(0.6, 1.0), rng.uniform(0.15, 0.7)
     else:
         hue, saturation, value = rng.random(), rng.uniform(0.0, 1.0), rng.uniform(0.02, 0.85)

@@ -42,12 +42,12 @@ def brim_shadow(scene: Scene, head: Head, reach_cm: F64, fall: float, half_deg: 
     for _ in range(2):
         step = (level - origin[:, 1:2]) / np.where(np.abs(along[:, 1]) < 0.05, 0.05, along[:, 1])
         x, z = origin[:, 0:1] + step * along[:, 0], origin[:, 2:3] + step * along[:, 2]
-        angle = np.arctan2(x / head.half[0], z / head.half[1])
-        rim = np.hypot(head.half[0] * np.sin(angle), head.half[1] * np.cos(angle))
-        out = np.hypot(x, z) - rim
+        angle = head.angle_of(x, z)
+        rim = head.ring(angle.ravel())
+        out = np.hypot(x, z) - np.hypot(rim[:, 0], rim[:, 2]).reshape(x.shape)
         level = -fall * np.clip(out, 0, reach_cm.max())
     long = np.interp(np.degrees(angle), np.linspace(-half_deg, half_deg, len(reach_cm)), reach_cm, left=0, right=0)
-    hidden = (step > 0) & (along[:, 1] > 0.05) & (out < long) & ((long > 0) | (out < 0))
+    hidden = (step > 0) & (along[:, 1] > 0.05) & (out < long)
     share = (weight * hidden).sum(1) / (weight.sum(1) + 1e-9)
     return _drawn(scene, np.minimum(share, _MOST).astype(np.float32))
 

@@ -12,7 +12,7 @@ from fdgen.arrays import F32
 from fdgen.occluders.cloth.fabric import paint
 from fdgen.occluders.cloth.relief import noise
 
-FABRICS = ("knit", "woven", "felt", "straw", "paper", "fleece")
+FABRICS = ("knit", "woven", "felt", "straw", "paper")
 
 _TEXELS_CM = 9.0
 _LETTERS = "ABCDEFGHJKLMNOPRSTVWXYZ"
@@ -49,8 +49,6 @@ def cloth(across: F32, down: F32, fabric: str, values: Mapping[str, Any]) -> F32
         shade = 0.9 + 0.2 * weave - 0.12 * ring + 0.10 * rough
     elif fabric == "felt":
         shade = 1.0 + 0.03 * soft + 0.02 * noise(across * np.float32(0.7), down * np.float32(0.7), seed)
-    elif fabric == "fleece":
-        shade = 0.95 + 0.10 * soft + 0.06 * noise(across * np.float32(1.5), down * np.float32(1.5), seed)
     elif fabric == "paper":
         shade = 0.97 + 0.04 * rough + 0.06 * noise(across * np.float32(1.2), down * np.float32(0.6), seed)
     else:

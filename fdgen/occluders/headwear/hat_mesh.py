@@ -22,7 +22,7 @@ FORMS = ("beanie", "cap", "brimmed", "band", "surgical")
 
 _AROUND, _UP = 128, 30
 """Vertices of a crown, round and up."""
-_WRINKLES_CM = {"knit": 0.30, "woven": 0.16, "felt": 0.14, "straw": 0.08, "paper": 0.35, "fleece": 0.2}
+_WRINKLES_CM = {"knit": 0.30, "woven": 0.16, "felt": 0.14, "straw": 0.08, "paper": 0.35}
 _BAND_CM = 2.6
 VISOR_DEG = 66.0
 """Half the arc of a visor."""

@@ -68,6 +68,13 @@ class Head:
         across, along = (np.sign(way) * np.abs(way) ** _SQUARE for way in (np.sin(angle), np.cos(angle)))
         return np.column_stack([(self.half[0] + grow) * across, np.zeros_like(angle), (self.half[1] + grow) * along])
 
+    def angle_of(self, x: F64, z: F64) -> F64:
+        """Return the angle (...) of `ring` whose point lies in the direction of a point of the rim's frame."""
+        across, along = x / self.half[0], z / self.half[1]
+        steeper = (np.sign(way) * np.abs(way) ** (1 / _SQUARE) for way in (across, along))
+        result: F64 = np.arctan2(*steeper)
+        return result
+
     def placed(self, points: F64) -> F64:
         """Carry points (N, 3) of the rim's frame to the head's."""
         moved: F64 = points @ self.rotation.T + self.middle

@@ -46,7 +46,7 @@ class BareSkin:
         """Read the colours off a photograph."""
         smooth = np.asarray(cv2.blur(scene.face.clean_HWC, (5, 5)), np.uint8)
         brow, (across, up) = scene.mesh_cm[10], _HAIR_CM
-        top = _screen(scene, [brow + (x, y, -1.5) for x in across for y in up])
+        top = _screen(scene, [brow + np.array((x, y, -1.5)) for x in across for y in up])
         hair = np.median(_log_colours(smooth, np.clip(top, 0, scene.size_px - 1)), axis=0)
         cheeks = scene.face.landmarks.points_px[list(_CHEEK.values()), :2].astype(np.float32)
         return cls(scene, smooth, hair, dict(zip(_CHEEK, _log_colours(smooth, cheeks), strict=True)))

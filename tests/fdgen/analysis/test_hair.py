@@ -13,7 +13,7 @@ import pytest
 from fdgen.analysis import person_segmentation
 from fdgen.analysis.face_grid import GRID_PX, FaceGrid
 from fdgen.analysis.geometry import fit_pose
-from fdgen.analysis.hair import STATES, Hair, find_hair
+from fdgen.analysis.hair import STATES, Hair, find_hair, over_frames
 from fdgen.assets import AssetLibrary
 from fdgen.contract.records import SampleRecord, Triplet
 from fdgen.errors import FdError
@@ -212,3 +212,16 @@ def test_brows_eyes_and_the_middle_of_the_face_are_never_hair() -> None:
     hair = find_hair(clean, points, Scene.of(face).pose)
     column, row = np.round(points[[107, 105, 70, 336, 334, 300, 13, 14, 159, 386], :2] / 2).astype(int).T
     assert not hair.matte[row, column].any()
+
+
+def test_locks_beside_an_eye_go_under_a_front_and_those_over_it_do_not() -> None:
+    up, right = np.mgrid[10:-10:201j, -10:10:201j].astype(np.float32)
+    beside = (np.abs(right) > 5.2).astype(np.float32)
+    over = over_frames(beside, right, up)
+    front, temple, fringe = (np.abs(right) < 7) & (np.abs(up) < 2.5), np.abs(right) > 8.1, up > 3.5
+    assert (over[front] == 0).all()
+    assert np.array_equal(over[temple | fringe], beside[temple | fringe])
+    hides_the_left = np.maximum(beside, right < -1.0)
+    one_eye = over_frames(hides_the_left.astype(np.float32), right, up)
+    assert np.array_equal(one_eye[right < 0], hides_the_left[right < 0])
+    assert (one_eye[front & (right > 0)] == 0).all()

@@ -284,3 +284,42 @@ def test_the_edge_of_a_lens_shines_and_clear_ones_hardly() -> None:
     dark, clear = (draw_lens(np.random.default_rng(3), {kind: 1.0}) for kind in ("dark", "coated"))
     gained = [np.diff(np.asarray(lens_material(lens, y, 4.0, edge).mirror), axis=0).max() for lens in (dark, clear)]
     assert gained[0] > 0.1 > gained[1] > 0.0
+
+
+def test_the_far_half_of_a_front_is_as_much_narrower_as_that_of_the_face() -> None:
+    on = scene()
+    placement = placed(on, "sunglasses-wayfarer")
+    spec, front, even = fitted(on, placement.values, ASSETS["sunglasses-wayfarer"])
+    mesh = on.mesh_cm.copy()
+    mesh[[33, 133], 0] *= 0.9
+    uneven = fit_front(mesh, front, spec, placement.values["wear"])
+    assert even.widths == pytest.approx((1.0, 1.0), abs=0.02)
+    assert uneven.widths[0] / uneven.widths[1] == pytest.approx(0.9, abs=0.02)
+    left, right = (uneven.to_head(np.array([[x, 0.0, 0.0]])) - uneven.origin for x in (-3.0, 3.0))
+    assert np.linalg.norm(left) / np.linalg.norm(right) == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["sunglasses-narrow", "sunglasses-wayfarer", "sunglasses-oval-acetate"])
+def test_a_temple_is_no_higher_than_the_front_at_its_hinge(name: str) -> None:
+    on = scene()
+    for seed in range(4):
+        placement = altered(placed(on, name, seed), shape={"temple_height_cm": 2.4})
+        spec, front, fit = fitted(on, placement.values, ASSETS[name])
+        mesh = build_mesh(on, front, fit, spec, placement.values)
+        top = fit.to_head(front.bend(front.outer)[0])[:, 1].max()
+        for strand in mesh.strands:
+            first = mesh.vertices_cm[strand.start : strand.start + strand.ring]
+            assert first[:, 1].max() < top + 0.12
+
+
+def test_the_tip_of_a_temple_fades() -> None:
+    on = scene()
+    placement = placed(on, "sunglasses-wayfarer")
+    spec, front, fit = fitted(on, placement.values, ASSETS["sunglasses-wayfarer"])
+    mesh = build_mesh(on, front, fit, spec, placement.values)
+    for strand in mesh.strands:
+        presence = mesh.surface_N8[strand.start : strand.start + strand.rings * strand.ring, 1]
+        rings = presence.reshape(strand.rings, strand.ring)
+        assert (rings[:10] == 1).all()
+        assert (rings[-1] == 0).all()
+        assert (np.diff(rings, axis=0) <= 0).all()

@@ -15,10 +15,11 @@ from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
 from fdgen.occluders.hands.contact import touchable
 from fdgen.occluders.hands.forearm import EXTENSION_DEG, FLEXION_DEG, N_RINGS, wrist_limited
-from fdgen.occluders.hands.hand import Hand, _contrast, hand_mesh
+from fdgen.occluders.hands.hand import Hand, hand_mesh
 from fdgen.occluders.hands.hand_shape import draw_shape, reshaped
 from fdgen.occluders.hands.pose_spec import Pose
 from fdgen.occluders.hands.skeleton import DIGITS, JOINTS, HandModel, digit_joints, load_hand, skin
+from fdgen.occluders.hands.skin_light import _contrast, adapted
 from fdgen.occluders.hands.skin_texture import depth_of_tone
 from fdgen.render.scene import Scene
 from tests.support.scenes import scene
@@ -358,3 +359,22 @@ def test_the_same_light_shades_a_hand_more_where_it_falls_aslant() -> None:
     right, left = _contrast(lit, np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]))
     assert right > 1.1
     assert left < 0.85
+
+
+@pytest.mark.parametrize("off", [0.5, 2.0])
+def test_skin_that_is_drawn_darker_or_lighter_than_the_face_comes_most_of_the_way_back(off: float) -> None:
+    over = scene()
+    look = np.tile([[0.0, 0.0, 1.0]], (60, 1)) @ over.pose.rotation  # all of it faces the viewer
+    where = np.tile(over.mesh_cm[[50]], (60, 1))
+    own = adapted(over, over.light.skin_reflectance, where, look)[0]
+    drawn = adapted(over, over.light.skin_reflectance * np.float32(off), where, look)[0]
+    assert np.log(drawn / own) == pytest.approx(0.2 * np.log(off) * np.ones(3), abs=0.01)
+
+
+def test_a_hand_beyond_the_picture_keeps_its_light() -> None:
+    over = scene()
+    look = np.tile([[0.0, 0.0, 1.0]], (60, 1)) @ over.pose.rotation
+    where = np.full((60, 3), 500.0)
+    drawn = adapted(over, np.full(3, 0.3, np.float32), where, look)
+    double = adapted(over, np.full(3, 0.6, np.float32), where, look)
+    assert np.allclose(double, 2 * drawn, rtol=1e-5)

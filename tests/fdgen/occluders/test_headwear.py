@@ -146,3 +146,11 @@ def test_a_cap_worn_back_to_front_has_no_visor_and_shades_less() -> None:
     _, behind = wear(on, replace(ASSETS["hat-cap"], shape={**ASSETS["hat-cap"].shape, "backwards": 1.0}))
     eyes = cv2.dilate(region_mask(on.face.landmarks.points_px, "eyes", on.size_px), np.ones((5, 5), np.uint8)) > 0
     assert behind.shadow_HW[eyes].mean() < 0.6 * before.shadow_HW[eyes].mean()
+
+
+def test_the_angle_of_a_point_is_that_of_the_rim_behind_it() -> None:
+    placement, _ = wear(scene(), ASSETS["hat-fedora"])
+    head = Head.of(scene().mesh_cm, placement.values, stiff=True)
+    angles = np.linspace(-3.0, 3.0, 41)
+    rim = 1.7 * head.ring(angles)
+    assert head.angle_of(rim[:, 0], rim[:, 2]) == pytest.approx(angles, abs=1e-6)

@@ -89,6 +89,13 @@ def test_some_samples_are_drawn_bare_anew_each_epoch(triplets: Path) -> None:
     assert [half[Draw(0, epoch)]["silhouette"].any().item() for epoch in range(9)] == [not one[0] for one in drawn[:9]]
 
 
+def test_a_backdrop_that_is_not_drawn_reads_no_other_picture(triplets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = SilhouetteDataset(triplets, "train", size_px=32, backdrop=1e-9)
+    monkeypatch.setattr(data, "bare_face", lambda index: pytest.fail("read"))
+    plain = SilhouetteDataset(triplets, "train", size_px=32)
+    assert all(torch.equal(data[index]["occluded"], plain[index]["occluded"]) for index in range(len(data)))
+
+
 def test_only_training_draws_bare(triplets: Path) -> None:
     config = small(triplets, ("mask.bare", 1.0))
     trained, measured = open_samples(config, "train"), open_samples(config, "train", fixed=True)

@@ -22,8 +22,8 @@ EXAMPLES = (
     ("eileen_collins", "hand", "Hand"),
     ("barack_obama", "cup", "Cup"),
 )
-"""Included face, kind of occluder, title. `starter` learned from portraits of neither; of the other two included faces, one
-is among its people, and one wears a hat and glasses of her own, which masks cover too."""
+"""Included face, kind of occluder, title. `starter` learned from portraits of neither person. Of the other two included
+faces, one is among its people, and one wears a hat of her own, which is taken for an occluder."""
 
 SEED = 2
 """Of the recipe's choices for the examples: each covers what its title says, and little else."""

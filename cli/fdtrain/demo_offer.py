@@ -20,15 +20,16 @@ EXAMPLES = (
     ("eileen_collins", "mask", "Face mask"),
     ("barack_obama", "sunglasses", "Sunglasses"),
     ("eileen_collins", "hand", "Hand"),
-    ("grace_hopper", "scarf", "Scarf"),
+    ("barack_obama", "cup", "Cup"),
 )
-"""Included face, kind of occluder, title. `starter` learned from portraits of none of them."""
+"""Included face, kind of occluder, title. `starter` learned from portraits of neither person. Of the other two included
+faces, one is among its people, and one wears a hat of her own, which is taken for an occluder."""
 
 SEED = 2
 """Of the recipe's choices for the examples: each covers what its title says, and little else."""
 
 CREDIT = (
-    "Official portraits in the public domain (NASA, White House, US Navy). `fdgen` drew what covers the faces, so the "
+    "Official portraits in the public domain (NASA, White House). `fdgen` drew what covers the faces, so the "
     "true face is known."
 )
 

@@ -67,7 +67,20 @@ def open_restorers(
     finish: Finish = "none",
     blend: float = 1.0,
 ) -> list[PhotoRestorer]:
-    """Open several generators, all with the same mask network; as `open_restorer`, of files on this machine."""
+    """Open several generators, all with the same mask network.
+
+    Args:
+        weights: Files of weights, folders of runs, or ONNX files, all on this machine.
+        masker: Weights of the mask network; None opens none.
+        how: How faces are found: auto, aligned or find.
+        engine: What runs the generators; `auto` goes by each file's suffix.
+        device: Where networks run.
+        with_grain: Whether the photograph's grain is added to what is filled in.
+        voice: Where notes go.
+        finish: What is done to the generators' pictures.
+
+    Raises `FdError` where weights cannot be opened.
+    """
     from typing import cast
 
     from fdgen.faces.face_finder import find_faces

@@ -341,7 +341,7 @@ WRITERS = {
     "fdgen.runtime.scratch": "a note in a temporary folder",
     "fdgen.runtime.main_guard": "a mark that a process leaves in a temporary folder",
     "fdtrain.comparison.runner": "a request to stop: an empty file",
-    "fdtrain.demo.page": "a picture for a browser, in the visitor's own temporary folder",
+    "fdtrain.demo.steps": "a picture for a browser, in the visitor's own temporary folder",
     "fdtrain.demo.storage": "what visitors sent, in memory or a temporary folder",
     "fdtrain.restoration.video": "opencv writes videos by their name; they take their own by the one writer",
     "fdgen.faces.sample_faces.make": "run by hand, in a checkout",

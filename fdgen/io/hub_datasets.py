@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fdgen.errors import DatasetError, FdError
+from fdgen.errors import DatasetError
 from fdgen.io.atomic import make_folder, remove, take_name, write_whole
 from fdgen.io.json_file import read_object
 from fdgen.io.path_inside import path_inside
@@ -229,20 +229,19 @@ def _note(folder: Path) -> Path:
 def _explained(address: str) -> Iterator[Any]:
     """Yield the Hub's interface, and turn what it raises into one sentence."""
     try:
-        from httpx import HTTPError
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+        from huggingface_hub import HfApi, errors
     except ImportError as error:
         raise DatasetError(
             f"{address} is on the Hub, and huggingface_hub, which reads it, is not installed",
             hint="install it with `pip install 'fd-stackgan[hub]'`",
         ) from error
+    # Of the library that it talks through: httpx in its first versions, httpx2 since 2.0.
+    transport: type[Exception] = vars(errors)["HTTPError"]
     try:
         yield HfApi()
-    except FdError:
-        raise
-    except (HTTPError, HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
+    except (transport, errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as error:
         told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DatasetError(
-            f"{address} cannot be had: {told}", hint="check the name, the revision and the connection"
+            f"{address} cannot be had: {told}",
+            hint="check the name, the revision and the connection; one with @COMMIT that was fetched before needs none",
         ) from error

@@ -240,7 +240,7 @@ def test_the_line_of_a_visitor_is_short(tmp_path: Path) -> None:
     with served("visitor_waiting=2", "slow") as (url, _):
         sent = json.loads(ask(url, "POST", UPLOAD, own(url), form((tmp_path / "face.png").read_bytes()))[1])[0]
         file = {"path": sent, "meta": {"_type": "gradio.FileData"}, "orig_name": "face.png"}
-        body = json.dumps({"data": [file], "fn_index": 0, "session_hash": "a"}).encode()
+        body = json.dumps({"data": [file, "stripes"], "fn_index": 0, "session_hash": "a"}).encode()
 
         def join() -> tuple[int, str]:
             return ask(url, "POST", JOIN, {"Origin": url.rstrip("/"), "Content-Type": "application/json"}, body)

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from fdgen.contract.manifest import open_manifest, read_finished
 from fdgen.contract.members import column_of, member_entries, read_members
 from fdgen.contract.records import is_imported
-from fdgen.contract.truth import TRUTH, members_with
+from fdgen.contract.truth import TRUTH, layers_of, members_with
 from fdgen.errors import DatasetError, in_words
 from fdgen.io.regular_file import read_regular
 from fdgen.io.storage import Place, Remote, open_place
@@ -66,7 +66,7 @@ class Version:
         """Open the dataset in a folder or at a URL; raise `DatasetError` where it is missing, unfinished or damaged."""
         root = open_place(where)
         dataset = read_finished(root)
-        members = members_with(dataset["recipe"].get("truth", {}).get("layers", ()))
+        members = members_with(layers_of(dataset["recipe"]))
         places = [f"{column_of(member)}_{what}" for member in members for what in ("offset", "size", "sha256")]
         names = ["key", "shard", "held_out", "gates", *TEXTS, *LISTS, *COVERAGES, *POSES, *places]
         return cls(root, dataset, open_manifest(root, dataset, only=names), members)

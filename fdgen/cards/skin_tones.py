@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fdgen.analysis.skin_tone import BINS, ita_deg, tone
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.members import read_members
 from fdgen.contract.records import MemberEntry
 from fdgen.dataset.tables import read_landmarks
@@ -43,7 +44,7 @@ def skin_tones(root: Path, pictures: Iterable[CleanPicture]) -> Iterator[tuple[s
     waiting: dict[str, CleanPicture] = {}
     for picture in pictures:
         waiting.setdefault(picture.source_sha256, picture)
-    for source, landmarks in read_landmarks(root / "landmarks.parquet"):  # one by one: all would fill the memory
+    for source, landmarks in read_landmarks(root / LANDMARKS_FILE):  # one by one: all would fill the memory
         if (picture_of := waiting.pop(source, None)) is None:
             continue
         shard, entry = root / "shards" / f"{picture_of.shard}.tar", MemberEntry(*picture_of[3:])
@@ -54,4 +55,4 @@ def skin_tones(root: Path, pictures: Iterable[CleanPicture]) -> Iterator[tuple[s
             raise DatasetError(f"{picture_of.key} of {root} cannot be read: {error}", hint=hint) from error
         yield source, NOT_SEEN if angle is None else tone(angle)
     if waiting:
-        raise DatasetError(f"landmarks.parquet of {root} has no row for {len(waiting)} photographs", hint=hint)
+        raise DatasetError(f"{LANDMARKS_FILE} of {root} has no row for {len(waiting)} photographs", hint=hint)

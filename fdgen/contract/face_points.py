@@ -46,7 +46,7 @@ OVAL = (
 MOST_BYTES = 4_000_000_000
 """Of landmarks.parquet; that of 200,000 photographs has 0.4 GB."""
 
-FILE = "landmarks.parquet"
+LANDMARKS_FILE = "landmarks.parquet"
 
 
 def landmark_schema() -> pa.Schema:
@@ -71,7 +71,7 @@ def read_points(root: Place, sources: Sequence[str]) -> npt.NDArray[np.int16]:
     `root` is the folder of a dataset, or its URL. Raises `DatasetError` where its table cannot be read, is another, or
     has no row for one of them.
     """
-    path, wanted = root / FILE, set(sources)
+    path, wanted = root / LANDMARKS_FILE, set(sources)
     rows: dict[str, npt.NDArray[np.int16]] = {}
     try:
         where = path.read_bytes(MOST_BYTES) if isinstance(path, Remote) else path

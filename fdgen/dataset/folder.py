@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.records import SCHEMA, is_imported
 from fdgen.dataset.parts import Part, build_lock, is_part_lock, other_part_at_work
 from fdgen.dataset.shards import read_receipt
@@ -21,7 +22,7 @@ from fdgen.io.json_file import read_object
 from fdgen.io.lock import LOCK_NAME
 from fdgen.io.size_text import size_text
 
-WRITTEN = ("manifest.parquet", "landmarks.parquet", "sources.parquet", "rejects.csv", "preview.jpg", "dataset.json")
+WRITTEN = ("manifest.parquet", LANDMARKS_FILE, "sources.parquet", "rejects.csv", "preview.jpg", "dataset.json")
 """What a build writes beside the shards, without the list of sums."""
 
 ADDED = ("README.md", "croissant.json")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fdgen.contract.digests import digest_json, merkle_root
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SPLITS, Reject, ShardReceipt
 from fdgen.contract.truth import layers_of, members_with
@@ -78,7 +79,7 @@ def finish(
     members = members_with(layers_of(head["recipe"]))
     write_manifest(out / "manifest.parquet", map(summary.add, _receipts(out, names)), members)
     used = [source for source in sources if source.sha256 in summary.used]
-    write_landmarks(out / "landmarks.parquet", () if landmarks is None else _with_landmarks(used, landmarks))
+    write_landmarks(out / LANDMARKS_FILE, () if landmarks is None else _with_landmarks(used, landmarks))
     all_rejects = [*rejects, *summary.rejects]
     write_whole(out / "rejects.csv", rejects_csv(all_rejects))
     dataset = {

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from fdgen.arrays import Image
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import PICTURES, SampleRecord, Triplet, is_imported
+from fdgen.contract.truth import layers_of
 from fdgen.dataset.invariants import Problem
 from fdgen.dataset.picture_difference import PictureDifference, differences, pictures_of
 from fdgen.dataset.tables import read_landmarks
@@ -63,12 +65,12 @@ class Replayer:
         from fdgen.packs.library import open_library
         from fdgen.synthesis.generator import replay
 
-        landmarks = read_landmarks(root / "landmarks.parquet", only)
+        landmarks = read_landmarks(root / LANDMARKS_FILE, only)
         packed = {sha256: found.to_bytes() for sha256, found in landmarks}
         library = open_library(packs)
         library.require(worn)
-        threshold, layers = recipe.get("mask", {}).get("threshold", 0), recipe.get("truth", {}).get("layers", ())
-        return cls(packed, library, functools.partial(replay, mask_threshold=threshold, truth=tuple(layers)))
+        threshold = recipe.get("mask", {}).get("threshold", 0)
+        return cls(packed, library, functools.partial(replay, mask_threshold=threshold, truth=layers_of(recipe)))
 
     def face(self, record: SampleRecord, clean_HWC: Image) -> Face:
         """Return the face of a sample; raise `KeyError` where its landmarks are not known."""
@@ -116,7 +118,7 @@ class Replayer:
     def render(self, record: SampleRecord, clean_HWC: Image) -> Triplet:
         """Render a sample again; raise `DatasetError` where that cannot be done."""
         if record.source_sha256 not in self.landmarks:
-            raise DatasetError("landmarks.parquet has no row for its photograph")
+            raise DatasetError(f"{LANDMARKS_FILE} has no row for its photograph")
         try:
             return self.replay(record, self.face(record, clean_HWC), self.library)
         except FdError as error:

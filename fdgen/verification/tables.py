@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.records import ShardReceipt, is_imported
 from fdgen.dataset.checksums import MOST_BYTES
 from fdgen.dataset.invariants import Problem
@@ -26,7 +27,7 @@ def table_problems(
     """Return what is wrong with the tables of a dataset; those not `sound` have been reported already."""
     checks: Mapping[str, Callable[[Path], _Found]] = {
         "manifest.parquet": lambda path: _manifest(path, receipts),
-        "landmarks.parquet": lambda path: _landmarks(
+        LANDMARKS_FILE: lambda path: _landmarks(
             path, () if is_imported(dataset) else receipts, dataset["recipe"]["size_px"]
         ),
         "sources.parquet": lambda path: _sources(path, dataset["sources"]),

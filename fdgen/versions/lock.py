@@ -24,6 +24,7 @@ import pyarrow as pa
 from fdgen.assets import AssetLibrary
 from fdgen.contract.dataset_facts import AskedRecipe, LockFacts
 from fdgen.contract.dataset_validation import invalid_shard_row, invalid_value
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SCHEMA
 from fdgen.dataset.checksums import SUMS, file_sha256, listed_sums, write_sums
@@ -102,7 +103,7 @@ def write_lock(root: str | Path, out: str | Path, *, replace: bool = False) -> L
     title = f"{dataset['name']} {dataset['version']}"
     heading = f"# The recipe of {title}, whole: `fdgen build --recipe {RECIPE}` asks for the same again.\n\n"
     write_whole(out / RECIPE, (heading + write_tables(dataset["recipe"])).encode())
-    samples = sample_rows(manifest, read_landmark_digests(root / "landmarks.parquet"))
+    samples = sample_rows(manifest, read_landmark_digests(root / LANDMARKS_FILE))
     sources = source_table(read_sources(root / "sources.parquet"))
     for name, table in zip(TABLES, (samples, sources), strict=True):
         write_table(out / name, table)

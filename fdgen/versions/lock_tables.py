@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fdgen.contract.digests import canonical_json, digest_json, merkle_root
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.records import MEMBERS
 from fdgen.errors import DatasetError
 from fdgen.faces.sources import Source
@@ -50,7 +51,7 @@ def sample_rows(manifest: pa.Table, landmarks: Mapping[str, str]) -> pa.Table:
     """
     used = manifest["source_sha256"].to_pylist()
     if missing := sorted(set(used) - landmarks.keys()):
-        raise DatasetError(f"landmarks.parquet has no row for the photograph {missing[0][:16]}")
+        raise DatasetError(f"{LANDMARKS_FILE} has no row for the photograph {missing[0][:16]}")
     placements = [hashlib.sha256(text.encode()).hexdigest() for text in manifest["placement"].to_pylist()]
     added = {"landmarks_sha256": [landmarks[sha256] for sha256 in used], "placement_sha256": placements}
     columns = [pa.array(added[f.name], f.type) if f.name in added else manifest[f.name] for f in SAMPLES]

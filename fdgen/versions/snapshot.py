@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.manifest import read_finished
 from fdgen.dataset.checksums import MOST_BYTES, file_sha256, listed_sums
 from fdgen.dataset.invariants import Problem
@@ -70,7 +71,7 @@ class Snapshot:
     @property
     def landmarks_file(self) -> str | None:
         """Digest of landmarks.parquet; None of a card, which has none."""
-        return self._sums.get("landmarks.parquet")
+        return self._sums.get(LANDMARKS_FILE)
 
     @property
     def title(self) -> str:
@@ -88,7 +89,7 @@ class Snapshot:
     def landmarks(self, sources: Collection[str]) -> dict[str, str]:
         """Return the digests of the landmarks of photographs, by their sha256."""
         if self.is_dataset:
-            return read_landmark_digests(self.where / "landmarks.parquet", set(sources))
+            return read_landmark_digests(self.where / LANDMARKS_FILE, set(sources))
         columns = (self.samples[name].to_pylist() for name in ("source_sha256", "landmarks_sha256"))
         return dict(zip(*columns, strict=True))
 

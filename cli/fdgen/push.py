@@ -8,6 +8,7 @@ import click
 
 from ..shared.fdgen_options import quiet_option
 from ..shared.output import Voice
+from ..shared.progress import Stages
 from ..shared.push import push, push_options
 
 TWICE = 2
@@ -28,16 +29,20 @@ def command(folder: Path, repository: str, forbidden: int, yes: bool, public: bo
     """Write DATASET, or the CARD of one, to the repository OWNER/NAME on the Hub. It asks first.
 
     A card has digests and counts, and no picture. A dataset must have its card, which `fdgen card` writes. It is
-    refused where the terms of its photographs forbid to pass pictures on, as those of CelebA do.
+    refused where the terms of its photographs forbid to pass pictures on, as those of CelebA do, and where a file is
+    not the one that SHA256SUMS lists. Files that it does not list are not sent.
     """
     from fdgen.contract.licences import terms_of
     from fdgen.contract.manifest import Manifest
-    from fdgen.dataset.checksums import SUMS, present, sum_problems
+    from fdgen.dataset.checksums import SUMS, present, sound_files
     from fdgen.dataset.folder import ADDED
     from fdgen.errors import DatasetError
+    from fdgen.io.hub_upload import check_repository
     from fdgen.versions.lock import is_card
 
+    voice, again = Voice(quiet), "write the card again"
     if not is_card(folder):
+        again = f"`fdgen verify {folder}` lists all that is wrong; the `fdgen build` that made it repairs it"
         dataset = Manifest.load(folder).dataset
         terms = terms_of(dataset["sources"].get("kind", ""))
         if not terms.shareable and forbidden < TWICE:
@@ -47,7 +52,14 @@ def command(folder: Path, repository: str, forbidden: int, yes: bool, public: bo
             )
         if missing := [name for name in ADDED if not (folder / name).is_file()]:
             raise DatasetError(f"{folder} has no {missing[0]}", hint=f"run `fdgen card {folder}` first")
-    elif problems := sum_problems(folder):
-        raise DatasetError(f"{folder / problems[0].file}: {problems[0].message}", hint="write the card again")
-    files = {name: folder / name for name in (*present(folder), SUMS) if not name.startswith(".")}
-    push(files, repository, "dataset", yes=yes, public=public, voice=Voice(quiet))
+    check_repository(repository)
+    with Stages(voice) as stages:
+        sound = sound_files(
+            folder,
+            hint=again,
+            on_file=lambda done, of: stages.stage(f"comparing with {SUMS}", "files", of).update(done),
+        )
+    if strays := [name for name in present(folder) if name not in sound and not name.startswith(".")]:
+        voice.say(f"not sent, since {SUMS} does not list it: {', '.join(strays[:10])}{' ...' if strays[10:] else ''}")
+    files = {name: folder / name for name in (*sound, SUMS)}
+    push(files, repository, "dataset", yes=yes, public=public, voice=voice)

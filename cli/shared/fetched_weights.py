@@ -30,6 +30,8 @@ def fetched(weights: str | Path, voice: Voice) -> Path:
     found = fetch_weights(weights)
     at = f" at {found.revision[:12]}" if found.revision else ""
     voice.say(f"weights {found.address}{at}: sha256 {found.sha256}")
+    if found.kept:
+        voice.say(f"note: from the cache: {found.kept}")
     if found.is_new:
         voice.say(
             f"licence: {stated_licence(found.card) or 'not stated, so nothing is allowed until its owner says so'}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fdgen.dataset.invariants import Problem
+from fdgen.errors import DatasetError
 from fdgen.io.atomic import is_temporary, naming, write_whole
 from fdgen.io.json_file import why
 from fdgen.io.regular_file import read_regular, sha256_of
@@ -76,6 +77,33 @@ def sum_problems(folder: Path) -> list[Problem]:
         elif file_sha256(folder / name, within=folder) != sha256:
             problems.append(Problem(name, None, "sha256", altered()))
     return problems
+
+
+def sound_files(folder: Path, *, hint: str, on_file: Callable[[int, int], None] | None = None) -> list[str]:
+    """Return the files that the list of sums names, once each has been found to be as it was listed.
+
+    Args:
+        folder: Folder of the list.
+        hint: What to do about a problem, for the error.
+        on_file: Called as (done, of); None for nobody.
+
+    Raises `DatasetError` naming the first that is missing or altered, or what is wrong with the list.
+    """
+    problems: list[Problem] = []
+    listed = listed_sums(folder, problems)
+    for done, (name, sha256) in enumerate(listed.items(), 1):
+        if problems:
+            break
+        there = file_sha256(folder / name, within=folder)
+        if there is None:
+            problems.append(Problem(name, None, "missing", f"{SUMS} lists this file, and it cannot be read"))
+        elif there != sha256:
+            problems.append(Problem(name, None, "sha256", altered()))
+        if on_file is not None:
+            on_file(done, len(listed))
+    if problems:
+        raise DatasetError(f"{folder / problems[0].file}: {problems[0].message}", hint=hint)
+    return list(listed)
 
 
 def is_listed(folder: Path, name: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from fdgen.errors import FdError
+from fdgen.io.hub_api import hub_api
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -33,21 +34,10 @@ def upload(
     Raises `FdError` where huggingface_hub is not installed, or the Hub refuses.
     """
     check_repository(repo)
-    try:
-        from httpx import HTTPError
-        from huggingface_hub import CommitOperationAdd, HfApi
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-    except ImportError as error:
-        raise FdError(
-            f"{repo} is on the Hub, and huggingface_hub, which writes to it, is not installed",
-            hint="install it with `pip install 'fd-stackgan[hub]'`",
-        ) from error
-    try:
-        api = HfApi()
+    with hub_api(repo, does="writes to", fails="cannot be written to", hint="log in with `hf auth login`") as api:
+        from huggingface_hub import CommitOperationAdd
+
         api.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
         added = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in sorted(files.items())]
         done = api.create_commit(repo, added, commit_message=message, repo_type=kind)
-    except (HTTPError, HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
-        told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise FdError(f"{repo} cannot be written to: {told}", hint="log in with `hf auth login`") from error
     return str(done.oid)

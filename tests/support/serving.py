@@ -18,6 +18,10 @@ class Served:
     ranges: bool = True
     drop: int = 0
     """How many of the next requests end without an answer."""
+    break_off: int = 0
+    """How many of the next answers end half-way, after all bytes were promised."""
+    nonsense: int = 0
+    """How many of the next requests are answered by what is no HTTP."""
     url: str = ""
     sent: list[tuple[str, int]] = field(default_factory=list)
     """Path and bytes of each answer."""
@@ -32,6 +36,11 @@ def serving(root: Path) -> Iterator[Served]:
         def do_GET(self) -> None:
             if served.drop > 0:
                 served.drop -= 1
+                self.close_connection = True
+                return
+            if served.nonsense > 0:
+                served.nonsense -= 1
+                self.wfile.write(b"SSH-2.0-OpenSSH_9.6\r\n")
                 self.close_connection = True
                 return
             path = served.root / self.path.lstrip("/")
@@ -50,6 +59,10 @@ def serving(root: Path) -> Iterator[Served]:
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             served.sent.append((self.path, len(data)))  # before whoever asked can look
+            if served.break_off > 0:
+                served.break_off -= 1
+                self.close_connection = True
+                data = data[: len(data) // 2]
             self.wfile.write(data)
 
         def log_message(self, *_: object) -> None:

@@ -15,7 +15,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @contextlib.contextmanager
 def stand_in_hub(repo: str, files: dict[str, bytes]) -> Iterator[str]:
-    """Serve `files` as the model `repo` at revisions main and v1; yield the address for HF_ENDPOINT.
+    """Serve `files` as the model `repo` at revisions main, v1 and `COMMIT`; yield the address for HF_ENDPOINT.
 
     What is committed is added to `files`.
     """
@@ -51,7 +51,10 @@ def stand_in_hub(repo: str, files: dict[str, bytes]) -> Iterator[str]:
 
         def answer(self, *, with_body: bool) -> None:
             path = self.path.partition("?")[0].strip("/")
-            if path in (f"api/models/{repo}", *(f"api/models/{repo}/revision/{name}" for name in ("main", "v1"))):
+            if path in (
+                f"api/models/{repo}",
+                *(f"api/models/{repo}/revision/{name}" for name in ("main", "v1", COMMIT)),
+            ):
                 siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
                 body, headers = json.dumps({"id": repo, "sha": COMMIT, "siblings": siblings}).encode(), {}
             elif (name := path.removeprefix(f"{repo}/resolve/{COMMIT}/")) in files:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fdgen.dataset.checksums import write_sums
 from fdgen.io import hub_upload
 from tests.support.running import assert_refused, run
 
@@ -47,6 +48,7 @@ def test_a_dataset_goes_with_its_card_and_forbidden_pictures_stay(
     facts = json.loads((dataset / "dataset.json").read_bytes())
     facts["sources"]["kind"] = "celeba"
     (dataset / "dataset.json").write_text(json.dumps(facts), encoding="utf-8")
+    write_sums(dataset)
     for once in ((), ("--although-forbidden",)):
         assert_refused(run("push", dataset, "me/faces", "--yes", *once), 1, "celeba", "send its card")
     assert sent == {}
@@ -58,4 +60,28 @@ def test_a_dataset_goes_with_its_card_and_forbidden_pictures_stay(
     assert {"lock.json", "samples.parquet"} <= set(sent)
     assert not [name for name in sent if name.endswith((".tar", ".jpg", ".png"))]
     (card / "README.md").write_text("altered", encoding="utf-8")
-    assert_refused(run("push", card, "me/faces", "--yes"), 1, "README.md")
+    assert_refused(run("push", card, "me/faces", "--yes"), 1, "README.md", "altered", "write the card again")
+
+
+def test_what_is_sent_is_what_is_listed_and_no_altered_shard(
+    built: Built, tmp_path: Path, sent: dict[str, Path]
+) -> None:
+    dataset = Path(shutil.copytree(built[0], tmp_path / "set"))
+    assert run("card", dataset, "--out", tmp_path / "card").exit_code == 0
+    (dataset / "notes.txt").write_text("of mine", encoding="utf-8")
+    (dataset / "shards" / "passwords.tar").write_bytes(b"of mine, too")
+    done = run("push", dataset, "me/faces", "--yes")
+    assert done.exit_code == 0, done.stderr
+    assert "SHA256SUMS does not list it: notes.txt, shards/passwords.tar" in done.stderr
+    names = {line.split("  ", 1)[1] for line in (dataset / "SHA256SUMS").read_text(encoding="utf-8").splitlines()}
+    assert set(sent) == {*names, "SHA256SUMS"}
+    sent.clear()
+
+    shard = dataset / "shards" / "train-00000.tar"
+    data = bytearray(shard.read_bytes())
+    data[600] ^= 1
+    shard.write_bytes(data)
+    assert_refused(run("push", dataset, "me/faces", "--yes"), 1, f"{shard}: the file has been altered", "fdgen verify")
+    shard.unlink()
+    assert_refused(run("push", dataset, "me/faces", "--yes"), 1, f"{shard}: SHA256SUMS lists this file", "fdgen verify")
+    assert sent == {}

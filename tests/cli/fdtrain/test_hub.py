@@ -6,12 +6,15 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from cli.shared.fetched_weights import fetched
+from cli.shared.output import Voice
 from fdgen.errors import FdError
 from fdgen.faces.folders import SAMPLES
 from fdgen.io.hub import fetch_weights, stated_licence, stated_limits
@@ -115,6 +118,77 @@ def test_a_url_gives_what_it_holds_and_is_new_once(tmp_path: Path, monkeypatch: 
     assert (first.is_new, again.is_new) == (True, False)
 
 
+def test_a_download_that_breaks_off_and_what_is_no_http_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    size = write_weights(tmp_path / "mine.safetensors").stat().st_size
+    with serving(tmp_path) as served:
+        served.break_off = 1
+        with pytest.raises(FdError, match=f"broke off after {size // 2:,} of {size:,} bytes"):
+            fetch_weights(f"{served.url}/mine.safetensors")
+        served.nonsense = 1
+        with pytest.raises(FdError, match=r"cannot be had: SSH-2\.0"):
+            fetch_weights(f"{served.url}/mine.safetensors")
+        served.drop = 1
+        with pytest.raises(FdError, match="cannot be had: Remote end closed"):
+            fetch_weights(f"{served.url}/mine.safetensors")
+        assert not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_what_was_fetched_is_used_where_nobody_answers_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    data = write_weights(tmp_path / "mine.safetensors").read_bytes()
+    with serving(tmp_path) as served:
+        address = f"{served.url}/mine.safetensors"
+        fetch_weights(address)
+        (tmp_path / "mine.safetensors").unlink()
+        with pytest.raises(FdError, match="404"):  # an answer: nobody has to be content with what was
+            fetch_weights(address)
+    offline = fetch_weights(address)
+    assert (offline.path.read_bytes(), offline.is_new) == (data, False)
+    assert "it was fetched before" in offline.kept
+    assert fetched(address, Voice()) == offline.path
+    assert "from the cache: " in capsys.readouterr().err
+    offline.path.write_bytes(b"damaged")
+    with pytest.raises(FdError, match="cannot be had"):
+        fetch_weights(address)
+
+
+def test_a_commit_is_fetched_once(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    data = write_weights(tmp_path / "w.safetensors").read_bytes()
+    pinned, named = f"hf://someone/faces@{COMMIT}", "hf://someone/faces@v1"
+    code = "from fdgen.io.hub import fetch_weights\n" + "\n".join(
+        f"one = fetch_weights({address!r}); print(one.sha256, one.revision, one.is_new, one.kept)"
+        for address in (pinned, named)
+    )
+    with stand_in_hub("someone/faces", {"best.safetensors": data, "README.md": CARD.encode()}) as url:
+        first = asked([code], tmp_path, url)
+    again = asked([code], tmp_path, url)
+    facts = f"{hashlib.sha256(data).hexdigest()} {COMMIT}"
+    assert first.stdout.splitlines() == [f"{facts} True ", f"{facts} True "], first.stderr
+    of_pinned, of_named = again.stdout.splitlines()
+    assert of_pinned == f"{facts} False the address names a commit, which was fetched before", again.stderr
+    assert of_named.startswith(f"{facts} False {named} cannot be had: ")
+
+
+def test_the_first_use_is_that_of_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes may be given on other terms elsewhere; other bytes at the same address may have other terms."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_weights(tmp_path / "mine.safetensors")
+    shutil.copy(tmp_path / "mine.safetensors", tmp_path / "theirs.safetensors")
+    with serving(tmp_path) as served:
+        addresses = [f"{served.url}/{name}.safetensors" for name in ("mine", "theirs", "mine")]
+        fetched_now = [fetch_weights(address) for address in addresses]
+        assert [one.is_new for one in fetched_now] == [True, True, False]
+        assert len({one.sha256 for one in fetched_now}) == 1
+        write_weights(tmp_path / "mine.safetensors", seed=1)
+        assert fetch_weights(addresses[0]).is_new
+
+
 @pytest.mark.parametrize(
     "address", ["http://example.org/a.onnx", "ftp://example.org/a.onnx", "hf://../faces", "hf://x"]
 )
@@ -126,3 +200,9 @@ def test_other_addresses_are_refused_without_asking(address: str) -> None:
 def test_a_card_without_licence_or_limits_states_none() -> None:
     assert (stated_licence("# Faces"), stated_limits("# Faces")) == ("", "")
     assert (stated_licence(CARD), stated_limits(CARD)) == ("research-only", "Four people.")
+
+
+def test_a_strangers_card_moves_no_cursor_and_writes_no_title() -> None:
+    """Escape sequences would paint over what was printed, set a title, or write from right to left."""
+    card = "---\nlicense: mit\x1b[2K\n---\n## Limits\n\nOne\x1b]0;title\x07 \x9b31mtwo\r\n\u202ethree\x1b[1A.\n"
+    assert (stated_licence(card), stated_limits(card)) == ("mit", "One  31mtwo \n three.")

@@ -19,6 +19,10 @@ from fdgen.io.lock import folder_lock, is_locked
 MOST_PARTS = 100_000
 """A scheduler's array has fewer tasks; more is a slip of the pen."""
 
+RECORD_S = 60.0
+"""Seconds for which a part waits for its turn to write dataset.json: each turn takes milliseconds."""
+
+_RECORD_LOCK = ".fdgen.record.lock"
 _LOCK = re.compile(r"\.fdgen\.part-(\d{1,6})-of-(\d{1,6})\.lock")
 
 
@@ -80,14 +84,22 @@ def build_lock(out: Path, part: Part | None) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def record_lock(out: Path) -> Iterator[None]:
+    """Hold, for a moment, the right to read dataset.json and write it anew: parts take turns."""
+    with folder_lock(out, name=_RECORD_LOCK, busy="another part keeps hold of dataset.json in", patience_s=RECORD_S):
+        yield
+
+
 def other_part_at_work(out: Path, part: Part) -> bool:
     """Tell whether a process holds the lock of another part in `out`."""
-    return any(path.name != part.lock_name and is_locked(out, name=path.name) for path in _lock_files(out))
+    others = (path for path in _lock_files(out) if path.name not in (part.lock_name, _RECORD_LOCK))
+    return any(is_locked(out, name=path.name) for path in others)
 
 
 def is_part_lock(path: Path) -> bool:
-    """Tell whether a file is the lock of a part, by its name."""
-    return _LOCK.fullmatch(path.name) is not None
+    """Tell whether a file is the lock of a part, or of the record that parts share, by its name."""
+    return path.name == _RECORD_LOCK or _LOCK.fullmatch(path.name) is not None
 
 
 def _refuse_parts(out: Path, part: Part | None) -> None:

@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0)
 """A FIFO under the name of a lock file, in a stranger's folder, would be waited on for ever."""
 
+PROBE_S = 0.3
+"""Seconds after which a lock that is not free is held: `is_locked`, asking for it, holds it for a moment."""
+
+_PAUSE_S = 0.01
+
 _HELD: set[int] = set()
 """Descriptors of locks that this process holds."""
 
@@ -44,17 +50,18 @@ def folder_lock(
     name: str = LOCK_NAME,
     busy: str = "another build is writing to",
     error: type[FdError] = DatasetError,
+    patience_s: float = PROBE_S,
 ) -> Iterator[None]:
     """Hold the lock file `name` of `folder` for the block; raise `error` where another process holds it.
 
-    `busy` begins the sentence that says so. The file goes when the block ends. After a kill it stays, held by nobody,
-    and the next process takes it over; only where the file system has no locks, and the file is not of this machine,
-    must it be deleted by hand.
+    It is waited for up to `patience_s` seconds; `busy` begins the sentence that says that it was in vain. The file goes
+    when the block ends. After a kill it stays, held by nobody, and the next process takes it over; only where the file
+    system has no locks, and the file is not of this machine, must it be deleted by hand.
     """
     path = folder / name
     try:
         with naming(path, error=error):
-            descriptor = _acquire(path)
+            descriptor = _acquire(path, time.monotonic() + patience_s)
     except _HeldError as held:
         if held.for_sure:
             raise error(f"{busy} {folder}", hint="wait until it ends, or name another output folder") from held
@@ -97,8 +104,25 @@ class _HeldError(Exception):
         self.for_sure = for_sure
 
 
-def _acquire(path: Path) -> int:
-    """Return the descriptor of the lock file, which is now ours; raise `_HeldError` or `OSError`."""
+def _acquire(path: Path, until_s: float) -> int:
+    """Return the descriptor of the lock file, which is now ours; raise `OSError`, or `_HeldError` after `until_s`."""
+    while isinstance(found := _tried(path), _HeldError):
+        if time.monotonic() >= until_s:
+            raise found
+        time.sleep(_PAUSE_S)
+    _HELD.add(found)
+    return found
+
+
+def _tried(path: Path) -> int | _HeldError:
+    """Return the descriptor of the lock file, which is now ours, or that another process holds it; raise `OSError`."""
+    try:
+        return _taken(path)
+    except _HeldError as held:
+        return held
+
+
+def _taken(path: Path) -> int:
     while True:
         try:
             descriptor, is_new = retried(os.open, path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644), True
@@ -116,7 +140,6 @@ def _acquire(path: Path) -> int:
             os.close(descriptor)
             raise
         if ours:
-            _HELD.add(descriptor)
             return descriptor
         os.close(descriptor)
         if free is None:

@@ -89,11 +89,12 @@ def plan_build(
     spec = make_spec(recipe, count, sources, assets, steps.detector_version())
     nobody_rejected = AtOnce(lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS))
     planner = Planner(recipe, FaceQueue(sources, recipe.seed, nobody_rejected), rule, count)
+    dataset_id = spec_id(spec)
     plans = [plan for plan in planner.next_round() if isinstance(plan, ShardPlan)]
     done = 0
     if out is not None:
         refuse_other_spec(Path(out), spec, sources)
-        done = sum(planned_receipt(Path(out), plan, spec_id(spec)) is not None for plan in plans)
+        done = sum(planned_receipt(Path(out), plan, dataset_id) is not None for plan in plans)
     notes = [rule.note, *faces.notes]
     if rejects := faces.rejects():
         notes.append(f"{len(rejects)} files cannot be used and would be listed in rejects.csv")
@@ -105,7 +106,7 @@ def plan_build(
         "notes": notes,
     }
     return BuildPlan(
-        spec_id=spec_id(spec),
+        spec_id=dataset_id,
         count=planner.target,
         photographs=len(sources),
         samples=samples,

@@ -144,6 +144,8 @@ def _outcome(order: bytes) -> tuple[bool, Any]:
     function, arguments, options = pickle.loads(order)  # noqa: S301 - from the build that started this task
     try:
         return True, function(*arguments, **options)
+    except (KeyboardInterrupt, SystemExit):  # of the worker, not of the task: it is to end
+        raise
     except BaseException as error:  # noqa: BLE001 - raised where somebody waits for it
         return False, error
 

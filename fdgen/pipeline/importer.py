@@ -91,20 +91,21 @@ def import_pairs(
     splits = Splits(mode="auto", train=shares[0], val=shares[1], test=shares[2])
     rule = split_rule(splits, sources)
     spec = _spec(listed, reading, identity, splits, side)
+    dataset_id = spec_id(spec)
     plans = _plans(good, rule)
     with claimed(out, spec, sources):
         found = read_dataset(out)
         finished = "content_id" in (found or {})
         label = label_of(IMPORTED, found if not finished or is_listed(out, "dataset.json") else None, name=name,
                          version=version)  # fmt: skip
-        head = {"name": label.name, "version": label.version, "spec_id": spec_id(spec), **spec}
+        head = {"name": label.name, "version": label.version, "spec_id": dataset_id, **spec}
         if not finished:
             write_dataset(out, head)
         write_sources(out / "sources.parquet", sources)
         pair_of = {(pair.source.sha256, pair.variant): pair for pair in good}
         check_space(out, 0 if finished else len(good) * _BYTES_A_PIXEL * side * side)
         for plan in plans:
-            receipt = finished_shard(out, plan, spec_id(spec))
+            receipt = finished_shard(out, plan, dataset_id)
             if receipt is None:
                 if finished:
                     write_dataset(out, head)  # it is not, for now
@@ -113,7 +114,7 @@ def import_pairs(
                 remove(shard_path(out, plan.name))
                 results = _triplets(plan, pair_of, folders, reading, side)
                 receipt = write_shard(
-                    out, name=plan.name, split=plan.split, spec_id=spec_id(spec), plan_sha256=plan.digest(),
+                    out, name=plan.name, split=plan.split, spec_id=dataset_id, plan_sha256=plan.digest(),
                     results=results,
                 )  # fmt: skip
             if on_shard is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -12,9 +13,9 @@ from typing import Any
 
 from fdgen.contract.records import Reject, ShardReceipt, sample_key
 from fdgen.dataset.checksums import is_listed
-from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, write_dataset
+from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, refuse_other_spec, write_dataset
 from fdgen.dataset.naming import Label, check_label, label_of
-from fdgen.dataset.parts import Part
+from fdgen.dataset.parts import Part, other_part_at_work, record_lock
 from fdgen.dataset.shards import receipt_path, shard_path
 from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.dataset.tables import write_sources
@@ -103,9 +104,7 @@ def begun(order: Order) -> Iterator[Job]:
         trusted = found if "content_id" not in (found or {}) or is_listed(out, "dataset.json") else None
         label = label_of(recipe.name, trusted, name=order.name, version=order.version)
         given_up = GivenUp.of((found or {}).get("given_up")) | (order.given_up or GivenUp())
-        record = Record(
-            out, label, spec, sources, given_up, finished="content_id" in (found or {}), shared=order.part is not None
-        )
+        record = Record(out, label, spec, sources, given_up, finished="content_id" in (found or {}), part=order.part)
         if not record.finished:
             record.write()
         write_sources(out / "sources.parquet", sources)
@@ -175,21 +174,37 @@ class Record:
     given_up: GivenUp
     finished: bool
     """Whether the one that is there is of a finished dataset, which has changed in nothing yet."""
-    shared: bool = False
-    """Whether other parts write it too."""
+    part: Part | None = None
+    """The part that it is written by, next to others; None where one process makes the whole."""
+
+    @functools.cached_property
+    def spec_id(self) -> str:
+        """Digest of what the dataset was asked to be."""
+        return spec_id(self.spec)
 
     def head(self) -> dict[str, Any]:
         """Return what dataset.json says from the start: without a content_id, a dataset is not finished."""
-        return {"name": self.label.name, "version": self.label.version, "spec_id": spec_id(self.spec), **self.spec}
+        return {"name": self.label.name, "version": self.label.version, "spec_id": self.spec_id, **self.spec}
 
     def write(self) -> None:
-        """Write it: with what other parts have given up, where there are any."""
-        if self.shared and (there := read_dataset(self.out)) is not None and there["spec_id"] == spec_id(self.spec):
+        """Write it: with what other parts have given up, where there are any.
+
+        Raises `MixingError` where another part, of another spec, has written it since this one looked.
+        """
+        with contextlib.nullcontext() if self.part is None else record_lock(self.out):
+            if self.part is not None:
+                self._take_in(self.part)
+            write_dataset(self.out, with_given_up(self.head(), *self.given_up.rejects(self.sources)))
+        self.finished = False
+
+    def _take_in(self, part: Part) -> None:
+        """Add what other parts have given up to what this one has."""
+        refuse_other_spec(self.out, self.spec, self.sources, barren=not other_part_at_work(self.out, part))
+        there = read_dataset(self.out)
+        if there is not None and there["spec_id"] == self.spec_id:
             theirs = GivenUp.of(there.get("given_up"))
             self.given_up.faces.update(theirs.faces)
             self.given_up.samples.update(theirs.samples)
-        write_dataset(self.out, with_given_up(self.head(), *self.given_up.rejects(self.sources)))
-        self.finished = False
 
     def update(self) -> None:
         """Record what was given up just now."""
@@ -231,7 +246,7 @@ class Job:
                 self.tally.add(receipt, kept=False)
         self.waiting = 0
         for plan in others:
-            theirs = planned_receipt(self.out, plan, spec_id(self.spec))  # whether its tar is whole, its part checks
+            theirs = planned_receipt(self.out, plan, self.record.spec_id)  # whether its tar is whole, its part checks
             if theirs is None:
                 self.waiting += 1
             else:
@@ -250,7 +265,7 @@ class Job:
         self, plans: Iterator[ShardPlan | Future[Looked]], others: list[ShardPlan]
     ) -> Iterator[ShardTask | Future[Looked]]:
         mine = self._mine(plans, others)
-        for plan, receipt in checked_ahead(mine, self.out, spec_id(self.spec), self.order.workers):
+        for plan, receipt in checked_ahead(mine, self.out, self.record.spec_id, self.order.workers):
             if isinstance(plan, Future):
                 yield plan
                 continue
@@ -293,7 +308,7 @@ class Job:
         return ShardTask(
             root=self.out.absolute(),
             plan=plan,
-            spec_id=spec_id(self.spec),
+            spec_id=self.record.spec_id,
             recipe=self.order.recipe,
             tools=self.tools,
             detector=self.spec["landmarks"],

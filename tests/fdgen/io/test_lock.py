@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -53,6 +54,35 @@ def test_a_lock_is_held_and_goes(tmp_path: Path) -> None:
         assert "wait" in caught.value.hint
     assert not is_locked(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(lock.fcntl is None, reason="asks in another way there")
+def test_whoever_only_asks_keeps_nobody_out(tmp_path: Path) -> None:
+    """`is_locked` holds what a killed process left for a moment: the restart of that process must not be refused."""
+    (tmp_path / LOCK_NAME).touch()
+    asking = os.open(tmp_path / LOCK_NAME, os.O_RDONLY)
+    assert lock._locked(asking, shared=True)
+    timer = threading.Timer(0.05, os.close, [asking])
+    timer.start()
+    with folder_lock(tmp_path):
+        assert is_locked(tmp_path)
+    timer.join()
+
+
+def test_a_lock_is_waited_for_as_long_as_is_asked(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with folder_lock(tmp_path, patience_s=60):
+            order.append("second")
+
+    with folder_lock(tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(2 * lock.PROBE_S)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
 
 
 def test_without_locks_the_file_is_the_lock(tmp_path: Path, without_locks: None) -> None:

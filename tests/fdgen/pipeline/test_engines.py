@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,14 @@ def test_what_a_task_raises_comes_back_as_it_was_raised() -> None:
         executor.submit(fail).result()
     with pytest.raises(ValueError, match="invalid literal"):
         executor.submit(int, "seven").result()
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_a_worker_that_is_to_end_ends(ending: type[BaseException]) -> None:
+    """Ctrl-C, or the scheduler's end of a worker, is no result of the task that was under way."""
+    order = pickle.dumps((exec, ("raise error", {"error": ending()}), {}))
+    with pytest.raises(ending):
+        engines._outcome(order)
 
 
 def test_a_task_that_the_cluster_lost_is_one_sentence() -> None:

@@ -13,9 +13,13 @@ import pytest
 
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import ShardReceipt
+from fdgen.dataset.naming import Label
 from fdgen.dataset.parts import Part
 from fdgen.errors import DatasetError, MixingError, RecipeError
+from fdgen.faces.given_up import GivenUp
+from fdgen.faces.sources import TOOK_TOO_LONG
 from fdgen.io.lock import folder_lock
+from fdgen.pipeline import job
 from fdgen.pipeline.builder import PartDone, build_part
 from tests.support.fake_build import COUNT, FACES, STEPS, FakeFaces, digests, recipe, run
 from tests.support.paths import ROOT
@@ -127,6 +131,57 @@ def test_another_recipe_is_refused_before_the_first_shard_of_a_part_at_work(tmp_
             make(out, "1/2", "seed=9")
 
     make(out, "0/2", on_face=meanwhile)
+
+
+def test_another_recipe_that_began_at_the_same_moment_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find an empty folder; the one that writes its dataset.json second must not write over the other's."""
+    out, real, calls = tmp_path / "set", job.label_of, list[str]()
+
+    def meanwhile(*arguments: Any, **named: Any) -> Any:
+        calls.append("")
+        if len(calls) == 1:  # between the look into the folder and the first word in it
+            thread = threading.Thread(target=make, args=(out, "1/2", "seed=9"))
+            thread.start()
+            thread.join()
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(job, "label_of", meanwhile)
+    with pytest.raises(MixingError, match="seed"):
+        make(out, "0/2")
+    assert len(calls) == 2
+    dataset = json.loads((out / "dataset.json").read_bytes())
+    assert dataset["recipe"]["seed"] == 9
+    receipts = [json.loads(path.read_bytes()) for path in (out / "shards").glob("*.json")]
+    assert {receipt["spec_id"] for receipt in receipts} == {dataset["spec_id"]}
+
+
+def test_what_parts_give_up_at_the_same_moment_is_all_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, sources = tmp_path / "set", FACES.sources(None)
+    make(out, "0/2")
+    spec = {name: value for name, value in json.loads((out / "dataset.json").read_bytes()).items()
+            if name not in ("name", "version", "spec_id", "given_up")}  # fmt: skip
+    records = [
+        job.Record(out, Label("set", "1.0.0"), spec, sources, GivenUp({sources[place].sha256: TOOK_TOO_LONG}),
+                   finished=False, part=Part(place, 2))
+        for place in (0, 1)
+    ]  # fmt: skip
+    real, threads = job.write_dataset, list[threading.Thread]()
+
+    def meanwhile(*arguments: Any) -> None:
+        if not threads:  # between what the first has read and what it writes
+            threads.append(threading.Thread(target=records[1].write))
+            threads[0].start()
+            threads[0].join(0.2)
+        real(*arguments)
+
+    monkeypatch.setattr(job, "write_dataset", meanwhile)
+    records[0].write()
+    threads[0].join()
+    told = json.loads((out / "dataset.json").read_bytes())["given_up"]
+    assert {row["source_sha256"] for row in told} == {sources[place].sha256 for place in (0, 1)}
+    assert not list(out.glob(".fdgen*"))
 
 
 def test_a_broken_shard_of_a_part_is_made_again_by_it_or_by_the_whole(tmp_path: Path, built: Path) -> None:

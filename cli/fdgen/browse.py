@@ -10,19 +10,12 @@ import click
 
 from ..shared.fdgen_options import DatasetType, quiet_option
 from ..shared.output import Voice, counted, emit
+from ..shared.sheets import ends_in
 
 if TYPE_CHECKING:
     from fdgen.browser.version import Version
 
 LIMIT = 200
-
-
-def _check_page(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    if path is not None and path.suffix.lower() not in (".html", ".htm"):
-        raise click.BadParameter(f"{path} must end in .html", ctx, parameter)
-    if path is not None and not path.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {path.parent}", ctx, parameter)
-    return path
 
 
 @click.command("browse")
@@ -38,7 +31,7 @@ def _check_page(ctx: click.Context, parameter: click.Parameter, path: Path | Non
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
-    callback=_check_page,
+    callback=ends_in(".html", ".htm"),
     metavar="FILE",
     help="Write a part of the dataset as one self-contained .html, and serve nothing.",
 )
@@ -99,7 +92,7 @@ def command(
     from fdgen.browser.server import serving
 
     answers = Answers(version, None if older is None else Version.open(older))
-    with serving(answers, port=port) as address:
+    with serving(answers, port=port, on_fault=lambda sentence: voice.say(f"fault: {sentence}")) as address:
         emit(address)
         voice.say(f"{counted(len(version), 'sample')}; serving until Ctrl-C")
         try:

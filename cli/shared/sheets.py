@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,17 +11,29 @@ import click
 if TYPE_CHECKING:
     from fdgen.arrays import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+Check = Callable[[click.Context, click.Parameter, Path | None], Path | None]
+
 TEXT_PX = 14
 
 
-def check_suffix(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse a file that is no PNG or JPEG by its name, or has no folder to lie in, before any work is done."""
-    if path is not None and path.suffix.lower() not in SUFFIXES:
-        raise click.BadParameter(f"{path} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}", ctx, parameter)
-    if path is not None and not path.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {path.parent}", ctx, parameter)
-    return path
+def ends_in(*suffixes: str) -> Check:
+    """Return a check of an option: it refuses a file of another suffix, or without a folder to lie in, before any work.
+
+    Args:
+        suffixes: Of what is written, in lower case.
+    """
+
+    def check(ctx: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+        if path is not None and path.suffix.lower() not in suffixes:
+            raise click.BadParameter(f"{path} must end in {', '.join(suffixes[:-1])} or {suffixes[-1]}", ctx, parameter)
+        if path is not None and not path.parent.is_dir():
+            raise click.BadParameter(f"there is no folder {path.parent}", ctx, parameter)
+        return path
+
+    return check
+
+
+check_suffix = ends_in(".png", ".jpg", ".jpeg")
 
 
 sheet_option = click.option(

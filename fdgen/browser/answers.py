@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -84,13 +84,13 @@ class Answers:
             return self._rejects
 
 
-def index(after: Version, before: Version | None) -> dict[str, Any]:
-    """Return all that the page knows of all samples from the start."""
+def index(after: Version, before: Version | None, rows: Sequence[int] | None = None) -> dict[str, Any]:
+    """Return all that the page knows of all samples from the start; of one dataset alone, of some `rows`."""
     facts = after.facts()
     commands = {"dataset": shlex.quote(str(after.root)), "replays": not (after.remote or facts["imported"])}
     head: dict[str, Any] = {"datasets": [facts], "commands": commands, "tones": not (after.remote or facts["imported"])}
     if before is None:
-        return {**head, "columns": columns_of(after.table)}
+        return {**head, "columns": columns_of(after.table if rows is None else after.table.take(list(rows)))}
     from fdgen.browser.comparison import compare  # imports what one dataset needs nothing of, for half a second
 
     found = compare(before, after)

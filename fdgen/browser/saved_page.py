@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from fdgen.browser.answers import index, sample
 from fdgen.browser.page_files import self_contained
 from fdgen.browser.thumbnails import jpeg_of
-from fdgen.browser.version import PICTURES, Version, columns_of
+from fdgen.browser.version import PICTURES, Version
 from fdgen.contract.records import SPLITS
 from fdgen.errors import DatasetError
 
@@ -40,25 +41,23 @@ def chosen_rows(
     """
     if split is not None and split not in SPLITS:
         raise DatasetError(f"there is no split {split!r}; the splits are {', '.join(SPLITS)}")
-    columns = columns_of(version.table)
-    unknown = sorted(set(keys or ()) - set(columns["key"]))
+    known_keys, worn, splits = (version.table[name].to_pylist() for name in ("key", "kinds", "split"))
+    unknown = sorted(set(keys or ()) - set(known_keys))
     if unknown:
         raise DatasetError(
             f"no sample of {version.root} has the key {unknown[0]!r}", hint=f"`fdgen info {version.root}` lists some"
         )
-    worn, splits = columns["kinds"], columns["split"]
-    known = sorted(set().union(*worn["names"]))
+    kinds_of = {text: set(json.loads(text)) for text in set(worn)}
+    known = sorted(set().union(*kinds_of.values()))
     if strange := sorted(set(kinds) - set(known)):
         raise DatasetError(
             f"no sample of {version.root} wears {strange[0]!r}", hint=f"its kinds are {', '.join(known)}"
         )
-    fits = [not kinds or not set(names).isdisjoint(kinds) for names in worn["names"]]
+    fits = {text for text, names in kinds_of.items() if not kinds or not names.isdisjoint(kinds)}
     rows = [
         row
-        for row, key in enumerate(columns["key"])
-        if (keys is None or key in keys)
-        and fits[worn["codes"][row]]
-        and split in (None, splits["names"][splits["codes"][row]])
+        for row, (key, text, of) in enumerate(zip(known_keys, worn, splits, strict=True))
+        if (keys is None or key in keys) and text in fits and split in (None, of)
     ]
     if not rows:
         raise DatasetError(f"no sample of {version.root} is of what was asked for", hint="ask for less at once")
@@ -72,10 +71,9 @@ def saved_page(version: Version, rows: Sequence[int]) -> str:
 
     Raises `DatasetError` where a shard cannot be read.
     """
-    found = index(version, None)
+    found = index(version, None, rows)
     found["commands"]["dataset"] = "FOLDER"
     found["tones"] = False
-    found["columns"] = columns_of(version.table.take(list(rows)))
     names = [name for name in SAVED if name in version.pictures]
     found["datasets"][0]["pictures"] = names
     data: dict[str, Any] = {

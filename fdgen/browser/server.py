@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import sys
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from fdgen.browser.answers import Answers
 from fdgen.browser.request_guard import HEADERS, RefusedError, RequestGuard
-from fdgen.errors import FdError
+from fdgen.errors import FdError, one_line
 
 HOST = "127.0.0.1"
 
@@ -27,18 +30,19 @@ IDLE_S = 60
 
 
 @contextlib.contextmanager
-def serving(answers: Answers, *, port: int) -> Iterator[str]:
+def serving(answers: Answers, *, port: int, on_fault: Callable[[str], None] | None = None) -> Iterator[str]:
     """Serve the page for the block, and yield its address, which nobody can guess.
 
     Args:
         answers: What is served.
         port: Port of 127.0.0.1 to listen on; 0 is any free one.
+        on_fault: Called with a sentence on what could not be answered, each once; None for nobody.
 
     Raises `FdError` where the port is taken.
     """
     guard = RequestGuard(secrets.token_urlsafe(12))
     try:
-        server = _Server((HOST, port), answers, guard)
+        server = _Server((HOST, port), answers, guard, on_fault)
     except OSError as error:
         raise FdError(f"the page cannot be served on port {port}: it is taken", hint="name another --port") from error
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
@@ -55,8 +59,16 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], answers: Answers, guard: RequestGuard) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        answers: Answers,
+        guard: RequestGuard,
+        on_fault: Callable[[str], None] | None,
+    ) -> None:
         self.answers, self.guard = answers, guard
+        self._on_fault, self._told = on_fault, set[str]()
+        self._telling = threading.Lock()
         self._room = threading.BoundedSemaphore(CONNECTIONS)
         super().__init__(address, _Handler)
 
@@ -74,7 +86,20 @@ class _Server(ThreadingHTTPServer):
             self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of browsers that close a connection while they are answered."""
+        """Report a fault of ours; say nothing of browsers that close a connection while they are answered."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, ConnectionError | TimeoutError):
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(where.filename).name}:{where.lineno}"
+            self.fault(f"an answer failed at {place}: {type(error).__name__}: {error}")
+
+    def fault(self, sentence: str) -> None:
+        """Report what could not be answered, once: a page asks for many pictures of one shard."""
+        with self._telling:
+            is_new = sentence not in self._told
+            self._told.add(sentence)
+        if is_new and self._on_fault is not None:
+            self._on_fault(one_line(sentence))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -97,6 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         except RefusedError as refused:
             self._send(refused.status, "text/plain; charset=utf-8", f"{refused.sentence}\n".encode())
         except FdError as error:
+            self.server.fault(f"{error.message}; {error.hint}" if error.hint else error.message)
             text = json.dumps({"wrong": error.message, "hint": error.hint})
             self._send(500, "application/json; charset=utf-8", text.encode())
         else:

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from fdgen.browser.version import Version
-from fdgen.errors import DatasetError
+from fdgen.errors import FdError
 from fdgen.io.storage import local_folder
 
 
@@ -42,12 +42,16 @@ class Tones:
         from fdgen.cards.skin_tones import COLUMNS, NOT_SEEN, TONES, CleanPicture, skin_tones
 
         self._names = [*TONES, NOT_SEEN]
+        complete = False
         try:
             rows = zip(*(self.version.table[name].to_pylist() for name in COLUMNS), strict=True)
             pictures = (CleanPicture(*row) for row in rows)
             for source, tone in skin_tones(local_folder(self.version.root), pictures):
                 self._found[source] = self._names.index(tone)
-        except DatasetError as error:
-            self._wrong = f"{error.message}; {error.hint}"
+            complete = True
+        except FdError as error:
+            self._wrong = f"{error.message}; {error.hint}" if error.hint else error.message
         finally:
+            if not complete and not self._wrong:
+                self._wrong = "the measuring of skin broke off; the program's output in the terminal says why"
             self._ended.set()

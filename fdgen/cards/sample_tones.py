@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from fdgen.analysis.skin_tone import ita_deg, tone
+from fdgen.contract.face_points import LANDMARKS_FILE
 from fdgen.contract.manifest import Manifest
 from fdgen.dataset.tables import read_landmarks
+from fdgen.errors import DatasetError
 from fdgen.io.pictures.images import decode_png
 
 
@@ -22,12 +24,18 @@ def tones_of(
         grey: What a photograph without colour is called, which has no class.
         on_face: Called as (done, of); None for nobody.
 
-    Raises `DatasetError` where the dataset cannot be read.
+    Raises `DatasetError` where the dataset cannot be read, or has no landmarks of a photograph.
     """
     manifest = Manifest.load(root)
-    points = {source: found.points_px for source, found in read_landmarks(root / "landmarks.parquet")}
     source_of = dict(zip(manifest.table["key"], manifest.table["source_sha256"], strict=True))
     wanted = [key for key in keys if key in source_of]
+    sources = {source_of[key] for key in wanted}
+    # One by one, and no others kept: all would fill the memory.
+    points = {name: found.points_px for name, found in read_landmarks(root / LANDMARKS_FILE) if name in sources}
+    if missing := sources - points.keys():
+        raise DatasetError(
+            f"{LANDMARKS_FILE} of {root} has no row for {len(missing)} photographs", hint=f"run `fdgen verify {root}`"
+        )
     tones: dict[str, str] = {}
     for done, key in enumerate(wanted, 1):
         clean_HWC = decode_png(manifest.read_member(key, "clean.png"), intact=True)

@@ -80,7 +80,7 @@ function openHelp() {
   const box = $("#help");
   box.replaceChildren(el("div", { class: "head" }, el("h2", {}, "Keyboard"), el("button", { type: "button", class: "plain", "aria-label": "Close", onclick: () => box.close() }, "✕")),
     el("dl", { class: "rows keys" }, KEYS.map(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])),
-    el("p", { class: "note" }, "Filters stand in the address of the page: keep it, or go back. Marks stay in this browser. Nothing is sent anywhere but to this machine."));
+    el("p", { class: "note" }, "Filters stand in the address of the page: keep it to come back, as long as it is served. Marks stay in this browser. Nothing is sent anywhere but to this machine."));
   box.showModal();
 }
 

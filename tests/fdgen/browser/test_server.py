@@ -162,8 +162,32 @@ def test_a_damaged_shard_is_told_in_a_sentence(built: Path, tmp_path: Path) -> N
     shutil.copytree(built, tmp_path / "set")
     version = Version.open(tmp_path / "set")
     next((tmp_path / "set" / "shards").glob(f"{version.table['shard'][0].as_py()}.tar")).write_bytes(b"")
-    with serving(Answers(version), port=0) as address:
+    told: list[str] = []
+    with serving(Answers(version), port=0, on_fault=told.append) as address:
         status, _, body = ask(address, "t/0/0/occluded-64.jpg")
+        assert ask(address, "t/0/0/occluded-64.jpg")[0] == 500
     assert status == 500
+    [sentence] = told  # once: a page asks for many pictures of one shard
+    assert "is cut short" in sentence
+    assert "fdgen verify" in sentence
     assert "is cut short" in json.loads(body)["wrong"]
     assert "fdgen verify" in json.loads(body)["hint"]
+
+
+def test_a_fault_of_ours_is_told_in_a_line_and_a_browser_that_leaves_is_not(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def fail(path: str) -> None:
+        raise KeyError("a column\nof ours") if path == "index.json" else ConnectionResetError(104, "reset by peer")
+
+    monkeypatch.setattr(answers, "answer", fail)
+    with serving(answers, port=0, on_fault=told.append) as address:
+        for path in ("", "index.json"):
+            with pytest.raises((ConnectionError, http.client.HTTPException)):
+                ask(address, path)
+    [sentence] = told
+    assert sentence.startswith("an answer failed at test_server.py:")
+    assert "KeyError: " in sentence
+    assert "\n" not in sentence

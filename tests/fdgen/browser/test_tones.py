@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from fdgen.browser.tones import Tones
 from fdgen.browser.version import Version
+from fdgen.cards import sample_tones, skin_tones
 from fdgen.cards.numbers import gather
 from fdgen.contract.manifest import Manifest
+from fdgen.errors import DatasetError
 
 PATIENCE_S = 60
 
@@ -37,3 +44,30 @@ def test_what_cannot_be_measured_is_told(built: Path, tmp_path: Path) -> None:
     shutil.copytree(built, tmp_path / "set")
     (tmp_path / "set" / "landmarks.parquet").write_bytes(b"none")
     assert "landmarks.parquet" in str(measured(Tones(Version.open(tmp_path / "set")))["wrong"])
+
+
+def test_tones_that_broke_off_are_not_taken_for_all(version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = skin_tones.skin_tones
+
+    def broken(*arguments: Any) -> Iterator[tuple[str, str]]:
+        yield next(iter(real(*arguments)))
+        raise MemoryError
+
+    monkeypatch.setattr(skin_tones, "skin_tones", broken)
+    monkeypatch.setattr(threading, "excepthook", lambda told: None)
+    tones = Tones(version)
+    found = measured(tones)
+    assert tones._thread is not None
+    tones._thread.join()
+    assert "broke off" in str(found.get("wrong"))
+    assert "tones" not in found
+
+
+def test_a_photograph_without_landmarks_is_told(built: Path, version: Version, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = sample_tones.read_landmarks
+    key, source = version.key(0), version.table["source_sha256"][0].as_py()
+    assert set(sample_tones.tones_of(built, [key], "grey")) <= {key}
+    monkeypatch.setattr(sample_tones, "read_landmarks", lambda path: (row for row in real(path) if row[0] != source))
+    with pytest.raises(DatasetError, match=r"landmarks.parquet of .* has no row for 1 photographs") as raised:
+        sample_tones.tones_of(built, [key], "grey")
+    assert "fdgen verify" in raised.value.hint

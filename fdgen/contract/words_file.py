@@ -6,6 +6,7 @@ import json
 import re
 import textwrap
 from collections.abc import Collection, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,35 @@ def read_words(
             else type(value) is not str
         ):
             raise error(f"{path}: {key} must be {'a list of names' if listed else 'text'}, got {value!r}")
-        if key in DATED and value and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        if key in DATED and value.strip() and not _is_date(value.strip()):
             raise error(f"{path}: {key} must be a date as 2026-01-31, got {value!r}")
     return {key: tuple(value) if key in LISTED else value.strip() for key, value in values.items()}, held
 
 
+def _is_date(text: str) -> bool:
+    """Tell whether text is a day that there is, as 2026-01-31: other forms of ISO 8601 are not taken."""
+    try:
+        return re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
 def _toml(value: Any) -> str:
-    """Write text or a list; long text over several lines, folded by TOML's line-ending backslash."""
+    """Write text or a list; long text over several lines, folded by TOML's line-ending backslash.
+
+    Lines of its own are kept. Text with blanks that a fold would eat is written in one line.
+    """
     if isinstance(value, list | tuple) or len(value) < 90:
-        return json.dumps(value, ensure_ascii=False)
-    lines = textwrap.wrap(value, 116, break_long_words=False, break_on_hyphens=False)
-    escaped = [line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"') for line in lines]
-    return '"""\\\n' + " \\\n".join(escaped) + '"""'
+        return _quoted(value)
+    folded = []
+    for line in value.split("\n"):
+        parts = textwrap.wrap(line, 116, break_long_words=False, break_on_hyphens=False)
+        if " ".join(parts) != line or line[:1].isspace():
+            return _quoted(value)
+        folded.append(" \\\n".join(_quoted(part)[1:-1] for part in parts))
+    return '"""\\\n' + "\\n\\\n".join(folded) + '"""'
+
+
+def _quoted(value: Any) -> str:
+    """Write text, or a list of texts, in one line."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # which TOML wants escaped, and JSON not

@@ -54,9 +54,15 @@ def folder_lock(
 ) -> Iterator[None]:
     """Hold the lock file `name` of `folder` for the block; raise `error` where another process holds it.
 
-    It is waited for up to `patience_s` seconds; `busy` begins the sentence that says that it was in vain. The file goes
-    when the block ends. After a kill it stays, held by nobody, and the next process takes it over; only where the file
-    system has no locks, and the file is not of this machine, must it be deleted by hand.
+    The file goes when the block ends. After a kill it stays, held by nobody, and the next process takes it over; only
+    where the file system has no locks, and the file is not of this machine, must it be deleted by hand.
+
+    Args:
+        folder: The folder, which must be there.
+        name: Name of the lock file.
+        busy: How the sentence begins that says that another process holds it.
+        error: Type of the error to raise.
+        patience_s: Seconds for which it is waited for.
     """
     path = folder / name
     try:

@@ -198,16 +198,15 @@ class _Check:
         recipe: Mapping[str, Any],
     ) -> Replayer | None:
         """Return what renders samples again; None, and a problem, where the landmarks for it are gone or damaged."""
-        name = LANDMARKS_FILE
         if given is not None:
             return given
         try:
-            if name not in self.damaged:
+            if LANDMARKS_FILE not in self.damaged:
                 return Replayer.of(self.root, worn, packs, recipe=recipe)
             why = "the landmarks are damaged"
         except DatasetError as error:
             why = error.message
-        self.complain(name, "replay", f"no sample can be rendered again: {why}")
+        self.complain(LANDMARKS_FILE, "replay", f"no sample can be rendered again: {why}")
         return None
 
     def recipe(self, dataset: Mapping[str, Any] | None) -> Recipe | None:

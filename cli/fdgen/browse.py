@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..shared.fdgen_options import DatasetType, quiet_option
+from ..shared.fetched_dataset import fetched_dataset
 from ..shared.output import Voice, counted, emit
 from ..shared.sheets import ends_in
 
@@ -83,7 +84,8 @@ def command(
             "--samples, --kind and --split choose what --out writes; the page has filters of its own",
             click.get_current_context(),
         )
-    version = Version.open(dataset)
+    version = Version.open(fetched_dataset(dataset, voice))
+    older = fetched_dataset(older, voice)
     if out is not None:
         _write(out, version, samples, kinds, split, limit)
         voice.say(f"written: {out}")

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from ..shared.fdgen_options import DatasetType, json_option
+from ..shared.fetched_dataset import fetched_dataset
 from ..shared.output import Voice, aligned, counted, emit, emit_json
 
 BIN = 0.05
@@ -37,7 +38,7 @@ def command(dataset: str | Path, as_json: bool) -> None:
     from fdgen.contract.manifest_columns import read_columns
     from fdgen.io.storage import open_place
 
-    root = open_place(dataset)
+    root = open_place(fetched_dataset(dataset, Voice(quiet=False)))
     dataset_json = read_finished(root)
     facts = gather(str(root), dataset_json, read_columns(root, dataset_json, COLUMNS))
     if as_json:

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from ..shared.fdgen_options import DatasetType
-from ..shared.output import emit_json
+from ..shared.fetched_dataset import fetched_dataset
+from ..shared.output import Voice, emit_json
 from ..shared.sheets import check_suffix, write_sheet
 
 PICTURES = ("clean", "occluded", "mask", "alpha")
@@ -32,7 +33,7 @@ def command(key: str, dataset: str | Path, out: Path | None) -> None:
     from fdgen.contract.truth import TRUTH, layers_of
     from fdgen.io.storage import open_place
 
-    root = open_place(dataset)
+    root = open_place(fetched_dataset(dataset, Voice(quiet=False)))
     facts = read_finished(root)
     layers = layers_of(facts["recipe"])
     row = read_row(root, facts, key)

@@ -11,6 +11,7 @@ import click
 
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import DatasetType, json_option, pack_option, quiet_option, workers_option
+from ..shared.fetched_dataset import fetched_dataset
 from ..shared.output import Voice, by_count, counted, emit, emit_json
 from ..shared.progress import Stages
 
@@ -50,7 +51,8 @@ def command(
     from fdgen.verification.verifier import verify
     from fdgen.versions.lock import is_card
 
-    dataset, voice = local_folder(open_place(dataset)), Voice(quiet)
+    voice = Voice(quiet)
+    dataset = local_folder(open_place(fetched_dataset(dataset, voice)))
     with Stages(voice) as stages:
         problems = verify(
             dataset,

@@ -9,6 +9,7 @@ import click
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.fdtrain_options import config_options, data_flags, on_the_fly_options, require_data, resolve_config
+from ..shared.fetched_dataset import fetched_dataset
 from ..shared.output import Voice, aligned, emit, emit_json
 from ..shared.progress import metered
 
@@ -57,6 +58,7 @@ def command(
     if all_networks:
         time_all(repeats, device or "auto", voice, as_json)
         return
+    data = fetched_dataset(data, voice)
     flags = {
         **data_flags(data, faces, recipe),
         "seed": seed,

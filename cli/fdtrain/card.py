@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..shared.errors import PROBLEMS
-from ..shared.fdgen_options import DatasetType, json_option, on_this_machine, quiet_option
+from ..shared.fdgen_options import json_option, quiet_option
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.progress import Stages
 
@@ -18,11 +18,7 @@ from ..shared.progress import Stages
 @click.argument("model", metavar="RUN|FILE", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="[default: the run, or NAME-card]")
 @click.option(
-    "--data",
-    type=DatasetType(),
-    callback=on_this_machine,
-    metavar="DATASET",
-    help="Folder of the dataset that it was trained on.",
+    "--data", type=click.Path(path_type=Path), metavar="DATASET", help="Folder of the dataset that it was trained on."
 )
 @click.option(
     "--eval",

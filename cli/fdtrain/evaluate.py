@@ -12,6 +12,7 @@ from fdtrain.methods import REFERENCES
 from fdtrain.metrics.registry import optional
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
+from ..shared.fetched_dataset import fetched_dataset
 from ..shared.fetched_weights import WeightsType, fetched
 from ..shared.model_options import (
     _references,
@@ -168,6 +169,7 @@ def command(
     if len(folders) < len(restored):
         raise click.UsageError("two folders of --restored have one name: give each a --name", context)
     voice = Voice(quiet)
+    data = fetched_dataset(data, voice)
     weights = tuple(fetched(one, voice) for one in named)
     masker = None if masker is None else fetched(masker, voice)
     with Stages(voice) as stages:

@@ -10,6 +10,7 @@ import click
 from ..shared.errors import Interrupted
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.fdtrain_options import config_options, data_flags, on_the_fly_options, require_data, resolve_config
+from ..shared.fetched_dataset import fetched_dataset
 from ..shared.forecast import warn_if_long
 from ..shared.output import Voice, aligned, counted, duration, emit, emit_json
 from ..shared.progress import Stages
@@ -51,6 +52,8 @@ def command(
     Running the same command again resumes from the last checkpoint; a run that was killed and resumed ends with the
     same weights as a run never stopped. Other settings or another dataset in the same folder are refused.
     """
+    voice = Voice(quiet)
+    data = fetched_dataset(data, voice)
     flags = {
         **data_flags(data, faces, recipe),
         "seed": seed,
@@ -60,9 +63,8 @@ def command(
     config = resolve_config(preset, file, overrides, flags)
     require_data(config)
     if dry_run:
-        tell_plan(config, out, as_json, Voice(quiet))
+        tell_plan(config, out, as_json, voice)
         return
-    voice = Voice(quiet)
     with Stages(voice) as stages:
         stages.stage("starting torch", "")
         from fdtrain.training.loop import fit

@@ -9,6 +9,7 @@ import click
 
 from ..shared.comparison_run import weights_option
 from ..shared.fdgen_options import DatasetType, quiet_option
+from ..shared.fetched_dataset import fetched_dataset
 from ..shared.output import Voice, counted
 
 RECORDS = (".json", ".jsonl", ".safetensors", ".pt", ".csv", ".png")
@@ -84,6 +85,7 @@ def command(
     from fdtrain.run_files import write_text
 
     voice = Voice(quiet)
+    data = fetched_dataset(data, voice)
     out = out or Path("report.html")
     refuse_overwriting((out, markdown_file, latex_file))
     sources = read_sources(runs)

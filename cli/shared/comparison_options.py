@@ -10,7 +10,6 @@ import click
 
 from fdtrain.metrics.registry import optional
 
-from .fdgen_options import DatasetType, on_this_machine
 from .model_options import device_option, finish_option, measures_option
 
 if TYPE_CHECKING:
@@ -24,8 +23,7 @@ def places_options(function: Function) -> Function:
     """Add `--data` and `--out`."""
     data = click.option(
         "--data",
-        type=DatasetType(),
-        callback=on_this_machine,
+        type=click.Path(path_type=Path),
         required=True,
         metavar="DATASET",
         help="Folder that `fdgen build` wrote.",

@@ -31,26 +31,15 @@ MOST_WORKERS = 8
 class DatasetType(click.Path):
     """A folder that `fdgen build` wrote, as a `Path`; or its URL as it was typed, of which a path loses a slash.
 
-    One on the Hub (`hf://datasets/OWNER/NAME@REVISION`) is fetched here, and is a folder from then on.
+    One on the Hub is `hf://datasets/OWNER/NAME@REVISION`.
     """
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Fetch what is on the Hub, leave what else has a scheme as it is."""
-        if isinstance(value, str) and value.startswith("hf://datasets/"):
-            from .fetched_dataset import fetched_dataset
-
-            return fetched_dataset(value)
+        """Leave what has a scheme as it is; `fetched_dataset` fetches what is on the Hub when the command runs."""
         return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
-
-
-def on_this_machine(context: click.Context, parameter: click.Parameter, dataset: str | Path | None) -> Path | None:
-    """Return the folder of a dataset whose command reads all of it; raise `FdError` for one behind a URL."""
-    from fdgen.io.storage import local_folder, open_place
-
-    return None if dataset is None else local_folder(open_place(dataset))
 
 
 def _complete_recipe(ctx: click.Context, parameter: click.Parameter, text: str) -> list[CompletionItem]:

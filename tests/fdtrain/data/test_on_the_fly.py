@@ -209,7 +209,7 @@ def test_a_card_and_an_evaluation_know_where_the_data_came_from(tmp_path: Path, 
     run = tmp_path / "run"
     fit(asked("training.images=16", "data.size_px=32"), run)
     facts = gather(run)
-    assert facts["data"]["splits"] == {"train": 27, "val": 13, "test": 14}
+    assert facts["data"]["splits"] == {"train": 27, "val": 15, "test": 12}
     folder = write_card(run, facts, tmp_path / "card")
     text = (folder / "README.md").read_text(encoding="utf-8")
     for told in ("default, on the fly", "hand ", "fdtrain fit --faces FOLDER --recipe FILE"):

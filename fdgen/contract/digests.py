@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -17,15 +19,43 @@ def digest_json(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def merkle_root(leaves: list[str]) -> str:
+def merkle_root(leaves: Iterable[str]) -> str:
     """Return the Merkle root of hex digests, in their order; a lone node at a level moves up as it is.
 
     Leaves and inner nodes are hashed under different prefixes, so that neither can pass for the other.
     """
-    level = [hashlib.sha256(b"\x00" + bytes.fromhex(leaf)).digest() for leaf in leaves]
-    if not level:
-        return hashlib.sha256(b"").hexdigest()
-    while len(level) > 1:
-        pairs = [hashlib.sha256(b"\x01" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
-        level = pairs + level[len(level) - len(level) % 2 :]
-    return level[0].hex()
+    tree = MerkleTree()
+    for leaf in leaves:
+        tree.add(bytes.fromhex(leaf))
+    return tree.root()
+
+
+class MerkleTree:
+    """The Merkle root of digests that come one by one: of them, one node a level is kept.
+
+    >>> tree = MerkleTree()
+    >>> tree.add(bytes(32))
+    >>> tree.root() == merkle_root(["00" * 32])
+    True
+    """
+
+    def __init__(self) -> None:
+        self._whole: list[tuple[int, bytes]] = []  # trees of 2^level leaves, the largest first
+
+    def add(self, leaf: bytes) -> None:
+        """Add the next digest."""
+        level, node = 0, hashlib.sha256(b"\x00" + leaf).digest()
+        while self._whole and self._whole[-1][0] == level:
+            level, node = level + 1, _inner(self._whole.pop()[1], node)
+        self._whole.append((level, node))
+
+    def root(self) -> str:
+        """Return the root of the digests that were added so far, in hex."""
+        nodes = [node for _, node in self._whole]
+        if not nodes:
+            return hashlib.sha256(b"").hexdigest()
+        return functools.reduce(lambda right, left: _inner(left, right), reversed(nodes)).hex()
+
+
+def _inner(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()

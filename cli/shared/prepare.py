@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ class Prepared:
     """
 
     source: FaceSource
-    photographs: list[Source]
+    photographs: Sequence[Source]
     cache: FaceCache | None
     stages: Stages
     listing: Listing
@@ -80,7 +80,7 @@ def prepare(
 
 def list_faces(
     faces: str | None, voice: Voice, cache: Path | None, no_cache: bool = False
-) -> tuple[FaceSource, list[Source]]:
+) -> tuple[FaceSource, Sequence[Source]]:
     """Open what `--faces` names, list its photographs, and say what is missing there; raise `FacesError`."""
     with prepare(faces, voice, cache, no_cache, notes=True, compiled=False) as ready:
         return ready.source, ready.photographs

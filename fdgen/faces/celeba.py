@@ -7,7 +7,7 @@ https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html for how to get it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from fdgen.errors import FacesError, PictureError, in_words
 from fdgen.faces.celeba_lists import CelebAList
 from fdgen.faces.file_digests import DigestMemory
+from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import ListedFolder, Listing, OnFile, Source, list_pictures
 from fdgen.io.pictures.formats import PICTURE_SUFFIXES
 from fdgen.io.pictures.images import picture_size
@@ -72,17 +73,17 @@ class CelebA(ListedFolder):
         identities = lists[IDENTITIES].identities(wanted) if IDENTITIES in lists else {}
         splits = lists[PARTITION].splits(wanted) if PARTITION in lists else {}
         attributes = lists[ATTRIBUTES].attributes(wanted) if ATTRIBUTES in lists else {}
-        sources = [
+        sources = SourceTable(
             Source(path, sha256, identities.get(path), splits.get(path), attributes.get(path))
             for path, sha256 in pictures
-        ]
+        )
         known = {IDENTITIES: len(identities), PARTITION: len(splits), ATTRIBUTES: len(attributes)}
         notes = [
             _note(name, len(sources), known[name], name in self._lists) for name in _COSTS if known[name] < len(sources)
         ]
         return sources, rejects, (*notes, *self._size_note(sources))
 
-    def _size_note(self, sources: list[Source]) -> tuple[str, ...]:
+    def _size_note(self, sources: Sequence[Source]) -> tuple[str, ...]:
         if not sources:
             return ()
         try:

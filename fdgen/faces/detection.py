@@ -132,10 +132,18 @@ def recall(
         max_outside: Share of a crop that may lie outside its photograph. A wider limit than the usual one changes
             nothing but what that one rejected.
     """
-    known = cache.get_many(wanted, detector=_kept_under(detector, max_outside), size_px=size_px)
+    found = recall_packed(cache, wanted, detector=detector, size_px=size_px, max_outside=max_outside)
+    return {key: one if isinstance(one, Reject) else cache.unpacked(one) for key, one in found.items()}
+
+
+def recall_packed(
+    cache: FaceCache, wanted: Sequence[Source], *, detector: str, size_px: int, max_outside: float = MAX_OUTSIDE
+) -> dict[str, bytes | Reject]:
+    """Return what `recall` does, landmarks as `Landmarks.to_bytes` packs them."""
+    known = cache.get_packed(wanted, detector=_kept_under(detector, max_outside), size_px=size_px)
     if max_outside <= MAX_OUTSIDE:
         return known
-    usual = cache.get_many(wanted, detector=detector, size_px=size_px)
+    usual = cache.get_packed(wanted, detector=detector, size_px=size_px)
     return {key: one for key, one in usual.items() if getattr(one, "reason", None) != OUT_OF_PICTURE} | known
 
 

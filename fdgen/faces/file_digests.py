@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import itertools
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -61,7 +62,7 @@ class DigestMemory(Protocol):
 
 
 def digest_files(
-    paths: Sequence[Path], memory: DigestMemory | None = None, *, most_bytes: int
+    paths: Iterable[Path], memory: DigestMemory | None = None, *, most_bytes: int
 ) -> Iterator[FileDigest | OSError]:
     """Yield the digest of each file in turn, or why it cannot be read. Files are absolute paths.
 
@@ -70,8 +71,8 @@ def digest_files(
     """
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         try:
-            for start in range(0, len(paths), _BATCH):
-                batch = paths[start : start + _BATCH]
+            remaining = iter(paths)
+            while batch := list(itertools.islice(remaining, _BATCH)):
                 known = {} if memory is None else memory.get_digests(batch)
                 waiting = [readers.submit(_digest, path, known.get(path), most_bytes) for path in batch]
                 learnt = {}

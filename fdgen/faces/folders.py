@@ -14,6 +14,7 @@ from fdgen.faces.celeba import CelebA, find_images
 from fdgen.faces.face import Face
 from fdgen.faces.file_digests import DigestMemory
 from fdgen.faces.identities import IDENTITIES_CSV, read_identities
+from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import (
     FaceSource,
     ListedFolder,
@@ -94,7 +95,8 @@ class FolderFaces(ListedFolder):
         walk = _Walk(self.root)
         pictures, rejects = list_pictures(self.root, sorted(walk.pictures(), key=printable), on_file, self._digests)
         people, notes = read_identities(self.root, (path for path, _ in pictures))
-        return [Source(path, sha256, people.get(path)) for path, sha256 in pictures], rejects, (*walk.notes(), *notes)
+        sources = SourceTable(Source(path, sha256, people.get(path)) for path, sha256 in pictures)
+        return sources, rejects, (*walk.notes(), *notes)
 
 
 def open_faces(path: str | Path | None, *, digests: DigestMemory | None = None) -> FaceSource:

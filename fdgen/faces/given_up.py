@@ -55,7 +55,8 @@ class GivenUp:
 
     def rejects(self, sources: Iterable[Source]) -> tuple[list[Reject], list[Reject]]:
         """Return the rejects of photographs, and of samples made from them."""
-        source_of = {source.sha256: source for source in sources} if self else {}
+        wanted = {*self.faces, *(sha256 for sha256, _ in self.samples)}
+        source_of = {source.sha256: source for source in sources if source.sha256 in wanted} if wanted else {}
         return (
             [giving_up(source_of[sha256], 0, reason) for sha256, reason in self.faces.items() if sha256 in source_of],
             [

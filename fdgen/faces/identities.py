@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from fdgen.arrays import Image
 from fdgen.contract.records import Reject
 from fdgen.errors import FacesError, in_words
+from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import FaceSource, OnFile, Source
 
 IDENTITIES_CSV = "identities.csv"
@@ -66,11 +67,11 @@ def folder_as_person(source: Source) -> str | None:
     return PurePosixPath(source.path).parent.name or None
 
 
-def name_people(identity: str, sources: Sequence[Source]) -> list[Source]:
+def name_people(identity: str, sources: Sequence[Source]) -> Sequence[Source]:
     """Return photographs with the people that a recipe's `faces.identity` says are on them."""
     if identity == "auto":
-        return list(sources)
-    return [replace(source, identity=folder_as_person(source)) for source in sources]
+        return sources
+    return SourceTable(replace(source, identity=folder_as_person(source)) for source in sources)
 
 
 def with_people(identity: str, faces: FaceSource) -> FaceSource:
@@ -106,7 +107,7 @@ class PeopleInFolders:
         kept = (note for note in self.faces.notes if note != NOBODY_KNOWN and not note.startswith(IDENTITIES_CSV))
         return (*notes, *kept)
 
-    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+    def sources(self, on_file: OnFile | None = None) -> Sequence[Source]:
         """List the photographs; raise `FacesError` where there are none, or none of them is in a folder."""
         sources = name_people("folder", self.faces.sources(on_file))
         if all(source.identity is None for source in sources):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from fdgen.arrays import Image
 from fdgen.contract.records import Reject
@@ -66,7 +69,7 @@ class FaceSource(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What is missing or was left out, and what that costs: one sentence each."""
 
-    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+    def sources(self, on_file: OnFile | None = None) -> Sequence[Source]:
         """List the photographs, sorted by path, byte-identical ones once; raise `FacesError` where there are none."""
 
     def rejects(self) -> list[Reject]:
@@ -76,7 +79,7 @@ class FaceSource(Protocol):
         """Decode one photograph to RGB uint8 HWC; raise `PictureError` where that cannot be done."""
 
 
-Listing = tuple[list[Source], list[Reject], tuple[str, ...]]
+Listing = tuple[Sequence[Source], list[Reject], tuple[str, ...]]
 """Photographs, rejects and notes of a folder."""
 
 
@@ -109,7 +112,7 @@ class ListedFolder(ABC):
         """Say what is missing or was left out, and what that costs."""
         return self._listed()[2]
 
-    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+    def sources(self, on_file: OnFile | None = None) -> Sequence[Source]:
         """List the photographs; raise `FacesError` where there are none."""
         sources, rejects, _ = self._listed(on_file)
         refuse_empty(self.root, sources, rejects)
@@ -124,29 +127,67 @@ class ListedFolder(ABC):
         return read_picture(self.root, source)
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """Files that are pictures, in their order: iterates over (path, sha256). Those of one content are there once."""
+
+    paths: list[str]
+    digests: bytearray
+    """The sha256 of each, 32 bytes after 32 bytes."""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((path, self.digests[32 * n : 32 * n + 32].hex()) for n, path in enumerate(self.paths))
+
+
 def list_pictures(
     root: Path, paths: Iterable[str], on_file: OnFile | None = None, digests: DigestMemory | None = None
-) -> tuple[list[tuple[str, str]], list[Reject]]:
-    """Digest files: return (path, sha256) of the usable ones in the order given, and rejects for the others.
+) -> tuple[Pictures, list[Reject]]:
+    """Digest files: return the usable ones in the order given, and rejects for the others.
 
     Of byte-identical files the first is kept. Pictures are told by their first bytes alone; nothing is decoded.
     """
     paths = list(paths)
-    first_with: dict[str, str] = {}
-    rejects = []
-    results = digest_files([root / path for path in paths], digests, most_bytes=MAX_BYTES)
-    for done, (path, result) in enumerate(zip(paths, results, strict=True), 1):
+    usable = Pictures([], bytearray())
+    rejects: list[tuple[int, Reject]] = []
+    places = array("Q")  # of the usable ones, among all
+    results = digest_files((root / path for path in paths), digests, most_bytes=MAX_BYTES)
+    for number, (path, result) in enumerate(zip(paths, results, strict=True)):
         if isinstance(result, OSError):
-            rejects.append(Reject(printable(path), "", 0, "unreadable", f"it cannot be read: {result.strerror}"))
+            why = "unreadable", f"it cannot be read: {result.strerror}"
+            rejects.append((number, Reject(printable(path), "", 0, *why)))
+        elif (unusable := _unusable(path, result.head, result.sha256)) is not None:
+            rejects.append((number, Reject(printable(path), result.sha256, 0, *unusable)))
         else:
-            unusable = _unusable(path, result.head, result.sha256, first_with.get(result.sha256))
-            if unusable is None:
-                first_with[result.sha256] = path
-            else:
-                rejects.append(Reject(printable(path), result.sha256, 0, *unusable))
+            places.append(number)
+            usable.paths.append(path)
+            usable.digests.extend(bytes.fromhex(result.sha256))
         if on_file is not None:
-            on_file(done, len(paths))
-    return [(path, sha256) for sha256, path in first_with.items()], rejects
+            on_file(number + 1, len(paths))
+    twins = _twins(usable.digests)
+    for number, first in twins.items():
+        detail = f"it is byte-identical to {usable.paths[first]}"
+        sha256 = usable.digests[32 * number : 32 * number + 32].hex()
+        rejects.append((places[number], Reject(printable(usable.paths[number]), sha256, 0, "duplicate", detail)))
+    if twins:
+        kept = [number for number in range(len(usable)) if number not in twins]
+        digests_kept = bytearray().join(usable.digests[32 * number : 32 * number + 32] for number in kept)
+        usable = Pictures([usable.paths[number] for number in kept], digests_kept)
+    return usable, [reject for _, reject in sorted(rejects, key=lambda one: one[0])]
+
+
+def _twins(digests: bytearray) -> dict[int, int]:
+    """Return the number of each digest, of 32 bytes each, that is there before, with the number of the first such."""
+    heads = np.frombuffer(bytes(digests), ">u8").reshape(-1, 4)
+    order = np.lexsort(heads.T)  # stable: equal ones stay in their order
+    same = np.flatnonzero((heads[order[1:]] == heads[order[:-1]]).all(1)) + 1
+    twins: dict[int, int] = {}
+    for place in same.tolist():
+        before, number = int(order[place - 1]), int(order[place])
+        twins[number] = twins.get(before, before)
+    return twins
 
 
 @timed_step("read photograph")
@@ -170,7 +211,7 @@ def read_picture(root: Path, source: Source) -> Image:
     return decode(data, name=source.path)
 
 
-def refuse_empty(root: Path, sources: list[Source], rejects: list[Reject]) -> None:
+def refuse_empty(root: Path, sources: Sequence[Source], rejects: list[Reject]) -> None:
     """Raise `FacesError` where nothing is left to work with, telling why if something was there at all."""
     if sources:
         return
@@ -192,8 +233,8 @@ def printable(path: str) -> str:
     return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def _unusable(path: str, head: bytes, sha256: str, twin: str | None) -> tuple[str, str] | None:
-    """Return the (reason, detail) for which a file cannot be a source, None where it can."""
+def _unusable(path: str, head: bytes, sha256: str) -> tuple[str, str] | None:
+    """Return the (reason, detail) for which a file alone cannot be a source, None where it can."""
     if not head:
         return "empty-file", "the file is empty"
     kind = picture_format(head)
@@ -205,6 +246,4 @@ def _unusable(path: str, head: bytes, sha256: str, twin: str | None) -> tuple[st
         return "too-large", f"it is larger than {MAX_BYTES / 1e9:g} GB, which no photograph is"
     if printable(path) != path:
         return "bad-name", "its name is not valid UTF-8, so no manifest could hold it: rename it"
-    if twin is not None:
-        return "duplicate", f"it is byte-identical to {twin}"
     return None

@@ -26,6 +26,7 @@ from fdgen.contract.records import Reject, SampleRecord, Triplet, sample_key
 from fdgen.errors import PictureError
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import N_POINTS, Landmarks
+from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import OnFile, Source
 from fdgen.pipeline.builder import Part, build, build_part
 from fdgen.pipeline.worker import Steps
@@ -46,15 +47,20 @@ _PLACED: dict[str, dict[str, Any]] = {
 
 def recipe(*overrides: str) -> Recipe:
     """Return a recipe of small shards and crops."""
+    return Recipe.load("default", [*recipe_settings(), "shards.samples=8", *overrides])
+
+
+def recipe_settings() -> list[str]:
+    """Return what makes a recipe one of these faces: its size, and the kinds that are placed here."""
     own = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind not in _PLACED]
-    return Recipe.load("default", [f"size_px={SIZE_PX}", "shards.samples=8", *own, *overrides])
+    return [f"size_px={SIZE_PX}", *own]
 
 
 @dataclass(frozen=True)
 class FakeFaces:
     """Photographs that exist only as numbers. Every tenth has no face."""
 
-    numbers: tuple[int, ...]
+    numbers: Sequence[int]
     identities: bool = True
     official: bool = False
     kind: str = "folder"
@@ -63,10 +69,10 @@ class FakeFaces:
 
     @classmethod
     def of(cls, n: int, **options: bool) -> FakeFaces:
-        return cls(tuple(range(n)), **options)
+        return cls(range(n), **options)
 
-    def sources(self, on_file: OnFile | None = None) -> list[Source]:
-        return [self.source(number) for number in self.numbers]
+    def sources(self, on_file: OnFile | None = None) -> Sequence[Source]:
+        return SourceTable(self.source(number) for number in self.numbers)
 
     def source(self, number: int) -> Source:
         identity = f"person-{number // 2}" if self.identities else None

@@ -1,0 +1,90 @@
+"""Photographs in columns are the photographs that were put in, and take a fraction of their memory."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fdgen.contract.digests import canonical_json
+from fdgen.dataset.spec import source_row, sources_digest
+from fdgen.faces.source_table import SourceTable
+from fdgen.faces.sources import Source
+
+texts = st.text(max_size=12)
+sources = st.lists(
+    st.builds(
+        Source,
+        texts,
+        st.integers(0, 40).map(lambda n: hashlib.sha256(b"%d" % n).hexdigest()),
+        st.none() | texts,
+        st.sampled_from([None, "train", "val", "test"]),
+        st.none() | st.lists(st.sampled_from(["Male", "Smiling", "Bald", ""]), max_size=4).map(tuple),
+    ),
+    max_size=12,
+)
+
+
+@given(sources)
+def test_a_table_holds_what_was_put_in(given: list[Source]) -> None:
+    table = SourceTable(given)
+    assert list(table) == given
+    assert table == given
+    assert table[1:] == given[1:]
+    assert [table[-1]] == given[-1:] if given else not len(table)
+    assert pickle.loads(pickle.dumps(table)) == given
+    assert table.digests.tobytes().hex() == "".join(source.sha256 for source in given)
+    assert SourceTable.of(table) is table
+    assert table != [*given, Source("more", "00" * 32)]
+
+
+def test_what_is_beyond_the_end_is_an_index_error() -> None:
+    with pytest.raises(IndexError):
+        SourceTable()[0]
+    with pytest.raises(ValueError, match="64 hex digits"):
+        SourceTable([Source("a", "ab")])
+
+
+def test_photographs_are_found_by_their_digest() -> None:
+    alike = [f"{'ab' * 8}{n:048x}" for n in (5, 3, 4)]  # they begin alike
+    digests = [*(hashlib.sha256(b"%d" % n).hexdigest() for n in range(50)), *alike]
+    table = SourceTable(Source(f"{n}.jpg", sha256) for n, sha256 in enumerate(digests))
+    asked = [52, 3, 50, 17, 51, 3]
+    wanted = np.frombuffer(bytes.fromhex("".join(digests[n] for n in asked)), np.uint8).reshape(-1, 32)
+    assert table.places(wanted).tolist() == asked
+    assert table.places(wanted[:0]).tolist() == []
+    for other in ("ff" * 32, f"{'ab' * 8}{9:048x}", "00" * 32):
+        with pytest.raises(ValueError, match="not in the table"):
+            table.places(np.frombuffer(bytes.fromhex(other), np.uint8)[None])
+
+
+def test_a_photograph_takes_few_bytes() -> None:
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        table = SourceTable(
+            Source(f"{n:06d}.jpg", hashlib.sha256(b"%d" % n).hexdigest(), f"{n // 3}", "train", ("Male", "Young"))
+            for n in range(5_000)
+        )
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (after - before) / len(table) < 120
+    assert sys.getsizeof(table[0].sha256) > 100  # of one object, one field
+
+
+@given(sources)
+def test_the_digest_of_photographs_does_not_go_by_their_order(given: list[Source]) -> None:
+    wanted = hashlib.sha256(b"".join(row.encode() + b"\n" for row in sorted(map(_row, given)))).hexdigest()
+    for ordered in (given, sorted(given, key=_row), given[::-1], iter(given), SourceTable(given)):
+        assert sources_digest(ordered) == wanted
+
+
+def _row(source: Source) -> str:
+    return canonical_json(source_row(source))

@@ -7,8 +7,9 @@ made again. The result is the same bytes after any kill, and with any number of 
 from __future__ import annotations
 
 import concurrent.futures
+import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,9 +100,12 @@ def build(
         planner = job.planner
         while planner.wants_more():
             job.make_round()
-        rejects = [*job.faces.rejects(), *planner.passed_over()]
+
+        def rejects() -> Iterator[Reject]:
+            return itertools.chain(job.faces.rejects(), planner.passed_over())
+
         if not planner.made:
-            raise _nothing_made(job.faces, rejects + job.tally.rejects)
+            raise _nothing_made(job.faces, job.tally.rejects + Counter(reject.reason for reject in rejects()))
         finish(
             job.out,
             head=job.record.head(),
@@ -114,6 +118,7 @@ def build(
             basis=planner.rule.basis,
             notes=(planner.rule.note, *job.faces.notes),
             asked=planner.target,
+            each=job.each,
         )
         return Manifest(job.out, read_finished(job.out))  # its table, of 20 kB a sample, for whoever asks for it
 
@@ -157,8 +162,7 @@ def build_part(part: Part, recipe: Recipe, faces: FaceSource, out: str | Path, *
         return PartDone(part, shards, job.tally.done, job.tally.kept, job.waiting)
 
 
-def _nothing_made(faces: FaceSource, rejects: Sequence[Reject]) -> DatasetError:
-    reasons = Counter(reject.reason for reject in rejects)
+def _nothing_made(faces: FaceSource, reasons: Counter[str]) -> DatasetError:
     told = ", ".join(f"{reason} {number}" for reason, number in sorted(reasons.items()))
     return DatasetError(
         f"no face in {faces.root} gave a sample ({told})",

@@ -17,7 +17,8 @@ from fdgen.faces.cache import FaceCache
 from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile
 from fdgen.networks import DetectorName
-from fdgen.pipeline.plan import AtOnce, FaceQueue, Planner, ShardPlan, split_rule
+from fdgen.pipeline.face_queue import AtOnce, FaceQueue
+from fdgen.pipeline.plan import Planner, ShardPlan, split_rule
 from fdgen.pipeline.resume import planned_receipt
 from fdgen.pipeline.worker import Steps
 from fdgen.recipe.combinations import label
@@ -89,15 +90,20 @@ def plan_build(
     spec = make_spec(recipe, count, sources, assets, steps.detector_version())
     nobody_rejected = AtOnce(lambda batch: dict.fromkeys((s.sha256 for s in batch), _NO_POINTS))
     planner = Planner(recipe, FaceQueue(sources, recipe.seed, nobody_rejected), rule, count)
-    plans = [plan for plan in planner.next_round() if isinstance(plan, ShardPlan)]
+    samples, shards = dict.fromkeys(SPLITS, 0), dict.fromkeys(SPLITS, 0)
+    names = []
+    for plan in planner.next_round():
+        if isinstance(plan, ShardPlan):
+            names.append(plan.name)
+            shards[plan.split] += 1
+            samples[plan.split] += len(plan.candidates)
     done = 0
     if out is not None:
         refuse_other_spec(Path(out), spec, sources)
-        done = sum(planned_receipt(Path(out), plan, spec_id(spec)) is not None for plan in plans)
+        done = sum(planned_receipt(Path(out), planner.plan(name), spec_id(spec)) is not None for name in names)
     notes = [rule.note, *faces.notes]
     if rejects := faces.rejects():
         notes.append(f"{len(rejects)} files cannot be used and would be listed in rejects.csv")
-    samples = {split: sum(len(p.candidates) for p in plans if p.split == split) for split in SPLITS}
     planned = {
         "splits": {"basis": rule.basis, **samples},
         "recipe": recipe.as_dict(),
@@ -109,7 +115,7 @@ def plan_build(
         count=planner.target,
         photographs=len(sources),
         samples=samples,
-        shards={split: sum(plan.split == split for plan in plans) for split in SPLITS},
+        shards=shards,
         kinds={label(combination): share for combination, share in recipe.combinations().items()},
         size_px=recipe.size_px,
         bytes=disk_bytes(recipe, planner.target),

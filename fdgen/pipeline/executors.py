@@ -1,4 +1,4 @@
-"""Runs shards in this process, in worker processes that also detect landmarks, or on a given executor.
+"""Makes and checks shards in this process, in worker processes that also detect landmarks, or on a given executor.
 
 Tasks come as they can be made: where the next one waits for landmarks, the iterator of tasks yields the future that it
 waits for in place of a task.
@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from fdgen.contract.records import Reject, ShardReceipt
 from fdgen.errors import DatasetError
 from fdgen.faces.sources import FaceSource, Source
 from fdgen.faces.supervised_pool import SupervisedPool, WorkersLost
 from fdgen.io.counters import Counters
-from fdgen.pipeline.plan import Looked
+from fdgen.pipeline.face_queue import Looked
+from fdgen.pipeline.resume import Checked, ShardCheck, check_shard
 from fdgen.pipeline.worker import ShardTask, make_shard
 from fdgen.runtime.processes import interrupts_held
+
+R = TypeVar("R")
 
 OnSamples = Callable[[int], None]
 """Called with the number of samples in shards that are still being made."""
@@ -27,7 +31,11 @@ OnSamples = Callable[[int], None]
 OnSetback = Callable[[str], None]
 """Called with a sentence where a worker hung or died, and was replaced."""
 
-Tasks = Iterator[ShardTask | Future[Looked]]
+Task = ShardTask | ShardCheck
+Outcome = ShardReceipt | Checked
+"""What comes of a task: the receipt of a shard that was made, or what came of a check."""
+
+Tasks = Iterator[Task | Future[Any]]
 
 Detect = Callable[..., Looked]
 """`Steps.detect`."""
@@ -35,23 +43,30 @@ Detect = Callable[..., Looked]
 POLL_SECONDS = 0.2
 
 
-def run_here(tasks: Tasks, on_samples: OnSamples) -> Generator[ShardReceipt]:
-    """Make shards one after the other in this process."""
+def run_here(tasks: Tasks, on_samples: OnSamples) -> Generator[Outcome]:
+    """Do tasks one after the other in this process."""
     for task in tasks:
         if isinstance(task, Future):
             concurrent.futures.wait([task], POLL_SECONDS)
         else:
-            yield make_shard(task, on_samples)
+            yield check_shard(task) if isinstance(task, ShardCheck) else make_shard(task, on_samples)
 
 
 class Pool(Protocol):
-    """Finds landmarks and makes shards elsewhere."""
+    """Finds landmarks, makes and checks shards, and looks into receipts elsewhere."""
+
+    @property
+    def started(self) -> bool:
+        """Whether it works already: its start costs nothing more."""
 
     def look(self, detect: Detect, batch: Sequence[Source], size_px: int) -> Future[Looked]:
         """Begin to find the landmarks of photographs."""
 
-    def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[ShardReceipt]:
-        """Make shards; yield receipts as they come."""
+    def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[Outcome]:
+        """Make and check shards; yield what comes of them as it comes."""
+
+    def each(self, function: Callable[..., R], arguments: Iterable[tuple[Any, ...]]) -> Iterator[R]:
+        """Call a function of a module for each tuple of arguments; yield the results in order."""
 
     def tell(self) -> None:
         """Say what has gone wrong with workers since this was called last."""
@@ -63,6 +78,8 @@ class ExecutorPool:
     One shard waits behind each of `workers` that are being made. Nobody watches the photographs there.
     """
 
+    started = True
+
     def __init__(self, executor: concurrent.futures.Executor, workers: int, faces: FaceSource) -> None:
         self._executor, self._faces, self._limit = executor, faces, 2 * workers
 
@@ -70,9 +87,19 @@ class ExecutorPool:
         """Find the landmarks of photographs in a task."""
         return self._executor.submit(_look_elsewhere, detect, self._faces, batch, size_px)
 
-    def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[ShardReceipt]:
-        """Make shards, each in a task; yield receipts as they come."""
-        yield from _drain(lambda task: self._executor.submit(make_shard, task), tasks, [*range(self._limit)])
+    def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[Outcome]:
+        """Make and check shards, each in a task; yield what comes of them as it comes."""
+
+        def submit(task: Task) -> Future[Any]:
+            if isinstance(task, ShardCheck):
+                return self._executor.submit(check_shard, task)
+            return self._executor.submit(make_shard, task)
+
+        yield from _drain(submit, tasks, [*range(self._limit)])
+
+    def each(self, function: Callable[..., R], arguments: Iterable[tuple[Any, ...]]) -> Iterator[R]:
+        """Call a function for each tuple of arguments, each in a task; yield the results in order."""
+        return _in_order(lambda one: self._executor.submit(function, *one), arguments, self._limit)
 
     def tell(self) -> None:
         """Say nothing: an executor replaces its workers itself."""
@@ -109,8 +136,13 @@ class WorkerPool:
         with interrupts_held():
             return self._pool.submit(_look, (detect, batch, size_px), [(source, 0) for source in batch])
 
-    def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[ShardReceipt]:
-        """Make shards; yield receipts as they come. `on_samples` is called several times a second meanwhile."""
+    @property
+    def started(self) -> bool:
+        """Whether there are processes already."""
+        return self._pool.started > 0
+
+    def run(self, tasks: Tasks, on_samples: OnSamples) -> Generator[Outcome]:
+        """Make and check shards; yield what comes of them. `on_samples` is called several times a second meanwhile."""
 
         def on_tick(busy: set[int]) -> None:
             self.tell()
@@ -122,14 +154,25 @@ class WorkerPool:
             if busy:
                 on_samples(sum(counters[slot] for slot in busy))
 
-        def submit(task: ShardTask) -> Future[ShardReceipt]:
+        def submit(task: Task) -> Future[Any]:
+            if isinstance(task, ShardCheck):
+                return self._pool.submit(_check, task, [])
             photographs = [(candidate.source, candidate.variant) for candidate in task.plan.candidates]
             return self._pool.submit(_count_shard, task, photographs)
 
         try:
             yield from _drain(submit, tasks, [*self._slots], on_tick)
         except WorkersLost as error:
-            raise lost(error, "a shard was made") from error
+            raise lost(error, "a shard was made or checked") from error
+
+    def each(self, function: Callable[..., R], arguments: Iterable[tuple[Any, ...]]) -> Iterator[R]:
+        """Call a function in workers for each tuple of arguments; yield the results in order."""
+        try:
+            yield from _in_order(
+                lambda one: self._pool.submit(_call, (function, one), []), arguments, len(self._slots), self.tell
+            )
+        except WorkersLost as error:
+            raise lost(error, "the dataset was finished") from error
 
     def tell(self) -> None:
         """Say what has gone wrong with workers since this was called last."""
@@ -146,17 +189,42 @@ def lost(error: WorkersLost, when: str) -> DatasetError:
     )
 
 
+def _in_order(
+    submit: Callable[[tuple[Any, ...]], Future[R]],
+    arguments: Iterable[tuple[Any, ...]],
+    limit: int,
+    on_tick: Callable[[], None] = lambda: None,
+) -> Iterator[R]:
+    """Keep `limit` calls in flight; yield their results in the order of the arguments."""
+    flying: deque[Future[R]] = deque()
+    remaining = iter(arguments)
+    try:
+        while True:
+            while len(flying) < limit and (one := next(remaining, None)) is not None:
+                with interrupts_held():
+                    flying.append(submit(one))
+            if not flying:
+                return
+            while not flying[0].done():
+                concurrent.futures.wait([flying[0]], POLL_SECONDS)
+                on_tick()
+            yield flying.popleft().result()
+    finally:
+        for future in flying:
+            future.cancel()
+
+
 def _drain(
-    submit: Callable[[ShardTask], Future[ShardReceipt]],
+    submit: Callable[[Task], Future[Any]],
     tasks: Tasks,
     slots: list[int],
     on_tick: Callable[[set[int]], None] = lambda busy: None,
-) -> Generator[ShardReceipt]:
-    """Keep one task in flight for each slot; yield receipts as they come, whatever their order."""
-    flying: dict[Future[ShardReceipt], ShardTask] = {}
+) -> Generator[Outcome]:
+    """Keep one task in flight for each slot; yield what comes of them as it comes, whatever their order."""
+    flying: dict[Future[Any], Task] = {}
     try:
         while True:
-            awaited: Future[Looked] | None = None
+            awaited: Future[Any] | None = None
             while slots and awaited is None and (task := next(tasks, None)) is not None:
                 if isinstance(task, Future):
                     awaited = task
@@ -209,6 +277,19 @@ def _look(
 def _look_elsewhere(detect: Detect, faces: FaceSource, batch: Sequence[Source], size_px: int) -> Looked:
     """Find landmarks in a process of an executor, or in a thread of this one."""
     return detect(faces, batch, size_px=size_px, cache=None, workers=0)
+
+
+def _check(check: ShardCheck, given_up: Mapping[int, Reject], at: Callable[[int], None]) -> Checked:
+    """Check a shard in a worker of our own pool, which is at no photograph meanwhile."""
+    return check_shard(check, at)
+
+
+def _call(
+    task: tuple[Callable[..., R], tuple[Any, ...]], given_up: Mapping[int, Reject], at: Callable[[int], None]
+) -> R:
+    """Call a function in a worker of our own pool."""
+    function, arguments = task
+    return function(*arguments)
 
 
 def _count_shard(task: ShardTask, given_up: Mapping[int, Reject], at: Callable[[int], None]) -> ShardReceipt:

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import platform
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fdgen.contract.digests import digest_json, merkle_root
-from fdgen.contract.manifest import Manifest
-from fdgen.contract.records import SPLITS, Reject, ShardReceipt
+from fdgen.contract.digests import MerkleTree
+from fdgen.contract.records import SPLITS, Reject
 from fdgen.contract.truth import layers_of, members_with
-from fdgen.dataset.checksums import SUMS, sums_text
-from fdgen.dataset.contact_sheet import SHEET_COLUMNS, dataset_sheet
+from fdgen.dataset.checksums import SUMS, file_sha256, sums_text
+from fdgen.dataset.contact_sheet import dataset_sheet
 from fdgen.dataset.folder import ADDED, WRITTEN, dataset_text, write_dataset
 from fdgen.dataset.naming import Label
-from fdgen.dataset.shards import read_receipt, receipt_path
-from fdgen.dataset.tables import read_manifest_columns, rejects_csv, write_landmarks, write_manifest
+from fdgen.dataset.tables import RejectColumns, write_landmarks, write_manifest, write_rejects
 from fdgen.faces.given_up import with_given_up
 from fdgen.faces.landmarks import Landmarks
-from fdgen.faces.sources import Source
+from fdgen.faces.source_table import SourceTable
+from fdgen.faces.sources import GIVEN_UP_REASONS, Source
 from fdgen.io.atomic import is_temporary, naming, remove, write_whole
 from fdgen.io.pictures.contact_sheet import encode_jpeg
+from fdgen.pipeline.shard_summary import Each, ShardSummary, each_here, summarise
 from fdgen.runtime.installed import installed_version
 from fdgen.version import __version__
 
@@ -34,6 +35,7 @@ _SHARD_FILE = re.compile(rf"({'|'.join(SPLITS)})-\d{{5,}}\.(tar|json)")
 _KERNELS = {"AVX-512": {"AVX512_SKX", "X86_V4"}, "AVX2": {"AVX2", "X86_V3"}}
 """What numpy calls the features that decide, before and after its release 2.4."""
 
+_DIGEST_BYTES = 32
 _AT_ONCE = 1024  # photographs whose landmarks are fetched together
 
 
@@ -46,14 +48,15 @@ def finish(
     names: Sequence[str],
     sources: Sequence[Source],
     landmarks: Callable[[Sequence[Source]], list[Landmarks]] | None,
-    rejects: Sequence[Reject],
+    rejects: Callable[[], Iterable[Reject]],
     basis: str,
     notes: Sequence[str],
     asked: int,
+    each: Each = each_here,
 ) -> None:
     """Write everything beside the shards, dataset.json last, and remove shards that do not belong to the dataset.
 
-    What a worker that was killed left of a shard goes, too.
+    What a worker that was killed left of a shard goes, too. Of each sample a few bytes are held in memory.
 
     Args:
         out: Folder of the dataset.
@@ -63,10 +66,11 @@ def finish(
         names: The shards in their order.
         sources: The photographs.
         landmarks: Finds the landmarks of photographs that were used; None where nobody looked for any.
-        rejects: The photographs that gave no candidate.
+        rejects: Gives the photographs that gave no candidate, each time that it is called.
         basis: What the splits go by.
         notes: Sentences that a user must know.
         asked: Number of samples asked for.
+        each: Looks into the receipts, perhaps in workers.
 
     Raises `DatasetError` where the disk refuses.
     """
@@ -74,37 +78,30 @@ def finish(
     for path in (out / "shards").iterdir():
         if is_temporary(path) or (_SHARD_FILE.fullmatch(path.name) and path.name not in planned):
             remove(path)
-    summary = _Summary()
+    summary = _Summary(SourceTable.of(sources))
     members = members_with(layers_of(head["recipe"]))
-    write_manifest(out / "manifest.parquet", map(summary.add, _receipts(out, names)), members)
-    used = [source for source in sources if source.sha256 in summary.used]
-    write_landmarks(out / "landmarks.parquet", () if landmarks is None else _with_landmarks(used, landmarks))
-    all_rejects = [*rejects, *summary.rejects]
-    write_whole(out / "rejects.csv", rejects_csv(all_rejects))
+    shards = map(summary.add, each(summarise, ((out.absolute(), name) for name in names)))
+    write_manifest(out / "manifest.parquet", (shard.batch() for shard in shards if shard.rows is not None), members)
+    write_landmarks(out / "landmarks.parquet", () if landmarks is None else _with_landmarks(summary.used(), landmarks))
+    summary.rejects.add(map(summary.count, rejects()))
+    write_rejects(out / "rejects.csv", summary.rejects)
     dataset = {
-        **with_given_up(head, rejects, summary.rejects),
-        "version": label.version_of(content_id := merkle_root(summary.leaves)),
+        **with_given_up(head, rejects(), summary.given_up),
+        "version": label.version_of(content_id := summary.tree.root()),
         "content_id": content_id,
         "sources": {"kind": kind, **head["sources"]},
         "made": sum(summary.splits.values()),
         "splits": {"basis": basis, **{split: summary.splits[split] for split in SPLITS}},
         "kinds": dict(sorted(summary.kinds.items())),
         "shards": summary.shards,
-        "rejects": dict(sorted(Counter(reject.reason for reject in all_rejects).items())),
+        "rejects": dict(sorted(summary.reasons.items())),
         "warnings": _warnings(summary, asked),
         "notes": list(notes),
         "environment": environment(),
     }
-    shown = read_manifest_columns(out / "manifest.parquet", SHEET_COLUMNS)  # a tenth of the table
-    sheet = dataset_sheet(Manifest(out, dataset, shown.to_pandas()))
-    write_whole(out / "preview.jpg", encode_jpeg(sheet))
-    write_whole(out / SUMS, _sums(out, names, summary, dataset))
+    write_whole(out / "preview.jpg", encode_jpeg(dataset_sheet(out)))
+    write_whole(out / SUMS, _sums(out, summary, dataset))
     write_dataset(out, dataset)
-
-
-def shard_leaves(receipt: ShardReceipt) -> list[str]:
-    """Return what a shard adds to the Merkle tree of `content_id`: its name and sha256, then each sample's digest."""
-    return [digest_json([receipt.name, receipt.sha256]), *(entry.digest() for entry in receipt.samples)]
 
 
 def environment() -> dict[str, str | None]:
@@ -134,48 +131,45 @@ def _numpy_kernels() -> str:
 
 
 class _Summary:
-    """Gathers, receipt by receipt, what dataset.json tells."""
+    """Gathers, shard by shard, what dataset.json says, and which photographs were used: a byte for each."""
 
-    def __init__(self) -> None:
-        self.leaves: list[str] = []
+    def __init__(self, sources: SourceTable) -> None:
+        self._sources = sources
+        self._used = np.zeros(len(sources), bool)
+        self.tree = MerkleTree()
         self.shards: list[dict[str, Any]] = []
+        self.receipts: dict[str, str] = {}
         self.splits: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
-        self.rejects: list[Reject] = []
-        self.used: set[str] = set()
+        self.reasons: Counter[str] = Counter()
+        self.rejects = RejectColumns()
+        self.given_up: list[Reject] = []
 
-    def add(self, receipt: ShardReceipt) -> ShardReceipt:
-        self.leaves += shard_leaves(receipt)
-        self.shards.append(shard_row(receipt))
-        self.splits[receipt.split] += len(receipt.samples)
-        self.kinds.update("+".join(entry.record.kinds) for entry in receipt.samples)
-        self.rejects += receipt.rejects
-        self.used.update(entry.record.source_sha256 for entry in receipt.samples)
-        return receipt
+    def add(self, shard: ShardSummary) -> ShardSummary:
+        for start in range(0, len(shard.leaves), _DIGEST_BYTES):
+            self.tree.add(shard.leaves[start : start + _DIGEST_BYTES])
+        self._used[self._sources.places(np.frombuffer(shard.used, np.uint8).reshape(-1, _DIGEST_BYTES))] = True
+        self.shards.append(shard.row)
+        self.receipts[shard.row["name"]] = shard.receipt_sha256
+        self.splits[shard.row["split"]] += shard.row["samples"]
+        self.kinds.update(shard.kinds)
+        self.given_up += [reject for reject in shard.rejects if reject.reason in GIVEN_UP_REASONS]
+        self.rejects.add(map(self.count, shard.rejects))
+        return shard
 
+    def count(self, reject: Reject) -> Reject:
+        self.reasons[reject.reason] += 1
+        return reject
 
-def shard_row(receipt: ShardReceipt) -> dict[str, Any]:
-    """Return the row of dataset.json's shard table. A shard of rejects alone has no samples, no bytes and no tar."""
-    return {
-        "name": receipt.name,
-        "split": receipt.split,
-        "samples": len(receipt.samples),
-        "rejects": len(receipt.rejects),
-        "bytes": receipt.bytes,
-        "sha256": receipt.sha256,
-    }
-
-
-def _receipts(out: Path, names: Sequence[str]) -> Iterator[ShardReceipt]:
-    for name in names:
-        yield read_receipt(receipt_path(out, name))
+    def used(self) -> Iterator[Source]:
+        """Yield the photographs that samples were made of."""
+        return (self._sources[int(place)] for place in np.flatnonzero(self._used))
 
 
 def _with_landmarks(
-    used: Sequence[Source], landmarks: Callable[[Sequence[Source]], list[Landmarks]]
+    used: Iterator[Source], landmarks: Callable[[Sequence[Source]], list[Landmarks]]
 ) -> Iterator[tuple[Source, Landmarks]]:
-    for start in range(0, len(used), _AT_ONCE):
-        batch = used[start : start + _AT_ONCE]
+    while batch := list(itertools.islice(used, _AT_ONCE)):
         yield from zip(batch, landmarks(batch), strict=True)
 
 
@@ -188,13 +182,13 @@ def _warnings(summary: _Summary, asked: int) -> list[str]:
     return warnings
 
 
-def _sums(out: Path, names: Sequence[str], summary: _Summary, dataset: Mapping[str, Any]) -> bytes:
+def _sums(out: Path, summary: _Summary, dataset: Mapping[str, Any]) -> bytes:
     """Return SHA256SUMS of every other file, as `sha256sum -c` reads it; dataset.json is about to be written."""
     sums = {f"shards/{row['name']}.tar": row["sha256"] for row in summary.shards if row["samples"]}
-    paths = [out / name for name in (*WRITTEN, *ADDED)] + [receipt_path(out, name) for name in names]
-    for path in paths:
-        with naming(path):
-            if path.is_file():
-                sums[path.relative_to(out).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    sums |= {f"shards/{name}.json": sha256 for name, sha256 in summary.receipts.items()}
+    for name in (*WRITTEN, *ADDED):
+        with naming(out / name):
+            if (out / name).is_file() and (sha256 := file_sha256(out / name)) is not None:
+                sums[name] = sha256
     sums["dataset.json"] = hashlib.sha256(dataset_text(dataset)).hexdigest()
     return sums_text(sums)

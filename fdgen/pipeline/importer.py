@@ -23,9 +23,10 @@ from fdgen.dataset.tables import write_sources
 from fdgen.errors import DatasetError, PairsError
 from fdgen.faces.sources import OnFile, printable
 from fdgen.io.atomic import remove
+from fdgen.pipeline.face_queue import Candidate
 from fdgen.pipeline.finish import finish
 from fdgen.pipeline.foreign_pairs import Folders, Listed, Pair, Reading, list_pairs, read_pair, readable_pairs
-from fdgen.pipeline.plan import Candidate, ShardPlan, SplitRule, split_rule
+from fdgen.pipeline.plan import ShardPlan, SplitRule, split_rule
 from fdgen.pipeline.resume import finished_shard
 from fdgen.recipe.schema import Splits
 from fdgen.runtime.rng import rank
@@ -126,7 +127,7 @@ def import_pairs(
             names=[plan.name for plan in plans],
             sources=sources,
             landmarks=None,
-            rejects=faults,
+            rejects=lambda: faults,
             basis=rule.basis,
             notes=(rule.note, *listed.notes, "the pairs were made elsewhere: neither pose nor landmarks are known"),
             asked=len(listed.pairs),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from fdgen.contract.records import Reject, ShardReceipt, sample_key
+from fdgen.contract.records import ShardReceipt, sample_key
 from fdgen.dataset.checksums import is_listed
 from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, write_dataset
 from fdgen.dataset.naming import Label, check_label, label_of
@@ -27,14 +28,21 @@ from fdgen.faces.supervised_pool import TIME_LIMIT_S
 from fdgen.io.atomic import remove
 from fdgen.networks import DetectorName
 from fdgen.pipeline.dry_run import check_arguments, disk_bytes
-from fdgen.pipeline.executors import ExecutorPool, OnSetback, Pool, WorkerPool, run_here
+from fdgen.pipeline.executors import ExecutorPool, OnSetback, Outcome, Pool, Task, WorkerPool, run_here
+from fdgen.pipeline.face_queue import FaceQueue, Looked
 from fdgen.pipeline.landmark_store import LandmarkStore
-from fdgen.pipeline.plan import FaceQueue, Looked, Planner, ShardPlan, split_rule
-from fdgen.pipeline.resume import checked_ahead, planned_receipt
+from fdgen.pipeline.plan import Planner, ShardPlan, split_rule
+from fdgen.pipeline.resume import ShardCheck, check_shard, planned_receipt
+from fdgen.pipeline.shard_summary import each_here
 from fdgen.pipeline.worker import ShardTask, Steps, tools_digest
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.strata import PASSED_OVER
 from fdgen.runtime.main_guard import leave_importing_worker
+
+R = TypeVar("R")
+
+WORTH_WORKERS = 2_000
+"""Samples to check, or to finish, for which it is worth starting workers: half a second of CPU each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +117,16 @@ def begun(order: Order) -> Iterator[Job]:
         if not record.finished:
             record.write()
         write_sources(out / "sources.parquet", sources)
-        landmarks = LandmarkStore(
+        store = LandmarkStore(
             faces, recipe.size_px, cache, workers, steps, pool, order.on_face,
             watching={"time_limit_s": order.time_limit_s, "on_setback": order.on_setback, "kept": kept},
             given_up=given_up, on_given_up=record.update,
         )  # fmt: skip
-        planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks), rule, order.count)
-        tally = Tally(planner, order.on_shard, order.on_progress, order.part)
-        yield Job(order, record, faces, spec, steps, tools_digest(library), targets, landmarks, pool, planner, tally)
+        with store as landmarks:
+            planner = Planner(recipe, FaceQueue(sources, recipe.seed, landmarks), rule, order.count)
+            tally = Tally(planner, order.on_shard, order.on_progress, order.part)
+            tools = tools_digest(library)
+            yield Job(order, record, faces, spec, steps, tools, targets, landmarks, pool, planner, tally)
 
 
 @dataclass
@@ -130,9 +140,8 @@ class Tally:
     done: int = 0
     kept: int = 0
     shown: int = 0
-    rejects: list[Reject] = field(default_factory=list)
-    _made: set[str] = field(default_factory=set)
-    _passed_over: set[str] = field(default_factory=set)
+    rejects: Counter[str] = field(default_factory=Counter)
+    """Of candidates, by reason."""
 
     def add(self, receipt: ShardReceipt, *, kept: bool) -> None:
         self.done += len(receipt.samples)
@@ -144,10 +153,13 @@ class Tally:
 
     def note(self, receipt: ShardReceipt) -> None:
         """Take in what became of a shard, of another part too: the next round goes by it."""
-        self.rejects += receipt.rejects
-        self._made |= {entry.record.key for entry in receipt.samples}
+        self.rejects.update(reject.reason for reject in receipt.rejects)
         passed_over = [reject for reject in receipt.rejects if reject.reason == PASSED_OVER]
-        self._passed_over |= {sample_key(reject.source_sha256, reject.variant) for reject in passed_over}
+        self.planner.note(
+            receipt.name,
+            {entry.record.key for entry in receipt.samples},
+            {sample_key(reject.source_sha256, reject.variant) for reject in passed_over},
+        )
 
     def tick(self, unfinished: int) -> None:
         self.shown = max(self.shown, self.done + unfinished)  # what was told once is never taken back
@@ -155,13 +167,7 @@ class Tally:
             total = self.planner.target
             if self.part is not None:  # about: its shards may hold some more or fewer
                 total = max(self.shown, round(total / self.part.of))
-            self.on_progress(Progress(self.shown, total, self.kept, len(self.rejects)))
-
-    def end_round(self) -> tuple[set[str], set[str]]:
-        """Return the keys of the samples of a round, and of those that were passed over for their pose."""
-        outcome = self._made, self._passed_over
-        self._made, self._passed_over = set(), set()
-        return outcome
+            self.on_progress(Progress(self.shown, total, self.kept, self.rejects.total()))
 
 
 @dataclass
@@ -216,6 +222,10 @@ class Job:
     """Of the shards planned so far."""
     waiting: int = 0
     """Shards of the last round that other parts have not made yet."""
+    _to_check: deque[str] = field(default_factory=deque)
+    """Shards of this round that are there: whether they are whole is looked at while nothing is to be made."""
+    _checking: set[str] = field(default_factory=set)
+    _damaged: set[str] = field(default_factory=set)
     _begun: bool = False
 
     @property
@@ -224,53 +234,94 @@ class Job:
         return self.order.out
 
     def make_round(self) -> None:
-        """Make the shards of the next round, or those of this part; `waiting` counts what is missing then."""
-        others: list[ShardPlan] = []
-        with contextlib.closing(self._made(_told(self.planner, self.order.on_face), others)) as receipts:
-            for receipt in receipts:
-                self.tally.add(receipt, kept=False)
+        """Make the shards of the next round, or those of this part; `waiting` counts what is missing then.
+
+        What is missing is made first. What is there is checked meanwhile, and made again where it is damaged.
+        """
+        others: list[str] = []
+        tasks = self._tasks(_told(self.planner, self.order.on_face), others)
+        with contextlib.closing(self._run(tasks)) as outcomes:
+            for outcome in outcomes:
+                self._take(outcome)
         self.waiting = 0
-        for plan in others:
-            theirs = planned_receipt(self.out, plan, spec_id(self.spec))  # whether its tar is whole, its part checks
+        for name in others:
+            theirs = planned_receipt(self.out, self.planner.plan(name), spec_id(self.spec))  # their part checks the tar
             if theirs is None:
                 self.waiting += 1
             else:
                 self.tally.note(theirs)
-        self.planner.record(*self.tally.end_round())
+        self.planner.end_round()
 
-    def _made(self, plans: Iterator[ShardPlan | Future[Looked]], others: list[ShardPlan]) -> Generator[ShardReceipt]:
-        """Yield the receipts of shards that are made now; those that are there go to the tally."""
-        tasks = self._tasks(plans, others)
+    def each(self, function: Callable[..., R], arguments: Iterable[tuple[Any, ...]]) -> Iterator[R]:
+        """Call a function for each tuple of arguments, in workers where that is worth it; yield results in order."""
+        pool = self._helping(self.tally.done)
+        return each_here(function, arguments) if pool is None else pool.each(function, arguments)
+
+    def _run(self, tasks: Iterator[Task | Future[Any]]) -> Generator[Outcome]:
         if self.pool is not None:  # one shard alone, too: here it could hang, or die of its photographs
-            yield from self.pool.run(tasks, self.tally.tick)
-            return
-        yield from run_here(tasks, self.tally.tick)
+            return self.pool.run(tasks, self.tally.tick)
+        return run_here(tasks, self.tally.tick)
 
-    def _tasks(
-        self, plans: Iterator[ShardPlan | Future[Looked]], others: list[ShardPlan]
-    ) -> Iterator[ShardTask | Future[Looked]]:
-        mine = self._mine(plans, others)
-        for plan, receipt in checked_ahead(mine, self.out, spec_id(self.spec), self.order.workers):
+    def _helping(self, samples: int) -> Pool | None:
+        """Return the workers where they help with so many samples; None where their start alone costs more."""
+        return self.pool if self.pool is not None and (self.pool.started or samples >= WORTH_WORKERS) else None
+
+    def _take(self, outcome: Outcome) -> None:
+        """Take in the receipt of a shard that was made, or what came of a check."""
+        if isinstance(outcome, ShardReceipt):
+            self.tally.add(outcome, kept=False)
+            return
+        self._checking.discard(outcome.name)
+        if outcome.receipt is not None:
+            self.tally.add(outcome.receipt, kept=True)
+        else:
+            self._damaged.add(outcome.name)
+            self._to_check.appendleft(outcome.name)
+
+    def _tasks(self, plans: Iterator[ShardPlan | Future[Looked]], others: list[str]) -> Iterator[Task | Future[Any]]:
+        """Yield what is to be made, as it is planned, and checks where nothing is; a future where both must wait."""
+        for plan in self._mine(plans, others):
             if isinstance(plan, Future):
-                yield plan
-                continue
-            if receipt is not None:
-                self.tally.add(receipt, kept=True)
-                continue
-            self._begin(self.planner.target, len(plan.candidates))
-            remove(receipt_path(self.out, plan.name))  # the receipt first: while there is one, there is a whole shard
-            remove(shard_path(self.out, plan.name))
-            yield self._task(plan)
+                yield self._next_check() or plan
+            elif receipt_path(self.out, plan.name).exists():
+                self._to_check.append(plan.name)
+            else:
+                yield self._making(plan)
+        nothing_yet: Future[Any] = Future()
+        while self._to_check or self._checking:
+            if (task := self._next_check()) is not None:
+                yield task
+            elif self._checking:
+                yield nothing_yet
+
+    def _next_check(self) -> Task | None:
+        """Return the check of the next shard that is there, or its making where it was found damaged; None for none."""
+        while self._to_check:
+            plan = self.planner.plan(self._to_check.popleft())
+            if plan.name in self._damaged:
+                return self._making(plan)
+            self._checking.add(plan.name)
+            check = ShardCheck(self.out.absolute(), plan, spec_id(self.spec))
+            if self.pool is None or self._helping(self.planner.target) is not None:
+                return check
+            self._take(check_shard(check))  # here, where a worker would first have to be started
+        return None
+
+    def _making(self, plan: ShardPlan) -> ShardTask:
+        self._begin(self.planner.target, len(plan.candidates))
+        remove(receipt_path(self.out, plan.name))  # the receipt first: while there is one, there is a whole shard
+        remove(shard_path(self.out, plan.name))
+        return self._task(plan)
 
     def _mine(
-        self, plans: Iterator[ShardPlan | Future[Looked]], others: list[ShardPlan]
+        self, plans: Iterator[ShardPlan | Future[Looked]], others: list[str]
     ) -> Iterator[ShardPlan | Future[Looked]]:
-        """Leave the shards of other parts out, which go to `others`."""
+        """Leave the shards of other parts out; their names go to `others`."""
         for plan in plans:
             if isinstance(plan, ShardPlan):
                 self.names.append(plan.name)
                 if self.order.part is not None and not self.order.part.owns(len(self.names) - 1):
-                    others.append(plan)
+                    others.append(plan.name)
                     continue
             yield plan
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 from fdgen.contract.records import Reject
 from fdgen.faces.cache import FaceCache
-from fdgen.faces.detection import recall, remember
+from fdgen.faces.detection import recall_packed, remember
 from fdgen.faces.given_up import GivenUp
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import GIVEN_UP_REASONS, PASSING_REASONS, FaceSource, Source
 from fdgen.faces.supervised_pool import WorkersLost
 from fdgen.pipeline.executors import Pool, lost
-from fdgen.pipeline.plan import MOST_AT_ONCE, Looked
+from fdgen.pipeline.face_queue import MOST_AT_ONCE, Looked
 from fdgen.pipeline.worker import Steps, went_missing
+from fdgen.runtime.scratch import Scratch
 
 BATCH = 16
 """Photographs that a worker looks at in one go: a tenth of a second, so that shards do not wait behind many."""
 
 
 class LandmarkStore:
-    """Landmarks of usable faces: looked up in the cache again where there is one, else kept, about 2 kB a face.
+    """Landmarks of usable faces: looked up in the cache again, which is a temporary one where none was given.
 
     With a `pool`, its workers look at photographs while the build goes on; without, `Steps.detect` does so at once, in
     `workers` processes with `watching` among its arguments, and `on_face` is called as (done, of). Photographs in
@@ -43,12 +45,21 @@ class LandmarkStore:
         given_up: GivenUp,
         on_given_up: Callable[[], None],
     ) -> None:
-        self._faces, self._size_px, self._cache = faces, size_px, cache
+        self._faces, self._size_px, self._given = faces, size_px, cache
+        self._scratch = Scratch("landmarks") if cache is None else None
+        self._cache = cache or FaceCache(self._temporary() / "faces.sqlite", lasting=False)
         self._workers, self._steps, self._pool, self._on_face = workers, steps, pool, on_face
         self._watching, self._given_up, self._on_given_up = watching, given_up, on_given_up
-        self._kept: dict[str, bytes] = {}
-        self._recalled: dict[str, Landmarks | Reject] = {}  # of batches under way, what the cache knew
+        self._recalled: dict[str, bytes | Reject] = {}  # of batches under way, what the cache knew
         self._seen = 0
+
+    def __enter__(self) -> LandmarkStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._scratch is not None:
+            self._cache.close()
+            self._scratch.close()
 
     @property
     def _kept_under(self) -> dict[str, Any]:
@@ -68,8 +79,8 @@ class LandmarkStore:
 
     def ask(self, batch: Sequence[Source]) -> Future[Looked]:
         """Begin to look at photographs that the cache does not know."""
-        if self._pool is not None and self._cache is not None:
-            self._recalled |= recall(self._cache, batch, **self._kept_under)
+        if self._pool is not None:
+            self._recalled |= recall_packed(self._cache, batch, **self._kept_under)
         for source in batch:
             if (reject := self._given_up.face(source)) is not None:
                 self._recalled[source.sha256] = reject
@@ -92,8 +103,8 @@ class LandmarkStore:
         finally:
             if self._pool is not None:
                 self._pool.tell()
-        if self._pool is not None and self._cache is not None and found:
-            new = [(source, found[source.sha256]) for source in batch if source.sha256 in found]
+        if (self._pool is not None or self._given is None) and found:
+            new = [(source, one) for source in batch if not isinstance(one := found.get(source.sha256, b""), bytes)]
             remember(self._cache, new, **self._kept_under)
         known = {source.sha256: found.get(source.sha256) or self._recalled.pop(source.sha256) for source in batch}
         for sha256, one in known.items():
@@ -102,27 +113,25 @@ class LandmarkStore:
             if isinstance(one, Reject) and one.reason in GIVEN_UP_REASONS - {self._given_up.faces.get(sha256)}:
                 self._given_up.faces[sha256] = one.reason
                 self._on_given_up()
-        if self._cache is None:
-            self._kept |= {sha256: one.to_bytes() for sha256, one in known.items() if isinstance(one, Landmarks)}
         return known
 
     def packed(self, sources: Sequence[Source]) -> list[bytes]:
         """Return the landmarks of sources that were found usable, as `Landmarks.to_bytes` packs them."""
-        if self._cache is None:
-            return [self._kept[source.sha256] for source in sources]
-        found = self._steps.detect(
-            self._faces,
-            sources,
-            size_px=self._size_px,
-            cache=self._cache,
-            workers=self._workers,
-            **self._watching,
-        )
-        return [one.to_bytes() for source in sources if isinstance(one := found[source.sha256], Landmarks)]
+        known = recall_packed(self._cache, sources, **self._kept_under)
+        missing = [source for source in sources if not isinstance(known.get(source.sha256), bytes)]
+        if missing:  # somebody has emptied the cache meanwhile
+            found = self._steps.detect(
+                self._faces, missing, size_px=self._size_px, cache=self._given, workers=self._workers, **self._watching
+            )
+            known |= {key: one.to_bytes() for key, one in found.items() if isinstance(one, Landmarks)}
+        return [packed for source in sources if isinstance(packed := known.get(source.sha256), bytes)]
 
     def unpacked(self, sources: Sequence[Source]) -> list[Landmarks]:
         """Return the landmarks of sources that were found usable."""
-        return [Landmarks.from_bytes(data) for data in self.packed(sources)]
+        return [self._cache.unpacked(data) for data in self.packed(sources)]
+
+    def _temporary(self) -> Path:
+        return Path() if self._scratch is None else self._scratch.path
 
     def _look_here(self, batch: Sequence[Source]) -> Looked:
         if not batch:
@@ -132,7 +141,7 @@ class LandmarkStore:
             self._faces,
             batch,
             size_px=self._size_px,
-            cache=self._cache,
+            cache=self._given,
             workers=self._workers,
             on_face=lambda done, of: on_face and on_face(seen + done, seen + of),
             **self._watching,

@@ -10,86 +10,23 @@ next one must wait, the plan says for what.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+
+import numpy as np
 
 from fdgen.contract.digests import digest_json
-from fdgen.contract.records import SPLITS, Reject, sample_key
+from fdgen.contract.records import SPLITS, Reject
 from fdgen.errors import DatasetError, RecipeError
-from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
+from fdgen.pipeline.face_queue import Candidate, FaceQueue, Looked
 from fdgen.recipe.schema import Recipe, Splits
-from fdgen.runtime.rng import fraction, rank
+from fdgen.runtime.rng import fraction
 
-Looked = Mapping[str, Landmarks | Reject]
-"""The landmarks of photographs, or why they have none, by sha256."""
-
-SPARE = 1.02
-"""Share of photographs looked at beyond those that are needed, so that a few rejects cost no second look."""
-
-MOST_AT_ONCE = 4096
-"""Photographs looked at in one go: their landmarks are in memory together, about 6 kB each."""
-
-
-class Looking(Protocol):
-    """Finds landmarks, perhaps in other processes while the caller goes on."""
-
-    @property
-    def batch(self) -> int:
-        """How many photographs are looked at in one go, at most."""
-        ...
-
-    @property
-    def in_flight(self) -> int:
-        """How many batches may be under way at once."""
-        ...
-
-    def ask(self, batch: Sequence[Source]) -> Future[Looked]:
-        """Begin to look at photographs."""
-        ...
-
-    def take(self, batch: Sequence[Source], future: Future[Looked]) -> Looked:
-        """Return what is known of the photographs of a batch that was asked for; its future is done."""
-        ...
-
-
-@dataclass(frozen=True)
-class AtOnce:
-    """Looks at photographs when it is asked to, and returns when all is found."""
-
-    look: Callable[[Sequence[Source]], Looked]
-    in_flight: int = 1
-
-    @property
-    def batch(self) -> int:
-        """As many as are wanted."""
-        return MOST_AT_ONCE
-
-    def ask(self, batch: Sequence[Source]) -> Future[Looked]:
-        """Look; the future is there already."""
-        future: Future[Looked] = Future()
-        future.set_result(self.look(batch))
-        return future
-
-    def take(self, batch: Sequence[Source], future: Future[Looked]) -> Looked:
-        """Return what was found."""
-        return future.result()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A face and the number of the sample made from it."""
-
-    source: Source
-    variant: int
-
-    @property
-    def key(self) -> str:
-        """Key of the sample that it becomes."""
-        return sample_key(self.source.sha256, self.variant)
+_REJECTED, _MADE, _PASSED_OVER = range(3)
+"""What became of a candidate; the first also of one of which that is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,105 +88,21 @@ def split_rule(splits: Splits, sources: Sequence[Source]) -> SplitRule:
     return SplitRule("identity", splits, note)
 
 
-class FaceQueue:
-    """The photographs that have a usable face, in the order of the seed, looked at only as far as they are needed."""
-
-    def __init__(self, sources: Sequence[Source], seed: int, looking: Looking) -> None:
-        self._waiting = sorted(sources, key=lambda source: (rank(seed, source.sha256), source.sha256), reverse=True)
-        self._looking = looking
-        self._asked: deque[tuple[list[Source], Future[Looked]]] = deque()
-        self._usable: list[Source] = []
-        self._rejects: list[tuple[int, Reject]] = []  # with the number of usable faces before each
-
-    @property
-    def looked_at(self) -> int:
-        """Photographs of which it is known whether they can be used."""
-        return len(self._usable) + len(self._rejects)
-
-    @property
-    def at_most(self) -> int:
-        """How many usable faces there are, as far as that is known."""
-        return len(self._usable) + self._under_way + len(self._waiting)
-
-    def to_look_at(self, count: int | None) -> int:
-        """Return how many photographs are looked at for `count` usable faces (None: all), if no more are rejected."""
-        return self.looked_at + min(self._wanted(count), self._under_way + len(self._waiting))
-
-    def ask(self, count: int | None) -> None:
-        """Have photographs looked at until `count` usable faces are known (None: all); do not wait for it."""
-        self._gather()
-        wanted = self._wanted(count) - self._under_way
-        while wanted > 0 and self._waiting and len(self._asked) < self._looking.in_flight:
-            n = min(wanted, len(self._waiting), self._looking.batch, MOST_AT_ONCE)
-            batch = [self._waiting.pop() for _ in range(n)]
-            self._asked.append((batch, self._looking.ask(batch)))
-            wanted -= n
-        self._gather()
-
-    def missing(self, count: int | None) -> Future[Looked] | None:
-        """Return what must be waited for before `count` usable faces are known (None: all); None where they are.
-
-        They are known, too, where no photograph is left that nobody has looked at.
-        """
-        while (count is None or len(self._usable) < count) and (self._asked or self._waiting):
-            self.ask(count)
-            if self._asked:
-                return self._asked[0][1]
-        return None
-
-    def find(self, count: int | None) -> int:
-        """Wait until `count` usable faces are known (None: all); return how many are."""
-        while (pending := self.missing(count)) is not None:
-            pending.result()
-        return len(self._usable)
-
-    def candidate(self, index: int) -> Candidate | None:
-        """Return the candidate at a place in the endless list of them; None where there is no usable face at all."""
-        faces = self.find(index + 1)
-        return Candidate(self._usable[index % faces], index // faces) if faces else None
-
-    def rejects(self, candidates: int | None) -> list[Reject]:
-        """Return the photographs passed over on the way to this many candidates (None: all), never a spare one."""
-        everyone = candidates is None or candidates > len(self._usable)
-        return [reject for before, reject in self._rejects if everyone or before < (candidates or 0)]
-
-    @property
-    def _under_way(self) -> int:
-        return sum(len(batch) for batch, _ in self._asked)
-
-    def _wanted(self, count: int | None) -> int:
-        """Return how many photographs are to be looked at from here on for so many usable faces."""
-        if count is None:
-            return self._under_way + len(self._waiting)
-        return round((count - len(self._usable)) * SPARE) + 8 if count > len(self._usable) else 0
-
-    def _gather(self) -> None:
-        """Take in what was found, in the order of the queue."""
-        while self._asked and self._asked[0][1].done():
-            batch, future = self._asked.popleft()
-            found = self._looking.take(batch, future)
-            for source in batch:
-                result = found[source.sha256]
-                if isinstance(result, Reject):
-                    self._rejects.append((len(self._usable), result))
-                else:
-                    self._usable.append(source)
-
-
 class Planner:
     """Plans rounds of shards until the asked count is made, or no face gives more."""
 
     def __init__(self, recipe: Recipe, queue: FaceQueue, rule: SplitRule, count: int | None) -> None:
         self._queue, self.rule, self._shard_samples = queue, rule, recipe.shards.samples
         self._count = count
-        self._round: list[Candidate] = []
         self._shards_of = dict.fromkeys(SPLITS, 0)
+        self._members: dict[str, array[int]] = {}  # of each shard of this round: places of its candidates
+        self._outcomes = bytearray()  # of the candidates of this round
         self._barren = 0
         self._goal = count  # candidates, with this round; None is one a usable face
         self._ended = False
         self.made = 0
         self.used = 0
-        """Candidates planned so far."""
+        """Candidates planned so far, without those of a round that is being planned."""
 
     @property
     def target(self) -> int:
@@ -281,14 +134,14 @@ class Planner:
 
         Raises `DatasetError` where the first round leaves the train split empty; nothing was yielded then.
         """
-        first, self._round = not self.used, []
+        first, index = not self.used, self.used
+        self._members, self._outcomes = {}, bytearray()
         if self._count is not None:
             self._goal = self.used + self._count - self.made
-        waiting: dict[str, list[Candidate]] = {split: [] for split in SPLITS}
+        waiting = {split: array("i") for split in SPLITS}
         counts = dict.fromkeys(SPLITS, 0)
         full: list[ShardPlan] = []  # held back while it may be that no face is in the train split
-        while self._goal is None or self.used + len(self._round) < self._goal:
-            index = self.used + len(self._round)
+        while self._goal is None or index < self._goal:
             self._queue.ask(self._goal)
             if (pending := self._queue.missing(index + 1)) is not None:
                 yield pending
@@ -298,41 +151,58 @@ class Planner:
             candidate = self._queue.candidate(index)
             if candidate is None:
                 break
-            self._round.append(candidate)
             split = self.rule.split_of(candidate.source)
             counts[split] += 1
-            waiting[split].append(candidate)
+            waiting[split].append(index)
+            self._outcomes.append(_REJECTED)
+            index += 1
             if len(waiting[split]) == self._shard_samples:
                 full.append(self._shard(split, waiting[split]))
-                waiting[split] = []
+                waiting[split] = array("i")
             if counts["train"] or not first:
                 yield from full
                 full = []
-        if self._round and first and not counts["train"]:
+        n_round = index - self.used
+        if n_round and first and not counts["train"]:
             raise DatasetError(
-                f"the train split would be empty: of {len(self._round)} samples "
+                f"the train split would be empty: of {n_round} samples "
                 + ", ".join(f"{number} go to {split}" for split, number in counts.items() if number),
                 hint="ask for more samples, give more photographs, or set splits.mode and its shares",
             )
-        self.used += len(self._round)
-        self._ended = self._count is None or not self._round
-        yield from (self._shard(split, found) for split, found in waiting.items() if found)
+        self._ended = self._count is None or not n_round
+        yield from (self._shard(split, places) for split, places in waiting.items() if places)
 
-    def record(self, made: Collection[str], passed_over: Collection[str] = ()) -> None:
-        """Tell which keys of the last round became samples, and which were passed over by chance.
+    def plan(self, name: str) -> ShardPlan:
+        """Return the plan of a shard of this round, once more."""
+        candidates = (self._queue.candidate(place) for place in self._members[name])
+        return ShardPlan(name, name.partition("-")[0], tuple(one for one in candidates if one is not None))
+
+    def note(self, name: str, made: Collection[str], passed_over: Collection[str] = ()) -> None:
+        """Take in which keys of a shard of this round became samples, and which were passed over by chance.
 
         The latter say nothing of what a face can give: its next variant may be taken.
         """
-        self.made += len(made)
-        for candidate in self._round:
-            if candidate.key not in passed_over:
-                self._barren = 0 if candidate.key in made else self._barren + 1
+        for place, candidate in zip(self._members[name], self.plan(name).candidates, strict=True):
+            if candidate.key in made:
+                self._outcomes[place - self.used] = _MADE
+            elif candidate.key in passed_over:
+                self._outcomes[place - self.used] = _PASSED_OVER
 
-    def passed_over(self) -> list[Reject]:
-        """Return the photographs without a usable face that were met on the way, so far."""
+    def end_round(self) -> None:
+        """Count what came of this round: all its shards have been noted."""
+        outcomes = np.frombuffer(bytes(self._outcomes), np.uint8)
+        places_made = np.flatnonzero(outcomes == _MADE)
+        since = places_made[-1] + 1 if places_made.size else 0
+        self._barren = (0 if places_made.size else self._barren) + int((outcomes[since:] == _REJECTED).sum())
+        self.made += places_made.size
+        self.used += len(outcomes)
+
+    def passed_over(self) -> Iterator[Reject]:
+        """Yield the photographs without a usable face that were met on the way, so far."""
         return self._queue.rejects(None if self._count is None else self.used)
 
-    def _shard(self, split: str, candidates: Sequence[Candidate]) -> ShardPlan:
+    def _shard(self, split: str, places: array[int]) -> ShardPlan:
         name = f"{split}-{self._shards_of[split]:05d}"
         self._shards_of[split] += 1
-        return ShardPlan(name, split, tuple(candidates))
+        self._members[name] = places
+        return self.plan(name)

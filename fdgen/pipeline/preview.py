@@ -16,7 +16,8 @@ from fdgen.faces.identities import name_people
 from fdgen.networks import DetectorName
 from fdgen.occluders import occluder_of
 from fdgen.packs.library import open_library
-from fdgen.pipeline.plan import AtOnce, FaceQueue, split_rule
+from fdgen.pipeline.face_queue import AtOnce, FaceQueue
+from fdgen.pipeline.plan import split_rule
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.strata import PASSED_OVER
 from fdgen.render.scene import Scene

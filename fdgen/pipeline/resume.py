@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from fdgen.contract.records import ShardReceipt
 from fdgen.dataset.invariants import Problem
 from fdgen.dataset.shards import read_receipt, read_samples, receipt_path
 from fdgen.errors import DatasetError
 from fdgen.pipeline.plan import ShardPlan
-
-_T = TypeVar("_T")
 
 
 def planned_receipt(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
@@ -30,39 +27,40 @@ def planned_receipt(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt
     return receipt if same and tried == told else None
 
 
-def checked_ahead(
-    plans: Iterable[ShardPlan | _T], out: Path, dataset_id: str, threads: int
-) -> Iterator[tuple[ShardPlan | _T, ShardReceipt | None]]:
-    """Yield plans with their receipts where their shards are finished; anything else as it comes, with None.
+@dataclass(frozen=True)
+class ShardCheck:
+    """All that a worker needs to check a shard that is there."""
 
-    The tars of finished shards are read in threads, a few ahead: digests are computed side by side.
-    """
-    flying: deque[tuple[ShardPlan, Future[ShardReceipt | None]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for plan in plans:
-                if isinstance(plan, ShardPlan) and receipt_path(out, plan.name).exists():
-                    flying.append((plan, pool.submit(finished_shard, out, plan, dataset_id)))
-                else:
-                    yield plan, None
-                while flying and (len(flying) > 2 * threads or flying[0][1].done()):
-                    kept, future = flying.popleft()
-                    yield kept, future.result()
-            while flying:
-                kept, future = flying.popleft()
-                yield kept, future.result()
-        finally:
-            for _, future in flying:
-                future.cancel()
+    root: Path
+    plan: ShardPlan
+    spec_id: str
+    slot: int = 0
+    """As that of a `ShardTask`; nothing is counted."""
 
 
-def finished_shard(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
-    """Return the receipt of a shard that is there and whole, to the last byte."""
+@dataclass(frozen=True)
+class Checked:
+    """What came of a check: the receipt of a shard that is kept, None for one that is to be made again."""
+
+    name: str
+    receipt: ShardReceipt | None
+
+
+def check_shard(check: ShardCheck, at: Callable[[int], None] = lambda place: None) -> Checked:
+    """Check a shard, every byte of it; `at` is called with -1 now and then, as a sign of life."""
+    return Checked(check.plan.name, finished_shard(check.root, check.plan, check.spec_id, at))
+
+
+def finished_shard(
+    out: Path, plan: ShardPlan, dataset_id: str, at: Callable[[int], None] = lambda place: None
+) -> ShardReceipt | None:
+    """Return the receipt of a shard that is there and whole, to the last byte; `at` is called for each sample."""
     receipt = planned_receipt(out, plan, dataset_id)
     if receipt is None:
         return None
     problems: list[Problem] = []
     for _ in read_samples(out, receipt, problems):
+        at(-1)
         if problems:
             break
     return None if problems else receipt

@@ -23,7 +23,8 @@ from fdgen.faces.face import Face
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import PASSING_REASONS, FaceSource, Source
 from fdgen.networks import DetectorName
-from fdgen.pipeline.plan import Candidate, ShardPlan
+from fdgen.pipeline.face_queue import Candidate
+from fdgen.pipeline.plan import ShardPlan
 from fdgen.recipe.schema import Recipe
 from fdgen.version import GENERATOR_VERSION
 
@@ -202,7 +203,7 @@ class _FaceLoader:
         The analysis is None where it would be used once and forgotten: `generate` makes its own then, which is faster.
         """
         if source.sha256 not in self._kept:
-            face = self._steps.load_face(self._task.faces, source, Landmarks.from_bytes(packed_landmarks))
+            face = self._steps.load_face(self._task.faces, source, _unpacked(source, packed_landmarks))
             self._kept[source.sha256] = face, None if self._cache is None else self._recall(face, self._cache)
             if len(self._kept) > FACES_KEPT:
                 self._kept.popitem(last=False)
@@ -228,6 +229,16 @@ class _FaceLoader:
             size_px, version = self._task.recipe.size_px, self._version
             self._cache.put_blobs(self._new, size_px=size_px, name="analysis", version=version)
             self._new = {}
+
+
+def _unpacked(source: Source, packed_landmarks: bytes) -> Landmarks:
+    try:
+        return Landmarks.from_bytes(packed_landmarks)
+    except ValueError as error:
+        raise DatasetError(
+            f"the cache is damaged: its landmarks of {source.path} cannot be read",
+            hint="delete the cache, or name another file with --cache or FDGEN_CACHE: finished shards are kept",
+        ) from error
 
 
 def _make_sample(

@@ -36,7 +36,7 @@ from fdgen.errors import DatasetError, PictureError, RecipeError
 from fdgen.io.folders import mistaken
 from fdgen.io.json_file import why
 from fdgen.io.pictures.images import decode_png, decode_png16
-from fdgen.pipeline.finish import shard_leaves, shard_row
+from fdgen.pipeline.shard_summary import shard_leaves, shard_row
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.target_shares import not_asked
 from fdgen.runtime.rng import fraction

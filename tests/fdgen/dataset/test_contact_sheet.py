@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import PIL.Image
 import pytest
 
 from fdgen.contract.manifest import Manifest
-from fdgen.dataset.contact_sheet import dataset_sheet, spread_keys
+from fdgen.dataset.contact_sheet import dataset_sheet, spread
 from fdgen.io.pictures.captions import line_px, text_line, text_px_for, wrapped
 from fdgen.io.pictures.contact_sheet import PAPER, contact_sheet, encode_jpeg
 from tests.support.fake_build import FakeFaces, run
@@ -71,7 +72,7 @@ def test_an_empty_sheet_is_refused(rows: list[list[np.ndarray]]) -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 7, 12, 40, 99])
 def test_samples_are_spread_over_the_kinds(manifest: Manifest, n: int) -> None:
-    keys = spread_keys(manifest, n)
+    keys = manifest.table["key"].iloc[spread(manifest.table["kinds"].tolist(), n)].tolist()
     assert len(keys) == len(set(keys)) == min(n, 40)
     there = Counter(manifest.table["kinds"])
     shown = Counter(manifest.row(key)["kinds"] for key in keys)
@@ -82,7 +83,7 @@ def test_samples_are_spread_over_the_kinds(manifest: Manifest, n: int) -> None:
 
 
 def test_the_sheet_of_a_dataset_shows_clean_occluded_and_mask(manifest: Manifest) -> None:
-    sheet = dataset_sheet(manifest, 4, 2, cell_px=32)
+    sheet = dataset_sheet(manifest.root, 4, 2, cell_px=32)
     line = line_px(text_px_for(32))
     below = (sheet.shape[0] - 4 - line - 2 * 36) // 2  # lines of text under a sample
     assert below in (line, 2 * line, 3 * line)
@@ -101,7 +102,7 @@ def test_the_sheet_of_a_dataset_shows_clean_occluded_and_mask(manifest: Manifest
 
 def test_the_preview_of_a_build_is_its_sheet(manifest: Manifest) -> None:
     data = (manifest.root / "preview.jpg").read_bytes()
-    assert data == encode_jpeg(dataset_sheet(manifest))
+    assert data == encode_jpeg(dataset_sheet(manifest.root))
     with PIL.Image.open(io.BytesIO(data)) as picture:
         assert picture.mode == "RGB"
 
@@ -109,6 +110,6 @@ def test_the_preview_of_a_build_is_its_sheet(manifest: Manifest) -> None:
 def test_a_lost_shard_is_one_sentence(manifest: Manifest, tmp_path: Path) -> None:
     from fdgen.errors import DatasetError
 
-    elsewhere = Manifest(tmp_path, manifest.dataset, manifest.table)
-    with pytest.raises(DatasetError, match="cannot be read"):
-        dataset_sheet(elsewhere, 4)
+    shutil.copy(manifest.root / "manifest.parquet", tmp_path)
+    with pytest.raises(DatasetError, match="tar cannot be read"):
+        dataset_sheet(tmp_path, 4)

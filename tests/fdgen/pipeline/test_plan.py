@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fdgen.pipeline.plan
+import fdgen.pipeline.face_queue
 from fdgen.contract.records import SPLITS, Reject
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
-from fdgen.pipeline.plan import AtOnce, FaceQueue, Looked, Planner, ShardPlan, split_rule
+from fdgen.pipeline.face_queue import AtOnce, FaceQueue, Looked
+from fdgen.pipeline.plan import Planner, ShardPlan, split_rule
 from fdgen.recipe.schema import Recipe
 from tests.support.fake_build import FakeFaces
 
@@ -87,8 +88,10 @@ def outcome(
         tried += candidates
         good = [c for c in candidates if (numbers[c.source.sha256], c.variant) not in refused]
         made += [c.key for c in good]
-        planner.record({c.key for c in good})
-    return shards, made, tried, planner.passed_over()
+        for plan in plans:
+            planner.note(plan.name, {c.key for c in good})
+        planner.end_round()
+    return shards, made, tried, list(planner.passed_over())
 
 
 def whole_round(planner: Planner) -> list[ShardPlan]:
@@ -141,7 +144,7 @@ def test_rounds_make_the_count_or_exhaust_the_faces(
 
 
 def order_key(source: Source) -> str:
-    return fdgen.pipeline.plan.rank(RECIPE.seed, source.sha256)
+    return fdgen.pipeline.face_queue.rank(RECIPE.seed, source.sha256)
 
 
 @given(**cases, spare=st.sampled_from([1.0, 1.5, 4.0]), at_once=st.sampled_from([1, 3, 100]))
@@ -150,8 +153,8 @@ def test_how_far_one_looks_ahead_changes_nothing(
 ) -> None:
     usual = outcome(n_faces, faceless, refused, count)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fdgen.pipeline.plan, "SPARE", spare)
-        patch.setattr(fdgen.pipeline.plan, "MOST_AT_ONCE", at_once)
+        patch.setattr(fdgen.pipeline.face_queue, "SPARE", spare)
+        patch.setattr(fdgen.pipeline.face_queue, "MOST_AT_ONCE", at_once)
         assert outcome(n_faces, faceless, refused, count) == usual
 
 

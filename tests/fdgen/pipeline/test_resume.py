@@ -25,10 +25,13 @@ from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import ShardReceipt
 from fdgen.dataset.shards import read_receipt
 from fdgen.errors import DatasetError
+from fdgen.faces.cache import FaceCache
 from fdgen.faces.sources import Source
+from fdgen.pipeline import job
 from fdgen.pipeline.builder import Progress
-from fdgen.pipeline.plan import Candidate, ShardPlan
-from fdgen.pipeline.resume import checked_ahead
+from fdgen.pipeline.face_queue import Candidate
+from fdgen.pipeline.plan import ShardPlan
+from fdgen.pipeline.resume import Checked, ShardCheck, check_shard
 from fdgen.verification.verifier import verify
 from tests.support.fake_build import COUNT, FACES, STEPS, FakeLibrary, digests, load_library, run, samples_of
 from tests.support.paths import ROOT
@@ -263,13 +266,42 @@ def test_the_table_of_a_build_is_read_when_it_is_asked_for(tmp_path: Path) -> No
     pd.testing.assert_frame_equal(manifest.table, Manifest.load(tmp_path / "set").table)
 
 
-@pytest.mark.parametrize("threads", [1, 4])
-def test_shards_are_checked_ahead_and_each_once(built: Path, tmp_path: Path, threads: int) -> None:
-    """A broken one among whole ones, and what is no shard at all, come back as they went in."""
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("worth", [0, 10**9])
+def test_what_is_missing_is_made_before_what_is_there_is_checked(
+    tmp_path: Path, built: Path, workers: int, worth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged shard is found in its turn, in a worker or here, and made again."""
+    monkeypatch.setattr(job, "WORTH_WORKERS", worth)
+    out = shutil.copytree(built, tmp_path / "set")
+    names = sorted(path.stem for path in (out / "shards").glob("train-*.json"))
+    assert len(names) > 3
+    missing = names[2]  # of the first round
+    for suffix in ("json", "tar"):
+        (out / "shards" / f"{missing}.{suffix}").unlink()
+    damaged = out / "shards" / f"{names[1]}.tar"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    seen: list[str] = []
+    progress: list[Progress] = []
+    made = {missing, names[1]}
+    run(
+        out, FACES, count=COUNT, workers=workers,
+        on_shard=lambda receipt: seen.append(receipt.name), on_progress=progress.append,
+    )  # fmt: skip
+    assert digests(out) == digests(built)
+    assert sorted(seen) == sorted(path.stem for path in (built / "shards").glob("*.json"))
+    samples = {path.stem: len(read_receipt(path).samples) for path in (built / "shards").glob("*.json")}
+    assert progress[-1].kept == sum(samples[name] for name in samples if name not in made)
+    if workers == 1:
+        assert seen[0] == missing
+
+
+def test_a_check_finds_a_shard_whole_or_not(built: Path, tmp_path: Path) -> None:
     out = shutil.copytree(built, tmp_path / "set")
     receipts = [read_receipt(path) for path in sorted((out / "shards").glob("*.json"))]
-    dataset_id = receipts[0].spec_id
-    plans: list[ShardPlan | str] = []
+    broken = next(receipt for receipt in receipts if receipt.samples)
+    tar = out / "shards" / f"{broken.name}.tar"
+    tar.write_bytes(tar.read_bytes()[:-1])
     for receipt in receipts:
         keys = [(entry.record.source_sha256, entry.record.variant) for entry in receipt.samples]
         keys += [(reject.source_sha256, reject.variant) for reject in receipt.rejects]
@@ -277,13 +309,23 @@ def test_shards_are_checked_ahead_and_each_once(built: Path, tmp_path: Path, thr
         plan = ShardPlan(receipt.name, receipt.split, candidates)
         whole = dataclasses.replace(receipt, plan_sha256=plan.digest())
         (out / "shards" / f"{receipt.name}.json").write_text(whole.to_json() + "\n")
-        plans += [plan, "none"]
-    broken = next(receipt for receipt in receipts if receipt.samples)
-    tar = out / "shards" / f"{broken.name}.tar"
-    tar.write_bytes(tar.read_bytes()[:-1])
-    checked = list(checked_ahead(plans, out, dataset_id, threads))
-    assert len(checked) == len(plans)
-    assert {plan.name: receipt is None for plan, receipt in checked if isinstance(plan, ShardPlan)} == {
-        receipt.name: receipt.name == broken.name for receipt in receipts
-    }
-    assert all(receipt is None for plan, receipt in checked if plan == "none")
+        signs: list[int] = []
+        checked = check_shard(ShardCheck(out, plan, receipt.spec_id), signs.append)
+        assert checked == Checked(receipt.name, None if receipt.name == broken.name else whole)
+        assert signs == [-1] * len(signs)
+        assert check_shard(ShardCheck(out, plan, "another")) == Checked(receipt.name, None)
+
+
+def test_damaged_landmarks_in_the_cache_are_one_sentence(tmp_path: Path) -> None:
+    """They are given to workers as they are, and nobody but these looks into them."""
+    with FaceCache(tmp_path / "faces.sqlite") as cache:
+        cache.put_many([(source, Torn()) for source in FACES.sources()], detector="fake 1", size_px=64)  # type: ignore[misc]
+        with pytest.raises(DatasetError, match=r"the cache is damaged: its landmarks of some/\d+.jpg cannot be read"):
+            run(tmp_path / "set", FACES, count=20, cache=cache)
+
+
+class Torn:
+    """Landmarks as a damaged disk gives them back."""
+
+    def to_bytes(self) -> bytes:
+        return b"torn"

@@ -89,14 +89,14 @@ class Manifest:
         return open_manifest(self.root, self.dataset).to_pandas() if self.given is None else self.given
 
     @classmethod
-    def load(cls, root: str | Place) -> Manifest:
-        """Open the dataset in the folder or at the URL `root`.
+    def load(cls, root: str | Place, *, columns: Sequence[str] | None = None) -> Manifest:
+        """Open the dataset in the folder or at the URL `root`, with some columns of its table, or with all.
 
         Raises `DatasetError` where it is missing, unfinished, not ours or out of reach.
         """
         root = open_place(root)
         dataset = read_finished(root)
-        table = open_manifest(root, dataset)
+        table = open_manifest(root, dataset, only=columns)
         return cls(root, dataset, table.to_pandas())
 
     def samples(self, split: str | None = None) -> pd.DataFrame:

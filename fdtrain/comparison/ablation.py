@@ -134,7 +134,7 @@ def open_axis(name: str, preset: str, ask: Ask) -> Ablation:
 def open_unseen(kind: str, preset: str, ask: Ask) -> Ablation:
     """Return a training with a kind of occluder and one without (section 5.3); raise `FdError` where there is none."""
     preset, _ = _stack(preset, ask)
-    manifest = Manifest.load(ask.data)
+    manifest = Manifest.load(ask.data, columns=("split", "kinds"))
     n_pictures = {}
     for split in ("train", "test"):
         worn = [set(json.loads(text)) for text in manifest.samples(split)["kinds"]]

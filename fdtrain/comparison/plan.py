@@ -201,7 +201,8 @@ def config_of(ask: Ask, task: Task, images: int) -> FitConfig:
 
 def split_sha256(dataset: TripletDataset) -> str:
     """Return a hash of the pictures of a split: of the keys and digests of clean, occluded and mask, in their order."""
-    table = Manifest.load(dataset.root).table.set_index("key").loc[dataset.keys]
-    rows = table[["clean_png_sha256", "occluded_png_sha256", "mask_png_sha256"]].to_numpy().tolist()
-    listed = [[key, *digests] for key, digests in zip(dataset.keys, rows, strict=True)]
+    digests = ["clean_png_sha256", "occluded_png_sha256", "mask_png_sha256"]
+    table = Manifest.load(dataset.root, columns=["key", *digests]).table.set_index("key").loc[dataset.keys]
+    rows = table[digests].to_numpy().tolist()
+    listed = [[key, *sums] for key, sums in zip(dataset.keys, rows, strict=True)]
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()

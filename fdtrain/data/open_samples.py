@@ -80,5 +80,9 @@ def resolve_kinds(config: FitConfig) -> FitConfig:
     """Return the config of a mask network with its kinds said: where they were left open, those of the dataset."""
     if config.mask is None or config.mask.kinds is not None:
         return config
-    kinds = [kind for kind in kinds_of(Manifest.load(config.data.root)) if kind not in (config.data.without or ())]
+    kinds = [
+        kind
+        for kind in kinds_of(Manifest.load(config.data.root, columns=("kinds",)))
+        if kind not in (config.data.without or ())
+    ]
     return config.model_copy(update={"mask": config.mask.model_copy(update={"kinds": tuple(kinds)})})

@@ -123,11 +123,11 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
             small = self._elsewhere(small, small.occluded_HWC if bare else self.bare_face(index), index, epoch)
         if self.augment is None:
             return small
-        return self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
+        return self.augment(small, sample_seed(self.seed, epoch, self.key(index)))
 
     def _elsewhere(self, seen: Seen, clean_HWC: Image, index: int, epoch: int) -> Seen:
         """Put a person before a plain backdrop before another place, as (`seed`, epoch, key) decide."""
-        rng = np.random.default_rng((sample_seed(self.seed, epoch, self.keys[index]), _BACKDROP))
+        rng = np.random.default_rng((sample_seed(self.seed, epoch, self.key(index)), _BACKDROP))
         if rng.random() >= self.backdrop or (share_HW1 := backdrop_share(clean_HWC)) is None:
             return seen
         place_HWC = drawn_place(self.size_px, rng)
@@ -151,7 +151,7 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
 
     def is_bare(self, index: int, epoch: int = 0) -> bool:
         """Tell whether a sample is drawn without its occluder in an epoch, as (`seed`, epoch, key) decide."""
-        drawn = np.random.default_rng((sample_seed(self.seed, epoch, self.keys[index]), _BARE))
+        drawn = np.random.default_rng((sample_seed(self.seed, epoch, self.key(index)), _BARE))
         return bool(drawn.random() < self.bare)
 
     def stored(self, index: int) -> Seen:
@@ -179,6 +179,6 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
         if solid_HW.all() or not solid_HW.any():
             what = "covers everything" if solid_HW.any() else "is empty"
             raise DatasetError(
-                f"the silhouette of {self.keys[index]} in {self.root} {what}",
+                f"the silhouette of {self.key(index)} in {self.root} {what}",
                 hint=f"`fdgen verify {self.root}` lists all that is wrong",
             )

@@ -6,12 +6,15 @@ or a thread (an open takes 2 us, decoding 3 ms). From a URL each sample is one r
 
 from __future__ import annotations
 
+import functools
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from multiprocessing import context
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import Dataset
 
 from fdgen.arrays import Image
@@ -22,9 +25,17 @@ from fdgen.contract.records import MemberEntry
 from fdgen.errors import DatasetError
 from fdgen.io.storage import Place, Remote
 from fdtrain.data.face_mesh import N_FACE, Points
+from fdtrain.data.shared_arrays import SharedArrays
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_COLUMNS = (
+    *("key", "split", "shard", "source", "identity", "kinds", "held_out"),
+    *("coverage", "coverage_face", "coverage_eyes", "coverage_nose", "coverage_mouth"),
+    *("yaw_deg", "pitch_deg", "roll_deg"),
+)
+"""Of the manifest: what samples are chosen by, and what `StoredSamples.table` is made of."""
 
 LEAST_PX = 16
 """Below this nothing of a face is left, and SSIM's window of 11 pixels hardly fits."""
@@ -34,6 +45,9 @@ Item = TypeVar("Item", covariant=True)
 
 class StoredSamples(Dataset[Item], ABC):
     """The samples of one split and stratum: `len()`, `keys`, `table`, and the bytes of their members.
+
+    Of the manifest it reads what it needs, and keeps arrays of about 200 bytes a sample, which loader workers share:
+    `table` is not among these.
 
     A subclass says which members it `reads`, in the order in which they stand in a shard, and what an item is. `root`
     is a folder that `fdgen build` wrote, or its URL (`https://`, `s3://`); `split` is train, val or test; `size_px` the
@@ -69,7 +83,9 @@ class StoredSamples(Dataset[Item], ABC):
             )
         if limit is not None and limit < 1:
             raise DatasetError(f"limit must be 1 or more, got {limit}", hint="leave it out to take all")
-        manifest = Manifest.load(root)
+        members = [column_of(member) for member in self.reads]
+        places = [f"{column}_{what}" for column in members for what in ("offset", "size", "sha256")]
+        manifest = Manifest.load(root, columns=[*_COLUMNS, *(["source_sha256"] if landmarks else []), *places])
         self.root = manifest.root
         self.split = split
         self.content_id: str = manifest.dataset["content_id"]
@@ -78,19 +94,35 @@ class StoredSamples(Dataset[Item], ABC):
         self.seed, self.verify, self.epoch = seed, verify, 0
         rows = _stratum(manifest, split, kinds, without, coverage)
         rows = _without(manifest, split, rows, without_samples).iloc[:limit]
-        self.keys: list[str] = rows["key"].tolist()
         self.table = _strata(rows)
         self._shards: list[str] = sorted(set(rows["shard"]))
-        # Plain arrays and not the table of the manifest: they are what each worker gets a copy of.
-        self._shard = np.searchsorted(self._shards, rows["shard"]).astype(np.int32)
-        columns = [column_of(member) for member in self.reads]
-        self._offset = rows[[f"{column}_offset" for column in columns]].to_numpy(np.int64)
-        self._size = rows[[f"{column}_size" for column in columns]].to_numpy(np.int64)
-        self._sha256: list[list[str]] = rows[[f"{column}_sha256" for column in columns]].to_numpy().tolist()
-        self._points = read_points(self.root, rows["source_sha256"].tolist())[:, :N_FACE] if landmarks else None
+        self._arrays = SharedArrays(
+            {
+                "key": np.array(rows["key"].tolist(), "S"),
+                "shard": np.searchsorted(self._shards, rows["shard"]).astype(np.int32),
+                "offset": rows[[f"{column}_offset" for column in members]].to_numpy(np.int64),
+                "size": rows[[f"{column}_size" for column in members]].to_numpy(np.int64),
+                "sha256": np.stack([_digests(rows[f"{column}_sha256"]) for column in members], 1),
+                **({"points": read_points(self.root, rows["source_sha256"].tolist())[:, :N_FACE]} if landmarks else {}),
+            }
+        )
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self._arrays["shard"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what workers, which look at one sample at a time, need not have each for itself."""
+        state = {name: value for name, value in self.__dict__.items() if name != "keys"}
+        return state if context.get_spawning_popen() is None else {**state, "table": None}
+
+    @functools.cached_property
+    def keys(self) -> list[str]:
+        """The keys of the samples, in the order of the dataset."""
+        return [key.decode() for key in self._arrays["key"].tolist()]
+
+    def key(self, index: int) -> str:
+        """Return the key of one sample."""
+        return str(self._arrays["key"][index].decode())
 
     @abstractmethod
     def refuse_wrong(self, index: int) -> None:
@@ -102,19 +134,20 @@ class StoredSamples(Dataset[Item], ABC):
 
     def _read(self, index: int) -> tuple[str, list[bytes]]:
         """Return what the sample is called in an error, and the bytes of its members."""
-        path = self.root / "shards" / f"{self._shards[self._shard[index]]}.tar"
-        key = self.keys[index]
-        places = zip(self._offset[index].tolist(), self._size[index].tolist(), self._sha256[index], strict=True)
+        arrays, key = self._arrays, self.key(index)
+        path = self.root / "shards" / f"{self._shards[arrays['shard'][index]]}.tar"
+        sha256 = (digest.tobytes().hex() for digest in arrays["sha256"][index])
+        places = zip(arrays["offset"][index].tolist(), arrays["size"][index].tolist(), sha256, strict=True)
         entries = {member: MemberEntry(*place) for member, place in zip(self.reads, places, strict=True)}
         members = read_members(path, key, entries, verify=self.verify, hint=self._next_step())
         return f"{key} in {path}", list(members.values())
 
     def _points_px(self, index: int) -> Points | None:
         """Return the points of the face at the size of the items (468, 3) px; None where they were not asked for."""
-        if self._points is None:
+        if "points" not in self._arrays:
             return None
         scale = STEP_PX * self.size_px / self.stored_px
-        points_px: Points = self._points[index].astype(np.float32) * np.float32(scale)
+        points_px: Points = self._arrays["points"][index].astype(np.float32) * np.float32(scale)
         return points_px
 
     def _refuse_other_sides(self, where: str, pictures: Mapping[str, Image]) -> None:
@@ -205,6 +238,11 @@ def _without(
             hint="leave out fewer",
         )
     return kept
+
+
+def _digests(column: pd.Series[str]) -> npt.NDArray[np.uint8]:
+    """Return digests in hex as bytes (N, 32)."""
+    return np.frombuffer(bytes.fromhex("".join(column)), np.uint8).reshape(-1, 32)
 
 
 def _strata(rows: pd.DataFrame) -> pd.DataFrame:

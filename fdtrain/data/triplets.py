@@ -147,7 +147,7 @@ class TripletDataset(StoredSamples[Sample]):
         }
         if (points_px := self._points_px(index)) is not None:
             if isinstance(self.augment, MovingAugment):
-                seed = sample_seed(self.seed, epoch, self.keys[index])
+                seed = sample_seed(self.seed, epoch, self.key(index))
                 points_px = self.augment.moved(points_px, self.size_px, seed)
             sample["points"] = torch.from_numpy(points_px)
         return sample
@@ -166,7 +166,7 @@ class TripletDataset(StoredSamples[Sample]):
             resized(clean_HWC, self.size_px), resized(occluded_HWC, self.size_px), resized_mask(mask_HW, self.size_px)
         )
         if self.augment is not None:
-            small = self.augment(small, sample_seed(self.seed, epoch, self.keys[index]))
+            small = self.augment(small, sample_seed(self.seed, epoch, self.key(index)))
         if turns_grey:
             small = small._replace(clean_HWC=as_grey(small.clean_HWC), occluded_HWC=as_grey(small.occluded_HWC))
         return small._replace(occluded_HWC=pasted(small.occluded_HWC, small.clean_HWC, small.mask_HW))
@@ -193,7 +193,7 @@ class TripletDataset(StoredSamples[Sample]):
 
     def _partner(self, index: int, epoch: int) -> int:
         """Return whose occluder a sample wears in an epoch."""
-        seed = sample_seed(self.seed, epoch, f"{self.keys[index]}+mix")
+        seed = sample_seed(self.seed, epoch, f"{self.key(index)}+mix")
         chance, place = np.random.default_rng(seed).random(2)
         return int(place * len(self)) if chance < self.mix else index
 
@@ -201,13 +201,13 @@ class TripletDataset(StoredSamples[Sample]):
         """Tell whether a pair loses its colour in an epoch."""
         if self.grey <= 0:
             return False
-        seed = sample_seed(self.seed, epoch, f"{self.keys[index]}+grey")
+        seed = sample_seed(self.seed, epoch, f"{self.key(index)}+grey")
         return float(np.random.default_rng(seed).random()) < self.grey
 
     def refuse_wrong(self, index: int) -> None:
         """Raise `DatasetError` where a stored sample is no exact pair with a hole in it."""
         clean_HWC, occluded_HWC, mask_HW = self.stored(index)  # raises where the mask has greys
-        key, hint = self.keys[index], f"`fdgen verify {self.root}` lists all that is wrong"
+        key, hint = self.key(index), f"`fdgen verify {self.root}` lists all that is wrong"
         hole_HW, changed_HW = mask_HW > 0, (clean_HWC != occluded_HWC).any(2)
         if not (changed_HW & ~hole_HW).any():
             if hole_HW.any() and not hole_HW.all():

@@ -36,9 +36,11 @@ class Silhouettes(Protocol):
     size_px: int
     split: str
     content_id: str
-    keys: list[str]
     table: pd.DataFrame
     knows_kinds: bool
+
+    @property
+    def keys(self) -> list[str]: ...
 
     def __len__(self) -> int: ...
 

@@ -339,7 +339,7 @@ def _refuse_other_folders(run_dir: Path, found: list[Receipt], group: Group) -> 
 
 def _fixed(config: FitConfig, split: str, limit: int) -> StoredSamples[Any] | None:
     """Return a fixed set of a split, without augmentation; None where the split holds nothing."""
-    if Manifest.load(config.data.root).samples(split).empty:
+    if Manifest.load(config.data.root, columns=("split",)).samples(split).empty:
         return None
     return open_samples(config, split, fixed=True, limit=limit)
 

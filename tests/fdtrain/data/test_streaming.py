@@ -37,7 +37,7 @@ def test_a_sample_is_one_request(triplets: Path) -> None:
         dataset[2]
         [(path, size)] = served.sent
         assert path.endswith(".tar")
-        starts, sizes = dataset._offset[2], dataset._size[2]
+        starts, sizes = dataset._arrays["offset"][2], dataset._arrays["size"][2]
         assert size == max(starts + sizes) - min(starts)
         assert len(starts) == len(READ)
 

@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.bench_scale --counts 5000 20000
     python -m tests.benchmarks.bench_scale --counts 20000 --faces DIR --plot scale.svg
+    python -m tests.benchmarks.bench_scale --plan 200000
 
 Builds made-up faces at 64 px, whose samples cost next to nothing, or with `--faces` photographs, each in a process of
 its own. At each shard, that process notes its memory and the CPU time of it and its workers. Then one shard from the
@@ -12,7 +13,9 @@ middle is removed and the build is run again. Prints JSON, by count:
 - `finish_s`, `finish_cpu_s`, `peak_mb`: after the last shard, and of all;
 - `resume_s`: from the start of the program to the first photograph of a new shard; `check_s`: until all is done.
 
-`peak_bytes_a_sample` compares the peaks of the smallest and the largest count.
+`peak_bytes_a_sample` compares the peaks of the smallest and the largest count. `--plan` plans so many samples of
+made-up faces and makes none, which takes a hundredth of the time: what it prints is bytes a sample of the photographs,
+and of the plan with what came of each candidate, and CPU seconds.
 """
 
 from __future__ import annotations
@@ -28,18 +31,21 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fdgen.contract.records import ShardReceipt
+from fdgen.contract.records import Reject, ShardReceipt
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.face import Face
 from fdgen.faces.folders import open_faces
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
 from fdgen.pipeline.builder import build
+from fdgen.pipeline.face_queue import AtOnce, FaceQueue
+from fdgen.pipeline.plan import Planner, ShardPlan, split_rule
 from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe
 from tests.support import fake_build
@@ -130,6 +136,37 @@ def in_process(out: Path, count: int, workers: int, faces: str | None) -> dict[s
     return {**noted, "began": began, "first": float(started.read_text())}
 
 
+def plan(count: int) -> dict[str, float]:
+    """Plan so many samples in this process, of which a fifth are rejected; return bytes a sample and CPU seconds."""
+    recipe = Recipe.load("default", ["shards.samples=500"])
+
+    def look(batch: Sequence[Source]) -> dict[str, bytes | Reject]:
+        faceless = {source.sha256 for source in batch if source.path[9] == "3"}
+        return {
+            source.sha256: Reject(source.path, source.sha256, 0, "no-face", "no face was found")
+            if source.sha256 in faceless
+            else b""
+            for source in batch
+        }
+
+    began_s, empty = time.process_time(), rss_bytes()
+    sources = fake_build.FakeFaces.of(round(count / _SHARE)).sources()
+    listed = rss_bytes()
+    planner = Planner(recipe, FaceQueue(sources, 1, AtOnce(look)), split_rule(recipe.splits, sources), count)
+    while planner.wants_more():
+        for shard in planner.next_round():
+            if isinstance(shard, ShardPlan):
+                planner.note(shard.name, {one.key for one in shard.candidates if one.source.sha256[-1] > "2"})
+        planner.end_round()
+    return {
+        "photographs": len(sources),
+        "samples": planner.made,
+        "bytes_a_sample_of_photographs": round((listed - empty) / count),
+        "bytes_a_sample_of_the_plan": round((rss_bytes() - listed) / count),
+        "cpu_s": round(time.process_time() - began_s, 1),
+    }
+
+
 def summary(noted: dict[str, Any]) -> dict[str, float]:
     """Return the figures of one build."""
     done, rss, cpu, wall = (np.array(column, float) for column in zip(*noted["trace"], strict=True))
@@ -201,8 +238,13 @@ def main() -> None:
     parser.add_argument("--faces", help="folder of photographs; made-up ones without")
     parser.add_argument("--place", help="folder in which datasets are made, and left")
     parser.add_argument("--plot", type=Path, help="SVG to draw the memory in")
+    parser.add_argument("--plan", type=int, metavar="N", help="plan N samples of made-up faces, and make none")
     parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.plan is not None:
+        json.dump(plan(args.plan), sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
     if args.run is not None:
         json.dump(run(args.run, args.counts[0], args.workers, args.faces), sys.stdout)
         return

@@ -78,6 +78,7 @@ def open_restorers(
         with_grain: Whether the photograph's grain is added to what is filled in.
         voice: Where notes go.
         finish: What is done to the generators' pictures.
+        blend: Share of the last stage in them, in [0, 1]; the rest is the first stage's.
 
     Raises `FdError` where weights cannot be opened.
     """

@@ -10,13 +10,13 @@ from pathlib import Path
 import click
 
 from ..shared.errors import PROBLEMS
-from ..shared.fdgen_options import json_option, pack_option, quiet_option, workers_option
+from ..shared.fdgen_options import DatasetType, json_option, pack_option, quiet_option, workers_option
 from ..shared.output import Voice, by_count, counted, emit, emit_json
 from ..shared.progress import Stages
 
 
 @click.command("verify")
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("dataset", type=DatasetType())
 @click.option("--deep", is_flag=True, help="Render every sample again from its record, and compare. This is slow.")
 @click.option(
     "--deep-share",
@@ -32,7 +32,7 @@ from ..shared.progress import Stages
 @quiet_option
 @json_option
 def command(
-    dataset: Path,
+    dataset: str | Path,
     deep: bool,
     deep_share: float | None,
     seed: int,
@@ -41,11 +41,12 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Check DATASET, or the folder of a card: every byte, pixel and count.
+    """Check DATASET, a folder or a URL, or the folder of a card: every byte, pixel and count.
 
     Problems are listed on standard output: law, file, sample, problem. Exits with 3 if there are any.
     """
     from fdgen.dataset.folder import maker
+    from fdgen.io.storage import open_place
     from fdgen.verification.verifier import verify
     from fdgen.versions.lock import is_card
 
@@ -70,8 +71,9 @@ def command(
         return
     laws = by_count(Counter(one.law for one in problems))
     voice.say(f"{counted(len(problems), 'problem')} in {dataset}: {laws}")
-    if is_card(dataset):
+    place = open_place(dataset)
+    if isinstance(place, Path) and is_card(place):
         voice.say("  download the card again, or write it again from the dataset")
     else:
-        voice.say(f"  running the same `{maker(dataset)}` again replaces what is damaged, and keeps the rest")
+        voice.say(f"  running the same `{maker(place)}` again replaces what is damaged, and keeps the rest")
     sys.exit(PROBLEMS)

@@ -10,7 +10,8 @@ from pathlib import Path
 from fdgen.dataset.invariants import Problem
 from fdgen.io.atomic import is_temporary, naming, write_whole
 from fdgen.io.json_file import why
-from fdgen.io.regular_file import open_regular, read_regular
+from fdgen.io.storage import Place, open_file, read_file
+from fdgen.io.stores.store import store_of
 
 SUMS = "SHA256SUMS"
 
@@ -36,16 +37,15 @@ def write_sums(folder: Path) -> None:
     write_whole(folder / SUMS, sums_text(sums))
 
 
-def present(folder: Path) -> list[str]:
+def present(folder: Place) -> list[str]:
     """Return the files below `folder` that a list of sums is to name, sorted: all but the list itself."""
-    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    return sorted(name for path in paths if (name := path.relative_to(folder).as_posix()) != SUMS)
+    return [name for name in store_of(folder).every_file() if name != SUMS]
 
 
-def listed_sums(folder: Path, problems: list[Problem]) -> dict[str, str]:
+def listed_sums(folder: Place, problems: list[Problem]) -> dict[str, str]:
     """Return the sha256 of each file by its name, as listed; what is wrong with the list goes to `problems`."""
     try:
-        text = read_regular(folder / SUMS, most_bytes=MOST_BYTES, within=folder).decode("utf-8")
+        text = read_file(folder / SUMS, most_bytes=MOST_BYTES, within=folder).decode("utf-8")
     except FileNotFoundError:
         problems.append(Problem(SUMS, None, "missing", "there is no list of sums"))
         return {}
@@ -63,7 +63,7 @@ def listed_sums(folder: Path, problems: list[Problem]) -> dict[str, str]:
     return listed
 
 
-def sum_problems(folder: Path) -> list[Problem]:
+def sum_problems(folder: Place) -> list[Problem]:
     """Compare every file below `folder` with the list, and the list with the folder."""
     problems: list[Problem] = []
     listed = listed_sums(folder, problems)
@@ -79,7 +79,7 @@ def sum_problems(folder: Path) -> list[Problem]:
     return problems
 
 
-def is_listed(folder: Path, name: str) -> bool:
+def is_listed(folder: Place, name: str) -> bool:
     """Tell whether a file is the one that the list of sums vouches for."""
     return listed_sums(folder, []).get(name, "") == file_sha256(folder / name, within=folder)
 
@@ -89,7 +89,7 @@ def altered() -> str:
     return f"the file has been altered: its sha256 differs from {SUMS}"
 
 
-def file_sha256(path: Path, *, within: Path | None = None) -> str | None:
+def file_sha256(path: Place, *, within: Place | None = None) -> str | None:
     """Return the sha256 of a file; None where it cannot be read, is no file, or a link leads to it out of `within`."""
     try:
         return _digest(path, within)
@@ -102,9 +102,9 @@ def plain_path(name: str) -> bool:
     return "\\" not in name and not any(part in ("", ".", "..") for part in name.split("/"))
 
 
-def _digest(path: Path, within: Path | None) -> str:
+def _digest(path: Place, within: Place | None) -> str:
     digest = hashlib.sha256()
-    with open_regular(path, within=within) as file:
+    with open_file(path, within=within) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

@@ -7,7 +7,6 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,17 +15,19 @@ from fdgen.contract.digests import digest_json, merkle_root
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import SPLITS, Reject, ShardReceipt
 from fdgen.contract.truth import layers_of, members_with
-from fdgen.dataset.checksums import SUMS, sums_text
+from fdgen.dataset.checksums import SUMS, file_sha256, sums_text
 from fdgen.dataset.contact_sheet import SHEET_COLUMNS, dataset_sheet
 from fdgen.dataset.folder import ADDED, WRITTEN, dataset_text, write_dataset
 from fdgen.dataset.naming import Label
-from fdgen.dataset.shards import read_receipt, receipt_path
+from fdgen.dataset.shards import read_receipt, receipt_name, receipt_path
 from fdgen.dataset.tables import read_manifest_columns, rejects_csv, write_landmarks, write_manifest
+from fdgen.errors import DatasetError
 from fdgen.faces.given_up import with_given_up
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
-from fdgen.io.atomic import is_temporary, naming, remove, write_whole
 from fdgen.io.pictures.contact_sheet import encode_jpeg
+from fdgen.io.storage import Place, is_file
+from fdgen.io.stores.store import store_of
 from fdgen.runtime.installed import installed_version
 from fdgen.version import __version__
 
@@ -38,7 +39,7 @@ _AT_ONCE = 1024  # photographs whose landmarks are fetched together
 
 
 def finish(
-    out: Path,
+    out: Place,
     *,
     head: Mapping[str, Any],
     label: Label,
@@ -56,7 +57,7 @@ def finish(
     What a worker that was killed left of a shard goes, too.
 
     Args:
-        out: Folder of the dataset.
+        out: Folder of the dataset, or its URL.
         head: The fields of dataset.json that say what is asked for.
         label: Name and version.
         kind: Kind of the source of faces.
@@ -71,16 +72,17 @@ def finish(
     Raises `DatasetError` where the disk refuses.
     """
     planned = {f"{name}.{suffix}" for name in names for suffix in ("tar", "json")}
-    for path in (out / "shards").iterdir():
-        if is_temporary(path) or (_SHARD_FILE.fullmatch(path.name) and path.name not in planned):
-            remove(path)
+    store = store_of(out)
+    for name in store.names("shards"):
+        if store.is_temporary(f"shards/{name}") or (_SHARD_FILE.fullmatch(name) and name not in planned):
+            store.remove(f"shards/{name}")
     summary = _Summary()
     members = members_with(layers_of(head["recipe"]))
     write_manifest(out / "manifest.parquet", map(summary.add, _receipts(out, names)), members)
     used = [source for source in sources if source.sha256 in summary.used]
     write_landmarks(out / "landmarks.parquet", () if landmarks is None else _with_landmarks(used, landmarks))
     all_rejects = [*rejects, *summary.rejects]
-    write_whole(out / "rejects.csv", rejects_csv(all_rejects))
+    store.write_whole("rejects.csv", rejects_csv(all_rejects))
     dataset = {
         **with_given_up(head, rejects, summary.rejects),
         "version": label.version_of(content_id := merkle_root(summary.leaves)),
@@ -97,8 +99,8 @@ def finish(
     }
     shown = read_manifest_columns(out / "manifest.parquet", SHEET_COLUMNS)  # a tenth of the table
     sheet = dataset_sheet(Manifest(out, dataset, shown.to_pandas()))
-    write_whole(out / "preview.jpg", encode_jpeg(sheet))
-    write_whole(out / SUMS, _sums(out, names, summary, dataset))
+    store.write_whole("preview.jpg", encode_jpeg(sheet))
+    store.write_whole(SUMS, _sums(out, names, summary, dataset))
     write_dataset(out, dataset)
 
 
@@ -166,7 +168,7 @@ def shard_row(receipt: ShardReceipt) -> dict[str, Any]:
     }
 
 
-def _receipts(out: Path, names: Sequence[str]) -> Iterator[ShardReceipt]:
+def _receipts(out: Place, names: Sequence[str]) -> Iterator[ShardReceipt]:
     for name in names:
         yield read_receipt(receipt_path(out, name))
 
@@ -188,13 +190,13 @@ def _warnings(summary: _Summary, asked: int) -> list[str]:
     return warnings
 
 
-def _sums(out: Path, names: Sequence[str], summary: _Summary, dataset: Mapping[str, Any]) -> bytes:
+def _sums(out: Place, names: Sequence[str], summary: _Summary, dataset: Mapping[str, Any]) -> bytes:
     """Return SHA256SUMS of every other file, as `sha256sum -c` reads it; dataset.json is about to be written."""
     sums = {f"shards/{row['name']}.tar": row["sha256"] for row in summary.shards if row["samples"]}
-    paths = [out / name for name in (*WRITTEN, *ADDED)] + [receipt_path(out, name) for name in names]
-    for path in paths:
-        with naming(path):
-            if path.is_file():
-                sums[path.relative_to(out).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    for name in (*WRITTEN, *ADDED, *map(receipt_name, names)):
+        if is_file(out / name):
+            if (sha256 := file_sha256(out / name)) is None:
+                raise DatasetError(f"{out / name} cannot be read", hint="check its permissions and run it again")
+            sums[name] = sha256
     sums["dataset.json"] = hashlib.sha256(dataset_text(dataset)).hexdigest()
     return sums_text(sums)

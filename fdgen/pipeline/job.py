@@ -12,10 +12,10 @@ from typing import Any
 
 from fdgen.contract.records import Reject, ShardReceipt, sample_key
 from fdgen.dataset.checksums import is_listed
-from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, write_dataset
+from fdgen.dataset.folder import check_space, claimed, read_dataset, receipt_names, refuse_foreign, write_dataset
 from fdgen.dataset.naming import Label, check_label, label_of
 from fdgen.dataset.parts import Part
-from fdgen.dataset.shards import receipt_path, shard_path
+from fdgen.dataset.shards import receipt_name, shard_name
 from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.dataset.tables import write_sources
 from fdgen.faces.cache import FaceCache
@@ -24,7 +24,8 @@ from fdgen.faces.given_up import GivenUp, with_given_up
 from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile, Source
 from fdgen.faces.supervised_pool import TIME_LIMIT_S
-from fdgen.io.atomic import remove
+from fdgen.io.storage import Place
+from fdgen.io.stores.store import store_of
 from fdgen.networks import DetectorName
 from fdgen.pipeline.dry_run import check_arguments, disk_bytes
 from fdgen.pipeline.executors import ExecutorPool, OnSetback, Pool, WorkerPool, run_here
@@ -53,7 +54,7 @@ class Order:
 
     recipe: Recipe
     faces: FaceSource
-    out: Path
+    out: Place
     count: int | None = None
     name: str | None = None
     version: str | None = None
@@ -168,7 +169,7 @@ class Tally:
 class Record:
     """The dataset.json of a build that is not finished, which says what is asked and what was given up so far."""
 
-    out: Path
+    out: Place
     label: Label
     spec: dict[str, Any]
     sources: Sequence[Source]
@@ -219,8 +220,8 @@ class Job:
     _begun: bool = False
 
     @property
-    def out(self) -> Path:
-        """The folder of the dataset."""
+    def out(self) -> Place:
+        """The folder of the dataset, or its URL."""
         return self.order.out
 
     def make_round(self) -> None:
@@ -258,8 +259,9 @@ class Job:
                 self.tally.add(receipt, kept=True)
                 continue
             self._begin(self.planner.target, len(plan.candidates))
-            remove(receipt_path(self.out, plan.name))  # the receipt first: while there is one, there is a whole shard
-            remove(shard_path(self.out, plan.name))
+            store = store_of(self.out)
+            store.remove(receipt_name(plan.name))  # the receipt first: while there is one, there is a whole shard
+            store.remove(shard_name(plan.name))
             yield self._task(plan)
 
     def _mine(
@@ -278,7 +280,7 @@ class Job:
         """Before the first shard is made: see that there is room, and that the dataset is not taken for finished."""
         if self._begun:
             return
-        there = sum(1 for _ in (self.out / "shards").glob("*.json")) * self.order.recipe.shards.samples
+        there = len(receipt_names(self.out)) * self.order.recipe.shards.samples
         check_space(self.out, disk_bytes(self.order.recipe, max(target - there, least)))
         self.record.write()
         self._begun = True
@@ -291,7 +293,7 @@ class Job:
 
     def _task(self, plan: ShardPlan) -> ShardTask:
         return ShardTask(
-            root=self.out.absolute(),
+            root=self.out.absolute() if isinstance(self.out, Path) else self.out,
             plan=plan,
             spec_id=spec_id(self.spec),
             recipe=self.order.recipe,

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 from fdgen.contract.records import ShardReceipt
 from fdgen.dataset.invariants import Problem
-from fdgen.dataset.shards import read_receipt, read_samples, receipt_path
-from fdgen.errors import DatasetError
+from fdgen.dataset.shards import read_receipt, read_samples, receipt_name, receipt_path
+from fdgen.errors import DatasetError, UnreachableError
+from fdgen.io.storage import Place
+from fdgen.io.stores.store import store_of
 from fdgen.pipeline.plan import ShardPlan
 
 _T = TypeVar("_T")
 
 
-def planned_receipt(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
+def planned_receipt(out: Place, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
     """Return the receipt of a shard if it is of this plan and this dataset; the tar is not looked at."""
     try:
         receipt = read_receipt(receipt_path(out, plan.name))
+    except UnreachableError:
+        raise
     except DatasetError:
         return None
     tried = Counter((c.source.sha256, c.variant) for c in plan.candidates)
@@ -31,7 +34,7 @@ def planned_receipt(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt
 
 
 def checked_ahead(
-    plans: Iterable[ShardPlan | _T], out: Path, dataset_id: str, threads: int
+    plans: Iterable[ShardPlan | _T], out: Place, dataset_id: str, threads: int
 ) -> Iterator[tuple[ShardPlan | _T, ShardReceipt | None]]:
     """Yield plans with their receipts where their shards are finished; anything else as it comes, with None.
 
@@ -41,7 +44,7 @@ def checked_ahead(
     with ThreadPoolExecutor(threads) as pool:
         try:
             for plan in plans:
-                if isinstance(plan, ShardPlan) and receipt_path(out, plan.name).exists():
+                if isinstance(plan, ShardPlan) and store_of(out).exists(receipt_name(plan.name)):
                     flying.append((plan, pool.submit(finished_shard, out, plan, dataset_id)))
                 else:
                     yield plan, None
@@ -56,7 +59,7 @@ def checked_ahead(
                 future.cancel()
 
 
-def finished_shard(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
+def finished_shard(out: Place, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
     """Return the receipt of a shard that is there and whole, to the last byte."""
     receipt = planned_receipt(out, plan, dataset_id)
     if receipt is None:

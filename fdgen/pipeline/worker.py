@@ -22,6 +22,7 @@ from fdgen.faces.cache import FaceCache
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import PASSING_REASONS, FaceSource, Source
+from fdgen.io.storage import Place
 from fdgen.networks import DetectorName
 from fdgen.pipeline.plan import Candidate, ShardPlan
 from fdgen.recipe.schema import Recipe
@@ -103,7 +104,7 @@ class Steps:
 class ShardTask:
     """All that a worker needs to make one shard. `landmarks` are those of the plan's candidates, packed, one each."""
 
-    root: Path
+    root: Place
     plan: ShardPlan
     spec_id: str
     recipe: Recipe

@@ -71,9 +71,11 @@ class ObjectStore:
 
     def names(self, folder: str = "") -> list[str]:
         """Return the names of objects and of folders of objects directly in a folder, sorted."""
-        nothing: list[dict[str, Any]] = []
-        found = self._asked(lambda system, path: system.ls(path, detail=True), folder, missing=nothing)
-        return sorted({name for entry in found if (name := self._relative(entry["name"], folder))})
+        try:
+            found = self._asked(lambda system, path: system.ls(path, detail=False), folder)
+        except FileNotFoundError:
+            return []
+        return sorted({name for path in found if (name := self._relative(path, folder))})
 
     def is_empty_folder(self, name: str) -> bool:
         """Return False: a folder is there where an object is in it."""
@@ -81,8 +83,10 @@ class ObjectStore:
 
     def every_file(self) -> list[str]:
         """Return the names of all objects below, sorted."""
-        nothing: list[str] = []
-        found = self._asked(lambda system, path: system.find(path), "", missing=nothing)
+        try:
+            found = self._asked(lambda system, path: system.find(path), "")
+        except FileNotFoundError:
+            return []
         return sorted(name for path in found if (name := self._relative(path, "")))
 
     def exists(self, name: str) -> bool:
@@ -160,12 +164,12 @@ class ObjectStore:
         """Put an object in one request."""
         if lease.lock_name(name) is None:
             self._check_lease()
-        self._tried(lambda system, path: system.pipe_file(path, data), name)
+        self._written(lambda system, path: system.pipe_file(path, data), name)
 
     def create(self, name: str, data: bytes) -> bool:
         """Put an object where there is none; return whether it is ours."""
         with contextlib.suppress(FileExistsError):  # another's; or ours, where the answer to the first try was lost
-            self._tried(lambda system, path: system.pipe_file(path, data, mode="create"), name)
+            self._written(lambda system, path: system.pipe_file(path, data, mode="create"), name)
         return self.read(name, lease.MOST_BYTES) == data
 
     def delete(self, name: str) -> None:
@@ -183,7 +187,7 @@ class ObjectStore:
 
     def _put_file(self, name: str, file: Path) -> None:
         self._check_lease()
-        self._tried(lambda system, path: system.put_file(str(file), path), name)
+        self._written(lambda system, path: system.put_file(str(file), path), name)
 
     def _holds(self, name: str, file: Path) -> bool:
         """Tell whether an object has the bytes of a file."""
@@ -206,49 +210,40 @@ class ObjectStore:
         _, root = open_system((self.root / folder).url)
         return path.strip("/").removeprefix(root.strip("/")).strip("/")
 
-    def _tried(self, write: Callable[[Any, str], _T], name: str) -> _T:
-        """Write, again where a connection drops: an object that is put twice is the same object."""
-        for tries_left in reversed(range(TRIES)):
-            try:
-                return self._asked(write, name)
-            except FileNotFoundError as error:
-                raise DatasetError(
-                    f"{self.root / name} cannot be written: there is no such bucket or container",
-                    hint="make it first, or correct its name",
-                ) from error
-            except _DroppedError as error:
-                if not tries_left:
-                    raise UnreachableError(error.message, hint=error.hint) from error.__cause__
-            time.sleep(storage.WAIT_S)
-        raise RuntimeError("unreachable: the last try returns or raises")
+    def _written(self, write: Callable[[Any, str], Any], name: str) -> None:
+        """Write something under a name; raise `FileExistsError`, `DatasetError`."""
+        try:
+            self._asked(write, name)
+        except FileNotFoundError as error:
+            raise DatasetError(
+                f"{self.root / name} cannot be written: there is no such bucket or container",
+                hint="make it first, or correct its name",
+            ) from error
 
-    def _asked(self, ask: Callable[[Any, str], _T], name: str, *, missing: _T | None = None) -> _T:
-        """Ask the store something about what lies under a name; return `missing`, if given, where nothing does.
+    def _asked(self, ask: Callable[[Any, str], _T], name: str) -> _T:
+        """Ask the store something about what lies under a name, again where a connection drops.
 
-        Raises `FileNotFoundError` where there is nothing and no `missing`, `FileExistsError`, `DatasetError`.
+        All requests may be repeated: an object that is put twice is the same object. Raises `FileNotFoundError`,
+        `FileExistsError`, `DatasetError`.
         """
         where = self.root / name if name else self.root
-        system, path = open_system(where.url)
-        try:
-            return ask(system, path)
-        except FileExistsError:
-            raise
-        except FileNotFoundError:
-            if missing is None:
+        for tries_left in reversed(range(TRIES)):
+            system, path = open_system(where.url)
+            try:
+                return ask(system, path)
+            except (FileNotFoundError, FileExistsError):
                 raise
-            return missing
-        except PermissionError as error:
-            raise DatasetError(
-                f"{where} cannot be written: permission denied",
-                hint="check your credentials, and that they may list, read, write and delete there",
-            ) from error
-        except faults() as error:
-            raise _DroppedError(
-                f"{where} cannot be reached: {in_short(error)}",
-                hint="check the URL, the connection and your credentials, and run the same command again: "
-                "what is finished is kept",
-            ) from error
-
-
-class _DroppedError(UnreachableError):
-    """A request that may succeed when it is tried again."""
+            except PermissionError as error:
+                raise UnreachableError(
+                    f"{where} cannot be written: permission denied",
+                    hint="check your credentials, and that they may list, read, write and delete there",
+                ) from error
+            except faults() as error:
+                if not tries_left:
+                    raise UnreachableError(
+                        f"{where} cannot be reached: {in_short(error)}",
+                        hint="check the URL, the connection and your credentials, and run the same command again: "
+                        "what is finished is kept",
+                    ) from error
+            time.sleep(storage.WAIT_S)
+        raise RuntimeError("unreachable: the last try returns or raises")

@@ -68,7 +68,7 @@ def _engine(text: str | None) -> EngineName | None:
 
 def _absolute(faces: str | None) -> str | None:
     """Return the path of a folder of faces in full; `samples` means those that come with fdgen."""
-    return faces if not faces or faces == "samples" else str(Path(faces).expanduser().absolute())
+    return faces if not faces or faces == "samples" or "://" in faces else str(Path(faces).expanduser().absolute())
 
 
 @click.command("build")

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 
 from fdgen.errors import DatasetError, UnreachableError
 from fdgen.io.regular_file import UnfitFileError, is_regular, open_regular, read_regular
-from fdgen.io.stores.connection import faults, in_short, open_system, without_credentials
+from fdgen.io.stores.connection import faults, in_short, open_system, scheme_of, without_credentials
 
 TRIES = 3
 """How often a read is tried: a connection that was dropped once in a million reads must not end a week's training."""
@@ -144,6 +144,33 @@ def local_folder(place: Place) -> Path:
 def is_file(file: Place) -> bool:
     """Tell whether there is an ordinary file, or an object; raise `DatasetError` where its server cannot be asked."""
     return file.is_file() if isinstance(file, Remote) else is_regular(file)
+
+
+def files_below(folder: Place) -> dict[str, dict[str, Any]]:
+    """Return what is known of every file below a folder, by its name relative to it: of a remote one what fsspec says.
+
+    Raises `UnreachableError` where the server cannot be asked, `DatasetError` where it lists no files.
+    """
+    if not isinstance(folder, Remote):
+        paths = (Path(root) / name for root, _, names in os.walk(folder, followlinks=True) for name in names)
+        return {path.relative_to(folder).as_posix(): {} for path in paths}
+    if scheme_of(folder.url) in ("http", "https"):
+        raise DatasetError(f"{folder} cannot be listed: https:// has files and no folders", hint="name a file there")
+    system, top = open_system(folder.url)
+    for tries_left in reversed(range(TRIES)):
+        try:
+            with _told(folder, dropped_is_told=not tries_left):
+                found: dict[str, dict[str, Any]] = system.find(top, detail=True)
+                start = top.strip("/")
+                return {path.strip("/").removeprefix(start).lstrip("/"): info for path, info in found.items()}
+        except FileNotFoundError:
+            return {}
+        except PermissionError as error:
+            raise UnreachableError(
+                f"{folder} cannot be listed: permission denied", hint="check your credentials"
+            ) from error
+        time.sleep(WAIT_S)
+    raise RuntimeError("unreachable: the last try returns or raises")
 
 
 def open_file(file: Place, *, within: Place | None = None) -> BinaryIO:

@@ -11,10 +11,12 @@ from typing import Any
 
 from fdgen.errors import DatasetError
 
-EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
-"""The extra that brings the package of a scheme."""
+STORES = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure", "abfss": "azure"}
+"""The extra that brings the package of a scheme, of those that put whole objects."""
 
-_PACKAGES = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs"}
+EXTRAS = {**STORES, "hf": "hub"}
+
+_PACKAGES = {"s3": "s3fs", "gcs": "gcsfs", "azure": "adlfs", "hub": "huggingface_hub"}
 
 _FAULTS = (
     ("aiohttp", "ClientError"),
@@ -45,7 +47,7 @@ def open_system(url: str) -> tuple[Any, str]:
         ) from error
     try:
         # Listings are of the moment: other machines write there, too.
-        system, path = url_to_fs(url, **({"use_listings_cache": False} if scheme_of(url) in EXTRAS else {}))
+        system, path = url_to_fs(url, **({"use_listings_cache": False} if scheme_of(url) in STORES else {}))
     except ImportError as error:  # of the package for this scheme
         extra = EXTRAS.get(scheme_of(url))
         if extra is None:

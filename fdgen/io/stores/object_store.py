@@ -19,11 +19,11 @@ from fdgen.io.atomic import naming
 from fdgen.io.lock import LOCK_NAME
 from fdgen.io.storage import TRIES, Remote, open_file
 from fdgen.io.stores import lease
-from fdgen.io.stores.connection import EXTRAS, faults, in_short, open_system, scheme_of, without_credentials
+from fdgen.io.stores.connection import STORES, faults, in_short, open_system, scheme_of, without_credentials
 from fdgen.io.stores.store import BUSY
 from fdgen.runtime.scratch import Scratch
 
-WRITABLE = (*EXTRAS, "memory")
+WRITABLE = (*STORES, "memory")
 """Schemes whose stores put whole objects under final names, and make one only where there is none."""
 
 _T = TypeVar("_T")

@@ -128,7 +128,7 @@ def test_a_lease_that_is_not_renewed_is_taken_over_once(monkeypatch: pytest.Monk
             assert heir.names() == [".fdgen.lock.lease-00000002"]
             with pytest.raises(DatasetError, match="another build is writing"), late.held():
                 pytest.fail("two hold it")
-            with pytest.raises(DatasetError, match="no longer holds its lease .*: another build has taken it over"):
+            with pytest.raises(DatasetError, match=r"no longer holds its lease .*: another build has taken it over"):
                 lost.check()
             heir.write_whole("mine.json", b"by the heir")
     assert heir.names() == ["mine.json"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from fdgen.contract.records import SCHEMA, is_imported
 from fdgen.dataset.parts import Part, build_lock, is_part_lock, other_part_at_work
-from fdgen.dataset.shards import read_receipt, receipt_path
+from fdgen.dataset.shards import receipt_path, whole_receipt
 from fdgen.dataset.spec import differences, spec_id
 from fdgen.dataset.tables import read_sources
 from fdgen.errors import DatasetError, MixingError, UnreachableError
@@ -164,12 +164,5 @@ def _is_barren(out: Place, dataset: Mapping[str, Any]) -> bool:
 
 def _receipt_ids(out: Place) -> set[str]:
     """Return the spec_id of every readable receipt in the folder."""
-    found = set()
-    for name in receipt_names(out):
-        try:
-            found.add(read_receipt(receipt_path(out, name)).spec_id)
-        except UnreachableError:
-            raise
-        except DatasetError:
-            continue
-    return found
+    receipts = (whole_receipt(receipt_path(out, name)) for name in receipt_names(out))
+    return {receipt.spec_id for receipt in receipts if receipt is not None}

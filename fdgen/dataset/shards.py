@@ -170,6 +170,16 @@ def read_receipt(path: Place) -> ShardReceipt:
     return receipt
 
 
+def whole_receipt(path: Place) -> ShardReceipt | None:
+    """Return a receipt, None where there is none that can be read; raise `UnreachableError` where that is not known."""
+    try:
+        return read_receipt(path)
+    except UnreachableError:
+        raise
+    except DatasetError:
+        return None
+
+
 def read_samples(
     root: Place, receipt: ShardReceipt, problems: list[Problem]
 ) -> Iterator[tuple[SampleEntry, dict[str, bytes]]]:

@@ -104,9 +104,10 @@ def open_faces(path: str | Path | None, *, digests: DigestMemory | None = None) 
     """Open what the user named: None or `samples` for the portraits within, CelebA, or any folder of photographs.
 
     A URL is a folder of pictures, of tars or of Parquet with a column of images (`hf://datasets/OWNER/NAME`), and so is
-    a folder here that holds tars or Parquet alone; or one such file. A folder that is itself called samples is reached as `./samples`. `digests`, a `FaceCache` for example, remembers
-    what was read: files that have not changed since are not read again. Raises `FacesError` where there is no such
-    folder, or where it is a dataset that fdgen wrote.
+    a folder here that holds tars or Parquet alone; or it is one such file. A folder that is itself called samples is
+    reached as `./samples`. `digests`, a `FaceCache` for example, remembers what was read: files that have not changed
+    since are not read again. Raises `FacesError` where there is no such folder, or where it is a dataset that fdgen
+    wrote; `DatasetError` where a URL cannot be opened or asked.
     """
     if path is None or path == "samples":
         return SampleFaces()

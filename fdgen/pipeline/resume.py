@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from fdgen.contract.records import ShardReceipt
 from fdgen.dataset.invariants import Problem
-from fdgen.dataset.shards import read_receipt, read_samples, receipt_name, receipt_path
-from fdgen.errors import DatasetError, UnreachableError
+from fdgen.dataset.shards import read_samples, receipt_name, receipt_path, whole_receipt
 from fdgen.io.storage import Place
 from fdgen.io.stores.store import store_of
 from fdgen.pipeline.plan import ShardPlan
@@ -20,11 +19,8 @@ _T = TypeVar("_T")
 
 def planned_receipt(out: Place, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
     """Return the receipt of a shard if it is of this plan and this dataset; the tar is not looked at."""
-    try:
-        receipt = read_receipt(receipt_path(out, plan.name))
-    except UnreachableError:
-        raise
-    except DatasetError:
+    receipt = whole_receipt(receipt_path(out, plan.name))
+    if receipt is None:
         return None
     tried = Counter((c.source.sha256, c.variant) for c in plan.candidates)
     told = Counter((e.record.source_sha256, e.record.variant) for e in receipt.samples)

@@ -44,7 +44,10 @@ class Snapshot:
 
     @classmethod
     def open(cls, where: str | Place) -> Snapshot:
-        """Open the folder of a dataset or of a card, or the URL of a dataset; raise `DatasetError` where it is neither, or damaged."""
+        """Open the folder of a dataset or of a card, or the URL of a dataset.
+
+        Raises `DatasetError` where it is neither, or damaged.
+        """
         where = open_place(where)
         if isinstance(where, Path) and is_card(where):
             lock = read_lock(where)

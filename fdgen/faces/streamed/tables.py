@@ -24,6 +24,9 @@ from fdgen.runtime.scratch import Scratch
 COLUMN = "image"
 """What a column of images is called by most; taken where there are several."""
 
+MOST_GROUP_BYTES = 4_000_000_000
+"""Of a group of rows, which is held in memory; those of Hugging Face have 100 MB."""
+
 
 class Tables:
     """Parquet files below `root`, by their names; a photograph is called by its file and its row."""
@@ -92,6 +95,8 @@ def read_group(file: Place, group: int) -> list[bytes | None]:
             told = f"several columns of images ({', '.join(columns)})" if columns else "no column of images"
             raise FacesError(f"{file} has {told}", hint=f"a column of images holds bytes, and is called {COLUMN!r}")
         name = COLUMN if COLUMN in columns else columns[0]
+        if (size := table.metadata.row_group(group).total_byte_size) > MOST_GROUP_BYTES:
+            raise ValueError(f"its rows unpack to {size:,} bytes at once, and the limit is {MOST_GROUP_BYTES:,}")
         column = table.read_row_group(group, columns=[name]).column(name).combine_chunks()
         values = column.field("bytes") if pa.types.is_struct(column.type) else column
         found: list[bytes | None] = values.to_pylist()

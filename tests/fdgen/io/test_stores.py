@@ -71,8 +71,7 @@ def test_what_raises_leaves_nothing_under_the_name(store: OutputStore) -> None:
     store.make()
     for open_file_of in (store.whole_file, store.whole_file_if_other):
         with pytest.raises(KeyError), open_file_of("shards/b.tar") as file:
-            file.write(b"half")
-            raise KeyError
+            raise KeyError(file.write(b"half"))
     assert store.every_file() == []
 
 

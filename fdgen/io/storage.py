@@ -154,8 +154,7 @@ def files_below(folder: Place) -> dict[str, dict[str, Any]]:
     if not isinstance(folder, Remote):
         paths = (Path(root) / name for root, _, names in os.walk(folder, followlinks=True) for name in names)
         return {path.relative_to(folder).as_posix(): {} for path in paths}
-    if scheme_of(folder.url) in ("http", "https"):
-        raise DatasetError(f"{folder} cannot be listed: https:// has files and no folders", hint="name a file there")
+    refuse_unlisted(folder)
     system, top = open_system(folder.url)
     for tries_left in reversed(range(TRIES)):
         try:
@@ -171,6 +170,15 @@ def files_below(folder: Place) -> dict[str, dict[str, Any]]:
             ) from error
         time.sleep(WAIT_S)
     raise RuntimeError("unreachable: the last try returns or raises")
+
+
+def refuse_unlisted(folder: Remote) -> None:
+    """Raise `DatasetError` where a URL is one of which nobody can say what lies below."""
+    if scheme_of(folder.url) in ("http", "https"):
+        raise DatasetError(
+            f"{folder} cannot be listed: a web server has files and no folders",
+            hint="name one file there, or copy what you need to this machine or to an object store",
+        )
 
 
 def open_file(file: Place, *, within: Place | None = None) -> BinaryIO:

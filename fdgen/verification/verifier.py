@@ -64,8 +64,7 @@ def verify(
 ) -> list[Problem]:
     """Check the dataset in the folder or at the URL `root`; return what is wrong with it, nothing if it is whole.
 
-    The folder of a card is checked as one: its sums, and whether its lock is whole. What is in the files raises
-    nothing.
+    The folder of a card is checked as one: sums, and whether its lock is whole. What is in the files raises nothing.
 
     Args:
         root: Folder of a dataset or of a card, or the URL of a dataset in an object store.
@@ -78,8 +77,7 @@ def verify(
         packs: Folders of occluders beside our own, for `deep`.
 
     Raises `DatasetError` where there is no dataset of ours at all, or `deep` is asked of one whose pairs were imported:
-    there is nothing to render again; `AssetError` where `deep` lacks an asset that the
-    dataset wears, or has another in its place.
+    there is nothing to render again; `AssetError` where `deep` lacks an asset that it wears, or has another instead.
     """
     root = open_place(root)
     if isinstance(root, Path) and is_card(root):
@@ -171,8 +169,7 @@ class _Check:
 
     def receipts(self, dataset: Mapping[str, Any] | None) -> list[ShardReceipt]:
         """Return the receipts that can be read, in the order of the dataset."""
-        names = set(receipt_names(self.root))
-        found = []
+        names, found = receipt_names(self.root), []
         for name in sorted(names, key=_shard_order):
             file = f"shards/{name}.json"
             if file in self.damaged:

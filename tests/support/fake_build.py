@@ -269,7 +269,7 @@ def main() -> None:
     if len(sys.argv) > 3:
         build_part(Part.parse(sys.argv[3]), recipe(), faces, sys.argv[1], steps=STEPS, **options)
     else:
-        run(sys.argv[1], faces, **options)
+        run(sys.argv[1], faces, *options.pop("overrides", ()), **options)
 
 
 if __name__ == "__main__":

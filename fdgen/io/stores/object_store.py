@@ -17,7 +17,7 @@ from fdgen.errors import DatasetError, UnreachableError
 from fdgen.io import storage
 from fdgen.io.atomic import naming
 from fdgen.io.lock import LOCK_NAME
-from fdgen.io.storage import TRIES, Remote, open_file
+from fdgen.io.storage import TRIES, Remote, files_below, open_file, refuse_unlisted
 from fdgen.io.stores import lease
 from fdgen.io.stores.connection import STORES, faults, in_short, open_system, scheme_of, without_credentials
 from fdgen.io.stores.store import BUSY
@@ -43,24 +43,12 @@ class ObjectStore:
 
     root: Remote
 
-    def __post_init__(self) -> None:
-        scheme = scheme_of(self.root.url)
-        if scheme not in WRITABLE:
-            raise DatasetError(
-                f"{self.root} cannot be written to: {scheme}:// does not put whole objects under final names",
-                hint="name a folder, or a URL that begins with s3://, gs:// or az://",
-            )
-        if without_credentials(self.root.url) != self.root.url:
-            raise DatasetError(
-                f"{self.root} was given with credentials in its URL, which ends up in logs and shell histories",
-                hint="leave them to the environment, or to the configuration files of the provider",
-            )
-
     def __str__(self) -> str:
         return str(self.root)
 
     def refuse_file(self) -> None:
-        """Raise `DatasetError` where the URL is that of an object, or its package is not installed."""
+        """Raise `DatasetError` where the URL is that of an object, of no such store, or its package is missing."""
+        self._refuse_unwritable()
         if self.root.is_file():
             raise DatasetError(
                 f"{self.root} is an object, not a folder of objects", hint="name a new or empty folder as the output"
@@ -71,6 +59,7 @@ class ObjectStore:
 
     def names(self, folder: str = "") -> list[str]:
         """Return the names of objects and of folders of objects directly in a folder, sorted."""
+        refuse_unlisted(self.root)
         try:
             found = self._asked(lambda system, path: system.ls(path, detail=False), folder)
         except FileNotFoundError:
@@ -83,11 +72,7 @@ class ObjectStore:
 
     def every_file(self) -> list[str]:
         """Return the names of all objects below, sorted."""
-        try:
-            found = self._asked(lambda system, path: system.find(path), "")
-        except FileNotFoundError:
-            return []
-        return sorted(name for path in found if (name := self._relative(path, "")))
+        return sorted(name for name in files_below(self.root) if name)
 
     def exists(self, name: str) -> bool:
         """Tell whether there is an object."""
@@ -116,6 +101,7 @@ class ObjectStore:
 
     def write_whole(self, name: str, data: bytes) -> None:
         """Put an object, unless it is there with the same bytes."""
+        self._check_ours()
         with contextlib.suppress(FileNotFoundError):
             if (self.root / name).size() == len(data) and self.read(name, len(data)) == data:
                 return
@@ -123,7 +109,7 @@ class ObjectStore:
 
     def remove(self, name: str) -> None:
         """Remove an object if it is there."""
-        self._check_lease()
+        self._check_ours()
         self.delete(name)
 
     def free_bytes(self) -> int | None:
@@ -163,11 +149,12 @@ class ObjectStore:
     def put(self, name: str, data: bytes) -> None:
         """Put an object in one request."""
         if lease.lock_name(name) is None:
-            self._check_lease()
+            self._check_ours()
         self._written(lambda system, path: system.pipe_file(path, data), name)
 
     def create(self, name: str, data: bytes) -> bool:
         """Put an object where there is none; return whether it is ours."""
+        self._refuse_unwritable()
         with contextlib.suppress(FileExistsError):  # another's; or ours, where the answer to the first try was lost
             self._written(lambda system, path: system.pipe_file(path, data, mode="create"), name)
         return self.read(name, lease.MOST_BYTES) == data
@@ -186,7 +173,7 @@ class ObjectStore:
                 yield file, path
 
     def _put_file(self, name: str, file: Path) -> None:
-        self._check_lease()
+        self._check_ours()
         self._written(lambda system, path: system.put_file(str(file), path), name)
 
     def _holds(self, name: str, file: Path) -> bool:
@@ -200,7 +187,22 @@ class ObjectStore:
             return True
         return False
 
-    def _check_lease(self) -> None:
+    def _refuse_unwritable(self) -> None:
+        scheme = scheme_of(self.root.url)
+        if scheme not in WRITABLE:
+            raise DatasetError(
+                f"{self.root} cannot be written to: {scheme}:// does not put whole objects under final names",
+                hint="name a folder, or a URL that begins with s3://, gs:// or az://",
+            )
+        if without_credentials(self.root.url) != self.root.url:
+            raise DatasetError(
+                f"{self.root} was given with credentials in its URL, which ends up in logs and shell histories",
+                hint="leave them to the environment, or to the configuration files of the provider",
+            )
+
+    def _check_ours(self) -> None:
+        """Raise `DatasetError` where nothing is to be written: the place is no such store, or a lease on it is lost."""
+        self._refuse_unwritable()
         for (url, _), ours in list(_leases.items()):
             if url == self.root.url:
                 ours.check()

@@ -77,10 +77,7 @@ class OutputStore(Protocol):
 
 
 def store_of(place: Place) -> OutputStore:
-    """Return what writes to a place. It holds no connection.
-
-    Raises `DatasetError` where the scheme of a URL does not put whole objects.
-    """
+    """Return what lists a place and writes to it. It holds no connection."""
     if isinstance(place, Remote):
         from fdgen.io.stores.object_store import ObjectStore
 

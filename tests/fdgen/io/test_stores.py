@@ -229,14 +229,16 @@ def fail(monkeypatch: pytest.MonkeyPatch, store: ObjectStore, left: list[int]) -
 def test_a_store_that_does_not_put_whole_objects_is_refused() -> None:
     for url in ("https://example.org/set", "sftp://host/set", "github://a:b@main/set"):
         with pytest.raises(DatasetError, match="cannot be written to") as refused:
-            store_of(open_place(url))
+            store_of(open_place(url)).refuse_file()
+        with pytest.raises(DatasetError, match="cannot be written to"):
+            store_of(open_place(url)).write_whole("a", b"")
         assert "s3://" in refused.value.hint
 
 
 def test_a_url_with_credentials_is_refused_and_never_shown() -> None:
     for url in ("s3://KEY:SECRET@bucket/set", "s3://bucket/set?X-Amz-Signature=SECRET"):
         with pytest.raises(DatasetError, match="credentials") as refused:
-            store_of(open_place(url))
+            store_of(open_place(url)).refuse_file()
         assert "SECRET" not in refused.value.message + refused.value.hint
         assert "SECRET" not in str(Remote(url)) + repr(Remote(url))
     assert without_credentials("no https://a:b@c/d?e=f, nor g") == "no https://c/d nor g"

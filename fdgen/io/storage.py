@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from fdgen.errors import DatasetError, UnreachableError
-from fdgen.io.regular_file import UnfitFileError, is_regular, open_regular, read_regular
+from fdgen.io.regular_file import is_regular, open_regular, read_regular
 from fdgen.io.stores.connection import faults, in_short, open_system, scheme_of, without_credentials
 
 TRIES = 3
@@ -92,10 +92,17 @@ class Remote:
     def size(self) -> int | None:
         """Return how many bytes the file has, None where its server does not say."""
         system, path = open_system(self.url)
-        with contextlib.suppress(*faults()):  # reading says what is wrong, and tries again
-            size = system.size(path)
-            return None if size is None else int(size)
-        return None
+        for _ in range(TRIES):
+            try:
+                size = system.size(path)
+                return None if size is None else int(size)
+            except (FileNotFoundError, PermissionError):
+                return None
+            except (OSError, EOFError):
+                time.sleep(WAIT_S)
+            except faults():  # a server that answers no such question
+                return None
+        return None  # reading says what is wrong, and tries again
 
     def is_file(self) -> bool:
         """Tell whether there is such a file; raise `DatasetError` where its server cannot be asked."""
@@ -218,7 +225,10 @@ class _Pieces(io.RawIOBase):
         size = file.size()
         if size is None:  # not there, or not to be asked: reading says which
             file.read_range(0, 1)
-            raise UnfitFileError("its server does not say how large it is")
+            raise UnreachableError(
+                f"{file} cannot be read by pieces: its server does not say how large it is",
+                hint="copy it to this machine",
+            )
         self._file, self._size, self._place = file, size, 0
 
     def readable(self) -> bool:

@@ -325,7 +325,6 @@ def test_no_print_no_assert_and_no_handler_of_everything() -> None:
 
 
 WRITERS = {
-    "fdgen.io.stores.object_store": "an object before it is put, in a temporary folder",
     "fdgen.io.lock": "a lock is a file that is there, not one that is whole",
     "fdgen.faces.worker_slot": "standard error of a worker, in a temporary folder",
     "fdgen.pipeline.warmup": "a mark, an empty file, beside compiled code",

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from fdgen.errors import DatasetError, UnreachableError
-from fdgen.io import storage
-from fdgen.io.atomic import naming
+from fdgen.io import atomic, storage
 from fdgen.io.lock import LOCK_NAME
 from fdgen.io.storage import TRIES, Remote, files_below, open_file, refuse_unlisted
 from fdgen.io.stores import lease
@@ -85,19 +84,19 @@ class ObjectStore:
     @contextlib.contextmanager
     def whole_file(self, name: str) -> Iterator[BinaryIO]:
         """Open a temporary file that is put under a name when the block ends."""
-        with self._gathered(name) as (file, path):
-            yield file
-            file.close()
-            self._put_file(name, path)
+        with Scratch("upload") as folder:
+            with atomic.whole_file(folder / "object", synced=False) as file:
+                yield file
+            self._put_file(name, folder / "object")
 
     @contextlib.contextmanager
     def whole_file_if_other(self, name: str) -> Iterator[BinaryIO]:
         """Open a temporary file that is put when the block ends, unless the object has the same bytes."""
-        with self._gathered(name) as (file, path):
-            yield file
-            file.close()
-            if not self._holds(name, path):
-                self._put_file(name, path)
+        with Scratch("upload") as folder:
+            with atomic.whole_file(folder / "object", synced=False) as file:
+                yield file
+            if not self._holds(name, folder / "object"):
+                self._put_file(name, folder / "object")
 
     def write_whole(self, name: str, data: bytes) -> None:
         """Put an object, unless it is there with the same bytes."""
@@ -163,14 +162,6 @@ class ObjectStore:
         """Remove an object if it is there."""
         with contextlib.suppress(FileNotFoundError):
             self._asked(lambda system, path: system.rm_file(path), name)
-
-    @contextlib.contextmanager
-    def _gathered(self, name: str) -> Iterator[tuple[BinaryIO, Path]]:
-        """Open a temporary file for the block."""
-        with Scratch("upload") as folder:
-            path = folder / "object"
-            with naming(path), path.open("w+b") as file:
-                yield file, path
 
     def _put_file(self, name: str, file: Path) -> None:
         self._check_ours()

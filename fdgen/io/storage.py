@@ -96,7 +96,7 @@ class Remote:
             try:
                 size = system.size(path)
                 return None if size is None else int(size)
-            except (FileNotFoundError, PermissionError):
+            except (FileNotFoundError, PermissionError):  # noqa: PERF203 - three times at most
                 return None
             except (OSError, EOFError):
                 time.sleep(WAIT_S)

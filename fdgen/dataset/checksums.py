@@ -11,7 +11,7 @@ from fdgen.dataset.invariants import Problem
 from fdgen.io.atomic import is_temporary, naming, write_whole
 from fdgen.io.json_file import why
 from fdgen.io.storage import Place, open_file, read_file
-from fdgen.io.stores.store import store_of
+from fdgen.io.stores.opening import store_of
 
 SUMS = "SHA256SUMS"
 

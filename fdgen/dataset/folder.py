@@ -18,7 +18,8 @@ from fdgen.io.json_file import read_object
 from fdgen.io.lock import LOCK_NAME
 from fdgen.io.size_text import size_text
 from fdgen.io.storage import Place
-from fdgen.io.stores.store import OutputStore, store_of
+from fdgen.io.stores.opening import store_of
+from fdgen.io.stores.store import OutputStore
 
 WRITTEN = ("manifest.parquet", "landmarks.parquet", "sources.parquet", "rejects.csv", "preview.jpg", "dataset.json")
 """What a build writes beside the shards, without the list of sums."""

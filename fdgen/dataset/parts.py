@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from fdgen.errors import DatasetError, RecipeError
 from fdgen.io.storage import Place
-from fdgen.io.stores.store import OutputStore, store_of
+from fdgen.io.stores.opening import store_of
+from fdgen.io.stores.store import OutputStore
 
 MOST_PARTS = 100_000
 """A scheduler's array has fewer tasks; more is a slip of the pen."""

@@ -32,7 +32,7 @@ from fdgen.io.json_file import why
 from fdgen.io.pictures.codecs import Codec, Encoder, encoder
 from fdgen.io.pictures.images import encode_png16
 from fdgen.io.storage import Place, open_file, read_file
-from fdgen.io.stores.store import store_of
+from fdgen.io.stores.opening import store_of
 from fdgen.runtime.step_times import timed_step
 
 _P = TypeVar("_P", bound=Place)

@@ -29,7 +29,7 @@ from fdgen.faces.landmarks import N_POINTS, STEP_PX, Landmarks, landmarks_digest
 from fdgen.faces.sources import Source
 from fdgen.io.parquet_file import open_parquet, read_all, read_batches
 from fdgen.io.storage import Place
-from fdgen.io.stores.store import store_of
+from fdgen.io.stores.opening import store_of
 
 _TEXT, _REAL = pa.string(), pa.float64()
 

@@ -27,7 +27,7 @@ from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
 from fdgen.io.pictures.contact_sheet import encode_jpeg
 from fdgen.io.storage import Place, is_file
-from fdgen.io.stores.store import store_of
+from fdgen.io.stores.opening import store_of
 from fdgen.runtime.installed import installed_version
 from fdgen.version import __version__
 

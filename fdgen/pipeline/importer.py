@@ -23,7 +23,7 @@ from fdgen.dataset.tables import write_sources
 from fdgen.errors import DatasetError, PairsError
 from fdgen.faces.sources import OnFile, printable
 from fdgen.io.storage import Place, open_place
-from fdgen.io.stores.store import store_of
+from fdgen.io.stores.opening import store_of
 from fdgen.pipeline.finish import finish
 from fdgen.pipeline.foreign_pairs import Folders, Listed, Pair, Reading, list_pairs, read_pair, readable_pairs
 from fdgen.pipeline.plan import Candidate, ShardPlan, SplitRule, split_rule

@@ -25,7 +25,7 @@ from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile, Source
 from fdgen.faces.supervised_pool import TIME_LIMIT_S
 from fdgen.io.storage import Place
-from fdgen.io.stores.store import store_of
+from fdgen.io.stores.opening import store_of
 from fdgen.networks import DetectorName
 from fdgen.pipeline.dry_run import check_arguments, disk_bytes
 from fdgen.pipeline.executors import ExecutorPool, OnSetback, Pool, WorkerPool, run_here

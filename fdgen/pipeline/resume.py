@@ -11,7 +11,7 @@ from fdgen.contract.records import ShardReceipt
 from fdgen.dataset.invariants import Problem
 from fdgen.dataset.shards import read_samples, receipt_name, receipt_path, whole_receipt
 from fdgen.io.storage import Place
-from fdgen.io.stores.store import store_of
+from fdgen.io.stores.opening import store_of
 from fdgen.pipeline.plan import ShardPlan
 
 _T = TypeVar("_T")

@@ -7,11 +7,10 @@ within itself, an object is put in one request. Names are POSIX paths relative t
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from fdgen.io.lock import LOCK_NAME
-from fdgen.io.storage import Place, Remote
+from fdgen.io.storage import Place
 
 BUSY = "another build is writing to"
 """How the sentence on a place begins that another build holds."""
@@ -74,14 +73,3 @@ class OutputStore(Protocol):
 
     def forget_lock(self, name: str) -> None:
         """Remove a lock that nobody holds."""
-
-
-def store_of(place: Place) -> OutputStore:
-    """Return what lists a place and writes to it. It holds no connection."""
-    if isinstance(place, Remote):
-        from fdgen.io.stores.object_store import ObjectStore
-
-        return ObjectStore(place)
-    from fdgen.io.stores.local_folder import LocalFolder
-
-    return LocalFolder(Path(place))

@@ -17,7 +17,8 @@ from fdgen.io.storage import Remote, open_file, open_place
 from fdgen.io.stores import lease
 from fdgen.io.stores.connection import open_system, without_credentials
 from fdgen.io.stores.object_store import ObjectStore
-from fdgen.io.stores.store import OutputStore, store_of
+from fdgen.io.stores.opening import store_of
+from fdgen.io.stores.store import OutputStore
 
 fsspec = pytest.importorskip("fsspec")
 

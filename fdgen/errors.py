@@ -98,6 +98,10 @@ class DatasetError(FdError):
     """A dataset folder cannot be read or written: not ours, unfinished, damaged, full."""
 
 
+class UnreachableError(DatasetError):
+    """A place behind a URL cannot be asked: whether there is something, and what, is not known."""
+
+
 class MixingError(DatasetError):
     """The folder holds a dataset of another specification. `differences` has a line for each differing field."""
 

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from ..shared.build_progress import Trials, Watch
 from ..shared.fdgen_options import (
+    DatasetType,
     cache_options,
     check_occluders,
     detector_option,
@@ -32,6 +33,7 @@ from ..shared.progress import starting
 if TYPE_CHECKING:
     from fdgen.contract.manifest import Manifest
     from fdgen.dataset.parts import Part
+    from fdgen.io.storage import Place
     from fdgen.networks import DetectorName
     from fdgen.pipeline.builder import PartDone
     from fdgen.pipeline.dry_run import BuildPlan
@@ -66,12 +68,16 @@ def _engine(text: str | None) -> EngineName | None:
 
 def _absolute(faces: str | None) -> str | None:
     """Return the path of a folder of faces in full; `samples` means those that come with fdgen."""
-    return faces if not faces or faces == "samples" else str(Path(faces).expanduser().absolute())
+    return faces if not faces or faces == "samples" or "://" in faces else str(Path(faces).expanduser().absolute())
 
 
 @click.command("build")
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Folder to write the dataset to."
+    "--out",
+    type=DatasetType(),
+    required=True,
+    metavar="FOLDER",
+    help="Folder to write the dataset to, or a URL: s3://, gs:// or az://.",
 )
 @faces_option
 @click.option(
@@ -106,7 +112,7 @@ def _absolute(faces: str | None) -> str | None:
 @quiet_option
 @json_option
 def command(
-    out: Path,
+    out: str | Path,
     faces: str | None,
     count: int | None,
     recipe: str,
@@ -128,7 +134,7 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Make a dataset of occluded faces in FOLDER, or resume one that was stopped.
+    """Make a dataset of occluded faces in FOLDER, or at a URL, or resume one that was stopped.
 
     Running the same command again resumes: finished shards are checked and kept. Other settings in the same folder are
     refused; another --name or --version renames it. The result is the same bytes for any number of workers.
@@ -144,9 +150,14 @@ def command(
             raise click.UsageError("--executor says how many work, and so does --workers: give one of them")
         if profile and executor.kind != "local":
             raise click.UsageError("--profile times processes of this machine, and --executor names others")
-        out, faces = out.absolute(), _absolute(faces)  # workers elsewhere have other folders to start from
+        faces = _absolute(faces)  # workers elsewhere have other folders to start from
     voice = Voice(quiet)
     with starting(voice):
+        from fdgen.io.storage import open_place
+
+        place = open_place(out)
+        if executor is not None and isinstance(place, Path):
+            place = place.absolute()
         from fdgen.dataset.folder import read_dataset, refuse_foreign
         from fdgen.dataset.naming import check_label
         from fdgen.pipeline.builder import build, build_part
@@ -157,24 +168,31 @@ def command(
         check_label(name, version)
         resolved = resolve_recipe(recipe, overrides, seed=seed, size_px=size_px, packs=packs)
         check_occluders(resolved)
-        refuse_foreign(out)
+        refuse_foreign(place)
     with prepare(faces, voice, cache, no_cache, planned=resolved if dry_run else None) as ready:
         source, opened, on_file = ready.source, ready.cache, ready.listing.update
         if dry_run:
             on_trial = Trials(ready.stages).update
             plan = plan_build(
-                resolved, source, out, count=count, cache=opened, detector=detector, on_file=on_file, on_trial=on_trial
+                resolved,
+                source,
+                place,
+                count=count,
+                cache=opened,
+                detector=detector,
+                on_file=on_file,
+                on_trial=on_trial,
             )
             ready.stages.close()
-            tell_plan(plan, resolved, out, as_json)
+            tell_plan(plan, resolved, place, as_json)
             return
         watch = Watch(ready.stages)
-        before = read_dataset(out)
+        before = read_dataset(place)
         started_s = time.monotonic()
         with (
             running(executor or EngineName("local", workers)) as engine,
             recorded_steps() if profile else contextlib.nullcontext() as read_steps,
-            watch.telling_what_is_kept(out, landmarks_too=opened is not None),
+            watch.telling_what_is_kept(place, landmarks_too=opened is not None),
         ):
             options: dict[str, Any] = {
                 "count": count,
@@ -189,11 +207,11 @@ def command(
                 **watch.hooks(),
             }
             if part is not None:
-                done = build_part(part, resolved, source, out, **options)
+                done = build_part(part, resolved, source, place, **options)
                 ready.stages.close()
-                tell_part(done, out, voice, as_json)
+                tell_part(done, place, voice, as_json)
                 return
-            manifest = build(resolved, source, out, **options)
+            manifest = build(resolved, source, place, **options)
             steps = read_steps() if read_steps is not None else []
     summary = summarise(manifest, watch, time.monotonic() - started_s)
     if profile:
@@ -210,7 +228,7 @@ def command(
             voice.say(f"note: it was called {old} before, and is called {new} now")
 
 
-def tell_part(done: PartDone, out: Path, voice: Voice, as_json: bool) -> None:
+def tell_part(done: PartDone, out: Place, voice: Voice, as_json: bool) -> None:
     """Say what a part of a build came to."""
     if as_json:
         emit_json({"dataset": str(out), **dataclasses.asdict(done), "part": str(done.part)})
@@ -285,7 +303,7 @@ def tell_summary(summary: dict[str, Any], voice: Voice) -> None:
             voice.say(f"{name[:-1]}: {text}")
 
 
-def tell_plan(plan: BuildPlan, recipe: Recipe, out: Path, as_json: bool) -> None:
+def tell_plan(plan: BuildPlan, recipe: Recipe, out: Place, as_json: bool) -> None:
     """Write what a build would do to standard output."""
     facts = {
         "out": str(out),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..shared.fdgen_options import json_option
+from ..shared.fdgen_options import DatasetType, json_option
 from ..shared.output import aligned, counted, emit, emit_json
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ WIDEST = 60
 
 
 @click.command("diff")
-@click.argument("before", type=click.Path(path_type=Path), metavar="A")
-@click.argument("after", type=click.Path(path_type=Path), metavar="B")
+@click.argument("before", type=DatasetType(), metavar="A")
+@click.argument("after", type=DatasetType(), metavar="B")
 @click.option("--details", is_flag=True, help="List every sample that changed, after the summary.")
 @click.option(
     "--limit",
@@ -33,11 +33,11 @@ WIDEST = 60
     help="List at most this many entries of each.  [default: 3 names, all samples]",
 )
 @json_option
-def command(before: Path, after: Path, details: bool, limit: int | None, as_json: bool) -> None:
+def command(before: str | Path, after: str | Path, details: bool, limit: int | None, as_json: bool) -> None:
     """Report what changed from A to B: recipe, photographs, occluders, and the reason for each changed sample.
 
-    A and B are datasets or folders of cards. With --details, one line for each sample follows: change, key, reason, the
-    files that differ, the photograph. The exit code is 0 whether they differ or not.
+    A and B are datasets, in folders or at URLs, or folders of cards. With --details, one line for each sample follows:
+    change, key, reason, the files that differ, the photograph. The exit code is 0 whether they differ or not.
     """
     from fdgen.versions.difference import diff
 

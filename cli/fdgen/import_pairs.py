@@ -9,7 +9,7 @@ from typing import Literal
 import click
 
 from ..shared.errors import Interrupted
-from ..shared.fdgen_options import json_option, quiet_option
+from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.output import Voice, by_count, counted, emit, emit_json
 from ..shared.progress import Stages
 
@@ -21,7 +21,11 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--occluded", type=_FOLDER, required=True, metavar="FOLDER", help="The same pictures, occluded.")
 @click.option("--masks", type=_FOLDER, required=True, metavar="FOLDER", help="Masks: white where the occluder is.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Folder to write the dataset to."
+    "--out",
+    type=DatasetType(),
+    required=True,
+    metavar="FOLDER",
+    help="Folder to write the dataset to, or a URL: s3://, gs:// or az://.",
 )
 @click.option(
     "--size",
@@ -72,7 +76,7 @@ def command(
     clean: Path,
     occluded: Path,
     masks: Path,
-    out: Path,
+    out: str | Path,
     size_px: int | None,
     threshold: int | None,
     invert: bool,

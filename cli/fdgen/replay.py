@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..shared.errors import PROBLEMS
-from ..shared.fdgen_options import json_option, pack_option
+from ..shared.fdgen_options import DatasetType, json_option, pack_option
 from ..shared.output import Voice, emit, emit_json
 from ..shared.prepare import ready_renderer
 from ..shared.sheets import check_suffix, write_sheet
@@ -21,7 +21,7 @@ AMPLIFIED = 32
 @click.command("replay")
 @click.argument("key")
 @click.option(
-    "--dataset", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Dataset of the sample."
+    "--dataset", type=DatasetType(), required=True, metavar="FOLDER", help="Dataset of the sample: a folder or a URL."
 )
 @click.option(
     "--out",
@@ -32,7 +32,7 @@ AMPLIFIED = 32
 )
 @pack_option
 @json_option
-def command(key: str, dataset: Path, out: Path | None, packs: tuple[Path, ...], as_json: bool) -> None:
+def command(key: str, dataset: str | Path, out: Path | None, packs: tuple[Path, ...], as_json: bool) -> None:
     """Render the sample KEY again from its record, and compare it with what is stored.
 
     Reports for each picture how many pixels differ and by how many grey levels. Exits with 3 if anything differs.

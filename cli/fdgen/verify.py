@@ -42,7 +42,7 @@ def command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Check DATASET, or the folder of a card: every byte, pixel and count.
+    """Check DATASET, a folder or a URL, or the folder of a card: every byte, pixel and count.
 
     Problems are listed on standard output: law, file, sample, problem. Exits with 3 if there are any.
     """
@@ -73,8 +73,9 @@ def command(
         return
     laws = by_count(Counter(one.law for one in problems))
     voice.say(f"{counted(len(problems), 'problem')} in {dataset}: {laws}")
-    if is_card(dataset):
+    place = open_place(dataset)
+    if isinstance(place, Path) and is_card(place):
         voice.say("  download the card again, or write it again from the dataset")
     else:
-        voice.say(f"  running the same `{maker(dataset)}` again replaces what is damaged, and keeps the rest")
+        voice.say(f"  running the same `{maker(place)}` again replaces what is damaged, and keeps the rest")
     sys.exit(PROBLEMS)

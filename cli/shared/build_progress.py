@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from .errors import Interrupted
@@ -14,6 +13,7 @@ from .progress import Stages
 
 if TYPE_CHECKING:
     from fdgen.contract.records import ShardReceipt
+    from fdgen.io.storage import Place
     from fdgen.pipeline.builder import Progress
 
 
@@ -97,14 +97,14 @@ class Watch:
         }
 
     @contextlib.contextmanager
-    def telling_what_is_kept(self, out: Path, *, landmarks_too: bool) -> Iterator[None]:
+    def telling_what_is_kept(self, out: Place, *, landmarks_too: bool) -> Iterator[None]:
         """Turn Ctrl-C into `Interrupted`, which says what the build has left in `out`."""
         try:
             yield
         except KeyboardInterrupt:
             raise Interrupted(self.kept(out, landmarks_too=landmarks_too)) from None
 
-    def kept(self, out: Path, *, landmarks_too: bool) -> str:
+    def kept(self, out: Place, *, landmarks_too: bool) -> str:
         """Say what an interrupt leaves, and how to go on."""
         if not self.shards:
             landmarks = ", landmarks found so far are kept" if landmarks_too else ""

@@ -99,7 +99,7 @@ faces_option = click.option(
     metavar="FOLDER",
     shell_complete=lambda ctx, parameter, text: click.Path(file_okay=False).shell_complete(ctx, parameter, text),
     # Text and not a path: `samples` means the faces that come with fdgen, `./samples` a folder of that name.
-    help="Folder of photographs, or of CelebA.  [default: samples, the faces that are included with fdgen]",
+    help="Folder of photographs, CelebA, tars or Parquet; or a URL.  [default: samples, those included with fdgen]",
 )
 
 cache_option = click.option(

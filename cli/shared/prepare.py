@@ -64,10 +64,11 @@ def prepare(
         FdError: Where the faces or the cache cannot be used.
     """
     from fdgen.faces.folders import open_faces
+    from fdgen.io.stores.connection import without_credentials
 
     with open_cache(cache, no_cache) as opened, Stages(voice) as stages:
         source = open_faces(faces, digests=opened if listed else None)
-        listing = Listing(stages, faces or "the sample faces")
+        listing = Listing(stages, without_credentials(faces) if faces else "the sample faces")
         photographs = source.sources(listing.update) if listed else []
         if notes:
             stages.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,8 @@ from fdgen.dataset.invariants import Problem
 from fdgen.errors import DatasetError
 from fdgen.io.atomic import is_temporary, naming, write_whole
 from fdgen.io.json_file import why
-from fdgen.io.regular_file import read_regular, sha256_of
+from fdgen.io.storage import Place, open_file, read_file
+from fdgen.io.stores.opening import store_of
 
 SUMS = "SHA256SUMS"
 
@@ -32,20 +34,19 @@ def write_sums(folder: Path) -> None:
     """
     with naming(folder / SUMS):
         lasting = [name for name in present(folder) if not is_temporary(folder / name)]
-        sums = {name: sha256_of(folder / name, within=folder) for name in lasting}
+        sums = {name: _digest(folder / name, folder) for name in lasting}
     write_whole(folder / SUMS, sums_text(sums))
 
 
-def present(folder: Path) -> list[str]:
+def present(folder: Place) -> list[str]:
     """Return the files below `folder` that a list of sums is to name, sorted: all but the list itself."""
-    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    return sorted(name for path in paths if (name := path.relative_to(folder).as_posix()) != SUMS)
+    return [name for name in store_of(folder).every_file() if name != SUMS]
 
 
-def listed_sums(folder: Path, problems: list[Problem]) -> dict[str, str]:
+def listed_sums(folder: Place, problems: list[Problem]) -> dict[str, str]:
     """Return the sha256 of each file by its name, as listed; what is wrong with the list goes to `problems`."""
     try:
-        text = read_regular(folder / SUMS, most_bytes=MOST_BYTES, within=folder).decode("utf-8")
+        text = read_file(folder / SUMS, most_bytes=MOST_BYTES, within=folder).decode("utf-8")
     except FileNotFoundError:
         problems.append(Problem(SUMS, None, "missing", "there is no list of sums"))
         return {}
@@ -63,7 +64,7 @@ def listed_sums(folder: Path, problems: list[Problem]) -> dict[str, str]:
     return listed
 
 
-def sum_problems(folder: Path) -> list[Problem]:
+def sum_problems(folder: Place) -> list[Problem]:
     """Compare every file below `folder` with the list, and the list with the folder."""
     problems: list[Problem] = []
     listed = listed_sums(folder, problems)
@@ -106,7 +107,7 @@ def sound_files(folder: Path, *, hint: str, on_file: Callable[[int, int], None] 
     return list(listed)
 
 
-def is_listed(folder: Path, name: str) -> bool:
+def is_listed(folder: Place, name: str) -> bool:
     """Tell whether a file is the one that the list of sums vouches for."""
     return listed_sums(folder, []).get(name, "") == file_sha256(folder / name, within=folder)
 
@@ -116,10 +117,10 @@ def altered() -> str:
     return f"the file has been altered: its sha256 differs from {SUMS}"
 
 
-def file_sha256(path: Path, *, within: Path | None = None) -> str | None:
+def file_sha256(path: Place, *, within: Place | None = None) -> str | None:
     """Return the sha256 of a file; None where it cannot be read, is no file, or a link leads to it out of `within`."""
     try:
-        return sha256_of(path, within=within)
+        return _digest(path, within)
     except OSError:
         return None
 
@@ -127,3 +128,11 @@ def file_sha256(path: Path, *, within: Path | None = None) -> str | None:
 def plain_path(name: str) -> bool:
     """Tell whether a name leads to a file below the folder that it is listed in."""
     return "\\" not in name and not any(part in ("", ".", "..") for part in name.split("/"))
+
+
+def _digest(path: Place, within: Place | None) -> str:
+    digest = hashlib.sha256()
+    with open_file(path, within=within) as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

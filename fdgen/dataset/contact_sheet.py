@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from fdgen.dataset.shards import shard_path
 from fdgen.io.parquet_file import open_parquet, read_batches
 from fdgen.io.pictures.contact_sheet import contact_sheet
 from fdgen.io.pictures.images import decode_png, resize
+from fdgen.io.storage import Place
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -52,7 +52,7 @@ def described(kinds: Sequence[str], coverage: float, split: str) -> str:
     return f"{' + '.join(kinds)}, {coverage:.0%}, {split}"
 
 
-def dataset_sheet(root: Path, n: int = 24, columns: int = 3, *, cell_px: int = 160) -> Image:
+def dataset_sheet(root: Place, n: int = 24, columns: int = 3, *, cell_px: int = 160) -> Image:
     """Return a sheet of `n` samples of the dataset in `root`: clean, occluded and mask with their kinds below.
 
     `columns` samples are side by side. The kinds of occluders take turns, and of each kind the samples are far apart in
@@ -111,7 +111,7 @@ def _rows(file: pq.ParquetFile, places: Sequence[int]) -> list[dict[str, Any]]:
     return [found[place] for place in places]
 
 
-def _triple(root: Path, row: Mapping[str, Any], cell_px: int) -> list[npt.NDArray[np.uint8]]:
+def _triple(root: Place, row: Mapping[str, Any], cell_px: int) -> list[npt.NDArray[np.uint8]]:
     names = [f"{name}.png" for name in TRIPLE]
     hint = f"run `fdgen verify {root}`"
     found = read_members(

@@ -10,11 +10,11 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from fdgen.errors import DatasetError, RecipeError
-from fdgen.io.atomic import naming, remove
-from fdgen.io.lock import folder_lock, is_locked
+from fdgen.io.storage import Place
+from fdgen.io.stores.opening import store_of
+from fdgen.io.stores.store import OutputStore
 
 MOST_PARTS = 100_000
 """A scheduler's array has fewer tasks; more is a slip of the pen."""
@@ -65,61 +65,63 @@ class Part:
 
 
 @contextlib.contextmanager
-def build_lock(out: Path, part: Part | None) -> Iterator[None]:
+def build_lock(out: Place, part: Part | None) -> Iterator[None]:
     """Hold `out` for a part, or for a whole build; raise `DatasetError` where another excludes it."""
+    store = store_of(out)
     if part is None:
-        with folder_lock(out):
-            _refuse_parts(out, None)
-            for path in _lock_files(out):  # of killed parts
-                remove(path)
+        with store.held():
+            _refuse_parts(store, None)
+            for name in _part_locks(store):  # of killed parts
+                store.forget_lock(name)
             yield
         return
-    with folder_lock(out, name=part.lock_name, busy=f"another process is building part {part} in"):
-        if is_locked(out):
+    with store.held(part.lock_name, f"another process is building part {part} in"):
+        if store.is_held():
             raise DatasetError(
                 f"a build of the whole is writing to {out}, and part {part} would make its shards too",
                 hint="wait until it ends: it makes all shards that are missing",
             )
-        _refuse_parts(out, part)
+        _refuse_parts(store, part)
         yield
 
 
 @contextlib.contextmanager
-def record_lock(out: Path) -> Iterator[None]:
+def record_lock(out: Place) -> Iterator[None]:
     """Hold, for a moment, the right to read dataset.json and write it anew: parts take turns."""
-    with folder_lock(out, name=_RECORD_LOCK, busy="another part keeps hold of dataset.json in", patience_s=RECORD_S):
+    busy = "another part keeps hold of dataset.json in"
+    with store_of(out).held(_RECORD_LOCK, busy, patience_s=RECORD_S):
         yield
 
 
-def other_part_at_work(out: Path, part: Part) -> bool:
+def other_part_at_work(out: Place, part: Part) -> bool:
     """Tell whether a process holds the lock of another part in `out`."""
-    others = (path for path in _lock_files(out) if path.name not in (part.lock_name, _RECORD_LOCK))
-    return any(is_locked(out, name=path.name) for path in others)
+    store = store_of(out)
+    own = (part.lock_name, _RECORD_LOCK)
+    return any(name not in own and store.is_held(name) for name in _part_locks(store))
 
 
-def is_part_lock(path: Path) -> bool:
-    """Tell whether a file is the lock of a part, or of the record that parts share, by its name."""
-    return path.name == _RECORD_LOCK or _LOCK.fullmatch(path.name) is not None
+def is_part_lock(name: str) -> bool:
+    """Tell whether a lock is that of a part, or of the record that parts share, by its name."""
+    return name == _RECORD_LOCK or _LOCK.fullmatch(name) is not None
 
 
-def _refuse_parts(out: Path, part: Part | None) -> None:
+def _refuse_parts(store: OutputStore, part: Part | None) -> None:
     """Raise `DatasetError` where a part is at work that `part`, or the whole where it is None, cannot be next to."""
-    for path in _lock_files(out):
-        match = _LOCK.fullmatch(path.name)
-        if match is None or (part is not None and int(match[2]) == part.of) or not is_locked(out, name=path.name):
+    for name in _part_locks(store):
+        match = _LOCK.fullmatch(name)
+        if match is None or (part is not None and int(match[2]) == part.of) or not store.is_held(name):
             continue
         there = f"{match[1]}/{match[2]}"
         if part is None:
             raise DatasetError(
-                f"part {there} is being built in {out}",
-                hint=f"wait until all parts have ended; if none is running, delete {path}",
+                f"part {there} is being built in {store.root}",
+                hint=f"wait until all parts have ended; {store.if_left_behind(name)}",
             )
         raise DatasetError(
-            f"part {there} is being built in {out}, and part {part} is of another number of parts",
+            f"part {there} is being built in {store.root}, and part {part} is of another number of parts",
             hint="give every part the same N; once all have ended, another N may be used",
         )
 
 
-def _lock_files(out: Path) -> list[Path]:
-    with naming(out):
-        return sorted(path for path in out.iterdir() if is_part_lock(path))
+def _part_locks(store: OutputStore) -> list[str]:
+    return sorted({lock for name in store.names() if (lock := store.lock_of(name)) is not None and is_part_lock(lock)})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +27,15 @@ from fdgen.contract.records import (
 )
 from fdgen.contract.truth import TRUTH, members_with
 from fdgen.dataset.invariants import Problem, pair_problems
-from fdgen.errors import DatasetError, in_words
-from fdgen.io.atomic import remove, whole_file, write_whole
+from fdgen.errors import DatasetError, UnreachableError, in_words
 from fdgen.io.json_file import why
 from fdgen.io.pictures.codecs import Codec, Encoder, encoder
 from fdgen.io.pictures.images import encode_png16
-from fdgen.io.regular_file import open_regular, read_regular
+from fdgen.io.storage import Place, open_file, read_file
+from fdgen.io.stores.opening import store_of
 from fdgen.runtime.step_times import timed_step
+
+_P = TypeVar("_P", bound=Place)
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -47,14 +49,24 @@ MOST_RECEIPT_BYTES = 512_000_000
 """3 kB a sample, and a shard holds what its recipe says."""
 
 
-def shard_path(root: Path, name: str) -> Path:
+def shard_name(name: str) -> str:
+    """Return the file name of the tar of a shard, relative to the dataset."""
+    return f"shards/{name}.tar"
+
+
+def receipt_name(name: str) -> str:
+    """Return the file name of the receipt of a shard, relative to the dataset."""
+    return f"shards/{name}.json"
+
+
+def shard_path(root: _P, name: str) -> _P:
     """Return where the tar of a shard lies."""
-    return root / "shards" / f"{name}.tar"
+    return cast(_P, root / shard_name(name))
 
 
-def receipt_path(root: Path, name: str) -> Path:
+def receipt_path(root: _P, name: str) -> _P:
     """Return where the receipt of a shard lies."""
-    return root / "shards" / f"{name}.json"
+    return cast(_P, root / receipt_name(name))
 
 
 def tar_header(name: str, size: int) -> bytes:
@@ -78,7 +90,7 @@ def padding(size: int) -> int:
 
 @timed_step("pack and hash")
 def write_shard(
-    root: Path,
+    root: Place,
     *,
     name: str,
     split: str,
@@ -92,7 +104,7 @@ def write_shard(
     Where all results are rejects there is a receipt but no tar.
 
     Args:
-        root: Folder of the dataset.
+        root: Folder of the dataset, or its URL.
         name: Name of the shard, without a suffix.
         split: Split of its samples.
         spec_id: Digest of what the dataset was asked to be, for the receipt.
@@ -102,15 +114,15 @@ def write_shard(
 
     Raises `DatasetError` where the disk refuses, or a triplet breaks the laws of a pair.
     """
-    path = shard_path(root, name)
+    store = store_of(root)
     stream = iter(results)
     rejects: list[Reject] = []
     first = _next_triplet(stream, rejects)
     digest, offset, entries = hashlib.sha256(), 0, []
     if first is None:
-        remove(path)
+        store.remove(shard_name(name))
     else:
-        with whole_file(path) as file:
+        with store.whole_file(shard_name(name)) as file:
             for result in itertools.chain([first], stream):
                 if isinstance(result, Reject):
                     rejects.append(result)
@@ -133,16 +145,21 @@ def write_shard(
         samples=tuple(entries),
         rejects=tuple(rejects),
     )
-    write_whole(receipt_path(root, name), (receipt.to_json() + "\n").encode())
+    store.write_whole(receipt_name(name), (receipt.to_json() + "\n").encode())
     return receipt
 
 
-def read_receipt(path: Path) -> ShardReceipt:
-    """Read a receipt and check all that can be checked without its tar; raise `DatasetError` naming what is wrong."""
+def read_receipt(path: Place) -> ShardReceipt:
+    """Read a receipt and check all that can be checked without its tar.
+
+    Raises `DatasetError` naming what is wrong, `UnreachableError` where that is the connection.
+    """
     try:
-        text = read_regular(path, most_bytes=MOST_RECEIPT_BYTES, within=path.parent.parent).decode("utf-8")
+        text = read_file(path, most_bytes=MOST_RECEIPT_BYTES, within=path.parent.parent).decode("utf-8")
         receipt = ShardReceipt.from_json(text)
         canonical = receipt.to_json() + "\n" == text
+    except UnreachableError:
+        raise
     except (OSError, ValueError, DatasetError) as error:
         raise DatasetError(f"{path.name} cannot be read: {why(error)}") from error
     if not canonical:
@@ -153,26 +170,36 @@ def read_receipt(path: Path) -> ShardReceipt:
     return receipt
 
 
+def whole_receipt(path: Place) -> ShardReceipt | None:
+    """Return a receipt, None where there is none that can be read; raise `UnreachableError` where that is not known."""
+    try:
+        return read_receipt(path)
+    except UnreachableError:
+        raise
+    except DatasetError:
+        return None
+
+
 def read_samples(
-    root: Path, receipt: ShardReceipt, problems: list[Problem]
+    root: Place, receipt: ShardReceipt, problems: list[Problem]
 ) -> Iterator[tuple[SampleEntry, dict[str, bytes]]]:
     """Walk a shard as its receipt describes it: each sample with those members whose bytes are as recorded.
 
     Every byte of the tar is compared. What differs is appended to `problems`; a sample whose headers do not stand
     where they should ends the walk. The receipt is one that `read_receipt` accepted.
     """
-    path = shard_path(root, receipt.name)
-    file_name = f"shards/{path.name}"
+    file_name = shard_name(receipt.name)
+    path = root / file_name
 
     def complain(key: str | None, law: str, message: str) -> None:
         problems.append(Problem(file_name, key, law, message))
 
     if not receipt.samples:
-        if path.exists():
+        if store_of(root).exists(file_name):
             complain(None, "count", "the receipt knows no samples, but the tar is there")
         return
     try:
-        with open_regular(path, within=root) as file:
+        with open_file(path, within=root) as file:
             size = file.seek(0, 2)
             file.seek(0)
             if size != receipt.bytes:

@@ -12,7 +12,6 @@ import dataclasses
 import io
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,9 @@ from fdgen.contract.truth import members_in
 from fdgen.errors import DatasetError
 from fdgen.faces.landmarks import N_POINTS, STEP_PX, Landmarks, landmarks_digest
 from fdgen.faces.sources import Source
-from fdgen.io.atomic import whole_file_if_other
 from fdgen.io.parquet_file import open_parquet, read_all, read_batches
+from fdgen.io.storage import Place
+from fdgen.io.stores.opening import store_of
 
 _TEXT, _REAL = pa.string(), pa.float64()
 
@@ -72,7 +72,7 @@ def manifest_batch(receipt: ShardReceipt) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([_manifest_row(receipt.name, entry) for entry in receipt.samples], schema)
 
 
-def write_manifest(path: Path, batches: Iterable[pa.RecordBatch], members: Sequence[str] = MEMBERS) -> None:
+def write_manifest(path: Place, batches: Iterable[pa.RecordBatch], members: Sequence[str] = MEMBERS) -> None:
     """Write manifest.parquet: a row group for what `manifest_batch` gives of each shard, in the order given.
 
     `members` are those of each sample.
@@ -80,7 +80,7 @@ def write_manifest(path: Path, batches: Iterable[pa.RecordBatch], members: Seque
     _write_parquet(path, manifest_schema(members), batches)
 
 
-def read_manifest(path: Path) -> pa.Table:
+def read_manifest(path: Place) -> pa.Table:
     """Read manifest.parquet; raise `DatasetError` where the file is not one of these."""
     with _opened(path) as file:
         table = read_all(file)
@@ -95,7 +95,7 @@ def read_manifest(path: Path) -> pa.Table:
     return _checked(path, table)
 
 
-def read_manifest_columns(path: Path, names: Sequence[str]) -> pa.Table:
+def read_manifest_columns(path: Place, names: Sequence[str]) -> pa.Table:
     """Read some columns of manifest.parquet; raise `DatasetError` where the file is not one of these."""
     with _opened(path) as file:
         table = read_all(file, names)
@@ -105,14 +105,14 @@ def read_manifest_columns(path: Path, names: Sequence[str]) -> pa.Table:
     return _checked(path, table.select(names))
 
 
-def write_landmarks(path: Path, used: Iterable[tuple[Source, Landmarks]]) -> None:
+def write_landmarks(path: Place, used: Iterable[tuple[Source, Landmarks]]) -> None:
     """Write landmarks.parquet: a row a photograph, in the order given."""
     remaining = iter(used)
     groups = iter(lambda: list(itertools.islice(remaining, _ROWS)), [])
     _write_parquet(path, LANDMARKS, map(_landmark_batch, groups))
 
 
-def read_landmarks(path: Path, only: str | None = None) -> Iterator[tuple[str, Landmarks]]:
+def read_landmarks(path: Place, only: str | None = None) -> Iterator[tuple[str, Landmarks]]:
     """Yield the sha256 of each photograph (of `only` this one) and its landmarks.
 
     Raises `DatasetError` where this is another file.
@@ -122,7 +122,7 @@ def read_landmarks(path: Path, only: str | None = None) -> Iterator[tuple[str, L
         yield row["source_sha256"], Landmarks(points, np.array(row["frame"]).reshape(2, 3), row["size_px"])
 
 
-def read_landmark_digests(path: Path, only: Collection[str] | None = None) -> dict[str, str]:
+def read_landmark_digests(path: Place, only: Collection[str] | None = None) -> dict[str, str]:
     """Return what `Landmarks.digest` gives of each photograph (of `only` these), by its sha256.
 
     No landmarks are made, so it is many times faster. Raises `DatasetError` where this is another file.
@@ -141,7 +141,7 @@ def read_landmark_digests(path: Path, only: Collection[str] | None = None) -> di
     return found
 
 
-def write_sources(path: Path, sources: Iterable[Source]) -> None:
+def write_sources(path: Place, sources: Iterable[Source]) -> None:
     """Write sources.parquet: all photographs that the build chose from, whether used or not, in the order given."""
     rows = (
         {
@@ -156,7 +156,7 @@ def write_sources(path: Path, sources: Iterable[Source]) -> None:
     _write_parquet(path, SOURCES, _batches(rows, SOURCES))
 
 
-def read_sources(path: Path) -> list[Source]:
+def read_sources(path: Place) -> list[Source]:
     """Read sources.parquet back; raise `DatasetError` where the file is not one of these."""
     return [
         Source(
@@ -186,11 +186,11 @@ class RejectColumns:
         return pa.Table.from_batches(self._batches, REJECTS).combine_chunks()
 
 
-def write_rejects(path: Path, rejects: RejectColumns) -> None:
+def write_rejects(path: Place, rejects: RejectColumns) -> None:
     """Write rejects.csv: a line each under a header, by source and variant."""
     table = rejects.table()
     order = pc.sort_indices(table, [(name, "ascending") for name in REJECT_COLUMNS])  # UTF-8 sorts as text does
-    with whole_file_if_other(path) as file:
+    with store_of(path.parent).whole_file_if_other(path.name) as file:
         file.write(",".join(REJECT_COLUMNS).encode() + b"\n")
         for start in range(0, len(table), _ROWS):
             text = io.StringIO()
@@ -248,14 +248,17 @@ def _batches(rows: Iterable[dict[str, Any]], schema: pa.Schema) -> Iterator[pa.R
         yield pa.RecordBatch.from_pylist(waiting, schema)
 
 
-def _write_parquet(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+def _write_parquet(path: Place, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
     """Write row group by row group; a file that already holds just this stays untouched."""
-    with whole_file_if_other(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with (
+        store_of(path.parent).whole_file_if_other(path.name) as file,
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
         for batch in batches:
             writer.write_batch(batch)
 
 
-def _read_rows(path: Path, schema: pa.Schema, only: str | None = None) -> Iterator[dict[str, Any]]:
+def _read_rows(path: Place, schema: pa.Schema, only: str | None = None) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table, or `only` those of the photograph with this sha256."""
     with _opened(path) as file:
         if not file.schema_arrow.equals(schema):
@@ -274,18 +277,18 @@ def _plain(lists: pa.FixedSizeListArray, dtype: str) -> Any:
     return flat.reshape(len(lists), -1)
 
 
-def _opened(path: Path) -> contextlib.AbstractContextManager[pq.ParquetFile]:
+def _opened(path: Place) -> contextlib.AbstractContextManager[pq.ParquetFile]:
     """Open a table of a dataset, which is named by its file alone: the folder is known to whoever asked."""
     return open_parquet(path, name=path.name, within=path.parent)
 
 
-def _checked(path: Path, table: pa.Table) -> pa.Table:
+def _checked(path: Place, table: pa.Table) -> pa.Table:
     if (wrong := invalid_value(table)) is not None:
         raise DatasetError(f"{path.name} has been altered: {wrong}")
     return table
 
 
-def _refuse_gaps(path: Path, batch: pa.RecordBatch) -> None:
+def _refuse_gaps(path: Place, batch: pa.RecordBatch) -> None:
     """Raise `DatasetError` where something is missing that is always known, or is no digest or finite number."""
     for field, column in zip(batch.schema, batch.columns, strict=True):
         if field.name in _MAY_BE_EMPTY:

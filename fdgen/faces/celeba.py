@@ -42,6 +42,7 @@ class CelebA(ListedFolder):
     """
 
     kind = "celeba"
+    root: Path
 
     def __init__(self, root: str | Path, digests: DigestMemory | None = None) -> None:
         named = Path(root).expanduser()

@@ -6,13 +6,13 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from fdgen.arrays import Image
 from fdgen.contract.records import Reject
 from fdgen.errors import RecipeError
 from fdgen.faces.identities import with_people
 from fdgen.faces.sources import FaceSource, OnFile, Source, refuse_empty
+from fdgen.io.storage import Place
 
 EXCLUDED = "excluded"
 """Reason of the reject of a photograph that the recipe leaves out."""
@@ -70,7 +70,7 @@ class WithoutPhotographs:
         return self.faces.kind
 
     @property
-    def root(self) -> Path:
+    def root(self) -> Place:
         """The folder that `Source.path` is relative to."""
         return self.faces.root
 

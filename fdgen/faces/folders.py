@@ -25,10 +25,12 @@ from fdgen.faces.sources import (
     printable,
     read_picture,
 )
+from fdgen.faces.streamed.faces import holds_archives, open_streamed
 from fdgen.io.folders import recognised
 from fdgen.io.json_file import read_object
 from fdgen.io.pictures.formats import HEAD_BYTES, PICTURE_SUFFIXES, picture_format
 from fdgen.io.regular_file import is_regular
+from fdgen.io.storage import Remote, place_named
 
 __all__ = ["CelebA", "Face", "FaceSource", "FolderFaces", "SampleFaces", "Source", "open_faces"]
 
@@ -85,6 +87,7 @@ class FolderFaces(ListedFolder):
     """
 
     kind = "folder"
+    root: Path
 
     def __init__(self, root: str | Path, digests: DigestMemory | None = None) -> None:
         named = Path(root).expanduser()
@@ -102,15 +105,22 @@ class FolderFaces(ListedFolder):
 def open_faces(path: str | Path | None, *, digests: DigestMemory | None = None) -> FaceSource:
     """Open what the user named: None or `samples` for the portraits within, CelebA, or any folder of photographs.
 
-    A folder that is itself called samples is reached as `./samples`. `digests`, a `FaceCache` for example, remembers
-    what was read: files that have not changed since are not read again. Raises `FacesError` where there is no such
-    folder, or where it is a dataset that fdgen wrote.
+    A URL is a folder of pictures, of tars or of Parquet with a column of images (`hf://datasets/OWNER/NAME`), and so is
+    a folder here that holds tars or Parquet alone; or it is one such file. A folder that is itself called samples is
+    reached as `./samples`. `digests`, a `FaceCache` for example, remembers what was read: files that have not changed
+    since are not read again. Raises `FacesError` where there is no such folder, or where it is a dataset that fdgen
+    wrote; `DatasetError` where a URL cannot be opened or asked.
     """
     if path is None or path == "samples":
         return SampleFaces()
     if not str(path):  # what a shell makes of a variable that is not set; as a path it would be the current folder
         raise FacesError("the folder of faces has no name", hint="name it; `.` is the current folder")
-    folder = Path(path).expanduser()
+    place = place_named(path) if isinstance(path, str) else path
+    if isinstance(place, Remote):
+        return open_streamed(place, digests)
+    folder = place.expanduser()
+    if is_regular(folder) and folder.suffix.lower() in (".tar", ".parquet"):
+        return open_streamed(folder.absolute(), digests)
     _refuse_unreadable(folder)
     if _is_dataset(folder):
         raise FacesError(
@@ -121,6 +131,8 @@ def open_faces(path: str | Path | None, *, digests: DigestMemory | None = None) 
         raise FacesError(f"{folder} is {known[0]}, not a folder of faces", hint=f"name photographs; {known[1]}")
     if find_images(folder) is not None:
         return CelebA(folder, digests)
+    if holds_archives(folder):
+        return open_streamed(folder.absolute(), digests)
     return FolderFaces(folder, digests)
 
 

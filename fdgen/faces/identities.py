@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from fdgen.arrays import Image
 from fdgen.contract.records import Reject
 from fdgen.errors import FacesError, in_words
 from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import FaceSource, OnFile, Source
+from fdgen.io.storage import Place, is_file, open_file
 
 IDENTITIES_CSV = "identities.csv"
 """A file in the folder of the photographs, `path,person` in each line: read where it is there."""
@@ -21,14 +23,14 @@ NOBODY_KNOWN = "no identities are known: the same person may be in two splits"
 _HINT = "a line is PATH,PERSON, the path relative to the folder of the photographs; correct it, or remove the file"
 
 
-def read_identities(root: Path, paths: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def read_identities(root: Place, paths: Iterable[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the person on each photograph that `identities.csv` names, and notes: whom it lacks, what is not there.
 
     Without that file nobody is known. Raises `FacesError`, naming the line, where it is malformed, and where it names
     none of the photographs.
     """
     path, wanted = root / IDENTITIES_CSV, set(paths)
-    if not path.is_file():
+    if not is_file(path):
         return {}, (NOBODY_KNOWN,)
     people: dict[str, str] = {}
     n_others = 0
@@ -91,8 +93,8 @@ class PeopleInFolders:
         return self.faces.kind
 
     @property
-    def root(self) -> Path:
-        """The folder that `Source.path` is relative to."""
+    def root(self) -> Place:
+        """The folder, or the URL, that `Source.path` is relative to."""
         return self.faces.root
 
     @property
@@ -126,9 +128,9 @@ class PeopleInFolders:
         return self.faces.read(source)
 
 
-def _rows(path: Path) -> Iterable[tuple[int, list[str]]]:
+def _rows(path: Place) -> Iterable[tuple[int, list[str]]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
+        with open_file(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, skipinitialspace=True)
             yield from ((reader.line_num, row) for row in reader if any(cell.strip() for cell in row))
     except OSError as error:
@@ -137,5 +139,5 @@ def _rows(path: Path) -> Iterable[tuple[int, list[str]]]:
         raise FacesError(f"{path} cannot be read: {error}", hint=_HINT) from error
 
 
-def _malformed(path: Path, number: int, why: str) -> FacesError:
+def _malformed(path: Place, number: int, why: str) -> FacesError:
     return FacesError(f"line {number} of {path} is malformed: {why}", hint=_HINT)

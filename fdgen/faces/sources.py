@@ -19,6 +19,7 @@ from fdgen.faces.file_digests import DigestMemory, digest_files
 from fdgen.io.folders import nothing_in
 from fdgen.io.pictures.formats import TITLES, picture_format, unreadable_detail, what_it_needs
 from fdgen.io.pictures.images import decode
+from fdgen.io.storage import Place, local_folder
 from fdgen.runtime.step_times import timed_step
 
 MAX_BYTES = 1_000_000_000
@@ -52,6 +53,8 @@ class Source:
     identity: str | None = None
     split: str | None = None
     attributes: tuple[str, ...] | None = None
+    span: tuple[int, int] | None = None
+    """Where it lies in a file that holds many: start and size in bytes, or row group and row. No part of what it is."""
 
 
 class FaceSource(Protocol):
@@ -59,11 +62,11 @@ class FaceSource(Protocol):
 
     @property
     def kind(self) -> str:
-        """`samples`, `celeba` or `folder`."""
+        """`samples`, `celeba`, `folder`, `tars` or `parquet`."""
 
     @property
-    def root(self) -> Path:
-        """The folder that `Source.path` is relative to."""
+    def root(self) -> Place:
+        """The folder, or the URL, that `Source.path` is relative to."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -89,8 +92,8 @@ class ListedFolder(ABC):
     With `digests`, photographs that have not changed since an earlier listing are not read again for it.
     """
 
-    def __init__(self, root: Path, digests: DigestMemory | None = None) -> None:
-        self.root = root
+    def __init__(self, root: Place, digests: DigestMemory | None = None) -> None:
+        self.root: Place = root
         self._digests = digests
         self._listing: Listing | None = None
 
@@ -124,7 +127,7 @@ class ListedFolder(ABC):
 
     def read(self, source: Source) -> Image:
         """Decode one photograph, turned upright as its EXIF data says."""
-        return read_picture(self.root, source)
+        return read_picture(local_folder(self.root), source)
 
 
 @dataclass(frozen=True)
@@ -158,8 +161,8 @@ def list_pictures(
         if isinstance(result, OSError):
             why = "unreadable", f"it cannot be read: {result.strerror}"
             rejects.append((number, Reject(printable(path), "", 0, *why)))
-        elif (unusable := _unusable(path, result.head, result.sha256)) is not None:
-            rejects.append((number, Reject(printable(path), result.sha256, 0, *unusable)))
+        elif (fault := unusable(path, result.head, result.sha256)) is not None:
+            rejects.append((number, Reject(printable(path), result.sha256, 0, *fault)))
         else:
             places.append(number)
             usable.paths.append(path)
@@ -199,9 +202,19 @@ def read_picture(root: Path, source: Source) -> Image:
     try:
         data = (root / source.path).read_bytes()
     except OSError as error:
-        raise PictureError(
-            f"{source.path} cannot be read: {in_words(error)}", reason="unreadable", hint="check that the disk is there"
-        ) from error
+        raise unreadable(source, in_words(error)) from error
+    return picture_of(data, source)
+
+
+def unreadable(source: Source, why: str) -> PictureError:
+    """Return the error of a photograph that was listed and cannot be read now."""
+    return PictureError(
+        f"{source.path} cannot be read: {why}", reason="unreadable", hint="check that the disk is there"
+    )
+
+
+def picture_of(data: bytes, source: Source) -> Image:
+    """Decode the bytes of a photograph; raise `PictureError`, also where they are not those that were listed."""
     if hashlib.sha256(data).hexdigest() != source.sha256:
         raise PictureError(
             f"{source.path} has changed since it was listed",
@@ -211,7 +224,7 @@ def read_picture(root: Path, source: Source) -> Image:
     return decode(data, name=source.path)
 
 
-def refuse_empty(root: Path, sources: Sequence[Source], rejects: list[Reject]) -> None:
+def refuse_empty(root: Place, sources: Sequence[Source], rejects: list[Reject]) -> None:
     """Raise `FacesError` where nothing is left to work with, telling why if something was there at all."""
     if sources:
         return
@@ -223,7 +236,7 @@ def refuse_empty(root: Path, sources: Sequence[Source], rejects: list[Reject]) -
             hint="name a folder with photographs of faces",
         )
     raise FacesError(
-        f"there is no picture in {root}" + (f": {why}" if (why := nothing_in(root)) else ""),
+        f"there is no picture in {root}" + (f": {why}" if isinstance(root, Path) and (why := nothing_in(root)) else ""),
         hint=f"name a folder with {TITLES} pictures; leave --faces out for the sample faces",
     )
 
@@ -233,7 +246,7 @@ def printable(path: str) -> str:
     return path.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def _unusable(path: str, head: bytes, sha256: str) -> tuple[str, str] | None:
+def unusable(path: str, head: bytes, sha256: str) -> tuple[str, str] | None:
     """Return the (reason, detail) for which a file alone cannot be a source, None where it can."""
     if not head:
         return "empty-file", "the file is empty"

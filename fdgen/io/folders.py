@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from fdgen.io.storage import Place, Remote
+
 _FOLDERS = {
     "dataset.json": ("a dataset", "a dataset goes to --data"),
     "run.json": ("a run of `fdtrain fit`", "a run goes to --weights, and `fdtrain status` reports on it"),
@@ -42,7 +44,7 @@ def recognised(path: Path) -> tuple[str, str] | None:
     return next((what for name, what in _FOLDERS.items() if (path / name).is_file()), None)
 
 
-def mistaken(path: Path, isnt: str, lacks: str, hint: str) -> tuple[str, str]:
+def mistaken(path: Place, isnt: str, lacks: str, hint: str) -> tuple[str, str]:
     """Return the sentence on a path that `is not a dataset`, say, and a hint that says what takes it instead.
 
     `lacks` tells what is missing in it, for where it is nothing that we know.
@@ -50,6 +52,8 @@ def mistaken(path: Path, isnt: str, lacks: str, hint: str) -> tuple[str, str]:
     >>> mistaken(Path("nowhere"), "is not a dataset", "it has no dataset.json", "name one")
     ('nowhere is not a dataset: there is no such folder', 'name one')
     """
+    if isinstance(path, Remote):
+        return f"{path} {isnt}: {lacks}", hint
     if (known := recognised(path)) is not None:
         return f"{path} {isnt}: it is {known[0]}", f"{hint}; {known[1]}"
     return f"{path} {isnt}: {nothing_in(path) or lacks}", hint

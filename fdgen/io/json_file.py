@@ -18,6 +18,7 @@ import numpy as np
 
 from fdgen.errors import DatasetError, FdError
 from fdgen.io.regular_file import read_regular
+from fdgen.io.storage import Place, read_file
 
 MOST_BYTES = 64_000_000
 """Of one file; the receipt of a shard of ten thousand samples has 30 MB."""
@@ -33,9 +34,9 @@ _STEPS[[ord("["), ord("{")]], _STEPS[[ord("]"), ord("}")]] = 1, -1
 
 
 def read_json(
-    path: Path,
+    path: Place,
     *,
-    within: Path | None = None,
+    within: Place | None = None,
     error: type[FdError] = DatasetError,
     hint: str = "",
     most_bytes: int = MOST_BYTES,
@@ -43,7 +44,7 @@ def read_json(
     """Return what a JSON file holds.
 
     Args:
-        path: The file.
+        path: The file, here or behind a URL.
         within: Folder that no link may lead out of; None for any.
         error: Type of the error to raise.
         hint: What to do about it, for the error.
@@ -53,15 +54,15 @@ def read_json(
     out of the folder `within`.
     """
     try:
-        return parse_json(read_regular(path, most_bytes=most_bytes, within=within))
+        return parse_json(read_file(path, most_bytes=most_bytes, within=within))
     except (OSError, ValueError) as fault:
         raise error(f"{path} cannot be read: {why(fault)}", hint=hint) from fault
 
 
 def read_object(
-    path: Path,
+    path: Place,
     *,
-    within: Path | None = None,
+    within: Place | None = None,
     error: type[FdError] = DatasetError,
     hint: str = "",
     most_bytes: int = MOST_BYTES,
@@ -69,7 +70,7 @@ def read_object(
     """Return the object that a JSON file holds.
 
     Args:
-        path: The file.
+        path: The file, here or behind a URL.
         within: Folder that no link may lead out of; None for any.
         error: Type of the error to raise.
         hint: What to do about it, for the error.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdgen.errors import DatasetError
 from fdgen.io.json_file import why
-from fdgen.io.regular_file import open_regular
+from fdgen.io.storage import Place, open_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +28,7 @@ _ROWS = 8_192
 
 
 @contextlib.contextmanager
-def open_parquet(where: Path | bytes, *, name: str, within: Path | None = None) -> Iterator[pq.ParquetFile]:
+def open_parquet(where: Place | bytes, *, name: str, within: Place | None = None) -> Iterator[pq.ParquetFile]:
     """Open a file, or its bytes; whatever goes wrong in the block by the file's fault becomes one sentence.
 
     Raises `DatasetError` beginning with `name` where it cannot be read, has more rows or columns than any of ours, or
@@ -40,7 +39,7 @@ def open_parquet(where: Path | bytes, *, name: str, within: Path | None = None) 
 
     try:
         with contextlib.ExitStack() as stack:
-            source: Any = io.BytesIO(where) if isinstance(where, bytes) else open_regular(where, within=within)
+            source: Any = io.BytesIO(where) if isinstance(where, bytes) else open_file(where, within=within)
             stack.enter_context(source)
             # `pq.read_table` imports pandas, which takes longer than reading
             file = stack.enter_context(pq.ParquetFile(source))

@@ -1,4 +1,4 @@
-"""Reads a dataset from a folder of this machine, or a URL (`https://`, `s3://`, `memory://`).
+"""Reads from a folder of this machine, or a URL (`https://`, `s3://`, `gs://`, `az://`, `hf://`, `memory://`).
 
 Folders are read with the standard library alone. URLs go through fsspec, which is imported for them only, and by ranges
 of bytes: nothing is downloaded but what is asked for.
@@ -7,25 +7,33 @@ of bytes: nothing is downloaded but what is asked for.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, UnreachableError
+from fdgen.io.regular_file import is_regular, open_regular, read_regular
+from fdgen.io.stores.connection import faults, in_short, open_system, scheme_of, without_credentials
 
 TRIES = 3
 """How often a read is tried: a connection that was dropped once in a million reads must not end a week's training."""
 
 WAIT_S = 0.5
 
+PIECE_BYTES = 8_000_000
+"""Read of a remote file at once by whoever reads it from end to end: each request costs a tenth of a second."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Remote:
-    """A file or folder behind a URL; `/` names what lies in it. Holds no connection: safe to pickle and to fork."""
+    """A file or folder behind a URL; `/` names what lies in it. Holds no connection: safe to pickle and to fork.
+
+    As text it is without credentials; `url` has all.
+    """
 
     url: str
 
@@ -33,19 +41,32 @@ class Remote:
         return Remote(f"{self.url.rstrip('/')}/{name}")
 
     def __str__(self) -> str:
-        return self.url
+        return without_credentials(self.url)
+
+    def __repr__(self) -> str:
+        return f"Remote({str(self)!r})"
 
     @property
     def name(self) -> str:
         """The last part of the path."""
         return self.url.rstrip("/").rpartition("/")[2]
 
+    @property
+    def stem(self) -> str:
+        """The last part of the path, without its suffix."""
+        return Path(self.name).stem
+
+    @property
+    def parent(self) -> Remote:
+        """What it lies in."""
+        return Remote(self.url.rstrip("/").rpartition("/")[0])
+
     def read_bytes(self, most_bytes: int) -> bytes:
         """Return the whole file.
 
         Raises `FileNotFoundError` where it is not there, `DatasetError` where it fails or has more than `most_bytes`.
         """
-        size = self._size()
+        size = self.size()
         data = self._read(None, None) if size is None or size <= most_bytes else b""
         if max(size or 0, len(data)) > most_bytes:
             raise DatasetError(
@@ -68,16 +89,39 @@ class Remote:
             )
         return data
 
-    def _size(self) -> int | None:
+    def size(self) -> int | None:
         """Return how many bytes the file has, None where its server does not say."""
-        system, path = _open(self.url)
-        with contextlib.suppress(OSError, *_dropped()):  # reading says what is wrong, and tries again
-            size = system.size(path)
-            return None if size is None else int(size)
-        return None
+        system, path = open_system(self.url)
+        for _ in range(TRIES):
+            try:
+                size = system.size(path)
+                return None if size is None else int(size)
+            except (FileNotFoundError, PermissionError):  # noqa: PERF203 - three times at most
+                return None
+            except (OSError, EOFError):
+                time.sleep(WAIT_S)
+            except faults():  # a server that answers no such question
+                return None
+        return None  # reading says what is wrong, and tries again
+
+    def is_file(self) -> bool:
+        """Tell whether there is such a file; raise `DatasetError` where its server cannot be asked."""
+        system, path = open_system(self.url)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                with _told(self, dropped_is_told=not tries_left):
+                    return bool(system.info(path)["type"] == "file")
+            except FileNotFoundError:
+                return False
+            except PermissionError as error:
+                raise UnreachableError(
+                    f"{self} cannot be read: permission denied", hint="check your credentials"
+                ) from error
+            time.sleep(WAIT_S)
+        raise RuntimeError("unreachable: the last try returns or raises")
 
     def _read(self, start: int | None, end: int | None) -> bytes:
-        system, path = _open(self.url)
+        system, path = open_system(self.url)
         for tries_left in reversed(range(TRIES)):
             with _told(self, dropped_is_told=not tries_left):
                 return bytes(system.cat_file(path, start=start, end=end))
@@ -99,6 +143,11 @@ def open_place(root: str | Path | Remote) -> Place:
         from fdgen.io.hub_datasets import fetch_dataset
 
         return fetch_dataset(root).folder
+    return place_named(root)
+
+
+def place_named(root: str) -> Place:
+    """Return the folder, or what stands for the URL, that a text names; nothing is fetched."""
     if root.startswith("file://"):
         return Path(root.removeprefix("file://"))
     return Remote(root) if "://" in root else Path(root)
@@ -109,6 +158,69 @@ def local_folder(place: Place) -> Path:
     if isinstance(place, Remote):
         raise DatasetError(f"{place} is behind a URL, and this needs all of its files", hint="copy it to this machine")
     return place
+
+
+def absolute(place: Place) -> Place:
+    """Return a place that means the same in a process with another current folder."""
+    return place.absolute() if isinstance(place, Path) else place
+
+
+def is_file(file: Place) -> bool:
+    """Tell whether there is an ordinary file, or an object; raise `DatasetError` where its server cannot be asked."""
+    return file.is_file() if isinstance(file, Remote) else is_regular(file)
+
+
+def files_below(folder: Place) -> dict[str, dict[str, Any]]:
+    """Return what is known of every file below a folder, by its name relative to it: of a remote one what fsspec says.
+
+    Raises `UnreachableError` where the server cannot be asked, `DatasetError` where it lists no files.
+    """
+    if not isinstance(folder, Remote):
+        paths = (Path(root) / name for root, _, names in os.walk(folder, followlinks=True) for name in names)
+        return {path.relative_to(folder).as_posix(): {} for path in paths}
+    refuse_unlisted(folder)
+    system, top = open_system(folder.url)
+    for tries_left in reversed(range(TRIES)):
+        try:
+            with _told(folder, dropped_is_told=not tries_left):
+                found: dict[str, dict[str, Any]] = system.find(top, detail=True)
+                start = top.strip("/")
+                return {path.strip("/").removeprefix(start).lstrip("/"): info for path, info in found.items()}
+        except FileNotFoundError:
+            return {}
+        except PermissionError as error:
+            raise UnreachableError(
+                f"{folder} cannot be listed: permission denied", hint="check your credentials"
+            ) from error
+        time.sleep(WAIT_S)
+    raise RuntimeError("unreachable: the last try returns or raises")
+
+
+def refuse_unlisted(folder: Remote) -> None:
+    """Raise `DatasetError` where a URL is one of which nobody can say what lies below."""
+    if scheme_of(folder.url) in ("http", "https"):
+        raise DatasetError(
+            f"{folder} cannot be listed: a web server has files and no folders",
+            hint="name one file there, or copy what you need to this machine or to an object store",
+        )
+
+
+def open_file(file: Place, *, within: Place | None = None) -> BinaryIO:
+    """Open a file for reading: a local one as `open_regular` does, a remote one by pieces.
+
+    `within` is the folder that no link of a local file may lead out of. Raises `OSError` where it is not there or
+    cannot be opened; reading a remote one raises `DatasetError` where the connection fails.
+    """
+    if isinstance(file, Remote):
+        return cast(BinaryIO, io.BufferedReader(_Pieces(file), PIECE_BYTES))
+    return open_regular(file, within=within if isinstance(within, Path) else None)
+
+
+def read_file(file: Place, *, most_bytes: int, within: Place | None = None) -> bytes:
+    """Return the bytes of a file; raise as `read_regular` does, and `DatasetError` as `Remote.read_bytes`."""
+    if isinstance(file, Remote):
+        return file.read_bytes(most_bytes)
+    return read_regular(file, most_bytes=most_bytes, within=within if isinstance(within, Path) else None)
 
 
 def read_range(file: Place, start: int, size: int) -> bytes:
@@ -123,24 +235,38 @@ def read_range(file: Place, start: int, size: int) -> bytes:
         return opened.read(min(size, there))
 
 
-def _open(url: str) -> tuple[Any, str]:
-    """Return the file system of a URL and the path in it. fsspec keeps one a process and thread, so asking is cheap."""
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise DatasetError(
-            f"{url} is not a folder of this machine, and fsspec, which reads URLs, is not installed",
-            hint="install it with `pip install 'fd-stackgan[scale]'`",
-        ) from error
-    try:
-        system, path = url_to_fs(url)
-    except ImportError as error:  # of the package for this protocol: s3fs, gcsfs, aiohttp ...
-        raise DatasetError(f"{url} cannot be read: {error}", hint="install the package that it names") from error
-    except ValueError as error:  # no such protocol
-        raise DatasetError(
-            f"{url} cannot be read: {error}", hint="name a folder, or a URL such as https:// or s3://"
-        ) from error
-    return system, str(path)
+class _Pieces(io.RawIOBase):
+    """A remote file, read by ranges of bytes as they are asked for: each is tried again where a connection drops."""
+
+    def __init__(self, file: Remote) -> None:
+        size = file.size()
+        if size is None:  # not there, or not to be asked: reading says which
+            file.read_range(0, 1)
+            raise UnreachableError(
+                f"{file} cannot be read by pieces: its server does not say how large it is",
+                hint="copy it to this machine",
+            )
+        self._file, self._size, self._place = file, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        self._place = max(start + offset, 0)
+        return self._place
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self._size - self._place)
+        if wanted <= 0:
+            return 0
+        data = self._file.read_range(self._place, wanted)
+        buffer[: len(data)] = data
+        self._place += len(data)
+        return len(data)
 
 
 @contextlib.contextmanager
@@ -150,17 +276,8 @@ def _told(place: Remote, *, dropped_is_told: bool) -> Iterator[None]:
         yield
     except (FileNotFoundError, PermissionError):
         raise
-    except _dropped() as error:
+    except faults() as error:
         if dropped_is_told:
-            why = " ".join(str(error).split()) or type(error).__name__
-            raise DatasetError(f"{place} cannot be read: {why}", hint="check the URL and the connection") from error
-
-
-def _dropped() -> tuple[type[BaseException], ...]:
-    """Return what a broken connection raises. aiohttp, which reads http://, has errors that are no `OSError`."""
-    import asyncio  # whose TimeoutError is the built-in one only from Python 3.11 on
-
-    client = sys.modules.get("aiohttp")
-    return (OSError, EOFError, TimeoutError, asyncio.TimeoutError) + (
-        (client.ClientError,) if client is not None else ()
-    )
+            raise UnreachableError(
+                f"{place} cannot be read: {in_short(error)}", hint="check the URL and the connection"
+            ) from error

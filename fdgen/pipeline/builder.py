@@ -11,7 +11,6 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fdgen.contract.manifest import Manifest, read_finished
@@ -22,6 +21,7 @@ from fdgen.faces.cache import FaceCache
 from fdgen.faces.given_up import GivenUp
 from fdgen.faces.sources import FaceSource, OnFile
 from fdgen.faces.supervised_pool import TIME_LIMIT_S
+from fdgen.io.storage import Place, open_place
 from fdgen.networks import DetectorName
 from fdgen.pipeline.dry_run import BuildPlan, plan_build
 from fdgen.pipeline.executors import OnSetback
@@ -36,7 +36,7 @@ __all__ = ["BuildPlan", "Part", "PartDone", "Progress", "build", "build_part", "
 def build(
     recipe: Recipe,
     faces: FaceSource,
-    out: str | Path,
+    out: str | Place,
     *,
     count: int | None = None,
     name: str | None = None,
@@ -63,7 +63,7 @@ def build(
     Args:
         recipe: What is asked for: kinds, sizes in px, splits, seed.
         faces: The photographs.
-        out: The folder of the dataset, made where it is missing.
+        out: The folder of the dataset, made where it is missing; or a URL, `s3://`, `gs://` or `az://`.
         count: Number of samples, below or above that of the faces; None is one of each usable face.
         name: What the dataset is called, and no part of its ids; another one renames it. None keeps that of an earlier
             run, else takes the recipe's.
@@ -91,7 +91,7 @@ def build(
     sample, `FacesError`, `RecipeError`, `AssetError`. Finished shards stay through any of these, Ctrl-C and kills.
     """
     order = Order(
-        recipe=recipe, faces=faces, out=Path(out), count=count, name=name, version=version, workers=workers,
+        recipe=recipe, faces=faces, out=open_place(out), count=count, name=name, version=version, workers=workers,
         executor=executor, cache=cache, detector=detector, steps=steps, on_file=on_file, on_trial=on_trial,
         on_face=on_face, on_shard=on_shard, on_progress=on_progress, time_limit_s=time_limit_s, on_setback=on_setback,
         given_up=given_up,
@@ -138,7 +138,7 @@ class PartDone:
     waiting: int
 
 
-def build_part(part: Part, recipe: Recipe, faces: FaceSource, out: str | Path, **options: Any) -> PartDone:
+def build_part(part: Part, recipe: Recipe, faces: FaceSource, out: str | Place, **options: Any) -> PartDone:
     """Make those shards of a dataset that fall to one part, next to what other parts make in the same folder `out`.
 
     Parts may run at the same time, on a file system that all of them see, and be killed and run again. Where samples
@@ -149,13 +149,13 @@ def build_part(part: Part, recipe: Recipe, faces: FaceSource, out: str | Path, *
         part: Which one; all must have the same number of parts.
         recipe: As `build` takes it, the same for all parts.
         faces: The photographs, the same for all parts.
-        out: The folder of the dataset.
+        out: The folder of the dataset, or its URL.
         options: The others of `build`, by name. What parts find in the `cache` they need not look for again.
 
     Raises what `build` raises, and `DatasetError` where the same part, a part of another number of parts or a whole
     build is at work in `out`. That no face gives a sample is left to `build` to say.
     """
-    with begun(Order(recipe=recipe, faces=faces, out=Path(out), part=part, **options)) as job:
+    with begun(Order(recipe=recipe, faces=faces, out=open_place(out), part=part, **options)) as job:
         while not job.waiting and job.planner.wants_more():
             job.make_round()
         shards = sum(part.owns(number) for number in range(len(job.names)))

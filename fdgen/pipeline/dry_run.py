@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fdgen.contract.records import SPLITS
@@ -16,6 +15,7 @@ from fdgen.errors import RecipeError
 from fdgen.faces.cache import FaceCache
 from fdgen.faces.exclusion import chosen_faces
 from fdgen.faces.sources import FaceSource, OnFile
+from fdgen.io.storage import Place, open_place
 from fdgen.networks import DetectorName
 from fdgen.pipeline.face_queue import AtOnce, FaceQueue
 from fdgen.pipeline.plan import Planner, ShardPlan, split_rule
@@ -52,7 +52,7 @@ class BuildPlan:
 def plan_build(
     recipe: Recipe,
     faces: FaceSource,
-    out: str | Path | None = None,
+    out: str | Place | None = None,
     *,
     count: int | None = None,
     cache: FaceCache | None = None,
@@ -66,7 +66,7 @@ def plan_build(
     Args:
         recipe: What is asked for.
         faces: The photographs.
-        out: Folder of the dataset, to count what is done already; None counts nothing.
+        out: Folder of the dataset, or its URL, to count what is done already; None counts nothing.
         count: Number of samples; None is one of each usable face.
         cache: Keeps trials of occluders, where the recipe asks for strata; None keeps none.
         detector: Whose networks find landmarks, as `build` takes it.
@@ -78,8 +78,9 @@ def plan_build(
     """
     check_arguments(count, 1)
     steps = steps or Steps.real(recipe.assets.packs, detector, recipe.faces.max_outside)
-    if out is not None:
-        refuse_foreign(Path(out))
+    place = None if out is None else open_place(out)
+    if place is not None:
+        refuse_foreign(place)
     library = steps.load_library()
     assets = library.digests()
     recipe.check_assets(assets.keys())
@@ -99,9 +100,9 @@ def plan_build(
             shards[plan.split] += 1
             samples[plan.split] += len(plan.candidates)
     done = 0
-    if out is not None:
-        refuse_other_spec(Path(out), spec, sources)
-        done = sum(planned_receipt(Path(out), planner.plan(name), dataset_id) is not None for name in names)
+    if place is not None:
+        refuse_other_spec(place, spec, sources)
+        done = sum(planned_receipt(place, planner.plan(name), dataset_id) is not None for name in names)
     notes = [rule.note, *faces.notes]
     if rejects := faces.rejects():
         notes.append(f"{len(rejects)} files cannot be used and would be listed in rejects.csv")

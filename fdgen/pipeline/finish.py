@@ -8,7 +8,6 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,14 @@ from fdgen.dataset.contact_sheet import dataset_sheet
 from fdgen.dataset.folder import ADDED, WRITTEN, dataset_text, write_dataset
 from fdgen.dataset.naming import Label
 from fdgen.dataset.tables import RejectColumns, write_landmarks, write_manifest, write_rejects
+from fdgen.errors import DatasetError
 from fdgen.faces.given_up import with_given_up
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import GIVEN_UP_REASONS, Source
-from fdgen.io.atomic import is_temporary, naming, remove, write_whole
 from fdgen.io.pictures.contact_sheet import encode_jpeg
+from fdgen.io.storage import Place, absolute, is_file
+from fdgen.io.stores.opening import store_of
 from fdgen.pipeline.shard_summary import Each, ShardSummary, each_here, summarise
 from fdgen.runtime.installed import installed_version
 from fdgen.version import __version__
@@ -41,7 +42,7 @@ _AT_ONCE = 1024  # photographs whose landmarks are fetched together
 
 
 def finish(
-    out: Path,
+    out: Place,
     *,
     head: Mapping[str, Any],
     label: Label,
@@ -60,7 +61,7 @@ def finish(
     What a worker that was killed left of a shard goes, too. Of each sample a few bytes are held in memory.
 
     Args:
-        out: Folder of the dataset.
+        out: Folder of the dataset, or its URL.
         head: The fields of dataset.json that say what is asked for.
         label: Name and version.
         kind: Kind of the source of faces.
@@ -76,12 +77,13 @@ def finish(
     Raises `DatasetError` where the disk refuses.
     """
     planned = {f"{name}.{suffix}" for name in names for suffix in ("tar", "json")}
-    for path in (out / "shards").iterdir():
-        if is_temporary(path) or (_SHARD_FILE.fullmatch(path.name) and path.name not in planned):
-            remove(path)
+    store = store_of(out)
+    for name in store.names("shards"):
+        if store.is_temporary(f"shards/{name}") or (_SHARD_FILE.fullmatch(name) and name not in planned):
+            store.remove(f"shards/{name}")
     summary = _Summary(SourceTable.of(sources))
     members = members_with(layers_of(head["recipe"]))
-    shards = map(summary.add, each(summarise, ((out.absolute(), name) for name in names)))
+    shards = map(summary.add, each(summarise, ((absolute(out), name) for name in names)))
     write_manifest(out / "manifest.parquet", (shard.batch() for shard in shards if shard.rows is not None), members)
     write_landmarks(out / LANDMARKS_FILE, () if landmarks is None else _with_landmarks(summary.used(), landmarks))
     summary.rejects.add(map(summary.count, rejects()))
@@ -100,8 +102,8 @@ def finish(
         "notes": list(notes),
         "environment": environment(),
     }
-    write_whole(out / "preview.jpg", encode_jpeg(dataset_sheet(out)))
-    write_whole(out / SUMS, _sums(out, summary, dataset))
+    store.write_whole("preview.jpg", encode_jpeg(dataset_sheet(out)))
+    store.write_whole(SUMS, _sums(out, summary, dataset))
     write_dataset(out, dataset)
 
 
@@ -183,13 +185,14 @@ def _warnings(summary: _Summary, asked: int) -> list[str]:
     return warnings
 
 
-def _sums(out: Path, summary: _Summary, dataset: Mapping[str, Any]) -> bytes:
+def _sums(out: Place, summary: _Summary, dataset: Mapping[str, Any]) -> bytes:
     """Return SHA256SUMS of every other file, as `sha256sum -c` reads it; dataset.json is about to be written."""
     sums = {f"shards/{row['name']}.tar": row["sha256"] for row in summary.shards if row["samples"]}
     sums |= {f"shards/{name}.json": sha256 for name, sha256 in summary.receipts.items()}
     for name in (*WRITTEN, *ADDED):
-        with naming(out / name):
-            if (out / name).is_file() and (sha256 := file_sha256(out / name)) is not None:
-                sums[name] = sha256
+        if is_file(out / name):
+            if (sha256 := file_sha256(out / name)) is None:
+                raise DatasetError(f"{out / name} cannot be read", hint="check its permissions and run it again")
+            sums[name] = sha256
     sums["dataset.json"] = hashlib.sha256(dataset_text(dataset)).hexdigest()
     return sums_text(sums)

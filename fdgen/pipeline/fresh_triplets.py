@@ -27,6 +27,7 @@ from fdgen.faces.cache import FaceCache
 from fdgen.faces.exclusion import chosen_faces
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import PASSING_REASONS, FaceSource, OnFile, Source
+from fdgen.io.storage import Place
 from fdgen.pipeline.face_loader import FaceLoader
 from fdgen.pipeline.face_queue import MOST_AT_ONCE
 from fdgen.pipeline.plan import split_rule
@@ -185,8 +186,8 @@ class _Split:
     split: str
 
     @property
-    def root(self) -> Path:
-        """The folder of the photographs."""
+    def root(self) -> Place:
+        """The folder of the photographs, or its URL."""
         return self.found.faces.root
 
     @property

@@ -17,12 +17,13 @@ from fdgen.contract.records import IMPORTED, KEY_PATTERN, SCHEMA, SPLITS, Reject
 from fdgen.dataset.checksums import is_listed
 from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, write_dataset
 from fdgen.dataset.naming import check_label, label_of
-from fdgen.dataset.shards import receipt_path, shard_path, write_shard
+from fdgen.dataset.shards import receipt_name, shard_name, write_shard
 from fdgen.dataset.spec import sources_digest, spec_id
 from fdgen.dataset.tables import write_sources
 from fdgen.errors import DatasetError, PairsError
 from fdgen.faces.sources import OnFile, printable
-from fdgen.io.atomic import remove
+from fdgen.io.storage import Place, open_place
+from fdgen.io.stores.opening import store_of
 from fdgen.pipeline.face_queue import Candidate
 from fdgen.pipeline.finish import finish
 from fdgen.pipeline.foreign_pairs import Folders, Listed, Pair, Reading, list_pairs, read_pair, readable_pairs
@@ -46,7 +47,7 @@ def import_pairs(
     clean: str | Path,
     occluded: str | Path,
     masks: str | Path,
-    out: str | Path,
+    out: str | Place,
     *,
     reading: Reading | None = None,
     identity: Literal["auto", "folder"] = "auto",
@@ -64,7 +65,7 @@ def import_pairs(
         clean: Folder of the clean pictures.
         occluded: Folder of the same pictures with occluders.
         masks: Folder of masks, white where the occluder is.
-        out: Folder of the dataset, made where it is missing.
+        out: Folder of the dataset, made where it is missing; or a URL, `s3://`, `gs://` or `az://`.
         reading: How pictures are read; None takes them as they are, and refuses what does not fit.
         identity: Who is on a picture: `auto` reads an `identities.csv` among the clean pictures, `folder` takes their
             folders.
@@ -79,7 +80,7 @@ def import_pairs(
     Raises `PairsError`, which has every fault, where pairs have any and `skip_faulty` is not set; nothing is written
     then. `FacesError` for a folder without pictures, `MixingError` and `DatasetError` as `build` does.
     """
-    reading, out = reading or Reading(), Path(out)
+    reading, out = reading or Reading(), open_place(out)
     check_label(name, version)
     _refuse_kind(reading.kind)
     refuse_foreign(out)
@@ -94,6 +95,7 @@ def import_pairs(
     spec = _spec(listed, reading, identity, splits, side)
     dataset_id = spec_id(spec)
     plans = _plans(good, rule)
+    store = store_of(out)
     with claimed(out, spec, sources):
         found = read_dataset(out)
         finished = "content_id" in (found or {})
@@ -111,8 +113,8 @@ def import_pairs(
                 if finished:
                     write_dataset(out, head)  # it is not, for now
                     finished = False
-                remove(receipt_path(out, plan.name))
-                remove(shard_path(out, plan.name))
+                store.remove(receipt_name(plan.name))
+                store.remove(shard_name(plan.name))
                 results = _triplets(plan, pair_of, folders, reading, side)
                 receipt = write_shard(
                     out, name=plan.name, split=plan.split, spec_id=dataset_id, plan_sha256=plan.digest(),

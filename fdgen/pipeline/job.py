@@ -14,10 +14,18 @@ from typing import Any, TypeVar
 
 from fdgen.contract.records import ShardReceipt, sample_key
 from fdgen.dataset.checksums import is_listed
-from fdgen.dataset.folder import check_space, claimed, read_dataset, refuse_foreign, refuse_other_spec, write_dataset
+from fdgen.dataset.folder import (
+    check_space,
+    claimed,
+    read_dataset,
+    receipt_names,
+    refuse_foreign,
+    refuse_other_spec,
+    write_dataset,
+)
 from fdgen.dataset.naming import Label, check_label, label_of
 from fdgen.dataset.parts import Part, other_part_at_work, record_lock
-from fdgen.dataset.shards import receipt_path, shard_path
+from fdgen.dataset.shards import receipt_name, shard_name
 from fdgen.dataset.spec import make_spec, spec_id
 from fdgen.dataset.tables import write_sources
 from fdgen.faces.cache import FaceCache
@@ -26,7 +34,8 @@ from fdgen.faces.exclusion import chosen_faces
 from fdgen.faces.given_up import GivenUp, with_given_up
 from fdgen.faces.sources import FaceSource, OnFile, Source
 from fdgen.faces.supervised_pool import TIME_LIMIT_S
-from fdgen.io.atomic import remove
+from fdgen.io.storage import Place, absolute
+from fdgen.io.stores.opening import store_of
 from fdgen.networks import DetectorName
 from fdgen.pipeline.dry_run import check_arguments, disk_bytes
 from fdgen.pipeline.executors import ExecutorPool, OnSetback, Outcome, Pool, Task, WorkerPool, run_here
@@ -62,7 +71,7 @@ class Order:
 
     recipe: Recipe
     faces: FaceSource
-    out: Path
+    out: Place
     count: int | None = None
     name: str | None = None
     version: str | None = None
@@ -173,7 +182,7 @@ class Tally:
 class Record:
     """The dataset.json of a build that is not finished, which says what is asked and what was given up so far."""
 
-    out: Path
+    out: Place
     label: Label
     spec: dict[str, Any]
     sources: Sequence[Source]
@@ -244,8 +253,8 @@ class Job:
     _begun: bool = False
 
     @property
-    def out(self) -> Path:
-        """The folder of the dataset."""
+    def out(self) -> Place:
+        """The folder of the dataset, or its URL."""
         return self.order.out
 
     def make_round(self) -> None:
@@ -300,7 +309,7 @@ class Job:
         for plan in self._mine(plans, others):
             if isinstance(plan, Future):
                 yield self._next_check() or plan
-            elif receipt_path(self.out, plan.name).exists():
+            elif store_of(self.out).exists(receipt_name(plan.name)):
                 self._to_check.append(plan.name)
             else:
                 yield self._making(plan)
@@ -318,7 +327,7 @@ class Job:
             if plan.name in self._damaged:
                 return self._making(plan)
             self._checking.add(plan.name)
-            check = ShardCheck(self.out.absolute(), plan, self.record.spec_id)
+            check = ShardCheck(absolute(self.out), plan, self.record.spec_id)
             if self.pool is None or self._helping(self.planner.target) is not None:
                 return check
             self._take(check_shard(check))  # here, where a worker would first have to be started
@@ -326,8 +335,9 @@ class Job:
 
     def _making(self, plan: ShardPlan) -> ShardTask:
         self._begin(self.planner.target, len(plan.candidates))
-        remove(receipt_path(self.out, plan.name))  # the receipt first: while there is one, there is a whole shard
-        remove(shard_path(self.out, plan.name))
+        store = store_of(self.out)
+        store.remove(receipt_name(plan.name))  # the receipt first: while there is one, there is a whole shard
+        store.remove(shard_name(plan.name))
         return self._task(plan)
 
     def _mine(
@@ -346,7 +356,7 @@ class Job:
         """Before the first shard is made: see that there is room, and that the dataset is not taken for finished."""
         if self._begun:
             return
-        there = sum(1 for _ in (self.out / "shards").glob("*.json")) * self.order.recipe.shards.samples
+        there = len(receipt_names(self.out)) * self.order.recipe.shards.samples
         check_space(self.out, disk_bytes(self.order.recipe, max(target - there, least)))
         self.record.write()
         self._begun = True
@@ -359,7 +369,7 @@ class Job:
 
     def _task(self, plan: ShardPlan) -> ShardTask:
         return ShardTask(
-            root=self.out.absolute(),
+            root=absolute(self.out),
             plan=plan,
             spec_id=self.record.spec_id,
             recipe=self.order.recipe,

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from fdgen.contract.records import ShardReceipt
 from fdgen.dataset.invariants import Problem
-from fdgen.dataset.shards import read_receipt, read_samples, receipt_path
-from fdgen.errors import DatasetError
+from fdgen.dataset.shards import read_samples, receipt_path, whole_receipt
+from fdgen.io.storage import Place
 from fdgen.pipeline.plan import ShardPlan
 
 
-def planned_receipt(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
+def planned_receipt(out: Place, plan: ShardPlan, dataset_id: str) -> ShardReceipt | None:
     """Return the receipt of a shard if it is of this plan and this dataset; the tar is not looked at."""
-    try:
-        receipt = read_receipt(receipt_path(out, plan.name))
-    except DatasetError:
+    receipt = whole_receipt(receipt_path(out, plan.name))
+    if receipt is None:
         return None
     tried = Counter((c.source.sha256, c.variant) for c in plan.candidates)
     told = Counter((e.record.source_sha256, e.record.variant) for e in receipt.samples)
@@ -31,7 +29,7 @@ def planned_receipt(out: Path, plan: ShardPlan, dataset_id: str) -> ShardReceipt
 class ShardCheck:
     """All that a worker needs to check a shard that is there."""
 
-    root: Path
+    root: Place
     plan: ShardPlan
     spec_id: str
     slot: int = 0
@@ -52,7 +50,7 @@ def check_shard(check: ShardCheck, at: Callable[[int], None] = lambda place: Non
 
 
 def finished_shard(
-    out: Path, plan: ShardPlan, dataset_id: str, at: Callable[[int], None] = lambda place: None
+    out: Place, plan: ShardPlan, dataset_id: str, at: Callable[[int], None] = lambda place: None
 ) -> ShardReceipt | None:
     """Return the receipt of a shard that is there and whole, to the last byte; `at` is called for each sample."""
     receipt = planned_receipt(out, plan, dataset_id)

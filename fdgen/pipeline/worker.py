@@ -22,6 +22,7 @@ from fdgen.faces.cache import FaceCache
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import PASSING_REASONS, FaceSource, Source
+from fdgen.io.storage import Place
 from fdgen.networks import DetectorName
 from fdgen.pipeline.face_queue import Candidate
 from fdgen.pipeline.plan import ShardPlan
@@ -104,7 +105,7 @@ class Steps:
 class ShardTask:
     """All that a worker needs to make one shard. `landmarks` are those of the plan's candidates, packed, one each."""
 
-    root: Path
+    root: Place
     plan: ShardPlan
     spec_id: str
     recipe: Recipe

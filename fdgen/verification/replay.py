@@ -26,7 +26,7 @@ from fdgen.faces.face import Face
 from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
 from fdgen.io.pictures.images import decode_png
-from fdgen.io.storage import local_folder
+from fdgen.io.storage import Place
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Replayer:
     @classmethod
     def of(
         cls,
-        root: Path,
+        root: Place,
         worn: Mapping[str, str],
         packs: Sequence[str | Path] = (),
         *,
@@ -53,7 +53,7 @@ class Replayer:
         """Open what the replays of a dataset need.
 
         Args:
-            root: Its folder.
+            root: Its folder, or its URL.
             worn: The sha256 of each asset that it wears, by id.
             packs: Folders of occluders beside our own.
             recipe: The dataset's, as its dataset.json has it: what its masks mean, and which truth layers it has.
@@ -150,7 +150,7 @@ def replay_sample(manifest: Manifest, key: str, packs: Sequence[str | Path] = ()
     Raises `DatasetError` where there is no such sample, its files are damaged, it was imported, or it cannot be
     rendered; `AssetError` where an occluder that it wears is missing or another.
     """
-    root, row = local_folder(manifest.root), manifest.row(key)
+    root, row = manifest.root, manifest.row(key)
     if is_imported(manifest.dataset):
         raise DatasetError(
             f"{key} of {root} was imported: there is no placement to render again",

@@ -6,7 +6,6 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from fdgen.contract.face_points import LANDMARKS_FILE
@@ -18,14 +17,14 @@ from fdgen.dataset.tables import REJECT_COLUMNS, manifest_batch, read_landmarks,
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.json_file import why
 from fdgen.io.pictures.images import decode
-from fdgen.io.regular_file import read_regular
+from fdgen.io.storage import Place, read_file
 
 
 def table_problems(
-    root: Path, dataset: Mapping[str, Any], receipts: Sequence[ShardReceipt], sound: Collection[str]
+    root: Place, dataset: Mapping[str, Any], receipts: Sequence[ShardReceipt], sound: Collection[str]
 ) -> list[Problem]:
     """Return what is wrong with the tables of a dataset; those not `sound` have been reported already."""
-    checks: Mapping[str, Callable[[Path], _Found]] = {
+    checks: Mapping[str, Callable[[Place], _Found]] = {
         "manifest.parquet": lambda path: _manifest(path, receipts),
         LANDMARKS_FILE: lambda path: _landmarks(
             path, () if is_imported(dataset) else receipts, dataset["recipe"]["size_px"]
@@ -44,7 +43,7 @@ def table_problems(
 _Found = list[tuple[str | None, str]]  # key of a sample, message
 
 
-def _manifest(path: Path, receipts: Sequence[ShardReceipt]) -> _Found:
+def _manifest(path: Place, receipts: Sequence[ShardReceipt]) -> _Found:
     try:
         table = read_manifest(path)
     except DatasetError as error:
@@ -64,7 +63,7 @@ def _manifest(path: Path, receipts: Sequence[ShardReceipt]) -> _Found:
     return found
 
 
-def _landmarks(path: Path, receipts: Sequence[ShardReceipt], size_px: int) -> _Found:
+def _landmarks(path: Place, receipts: Sequence[ShardReceipt], size_px: int) -> _Found:
     used = {entry.record.source_sha256 for receipt in receipts for entry in receipt.samples}
     seen: Counter[str] = Counter()
     try:
@@ -79,7 +78,7 @@ def _landmarks(path: Path, receipts: Sequence[ShardReceipt], size_px: int) -> _F
     return []
 
 
-def _sources(path: Path, told: Mapping[str, Any]) -> _Found:
+def _sources(path: Place, told: Mapping[str, Any]) -> _Found:
     try:
         sources = read_sources(path)
     except DatasetError as error:
@@ -89,11 +88,11 @@ def _sources(path: Path, told: Mapping[str, Any]) -> _Found:
     return []
 
 
-def _rejects(path: Path, receipts: Sequence[ShardReceipt], told: Mapping[str, int]) -> _Found:
+def _rejects(path: Place, receipts: Sequence[ShardReceipt], told: Mapping[str, int]) -> _Found:
     try:
         rows = list(
             csv.reader(
-                io.StringIO(read_regular(path, most_bytes=MOST_BYTES, within=path.parent).decode("utf-8"), newline="")
+                io.StringIO(read_file(path, most_bytes=MOST_BYTES, within=path.parent).decode("utf-8"), newline="")
             )
         )
     except (OSError, ValueError, csv.Error) as error:
@@ -112,9 +111,9 @@ def _rejects(path: Path, receipts: Sequence[ShardReceipt], told: Mapping[str, in
     return found
 
 
-def _preview(path: Path) -> _Found:
+def _preview(path: Place) -> _Found:
     try:
-        decode(read_regular(path, most_bytes=MOST_BYTES, within=path.parent), name="it")
+        decode(read_file(path, most_bytes=MOST_BYTES, within=path.parent), name="it")
     except PictureError as error:
         return [(None, error.message)]
     except OSError as error:

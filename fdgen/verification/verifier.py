@@ -30,13 +30,14 @@ from fdgen.contract.records import (
 )
 from fdgen.contract.truth import TRUTH, members_with
 from fdgen.dataset.checksums import SUMS, altered, file_sha256, listed_sums, present, sum_problems
-from fdgen.dataset.folder import WRITTEN, read_dataset
+from fdgen.dataset.folder import WRITTEN, read_dataset, receipt_names, tar_names
 from fdgen.dataset.invariants import COVERAGE_STEP, Problem, hold_out_problems, pair_problems
-from fdgen.dataset.shards import read_receipt, read_samples, receipt_path
-from fdgen.errors import DatasetError, PictureError, RecipeError
+from fdgen.dataset.shards import read_receipt, read_samples, receipt_path, shard_name
+from fdgen.errors import DatasetError, PictureError, RecipeError, UnreachableError
 from fdgen.io.folders import mistaken
 from fdgen.io.json_file import why
 from fdgen.io.pictures.images import decode_png, decode_png16
+from fdgen.io.storage import Place, is_file, open_place
 from fdgen.pipeline.shard_summary import shard_leaves, shard_row
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.target_shares import not_asked
@@ -52,7 +53,7 @@ OnSamples = Callable[[int, int], None]
 
 
 def verify(
-    root: str | Path,
+    root: str | Place,
     *,
     deep: bool = False,
     share: float = 1.0,
@@ -62,13 +63,12 @@ def verify(
     replayer: Replayer | None = None,
     packs: Sequence[str | Path] = (),
 ) -> list[Problem]:
-    """Check the dataset in folder `root`; return what is wrong with it, nothing if it is whole.
+    """Check the dataset in the folder or at the URL `root`; return what is wrong with it, nothing if it is whole.
 
-    The folder of a card is checked as one: its sums, and whether its lock is whole. What is in the files raises
-    nothing.
+    The folder of a card is checked as one: sums, and whether its lock is whole. What is in the files raises nothing.
 
     Args:
-        root: Folder of a dataset or of a card.
+        root: Folder of a dataset or of a card, or the URL of a dataset in an object store.
         deep: Whether samples are rendered again from their records and compared with the stored pixels.
         share: Share of the samples, in (0, 1], that `deep` renders; 1 is all of them.
         seed: Which ones a smaller share chooses.
@@ -78,13 +78,12 @@ def verify(
         packs: Folders of occluders beside our own, for `deep`.
 
     Raises `DatasetError` where there is no dataset of ours at all, or `deep` is asked of one whose pairs were imported:
-    there is nothing to render again; `AssetError` where `deep` lacks an asset that the
-    dataset wears, or has another in its place.
+    there is nothing to render again; `AssetError` where `deep` lacks an asset that it wears, or has another instead.
     """
-    root = Path(root)
-    if is_card(root):
+    root = open_place(root)
+    if isinstance(root, Path) and is_card(root):
         return _card_problems(root)
-    if not (root / "dataset.json").is_file() and not any((root / "shards").glob("*.json")):
+    if not is_file(root / "dataset.json") and not receipt_names(root):
         hint = "name a folder that `fdgen build --out FOLDER` wrote"
         lacks = "it has neither dataset.json nor receipts of shards"
         sentence, hint = mistaken(root, "is not a dataset", lacks, hint)
@@ -117,7 +116,7 @@ def verify(
 class _Check:
     """The problems found so far in one dataset, and the files that may be looked into."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Place) -> None:
         self.root = root
         self.problems: list[Problem] = []
         self.sound: set[str] = set()
@@ -171,19 +170,20 @@ class _Check:
 
     def receipts(self, dataset: Mapping[str, Any] | None) -> list[ShardReceipt]:
         """Return the receipts that can be read, in the order of the dataset."""
-        names = {path.stem for path in (self.root / "shards").glob("*.json")}
-        found = []
+        names, found = receipt_names(self.root), []
         for name in sorted(names, key=_shard_order):
             file = f"shards/{name}.json"
             if file in self.damaged:
                 continue
             try:
                 found.append(read_receipt(receipt_path(self.root, name)))
+            except UnreachableError:
+                raise
             except DatasetError as error:
                 self.complain(file, "receipt", error.message)
-        for path in sorted((self.root / "shards").glob("*.tar")):
-            if path.stem not in names:
-                self.complain(f"shards/{path.name}", "receipt", "the shard has no receipt: it was never finished")
+        for name in tar_names(self.root):
+            if name not in names:
+                self.complain(shard_name(name), "receipt", "the shard has no receipt: it was never finished")
         if dataset is not None:
             for receipt in found:
                 if receipt.spec_id != dataset["spec_id"]:
@@ -275,7 +275,7 @@ class _Check:
         told = {row["name"]: row for row in dataset["shards"]}
         for shard in sorted(told.keys() | rows.keys(), key=_shard_order):
             if shard not in rows:
-                if not (self.root / "shards" / f"{shard}.json").exists():
+                if not is_file(receipt_path(self.root, shard)):
                     self.complain(f"shards/{shard}.json", "missing", "dataset.json lists this shard, but it is missing")
             elif shard not in told:
                 self.complain(f"shards/{shard}.json", "extra", "dataset.json does not list this shard")

@@ -11,13 +11,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 
 from fdgen.contract.records import MEMBERS
 from fdgen.dataset.spec import flat
+from fdgen.io.storage import Place
 from fdgen.versions.lock_tables import DIGESTS
 from fdgen.versions.snapshot import Snapshot
 
@@ -134,7 +134,7 @@ class Difference:
         return {change: dict(reasons.most_common()) for change, reasons in found.items()}
 
 
-def diff(before: str | Path | Snapshot, after: str | Path | Snapshot) -> Difference:
+def diff(before: str | Place | Snapshot, after: str | Place | Snapshot) -> Difference:
     """Compare two datasets, two cards, or one of each; raise `DatasetError` where one cannot be opened."""
     a, b = (one if isinstance(one, Snapshot) else Snapshot.open(one) for one in (before, after))
     sources = _sources(a, b)

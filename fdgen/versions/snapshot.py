@@ -20,7 +20,7 @@ from fdgen.dataset.tables import read_landmark_digests, read_manifest_columns, r
 from fdgen.errors import DatasetError
 from fdgen.io.folders import mistaken
 from fdgen.io.json_file import why
-from fdgen.io.regular_file import read_regular
+from fdgen.io.storage import Place, is_file, open_place, read_file
 from fdgen.versions.lock import is_card, read_lock
 from fdgen.versions.lock_tables import DIGESTS, SOURCES, source_rows
 
@@ -35,7 +35,7 @@ class Snapshot:
     `is_dataset` tells whether the pictures are at hand, or digests alone.
     """
 
-    where: Path
+    where: Place
     facts: Mapping[str, Any]
     recipe: Mapping[str, Any]
     samples: pa.Table = field(repr=False)
@@ -44,14 +44,17 @@ class Snapshot:
     _sums: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     @classmethod
-    def open(cls, where: str | Path) -> Snapshot:
-        """Open the folder of a dataset or of a card; raise `DatasetError` where it is neither, or damaged."""
-        where = Path(where)
-        if is_card(where):
+    def open(cls, where: str | Place) -> Snapshot:
+        """Open the folder of a dataset or of a card, or the URL of a dataset.
+
+        Raises `DatasetError` where it is neither, or damaged.
+        """
+        where = open_place(where)
+        if isinstance(where, Path) and is_card(where):
             lock = read_lock(where)
             samples = lock.samples.select([*COMPARED, "landmarks_sha256", "placement_sha256"])
             return cls(where, lock.facts, lock.recipe, samples, False, lock.sources)
-        if not (where / "dataset.json").is_file():
+        if not is_file(where / "dataset.json"):
             sentence, hint = mistaken(
                 where,
                 "is neither a dataset nor a card",
@@ -107,7 +110,7 @@ class Snapshot:
         if not self.is_dataset:
             return {}
         try:
-            text = read_regular(self.where / "rejects.csv", most_bytes=MOST_BYTES, within=self.where).decode("utf-8")
+            text = read_file(self.where / "rejects.csv", most_bytes=MOST_BYTES, within=self.where).decode("utf-8")
             rows = csv.DictReader(io.StringIO(text, newline=""))
             return {(row["sha256"], int(row["variant"])): row["reason"] for row in rows}
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:

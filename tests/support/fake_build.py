@@ -28,6 +28,7 @@ from fdgen.faces.face import Face
 from fdgen.faces.landmarks import N_POINTS, Landmarks
 from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import OnFile, Source
+from fdgen.io.storage import Place
 from fdgen.pipeline.builder import Part, build, build_part
 from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe
@@ -241,7 +242,7 @@ STRATIFIED = dataclasses.replace(STEPS, generate=generate_stratified, find_targe
 """Steps whose samples keep to the strata of their recipe."""
 
 
-def run(out: Path, faces: FakeFaces, *overrides: str, steps: Steps = STEPS, **options: Any) -> Manifest:
+def run(out: str | Place, faces: FakeFaces, *overrides: str, steps: Steps = STEPS, **options: Any) -> Manifest:
     """Build with the fake steps."""
     return build(recipe(*overrides), faces, out, steps=steps, **options)
 
@@ -279,9 +280,9 @@ def main() -> None:
     options = json.loads(sys.argv[2])
     faces = FakeFaces.of(options.pop("faces"))
     if len(sys.argv) > 3:
-        build_part(Part.parse(sys.argv[3]), recipe(), faces, Path(sys.argv[1]), steps=STEPS, **options)
+        build_part(Part.parse(sys.argv[3]), recipe(), faces, sys.argv[1], steps=STEPS, **options)
     else:
-        run(Path(sys.argv[1]), faces, **options)
+        run(sys.argv[1], faces, *options.pop("overrides", ()), **options)
 
 
 if __name__ == "__main__":

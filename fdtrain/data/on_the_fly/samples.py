@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fdgen.contract.records import Triplet
+from fdgen.io.storage import Place
 
 
 class Photograph(Protocol):
@@ -53,7 +53,7 @@ class FreshSamples(Protocol):
         """Whether they are the same in every epoch."""
 
     @property
-    def root(self) -> Path:
+    def root(self) -> Place:
         """The folder of the photographs."""
 
     @property

@@ -203,8 +203,8 @@ def test_a_disk_that_runs_full_keeps_the_finished_shards(tmp_path: Path, monkeyp
 
 
 def test_too_little_space_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = fdgen.dataset.folder.shutil.disk_usage(tmp_path)._replace(free=1_000)
-    monkeypatch.setattr(fdgen.dataset.folder.shutil, "disk_usage", lambda path: usage)
+    usage = fdgen.io.stores.local_folder.shutil.disk_usage(tmp_path)._replace(free=1_000)
+    monkeypatch.setattr(fdgen.io.stores.local_folder.shutil, "disk_usage", lambda path: usage)
     with pytest.raises(DatasetError, match=r"has room for 1\.00 kB, the samples still to be made need about \d+ kB"):
         run(tmp_path / "set", FACES, count=COUNT)
     assert not list(tmp_path.glob("set/shards/*"))

@@ -87,7 +87,7 @@ def test_what_is_not_there_is_told_by_its_url(served: Served) -> None:
         Manifest.load(f"{served.url}/nowhere")
     with pytest.raises(DatasetError, match=r"memory://nowhere/dataset\.json cannot be read"):
         Manifest.load("memory://nowhere")
-    with pytest.raises(DatasetError, match=r"cannot be read: .*nonsense"):
+    with pytest.raises(DatasetError, match=r"cannot be opened: .*nonsense"):
         Manifest.load("nonsense://host/set")
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import pyarrow as pa
 
 from fdgen.contract.digests import digest_json
 from fdgen.contract.records import Reject, ShardReceipt
+from fdgen.dataset.checksums import file_sha256
 from fdgen.dataset.shards import read_receipt, receipt_path
 from fdgen.dataset.tables import manifest_batch
-from fdgen.io.atomic import naming
+from fdgen.errors import DatasetError
+from fdgen.io.storage import Place
 
 R = TypeVar("R")
 
@@ -53,12 +53,13 @@ class ShardSummary:
         return pa.ipc.open_stream(self.rows).read_next_batch()
 
 
-def summarise(root: Path, name: str) -> ShardSummary:
+def summarise(root: Place, name: str) -> ShardSummary:
     """Return what the end of a build takes from a shard; raise `DatasetError` where its receipt cannot be read."""
     path = receipt_path(root, name)
     receipt = read_receipt(path)
-    with naming(path):
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = file_sha256(path)
+    if sha256 is None:
+        raise DatasetError(f"{path} cannot be read", hint="check its permissions and run it again")
     return ShardSummary(
         row=shard_row(receipt),
         leaves=bytes.fromhex("".join(shard_leaves(receipt))),

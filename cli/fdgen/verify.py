@@ -47,15 +47,15 @@ def command(
     Problems are listed on standard output: law, file, sample, problem. Exits with 3 if there are any.
     """
     from fdgen.dataset.folder import maker
-    from fdgen.io.storage import local_folder, open_place
+    from fdgen.io.storage import open_place
     from fdgen.verification.verifier import verify
     from fdgen.versions.lock import is_card
 
     voice = Voice(quiet)
-    dataset = local_folder(open_place(fetched_dataset(dataset, voice)))
+    place = open_place(fetched_dataset(dataset, voice))
     with Stages(voice) as stages:
         problems = verify(
-            dataset,
+            place,
             deep=deep or deep_share is not None,
             share=1.0 if deep_share is None else deep_share,
             seed=seed,
@@ -64,16 +64,15 @@ def command(
             on_progress=lambda done, total: stages.stage("checking", "samples", total).update(done),
         )
     if as_json:
-        emit_json({"dataset": str(dataset), "ok": not problems, "problems": [asdict(one) for one in problems]})
+        emit_json({"dataset": str(place), "ok": not problems, "problems": [asdict(one) for one in problems]})
     else:
         for one in problems:
             emit(f"{one.law}\t{one.file}\t{one.key or '-'}\t{one.message}")
     if not problems:
-        voice.say(f"{dataset} is complete: no problems")
+        voice.say(f"{place} is complete: no problems")
         return
     laws = by_count(Counter(one.law for one in problems))
-    voice.say(f"{counted(len(problems), 'problem')} in {dataset}: {laws}")
-    place = open_place(dataset)
+    voice.say(f"{counted(len(problems), 'problem')} in {place}: {laws}")
     if isinstance(place, Path) and is_card(place):
         voice.say("  download the card again, or write it again from the dataset")
     else:

@@ -105,4 +105,4 @@ def test_bench_all_needs_no_data_and_says_whether_the_claim_holds(monkeypatch: p
     assert "the fastest of the paper's four" in result.stdout
     refused = run("bench")
     assert refused.exit_code == 2
-    assert "dataset to train on with --data" in refused.stderr
+    assert "name a dataset with --data, or photographs with --faces, or use --all" in refused.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -291,6 +292,7 @@ def measure_models(
     from fdtrain.inference.predicted_mask import ByPredictedMask
     from fdtrain.metrics.suite import open_suite
     from fdtrain.run_files import make_folder
+    from fdtrain.training.weight_files import weights_sha256
 
     stages.wait("opening models and data")
     models = Models.open(weights, device=device)
@@ -312,7 +314,7 @@ def measure_models(
     if masker is not None:
         opened = open_masker(masker, device)
         methods += [ByPredictedMask(method, opened) for method in made]
-        labels += [opened.label] if opened.label else []
+        labels += [replace(opened.label, sha256=weights_sha256(masker))] if opened.label else []
     toys = [note] if (note := toy_note(labels)) else []
     for note in toys:
         stages.close()

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save
 from cli.fdtrain.main import program
 from cli.shared.open_restorer import open_restorer
 from cli.shared.output import Voice
+from fdgen.io.regular_file import sha256_of
 from fdtrain.data.pictures import write_png
 from fdtrain.inference.model_label import TOY_KEY, ModelLabel, toy_note
 from fdtrain.run_files import write_bytes
@@ -77,12 +78,14 @@ def test_eval(data: Path, tmp_path: Path, toys: Toys) -> None:
     done = run("eval", *only, "--weights", generator, "--masker", masker, "--json")
     assert_told(done, label, mask_label)
     told = json.loads(done.stdout)
-    assert told["models"] == [label.json(), mask_label.json()]
+    assert told["models"] == [
+        {**label.json(), "sha256": sha256_of(generator)}, {**mask_label.json(), "sha256": sha256_of(masker)},
+    ]  # fmt: skip
     assert told["notes"][0] == toy_note([label, mask_label])
     done = run("eval", "--data", data, "--limit", "1", "--weights", masker, "--json")
     assert_told(done, mask_label)
     told = json.loads(done.stdout)
-    assert told["models"] == [mask_label.json()]
+    assert told["models"] == [{**mask_label.json(), "sha256": sha256_of(masker)}]
     assert told["notes"][0] == toy_note([mask_label])
 
 

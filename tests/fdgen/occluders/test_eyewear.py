@@ -306,10 +306,11 @@ def test_a_temple_is_no_higher_than_the_front_at_its_hinge(name: str) -> None:
         placement = altered(placed(on, name, seed), shape={"temple_height_cm": 2.4})
         spec, front, fit = fitted(on, placement.values, ASSETS[name])
         mesh = build_mesh(on, front, fit, spec, placement.values)
-        top = fit.to_head(front.bend(front.outer)[0])[:, 1].max()
         for strand in mesh.strands:
             first = mesh.vertices_cm[strand.start : strand.start + strand.ring]
-            assert first[:, 1].max() < top + 0.12
+            side = np.sign(first[:, 0].mean())
+            top = fit.to_head(front.bend(front.outer * (side, 1.0))[0])[:, 1].max()  # worn askew, one side is higher
+            assert first[:, 1].max() < top + 0.2  # of a narrow front: its temple is 0.32 cm high, about its hinge
 
 
 def test_the_tip_of_a_temple_fades() -> None:

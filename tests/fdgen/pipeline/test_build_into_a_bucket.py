@@ -193,7 +193,6 @@ def objects_of_nobody(server: S3Server, url: str) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 def test_the_command_line_builds_from_and_into_a_bucket_what_it_builds_in_folders(
     server: S3Server, url: str, tmp_path: Path
 ) -> None:

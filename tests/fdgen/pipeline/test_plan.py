@@ -195,7 +195,7 @@ def test_splits_have_their_shares_and_do_not_depend_on_the_seed(seed: int, fract
     shares = [number / sum(fractions) for number in fractions]
     overrides = [f"splits.{split}={share!r}" for split, share in zip(SPLITS, shares, strict=True)]
     recipe = Recipe.load("default", [*overrides, f"seed={seed}"])
-    sources = FakeFaces.of(400).sources()
+    sources = list(FakeFaces.of(400).sources())
     rule = split_rule(recipe.splits, sources)
     splits = [rule.split_of(source) for source in sources]
     for split, share in zip(SPLITS, shares, strict=True):
@@ -206,7 +206,7 @@ def test_splits_have_their_shares_and_do_not_depend_on_the_seed(seed: int, fract
 
 
 def test_a_few_unknown_people_are_told_of() -> None:
-    sources = FakeFaces.of(10).sources()
+    sources = list(FakeFaces.of(10).sources())
     sources[3] = dataclasses.replace(sources[3], identity=None)
     rule = split_rule(Recipe.load().splits, sources)
     assert rule.basis == "identity"
@@ -214,7 +214,7 @@ def test_a_few_unknown_people_are_told_of() -> None:
 
 
 def test_official_splits_count_only_if_everybody_has_one() -> None:
-    sources = FakeFaces.of(10, official=True).sources()
+    sources = list(FakeFaces.of(10, official=True).sources())
     assert split_rule(Recipe.load().splits, sources).basis == "official"
     sources[3] = dataclasses.replace(sources[3], split=None)
     assert split_rule(Recipe.load().splits, sources).basis == "identity"

@@ -195,7 +195,7 @@ def test_splits_have_their_shares_and_do_not_depend_on_the_seed(seed: int, fract
     shares = [number / sum(fractions) for number in fractions]
     overrides = [f"splits.{split}={share!r}" for split, share in zip(SPLITS, shares, strict=True)]
     recipe = Recipe.load("default", [*overrides, f"seed={seed}"])
-    sources = FakeFaces.of(400).sources()
+    sources = list(FakeFaces.of(400).sources())
     rule = split_rule(recipe.splits, sources)
     splits = [rule.split_of(source) for source in sources]
     for split, share in zip(SPLITS, shares, strict=True):

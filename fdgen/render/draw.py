@@ -245,8 +245,8 @@ def _under_hair(scene: Scene, screen: F64, strand: Strand) -> F32:
     shows[: strand.shown] = 1.0
     shows = np.maximum(shows, np.append(shows[1:], shows[-1]))  # one ring over a dark lash or mole does not end it
     ahead = np.append(np.minimum.accumulate(shows), (shows.min(), shows.min()))
-    shares = (ahead[:-2] + ahead[1:-1] + ahead[2:]) / 3  # under locks it goes little by little
-    return np.asarray(shares, np.float32)
+    fading: F32 = ((ahead[:-2] + ahead[1:-1] + ahead[2:]) / 3).astype(np.float32)
+    return fading  # under locks it goes little by little
 
 
 def _shadow_colour(light: FaceLight) -> F32:

@@ -73,7 +73,9 @@ if TYPE_CHECKING:
     help="Leave a face unchanged if the expected IoU of its predicted mask, by its own probabilities, is below this.",
 )
 @click.option(
-    "--beside", is_flag=True, help="Also replace what hides next to nothing of the face's middle: it lies beside it."
+    "--beside",
+    is_flag=True,
+    help="Also replace what hides little of the face's middle: hair, hats, what lies beside it.",
 )
 @click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: the inpainted region.")
 @click.option("--side-by-side", "sides", is_flag=True, help="Write DIR/NAME.side.png too: before, mask, after.")

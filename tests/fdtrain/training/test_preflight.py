@@ -65,7 +65,7 @@ def test_wrong_masks_are_found(
     damage: Callable[[Pictures], Pictures], words: str, triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = TripletDataset.stored
-    monkeypatch.setattr(TripletDataset, "stored", lambda self, index: damage(real(self, index)))
+    monkeypatch.setattr(TripletDataset, "stored", lambda self, *place: damage(real(self, *place)))
     with pytest.raises(DatasetError, match=words) as raised:
         fit(micro(triplets), tmp_path / "run")
     assert str(triplets) in raised.value.message

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from fdgen.contract.records import Reject, SampleRecord, Triplet
     from fdgen.errors import FdError
     from fdgen.exporters.exporter import export
-    from fdgen.faces.celeba import CelebA
+    from fdgen.faces.celeba.folder import CelebA
     from fdgen.faces.detection import detect, load_face
     from fdgen.faces.face import Face
     from fdgen.faces.folders import FolderFaces, SampleFaces, open_faces
     from fdgen.faces.landmarks import Landmarks
     from fdgen.faces.sources import Source
     from fdgen.pipeline.builder import build
-    from fdgen.pipeline.foreign_pairs import Reading
-    from fdgen.pipeline.importer import import_pairs
+    from fdgen.pipeline.pairs.foreign_pairs import Reading
+    from fdgen.pipeline.pairs.importer import import_pairs
     from fdgen.recipe.schema import Recipe
     from fdgen.synthesis.generator import generate, replay
     from fdgen.synthesis.one_picture import occlude
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 _HOMES = {
     "Asset": "assets",
     "AssetLibrary": "assets",
-    "CelebA": "faces.celeba",
+    "CelebA": "faces.celeba.folder",
     "Face": "faces.face",
     "FdError": "errors",
     "FolderFaces": "faces.folders",
     "Landmarks": "faces.landmarks",
     "Manifest": "contract.manifest",
-    "Reading": "pipeline.foreign_pairs",
+    "Reading": "pipeline.pairs.foreign_pairs",
     "Recipe": "recipe.schema",
     "Reject": "contract.records",
     "SampleFaces": "faces.folders",
@@ -54,7 +54,7 @@ _HOMES = {
     "diff": "versions.difference",
     "export": "exporters.exporter",
     "generate": "synthesis.generator",
-    "import_pairs": "pipeline.importer",
+    "import_pairs": "pipeline.pairs.importer",
     "load_face": "faces.detection",
     "occlude": "synthesis.one_picture",
     "open_faces": "faces.folders",

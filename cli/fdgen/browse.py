@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..shared.fdgen_options import DatasetType, quiet_option
-from ..shared.fetched_dataset import fetched_dataset
+from ..shared.fetched import fetched_dataset
 from ..shared.output import Voice, counted, emit
 from ..shared.sheets import ends_in
 

@@ -96,8 +96,8 @@ def command(
     are listed on standard output (reason, file, problem), and the command exits with 3.
     """
     from fdgen.errors import PairsError, RecipeError
-    from fdgen.pipeline.foreign_pairs import Reading
-    from fdgen.pipeline.importer import import_pairs
+    from fdgen.pipeline.pairs.foreign_pairs import Reading
+    from fdgen.pipeline.pairs.importer import import_pairs
 
     if any(not 0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 1e-9:
         raise RecipeError(

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ..shared.fdgen_options import DatasetType, json_option
-from ..shared.fetched_dataset import fetched_dataset
+from ..shared.fetched import fetched_dataset
 from ..shared.output import Voice, aligned, counted, emit, emit_json
 
 BIN = 0.05

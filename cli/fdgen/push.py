@@ -37,7 +37,7 @@ def command(folder: Path, repository: str, forbidden: int, yes: bool, public: bo
     from fdgen.dataset.checksums import SUMS, present, sound_files
     from fdgen.dataset.folder import ADDED
     from fdgen.errors import DatasetError
-    from fdgen.io.hub_upload import check_repository
+    from fdgen.io.hub.upload import check_repository
     from fdgen.versions.lock import is_card
 
     voice, again = Voice(quiet), "write the card again"

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..shared.fdgen_options import DatasetType
-from ..shared.fetched_dataset import fetched_dataset
+from ..shared.fetched import fetched_dataset
 from ..shared.output import Voice, emit_json
 from ..shared.sheets import check_suffix, write_sheet
 

@@ -11,7 +11,7 @@ import click
 
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import DatasetType, json_option, pack_option, quiet_option, workers_option
-from ..shared.fetched_dataset import fetched_dataset
+from ..shared.fetched import fetched_dataset
 from ..shared.output import Voice, by_count, counted, emit, emit_json
 from ..shared.progress import Stages
 

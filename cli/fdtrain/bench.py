@@ -9,7 +9,7 @@ import click
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.fdtrain_options import config_options, data_flags, on_the_fly_options, require_data, resolve_config
-from ..shared.fetched_dataset import fetched_dataset
+from ..shared.fetched import fetched_dataset
 from ..shared.output import Voice, aligned, emit, emit_json
 from ..shared.progress import metered
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..shared.fetched_weights import fetched
+from ..shared.fetched import fetched
 from ..shared.open_restorer import open_restorers
 from ..shared.output import Voice
 
@@ -96,7 +96,7 @@ def model_names(paths: Sequence[Path], names: Sequence[str]) -> list[str]:
 
 def model_cards(titles: dict[Path, str]) -> list[ModelCard]:
     """Return the card of each file or run, by its path and name; models of one card share it."""
-    from fdgen.io.hub import stated_limits
+    from fdgen.io.hub.weights import stated_limits
     from fdtrain.demo.offer import ModelCard
 
     texts: dict[str, list[str]] = {}
@@ -107,7 +107,7 @@ def model_cards(titles: dict[Path, str]) -> list[ModelCard]:
 
 def _card_text(path: Path) -> str:
     """Return a model's card, without its front matter: the one beside it, or what its own file says."""
-    from fdgen.io.hub import MOST_CARD_BYTES
+    from fdgen.io.hub.weights import MOST_CARD_BYTES
     from fdgen.io.regular_file import read_regular
     from fdtrain.cards import model_card
     from fdtrain.training.starter import CARD_FILE, is_starter
@@ -126,7 +126,7 @@ def _card_text(path: Path) -> str:
 
 def _own_readme(path: Path) -> Path | None:
     """Return the card that `fdtrain card` wrote for a run or file, or that came with fetched weights; None without."""
-    from fdgen.io.hub import ORIGIN_FILE
+    from fdgen.io.hub.weights import ORIGIN_FILE
     from fdtrain.cards import model_card
 
     folder = model_card.default_out(path)

@@ -13,8 +13,7 @@ from fdtrain.methods import REFERENCES
 from fdtrain.metrics.registry import optional
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
-from ..shared.fetched_dataset import fetched_dataset
-from ..shared.fetched_weights import WeightsType, fetched
+from ..shared.fetched import WeightsType, fetched, fetched_dataset
 from ..shared.model_options import (
     _references,
     blend_option,

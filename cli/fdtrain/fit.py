@@ -10,7 +10,7 @@ import click
 from ..shared.errors import Interrupted
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.fdtrain_options import config_options, data_flags, on_the_fly_options, require_data, resolve_config
-from ..shared.fetched_dataset import fetched_dataset
+from ..shared.fetched import fetched_dataset
 from ..shared.forecast import warn_if_long
 from ..shared.output import Voice, aligned, counted, duration, emit, emit_json
 from ..shared.progress import Stages

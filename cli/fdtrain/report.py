@@ -9,7 +9,7 @@ import click
 
 from ..shared.comparison_run import weights_option
 from ..shared.fdgen_options import DatasetType, quiet_option
-from ..shared.fetched_dataset import fetched_dataset
+from ..shared.fetched import fetched_dataset
 from ..shared.output import Voice, counted
 
 RECORDS = (".json", ".jsonl", ".safetensors", ".pt", ".csv", ".png")

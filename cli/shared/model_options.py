@@ -9,7 +9,7 @@ import click
 
 from fdtrain.methods import FINISHES, REFERENCES
 
-from .fetched_weights import WeightsType
+from .fetched import WeightsType
 
 if TYPE_CHECKING:
     pass

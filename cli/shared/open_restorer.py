@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .fetched_weights import fetched
+from .fetched import fetched
 from .output import Voice
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def push(
         public: Whether a new repository is public.
         voice: Where messages go.
     """
-    from fdgen.io.hub_upload import check_repository, upload
+    from fdgen.io.hub.upload import check_repository, upload
     from fdgen.io.size_text import size_text
 
     check_repository(repo)

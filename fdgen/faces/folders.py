@@ -10,7 +10,7 @@ from pathlib import Path
 from fdgen.arrays import Image
 from fdgen.contract.records import Reject
 from fdgen.errors import DatasetError, FacesError, in_words
-from fdgen.faces.celeba import CelebA, find_images
+from fdgen.faces.celeba.folder import CelebA, find_images
 from fdgen.faces.face import Face
 from fdgen.faces.file_digests import DigestMemory
 from fdgen.faces.identities import IDENTITIES_CSV, read_identities

@@ -140,7 +140,7 @@ def open_place(root: str | Path | Remote) -> Place:
     if isinstance(root, Path | Remote):
         return root
     if root.startswith("hf://datasets/"):
-        from fdgen.io.hub_datasets import fetch_dataset
+        from fdgen.io.hub.datasets import fetch_dataset
 
         return fetch_dataset(root).folder
     return place_named(root)

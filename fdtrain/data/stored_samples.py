@@ -26,7 +26,7 @@ from fdgen.contract.manifest import Manifest
 from fdgen.contract.members import column_of, read_members
 from fdgen.contract.records import MemberEntry, Triplet
 from fdgen.errors import DatasetError
-from fdgen.io.hub_datasets import origin_of
+from fdgen.io.hub.datasets import origin_of
 from fdgen.io.storage import Place, Remote
 from fdtrain.data.face_mesh import N_FACE, Points
 from fdtrain.data.on_the_fly.samples import FreshSamples

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fdgen.dataset.checksums import SUMS, sums_text
-from fdgen.io.hub_datasets import is_dataset_address, origin_of
+from fdgen.io.hub.datasets import is_dataset_address, origin_of
 from tests.support.running import run
 from tests.support.stand_in_hub import COMMIT, stand_in_hub
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fdgen.dataset.checksums import write_sums
-from fdgen.io import hub_upload
+from fdgen.io.hub import upload as hub_upload
 from tests.support.running import assert_refused, run
 
 Built = tuple[Path, dict[str, Any]]

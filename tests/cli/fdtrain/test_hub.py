@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.shared.fetched_weights import fetched
+from cli.shared.fetched import fetched
 from cli.shared.output import Voice
 from fdgen.errors import FdError
 from fdgen.faces.folders import SAMPLES
-from fdgen.io.hub import fetch_weights, stated_licence, stated_limits
+from fdgen.io.hub.weights import fetch_weights, stated_licence, stated_limits
 from tests.support.serving import serving
 from tests.support.stand_in_hub import COMMIT, stand_in_hub
 from tests.support.weights import write_weights
@@ -38,7 +38,7 @@ def asked(code: list[str], place: Path, endpoint: str) -> subprocess.CompletedPr
 def fetch(address: str, place: Path, endpoint: str) -> str:
     """Fetch in another process; return the sentence that refuses it."""
     code = (
-        "from fdgen.errors import FdError\nfrom fdgen.io.hub import fetch_weights\ntry:\n"
+        "from fdgen.errors import FdError\nfrom fdgen.io.hub.weights import fetch_weights\ntry:\n"
         f"    fetch_weights({address!r})\nexcept FdError as error:\n    print(error.message)"
     )
     done = asked([code], place, endpoint)
@@ -161,7 +161,7 @@ def test_a_commit_is_fetched_once(tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub")
     data = write_weights(tmp_path / "w.safetensors").read_bytes()
     pinned, named = f"hf://someone/faces@{COMMIT}", "hf://someone/faces@v1"
-    code = "from fdgen.io.hub import fetch_weights\n" + "\n".join(
+    code = "from fdgen.io.hub.weights import fetch_weights\n" + "\n".join(
         f"one = fetch_weights({address!r}); print(one.sha256, one.revision, one.is_new, one.kept)"
         for address in (pinned, named)
     )

@@ -21,9 +21,9 @@ from fdgen.errors import DatasetError, FacesError, MixingError, PairsError
 from fdgen.exporters.exporter import export
 from fdgen.io.pictures.images import decode_png
 from fdgen.io.pictures.png import encode_png
-from fdgen.pipeline import importer
-from fdgen.pipeline.foreign_pairs import Reading
-from fdgen.pipeline.importer import import_pairs
+from fdgen.pipeline.pairs import importer
+from fdgen.pipeline.pairs.foreign_pairs import Reading
+from fdgen.pipeline.pairs.importer import import_pairs
 from fdgen.verification.replay import replay_sample
 from fdgen.verification.verifier import verify
 from fdgen.versions.difference import diff

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.errors import FacesError, PictureError, in_words
-from fdgen.faces.celeba_lists import CelebAList
+from fdgen.faces.celeba.lists import CelebAList
 from fdgen.faces.file_digests import DigestMemory
 from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import ListedFolder, Listing, OnFile, Source, list_pictures

@@ -23,7 +23,7 @@ from typing import Any
 
 from fdgen.errors import FdError
 from fdgen.io.atomic import make_folder, write_whole
-from fdgen.io.hub_api import UnreachableError, hub_api
+from fdgen.io.hub.api import UnreachableError, hub_api
 from fdgen.io.json_file import MOST_BYTES as MOST_HEADER_BYTES
 from fdgen.io.json_file import fits, parse_json, read_object, why
 from fdgen.io.regular_file import sha256_of

@@ -26,7 +26,7 @@ from fdgen.io.storage import Place, open_place
 from fdgen.io.stores.opening import store_of
 from fdgen.pipeline.face_queue import Candidate
 from fdgen.pipeline.finish import finish
-from fdgen.pipeline.foreign_pairs import Folders, Listed, Pair, Reading, list_pairs, read_pair, readable_pairs
+from fdgen.pipeline.pairs.foreign_pairs import Folders, Listed, Pair, Reading, list_pairs, read_pair, readable_pairs
 from fdgen.pipeline.plan import ShardPlan, SplitRule, split_rule
 from fdgen.pipeline.resume import finished_shard
 from fdgen.recipe.schema import Splits

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from fdgen.errors import FdError
-from fdgen.io.hub_api import hub_api
+from fdgen.io.hub.api import hub_api
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 

@@ -21,7 +21,6 @@ from typing import Any
 
 from fdgen.errors import DatasetError
 from fdgen.io.atomic import make_folder, remove, take_name, write_whole
-from fdgen.io.json_file import read_object
 from fdgen.io.path_inside import path_inside
 from fdgen.io.regular_file import open_regular, read_regular
 from fdgen.io.size_text import size_text
@@ -68,6 +67,9 @@ class FetchedDataset:
         return read_regular(path, most_bytes=MOST_CARD_BYTES, within=self.folder).decode("utf-8", "replace")
 
 
+_MOST_NOTE_BYTES = 100_000
+
+
 def is_dataset_address(text: str | Path) -> bool:
     """Tell whether a dataset is asked for by its name on the Hub.
 
@@ -112,7 +114,12 @@ def origin_of(root: object) -> dict[str, str] | None:
     """Return repository and commit of a dataset that was fetched by its name; None for any other place."""
     if not isinstance(root, Path) or not _COMMIT.fullmatch(root.name) or not _note(root).is_file():
         return None
-    held = read_object(_note(root))
+    try:
+        held = json.loads(read_regular(_note(root), most_bytes=_MOST_NOTE_BYTES))
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{_note(root)} cannot be read: {error}", hint=f"delete {root}: it is fetched again"
+        ) from error
     return {name: str(held[name]) for name in ("repository", "revision") if name in held}
 
 

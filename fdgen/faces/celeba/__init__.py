@@ -1,0 +1,1 @@
+"""CelebA in its official layout: its pictures, and its lists of people and splits."""

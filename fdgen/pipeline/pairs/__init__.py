@@ -1,0 +1,1 @@
+"""A dataset of pairs that another program made."""

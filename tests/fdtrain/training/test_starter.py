@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fdgen.arrays import Image
+from fdgen.io.regular_file import sha256_of
 from fdtrain.data.pictures import decode_grey, decode_rgb
 from fdtrain.data.silhouettes import SOLID
 from fdtrain.inference.maskers import open_masker
@@ -63,7 +64,8 @@ def test_their_files_say_what_they_are_whatever_they_are_called(tmp_path: Path) 
     shutil.copy(starter_file("starter"), copy)
     assert ModelLabel.of_facts(copy, read_facts(copy)) == replace(labels[0], name="mine")
     assert [open_generator("starter", device="cpu").label, open_masker("starter-mask", "cpu").label] == labels
-    assert Models.open(["starter"], device="cpu").labels == (labels[0],)
+    with_digest = replace(labels[0], sha256=sha256_of(starter_file("starter")))
+    assert Models.open(["starter"], device="cpu").labels == (with_digest,)
 
 
 def test_the_generator_fills_holes_and_touches_nothing_else() -> None:

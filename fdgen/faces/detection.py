@@ -139,7 +139,15 @@ def recall(
 def recall_packed(
     cache: FaceCache, wanted: Sequence[Source], *, detector: str, size_px: int, max_outside: float = MAX_OUTSIDE
 ) -> dict[str, bytes | Reject]:
-    """Return what `recall` does, landmarks as `Landmarks.to_bytes` packs them."""
+    """Return what `recall` does, landmarks as `Landmarks.to_bytes` packs them.
+
+    Args:
+        cache: The cache.
+        wanted: The photographs.
+        detector: Version of the detector that found what is asked for.
+        size_px: Side of the crops in px.
+        max_outside: Share of a crop that may lie outside of its photograph.
+    """
     known = cache.get_packed(wanted, detector=_kept_under(detector, max_outside), size_px=size_px)
     if max_outside <= MAX_OUTSIDE:
         return known

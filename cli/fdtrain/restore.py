@@ -12,6 +12,7 @@ import click
 
 from ..shared.errors import FAILED, Interrupted
 from ..shared.fdgen_options import json_option, quiet_option
+from ..shared.fetched import fetched
 from ..shared.model_options import (
     blend_option,
     device_option,
@@ -20,7 +21,7 @@ from ..shared.model_options import (
     generator_option,
     masker_option,
 )
-from ..shared.open_restorer import open_restorer
+from ..shared.open_restorer import open_restorers
 from ..shared.output import Voice, a_few, counted, emit, emit_json
 from .restore_output import Outcomes, names_of, refuse_overwriting
 
@@ -137,9 +138,9 @@ def command(
         files = counted(len(passed_over), "file")
         few = a_few([path.name for path in passed_over])
         voice.say(f"{files} in the folders skipped, no photograph by name: {few}")
-    restorer = open_restorer(
-        weights,
-        masker,
+    [restorer] = open_restorers(
+        [fetched(weights, voice)],
+        None if masker is None else fetched(masker, voice),
         how,
         engine=engine,
         device=device or "auto",

@@ -1,4 +1,4 @@
-"""Opens the models that restore photographs, for restore and demo."""
+"""Opens the models that restore photographs, for restore and demo: each with the finder of faces and a mask network."""
 
 from __future__ import annotations
 
@@ -6,53 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .fetched import fetched
 from .output import Voice
 
 if TYPE_CHECKING:
     from fdtrain.methods import Finish
     from fdtrain.restoration.photo_restorer import PhotoRestorer
-
-
-def open_restorer(
-    weights: str | Path,
-    masker: str | Path | None,
-    how: str,
-    *,
-    engine: str,
-    device: str,
-    with_grain: bool,
-    voice: Voice,
-    finish: Finish = "none",
-    blend: float = 1.0,
-) -> PhotoRestorer:
-    """Open all that restores photographs: the weights, the mask network, and the finder of faces.
-
-    Args:
-        weights: Weights of the generator, the folder of a run, an ONNX file, or the address of a file.
-        masker: Weights of the mask network; None opens none.
-        how: How faces are found: auto, aligned or find.
-        engine: What runs the generator; `auto` goes by the file's suffix.
-        device: Where networks run.
-        with_grain: Whether the photograph's grain is added to what is filled in.
-        voice: Where notes go.
-        finish: What is done to the generator's pictures.
-        blend: Share of the last stage in them, in [0, 1]; the rest is the first stage's.
-
-    Raises `FdError` where weights cannot be opened.
-    """
-    [opened] = open_restorers(
-        [fetched(weights, voice)],
-        None if masker is None else fetched(masker, voice),
-        how,
-        engine=engine,
-        device=device,
-        with_grain=with_grain,
-        voice=voice,
-        finish=finish,
-        blend=blend,
-    )
-    return opened
 
 
 def open_restorers(

@@ -7,12 +7,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fdgen.arrays import Image
 from fdgen.contract.records import Reject
 from fdgen.errors import RecipeError
 from fdgen.faces.identities import with_people
-from fdgen.faces.sources import FaceSource, OnFile, Source, refuse_empty
-from fdgen.io.storage import Place
+from fdgen.faces.source_table import SourceTable
+from fdgen.faces.sources import AlteredFaces, FaceSource, OnFile, Source, refuse_empty
 
 EXCLUDED = "excluded"
 """Reason of the reject of a photograph that the recipe leaves out."""
@@ -58,21 +57,10 @@ def leave_out(
 
 
 @dataclass(frozen=True)
-class WithoutPhotographs:
+class WithoutPhotographs(AlteredFaces):
     """Photographs without those that are named; the rest is as `faces` has it."""
 
-    faces: FaceSource
     exclude: tuple[str, ...]
-
-    @property
-    def kind(self) -> str:
-        """That of the photographs."""
-        return self.faces.kind
-
-    @property
-    def root(self) -> Place:
-        """The folder that `Source.path` is relative to."""
-        return self.faces.root
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -80,21 +68,17 @@ class WithoutPhotographs:
         n = len(self._left_out())
         return (f"photographs that the recipe leaves out by name: {n:,}", *self.faces.notes)
 
-    def sources(self, on_file: OnFile | None = None) -> list[Source]:
+    def sources(self, on_file: OnFile | None = None) -> Sequence[Source]:
         """List the photographs that are left; raise `FacesError` where there are none, `RecipeError` for a name."""
         kept, _ = leave_out(self.exclude, self.faces.sources(on_file), self.faces.rejects())
         refuse_empty(self.root, kept, [] if kept else self.rejects())
-        return kept
+        return SourceTable(kept)
 
     def rejects(self) -> list[Reject]:
         """List the files found unusable, and those that are left out."""
         detail = "the recipe leaves it out (faces.exclude)"
         left_out = [Reject(source.path, source.sha256, 0, EXCLUDED, detail) for source in self._left_out()]
         return [*self.faces.rejects(), *left_out]
-
-    def read(self, source: Source) -> Image:
-        """Decode one photograph."""
-        return self.faces.read(source)
 
     def _left_out(self) -> list[Source]:
         return leave_out(self.exclude, self.faces.sources(), self.faces.rejects())[1]

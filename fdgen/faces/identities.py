@@ -8,11 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from fdgen.arrays import Image
-from fdgen.contract.records import Reject
 from fdgen.errors import FacesError, in_words
 from fdgen.faces.source_table import SourceTable
-from fdgen.faces.sources import FaceSource, OnFile, Source
+from fdgen.faces.sources import AlteredFaces, FaceSource, OnFile, Source
 from fdgen.io.storage import Place, is_file, open_file
 
 IDENTITIES_CSV = "identities.csv"
@@ -82,20 +80,8 @@ def with_people(identity: str, faces: FaceSource) -> FaceSource:
 
 
 @dataclass(frozen=True)
-class PeopleInFolders:
+class PeopleInFolders(AlteredFaces):
     """Photographs of which each folder is a person; the rest is as `faces` has it."""
-
-    faces: FaceSource
-
-    @property
-    def kind(self) -> str:
-        """That of the photographs."""
-        return self.faces.kind
-
-    @property
-    def root(self) -> Place:
-        """The folder, or the URL, that `Source.path` is relative to."""
-        return self.faces.root
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -118,14 +104,6 @@ class PeopleInFolders:
                 hint=f"put those of each person into a folder, or set faces.identity=auto and write {IDENTITIES_CSV}",
             )
         return sources
-
-    def rejects(self) -> list[Reject]:
-        """List the files found unusable."""
-        return self.faces.rejects()
-
-    def read(self, source: Source) -> Image:
-        """Decode one photograph."""
-        return self.faces.read(source)
 
 
 def _rows(path: Place) -> Iterable[tuple[int, list[str]]]:

@@ -82,6 +82,31 @@ class FaceSource(Protocol):
         """Decode one photograph to RGB uint8 HWC; raise `PictureError` where that cannot be done."""
 
 
+@dataclass(frozen=True)
+class AlteredFaces:
+    """Photographs as `faces` has them, but for what a subclass changes."""
+
+    faces: FaceSource
+
+    @property
+    def kind(self) -> str:
+        """That of the photographs."""
+        return self.faces.kind
+
+    @property
+    def root(self) -> Place:
+        """The folder, or the URL, that `Source.path` is relative to."""
+        return self.faces.root
+
+    def rejects(self) -> list[Reject]:
+        """List the files found unusable."""
+        return self.faces.rejects()
+
+    def read(self, source: Source) -> Image:
+        """Decode one photograph."""
+        return self.faces.read(source)
+
+
 Listing = tuple[Sequence[Source], list[Reject], tuple[str, ...]]
 """Photographs, rejects and notes of a folder."""
 

@@ -6,18 +6,16 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fdgen.errors import FdError
+from fdgen.errors import FdError, UnreachableError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 
-class UnreachableError(FdError):
-    """Whoever was asked did not answer, or broke off: later the answer may be there."""
-
-
 @contextlib.contextmanager
-def hub_api(what: str, *, does: str, fails: str, hint: str) -> Iterator[HfApi]:
+def hub_api(
+    what: str, *, does: str, fails: str, hint: str, refused: type[FdError] = FdError
+) -> Iterator[HfApi]:
     """Give the Hub's interface to the block, and turn what it raises into `FdError`.
 
     Args:
@@ -25,13 +23,14 @@ def hub_api(what: str, *, does: str, fails: str, hint: str) -> Iterator[HfApi]:
         does: What huggingface_hub does with it, for the error where that is not installed.
         fails: What cannot be done, for the error where the Hub refuses.
         hint: The next step after such an error.
+        refused: Type of the error to raise where the Hub says no, or huggingface_hub is not installed.
 
     Raises `UnreachableError` where the Hub did not answer.
     """
     try:
         from huggingface_hub import HfApi, errors
     except ImportError as error:
-        raise FdError(
+        raise refused(
             f"{what} is on the Hub, and huggingface_hub, which {does} it, is not installed",
             hint="install it with `pip install 'fd-stackgan[hub]'`",
         ) from error
@@ -41,7 +40,7 @@ def hub_api(what: str, *, does: str, fails: str, hint: str) -> Iterator[HfApi]:
         yield HfApi()
     except (transport, errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as error:
         lines = str(error).strip().splitlines()
-        kind = FdError if isinstance(error, ValueError) or _answered(error) else UnreachableError
+        kind = refused if isinstance(error, ValueError) or _answered(error) else UnreachableError
         raise kind(f"{what} {fails}: {lines[0] if lines else type(error).__name__}", hint=hint) from error
 
 

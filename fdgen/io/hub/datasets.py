@@ -10,26 +10,30 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fdgen.errors import DatasetError
 from fdgen.io.atomic import make_folder, remove, take_name, write_whole
+from fdgen.io.hub.api import hub_api
 from fdgen.io.path_inside import path_inside
-from fdgen.io.regular_file import open_regular, read_regular
+from fdgen.io.regular_file import read_regular, sha256_of
 from fdgen.io.size_text import size_text
 from fdgen.runtime.cache_dir import cache_folder
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 PREFIX = "hf://datasets/"
 SUMS = "SHA256SUMS"
 MOST_SUMS_BYTES = 256_000_000
 MOST_CARD_BYTES = 1_000_000
+MOST_NOTE_BYTES = 100_000
 
 TAKEN = (".tar", ".json", ".parquet", ".csv", ".md", ".jpg", ".jpeg", ".png", ".toml")
 """What a dataset and its card are made of. Nothing else is fetched: a pickle runs what a stranger wrote."""
@@ -67,9 +71,6 @@ class FetchedDataset:
         return read_regular(path, most_bytes=MOST_CARD_BYTES, within=self.folder).decode("utf-8", "replace")
 
 
-_MOST_NOTE_BYTES = 100_000
-
-
 def is_dataset_address(text: str | Path) -> bool:
     """Tell whether a dataset is asked for by its name on the Hub.
 
@@ -99,7 +100,7 @@ def fetch_dataset(address: str, on_file: OnFile | None = None) -> FetchedDataset
     revision = asked["revision"] or ""
     if _COMMIT.fullmatch(revision) and _note(home / revision).is_file():
         return FetchedDataset(home / revision, asked["repo"], revision, is_new=False)
-    with _explained(address) as api:
+    with _asking(address) as api:
         facts = api.dataset_info(asked["repo"], revision=asked["revision"], files_metadata=True, timeout=WAIT_S)
     commit, sizes = str(facts.sha), {one.rfilename: one.size or 0 for one in facts.siblings or ()}
     if not _COMMIT.fullmatch(commit):
@@ -115,7 +116,7 @@ def origin_of(root: object) -> dict[str, str] | None:
     if not isinstance(root, Path) or not _COMMIT.fullmatch(root.name) or not _note(root).is_file():
         return None
     try:
-        held = json.loads(read_regular(_note(root), most_bytes=_MOST_NOTE_BYTES))
+        held = json.loads(read_regular(_note(root), most_bytes=MOST_NOTE_BYTES))
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"{_note(root)} cannot be read: {error}", hint=f"delete {root}: it is fetched again"
@@ -137,7 +138,7 @@ def _fetch(address: str, wanted: FetchedDataset, sizes: Mapping[str, int], on_fi
     staging = folder.parent / f"{folder.name}.part"  # on the same disk; what is cut off there goes on the next time
 
     def fetched(name: str) -> Path:
-        with _explained(address) as api:
+        with _asking(address) as api:
             where = {"repo_id": wanted.repository, "repo_type": "dataset", "revision": wanted.revision}
             return Path(api.hf_hub_download(filename=name, local_dir=staging, **where))
 
@@ -217,14 +218,10 @@ def _keep(staged: Path, path: Path) -> None:
 
 def _digest(path: Path) -> str | None:
     """Return the sha256 of a file, None where there is none."""
-    digest = hashlib.sha256()
     try:
-        with open_regular(path) as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return sha256_of(path)
     except OSError:
         return None
-    return digest.hexdigest()
 
 
 def _note(folder: Path) -> Path:
@@ -232,23 +229,6 @@ def _note(folder: Path) -> Path:
     return folder.parent / f"{folder.name}.json"
 
 
-@contextlib.contextmanager
-def _explained(address: str) -> Iterator[Any]:
-    """Yield the Hub's interface, and turn what it raises into one sentence."""
-    try:
-        from huggingface_hub import HfApi, errors
-    except ImportError as error:
-        raise DatasetError(
-            f"{address} is on the Hub, and huggingface_hub, which reads it, is not installed",
-            hint="install it with `pip install 'fd-stackgan[hub]'`",
-        ) from error
-    # Of the library that it talks through: httpx in its first versions, httpx2 since 2.0.
-    transport: type[Exception] = vars(errors)["HTTPError"]
-    try:
-        yield HfApi()
-    except (transport, errors.HfHubHTTPError, errors.HFValidationError, OSError, ValueError) as error:
-        told = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DatasetError(
-            f"{address} cannot be had: {told}",
-            hint="check the name, the revision and the connection; one with @COMMIT that was fetched before needs none",
-        ) from error
+def _asking(address: str) -> contextlib.AbstractContextManager[HfApi]:
+    hint = "check the name, the revision and the connection; one with @COMMIT that was fetched before needs none"
+    return hub_api(address, does="reads", fails="cannot be had", hint=hint, refused=DatasetError)

@@ -21,9 +21,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fdgen.errors import FdError
+from fdgen.errors import FdError, UnreachableError
 from fdgen.io.atomic import make_folder, write_whole
-from fdgen.io.hub.api import UnreachableError, hub_api
+from fdgen.io.hub.api import hub_api
 from fdgen.io.json_file import MOST_BYTES as MOST_HEADER_BYTES
 from fdgen.io.json_file import fits, parse_json, read_object, why
 from fdgen.io.regular_file import sha256_of

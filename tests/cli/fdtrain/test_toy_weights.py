@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from safetensors.torch import load_file, save
 
 from cli.fdtrain.main import program
-from cli.shared.open_restorer import open_restorer
+from cli.shared.open_restorer import open_restorers
 from cli.shared.output import Voice
 from fdgen.io.regular_file import sha256_of
 from fdtrain.data.pictures import write_png
@@ -99,8 +99,8 @@ def test_export(tmp_path: Path, toys: Toys) -> None:
 
 def test_demo_opens_its_models_as_restore_does(capsys: pytest.CaptureFixture[str], toys: Toys) -> None:
     generator, label = toys[0]
-    restorer = open_restorer(
-        generator, None, "auto", engine="auto", device="cpu", with_grain=True, voice=Voice()
+    [restorer] = open_restorers(
+        [generator], None, "auto", engine="auto", device="cpu", with_grain=True, voice=Voice()
     )  # fmt: skip
     assert restorer.labels == (label,)
     assert capsys.readouterr().err == f"note: {toy_note([label])}\n"

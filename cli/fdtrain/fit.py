@@ -241,4 +241,4 @@ def _train_samples(config: FitConfig) -> int:
         return count_photographs(config.data.on_the_fly)["train"]
     from fdgen.contract.manifest import Manifest
 
-    return len(Manifest.load(config.data.root).samples("train"))
+    return len(Manifest.load(config.data.root, columns=("split",)).samples("train"))

@@ -98,7 +98,7 @@ manifest = fdgen.build(
 )
 samples = manifest.samples()
 print(f"{len(samples)} pairs: {samples['split'].value_counts().to_dict()}; content_id {manifest.dataset['content_id']}")
-Image.fromarray(dataset_sheet(manifest, 9, 3))
+Image.fromarray(dataset_sheet(manifest.root, 9, 3))
 
 # %% [markdown]
 # Outside the mask the two pictures of a pair are equal in every pixel. That holds for each of them, and

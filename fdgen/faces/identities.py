@@ -62,9 +62,12 @@ def read_identities(root: Place, paths: Iterable[str]) -> tuple[dict[str, str], 
 def folder_as_person(source: Source) -> str | None:
     """Return the name of the folder that a photograph is in; None of one that is in none below the root.
 
-    Two folders of one name are one person, as in `train/ann` and `test/ann`.
+    Two folders of one name are one person, as in `train/ann` and `test/ann`. A tar or table is no folder; those within
+    a tar are.
     """
-    return PurePosixPath(source.path).parent.name or None
+    folder = PurePosixPath(source.path).parent
+    holds_many = source.span is not None and folder.suffix.lower() in (".tar", ".parquet")
+    return None if holds_many else folder.name or None
 
 
 def name_people(identity: str, sources: Sequence[Source]) -> Sequence[Source]:

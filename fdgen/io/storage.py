@@ -6,18 +6,19 @@ of bytes: nothing is downloaded but what is asked for.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from fdgen.errors import DatasetError, UnreachableError
 from fdgen.io.regular_file import is_regular, open_regular, read_regular
 from fdgen.io.stores.connection import faults, in_short, open_system, scheme_of, without_credentials
+
+_T = TypeVar("_T")
 
 TRIES = 3
 """How often a read is tried: a connection that was dropped once in a million reads must not end a week's training."""
@@ -106,27 +107,13 @@ class Remote:
 
     def is_file(self) -> bool:
         """Tell whether there is such a file; raise `DatasetError` where its server cannot be asked."""
-        system, path = open_system(self.url)
-        for tries_left in reversed(range(TRIES)):
-            try:
-                with _told(self, dropped_is_told=not tries_left):
-                    return bool(system.info(path)["type"] == "file")
-            except FileNotFoundError:
-                return False
-            except PermissionError as error:
-                raise UnreachableError(
-                    f"{self} cannot be read: permission denied", hint="check your credentials"
-                ) from error
-            time.sleep(WAIT_S)
-        raise RuntimeError("unreachable: the last try returns or raises")
+        try:
+            return asked(self, lambda system, path: bool(system.info(path)["type"] == "file"), denied="read")
+        except FileNotFoundError:
+            return False
 
     def _read(self, start: int | None, end: int | None) -> bytes:
-        system, path = open_system(self.url)
-        for tries_left in reversed(range(TRIES)):
-            with _told(self, dropped_is_told=not tries_left):
-                return bytes(system.cat_file(path, start=start, end=end))
-            time.sleep(WAIT_S)
-        raise RuntimeError("unreachable: the last try returns or raises")
+        return asked(self, lambda system, path: bytes(system.cat_file(path, start=start, end=end)))
 
 
 Place = Path | Remote
@@ -179,19 +166,49 @@ def files_below(folder: Place) -> dict[str, dict[str, Any]]:
         paths = (Path(root) / name for root, _, names in os.walk(folder, followlinks=True) for name in names)
         return {path.relative_to(folder).as_posix(): {} for path in paths}
     refuse_unlisted(folder)
-    system, top = open_system(folder.url)
+    try:
+        found, start = asked(
+            folder, lambda system, path: (system.find(path, detail=True), path.strip("/")), denied="listed"
+        )
+    except FileNotFoundError:
+        return {}
+    return {path.strip("/").removeprefix(start).lstrip("/"): info for path, info in found.items()}
+
+
+def asked(
+    place: Remote,
+    ask: Callable[[Any, str], _T],
+    *,
+    denied: str | None = None,
+    denied_hint: str = "check your credentials",
+    failed: str = "read",
+    failed_hint: str = "check the URL and the connection",
+) -> _T:
+    """Return what the server of a place answers, asked again where a connection drops: a question changes nothing.
+
+    Args:
+        place: What is asked about.
+        ask: Called with the file system of fsspec and the path in it.
+        denied: What permission lacks for, for the error; None lets `PermissionError` pass.
+        denied_hint: The next step then.
+        failed: What cannot be done where the connection fails.
+        failed_hint: The next step then.
+
+    Raises `UnreachableError`; `FileNotFoundError` and `FileExistsError` pass.
+    """
     for tries_left in reversed(range(TRIES)):
+        system, path = open_system(place.url)
         try:
-            with _told(folder, dropped_is_told=not tries_left):
-                found: dict[str, dict[str, Any]] = system.find(top, detail=True)
-                start = top.strip("/")
-                return {path.strip("/").removeprefix(start).lstrip("/"): info for path, info in found.items()}
-        except FileNotFoundError:
-            return {}
+            return ask(system, path)
+        except (FileNotFoundError, FileExistsError):
+            raise
         except PermissionError as error:
-            raise UnreachableError(
-                f"{folder} cannot be listed: permission denied", hint="check your credentials"
-            ) from error
+            if denied is None:
+                raise
+            raise UnreachableError(f"{place} cannot be {denied}: permission denied", hint=denied_hint) from error
+        except faults() as error:
+            if not tries_left:
+                raise UnreachableError(f"{place} cannot be {failed}: {in_short(error)}", hint=failed_hint) from error
         time.sleep(WAIT_S)
     raise RuntimeError("unreachable: the last try returns or raises")
 
@@ -267,17 +284,3 @@ class _Pieces(io.RawIOBase):
         buffer[: len(data)] = data
         self._place += len(data)
         return len(data)
-
-
-@contextlib.contextmanager
-def _told(place: Remote, *, dropped_is_told: bool) -> Iterator[None]:
-    """Turn what a connection raises into one sentence; let it pass in silence where it is to be tried again."""
-    try:
-        yield
-    except (FileNotFoundError, PermissionError):
-        raise
-    except faults() as error:
-        if dropped_is_told:
-            raise UnreachableError(
-                f"{place} cannot be read: {in_short(error)}", hint="check the URL and the connection"
-            ) from error

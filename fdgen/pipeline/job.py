@@ -269,9 +269,8 @@ class Job:
                 self._take(outcome)
         self.waiting = 0
         for name in others:
-            theirs = planned_receipt(
-                self.out, self.planner.plan(name), self.record.spec_id
-            )  # their part checks the tar
+            # Whether its tar is whole, their part checks.
+            theirs = planned_receipt(self.out, self.planner.plan(name), self.record.spec_id)
             if theirs is None:
                 self.waiting += 1
             else:

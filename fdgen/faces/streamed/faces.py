@@ -12,6 +12,7 @@ from fdgen.contract.records import Reject
 from fdgen.errors import FacesError, UnreachableError, in_words
 from fdgen.faces.file_digests import DigestMemory
 from fdgen.faces.identities import IDENTITIES_CSV, NOBODY_KNOWN, read_identities
+from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import ListedFolder, Listing, OnFile, Source, picture_of, printable, unreadable, unusable
 from fdgen.faces.streamed.holdings import Holding
 from fdgen.faces.streamed.objects import Objects
@@ -64,7 +65,7 @@ class StreamedFaces(ListedFolder):
                 on_file(done, len(self._holding))
         sources = sorted(found.values(), key=lambda source: source.path)
         people, notes = _identities(self.root, sources) if self.kind == "folder" else ({}, (NOBODY_KNOWN,))
-        named = [replace(source, identity=people.get(source.path)) for source in sources]
+        named = SourceTable(replace(source, identity=people.get(source.path)) for source in sources)
         return named, rejects, (*self._notes, *notes)
 
 

@@ -7,18 +7,17 @@ written piece by piece is gathered in a temporary file first, so that no failure
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from fdgen.errors import DatasetError, UnreachableError
-from fdgen.io import atomic, storage
+from fdgen.errors import DatasetError
+from fdgen.io import atomic
 from fdgen.io.lock import LOCK_NAME, PROBE_S
-from fdgen.io.storage import TRIES, Remote, files_below, open_file, refuse_unlisted
+from fdgen.io.storage import Remote, asked, files_below, open_file, refuse_unlisted
 from fdgen.io.stores import lease
-from fdgen.io.stores.connection import STORES, faults, in_short, open_system, scheme_of, without_credentials
+from fdgen.io.stores.connection import STORES, open_system, scheme_of, without_credentials
 from fdgen.io.stores.store import BUSY
 from fdgen.runtime.scratch import Scratch
 
@@ -219,24 +218,12 @@ class ObjectStore:
         All requests may be repeated: an object that is put twice is the same object. Raises `FileNotFoundError`,
         `FileExistsError`, `DatasetError`.
         """
-        where = self.root / name if name else self.root
-        for tries_left in reversed(range(TRIES)):
-            system, path = open_system(where.url)
-            try:
-                return ask(system, path)
-            except (FileNotFoundError, FileExistsError):
-                raise
-            except PermissionError as error:
-                raise UnreachableError(
-                    f"{where} cannot be written: permission denied",
-                    hint="check your credentials, and that they may list, read, write and delete there",
-                ) from error
-            except faults() as error:
-                if not tries_left:
-                    raise UnreachableError(
-                        f"{where} cannot be reached: {in_short(error)}",
-                        hint="check the URL, the connection and your credentials, and run the same command again: "
-                        "what is finished is kept",
-                    ) from error
-            time.sleep(storage.WAIT_S)
-        raise RuntimeError("unreachable: the last try returns or raises")
+        return asked(
+            self.root / name if name else self.root,
+            ask,
+            denied="written",
+            denied_hint="check your credentials, and that they may list, read, write and delete there",
+            failed="reached",
+            failed_hint="check the URL, the connection and your credentials, and run the same command again: what is "
+            "finished is kept",
+        )

@@ -26,6 +26,7 @@ sources = st.lists(
         st.none() | texts,
         st.sampled_from([None, "train", "val", "test"]),
         st.none() | st.lists(st.sampled_from(["Male", "Smiling", "Bald", ""]), max_size=4).map(tuple),
+        st.none() | st.tuples(st.integers(0, 2**50), st.integers(0, 2**40)),
     ),
     max_size=12,
 )

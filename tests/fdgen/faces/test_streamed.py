@@ -151,6 +151,22 @@ def test_tars_give_their_members_by_ranges(folder: Path, url: str, monkeypatch: 
     assert len(alone) == 3  # the twin of one in the other tar is none here
 
 
+@pytest.mark.parametrize("identity", ["auto", "folder"])
+@pytest.mark.parametrize("exclude", [(), ("{first}",)])
+def test_what_a_recipe_changes_of_them_is_read_as_before(url: str, identity: str, exclude: tuple[str, ...]) -> None:
+    """Where each photograph lies in its tar goes along, whoever names people or leaves some out."""
+    inside = {name: data for name, data in FILES.items() if name.startswith(("a/0", "b/0"))}
+    put(url, {"00000.tar": tar_of(inside), "00001.tar": tar_of({"plain.png": picture(50)})})
+    plain = open_faces(url)
+    names = tuple(name.format(first=plain.sources()[0].path) for name in exclude)
+    faces = chosen_faces(open_faces(url), identity=identity, exclude=names)
+    wanted = {source.sha256 for source in plain.sources() if source.path not in names}
+    assert shown(faces) == {sha256: pixels for sha256, pixels in shown(plain).items() if sha256 in wanted}
+    people = {source.path: source.identity for source in faces.sources()}
+    assert people["00001.tar/plain.png"] is None  # a tar is no person
+    assert {*people.values()} == ({None, "a", "b"} if identity == "folder" else {None})
+
+
 @pytest.mark.parametrize("cut", [300, 700, 512 * 3, -512, -1025])
 def test_a_tar_that_is_cut_is_refused(url: str, cut: int) -> None:
     whole = tar_of({"a.png": picture(1), "b.png": picture(2)}).rstrip(b"\0")

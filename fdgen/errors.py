@@ -99,7 +99,7 @@ class DatasetError(FdError):
 
 
 class UnreachableError(DatasetError):
-    """A place behind a URL or a name cannot be asked, or broke off: whether there is something, and what, is not known."""
+    """A place behind a URL or a name cannot be asked, or broke off: what is there, if anything, is not known."""
 
 
 class MixingError(DatasetError):

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def hub_api(
-    what: str, *, does: str, fails: str, hint: str, refused: type[FdError] = FdError
-) -> Iterator[HfApi]:
+def hub_api(what: str, *, does: str, fails: str, hint: str, refused: type[FdError] = FdError) -> Iterator[HfApi]:
     """Give the Hub's interface to the block, and turn what it raises into `FdError`.
 
     Args:

@@ -13,7 +13,7 @@ import functools
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,8 +139,10 @@ def _fetch(address: str, wanted: FetchedDataset, sizes: Mapping[str, int], on_fi
 
     def fetched(name: str) -> Path:
         with _asking(address) as api:
-            where = {"repo_id": wanted.repository, "repo_type": "dataset", "revision": wanted.revision}
-            return Path(api.hf_hub_download(filename=name, local_dir=staging, **where))
+            staged = api.hf_hub_download(
+                wanted.repository, name, repo_type="dataset", revision=wanted.revision, local_dir=staging
+            )
+        return Path(staged)
 
     listed = _listed(address, folder, fetched(SUMS))
     missing = {name: sha256 for name, sha256 in listed.items() if _digest(folder / name) != sha256}

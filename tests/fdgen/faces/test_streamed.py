@@ -17,6 +17,7 @@ import pytest
 
 from fdgen.errors import DatasetError, FacesError, PictureError, UnreachableError
 from fdgen.faces.cache import FaceCache
+from fdgen.faces.exclusion import chosen_faces
 from fdgen.faces.folders import FolderFaces, open_faces
 from fdgen.faces.sources import FaceSource
 from fdgen.faces.streamed import tables

@@ -17,20 +17,17 @@ if TYPE_CHECKING:
     from fdtrain.demo.offer import Example, ModelCard, Offer
 
 EXAMPLES = (
-    ("eileen_collins", "mask", "Face mask"),
-    ("barack_obama", "sunglasses", "Sunglasses"),
-    ("eileen_collins", "hand", "Hand"),
-    ("barack_obama", "cup", "Cup"),
+    ("eileen_collins", "mask", "Face mask", 3),
+    ("eileen_collins", "sunglasses", "Sunglasses", 2),
+    ("grace_hopper", "mask", "Face mask", 1),
+    ("grace_hopper", "cup", "Cup", 3),
 )
-"""Included face, kind of occluder, title. `starter` learned from portraits of neither person. Of the other two included
-faces, one is among its people, and one wears a hat of her own, which is taken for an occluder."""
-
-SEED = 2
-"""Of the recipe's choices for the examples: each covers what its title says, and little else."""
+"""Included face, kind of occluder, title, seed of the recipe's choices. `starter` learned from portraits of neither
+person; the other two included faces are among its people."""
 
 CREDIT = (
-    "Official portraits in the public domain (NASA, White House). `fdgen` drew what covers the faces, so the "
-    "true face is known."
+    "Official portraits in the public domain (NASA, U.S. Navy). `fdgen` drew what covers the faces, so the true "
+    "face is known."
 )
 
 _FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
@@ -145,8 +142,9 @@ def drawn_examples(voice: Voice) -> list[Example]:
 
     voice.say(f"drawing {len(EXAMPLES)} examples; the first time on a machine, code is compiled for them ...")
     drawn = []
-    for face, kind, title in EXAMPLES:
+    for number, (face, kind, title, seed) in enumerate(EXAMPLES, 1):
         with resources.as_file(resources.files("fdgen.faces.sample_faces") / f"{face}.jpg") as path:
-            triplet = occlude(path, kind, seed=SEED)
-        drawn.append(Example(f"example-{kind}", title, triplet.occluded_HWC, triplet.clean_HWC, triplet.mask_HW))
+            triplet = occlude(path, kind, seed=seed)
+        name = f"example-{number}-{kind}"
+        drawn.append(Example(name, title, triplet.occluded_HWC, triplet.clean_HWC, triplet.mask_HW))
     return drawn

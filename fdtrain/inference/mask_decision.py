@@ -14,20 +14,21 @@ SPECK = 0.001
 LEAST = 0.003
 """A predicted mask that covers less of the crop than this, in all, marks nothing."""
 
-LEAST_HIDDEN = 0.12
-"""A part of a predicted mask whose convex hull hides less than this share of the middle of the face hides no feature:
-it lies beside the face, in what is out of focus behind, or in hair and hats above the brows. One lens hides 0.15.
-By its hull, since frames of eyeglasses hide little themselves.
+LEAST_HIDDEN = 0.0085
+"""A part of a predicted mask whose convex hull hides less of the middle of the face than this share of the crop hides
+no feature: it lies beside the face, in what is out of focus behind, or in hair and hats. A lens hides 0.025, a finger
+on the lips as much as this. By its hull, since frames of eyeglasses hide little themselves.
 """
 
-_MIDDLE, _HALF_AXES = (0.5, 0.6), (0.2, 0.27)
-"""The middle of a face, from the brows to the chin: an ellipse in units of the crop, whose eyes lie half way down."""
+_MIDDLE, _HALF_AXES, _BROWS = (0.5, 0.6), (0.2, 0.27), 0.44
+"""The middle of a face, from the brows to the chin: an ellipse in units of the crop, whose eyes lie half way down, less
+what it has of the forehead, where hair hangs."""
 
 
 def middle_of_face(x: F32, y: F32) -> Bools:
     """Tell which places, in units of the crop from its top left corner, lie in the middle of the face."""
     across, down = (x - _MIDDLE[0]) / _HALF_AXES[0], (y - _MIDDLE[1]) / _HALF_AXES[1]
-    return np.asarray(across**2 + down**2 <= 1, np.bool_)
+    return np.asarray((across**2 + down**2 <= 1) & (y > _BROWS), np.bool_)
 
 
 def middle_of_crop(size_px: int) -> Bools:
@@ -65,7 +66,7 @@ def threshold_mask(
     large = stats[:, cv2.CC_STAT_AREA] >= SPECK * side_px**2
     large[0] = False  # the background
     if middle_HW is not None:
-        least_px = LEAST_HIDDEN * np.pi * _HALF_AXES[0] * _HALF_AXES[1] * side_px**2
+        least_px = LEAST_HIDDEN * side_px**2
         for part in np.flatnonzero(large):
             large[part] = (_hull(parts_HW == part) & middle_HW).sum() >= least_px
     kept_HW = large[parts_HW] if n_parts > 1 else np.zeros(likely_HW.shape, np.bool_)

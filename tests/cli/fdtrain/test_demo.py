@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import signal
 import socket
@@ -15,9 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.fdtrain.demo import LIMITS
-from cli.fdtrain.demo_offer import drawn_examples, open_offer
+from cli.fdtrain.demo_offer import EXAMPLES, drawn_examples, open_offer
 from cli.fdtrain.main import program
 from cli.shared.output import Voice
+from docs.starter.photographs import TABLE
 from fdgen.errors import FdError
 from fdtrain.demo.offer import Offer
 from fdtrain.demo.quota import Limits
@@ -91,13 +93,22 @@ def test_a_card_beside_a_model_is_the_one_that_is_shown(weights: Path) -> None:
 
 def test_examples_are_exact() -> None:
     examples = drawn_examples(Voice(quiet=True))
-    assert [example.title for example in examples] == ["Face mask", "Sunglasses", "Hand", "Cup"]
+    assert [example.title for example in examples] == ["Face mask", "Sunglasses", "Face mask", "Cup"]
+    assert len({example.name for example in examples}) == len(examples), "they are files of that name"
     for example in examples:
         inside_HW = example.mask_HW > 0
         assert 0.02 < inside_HW.mean() < 0.35
         changed_HW = (example.occluded_HWC != example.clean_HWC).any(2)
         assert not (changed_HW & ~inside_HW).any()
         assert changed_HW[inside_HW].mean() > 0.8
+
+
+def test_examples_show_nobody_of_whom_the_weights_have_seen_a_portrait() -> None:
+    """Of these two people the included faces are portraits as they are; the list has others of them."""
+    among = {"barack_obama": "us-congress/O000167.jpg", "joe_biden": "us-congress/B000444.jpg"}
+    rows = csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines())
+    assert set(among.values()) <= {row["path"] for row in rows}
+    assert not {face for face, *_ in EXAMPLES} & set(among)
 
 
 def test_limits_are_those_of_the_library() -> None:

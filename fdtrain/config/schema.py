@@ -24,6 +24,7 @@ from fdgen.settings.values import (
     Names,
     NotNegative,
     Number,
+    Positive,
     Section,
     at_least,
     listed,
@@ -66,6 +67,7 @@ Rates = Annotated[tuple[Count, ...], BeforeValidator(listed), Field(max_length=6
 Weights = Annotated[
     tuple[NotNegative, ...], BeforeValidator(listed), of_length(2, "two values, of stage I and of stage II")
 ]
+Colour = Annotated[tuple[Positive, ...], BeforeValidator(listed), of_length(3, "three values, of red, green and blue")]
 Layers = Annotated[tuple[Count, ...], BeforeValidator(listed), of_length(N_LAYERS, f"{N_LAYERS} values, one a layer")]
 
 
@@ -90,6 +92,9 @@ class NetworkConfig(Section):
     upsample: Literal["deconv", "nearest"] = "deconv"
     # I_o "is a combined input": occluded picture and mask, 4 channels. True paints the hole grey first.
     blank_hole: bool = False
+    # Colour, as three amounts of light, that the visible face is given before the generators see it, and that what they
+    # paint loses again: lamps and cameras colour faces in more ways than any dataset shows. None leaves colours alone.
+    face_colour: Annotated[Colour | None, BeforeValidator(none_from_text)] = None
     # What stage II sees of stage I: its raw output, or that output pasted into the hole.
     refine_input: Literal["raw", "composited"] = "raw"
     # Where the mask of a real photograph comes from. Sections 2.4 and 3.2 disagree; training uses the dataset's.

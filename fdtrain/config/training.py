@@ -42,6 +42,9 @@ class TrainingConfig(Section):
     # Neither depends on when training ends, so that a run can be prolonged.
     warmup_images: Annotated[int, at_least(0)] = 0
     decay_from_images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
+    # Over the last so many images rates fall to zero in a straight line, too: what they leave unsettled is settled. A
+    # run that is prolonged has its rates rise again, and is better prolonged from a checkpoint before the fall.
+    cooldown_images: Annotated[int, at_least(0)] = 0
     # "trains both stage models alternatively": in each step one after the other, with no gradient from stage II to I.
     # Or the Base-Net alone, without a stage II, as in tables 2 and 3.
     stages: Literal["detached", "joint", "base"] = "detached"
@@ -67,6 +70,15 @@ class TrainingConfig(Section):
     def _ends_once(self) -> TrainingConfig:
         if (self.epochs is None) == (self.images is None):
             raise ValueError(f"must set one of epochs and images, got {self.epochs} and {self.images}")
+        return self
+
+    @model_validator(mode="after")
+    def _cools_down_before_an_end(self) -> TrainingConfig:
+        if self.cooldown_images and (self.images is None or self.cooldown_images > self.images):
+            raise ValueError(
+                "must have training.images with cooldown_images, and as many at least, "
+                f"got {self.images} and {self.cooldown_images}"
+            )
         return self
 
     @model_validator(mode="after")

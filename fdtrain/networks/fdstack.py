@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fdtrain.config.schema import NetworkConfig
 from fdtrain.networks.blocks import Activation, DilatedBlock, down, up, upsampling
+from fdtrain.networks.colour_balance import tint, with_tint, without_tint
 from fdtrain.networks.restorer import INITIAL_SPREAD, Restoration, Restorer, composite
 
 INPUT_CHANNELS = 4
@@ -89,8 +90,20 @@ class BaseNet(Restorer):
 
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
         """Remove the occluder that the mask marks."""
+        tint_B311 = self.tint(occluded_B3HW, mask_B1HW)
+        if tint_B311 is None:
+            return self.stages(occluded_B3HW, mask_B1HW)
+        made = self.stages(without_tint(occluded_B3HW, tint_B311), mask_B1HW)
+        return Restoration(*(with_tint(one_B3HW, tint_B311) for one_B3HW in made))
+
+    def stages(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
+        """Do what `forward` does, of pictures whose colours are those that the generators know."""
         coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW)
         return Restoration(coarse_B3HW, coarse_B3HW)
+
+    def tint(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor | None:
+        """Return by how much the visible face is of another colour than that of the settings (B, 3, 1, 1)."""
+        return None if self.config.face_colour is None else tint(occluded_B3HW, mask_B1HW, self.config.face_colour)
 
     def input(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
         """Return I_o (section 3.2), four channels: the occluded picture, its hole blanked on request, and the mask."""
@@ -115,8 +128,8 @@ class StackedGAN(BaseNet):
         super().__init__(config)
         self.refine = Generator(INPUT_CHANNELS + 3, config)
 
-    def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
-        """Remove the occluder that the mask marks."""
+    def stages(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
+        """Do what `forward` does, of pictures whose colours are those that the generators know."""
         coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW)
         return Restoration(coarse_B3HW, self.refined(occluded_B3HW, mask_B1HW, coarse_B3HW))
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fdtrain.config.schema import FitConfig
 from fdtrain.config.training import TrainingConfig
 from fdtrain.data.tensors import masks_on, pictures_on
+from fdtrain.networks.colour_balance import without_tint
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
 from fdtrain.networks.fdstack import INPUT_CHANNELS, BaseNet, StackedGAN
 from fdtrain.networks.restorer import composite
@@ -134,6 +135,8 @@ def make_batch(
     channels_last = config.training.channels_last
     occluded, clean = (pictures_on(device, sample[name], channels_last) for name in ("occluded", "clean"))
     mask = masks_on(device, sample["mask"], channels_last)
+    if (tint := model.tint(occluded, mask)) is not None:  # what is trained on is what the generators see
+        occluded, clean = without_tint(occluded, tint), without_tint(clean, tint)
     coloured: Tensor | None = None
     if not config.loss.grey_chroma:
         coloured = sample["coloured"].to(device, non_blocking=True)
@@ -147,15 +150,21 @@ def make_batch(
 
 
 def rate_scale(training: TrainingConfig, images: int) -> float:
-    """Return the factor on both learning rates after so many images: a linear rise, a level, a slow fall.
+    """Return the factor on both learning rates after so many images: a linear rise, a level, a slow fall, an end.
 
     >>> config = TrainingConfig(warmup_images=100, decay_from_images=1000)
     >>> [rate_scale(config, images) for images in (0, 50, 100, 1000, 4000)]
     [0.0, 0.5, 1.0, 1.0, 0.5]
+    >>> config = TrainingConfig(epochs=None, images=1000, cooldown_images=200)
+    >>> [rate_scale(config, images) for images in (800, 900, 1000)]
+    [1.0, 0.5, 0.0]
     """
     rise = min(images / training.warmup_images, 1.0) if training.warmup_images else 1.0
     fall = math.sqrt(max(images / training.decay_from_images, 1.0)) if training.decay_from_images else 1.0
-    return rise / fall
+    left = 1.0
+    if training.cooldown_images and training.images is not None:
+        left = min(max(training.images - images, 0) / training.cooldown_images, 1.0)
+    return rise * left / fall
 
 
 def discriminator_term(

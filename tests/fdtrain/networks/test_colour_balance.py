@@ -1,0 +1,115 @@
+"""`network.face_colour`: a lamp's colour goes before the generators see a face, and comes back to what they paint."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from fdtrain.config.schema import FitConfig
+from fdtrain.networks.colour_balance import GAMMA, tint, with_tint, without_tint
+from fdtrain.networks.fdstack import StackedGAN, initialise
+from fdtrain.objectives.stage import make_batch
+
+SKIN = (0.41, 0.305, 0.31)
+
+
+def face(seed: int = 0, size: int = 32) -> Tensor:
+    """Return a picture of about the colour of skin, not bright, in [-1, 1]."""
+    rng = torch.Generator().manual_seed(seed)
+    light = torch.tensor(SKIN).view(1, 3, 1, 1) * (0.3 + 0.4 * torch.rand(1, 1, size, size, generator=rng))
+    return light ** (1 / GAMMA) * 2 - 1
+
+
+def lit(picture_B3HW: Tensor, *lamp: float) -> Tensor:
+    """Return a picture under a lamp of some colour."""
+    light = ((picture_B3HW + 1) / 2) ** GAMMA * torch.tensor(lamp).view(1, 3, 1, 1)
+    return light ** (1 / GAMMA) * 2 - 1
+
+
+def hole(size: int = 32) -> Tensor:
+    mask_B1HW = torch.zeros(1, 1, size, size)
+    mask_B1HW[..., size // 2 :, :] = 1
+    return mask_B1HW
+
+
+def test_a_lamp_is_taken_away_and_given_back() -> None:
+    plain, mask = face(), hole()
+    warm = lit(plain, 1.5, 1.0, 0.5)
+    factor = tint(warm, mask, SKIN)
+    torch.testing.assert_close(factor.flatten(), torch.tensor([1.5, 1.0, 0.5]) / (1.5 * 0.41 + 0.305 + 0.155) * 1.025)
+    balanced = without_tint(warm, factor)
+    torch.testing.assert_close(tint(balanced, mask, SKIN).flatten(), torch.ones(3))
+    torch.testing.assert_close(with_tint(balanced, factor), warm, atol=1e-5, rtol=0)
+
+
+def test_what_is_hidden_does_not_count() -> None:
+    mask = hole()
+    worn = torch.where(mask > 0, lit(face(), 0.1, 0.1, 3.0), face())
+    torch.testing.assert_close(tint(worn, mask, SKIN), tint(face(), mask, SKIN), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("level", [-1.0, -0.2, 1.0])
+def test_grey_pictures_stay_grey(level: float) -> None:
+    grey = torch.full((1, 3, 32, 32), level)
+    assert (tint(grey, hole(), SKIN) == 1).all()
+
+
+def test_all_hidden_and_lights_without_blue_are_finite() -> None:
+    for picture in (face(), lit(face(), 2.0, 1.0, 0.0)):
+        for mask in (torch.ones(1, 1, 32, 32), hole()):
+            factor = tint(picture, mask, SKIN)
+            assert torch.isfinite(factor).all()
+            assert 0.25 <= factor.min() <= factor.max() <= 4
+
+
+def test_each_picture_of_a_batch_has_its_own() -> None:
+    both, masks = torch.cat([face(), lit(face(1), 0.6, 1.0, 1.4)]), torch.cat([hole(), hole()])
+    alone = [tint(both[k : k + 1], masks[:1], SKIN) for k in range(2)]
+    torch.testing.assert_close(tint(both, masks, SKIN), torch.cat(alone))
+
+
+def stack(**changes: str) -> tuple[FitConfig, StackedGAN]:
+    overrides = [
+        "network.widths=[4, 4, 4, 8, 8]",
+        "loss.perceptual=off",
+        *(f"network.{k}={v}" for k, v in changes.items()),
+    ]
+    config = FitConfig.load("tiny", overrides=overrides)
+    model = StackedGAN(config.network)
+    initialise(model, torch.Generator().manual_seed(3))
+    return config, model.eval()
+
+
+def test_a_face_under_a_lamp_is_restored_as_the_plain_one_and_lit_again() -> None:
+    _, model = stack(face_colour="[0.41, 0.305, 0.31]")
+    lamp = torch.tensor([1.2, 1.0, 0.7])
+    skin = torch.tensor(SKIN)
+    lamp = lamp * skin.sum() / (lamp * skin).sum()  # as bright: brightness is not balanced
+    plain, mask = face(size=64), hole(64)
+    warm = lit(plain, *lamp.tolist())
+    with torch.inference_mode():
+        made, under = model(plain, mask), model(warm, mask)
+    for one, other in zip(made, under, strict=True):
+        torch.testing.assert_close(other, with_tint(one, lamp.view(3, 1, 1)), atol=1e-4, rtol=0)
+
+
+def test_without_the_setting_nothing_changes() -> None:
+    _, plain = stack()
+    _, balanced = stack(face_colour="[0.41, 0.305, 0.31]")
+    picture, mask = lit(face(size=64), 0.9, 1.0, 0.8), hole(64)
+    with torch.inference_mode():
+        assert torch.equal(plain(picture, mask).image_B3HW, plain.stages(picture, mask).image_B3HW)
+        assert not torch.equal(plain(picture, mask).image_B3HW, balanced(picture, mask).image_B3HW)
+
+
+def test_training_sees_what_the_generators_will_see() -> None:
+    """Both pictures of a pair lose the tint of the occluded one's visible face."""
+    config, model = stack(face_colour="[0.41, 0.305, 0.31]")
+    clean, mask = lit(face(size=64), 1.3, 1.0, 0.6), hole(64)
+    worn = torch.where(mask > 0, torch.zeros(()), clean)
+    batch = make_batch(config, torch.device("cpu"), model, None, {"occluded": worn, "clean": clean, "mask": mask})
+    factor = tint(worn, mask, SKIN)
+    torch.testing.assert_close(batch.clean_B3HW, without_tint(clean, factor))
+    torch.testing.assert_close(batch.occluded_B3HW, without_tint(worn, factor))
+    torch.testing.assert_close(batch.input_B4HW, model.input(batch.occluded_B3HW, mask))

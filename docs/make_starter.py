@@ -20,7 +20,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ import pandas as pd  # noqa: E402 - the project's root comes first
 import torch  # noqa: E402
 from safetensors.torch import load_file, save  # noqa: E402
 
-from docs.starter.card import Earlier, Made, Trained, card  # noqa: E402
+from docs.starter.card import Made, Trained, card  # noqa: E402
 from docs.starter.photographs import TABLE, Collection, credits_line, gather  # noqa: E402
 from docs.starter.plans import NAMES, PLANS, Plan  # noqa: E402
 from fdgen.cards.sample_tones import tones_of  # noqa: E402
@@ -71,15 +70,9 @@ def make(asked: argparse.Namespace) -> str:
     """Build, train, measure and write; return the tables of results. Raises `FdError` and `CalledProcessError`."""
     out, plan = Path(asked.out), PLANS[asked.plan]
     settings = {"precision": asked.precision, "threads": str(asked.threads)}
-    networks, finer = (
-        {name: tuple(word.format(**settings) for word in words) for name, words in table.items()}
-        for table in (plan.networks, plan.finer)
-    )
-    plan = dataclasses.replace(plan, networks=networks, finer=finer)
-    for preset, *changes in (
-        *networks.values(),
-        *finer.values(),
-    ):  # what is not installed is said now, and not after an hour
+    networks = {name: tuple(one.format(**settings) for one in plan.networks[name]) for name in NAMES}
+    plan = dataclasses.replace(plan, networks=networks)
+    for preset, *changes in networks.values():  # what is not installed is said now, and not after an hour
         open_perceptual(FitConfig.load(preset, overrides=changes))
     collections = gather(Path(asked.faces), out / "faces", Path(asked.table))
     pairs = out / "pairs"
@@ -145,57 +138,37 @@ def _command(asked: argparse.Namespace) -> str:
 
 
 def _train(out: Path, pairs: Path, name: str, plan: Plan, collections: list[Collection]) -> Trained:
-    """Train a network, twice where the plan has it finer, round it to 16 bits, and export it."""
-    credit, earlier = credits_line(collections), None
-    run = _fitted(out, pairs, name, plan.networks[name])
-    if name in plan.finer:
-        begun, facts = _rounded(run, _weights(out, f"{name}-first"), credit)
-        earlier = Earlier(facts, **_spent(out, name))
-        run = _fitted(out, pairs, f"{name}-finer", (*plan.finer[name], f"training.start_from={begun}"))
-    path, facts = _rounded(run, _weights(out, name), credit)
+    """Train a network, round it to 16 bits, and export it."""
+    preset, *changes = plan.networks[name]
+    settings = [word for change in changes for word in ("--set", change)]
+    run = out / "runs" / name
+    _timed(out, name, "fdtrain", "fit", "--data", str(pairs), "--out", str(run), "--preset", preset, *settings)
+    best = find_weights(run)
+    tensors = {key: _halved(value) for key, value in load_file(best).items()}
+    facts = {**read_facts(best), "credits": credits_line(collections)}
+    if name in plan.face_colour:
+        facts["config"]["network"]["face_colour"] = plan.face_colour[name]
+        FitConfig.from_dict(facts["config"])  # weights with other settings than these would not open
+    data, path = save(tensors, {METADATA_KEY: json.dumps(facts, sort_keys=True)}), _weights(out, name)
+    if not path.is_file() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, data)
     told = path.with_suffix(".onnx.json")
-    data = path.read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     if not told.is_file() or json.loads(told.read_bytes())["weights"] != sha256:
         exported = _run("fdtrain", "export", str(path), "--out", str(path.with_suffix(".onnx")), "--json", kept=True)
         told.write_text(json.dumps({"weights": sha256, **json.loads(exported)}), encoding="utf-8")
+    spent = json.loads((out / "times.json").read_bytes())[name]
     return Trained(
         name=name,
         facts=facts,
-        parameters=sum(value.numel() for value in load_file(path).values()),
+        parameters=sum(value.numel() for value in tensors.values()),
         n_bytes=len(data),
         sha256=sha256,
         onnx_difference=json.loads(told.read_bytes())["most_difference"],
-        **_spent(out, name if earlier is None else f"{name}-finer"),
-        earlier=earlier,
+        cpu_s=spent["cpu_s"],
+        seconds=spent["seconds"],
     )
-
-
-def _fitted(out: Path, pairs: Path, step: str, words: Sequence[str]) -> Path:
-    """Train a network as a preset and settings say, or go on with it; return its run."""
-    preset, *changes = words
-    settings = [word for change in changes for word in ("--set", change)]
-    run = out / "runs" / step
-    _timed(out, step, "fdtrain", "fit", "--data", str(pairs), "--out", str(run), "--preset", preset, *settings)
-    return run
-
-
-def _rounded(run: Path, path: Path, credit: str) -> tuple[Path, dict[str, Any]]:
-    """Write the best weights of a run at 16 bits, with whom to credit; return the file and what it says."""
-    best = find_weights(run)
-    tensors = {key: _halved(value) for key, value in load_file(best).items()}
-    facts = {**read_facts(best), "credits": credit}
-    data = save(tensors, {METADATA_KEY: json.dumps(facts, sort_keys=True)})
-    if not path.is_file() or path.read_bytes() != data:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, data)
-    return path, facts
-
-
-def _spent(out: Path, step: str) -> dict[str, float]:
-    """Return the seconds that a step took, and those of the processors."""
-    spent = json.loads((out / "times.json").read_bytes())[step]
-    return {name: spent[name] for name in ("cpu_s", "seconds")}
 
 
 def _weights(out: Path, name: str) -> Path:

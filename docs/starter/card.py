@@ -24,20 +24,8 @@ _MISUSE = f"## What they must not be used for\n\n{MISUSE}"
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """The training that a network's last one began from: what its weights say, and how long it took."""
-
-    facts: dict[str, Any]
-    cpu_s: float
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Trained:
-    """One network as it is shipped: what its file says, its size, how far ONNX is from torch, how long it took.
-
-    `earlier` is the training before its last one; None where there was one alone.
-    """
+    """One network as it is shipped: what its file says, its size, how far ONNX is from torch, how long it took."""
 
     name: str
     facts: dict[str, Any]
@@ -47,7 +35,6 @@ class Trained:
     onnx_difference: float
     cpu_s: float
     seconds: float
-    earlier: Earlier | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +66,7 @@ def _what(made: Made) -> str:
             one.facts["config"]["preset"],
             f"{one.facts['config']['data']['size_px']} px",
             f"{one.parameters / 1e6:.1f} million",
-            f"{one.facts['images'] + (one.earlier.facts['images'] if one.earlier else 0):,}",
+            f"{one.facts['images']:,}",
             f"{one.n_bytes / 1e6:.1f} MB",
             f"{one.onnx_difference:.1g}",
         )
@@ -127,11 +114,14 @@ dataset {dataset["content_id"][:12]}, generator version {dataset["generator"]}, 
 def _how(made: Made) -> str:
     lines = [f"```bash\n{made.command}\n```", "", f"Pairs: `fdgen build {' '.join(made.plan.pairs)}`.", ""]
     for one in made.networks:
-        first = one.earlier or one
-        lines.append(f"- `{one.name}`: {_training(made.plan.networks[one.name], first, made.dataset)}")
-        if one.earlier is not None:
-            lines[-1] += f" Then, from those weights: {_training(made.plan.finer[one.name], one, made.dataset)}"
-        lines[-1] += f" sha256 `{one.sha256[:16]}`."
+        preset, *changes = made.plan.networks[one.name]
+        lines.append(
+            f"- `{one.name}`: preset `{preset}`, {', '.join(f'`{change}`' for change in changes)}. "
+            f"{time_text(one.seconds)}, {time_text(one.cpu_s)} of CPU. sha256 `{one.sha256[:16]}`."
+            f"{_other_pairs(one, made.dataset)}"
+        )
+        if one.name in made.plan.face_colour:
+            lines[-1] += f" After training, `network.face_colour` became {made.plan.face_colour[one.name]}."
     lines += [
         "",
         f"On {made.machine}. The same command gives the same weights there, bit for bit,",
@@ -140,15 +130,7 @@ def _how(made: Made) -> str:
     return "## How they were made\n\n" + "\n".join(lines)
 
 
-def _training(words: Sequence[str], one: Trained | Earlier, dataset: dict[str, Any]) -> str:
-    preset, *changes = words
-    return (
-        f"preset `{preset}`, {', '.join(f'`{change}`' for change in changes)}. "
-        f"{time_text(one.seconds)}, {time_text(one.cpu_s)} of CPU.{_other_pairs(one, dataset)}"
-    )
-
-
-def _other_pairs(one: Trained | Earlier, dataset: dict[str, Any]) -> str:
+def _other_pairs(one: Trained, dataset: dict[str, Any]) -> str:
     """Say it where a network was not trained on the pairs of today, but on those of an earlier generator."""
     if (content_id := one.facts["content_id"]) == dataset["content_id"]:
         return ""

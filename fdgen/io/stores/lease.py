@@ -35,6 +35,9 @@ LEASE_S = 60.0
 
 RENEW_S = 15.0
 
+_MOST_S = 24 * 3600.0
+"""No clock is taken to be ahead by this: a lease until a year from now would keep everybody out."""
+
 _PAUSE_S = 0.2
 """Between two looks at a lease that is waited for."""
 
@@ -82,8 +85,8 @@ class Holder:
 
     @property
     def has_expired(self) -> bool:
-        """Tell whether it was not renewed in time."""
-        return time.time() >= self.until
+        """Tell whether it was not renewed in time, or says a time to which nobody can mean to hold it."""
+        return not time.time() < self.until < time.time() + _MOST_S
 
 
 def lock_name(name: str) -> str | None:
@@ -249,7 +252,7 @@ def _read(place: LeasedPlace, name: str, number: int) -> Holder | None:
     try:
         said: Any = parse_json(data)
         return Holder(number, str(said["holder"]), str(said["host"]), int(said["pid"]), float(said["until"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return Holder(number, "", "?", 0, 0.0)
 
 

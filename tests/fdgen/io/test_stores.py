@@ -171,9 +171,17 @@ def test_a_holder_that_slept_goes_on_where_nobody_took_its_lease(monkeypatch: py
         assert store.is_held()
 
 
-def test_a_lease_that_says_nothing_has_expired() -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x00 no JSON",
+        b"{}",
+        *(b'{"holder": "a", "host": "b", "pid": 1, "until": %s}' % n for n in (b"9e99", b"1e400")),
+    ],
+)
+def test_a_lease_that_says_nothing_that_can_be_has_expired(said: bytes) -> None:
     store = ObjectStore(in_memory())
-    store.put(".fdgen.lock.lease-00000007", b"\x00 no JSON")
+    store.put(".fdgen.lock.lease-00000007", said)
     assert not store.is_held()
     with store.held():
         assert store.names() == [".fdgen.lock.lease-00000008"]

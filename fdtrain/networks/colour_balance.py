@@ -42,7 +42,8 @@ def tint(occluded_B3HW: Tensor, mask_B1HW: Tensor, colour: Sequence[float]) -> T
     counted_B1HW = torch.where(enough_B111, face_B1HW, seen_B1HW)
     mean_B311 = (light_B3HW * counted_B1HW).sum((2, 3), keepdim=True)
     own_B311 = mean_B311 / mean_B311.mean(1, keepdim=True).clamp_min(1e-6)
-    wanted_311 = occluded_B3HW.new_tensor(colour, dtype=torch.float32).view(3, 1, 1)
+    wanted_311 = torch.tensor(colour, dtype=torch.float32).view(3, 1, 1)
+    wanted_311 = wanted_311.to(occluded_B3HW.device, non_blocking=True)  # no GPU is waited for
     factor_B311 = (own_B311 / (wanted_311 / wanted_311.mean())).clamp(1 / MOST, MOST)
     is_coloured_B111 = (own_B311 - 1).abs().amax(1, keepdim=True) >= LEAST_COLOUR
     return torch.where(is_coloured_B111 & (mean_B311.sum(1, keepdim=True) > 0), factor_B311, 1.0)

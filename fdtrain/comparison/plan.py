@@ -186,7 +186,7 @@ def config_of(ask: Ask, task: Task, images: int) -> FitConfig:
         flat = config.flat()
         scale = images / config.training.images
         own += [(key, max(round(flat[key] * scale), 1)) for key in flat if key.endswith(PHASE) and flat[key]]
-        own.append(("training.cooldown_images", round(config.training.cooldown_images * scale)))
+        own.append(("training.cooldown_images", min(round(config.training.cooldown_images * scale), images)))
         own.append(("training.warmup_images", min(config.training.warmup_images, images // LONGEST_WARM_UP)))
     batch = config.training.batch
     own += [

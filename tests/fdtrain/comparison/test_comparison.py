@@ -133,6 +133,10 @@ def test_phases_keep_their_share_of_any_budget_and_seeds_differ(name: str) -> No
         config_of(ask_of(Path("data"), overrides=("seed=7",)), Task("row", "trained", name, 1), 40)
     short = config_of(ask, Task("row", "trained", name, 1), 40).flat()
     assert short["training.warmup_images"] <= 10
+    if (usual := FitConfig.load(name).training.images) is not None:
+        cooled = ask_of(Path("data"), size_px=64, overrides=("training.cooldown_images=4000",))
+        found = config_of(cooled, Task("row", "trained", name, 1), 80_000).flat()
+        assert found["training.cooldown_images"] == round(4000 * 80_000 / usual)
 
 
 def test_the_split_has_a_hash_of_its_pictures(triplets: Path, tmp_path: Path) -> None:

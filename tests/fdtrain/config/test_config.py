@@ -93,6 +93,9 @@ def test_saying_images_unsays_epochs() -> None:
         ("data.size_px=16", "must leave a bottleneck of 4 px or more, got 2"),
         ("machine.device=tpu", "machine.device must be auto, cpu, mps, cuda or cuda:N, got 'tpu'"),
         ("training.images=none", "must set one of epochs and images"),
+        ("training.cooldown_images=90000000", "must have training.images with cooldown_images, and as many at least"),
+        ("network.face_colour=[0.4, 0.3]", r"network.face_colour must have three values, of red, green and blue"),
+        ("network.face_colour=[0.4, 0, 0.3]", "network.face_colour"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_key_and_the_law(override: str, words: str) -> None:

@@ -11,8 +11,8 @@ from fdgen.analysis.lighting import FaceLight
 from fdgen.arrays import F32, F64
 from fdgen.render.kernels import resolve, sh_irradiance
 from fdgen.render.mesh import Mesh, Strand
-from fdgen.render.rasteriser import timed_rasterise, timed_rasterise_cutout
-from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
+from fdgen.render.rasteriser import SUPERSAMPLE, timed_rasterise, timed_rasterise_cutout
+from fdgen.render.scene import FAR, Scene, sample_points
 from fdgen.render.shading import NORMAL, PRESENCE, lit_vertices, shade
 from fdgen.render.shadow import ambient_occlusion, cast_shadow
 from fdgen.runtime.step_times import timed_step
@@ -103,7 +103,7 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
 
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     height, gap = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    resolve(face_id, depth, head, float(FAR), step, height, gap)
+    resolve(face_id, depth, head, float(FAR), height, gap)
     ambient = ambient_occlusion(height, scale, style.occlusion)
     vertices = _lit(scene, mesh)
     _timed_shade(
@@ -120,7 +120,6 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
         ambient,
         style.translucent and not scene.light.grey,
         scene.light_residual_HW,
-        step,
         rows.start,
         columns.start,
         colour,

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import F32, I32
+from fdgen.render.rasteriser import SUPERSAMPLE
 from fdgen.runtime.jit import compiled
 
 
@@ -35,7 +36,7 @@ def sh_irradiance(normals: F32, coefficients: F32, floor: float) -> F32:
 
 
 @compiled
-def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int, height_HW: F32, gap_HW: F32) -> None:
+def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, height_HW: F32, gap_HW: F32) -> None:
     """Gather samples to pixels: mean depth of the occluder, and its mean height above the head below it, in px.
 
     Args:
@@ -44,7 +45,6 @@ def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int,
         head_HW: Depth of the head at each sample, `far` where it is not.
         far: A depth behind everything, negative; both results get it where the occluder is not, the height above the
             head also where there is no head below.
-        step: Samples to a pixel along either axis.
         height_HW: Gets the mean depth, a value a pixel.
         gap_HW: Gets the mean height above the head, a value a pixel, at least 0.
     """
@@ -53,8 +53,8 @@ def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int,
         for x in range(columns):
             hits, over = 0, 0
             depth, gap = 0.0, 0.0
-            for sy in range(y * step, y * step + step):
-                for sx in range(x * step, x * step + step):
+            for sy in range(y * SUPERSAMPLE, (y + 1) * SUPERSAMPLE):
+                for sx in range(x * SUPERSAMPLE, (x + 1) * SUPERSAMPLE):
                     if face_id_HW[sy, sx] >= 0:
                         hits += 1
                         depth += depth_HW[sy, sx]

@@ -29,7 +29,7 @@ from fdgen.analysis.person_segmentation import find_person
 from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32, Image
 from fdgen.render.frames_worn import frames_worn
-from fdgen.render.rasteriser import DEPTH_ALONE, Weights, timed_rasterise
+from fdgen.render.rasteriser import DEPTH_ALONE, SUPERSAMPLE, Weights, timed_rasterise
 from fdgen.runtime.jit import compiled
 from fdgen.runtime.processes import one_blas_thread
 from fdgen.runtime.step_times import timed_step
@@ -37,9 +37,6 @@ from fdgen.runtime.step_times import timed_step
 if TYPE_CHECKING:
     from fdgen.faces.face import Face
 
-
-SUPERSAMPLE = 2
-"""Samples a pixel and axis in everything that is rasterised."""
 
 FAR = np.float32(-1e9)
 """Depth where there is no head."""

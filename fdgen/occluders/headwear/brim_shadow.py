@@ -8,8 +8,8 @@ import numpy as np
 from fdgen.analysis.geometry import canonical_face, vertex_normals
 from fdgen.arrays import F32, F64
 from fdgen.occluders.headwear.head_fit import Head
-from fdgen.render.rasteriser import timed_rasterise
-from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
+from fdgen.render.rasteriser import SUPERSAMPLE, timed_rasterise
+from fdgen.render.scene import FAR, Scene, sample_points
 
 _DIRECTIONS = 160
 _LAMP = 4.0

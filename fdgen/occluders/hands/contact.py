@@ -48,8 +48,8 @@ class Surface:
     def near(self, points_cm: F64, reach_cm: float) -> Surface:
         """Return the part of it within `reach_cm` of the box round some points, or all where that is empty."""
         low, high = points_cm.min(0) - reach_cm, points_cm.max(0) + reach_cm
-        inside = ((self.points_cm > low) & (self.points_cm < high)).all(1)
-        if inside.sum() < 8:
+        inside = _between(self.points_cm, low, high)
+        if len(inside) < 8:
             return self
         return Surface(self.points_cm[inside], self.normals[inside])
 
@@ -182,12 +182,12 @@ def rest_digits(
 def _feelers(model: HandModel, digit: str, girth: float) -> tuple[F64, npt.NDArray[np.int64]]:
     """Return some points of a digit's palm side (N, 3) at rest and the segment, 0 to 2 from the knuckle, of each."""
     chain = digit_joints(digit)
-    bone = np.minimum(model.bone - chain[0], 2)
-    of_digit = (model.bone >= chain[0]) & (model.bone <= chain[-1])
-    front = -np.einsum("nc,nc->n", model.cage_normals, model.frames[np.clip(model.bone, 0, 24), :, 1])
-    chosen = np.flatnonzero(of_digit & (front > 0.35))[::2]
+    of_digit = np.flatnonzero((model.bone >= chain[0]) & (model.bone <= chain[-1]))
+    palm = model.frames[model.bone[of_digit], :, 1]
+    front = -np.einsum("nc,nc->n", model.cage_normals[of_digit], palm)
+    chosen = of_digit[front > 0.35][::2]
     points = model.cage_cm[chosen] + (girth - 1.0) * model.radial[chosen]
-    return points, bone[chosen]
+    return points, np.minimum(model.bone[chosen] - chain[0], 2)
 
 
 @compiled
@@ -267,6 +267,18 @@ def _close(
         untouched = low > start + 0.97 * plan[stage, 2]
         angles[column] = start + 0.2 * plan[stage, 2] if untouched else low
     return angles
+
+
+@compiled
+def _between(points: F64, low: F64, high: F64) -> npt.NDArray[np.int64]:
+    """Return the indices of the points (N, 3) that lie in a box."""
+    out, n = np.empty(points.shape[0], np.int64), 0
+    for k in range(points.shape[0]):
+        x, y, z = points[k, 0], points[k, 1], points[k, 2]
+        inside = low[0] < x < high[0] and low[1] < y < high[1] and low[2] < z < high[2]
+        out[n] = k
+        n += inside
+    return out[:n]
 
 
 @compiled

@@ -115,7 +115,7 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
         vertices,
         mesh.texture,
         mesh.cutout_HW2,
-        np.asarray(environment * (scene.light.tint * np.float32(_around(scene.light))), np.float32),
+        _tinted(environment, scene.light.tint * np.float32(_around(scene.light))),
         _lamp(scene.light),
         scene.light.tint,
         ambient,
@@ -206,6 +206,13 @@ def _lit(scene: Scene, mesh: Mesh) -> F32:
 def _lamp(light: FaceLight) -> F32:
     """Return the direction of the main light and the strength of its highlights (4,)."""
     return np.append(light.direction, np.float32(1.3 * light.directional * light.mean_irradiance)).astype(np.float32)
+
+
+def _tinted(environment: F32, colour: F32) -> F32:
+    """Multiply a picture (H, W, 3) by a colour (3,): row by row, since an innermost loop over three is slow."""
+    rows, columns, _ = environment.shape
+    tinted = environment.reshape(rows, -1) * np.tile(colour, columns)
+    return np.asarray(tinted.reshape(environment.shape), np.float32)
 
 
 def _around(light: FaceLight) -> float:

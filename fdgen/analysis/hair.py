@@ -21,6 +21,7 @@ from fdgen.analysis.hair_colours import Colours
 from fdgen.analysis.person_segmentation import find_person
 from fdgen.arrays import F32, Bools, Image
 from fdgen.contract.face_points import BROWS, EYES
+from fdgen.runtime.jit import compiled
 
 STATES = ("none", "measured", "unsure")
 _LEVELS = 15
@@ -63,8 +64,15 @@ class Hair:
 
     def at_size(self, size_px: int) -> F32:
         """Return the matte (size_px, size_px), 0 to 1."""
-        size = (size_px, size_px)
-        return np.asarray(cv2.resize(self.matte, size, interpolation=cv2.INTER_LINEAR), np.float32) / _LEVELS
+        return self._levels_at(size_px).astype(np.float32) / _LEVELS
+
+    def opened(self, size_px: int, kernel: Image) -> F32:
+        """Return `at_size` less what is narrower than a kernel (k, k) of 0 and 1."""
+        wide = cv2.morphologyEx(self._levels_at(size_px), cv2.MORPH_OPEN, kernel)
+        return np.asarray(wide, np.float32) / _LEVELS
+
+    def _levels_at(self, size_px: int) -> Image:
+        return np.asarray(cv2.resize(self.matte, (size_px, size_px), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def find_hair(clean_HWC: Image, landmarks_px: npt.NDArray[np.floating[Any]], pose: HeadPose) -> Hair:
@@ -116,11 +124,25 @@ def over_frames(matte_HW: F32, right_cm: F32, up_cm: F32) -> F32:
         eye = (beside > inner) & (beside < outer) & (np.abs(up_cm) < tall)
         if not eye.any() or over[eye].mean() > _BARE_EYE:
             continue
-        past = np.clip((beside - _FRONT_CM[0]) / (_FRONT_CM[1] - _FRONT_CM[0]), 0, 1)
-        fringe = np.clip((up_cm - _BROW_CM[0]) / (_BROW_CM[1] - _BROW_CM[0]), 0, 1)
-        within = np.clip(outer + 0.8 - beside, 0, 1) ** 2  # locks that reach into the eye lie before the lens
-        over *= np.where(beside > 0, np.maximum(np.maximum(past, fringe), within), 1).astype(np.float32)
+        _thin_over_front(over, beside, up_cm)
     return over
+
+
+@compiled
+def _thin_over_front(over_HW: F32, beside_cm: F32, up_cm: F32) -> None:
+    """Take hair away, in place, where a front of eyewear is put on over it: of the side where `beside_cm` is over 0."""
+    none, all_, reach = np.float32(0), np.float32(1), np.float32(_BARE_EYE_CM[1] + 0.8)
+    front, front_width = np.float32(_FRONT_CM[0]), np.float32(_FRONT_CM[1] - _FRONT_CM[0])
+    brow, brow_width = np.float32(_BROW_CM[0]), np.float32(_BROW_CM[1] - _BROW_CM[0])
+    for y in range(over_HW.shape[0]):
+        for x in range(over_HW.shape[1]):
+            beside = beside_cm[y, x]
+            if beside <= none or over_HW[y, x] == none:
+                continue
+            past = min(all_, max(none, (beside - front) / front_width))
+            fringe = min(all_, max(none, (up_cm[y, x] - brow) / brow_width))
+            within = min(all_, max(none, reach - beside))  # locks that reach into the eye lie before the lens
+            over_HW[y, x] *= max(past, fringe, within * within)
 
 
 def _nothing(state: str) -> Hair:

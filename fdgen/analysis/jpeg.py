@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fdgen.arrays import F32, F64, Image
 from fdgen.contract.frame import Frame, zoom_of
 from fdgen.io.pictures.images import through_jpeg
+from fdgen.runtime.jit import compiled
 from fdgen.runtime.step_times import timed_step
 
 _BLOCK = 8
@@ -86,7 +87,17 @@ def recompress(occluded_HWC: Image, touched_HW: npt.NDArray[np.bool_], frame: Fr
     matrix[:, 2] -= (box[1].start, box[0].start)
     part = occluded_HWC[box]
     change = cv2.warpAffine(loss, matrix, part.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=_EDGE)
-    np.copyto(part, cv2.add(part, change, dtype=cv2.CV_8U), where=touched_HW[box][..., None])
+    _add_touched(part, np.asarray(change, np.int16), touched_HW[box])
+
+
+@compiled
+def _add_touched(picture_HWC: Image, change_HWC: npt.NDArray[np.int16], touched_HW: npt.NDArray[np.bool_]) -> None:
+    """Add a change to the touched pixels of a picture, in place, held to 0..255."""
+    for y in range(picture_HWC.shape[0]):
+        for x in range(picture_HWC.shape[1]):
+            if touched_HW[y, x]:
+                for q in range(3):
+                    picture_HWC[y, x, q] = min(255, max(0, picture_HWC[y, x, q] + change_HWC[y, x, q]))
 
 
 def table(quality: int) -> npt.NDArray[np.int64]:

@@ -234,16 +234,20 @@ def _colour_grain(
         to_rgb: Y, Cb, Cr to RGB, (3, 3).
     """
     out = np.empty((rows, columns, 3), np.float32)
-    scales = (levels, chroma, chroma)
-    out[:] = 0.0
-    for plane in range(3):
-        w = windows[plane]
-        scale = scales[plane]
-        r, g, b = to_rgb[0, plane] * scale, to_rgb[1, plane] * scale, to_rgb[2, plane] * scale
-        for y in range(rows):
-            for x in range(columns):
-                value = tiles[w[0, 0] + w[0, 1] * y + w[0, 2] * x, w[1, 0] + w[1, 1] * y + w[1, 2] * x]
-                out[y, x, 0] += r * value
-                out[y, x, 1] += g * value
-                out[y, x, 2] += b * value
+    first, second, third = windows[0], windows[1], windows[2]
+    shares = to_rgb.copy()
+    for q in range(3):
+        shares[q, 0], shares[q, 1], shares[q, 2] = to_rgb[q, 0] * levels, to_rgb[q, 1] * chroma, to_rgb[q, 2] * chroma
+    for y in range(rows):
+        for x in range(columns):
+            luma, blue, red = _texel(tiles, first, y, x), _texel(tiles, second, y, x), _texel(tiles, third, y, x)
+            for q in range(3):
+                out[y, x, q] = shares[q, 0] * luma + shares[q, 1] * blue + shares[q, 2] * red
     return out
+
+
+@compiled
+def _texel(tiles: F32, window: npt.NDArray[np.int64], y: int, x: int) -> np.float32:
+    """Return the texel of a window, as `_window` returns it, at a row and column of the window."""
+    row = window[0, 0] + window[0, 1] * y + window[0, 2] * x
+    return np.float32(tiles[row, window[1, 0] + window[1, 1] * y + window[1, 2] * x])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -64,5 +65,7 @@ def _read_once(asset: Asset, table: type[AssetTable]) -> Any:
     return table.read(asset, dict(asset.shape))
 
 
-def _fields(table: type[AssetTable]) -> list[tuple[str, bool]]:
-    return [(name, field.annotation == _RANGE) for name, field in table.model_fields.items()]
+@cache
+def _fields(table: type[AssetTable]) -> tuple[tuple[str, bool], ...]:
+    """Return the fields of a table, and whether each is a range."""
+    return tuple((name, field.annotation == _RANGE) for name, field in table.model_fields.items())

@@ -142,11 +142,14 @@ def _join(
         turn: 1, or -1 for their mirror image.
     """
     rows, columns = things.shape
+    turned = np.empty(columns, np.int64)
+    for x in range(columns):
+        turned[x] = (turn * x + shift) % columns
     for y in range(rows):
         v = np.float32((y + 0.5) / rows)
         for x in range(columns):
             above = min(max((skyline[x] - v) * np.float32(sharpness) + np.float32(0.5), np.float32(0)), np.float32(1))
-            thing = np.float32(contrast) * (things[y, (turn * x + shift) % columns] - np.float32(1))
+            thing = np.float32(contrast) * (things[y, turned[x]] - np.float32(1))
             factor = np.float32(1) + max(thing, np.float32(-0.95)) * (np.float32(1) - above)
             for q in range(3):
                 land[y, x, q] = (land[y, x, q] + sky[y, x, q] * above) * factor

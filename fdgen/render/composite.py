@@ -121,9 +121,8 @@ def composite(
     occluded = clean_HWC.copy()
     if grey:
         levels, noise = (np.repeat(cv2.transform(image, LUMINANCE[None])[..., None], 3, 2) for image in (levels, noise))
-    round_levels(levels, noise, touched, occluded)
+    mask, alpha = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    round_levels(levels, noise, uncovered, touched, occluded, mask, alpha)
     if jpeg_quality and frame is not None:
         recompress(occluded, touched, frame, jpeg_quality)
-    mask = touched.view(np.uint8) * np.uint8(255)
-    alpha = ((1 - uncovered) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     return occluded, mask, alpha

@@ -9,12 +9,13 @@ import numpy.typing as npt
 
 from fdgen.analysis.lighting import FaceLight
 from fdgen.arrays import F32, F64
-from fdgen.render.kernels import resolve, sh_irradiance
+from fdgen.render.kernels import resolve, shading_where_seen
 from fdgen.render.mesh import Mesh, Strand
-from fdgen.render.rasteriser import timed_rasterise, timed_rasterise_cutout
-from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
-from fdgen.render.shading import NORMAL, PRESENCE, lit_vertices, shade
+from fdgen.render.rasteriser import SUPERSAMPLE, timed_rasterise, timed_rasterise_cutout
+from fdgen.render.scene import FAR, Scene, sample_points
+from fdgen.render.shading import PRESENCE, lit_vertices, shade
 from fdgen.render.shadow import ambient_occlusion, cast_shadow
+from fdgen.runtime.jit import compiled
 from fdgen.runtime.step_times import timed_step
 
 _SAMPLES = 400
@@ -103,7 +104,7 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
 
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     height, gap = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    resolve(face_id, depth, head, float(FAR), step, height, gap)
+    resolve(face_id, depth, head, float(FAR), height, gap)
     ambient = ambient_occlusion(height, scale, style.occlusion)
     vertices = _lit(scene, mesh)
     _timed_shade(
@@ -114,13 +115,12 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
         vertices,
         mesh.texture,
         mesh.cutout_HW2,
-        np.asarray(environment * (scene.light.tint * np.float32(_around(scene.light))), np.float32),
+        _tinted(environment, scene.light.tint * np.float32(_around(scene.light))),
         _lamp(scene.light),
         scene.light.tint,
         ambient,
         style.translucent and not scene.light.grey,
         scene.light_residual_HW,
-        step,
         rows.start,
         columns.start,
         colour,
@@ -208,6 +208,13 @@ def _lamp(light: FaceLight) -> F32:
     return np.append(light.direction, np.float32(1.3 * light.directional * light.mean_irradiance)).astype(np.float32)
 
 
+def _tinted(environment: F32, colour: F32) -> F32:
+    """Multiply a picture (H, W, 3) by a colour (3,): row by row, since an innermost loop over three is slow."""
+    rows, columns, _ = environment.shape
+    tinted = environment.reshape(rows, -1) * np.tile(colour, columns)
+    return np.asarray(tinted.reshape(environment.shape), np.float32)
+
+
 def _around(light: FaceLight) -> float:
     """Return the radiance of a place of 1: `environment` is relative to the light on the face."""
     return light.mean_irradiance * light.surround
@@ -217,16 +224,20 @@ def _sample_shading(
     scene: Scene, mesh: Mesh, vertices: F32, points: F32, depth: F32, ambient: F32, box: tuple[slice, slice]
 ) -> F32:
     """Return `Layer.shading_N4` at about `_SAMPLES` vertices, those of them that are seen; `depth` is what is drawn."""
-    some = slice(None, None, 1 + len(points) // _SAMPLES)
-    x, y, z = points[some].T
-    inside = (x >= 0) & (y >= 0) & (x < depth.shape[1]) & (y < depth.shape[0]) & (mesh.surface_N8[some, 1] > 0.5)
-    column, row = x[inside].astype(np.int64), y[inside].astype(np.int64)
-    seen = z[inside] >= depth[row, column] - np.float32(_SKIN_DEEP_CM * scene.pose.scale_px)
-    row, column = row[seen] // SUPERSAMPLE, column[seen] // SUPERSAMPLE
-    normals = vertices[some, NORMAL : NORMAL + 3][inside][seen]
-    light = sh_irradiance(normals, scene.light.harmonics, scene.light.floor) * ambient[row, column]
-    light *= scene.light_residual_HW[box][row, column]
-    return np.column_stack([normals, light]).astype(np.float32)
+    return shading_where_seen(
+        points,
+        vertices,
+        mesh.surface_N8,
+        depth,
+        ambient,
+        scene.light_residual_HW,
+        box[0].start,
+        box[1].start,
+        1 + len(points) // _SAMPLES,
+        np.float32(_SKIN_DEEP_CM * scene.pose.scale_px),
+        scene.light.harmonics,
+        scene.light.floor,
+    )
 
 
 def _towards_viewer(scene: Scene, normals: F64, two_sided: npt.NDArray[np.bool_]) -> F32:
@@ -240,13 +251,27 @@ def _under_hair(scene: Scene, screen: F64, strand: Strand) -> F32:
     """Return how much of each ring of a strand shows: once it runs where there is no skin, it stays hidden."""
     rings = screen.reshape(strand.rings, strand.ring, 3)
     path = rings.mean(1)[:, :2].astype(np.float32)
-    likeness = scene.skin_likeness(path)
-    shows = np.clip((likeness - 0.12) * 4.0, 0.0, 1.0)
-    shows[: strand.shown] = 1.0
-    shows = np.maximum(shows, np.append(shows[1:], shows[-1]))  # one ring over a dark lash or mole does not end it
-    ahead = np.append(np.minimum.accumulate(shows), (shows.min(), shows.min()))
-    fading: F32 = ((ahead[:-2] + ahead[1:-1] + ahead[2:]) / 3).astype(np.float32)
-    return fading  # under locks it goes little by little
+    return _fading(scene.skin_likeness(path), strand.shown)
+
+
+@compiled
+def _fading(likeness: F32, shown: int) -> F32:
+    """Return how much of each ring shows (N,), by its likeness to skin (N,); the first `shown` show in any case."""
+    n = len(likeness)
+    shows = np.empty(n + 2, np.float32)
+    for k in range(n):
+        like = (likeness[k] - np.float32(0.12)) * np.float32(4.0)
+        shows[k] = np.float32(1.0) if k < shown else min(np.float32(1.0), max(np.float32(0.0), like))
+    least = np.float32(1.0)
+    for k in range(n):
+        ahead = max(shows[k], shows[min(k + 1, n - 1)])  # one ring over a dark lash or mole does not end it
+        least = min(least, ahead)
+        shows[k] = least
+    shows[n], shows[n + 1] = least, least
+    fading = np.empty(n, np.float32)
+    for k in range(n):  # under locks it goes little by little
+        fading[k] = (shows[k] + shows[k + 1] + shows[k + 2]) / np.float32(3)
+    return fading
 
 
 def _shadow_colour(light: FaceLight) -> F32:

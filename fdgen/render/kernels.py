@@ -5,10 +5,13 @@ Screen z grows towards the viewer. `fastmath` stays off: the same input gives th
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+from typing import Any
 
-from fdgen.arrays import F32, I32
+import numpy as np
+
+from fdgen.arrays import F32, I32, Bools, Image
+from fdgen.render.rasteriser import SUPERSAMPLE
+from fdgen.render.shading import NORMAL
 from fdgen.runtime.jit import compiled
 
 
@@ -16,26 +19,68 @@ from fdgen.runtime.jit import compiled
 def sh_irradiance(normals: F32, coefficients: F32, floor: float) -> F32:
     """Evaluate nine spherical-harmonics coefficients on normals (N, 3); never below `floor`."""
     out = np.empty(normals.shape[0], np.float32)
-    c = coefficients
     for n in range(normals.shape[0]):
-        x, y, z = normals[n, 0], normals[n, 1], normals[n, 2]
-        value = (
-            c[0]
-            + c[1] * x
-            + c[2] * y
-            + c[3] * z
-            + c[4] * x * y
-            + c[5] * y * z
-            + c[6] * (3.0 * z * z - 1.0)
-            + c[7] * x * z
-            + c[8] * (x * x - y * y)
-        )
-        out[n] = max(floor, value)
+        out[n] = _irradiance(normals[n, 0], normals[n, 1], normals[n, 2], coefficients, floor)
     return out
 
 
 @compiled
-def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int, height_HW: F32, gap_HW: F32) -> None:
+def _irradiance(x: np.float32, y: np.float32, z: np.float32, c: F32, floor: float) -> Any:
+    value = (
+        c[0]
+        + c[1] * x
+        + c[2] * y
+        + c[3] * z
+        + c[4] * x * y
+        + c[5] * y * z
+        + c[6] * (3.0 * z * z - 1.0)
+        + c[7] * x * z
+        + c[8] * (x * x - y * y)
+    )
+    return max(floor, value)
+
+
+@compiled
+def shading_where_seen(
+    points: F32, vertices_N16: F32, surface_N8: F32, depth_HW: F32, ambient_HW: F32, residual_HW: F32,
+    row0: int, column0: int, every: int, skin_deep: np.float32, harmonics: F32, floor: float,
+) -> F32:  # fmt: skip
+    """Return `Layer.shading_N4` at some vertices of a mesh: those of them that are seen.
+
+    Args:
+        points: The vertices on the samples of a box of the crop (N, 3).
+        vertices_N16: The vertices as `lit_vertices` returns them.
+        surface_N8: As `Mesh` has it; vertices whose presence is a half or less are left out.
+        depth_HW: Depth of what is drawn at each sample.
+        ambient_HW: Share of light left in hollows, a value a pixel of the box.
+        residual_HW: A factor on the light at each pixel of the crop.
+        row0: Row of the crop where the box begins.
+        column0: Column, likewise.
+        every: One vertex of so many is looked at.
+        skin_deep: How far behind what is drawn a vertex may lie, in px.
+        harmonics: Nine coefficients of irradiance.
+        floor: The least irradiance.
+    """
+    rows, columns = depth_HW.shape
+    out, count = np.empty((points.shape[0] // every + 1, 4), np.float32), 0
+    for n in range(0, points.shape[0], every):
+        x, y = points[n, 0], points[n, 1]
+        if not (x >= 0 and y >= 0 and x < columns and y < rows and surface_N8[n, 1] > 0.5):
+            continue
+        row, column = int(y), int(x)
+        if points[n, 2] < depth_HW[row, column] - skin_deep:
+            continue
+        row, column = row // SUPERSAMPLE, column // SUPERSAMPLE
+        normal = vertices_N16[n, NORMAL : NORMAL + 3]
+        light = np.float32(_irradiance(normal[0], normal[1], normal[2], harmonics, floor)) * ambient_HW[row, column]
+        out[count, 0], out[count, 1], out[count, 2] = normal[0], normal[1], normal[2]
+        out[count, 3] = light * residual_HW[row0 + row, column0 + column]
+        count += 1
+    return out[:count]
+
+
+@compiled
+def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, height_HW: F32, gap_HW: F32) -> None:
     """Gather samples to pixels: mean depth of the occluder, and its mean height above the head below it, in px.
 
     Args:
@@ -44,7 +89,6 @@ def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int,
         head_HW: Depth of the head at each sample, `far` where it is not.
         far: A depth behind everything, negative; both results get it where the occluder is not, the height above the
             head also where there is no head below.
-        step: Samples to a pixel along either axis.
         height_HW: Gets the mean depth, a value a pixel.
         gap_HW: Gets the mean height above the head, a value a pixel, at least 0.
     """
@@ -53,8 +97,8 @@ def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int,
         for x in range(columns):
             hits, over = 0, 0
             depth, gap = 0.0, 0.0
-            for sy in range(y * step, y * step + step):
-                for sx in range(x * step, x * step + step):
+            for sy in range(y * SUPERSAMPLE, (y + 1) * SUPERSAMPLE):
+                for sx in range(x * SUPERSAMPLE, (x + 1) * SUPERSAMPLE):
                     if face_id_HW[sy, sx] >= 0:
                         hits += 1
                         depth += depth_HW[sy, sx]
@@ -67,7 +111,7 @@ def resolve(face_id_HW: I32, depth_HW: F32, head_HW: F32, far: float, step: int,
 
 @compiled
 def blend_layer(
-    levels_HWC: F32, noise_HWC: F32, uncovered_HW: F32, touched_HW: npt.NDArray[np.bool_],
+    levels_HWC: F32, noise_HWC: F32, uncovered_HW: F32, touched_HW: Bools,
     colour_HWC: F32, opacity_HW: F32, silhouette_HW: F32, clear_HW: F32, shadow_HW: F32, shadow_rgb: F32,
     grain_HWC: F32,
     row0: int, column0: int, to_levels: F32, to_light: F32, least_coverage: float, least_shadow: float,
@@ -131,11 +175,30 @@ def blend_layer(
 
 @compiled
 def round_levels(
-    levels_HWC: F32, noise_HWC: F32, touched_HW: npt.NDArray[np.bool_], out_HWC: npt.NDArray[np.uint8]
+    levels_HWC: F32,
+    noise_HWC: F32,
+    uncovered_HW: F32,
+    touched_HW: Bools,
+    out_HWC: Image,
+    mask_HW: Image,
+    alpha_HW: Image,
 ) -> None:
-    """Write the touched pixels of a picture, with their noise, as rounded levels; the others stay as they are."""
+    """Write what `blend_layer` left as rounded levels of touched pixels; the others stay as they are.
+
+    Args:
+        levels_HWC: The picture, 0 to 255.
+        noise_HWC: Grain to add to it, in levels.
+        uncovered_HW: Share of each pixel that no layer covers.
+        touched_HW: Whether any layer touches a pixel.
+        out_HWC: Gets the picture where it is touched.
+        mask_HW: Gets 255 where it is touched, else 0.
+        alpha_HW: Gets the share that is covered, 0 to 255.
+    """
+    whole, half, most = np.float32(1), np.float32(0.5), np.float32(255)
     for y in range(levels_HWC.shape[0]):
         for x in range(levels_HWC.shape[1]):
+            alpha_HW[y, x] = int((whole - uncovered_HW[y, x]) * most + half)
+            mask_HW[y, x] = 255 if touched_HW[y, x] else 0
             if touched_HW[y, x]:
                 for q in range(3):
                     level = levels_HWC[y, x, q] + noise_HWC[y, x, q] + 0.5

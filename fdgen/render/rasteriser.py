@@ -13,6 +13,9 @@ from fdgen.runtime.step_times import timed_step
 Weights = tuple[F32, F32]
 """Where a sample lies in its triangle: the weights of the first two corners, (H, W) each."""
 
+SUPERSAMPLE = 2
+"""Samples to a pixel along either axis. Kernels have it as a constant: loops over it are unrolled."""
+
 _ONE, _INSIDE = np.float32(1.0), np.float32(-1e-6)
 _NO_AREA = np.float32(1e-9)
 _NEAR, _FAR = np.float32(0.25), np.float32(0.75)

@@ -29,7 +29,7 @@ from fdgen.analysis.person_segmentation import find_person
 from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32, Image
 from fdgen.render.frames_worn import frames_worn
-from fdgen.render.rasteriser import DEPTH_ALONE, Weights, timed_rasterise
+from fdgen.render.rasteriser import DEPTH_ALONE, SUPERSAMPLE, Weights, timed_rasterise
 from fdgen.runtime.jit import compiled
 from fdgen.runtime.processes import one_blas_thread
 from fdgen.runtime.step_times import timed_step
@@ -37,9 +37,6 @@ from fdgen.runtime.step_times import timed_step
 if TYPE_CHECKING:
     from fdgen.faces.face import Face
 
-
-SUPERSAMPLE = 2
-"""Samples a pixel and axis in everything that is rasterised."""
 
 FAR = np.float32(-1e9)
 """Depth where there is no head."""
@@ -51,7 +48,8 @@ _LOCK_CM = 1.6
 """Least width of a lock of hair that is told from shade."""
 _LIGHT_PX = 128
 _SMOOTH_PX = 128
-_LEVELS = np.arange(256, dtype=np.uint8)
+_LIGHT_OF_LEVELS = to_linear(np.arange(256, dtype=np.uint8))
+"""Linear light of each level."""
 
 _POSE = np.dtype(
     [
@@ -221,7 +219,7 @@ class Scene:
         """`hair_HW` less what is narrower than a lock that falls over cloth: shade beside hair often passes for it."""
         side = 2 * round(0.5 * _LOCK_CM * self.pose.scale_px) + 1
         kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
-        wide = cv2.morphologyEx(self.hair_HW, cv2.MORPH_OPEN, kernel)
+        wide = self.analysis.hair.opened(self.size_px, kernel)
         return np.asarray(cv2.GaussianBlur(wide, (0, 0), max(0.5, 0.1 * self.pose.scale_px)), np.float32)
 
     @cached_property
@@ -277,7 +275,7 @@ class Scene:
         """
         smooth, skin = self._smooth_HWC, self.light.skin
         at = (points_px + np.float32(0.5)) * np.float32(len(smooth) / self.size_px) - np.float32(0.5)
-        return _skin_likeness(smooth, at.astype(np.float32), to_linear(_LEVELS), skin, LUMINANCE)
+        return _skin_likeness(smooth, at.astype(np.float32), _LIGHT_OF_LEVELS, skin, LUMINANCE)
 
 
 @compiled

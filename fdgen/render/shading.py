@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import F32, F64, I32
-from fdgen.render.rasteriser import Weights
+from fdgen.render.rasteriser import SUPERSAMPLE, Weights
 from fdgen.runtime.jit import compiled
 
 PRESENCE, NORMAL = 4, 8
@@ -133,7 +133,6 @@ def shade(
     ambient_HW: F32,
     translucent: bool,
     residual_HW: F32,
-    step: int,
     row0: int,
     column0: int,
     colour_HWC: F32,
@@ -158,7 +157,6 @@ def shade(
         ambient_HW: Share of light left in hollows, a value a pixel of the box.
         translucent: Whether red light bleeds into hollows, as in skin.
         residual_HW: A factor on the light at each pixel of the crop.
-        step: Samples to a pixel along either axis.
         row0: Row of the crop where the box begins.
         column0: Column, likewise.
         colour_HWC: Gets the colour of the crop's pixels in the box, premultiplied.
@@ -173,12 +171,12 @@ def shade(
     h_len = np.sqrt(h0 * h0 + h1 * h1 + h2 * h2) + _TINY
     h0, h1, h2 = h0 / h_len, h1 / h_len, h2 / h_len
     mix = np.empty(_WIDTH, np.float32)  # a sample's own values
-    every = step * step
+    every = SUPERSAMPLE * SUPERSAMPLE
     for y in range(rows):
         for x in range(columns):
             hits, first, same = 0, -1, True
-            for sy in range(y * step, y * step + step):
-                for sx in range(x * step, x * step + step):
+            for sy in range(y * SUPERSAMPLE, (y + 1) * SUPERSAMPLE):
+                for sx in range(x * SUPERSAMPLE, (x + 1) * SUPERSAMPLE):
                     t = face_id_HW[sy, sx]
                     if t >= 0:
                         hits += 1
@@ -187,11 +185,11 @@ def shade(
                         same = same and parts_M[t] == first
             if hits == 0:
                 continue
-            sparse = same and hits == every and step % 2 == 0  # away from an edge every other sample is enough
+            sparse = same and hits == every and SUPERSAMPLE % 2 == 0  # away from an edge every other sample is enough
             share = np.float32((2.0 if sparse else 1.0) / every)
             red, green, blue, covered, present, clear = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
-            for sy in range(y * step, y * step + step):
-                for sx in range(x * step, x * step + step):
+            for sy in range(y * SUPERSAMPLE, (y + 1) * SUPERSAMPLE):
+                for sx in range(x * SUPERSAMPLE, (x + 1) * SUPERSAMPLE):
                     t = face_id_HW[sy, sx]
                     if t < 0 or (sparse and (sx + sy) % 2 == 1):
                         continue

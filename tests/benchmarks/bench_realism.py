@@ -48,8 +48,8 @@ from fdgen.recipe.schema import Recipe
 from fdgen.render import draw as render
 from fdgen.render.composite import match_sensor
 from fdgen.render.mesh import PLAIN, Mesh
-from fdgen.render.rasteriser import rasterise
-from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
+from fdgen.render.rasteriser import SUPERSAMPLE, rasterise
+from fdgen.render.scene import FAR, Scene, sample_points
 from fdgen.synthesis import generator, realism
 
 WHITE = 0.6

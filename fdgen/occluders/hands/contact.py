@@ -48,8 +48,8 @@ class Surface:
     def near(self, points_cm: F64, reach_cm: float) -> Surface:
         """Return the part of it within `reach_cm` of the box round some points, or all where that is empty."""
         low, high = points_cm.min(0) - reach_cm, points_cm.max(0) + reach_cm
-        inside = ((self.points_cm > low) & (self.points_cm < high)).all(1)
-        if inside.sum() < 8:
+        inside = _between(self.points_cm, low, high)
+        if len(inside) < 8:
             return self
         return Surface(self.points_cm[inside], self.normals[inside])
 
@@ -101,9 +101,15 @@ def settle(surface: Surface, points_cm: F64, approach: F64, press_cm: float) -> 
 
     They are first drawn back until clear. Distance to a surface bounds the step that is safe, as in sphere tracing.
     """
+    points = np.ascontiguousarray(points_cm)
+    return _settled(points, np.asarray(approach, np.float64), surface.points_cm, surface.normals, press_cm)
+
+
+@compiled
+def _settled(points: F64, approach: F64, surface: F64, normals: F64, press_cm: float) -> float:
     moved, step = -8.0, 0.0
     for _ in range(24):
-        gap = float(surface.distance(points_cm + moved * approach).min()) + press_cm
+        gap = _least_distance(points + moved * approach, surface, normals, -1e9) + press_cm
         if gap < 0.0:
             break
         step = max(gap, 0.3)  # a surface seen edge-on seems nearer than it is
@@ -113,7 +119,7 @@ def settle(surface: Surface, points_cm: F64, approach: F64, press_cm: float) -> 
     low, high = moved - step, moved
     for _ in range(5):
         middle = 0.5 * (low + high)
-        if float(surface.distance(points_cm + middle * approach).min()) + press_cm < 0.0:
+        if _least_distance(points + middle * approach, surface, normals, -press_cm) + press_cm < 0.0:
             high = middle
         else:
             low = middle
@@ -176,12 +182,12 @@ def rest_digits(
 def _feelers(model: HandModel, digit: str, girth: float) -> tuple[F64, npt.NDArray[np.int64]]:
     """Return some points of a digit's palm side (N, 3) at rest and the segment, 0 to 2 from the knuckle, of each."""
     chain = digit_joints(digit)
-    bone = np.minimum(model.bone - chain[0], 2)
-    of_digit = (model.bone >= chain[0]) & (model.bone <= chain[-1])
-    front = -np.einsum("nc,nc->n", model.cage_normals, model.frames[np.clip(model.bone, 0, 24), :, 1])
-    chosen = np.flatnonzero(of_digit & (front > 0.35))[::2]
+    of_digit = np.flatnonzero((model.bone >= chain[0]) & (model.bone <= chain[-1]))
+    palm = model.frames[model.bone[of_digit], :, 1]
+    front = -np.einsum("nc,nc->n", model.cage_normals[of_digit], palm)
+    chosen = of_digit[front > 0.35][::2]
     points = model.cage_cm[chosen] + (girth - 1.0) * model.radial[chosen]
-    return points, bone[chosen]
+    return points, np.minimum(model.bone[chosen] - chain[0], 2)
 
 
 @compiled
@@ -198,15 +204,17 @@ def _clearance(
     at_head: F64,
     surface: F64,
     normals: F64,
+    enough_cm: float,
 ) -> float:
     """Return the least distance to the surface of a digit's points from segment `first_bone` on, bent by `angles_deg`.
 
-    The angles are those of `skeleton.bend`; each point is carried by one bone.
+    The angles are those of `skeleton.bend`; each point is carried by one bone. The first distance under `enough_cm`
+    is returned without looking for a lesser one.
     """
     a = np.radians(angles_deg)
     turn, shift = np.eye(3), np.zeros(3)
     least = 1e9
-    moved = np.empty((1, 3))
+    moved, squared = np.empty(3), np.empty(surface.shape[0])
     for segment in range(3):
         local = digit_turn(a, thumb, segment, rest_spread, frames[segment])
         pivot = pivots[segment]
@@ -217,8 +225,10 @@ def _clearance(
         whole, offset = product(to_head, turn), carried(to_head, shift) + at_head
         for n in range(points.shape[0]):
             if bones[n] == segment:
-                moved[0] = carried(whole, points[n]) + offset
-                least = min(least, _distance(moved, surface, normals)[0])
+                moved[:] = carried(whole, points[n]) + offset
+                least = min(least, _distance_of(moved, surface, normals, squared))
+                if least < enough_cm:
+                    return least
     return least
 
 
@@ -247,8 +257,9 @@ def _close(
         for _ in range(_STEPS):
             angles[column] = 0.5 * (low + high)
             gap = _clearance(
-                angles, thumb, rest_spread, frames, pivots, points, bones, stage, to_head, at_head, surface, normals
-            )
+                angles, thumb, rest_spread, frames, pivots, points, bones, stage, to_head, at_head, surface, normals,
+                -press_cm,
+            )  # fmt: skip
             if gap < -press_cm:
                 high = angles[column]
             else:
@@ -256,6 +267,18 @@ def _close(
         untouched = low > start + 0.97 * plan[stage, 2]
         angles[column] = start + 0.2 * plan[stage, 2] if untouched else low
     return angles
+
+
+@compiled
+def _between(points: F64, low: F64, high: F64) -> npt.NDArray[np.int64]:
+    """Return the indices of the points (N, 3) that lie in a box."""
+    out, n = np.empty(points.shape[0], np.int64), 0
+    for k in range(points.shape[0]):
+        x, y, z = points[k, 0], points[k, 1], points[k, 2]
+        inside = low[0] < x < high[0] and low[1] < y < high[1] and low[2] < z < high[2]
+        out[n] = k
+        n += inside
+    return out[:n]
 
 
 @compiled
@@ -276,19 +299,36 @@ def _distance(points: F64, surface: F64, normals: F64) -> F64:
     out = np.empty(points.shape[0])
     squared = np.empty(surface.shape[0])
     for n in range(points.shape[0]):
-        x, y, z = points[n, 0], points[n, 1], points[n, 2]
-        for k in range(surface.shape[0]):  # several at once, as a comparison within would forbid
-            dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
-            squared[k] = dx * dx + dy * dy + dz * dz
-        nearest = np.sqrt(_least(squared))
-        limit = (nearest + _BLEND_CM) ** 2
-        total, weight = 0.0, 0.0
-        for k in range(surface.shape[0]):
-            if squared[k] < limit:
-                w = 1.0 - (np.sqrt(squared[k]) - nearest) / _BLEND_CM
-                w = w * w
-                dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
-                total += w * (dx * normals[k, 0] + dy * normals[k, 1] + dz * normals[k, 2])
-                weight += w
-        out[n] = total / weight
+        out[n] = _distance_of(points[n], surface, normals, squared)
     return out
+
+
+@compiled
+def _least_distance(points: F64, surface: F64, normals: F64, enough_cm: float) -> float:
+    """Return the least of `_distance`, or the first that is under `enough_cm`."""
+    squared, least = np.empty(surface.shape[0]), 1e9
+    for n in range(points.shape[0]):
+        least = min(least, _distance_of(points[n], surface, normals, squared))
+        if least < enough_cm:
+            break
+    return least
+
+
+@compiled
+def _distance_of(point: F64, surface: F64, normals: F64, squared: F64) -> Any:
+    """Return the distance of one point (3,); `squared` (P,) is room for the squared distances to the surface's."""
+    x, y, z = point[0], point[1], point[2]
+    for k in range(surface.shape[0]):  # several at once, as a comparison within would forbid
+        dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
+        squared[k] = dx * dx + dy * dy + dz * dz
+    nearest = np.sqrt(_least(squared))
+    limit = (nearest + _BLEND_CM) ** 2
+    total, weight = 0.0, 0.0
+    for k in range(surface.shape[0]):
+        if squared[k] < limit:
+            w = 1.0 - (np.sqrt(squared[k]) - nearest) / _BLEND_CM
+            w = w * w
+            dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
+            total += w * (dx * normals[k, 0] + dy * normals[k, 1] + dz * normals[k, 2])
+            weight += w
+    return total / weight

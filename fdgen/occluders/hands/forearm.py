@@ -23,6 +23,11 @@ ARM_CM = float(_ALONG_CM[-1])
 _WRIST_BEND_CM = 5.0
 """The wrist bends over this length: carpal bones, then skin."""
 
+_STEPS_CM = np.diff(_ALONG_CM, prepend=0.0)
+_SHARE = np.clip((_ALONG_CM + 0.4) / _WRIST_BEND_CM, 0.0, 1.0)
+_BENT = _SHARE * _SHARE * (3 - 2 * _SHARE)
+"""How much of the wrist's bend is made at each ring of `_ALONG_CM`."""
+
 # Girth by distance from the loop, relative to the wrist's, and how round the section is there.
 _GIRTH_AT_CM = (0.0, 3.0, 8.0, 14.0, 20.0, 26.0, 60.0)
 _GIRTH = (1.0, 0.99, 1.10, 1.30, 1.42, 1.38, 1.45)
@@ -61,15 +66,23 @@ def arm_line(centre_cm: F64, hand_turn: F64, direction: F64, scale: float) -> Ar
     sine = float(np.linalg.norm(axis))
     angle = float(np.arctan2(sine, start @ goal))
     axis = axis / sine if sine > 1e-6 else np.array([0.0, 0.0, 1.0])
-    share = np.clip((_ALONG_CM + 0.4) / _WRIST_BEND_CM, 0.0, 1.0)
-    share = share * share * (3 - 2 * share)
-    turns = np.stack([turned(angle * s, 0, axis[:, None]) for s in share])
+    turns = _turns(angle * _BENT, axis)
     tangents = turns @ start
-    steps = np.diff(_ALONG_CM, prepend=0.0) * scale
+    steps = _STEPS_CM * scale
     middle = tangents.copy()
     middle[1:] = 0.5 * (tangents[1:] + tangents[:-1])
     centres = centre_cm + np.cumsum(middle * steps[:, None], 0)
     return Arm(centres, turns @ hand_turn, _ALONG_CM)
+
+
+@compiled
+def _turns(angles: F64, axis: F64) -> F64:
+    """Return the rotations (K, 3, 3) by angles (K,) about one axis (3,)."""
+    out, frame = np.empty((angles.shape[0], 3, 3)), np.empty((3, 1))
+    frame[:, 0] = axis
+    for k in range(angles.shape[0]):
+        out[k] = turned(angles[k], 0, frame)
+    return out
 
 
 def arm_rings(arm: Arm, loop_cm: F64, hand_turn: F64, *, stout: float) -> F64:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -65,8 +66,12 @@ def _draw_ring(rng: np.random.Generator, finger: str) -> dict[str, Any]:
     }
 
 
+@cache
 def surroundings() -> F32:
-    """Return what polished metal sees (8, 16, 3): light above, a dark floor, a bright window to either side."""
+    """Return what polished metal sees (8, 16, 3): light above, a dark floor, a bright window to either side.
+
+    It is not to be written to.
+    """
     sky = np.linspace(1.7, 0.25, 8, dtype=np.float32)[:, None] * np.ones((8, 16), np.float32)
     sky[2:5, 3:5] += 1.6
     sky[1:4, 11:13] += 1.2

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from fdgen.analysis.lighting import luminance
-from fdgen.arrays import F32, F64
+from fdgen.analysis.lighting import luminance, to_linear
+from fdgen.arrays import F32, F64, Bools
 from fdgen.render.kernels import sh_irradiance
 from fdgen.render.scene import Scene
 
@@ -28,6 +30,33 @@ _LEAST_SEEN = 20.0
 """Vertices that face the viewer: fewer say nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The vertices of a hand as the camera has them, (N,) each.
+
+    They lie `inside` the crop or not, look `forward` by the cosine of their normals, at least 0, have `received` light
+    by the face's harmonics, and are drawn with `residual` times that, as the pixel of the crop that is nearest has it.
+    """
+
+    inside: Bools
+    forward: F32
+    received: F32
+    residual: F32
+
+    @classmethod
+    def of(cls, scene: Scene, vertices_cm: F64, normals: F64) -> _Seen:
+        light = scene.light
+        at = scene.pose.to_screen(vertices_cm)[:, :2].astype(np.int64)
+        held = np.clip(at, 0, scene.size_px - 1)
+        view = scene.pose.to_view(normals).astype(np.float32)
+        return cls(
+            inside=(held == at).all(1),
+            forward=np.maximum(view[:, 2], 0.0),
+            received=sh_irradiance(view, light.harmonics, light.floor),
+            residual=scene.light_residual_HW[held[:, 1], held[:, 0]],
+        )
+
+
 def adapted(scene: Scene, reflectance: F32, vertices_cm: F64, normals: F64) -> F64:
     """Return the albedo (N, 3) to draw the vertices of a hand with.
 
@@ -37,50 +66,43 @@ def adapted(scene: Scene, reflectance: F32, vertices_cm: F64, normals: F64) -> F
         vertices_cm: Its vertices (N, 3) in head cm.
         normals: Their normals (N, 3) in the head's frame.
     """
-    albedo = reflectance * (_unbeard(scene, vertices_cm) * _contrast(scene, normals))[:, None]
-    result: F64 = albedo * _exposure(scene, albedo, vertices_cm, normals)
+    seen = _Seen.of(scene, vertices_cm, normals)
+    albedo = reflectance * (_unbeard(seen) * _contrast(scene, seen.received))[:, None]
+    result: F64 = albedo * _exposure(scene, albedo, seen)
     return result
 
 
-def _unbeard(scene: Scene, vertices_cm: F64) -> F64:
+def _unbeard(seen: _Seen) -> F64:
     """Return by how much (N,) to brighten skin where the renderer will darken it for shadows on the face.
 
     Part of what looks like a shadow is a beard or a dark lip, which a hand before it does not have.
     """
-    at = np.clip(scene.pose.to_screen(vertices_cm)[:, :2].astype(np.int64), 0, scene.size_px - 1)
-    result: F64 = np.minimum(scene.light_residual_HW[at[:, 1], at[:, 0]], 1.0).astype(np.float64) ** -0.6
+    result: F64 = np.minimum(seen.residual, 1.0).astype(np.float64) ** -0.6
     return result
 
 
-def _contrast(scene: Scene, normals: F64) -> F64:
-    """Return by how much (N,) skin with these normals in the head's frame is darker or lighter than its light says.
+def _contrast(scene: Scene, received: F32) -> F64:
+    """Return by how much (N,) skin is darker or lighter than the light that it `received` (N,) says.
 
     Harmonics that are fitted to the front of one face are flatter than its light: they say little of what lies aslant,
     and fingers do.
     """
-    light = scene.light
-    received = sh_irradiance(scene.pose.to_view(normals).astype(np.float32), light.harmonics, light.floor)
-    result: F64 = np.clip(received / np.float32(light.mean_irradiance), 0.35, 1.6).astype(np.float64) ** _CONTRAST
+    share = np.clip(received / np.float32(scene.light.mean_irradiance), 0.35, 1.6)
+    result: F64 = share.astype(np.float64) ** _CONTRAST
     return result
 
 
-def _exposure(scene: Scene, albedo: F64, vertices_cm: F64, normals: F64) -> float:
-    """Return by how much to brighten a hand (albedo, vertices, normals in the head's frame, all (N, 3)).
+def _exposure(scene: Scene, albedo: F64, seen: _Seen) -> float:
+    """Return by how much to brighten a hand of this albedo (N, 3).
 
     Light that was found on one face says little of what looks elsewhere, as the back of a hand does. On photographs
     hand and face are about as bright as each other, so that most of the difference is an error.
     """
-    light = scene.light
-    view = scene.pose.to_view(normals).astype(np.float32)
-    at = scene.pose.to_screen(vertices_cm)[:, :2].astype(np.int64)
-    inside = ((at >= 0) & (at < scene.size_px)).all(1)
-    seen = np.maximum(view[:, 2], 0.0) * inside
-    if seen.sum() < _LEAST_SEEN:
+    weight = seen.forward * seen.inside
+    if weight.sum() < _LEAST_SEEN:
         return 1.0
-    at = np.clip(at, 0, scene.size_px - 1)
-    received = sh_irradiance(view, light.harmonics, light.floor) * scene.light_residual_HW[at[:, 1], at[:, 0]]
-    tint = np.ones(3) if light.grey else light.tint
-    bright = float((seen * received * luminance(albedo * tint)).sum() / seen.sum())
+    tint = np.ones(3) if scene.light.grey else scene.light.tint
+    bright = float((weight * (seen.received * seen.residual) * luminance(albedo * tint)).sum() / weight.sum())
     ratio = np.clip(bright / (_BRIGHT * _bare_skin(scene) + 1e-6), 0.4, 2.5)
     return float(ratio**-_ADAPTED)
 
@@ -88,6 +110,6 @@ def _exposure(scene: Scene, albedo: F64, vertices_cm: F64, normals: F64) -> floa
 def _bare_skin(scene: Scene) -> float:
     """Return the luminance of the face's skin where no beard grows; the median over a face counts beards, too."""
     at = np.clip(scene.face.landmarks.points_px[list(_UPPER_FACE), :2].astype(np.int64), 0, scene.size_px - 1)
-    upper = float(np.median(luminance(scene.linear_HWC[at[:, 1], at[:, 0]])))
+    upper = float(np.median(luminance(to_linear(scene.face.clean_HWC[at[:, 1], at[:, 0]]))))
     middle = float(luminance(scene.light.skin))
     return float(np.clip(upper, middle, _MOST_BEARD * middle))

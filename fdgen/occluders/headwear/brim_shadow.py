@@ -8,8 +8,8 @@ import numpy as np
 from fdgen.analysis.geometry import canonical_face, vertex_normals
 from fdgen.arrays import F32, F64
 from fdgen.occluders.headwear.head_fit import Head
-from fdgen.render.rasteriser import timed_rasterise
-from fdgen.render.scene import FAR, SUPERSAMPLE, Scene, sample_points
+from fdgen.render.rasteriser import SUPERSAMPLE, timed_rasterise
+from fdgen.render.scene import FAR, Scene, sample_points
 
 _DIRECTIONS = 160
 _LAMP = 4.0
@@ -37,17 +37,21 @@ def brim_shadow(scene: Scene, head: Head, reach_cm: F64, fall: float, half_deg: 
     weight = np.clip(normals @ sky.T, 0, None) * bright  # (N, D)
     origin = (scene.mesh_cm - head.middle) @ head.rotation
     along = sky @ head.rotation
+    # Rays that rise towards what lights the vertex they come from: no other meets the brim. (R,) each.
+    vertex, ray = np.nonzero((weight > 0) & (along[:, 1] > 0.05))
+    (from_x, from_y, from_z), (along_x, along_y, along_z) = origin[vertex].T, along[ray].T
     # Where a ray meets the cone of the brim: y = -fall * (distance beyond the rim), solved in two steps.
-    level = np.zeros(weight.shape)
+    level = np.zeros(len(ray))
     for _ in range(2):
-        step = (level - origin[:, 1:2]) / np.where(np.abs(along[:, 1]) < 0.05, 0.05, along[:, 1])
-        x, z = origin[:, 0:1] + step * along[:, 0], origin[:, 2:3] + step * along[:, 2]
+        step = (level - from_y) / along_y
+        x, z = from_x + step * along_x, from_z + step * along_z
         angle = head.angle_of(x, z)
-        rim = head.ring(angle.ravel())
-        out = np.hypot(x, z) - np.hypot(rim[:, 0], rim[:, 2]).reshape(x.shape)
+        rim = head.ring(angle)
+        out = np.hypot(x, z) - np.hypot(rim[:, 0], rim[:, 2])
         level = -fall * np.clip(out, 0, reach_cm.max())
     long = np.interp(np.degrees(angle), np.linspace(-half_deg, half_deg, len(reach_cm)), reach_cm, left=0, right=0)
-    hidden = (step > 0) & (along[:, 1] > 0.05) & (out < long)
+    hidden = np.zeros(weight.shape, np.bool_)
+    hidden[vertex, ray] = (step > 0) & (out < long)
     share = (weight * hidden).sum(1) / (weight.sum(1) + 1e-9)
     return _drawn(scene, np.minimum(share, _MOST).astype(np.float32))
 

@@ -62,7 +62,7 @@ def press_hair(scene: Scene, layer: Layer, rim_cm: F64) -> Layer:
     edge = cv2.dilate(change.view(np.uint8), np.ones((3, 3), np.uint8), iterations=2).astype(np.float32)
     share = np.where(layer.silhouette_HW > 0.02, edge * (layer.silhouette_HW < 0.999), soft).astype(np.float32)
     share *= 1 - layer.opacity_HW
-    painted = _spread(scene.linear_HWC, source, size / 256)
+    painted = _spread(scene.linear_HWC, source, size / 256, share > 0)
     rows, columns = np.nonzero(share > 0)
     box = tuple(
         slice(min(old.start, int(at.min())), max(old.stop, int(at.max()) + 1))
@@ -85,8 +85,12 @@ def _ending(what: Bools, far_cm: F32) -> Bools:
     return ending
 
 
-def _spread(linear_HWC: F32, weight_HW: F32, pixels: float) -> F32:
-    """Fill a picture from where its weight is not zero: the nearest rings count most. `pixels` scales their widths."""
+def _spread(linear_HWC: F32, weight_HW: F32, pixels: float, wanted_HW: Bools) -> F32:
+    """Fill a picture from where its weight is not zero, at the `wanted_HW` pixels at least.
+
+    The nearest rings count most; `pixels` scales their widths. Wider ones change nothing where narrower ones have
+    filled all that is wanted, and cost the most.
+    """
     total = np.zeros_like(linear_HWC)
     filled = np.zeros_like(weight_HW)
     for width in (1.5, 3.0, 6.0, 12.0, 24.0, 48.0):
@@ -96,5 +100,7 @@ def _spread(linear_HWC: F32, weight_HW: F32, pixels: float) -> F32:
         trust = np.clip(near * 8.0, 0.0, 1.0) * (1 - filled)
         total += trust[..., None] * colour / (near[..., None] + np.float32(1e-6))
         filled += trust
+        if (filled[wanted_HW] == 1).all():
+            break
     result: F32 = total / (filled[..., None] + np.float32(1e-6))
     return result

@@ -15,7 +15,8 @@ from fdgen.arrays import F64
 from fdgen.occluders.imported.spec import ImportedSpec
 from fdgen.occluders.imported.texture import Cutout
 from fdgen.render.mesh import Material, Mesh, join, part
-from fdgen.render.scene import FAR, SUPERSAMPLE, Scene
+from fdgen.render.rasteriser import SUPERSAMPLE
+from fdgen.render.scene import FAR, Scene
 
 ROWS, COLUMNS = 49, 49
 """Vertices of the relief, down and across."""

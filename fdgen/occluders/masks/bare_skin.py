@@ -13,6 +13,7 @@ from fdgen.analysis.lighting import to_linear
 from fdgen.arrays import F32, F64, Bools, Image
 from fdgen.occluders.cloth.drape import HeadMap
 from fdgen.render.scene import Scene
+from fdgen.runtime.jit import compiled
 
 _CHEEK = {-1: 123, 1: 352}
 """Vertices on the cheekbones, where hair seldom hangs."""
@@ -96,9 +97,13 @@ def _log_colours(image: Image, points_px: F32) -> F64:
     return found
 
 
+@compiled
 def _distance(colours: F64, other: F64) -> F64:
-    """Return squared distances (N,) of logarithms of colours (N, 3), in deviations of skin's."""
-    apart = colours - other
-    brightness = apart.mean(-1, keepdims=True)
-    found: F64 = (brightness[:, 0] / _BRIGHTNESS) ** 2 + (((apart - brightness) / _HUE) ** 2).sum(-1)
+    """Return squared distances (N,) of logarithms of colours (N, 3) from one (3,), in deviations of skin's."""
+    found = np.empty(len(colours))
+    for n in range(len(colours)):
+        red, green, blue = colours[n, 0] - other[0], colours[n, 1] - other[1], colours[n, 2] - other[2]
+        brightness = (red + green + blue) / 3
+        r, g, b = (red - brightness) / _HUE, (green - brightness) / _HUE, (blue - brightness) / _HUE
+        found[n] = (brightness / _BRIGHTNESS) * (brightness / _BRIGHTNESS) + (r * r + g * g + b * b)
     return found

@@ -21,6 +21,7 @@ from fdgen.occluders.hands.pose_spec import Pose
 from fdgen.occluders.hands.skeleton import DIGITS, JOINTS, HandModel, digit_joints, load_hand, skin
 from fdgen.occluders.hands.skin_light import _contrast, adapted
 from fdgen.occluders.hands.skin_texture import depth_of_tone
+from fdgen.render.kernels import sh_irradiance
 from fdgen.render.scene import Scene
 from tests.support.scenes import scene
 
@@ -356,7 +357,8 @@ def test_the_same_light_shades_a_hand_more_where_it_falls_aslant() -> None:
     harmonics[0], harmonics[1] = 0.6, 0.3  # from the viewer's right
     light = dataclasses.replace(on.light, harmonics=harmonics, floor=0.1, mean_irradiance=0.6)
     lit = dataclasses.replace(on, analysis=dataclasses.replace(on.analysis, light=light))
-    right, left = _contrast(lit, np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]]))
+    view = lit.pose.to_view(np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])).astype(np.float32)
+    right, left = _contrast(lit, sh_irradiance(view, light.harmonics, light.floor))
     assert right > 1.1
     assert left < 0.85
 

@@ -11,9 +11,9 @@ p value, and Wasserstein's distance in standard deviations of the photographs' f
 the distance between the real 10th and 90th percentile. Shares of colours and, where landmarks are found, the figures by
 yaw follow.
 
-The photographs are sharp at 178 px. Where the dataset was made from smaller pictures, `--source-px 89` (the side of
-their crop) first brings the photographs down to that and up again, as the build did with its own: fine detail and edges
-lose a fifth by it, whatever they are of.
+The photographs are sharp at 178 px, and those of a dataset were brought to 256. `--source-px N`, the side of the crop in
+the dataset's sources, does with the photographs as the build did with its own: down to N px, up to 256 and to 178. Fine
+detail loses a tenth by it at 178 px and a fifth at 89, whatever it is of.
 
 Photographs are measured against outlines drawn by eye over 178 px, composites against their exact silhouettes: both
 over the crop at 178 px, and all figures of appearance leave out what lies within 3 px of an outline.
@@ -88,21 +88,20 @@ class Group:
         return np.array(chosen, np.float64)
 
 
-def photographs(folder: Path, kind: str, source_px: int = SIDE_PX) -> Group:
-    """Measure the photographs that show a kind, as sharp as crops of `source_px` are."""
+def photographs(folder: Path, kind: str, source_px: int | None = None) -> Group:
+    """Measure the photographs that show a kind, as sharp as built crops of `source_px` are."""
     group, detector = Group(), Detector()
     for labelled in load():
         if any(what == kind for what, _ in labelled.outlines):
             covered, counts = labelled.regions(kind)
-            picture = as_built(read_crop(folder, labelled, SIDE_PX), source_px)
+            picture = read_crop(folder, labelled, SIDE_PX)
+            picture = as_built(picture, source_px) if source_px else picture
             group.add(picture, covered, counts, _yaw(detector, folder / labelled.name))
     return group
 
 
 def as_built(picture_HWC: U8, source_px: int) -> U8:
     """Return a crop of `SIDE_PX` as it looks when one of `source_px` is built at 256 px and measured at `SIDE_PX`."""
-    if source_px >= SIDE_PX:
-        return picture_HWC
     small = cv2.resize(picture_HWC, (source_px, source_px), interpolation=cv2.INTER_AREA)
     built = cv2.resize(small, (_BUILT_PX, _BUILT_PX), interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.resize(built, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.uint8)
@@ -212,9 +211,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", nargs="+", required=True, help="folders of datasets")
     parser.add_argument("--kind", choices=KINDS, nargs="+", default=KINDS)
-    parser.add_argument(
-        "--source-px", type=int, default=SIDE_PX, help="side of the crop in the dataset's source pictures"
-    )
+    parser.add_argument("--source-px", type=int, default=None, help="side of the crop in the dataset's source pictures")
     parser.add_argument("--map", default=None, help="start of the names of the maps")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()

@@ -74,9 +74,10 @@ def test_what_is_too_small_has_no_figures_of_appearance() -> None:
 
 def test_photographs_get_as_soft_as_a_datasets_sources() -> None:
     rough = picture(200, 8.0)
-    assert as_built(rough, SIDE_PX) is rough
-    soft = as_built(rough, SIDE_PX // 2)
+    sharp, soft = as_built(rough, SIDE_PX), as_built(rough, SIDE_PX // 2)
     assert soft.shape == rough.shape
     assert soft.mean() == pytest.approx(rough.mean(), abs=0.5)
-    fine, softer = (float(np.diff(p[100:160, 60:120, 0].astype(float)).std()) for p in (rough, soft))
-    assert softer < 0.5 * fine
+    fine, sharp_fine, soft_fine = (
+        float(np.diff(p[100:160, 60:120, 0].astype(float)).std()) for p in (rough, sharp, soft)
+    )
+    assert soft_fine < 0.5 * sharp_fine < 0.5 * fine

@@ -11,9 +11,9 @@ p value, and Wasserstein's distance in standard deviations of the photographs' f
 the distance between the real 10th and 90th percentile. Shares of colours and, where landmarks are found, the figures by
 yaw follow.
 
-The photographs are sharp at 178 px, and those of a dataset were brought to 256. `--source-px N`, the side of the crop in
-the dataset's sources, does with the photographs as the build did with its own: down to N px, up to 256 and to 178. Fine
-detail loses a tenth by it at 178 px and a fifth at 89, whatever it is of.
+The photographs are sharp at 178 px, and those of a dataset were brought to 256. `--source-px N`, the side of the crop
+in the dataset's sources, does with the photographs as the build did with its own: down to N px, up to 256 and to 178.
+Fine detail loses a tenth by it at 178 px and a fifth at 89, whatever it is of.
 
 Photographs are measured against outlines drawn by eye over 178 px, composites against their exact silhouettes: both
 over the crop at 178 px, and all figures of appearance leave out what lies within 3 px of an outline.

@@ -41,7 +41,7 @@ def creases_of(cut: str, fit: Mapping[str, Any]) -> F64:
             upper = True
         if not upper:
             t, t1 = 1 - t, 1 - t1
-        width = rng.uniform(0.1, 0.3)
+        width = rng.uniform(0.1, 0.36)
         height = fit["crease_cm"] * width / 0.2 * rng.uniform(0.5, 1.2) * (1.0 if rng.random() < 0.6 else -0.8)
         lines[k] = s, t, s1, t1, rng.normal(0.0, 0.12), width, height
     return lines

@@ -25,6 +25,8 @@ _BRIGHTEST = 12.0
 _ABOVE = (0.26, 0.16)
 """Rows of the map, as shares, from which what is overhead brightens, and at which it has its full strength: no lens
 looks so high, but the bevels of frames do, and their upper edges shine."""
+_PLAIN = 0.3
+"""Share of places with hardly a thing in them: a beach, a field, a bare wall; lenses show sky, horizon and lights."""
 _GROUPS = 260
 """Groups of small things all round on the land: trunks, cars, tables, people."""
 
@@ -34,8 +36,9 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
     outdoors = bool(rng.random() < 0.6)
     bluish = rng.uniform(0.0, 0.6) if outdoors else rng.uniform(-0.25, 0.1)
     sky = np.array([1 - 0.55 * bluish, 1 - 0.2 * bluish, 1 + 0.35 * bluish])
+    plain = rng.random() < _PLAIN
     windows = []
-    for _ in range(int(rng.integers(0, 3) if outdoors else rng.integers(1, 5))):
+    for _ in range(int(rng.integers(0, 3) if outdoors else rng.integers(1, 5)) + plain):
         width = rng.uniform(0.012, 0.06)
         windows.append(
             [
@@ -53,8 +56,8 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
         "ground": round(float(rng.uniform(0.12, 0.5)), 4),
         "horizon": round(float(rng.uniform(0.46, 0.62)), 4),
         "skyline": round(float(rng.uniform(0.01, 0.10)), 4),
-        "clutter": round(float(rng.uniform(0.2, 0.8)), 4),
-        "things": round(float(rng.uniform(0.45, 1.15)), 4),
+        "clutter": round(float(rng.uniform(0.1, 0.4) if plain else rng.uniform(0.2, 0.8)), 4),
+        "things": round(float(rng.uniform(0.05, 0.4) if plain else rng.uniform(0.45, 1.15)), 4),
         "overhead": round(float(10 ** rng.uniform(0.0, 0.85)), 4),
         "photographer": _rounded([rng.normal(0.5, 0.02), rng.uniform(0.40, 0.54), rng.uniform(0.0, 0.07)]),
         "soft": round(float(rng.uniform(0.3, 1.2) if outdoors else rng.uniform(1.5, 4.0)), 4),

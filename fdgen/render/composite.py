@@ -22,10 +22,17 @@ _LEAST_COVERAGE = 1.0 / 510
 _LEAST_SHADOW = 0.007
 """A share of light whose loss stays under a level at any brightness."""
 
+IN_FOCUS = 0.85
+"""Blur of what a face wears over that of a photograph's edges: it lies where the camera was focused, many of them do
+not. Outlines of 60 real masks were 0.71 as wide (20 to 80 % of the step, the narrowest quarter) as other edges of
+their pictures; composites' were 0.78 without this and are 0.72 with it. At half the size: 0.81, 0.90 and 0.80. By the
+sigma of the fitted edge, which takes halos out, it is a little much: 0.87, 0.92 and 0.82."""
+
 
 @timed_step("blur and grain")
 def match_sensor(layer: Layer, optics: Optics, seed: int) -> Layer:
-    """Give a layer the photograph's own blur and halos, and its noise by `seed`."""
+    """Give a layer the blur and halos of what is in focus in the photograph, and its noise by `seed`."""
+    optics = replace(optics, blur_px=IN_FOCUS * optics.blur_px)
     size, reach = layer.opacity_HW.shape[0], reach_px(optics) + 2
     rows, columns = (slice(max(0, side.start - reach), min(size, side.stop + reach)) for side in layer.box)
     if rows.start >= rows.stop or columns.start >= columns.stop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.benchmarks.bench_real_occluders import as_built
 from tests.benchmarks.occluder_figures import SIDE_PX, colour_class, figures
 
 EVERYWHERE = np.ones((SIDE_PX, SIDE_PX), np.bool_)
@@ -69,3 +70,14 @@ def test_what_is_too_small_has_no_figures_of_appearance() -> None:
     speck[90:94, 90:94] = True
     found = figures(picture(200), speck, EVERYWHERE)
     assert set(found) == {"area"}
+
+
+def test_photographs_get_as_soft_as_a_datasets_sources() -> None:
+    rough = picture(200, 8.0)
+    sharp, soft = as_built(rough, SIDE_PX), as_built(rough, SIDE_PX // 2)
+    assert soft.shape == rough.shape
+    assert soft.mean() == pytest.approx(rough.mean(), abs=0.5)
+    fine, sharp_fine, soft_fine = (
+        float(np.diff(p[100:160, 60:120, 0].astype(float)).std()) for p in (rough, sharp, soft)
+    )
+    assert soft_fine < 0.5 * sharp_fine < 0.5 * fine

@@ -19,6 +19,8 @@ _PLEAT_DROP_CM = 0.12
 """How far below the edge of a pleat the next layer begins."""
 _DEEP_PLEAT_CM = 0.18
 """Depth of a pleat that throws a full shade."""
+_DARK = 0.4
+"""Mean of an sRGB colour below which cloth is dark."""
 _HOLLOWS_CM = (0.18, 0.6)
 """Radii of what light from all round is kept out of."""
 _GRAIN = 16.0
@@ -178,6 +180,11 @@ def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> tuple[F32, F32, F32,
     return texels.t[:, 0], wobble, lines.astype(np.float32), open_by, depth, length
 
 
+def darkness(fit: Mapping[str, Any]) -> float:
+    """Return how dark the cloth of a placement is: 0 of any that is pale or middling, 1 of black."""
+    return max(0.0, 1 - float(np.mean(fit["colours"][0])) / _DARK)
+
+
 def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     """Return the light (h, w) that is left beside folds and seams too sharp for the relief: 1 away from them.
 
@@ -185,8 +192,9 @@ def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     of a hem are lines of shade.
     """
     light = np.ones(texels.across.shape, np.float32)
+    dark = darkness(fit)  # fibres shine whatever they are dyed: on dark cloth an edge is a bright line, too
     if cut == "pleated":
-        shade_pleats(light, *_pleat_edges(texels, fit), _DEEP_PLEAT_CM)
+        shade_pleats(light, *_pleat_edges(texels, fit), _DEEP_PLEAT_CM, 0.2 + 0.5 * dark)
     shade_edges(
         light,
         texels.across,
@@ -196,6 +204,8 @@ def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
         min(0.4, 8.0 * fit["groove_cm"] + 2.0 * fit["thick_cm"]),
         min(0.3, 5.0 * fit["wire_cm"]),
         fit["wire_length"] / 2,
+        min(0.35, 6.0 * fit["seam_cm"]),
+        0.06 + 0.5 * dark,
     )
     return light
 

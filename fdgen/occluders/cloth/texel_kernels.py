@@ -13,6 +13,9 @@ from fdgen.runtime.jit import compiled
 _FAR = 3.0
 """Widths of a line beyond which nothing of it is left to see: a Gaussian is a ten-thousandth there."""
 
+_MEET, _PANEL_CM = 2.6, 1.8
+"""How much higher than its swell the middle of a seam stands over its panels, and how far aside they bend to it."""
+
 _BEFORE_CM, _BEYOND_CM = 0.32, 1.2
 """How far above and below the edge of a pleat there is light or shade of it."""
 
@@ -66,7 +69,15 @@ def raise_pleats(
 
 @compiled
 def shade_pleats(
-    light: F32, t: F32, wobble: F32, lines: F32, open_by: F32, depth: F32, length: float, deep_cm: float
+    light: F32,
+    t: F32,
+    wobble: F32,
+    lines: F32,
+    open_by: F32,
+    depth: F32,
+    length: float,
+    deep_cm: float,
+    lip: float,
 ) -> None:
     """Take the light beside the edges of pleats, in place: a line of shade below each, a thin bright one on it.
 
@@ -79,6 +90,7 @@ def shade_pleats(
         depth: Their depth in cm in each column (w,).
         length: Of the cloth in cm, top to bottom.
         deep_cm: Depth of a pleat that throws a full shade.
+        lip: How bright the line on its edge is.
     """
     for k in range(lines.shape[0]):
         highest, lowest = lines[k].min(), lines[k].max()
@@ -89,7 +101,7 @@ def shade_pleats(
                 past = (t[i] + 0.003 * wobble[i, j] - lines[k, j]) * length
                 if past > _BEYOND_CM or past < -_BEFORE_CM:
                     continue
-                change = 0.16 * _line(past + 0.09, 0.1) - 0.42 * _line(past - 0.08, 0.075)
+                change = lip * _line(past + 0.09, 0.08) - 0.62 * _line(past - 0.07, 0.07)
                 if past > 0.0:
                     change -= 0.26 * (1.0 - past / _BEYOND_CM) ** 2
                 light[i, j] += depth[j] * (1.0 + 0.2 * wobble[i, j]) / deep_cm * open_by[k, j] * change
@@ -135,8 +147,9 @@ def finish_edges(
                 bars = np.sin((across[i, j] + down[i, j]) * (2.0 * np.pi / 0.36))
                 if bars > 0.0:
                     change -= 0.03 * bars * np.exp(-(((r - 0.5 * band) / 0.14) ** 4))
-            if seam_cm > 0.0:
-                change += seam_cm * _line(across[i, j], 0.16)
+            if seam_cm > 0.0:  # two panels meet at an angle, and swell where they are sewn
+                x = abs(across[i, j])
+                change += seam_cm * (_line(x, 0.16) + _MEET * max(0.0, 1.0 - x / _PANEL_CM))
             if wire_cm > 0.0 and abs(across[i, j]) < wire_half and abs(down[i, j] - 0.55) < 0.45:
                 change += wire_cm * np.exp(-(((down[i, j] - 0.55) / 0.22) ** 4))
             height[i, j] += change
@@ -144,11 +157,20 @@ def finish_edges(
 
 @compiled
 def shade_edges(
-    light: F32, across: F32, down: F32, rim: F32, band: float, share: float, wire_share: float, wire_half: float
+    light: F32,
+    across: F32,
+    down: F32,
+    rim: F32,
+    band: float,
+    share: float,
+    wire_share: float,
+    wire_half: float,
+    seam_share: float,
+    lip: float,
 ) -> None:
-    """Take the light beside a hem's groove and below the wire over the nose, and bound the result, in place.
+    """Take the light beside a hem's groove, in a seam and below the wire over the nose, and bound the result, in place.
 
-    The cut edge and the wire's upper edge catch a little.
+    The cut edge, the swell on either side of a groove and the wire's upper edge catch a little.
 
     Args:
         light: What is left (h, w).
@@ -159,13 +181,20 @@ def shade_edges(
         share: How dark the line beside it is.
         wire_share: How dark the line below the wire is.
         wire_half: Half the wire's length in cm.
+        seam_share: How dark the line of a seam down the middle is.
+        lip: How bright what swells beside a line is.
     """
     for i in range(light.shape[0]):
         for j in range(light.shape[1]):
-            value = light[i, j] - share * _line(rim[i, j] - band, 0.1) + 0.05 * _line(rim[i, j], 0.10)
+            r, x = rim[i, j], abs(across[i, j])
+            value = light[i, j] - share * _line(r - band, 0.08) + lip * _line(r - 0.02, 0.09)
+            if share > 0.0:
+                value += 0.6 * lip * _line(r - band + 0.16, 0.08)
+            if seam_share > 0.0 and x < 0.5:
+                value += lip * _line(x - 0.13, 0.07) - seam_share * _line(x, 0.06)
             if wire_share > 0.0 and abs(across[i, j]) < wire_half:
                 value += 0.4 * wire_share * _line(down[i, j] - 0.34, 0.1) - wire_share * _line(down[i, j] - 0.8, 0.1)
-            light[i, j] = min(1.15, max(0.3, value))
+            light[i, j] = min(1.1 + lip, max(0.3, value))
 
 
 @compiled

@@ -204,7 +204,7 @@ def frame_material(finish: Values, sheet: F64) -> tuple[Material, F32 | None]:
         return Material(albedo=rgb + 0.003, specular=0.06 * shine, gloss=7.0, mirror=0.01), None
     if kind == "crystal":
         return Material(albedo=rgb, opacity=finish["opacity"], specular=0.8 * shine, gloss=60.0, mirror=0.16), None
-    polished = Material(albedo=rgb, specular=1.6 * shine, gloss=150.0, mirror=0.035 * shine)
+    polished = Material(albedo=rgb, specular=0.25 * shine, gloss=60.0, mirror=0.035 * shine)
     if kind in ("tortoise", "horn"):
         span = 1.0 - 2.0 * (_MARGIN + 1) / _TEXTURE
         folded = np.abs((sheet / 7.0 + 0.37) % 2.0 - 1.0)  # a triangle wave: the pattern turns back at its edges

@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from fdgen.analysis.lighting import to_linear
 from fdgen.assets import Asset
@@ -15,6 +16,7 @@ from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings, surroundings
 from fdgen.occluders.eyewear.fit import SIDES, Fit, behind_ear, bulge, fit_front
 from fdgen.occluders.eyewear.frame_mesh import POINTS, TEMPLE_RING, TEMPLE_RINGS, Front, Surface, temple_mesh
+from fdgen.occluders.eyewear.glints import BRIDGE, RIM, draw_glints, glint_light
 from fdgen.occluders.eyewear.materials import (
     draw_finish,
     draw_lens,
@@ -86,6 +88,7 @@ class Sunglasses:
             "rivets": bool(rng.random() < 0.6),
             "lens": draw_lens(rng, spec.lenses),
             "surroundings": draw_surroundings(rng),
+            "glints": draw_glints(rng, finish),
         }
         # Lenses that are pushed up look up, and would show nothing but the light from above.
         overhead = values["surroundings"]["overhead"] * (0.1 if pushed_up else _OVERHEAD)
@@ -121,25 +124,28 @@ def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Ma
     shape, finish, trim = front.shape, values["finish"], values["trim"]
     own = finish if finish["kind"] == "metal" else trim
 
-    def put(surface: Surface, finish: Mapping[str, Any]) -> Mesh:
+    def put(surface: Surface, finish: Mapping[str, Any], ridge: npt.ArrayLike = 0.0) -> Mesh:
         material, uv = frame_material(finish, surface.sheet)
+        if np.any(ridge):
+            shine = glint_light(values["glints"], front, surface.sheet, finish, np.asarray(ridge, np.float64))
+            material = replace(material, albedo=np.asarray(material.albedo) + shine)
         normals = surface.normals @ fit.rotation.T
         return part(fit.to_head(surface.vertices), surface.faces, material, normals=normals, uv_N2=uv)
 
-    pairs: list[tuple[Surface, Mapping[str, Any]]] = []
+    pairs: list[tuple[Surface, Mapping[str, Any], npt.ArrayLike]] = []
     if spec.construction in ("acetate", "browline", "shield") and front.thickness.max() > 0:
-        pairs.append((front.rim_mesh(), finish))
+        pairs.append((front.rim_mesh(), finish, RIM))
     if spec.construction in ("wire", "browline"):
-        pairs.append((front.wire_mesh(shape["wire_cm"]), own))
+        pairs.append((front.wire_mesh(shape["wire_cm"]), own, 1.0))
     if spec.construction == "rimless":
-        pairs += [(front.disc_mesh(angle, 0.22, 0.09, 0.02), own) for angle in (168.0, shape["hinge_deg"])]
+        pairs += [(front.disc_mesh(angle, 0.22, 0.09, 0.02), own, 0.0) for angle in (168.0, shape["hinge_deg"])]
     if values["rivets"] and spec.construction in ("acetate", "browline"):
-        pairs.append((front.disc_mesh(shape["hinge_deg"], 0.22, 0.07, 0.0), trim))
+        pairs.append((front.disc_mesh(shape["hinge_deg"], 0.22, 0.07, 0.0), trim, 0.0))
     if spec.bridge in ("wire", "double"):
-        pairs.append((front.disc_mesh(196.0, -0.22, 0.2, -0.45), own))  # the nose pads
+        pairs.append((front.disc_mesh(196.0, -0.22, 0.2, -0.45), own, 0.0))  # the nose pads
 
-    parts = [put(twin, made_of) for surface, made_of in pairs for twin in (surface, surface.mirrored())]
-    parts += [put(surface, own if wired else finish) for surface, wired in _bridge(front, spec)]
+    parts = [put(twin, made_of, ridge) for surface, made_of, ridge in pairs for twin in (surface, surface.mirrored())]
+    parts += [put(surface, *((own, 1.0) if wired else (finish, BRIDGE))) for surface, wired in _bridge(front, spec)]
     lens = front.lens_mesh()
     edge = (np.arange(len(lens.vertices)) >= len(lens.vertices) - POINTS).astype(np.float64)
     glass = lens_material(values["lens"], lens.sheet[:, 1] - values["lens"]["shift"], shape["lens_height_cm"], edge)

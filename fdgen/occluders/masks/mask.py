@@ -14,9 +14,11 @@ from fdgen.analysis.geometry import cross, grid_faces
 from fdgen.arrays import F32, F64, I32
 from fdgen.assets import Asset
 from fdgen.occluders.base import Placement
+from fdgen.occluders.cloth.creasing import raise_creases
 from fdgen.occluders.cloth.drape import bake_relief, head_map, shade_texture, upsample
 from fdgen.occluders.cloth.fabric import any_colour, dress, paint
-from fdgen.occluders.cloth.relief import Texels, creases, fabric_grain, relief, shading
+from fdgen.occluders.cloth.relief import Texels, creases, darkness, fabric_grain, relief, shading
+from fdgen.occluders.cloth.weave import draw_weave, weave_light
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
 from fdgen.occluders.masks.spec import MaskSpec
 from fdgen.occluders.masks.straps import rows_for, straps
@@ -34,6 +36,10 @@ _DIRECTIONAL = (0.5, 0.95)
 """Share of one lamp in the light on folds: faces are rounder than folds, and show less of it than there is."""
 _FROM_BELOW = 0.35
 """Share of the light that cloth under the chin loses to the chest below it, which no skin of the face shows."""
+_SHEEN = 1.2
+"""How much more what its threads send back varies on black cloth than on pale: they shine, whatever they are dyed."""
+_DEEPEST = 0.15
+"""Light that is left in the deepest line."""
 _YELLOW = np.array([0.78, 0.52, 0.05])
 _WHITE_ROWS = 4
 """Rows of white above the cloth's texture, on which untextured parts sample."""
@@ -57,6 +63,8 @@ class Mask:
         fit["valve_side"] = float(rng.choice([-1.0, 1.0]))
         _wear_low(rng, fit, spec)
         fit |= dress(rng, spec.palette, spec.patterns)
+        fit |= draw_weave(rng, spec.fabric, fit["colours"][0])
+        fit["crease_seed"] = int(rng.integers(2**31))
         fit |= draw_trim(rng, spec, fit["colours"][0])
         matching = rng.random() < spec.straps_match
         fit["strap_colour"] = _strap_colour(rng, fit["colours"][0], matching=matching, bands=spec.straps == "head")
@@ -76,6 +84,7 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     texels = lay_texels(sheet)
     grain = fabric_grain(spec.fabric, texels, fit)
     height = relief(spec.cut, grain, texels, fit)
+    raise_creases(height, texels, spec.cut, fit)
     vertices = sheet.points_cm.reshape(-1, 3)
     normals = _grid_normals(sheet.points_cm)
     coarse = cv2.resize(cv2.blur(height, (3, 3)), (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR)
@@ -85,6 +94,11 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     trim(texture, texels, fit)
     lines = creases(spec.cut, texels, fit)
     lines *= 1 + np.float32(fit["mottle"]) * grain
+    woven = weave_light(texels, fit)
+    if woven is not None:
+        lines *= woven
+    lines += np.float32(_SHEEN * darkness(fit)) * (lines - 1)
+    np.maximum(lines, np.float32(_DEEPEST), out=lines)
     _light(scene, sheet, normals, height, texels, fit["softness"], texture, lines)
     if spec.valve is not None:
         shade_below(texture, texels, spec.valve, fit)

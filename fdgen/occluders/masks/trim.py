@@ -93,7 +93,7 @@ def _print(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
     h, w = albedo.shape[:2]
     rows, columns = min(round(2.0 / texels.texel_cm), h // 2), min(round(3.4 / texels.texel_cm), w // 2)
     canvas = np.zeros((rows * _FINE, columns * _FINE), np.uint8)
-    lines = int(rng.integers(2, 5))
+    lines = int(rng.integers(1, 5))
     for k in range(lines):
         text = "".join(_GLYPHS[int(i)] for i in rng.integers(len(_GLYPHS), size=int(rng.integers(4, 10))))
         size = 0.9 if k == 0 else 0.6

@@ -64,8 +64,8 @@ def test_the_alpha_is_the_frame_and_the_mask_also_the_lenses(name: str) -> None:
 
 def test_what_the_reflection_hides_belongs_to_the_alpha() -> None:
     on, name = scene(), "eyeglasses-square"
-    _, clear = wear(on, name, seed=3, **CLEAR)
-    _, glaring = wear(on, name, seed=3, mirror=[20.0, 20.0, 20.0])
+    _, clear = wear(on, name, seed=0, **CLEAR)
+    _, glaring = wear(on, name, seed=0, mirror=[20.0, 20.0, 20.0])
     hidden = (glaring.silhouette_HW > 0.9) & (clear.silhouette_HW < 0.1)
     lens = (clear.opacity_HW > 0.03) & (clear.silhouette_HW < 0.1)
     assert hidden.sum() > 0.6 * lens.sum()

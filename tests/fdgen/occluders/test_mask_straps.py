@@ -57,7 +57,7 @@ def test_a_loop_lies_under_hair_that_begins_at_the_mask_and_goes_under_hair_that
     asset, shown, always = ASSETS["mask-surgical"], {}, {}
     for long_hair_on in (0, 1):
         on = person(long_hair_on=long_hair_on)
-        fit = Mask().place(on, asset, np.random.default_rng(3)).values
+        fit = Mask().place(on, asset, np.random.default_rng(0)).values
         head = head_map(on.mesh_cm)
         sheet = drape(head, on.mesh_cm, asset.shape["cut"], fit)
         strands = straps(on, head, sheet, asset.shape["straps"], fit)

@@ -1,0 +1,92 @@
+"""The weave of a cloth where it is coarse enough to be seen in a portrait: ribs, a mesh of holes, twill, melange."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fdgen.arrays import F32
+from fdgen.occluders.cloth.relief import Texels, noise
+from fdgen.runtime.jit import compiled
+
+_SHARES: Mapping[str, Mapping[str, float]] = {
+    "woven": {"smooth": 40, "ribbed": 18, "twill": 20, "melange": 22},
+    "neoprene": {"smooth": 42, "mesh": 38, "ribbed": 20},
+    "moulded": {"smooth": 64, "mesh": 16, "melange": 20},
+}
+"""How often cloth of a fabric shows a weave; other fabrics have their grain alone."""
+_PITCH_CM = {"ribbed": (0.24, 0.40), "mesh": (0.26, 0.42), "twill": (0.24, 0.36), "melange": (0.12, 0.2)}
+_CONTRAST = {"ribbed": (0.35, 0.8), "mesh": (0.45, 0.9), "twill": (0.25, 0.5), "melange": (0.1, 0.22)}
+"""How much darker dark cloth is between its threads; pale cloth, where light goes through them, is so by less."""
+_PALE = 0.3
+"""Share of the contrast that white cloth keeps."""
+_ASIDE = 0.75
+"""Where, from 0 in the middle to 1 at the sides, a weave begins to be seen at too low an angle to be told."""
+_KINDS = {"ribbed": 0, "mesh": 1, "twill": 2}
+
+
+def draw_weave(rng: np.random.Generator, fabric: str, base: Sequence[float]) -> dict[str, Any]:
+    """Draw the weave of a cloth of the sRGB colour `base`: JSON values for `weave_light`."""
+    shares = _SHARES.get(fabric, {"smooth": 1})
+    weights = np.array(list(shares.values()), np.float64)
+    kind = list(shares)[int(rng.choice(len(shares), p=weights / weights.sum()))]
+    where, strength = rng.random(2)
+    low, high = _PITCH_CM.get(kind, (0.0, 0.0))
+    least, most = _CONTRAST.get(kind, (0.0, 0.0))
+    light = float(np.mean(base))
+    contrast = (least + (most - least) * strength) * (1 - (1 - _PALE) * min(1.0, light / 0.9))
+    return {
+        "weave": kind,
+        "weave_pitch_cm": round(float(low + (high - low) * where), 5),
+        "weave_contrast": round(float(contrast), 5),
+        "weave_upright": bool(rng.random() < 0.35),
+    }
+
+
+def weave_light(texels: Texels, fit: Mapping[str, Any]) -> F32 | None:
+    """Return the light (h, w) that threads send back, 1 in the mean; None of a cloth that shows none."""
+    kind, contrast = fit["weave"], np.float32(fit["weave_contrast"])
+    if kind == "smooth":
+        return None
+    across, down = texels.across, texels.down
+    if kind == "melange":  # yarn spun of dark and pale fibres: short dashes along the threads
+        pitch, offset = np.float32(fit["weave_pitch_cm"]), float(fit["fold_seed"]) * 2.3
+        dashes = noise(across * (np.float32(0.35) / pitch), down / pitch, offset)
+        dashes += np.float32(0.6) * noise(across / pitch, down * (np.float32(0.35) / pitch), offset + 0.4)
+        return np.asarray(1 + contrast * np.tanh(dashes), np.float32)
+    if fit["weave_upright"]:
+        across, down = down, across
+    return _threads(across, down, texels.s[0], _KINDS[kind], fit["weave_pitch_cm"], float(contrast), _ASIDE)
+
+
+@compiled
+def _threads(across: F32, down: F32, s: F32, kind: int, pitch: float, contrast: float, aside: float) -> F32:
+    """Return the light (h, w) of a regular weave.
+
+    Args:
+        across: Cm along the threads (h, w).
+        down: Cm across them.
+        s: Place of each column, -1 to 1: at the sides the weave fades.
+        kind: 0 ribbed, 1 mesh, 2 twill.
+        pitch: Cm from thread to thread.
+        contrast: How much darker it is between them.
+        aside: Where fading begins.
+    """
+    h, w = across.shape
+    out = np.empty((h, w), np.float32)
+    turn = 2.0 * np.pi / pitch
+    for j in range(w):
+        shown = contrast * min(1.0, max(0.0, (1.0 - abs(s[j])) / (1.0 - aside)))
+        for i in range(h):
+            x, y = across[i, j] * turn, down[i, j] * turn
+            if kind == 0:
+                wave = np.sin(y + 0.25 * np.sin(0.9 * x))
+            elif kind == 1:  # holes in rows, each row half a step aside
+                hole = np.cos(0.5 * (x + y)) * np.cos(0.5 * (x - y))
+                wave = 0.35 - 1.35 * max(0.0, hole)
+            else:
+                wave = np.sin(0.75 * (x + y))
+            out[i, j] = 1.0 + shown * wave
+    return out

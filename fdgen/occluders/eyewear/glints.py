@@ -1,0 +1,64 @@
+"""Glints on glossy frames: short bright lines where lamps and sky are mirrored by their rounded edges.
+
+Edges are narrower than the pixels of a portrait: what a renderer finds there by chance breaks into dots, where a
+photograph shows a clean line. So where glints lie is drawn, and they are a part of the surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fdgen.arrays import F64
+from fdgen.occluders.eyewear.frame_mesh import POINTS, Front
+
+RIM = np.repeat((0.0, 0.0, 0.0, 0.2, 1.0, 1.0, 0.6, 0.0), POINTS)
+"""Where on a rim of `Front.rim_mesh` a glint can lie: along its outer bevel."""
+BRIDGE = np.repeat((0.0, 0.0, 0.0, 0.5, 1.0, 0.2), 17)
+"""The same of `Front.bridge_mesh`."""
+
+_DULL = 0.12
+"""Share of glossy frames without any, under an even sky."""
+_PLACES = ((55.0, 125.0), (12.0, 52.0), (128.0, 168.0), (205.0, 335.0))
+"""Polar angles of a lens between which glints lie: its upper edge, the corner at the hinge, that at the nose, below."""
+_OFTEN = (0.45, 0.3, 0.15, 0.1)
+_PATTERNED = 6.0
+"""How much brighter a glint is where the texture of the frame darkens it again."""
+
+
+def draw_glints(rng: np.random.Generator, finish: Mapping[str, Any]) -> list[list[float]]:
+    """Draw the glints of a frame: for each the polar angle, its half length in cm, and how bright either lens's is."""
+    n, even = int(rng.integers(2, 7)), rng.random()
+    glints = []
+    for _ in range(n):
+        low, high = _PLACES[int(rng.choice(len(_PLACES), p=_OFTEN))]
+        level = 10 ** rng.uniform(-0.4, 0.4)
+        values = (rng.uniform(low, high), rng.uniform(0.12, 0.85), *(level * rng.uniform(0.15, 1.0, 2)))
+        glints.append([round(float(value), 4) for value in values])
+    return [] if finish["kind"] == "matte" or even < _DULL else glints
+
+
+def glint_light(
+    glints: Sequence[Sequence[float]], front: Front, sheet_cm: F64, finish: Mapping[str, Any], ridge: F64
+) -> F64:
+    """Return what glints add to the albedo (N, 1) of a surface.
+
+    Args:
+        glints: As `draw_glints` returns them.
+        front: The frame's front.
+        sheet_cm: Where the surface's points lie on the sheet (N, 2), on either side of the nose.
+        finish: What the surface is made of.
+        ridge: How well each point mirrors (N,): 1 along an edge.
+    """
+    added = np.zeros(len(sheet_cm))
+    right = sheet_cm[:, 0] > 0
+    folded = np.column_stack([np.abs(sheet_cm[:, 0]), sheet_cm[:, 1]])
+    for angle_deg, half_cm, left_level, right_level in glints:
+        spot = front.outer[front.index_at(angle_deg)]
+        away = np.hypot(*(folded - spot).T) / half_cm
+        added += np.where(right, right_level, left_level) * np.exp(-(away**4))
+    patterned = finish["kind"] in ("tortoise", "horn")
+    result: F64 = (added * ridge * (_PATTERNED if patterned else 1.0))[:, None]
+    return result

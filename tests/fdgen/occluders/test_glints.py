@@ -1,0 +1,63 @@
+"""Glints on the frames of glasses, and places that lenses mirror with little in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fdgen.assets import AssetLibrary
+from fdgen.occluders.environment import draw_surroundings
+from fdgen.occluders.eyewear.frame_mesh import Front
+from fdgen.occluders.eyewear.glints import BRIDGE, RIM, draw_glints, glint_light
+from fdgen.occluders.eyewear.spec import FrameSpec
+from fdgen.occluders.eyewear.sunglasses import Sunglasses
+from tests.support import scenes
+
+WAYFARER = AssetLibrary.load().assets["sunglasses-wayfarer"]
+
+
+def front() -> Front:
+    values = Sunglasses().place(scenes.scene(), WAYFARER, np.random.default_rng(1)).values
+    return Front.draw(FrameSpec.of(WAYFARER), values["shape"], values["rim_cm"], values["wobble_seed"])
+
+
+def test_a_glint_is_a_short_line_on_the_edge_of_the_rim_where_it_was_drawn() -> None:
+    frame = front()
+    rim = frame.rim_mesh()
+    added = glint_light([[90.0, 0.4, 0.0, 1.0]], frame, rim.sheet, {"kind": "plain"}, RIM)[:, 0]
+    assert added.max() == pytest.approx(1.0, abs=0.02)
+    spot = frame.outer[frame.index_at(90.0)]
+    assert np.hypot(*(rim.sheet[added > 0.05] - spot).T).max() < 0.6
+    assert not added[RIM == 0].any()
+
+
+def test_either_lens_has_its_own_light_and_dark_patterns_hide_no_glint() -> None:
+    frame = front()
+    rim = frame.rim_mesh()
+    both = [[60.0, 0.4, 0.25, 1.0]]
+    right, left = (glint_light(both, frame, side.sheet, {"kind": "plain"}, RIM).max() for side in (rim, rim.mirrored()))
+    assert (right, left) == (pytest.approx(1.0, abs=0.02), pytest.approx(0.25, abs=0.01))
+    tortoise = glint_light(both, frame, rim.sheet, {"kind": "tortoise"}, RIM)
+    assert tortoise.max() == pytest.approx(6.0, abs=0.1)
+
+
+def test_rows_of_rim_and_bridge_are_those_of_their_meshes() -> None:
+    frame = front()
+    assert len(RIM) == len(frame.rim_mesh().vertices)
+    assert len(BRIDGE) == len(frame.bridge_mesh("keyhole").vertices)
+
+
+def test_glossy_frames_have_glints_most_often_above_and_matte_ones_none() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [draw_glints(rng, {"kind": "plain"}) for _ in range(400)]
+    assert 0.80 < np.mean([bool(glints) for glints in drawn]) < 0.95
+    angles = np.array([glint[0] for glints in drawn for glint in glints])
+    assert 0.4 < ((angles > 55) & (angles < 125)).mean() < 0.5
+    assert not any(draw_glints(rng, {"kind": "matte"}) for _ in range(20))
+
+
+def test_three_places_in_ten_have_hardly_a_thing_in_them() -> None:
+    rng = np.random.default_rng(0)
+    things = np.array([draw_surroundings(rng)["things"] for _ in range(1000)])
+    assert 0.25 < (things < 0.42).mean() < 0.35
+    assert not ((things > 0.4) & (things < 0.45)).any()

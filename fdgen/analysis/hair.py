@@ -64,12 +64,12 @@ class Hair:
 
     def at_size(self, size_px: int) -> F32:
         """Return the matte (size_px, size_px), 0 to 1."""
-        return self._levels_at(size_px).astype(np.float32) / _LEVELS
+        return self._levels_at(size_px).astype(np.float32) / np.float32(_LEVELS)
 
     def opened(self, size_px: int, kernel: Image) -> F32:
         """Return `at_size` less what is narrower than a kernel (k, k) of 0 and 1."""
         wide = cv2.morphologyEx(self._levels_at(size_px), cv2.MORPH_OPEN, kernel)
-        return np.asarray(wide, np.float32) / _LEVELS
+        return np.asarray(wide, np.float32) / np.float32(_LEVELS)
 
     def _levels_at(self, size_px: int) -> Image:
         return np.asarray(cv2.resize(self.matte, (size_px, size_px), interpolation=cv2.INTER_LINEAR), np.uint8)

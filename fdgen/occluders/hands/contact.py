@@ -205,7 +205,7 @@ def _clearance(
     surface: F64,
     normals: F64,
     enough_cm: float,
-) -> float:
+) -> Any:
     """Return the least distance to the surface of a digit's points from segment `first_bone` on, bent by `angles_deg`.
 
     The angles are those of `skeleton.bend`; each point is carried by one bone. The first distance under `enough_cm`
@@ -304,7 +304,7 @@ def _distance(points: F64, surface: F64, normals: F64) -> F64:
 
 
 @compiled
-def _least_distance(points: F64, surface: F64, normals: F64, enough_cm: float) -> float:
+def _least_distance(points: F64, surface: F64, normals: F64, enough_cm: float) -> Any:
     """Return the least of `_distance`, or the first that is under `enough_cm`."""
     squared, least = np.empty(surface.shape[0]), 1e9
     for n in range(points.shape[0]):

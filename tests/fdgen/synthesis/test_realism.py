@@ -235,16 +235,18 @@ def test_a_pair_beyond_a_bound_is_drawn_again_then_refused_by_reason(
     """The second draw is kept where it passes, the same one every time; where none passes, the reason is told."""
     figures, text = BROKEN[reason]
     face, recipe = scenes.face(), Recipe.load("masks", [("attempts", 3)])
-    first = made(generate(face, recipe, LIBRARY))
+    drawn = (made(generate(face, recipe, LIBRARY, variant)) for variant in range(9))
+    first = next(one for one in drawn if one.record.attempt == 0)
+    variant = first.record.variant
     calls = itertools.count()
     monkeypatch.setattr(generating, "measure", lambda *_: figures if next(calls) % 2 == 0 else {})
-    second = made(generate(face, recipe, LIBRARY))
-    assert second.record.attempt == first.record.attempt + 1
+    second = made(generate(face, recipe, LIBRARY, variant))
+    assert second.record.attempt == 1
     assert second.record.kinds == first.record.kinds
     assert not np.array_equal(second.occluded_HWC, first.occluded_HWC)
-    assert np.array_equal(made(generate(face, recipe, LIBRARY)).occluded_HWC, second.occluded_HWC)
+    assert np.array_equal(made(generate(face, recipe, LIBRARY, variant)).occluded_HWC, second.occluded_HWC)
     monkeypatch.setattr(generating, "measure", lambda *_: figures)
-    refused = generate(face, recipe, LIBRARY)
+    refused = generate(face, recipe, LIBRARY, variant)
     assert isinstance(refused, Reject)
     assert refused.reason == reason
     assert text in refused.detail

@@ -72,7 +72,7 @@ def test_mattes_are_one_an_occluder_and_make_up_the_silhouette() -> None:
 
 
 def test_shadow_lies_within_the_mask_and_darkens() -> None:
-    pair = made(recipe("sunglasses", truth__layers=["shadow"]))
+    pair = made(recipe("mask", truth__layers=["shadow"]))
     shadow = pair.truth["shadow"]
     assert isinstance(shadow, np.ndarray)
     assert not shadow[pair.mask_HW == 0].any()

@@ -109,9 +109,10 @@ def test_code_is_never_that_of_another_source(package: Path, tmp_path: Path) -> 
 
 
 def test_compiled_functions_use_constants_of_modules_that_are_looked_at() -> None:
-    """A number imported from another module is compiled in, and a change of it would not be noticed."""
+    """A number imported from a module without kernels is compiled in, and a change of it would not be noticed."""
     looked_at = jit.kernel_modules()
     assert len(looked_at) > 10
+    names = {f"fdgen/{path.relative_to(Path(jit.__file__).parents[1]).as_posix()}" for path in looked_at}
     kernels = 0
     for path in looked_at:
         relative = path.relative_to(Path(jit.__file__).parents[1]).with_suffix("")
@@ -127,7 +128,10 @@ def test_compiled_functions_use_constants_of_modules_that_are_looked_at() -> Non
                 continue
             kernels += 1
             for name in set(kernel.py_func.__code__.co_names) & imported.keys():
-                assert isinstance(vars(module)[name], Dispatcher), f"{kernel} uses {name} of {imported[name]}"
+                is_looked_at = f"{imported[name]}".replace(".", "/") + ".py" in names
+                assert is_looked_at or isinstance(vars(module)[name], Dispatcher), (
+                    f"{kernel} uses {name} of {imported[name]}"
+                )
     assert kernels > 20
 
 

@@ -240,15 +240,11 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.sample
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        pytest.param(
-            language,
-            text,
-            id=f"{name.removeprefix('docs/pages/')}-{number}",
-            marks=() if "/guides/" in name else pytest.mark.sample,  # what everybody types on the first evening
-        )
+        pytest.param(language, text, id=f"{name.removeprefix('docs/pages/')}-{number}")
         for name, number, language, text in BLOCKS
         if language in ("bash", "python")
     ],

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from fdtrain.demo.offer import Example, ModelCard, Offer
 
 EXAMPLES = (
-    ("eileen_collins", "mask", "Face mask", 3),
-    ("eileen_collins", "sunglasses", "Sunglasses", 2),
-    ("grace_hopper", "mask", "Face mask", 1),
-    ("grace_hopper", "cup", "Cup", 3),
+    ("eileen_collins", "mask", "Face mask", 6),
+    ("eileen_collins", "sunglasses", "Sunglasses", 8),
+    ("grace_hopper", "mask", "Face mask", 8),
+    ("grace_hopper", "scarf", "Scarf", 3),
 )
 """Included face, kind of occluder, title, seed of the recipe's choices. `starter` learned from portraits of neither
 person; the other two included faces are among its people."""

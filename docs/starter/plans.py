@@ -28,7 +28,7 @@ _SEEDED = ("seed=0", "training.precision={precision}", "machine.threads={threads
 
 _FACE_COLOUR = {"starter": [0.41, 0.305, 0.31]}
 """The mean of the coloured portraits' faces. Studios light faces in one colour, everybody else in all: given to other
-faces too, and taken back from what is painted, it brings 0.2 dB on CelebA, and holes are no greyer than their faces.
+faces too, and taken back from what is painted, it brings 0.2 dB on CelebA, and holes are less grey.
 """
 
 _HALVED = ("--set", "splits.train=0.5", "--set", "splits.val=0.25", "--set", "splits.test=0.25")  # of four people

@@ -11,7 +11,14 @@ import cv2
 import numpy as np
 
 from fdgen.arrays import F32
-from fdgen.occluders.cloth.texel_kernels import finish_edges, light_in_relief, raise_pleats, shade_edges, shade_pleats
+from fdgen.occluders.cloth.texel_kernels import (
+    Pleats,
+    finish_edges,
+    light_in_relief,
+    raise_pleats,
+    shade_edges,
+    shade_pleats,
+)
 from fdgen.runtime.jit import compiled
 
 _TILE = 256
@@ -88,7 +95,7 @@ def relief(cut: str, grain: F32, texels: Texels, fit: Mapping[str, Any]) -> F32:
     height = _folds(cut, texels, fit)
     if cut == "pleated":
         weld = np.float32(0.025) * np.sin(texels.t[:, 0] * np.float32(2 * np.pi * 13))
-        raise_pleats(height, *_pleat_edges(texels, fit), _PLEAT_DROP_CM, texels.inside, weld)
+        raise_pleats(height, _pleat_edges(texels, fit), _PLEAT_DROP_CM, texels.inside, weld)
     if cut == "cup":  # stiffening ribs pressed into the dome
         inner = np.clip((texels.rim - np.float32(1.3)) / np.float32(0.8), 0, 1)
         wave = np.sin((texels.t * np.float32(fit["ribs"]) + np.float32(0.12) * texels.s**2) * np.float32(2 * np.pi))
@@ -159,8 +166,8 @@ def _soft_abs(field: F32) -> F32:
     return np.asarray(np.sqrt(field * field + np.float32(0.09)) - np.float32(0.3), np.float32)
 
 
-def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> tuple[F32, F32, F32, F32, F32, float]:
-    """Return where pleats lie, as `texel_kernels.raise_pleats` takes it: t, wobble, lines, open_by, depth, length."""
+def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> Pleats:
+    """Return where pleats lie."""
     count = int(fit["pleats"])
     # Ironed in: nearly straight.
     wobble = noise(texels.across * np.float32(0.12), texels.down * np.float32(0.05), float(fit["fold_seed"]) + 0.5, 1)
@@ -177,7 +184,7 @@ def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> tuple[F32, F32, F32,
     opening = (at - 0.4) * (0.1 + 0.2 * at) * (1 - s2)
     lines = at + opening + 0.1 * (1 - at) * nose + 0.004 * bent
     open_by = np.clip(np.float32(0.85) + np.float32(0.35) * held, np.float32(0.3), np.float32(1.4))
-    return texels.t[:, 0], wobble, lines.astype(np.float32), open_by, depth, length
+    return Pleats(texels.t[:, 0], wobble, lines.astype(np.float32), open_by, depth, length)
 
 
 def darkness(fit: Mapping[str, Any]) -> float:
@@ -185,7 +192,7 @@ def darkness(fit: Mapping[str, Any]) -> float:
     return max(0.0, 1 - float(np.mean(fit["colours"][0])) / _DARK)
 
 
-def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
+def edge_light(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     """Return the light (h, w) that is left beside folds and seams too sharp for the relief: 1 away from them.
 
     Under the edge of a pleat is a line of shade, and the edge itself, ironed, a thin bright one; welds and the groove
@@ -194,7 +201,7 @@ def creases(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     light = np.ones(texels.across.shape, np.float32)
     dark = darkness(fit)  # fibres shine whatever they are dyed: on dark cloth an edge is a bright line, too
     if cut == "pleated":
-        shade_pleats(light, *_pleat_edges(texels, fit), _DEEP_PLEAT_CM, 0.2 + 0.5 * dark)
+        shade_pleats(light, _pleat_edges(texels, fit), _DEEP_PLEAT_CM, 0.2 + 0.5 * dark)
     shade_edges(
         light,
         texels.across,

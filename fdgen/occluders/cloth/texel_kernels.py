@@ -5,6 +5,8 @@ Lines on cloth are a few texels wide: most texels are far from each, and are pas
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from fdgen.arrays import F32
@@ -27,33 +29,34 @@ def _line(distance: float, width: float) -> float:
     return np.exp(-x * x) if abs(x) < _FAR else 0.0
 
 
+class Pleats(NamedTuple):
+    """Where the n pleats of a cloth of (h, w) texels lie.
+
+    `t` is the place of each row from the top edge to the bottom (h,), `wobble` how uneven pleats are at each texel
+    (h, w), `lines` the place of each pleat's edge in each column (n, w), in the measure of `t`, `open_by` how far each
+    gapes there (n, w), `depth` their depth in cm in each column (w,), and `length` that of the cloth in cm.
+    """
+
+    t: F32
+    wobble: F32
+    lines: F32
+    open_by: F32
+    depth: F32
+    length: float
+
+
 @compiled
-def raise_pleats(
-    height: F32,
-    t: F32,
-    wobble: F32,
-    lines: F32,
-    open_by: F32,
-    depth: F32,
-    length: float,
-    drop_cm: float,
-    inside: F32,
-    weld: F32,
-) -> None:
+def raise_pleats(height: F32, pleats: Pleats, drop_cm: float, inside: F32, weld: F32) -> None:
     """Add overlapping pleats to a relief, in place: each layer rises to an edge and drops to the next.
 
     Args:
         height: The relief (h, w) in cm.
-        t: Place of each row from the top edge to the bottom (h,).
-        wobble: How uneven the pleats are at each texel.
-        lines: Place of each pleat's edge in each column (n, w), in the measure of `t`.
-        open_by: How far each gapes in each column (n, w).
-        depth: Their depth in cm in each column (w,).
-        length: Of the cloth in cm, top to bottom.
+        pleats: Where they lie.
         drop_cm: How far below its edge the next layer begins.
         inside: Cm from the nearer side, where they are welded in a stack.
         weld: Height of that stack in each row (h,).
     """
+    t, wobble, lines, open_by, depth, length = pleats
     for i in range(height.shape[0]):
         for j in range(height.shape[1]):
             at, deep = t[i] + 0.003 * wobble[i, j], depth[j] * (1.0 + 0.2 * wobble[i, j])
@@ -68,30 +71,16 @@ def raise_pleats(
 
 
 @compiled
-def shade_pleats(
-    light: F32,
-    t: F32,
-    wobble: F32,
-    lines: F32,
-    open_by: F32,
-    depth: F32,
-    length: float,
-    deep_cm: float,
-    lip: float,
-) -> None:
+def shade_pleats(light: F32, pleats: Pleats, deep_cm: float, lip: float) -> None:
     """Take the light beside the edges of pleats, in place: a line of shade below each, a thin bright one on it.
 
     Args:
         light: What is left of it (h, w).
-        t: Place of each row from the top edge to the bottom (h,).
-        wobble: How uneven the pleats are at each texel.
-        lines: Place of each pleat's edge in each column (n, w), in the measure of `t`.
-        open_by: How far each gapes in each column (n, w).
-        depth: Their depth in cm in each column (w,).
-        length: Of the cloth in cm, top to bottom.
+        pleats: Where they lie.
         deep_cm: Depth of a pleat that throws a full shade.
         lip: How bright the line on its edge is.
     """
+    t, wobble, lines, open_by, depth, length = pleats
     for k in range(lines.shape[0]):
         highest, lowest = lines[k].min(), lines[k].max()
         for i in range(light.shape[0]):

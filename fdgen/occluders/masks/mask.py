@@ -17,7 +17,7 @@ from fdgen.occluders.base import Placement
 from fdgen.occluders.cloth.creasing import raise_creases
 from fdgen.occluders.cloth.drape import bake_relief, head_map, shade_texture, upsample
 from fdgen.occluders.cloth.fabric import any_colour, dress, paint
-from fdgen.occluders.cloth.relief import Texels, creases, darkness, fabric_grain, relief, shading
+from fdgen.occluders.cloth.relief import Texels, darkness, edge_light, fabric_grain, relief, shading
 from fdgen.occluders.cloth.weave import draw_weave, weave_light
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
 from fdgen.occluders.masks.spec import MaskSpec
@@ -92,7 +92,7 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     vertices = vertices + normals * coarse.reshape(-1, 1)
     texture = paint(texels.across, texels.down, fit)
     trim(texture, texels, fit)
-    lines = creases(spec.cut, texels, fit)
+    lines = edge_light(spec.cut, texels, fit)
     lines *= 1 + np.float32(fit["mottle"]) * grain
     woven = weave_light(texels, fit)
     if woven is not None:
@@ -160,7 +160,7 @@ def _light(
         texels: Where its texels lie.
         softness: Share of the light that the cloth scatters, whatever its relief.
         texture: The texture (h, w, 3), linear.
-        lines: Light left beside sharp folds (h, w), as `creases` returns it.
+        lines: Light left beside sharp folds (h, w), as `edge_light` returns it.
     """
     light, shape = scene.light, (ROWS, COLUMNS)
     view = scene.pose.to_view(sheet.points_cm.reshape(-1, 3)).astype(np.float32)

@@ -20,7 +20,7 @@ from fdgen.occluders.base import Placement
 from fdgen.occluders.cloth.drape import directions, head_map, stretch, tighten
 from fdgen.occluders.cloth.fabric import BLACKEST, WHITEST, dress, paint
 from fdgen.occluders.cloth.patterns import PATTERNS
-from fdgen.occluders.cloth.relief import creases
+from fdgen.occluders.cloth.relief import edge_light
 from fdgen.occluders.masks.mask import Mask, build, lay_texels
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, drape
 from fdgen.occluders.masks.trim import trim
@@ -282,12 +282,12 @@ def test_pleats_are_lines_of_shade_across_and_a_hem_runs_round() -> None:
     fit = dict(WORN.place(on, asset, np.random.default_rng(2)).values)
     sheet = drape(head_map(on.mesh_cm), on.mesh_cm, "pleated", fit)
     texels = lay_texels(sheet)
-    light = creases("pleated", texels, fit)
+    light = edge_light("pleated", texels, fit)
     middle = light[:, light.shape[1] // 2]
     inner = middle[(texels.rim > 1.3)[:, light.shape[1] // 2]]
     dark = inner < 0.85
     assert (np.diff(dark.astype(int)) == 1).sum() == fit["pleats"]
-    plain = creases("fitted", texels, fit)
+    plain = edge_light("fitted", texels, fit)
     assert np.ptp(plain[texels.rim > 2.0]) < 0.01
     assert plain[np.abs(texels.rim - fit["hem_cm"]) < 0.05].max() < 1.0
 

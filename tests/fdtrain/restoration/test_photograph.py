@@ -388,7 +388,7 @@ def test_the_middle_of_a_crop_is_that_of_its_frame() -> None:
 
 @pytest.mark.parametrize(("top", "stays"), [(10, False), (70, True)])
 def test_a_small_part_counts_at_the_mouth_and_not_on_the_forehead(top: int, stays: bool) -> None:
-    """A finger on the lips is taken, a curl of that size over the forehead is not."""
+    """What lies on the mouth is taken, a curl of that size over the forehead is not."""
     likely_HW = np.zeros((100, 100), np.float32)
     likely_HW[top : top + 30, 46:54] = 1
     found_HW = threshold_mask(likely_HW, 100, middle_HW=middle_of_crop(100))

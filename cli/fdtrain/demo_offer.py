@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from fdtrain.demo.offer import Example, ModelCard, Offer
 
 EXAMPLES = (
-    ("eileen_collins", "mask", "Face mask", 6),
+    ("eileen_collins", "mask", "Face mask", 10),
     ("eileen_collins", "sunglasses", "Sunglasses", 8),
-    ("grace_hopper", "mask", "Face mask", 8),
+    ("grace_hopper", "mask", "Face mask", 9),
     ("grace_hopper", "scarf", "Scarf", 3),
 )
 """Included face, kind of occluder, title, seed of the recipe's choices. `starter` learned from portraits of neither

@@ -209,7 +209,7 @@ def plot(path: Path, traces: dict[int, dict[str, Any]]) -> None:
     most_n = max(traces)
     most_mb = 1.15 * max(rss for noted in traces.values() for _, rss, *_ in noted["trace"]) / 1e6
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 16} {height}" font-family="sans-serif" '
         'font-size="12"><rect width="100%" height="100%" fill="#fff"/>'
     ]
     x = lambda n: left + (width - left - 20) * n / most_n  # noqa: E731

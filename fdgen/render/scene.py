@@ -26,6 +26,7 @@ from fdgen.analysis.lighting import (
 from fdgen.analysis.noise import luma, noise_levels
 from fdgen.analysis.optics import Optics, estimate_optics
 from fdgen.analysis.person_segmentation import find_person
+from fdgen.analysis.strands import strands
 from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32, Image
 from fdgen.render.frames_worn import frames_worn
@@ -216,11 +217,13 @@ class Scene:
 
     @cached_property
     def locks_HW(self) -> F32:
-        """`hair_HW` less what is narrower than a lock that falls over cloth: shade beside hair often passes for it."""
-        side = 2 * round(0.5 * _LOCK_CM * self.pose.scale_px) + 1
+        """`hair_HW` strand by strand, less what is no lock that falls over cloth: shade often passes for hair."""
+        scale = self.pose.scale_px
+        side = 2 * round(0.5 * _LOCK_CM * scale) + 1
         kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
         wide = self.analysis.hair.opened(self.size_px, kernel)
-        return np.asarray(cv2.GaussianBlur(wide, (0, 0), max(0.5, 0.1 * self.pose.scale_px)), np.float32)
+        on_face = np.asarray(self.depth_HW[::SUPERSAMPLE, ::SUPERSAMPLE] > FAR / 2)
+        return strands(self.face.clean_HWC, self.hair_HW, wide, on_face, scale)
 
     @cached_property
     def hair_over_frames_HW(self) -> F32:

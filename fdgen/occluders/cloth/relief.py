@@ -21,9 +21,11 @@ from fdgen.occluders.cloth.texel_kernels import (
 )
 from fdgen.runtime.jit import compiled
 
-_TILE = 256
+TILE = 256
 _PLEAT_DROP_CM = 0.12
 """How far below the edge of a pleat the next layer begins."""
+_FOLLOWS = np.float32(0.45)
+"""How far pleats bow as the edges of the cloth do."""
 _DEEP_PLEAT_CM = 0.18
 """Depth of a pleat that throws a full shade."""
 _DARK = 0.4
@@ -38,7 +40,8 @@ _GRAIN = 16.0
 class Texels:
     """Where each texel (h, w) of a cloth lies. `s` (1, w) runs from -1 to 1 across, `t` (h, 1) from 0 to 1 down;
     `across`, `down`, `up` (h, w) are cm from the middle, from the top edge and from the bottom edge, `inside` cm from
-    the nearer side. `texel_cm` is the mean size of a texel.
+    the nearer side. `rise`, `droop` (w,) are how many cm of height the top edge lies above the line between its ends,
+    and the bottom edge below the line between its own. `texel_cm` is the mean size of a texel.
     """
 
     s: F32
@@ -47,6 +50,8 @@ class Texels:
     down: F32
     up: F32
     inside: F32
+    rise: F32
+    droop: F32
     texel_cm: float
 
     @cached_property
@@ -59,21 +64,22 @@ class Texels:
 def _noise_tile(kind: int) -> F32:
     """Make a tile of smooth periodic noise of unit variance; the same in every process."""
     rng = np.random.default_rng([2061, kind])
-    white = np.fft.rfft2(rng.standard_normal((_TILE, _TILE)))
-    fy, fx = np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None]
+    white = np.fft.rfft2(rng.standard_normal((TILE, TILE)))
+    fy, fx = np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)[None]
     f = np.hypot(fx, fy) * _GRAIN
-    tile = np.fft.irfft2(white * np.exp(-((f / 0.75) ** 2)), (_TILE, _TILE))
+    tile = np.fft.irfft2(white * np.exp(-((f / 0.75) ** 2)), (TILE, TILE))
     return np.ascontiguousarray(tile / tile.std(), np.float32)
 
 
 def noise(x: F32, y: F32, offset: float, kind: int = 0) -> F32:
     """Sample smooth noise of unit variance and bumps one unit wide at coordinates (h, w)."""
-    found: F32 = _sample_tile(_noise_tile(kind), x, y, np.float32(offset * _TILE))
+    found: F32 = sample_tile(_noise_tile(kind), x, y, np.float32(offset * TILE))
     return found
 
 
 @compiled
-def _sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
+def sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
+    """Sample a periodic tile (TILE, TILE), 16 units a side, at coordinates (h, w)."""
     rows, columns = x.shape
     out = np.empty((rows, columns), np.float32)
     for i in range(rows):
@@ -174,16 +180,18 @@ def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> Pleats:
     s2 = texels.s[0] ** 2
     depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2)
     length = max(float(texels.down.max()), 1.0)
-    nose = np.exp(-((texels.s[0] / np.float32(0.5)) ** 2)) * np.float32(fit["peak_cm"] / length)
     middle = np.repeat(texels.across[len(texels.across) // 2][None], count, 0)
     along = np.repeat(np.float32(3.7) * np.arange(count, dtype=np.float32)[:, None], middle.shape[1], 1)
     bent = noise(middle * np.float32(0.3), along, float(fit["fold_seed"]) + 0.21, 2)
     held = noise(middle * np.float32(0.22), along, float(fit["fold_seed"]) + 0.83, 0)  # flat here, gaping there
     at = (0.5 + (np.arange(count) - (count - 1) / 2) * fit["pleat_step"] + fit["pleat_shift"])[:, None]
-    # The top edge climbs over the nose, the pleats hardly; over the chin they open, most in the middle.
-    opening = (at - 0.4) * (0.1 + 0.2 * at) * (1 - s2)
-    lines = at + opening + 0.1 * (1 - at) * nose + 0.004 * bent
-    open_by = np.clip(np.float32(0.85) + np.float32(0.35) * held, np.float32(0.3), np.float32(1.4))
+    # The edges climb over the nose and fall below the chin; pleats are level, and open a little over the chin.
+    follows = (at - 1) * texels.rise + at * texels.droop
+    kernel = (1, 2 * (follows.shape[1] // 8) + 1)
+    level = np.asarray(cv2.blur(cv2.blur(follows, kernel[::-1]), kernel[::-1]), np.float32) * _FOLLOWS
+    opening = (at - 0.4) * (0.06 + 0.12 * at) * (1 - s2)
+    lines = at + opening + (level - follows) / length + 0.004 * bent
+    open_by = np.clip(np.float32(0.8) + np.float32(0.5) * held, np.float32(0.12), np.float32(1.6))
     return Pleats(texels.t[:, 0], wobble, lines.astype(np.float32), open_by, depth, length)
 
 

@@ -15,6 +15,7 @@ from fdgen.arrays import F32, F64, I32
 from fdgen.assets import Asset
 from fdgen.occluders.base import Placement
 from fdgen.occluders.cloth.creasing import raise_creases
+from fdgen.occluders.cloth.crumple import crumple
 from fdgen.occluders.cloth.drape import bake_relief, head_map, shade_texture, upsample
 from fdgen.occluders.cloth.fabric import any_colour, dress, paint
 from fdgen.occluders.cloth.relief import Texels, darkness, edge_light, fabric_grain, relief, shading
@@ -23,7 +24,7 @@ from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
 from fdgen.occluders.masks.spec import MaskSpec
 from fdgen.occluders.masks.straps import rows_for, straps
 from fdgen.occluders.masks.trim import draw_trim, trim
-from fdgen.occluders.masks.valve import shade_below, valves
+from fdgen.occluders.masks.valve import draw_lid, shade_below, valves
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.kernels import sh_irradiance
 from fdgen.render.mesh import Material, Mesh, join, part
@@ -69,6 +70,9 @@ class Mask:
         matching = rng.random() < spec.straps_match
         fit["strap_colour"] = _strap_colour(rng, fit["colours"][0], matching=matching, bands=spec.straps == "head")
         fit["valve_colour"] = _valve_colour(rng, fit["colours"][0])
+        fit |= draw_lid(rng)
+        if spec.valve in ("square", "side") and fit["print_across"] * fit["valve_side"] > 0:
+            fit["print_across"] *= -1  # print is beside the valve
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), fit)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:
@@ -84,6 +88,8 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     texels = lay_texels(sheet)
     grain = fabric_grain(spec.fabric, texels, fit)
     height = relief(spec.cut, grain, texels, fit)
+    if fit["crumple_cm"] > 0:
+        height += crumple(texels, fit["fold_seed"], fit["crumple_cm"])
     raise_creases(height, texels, spec.cut, fit)
     vertices = sheet.points_cm.reshape(-1, 3)
     normals = _grid_normals(sheet.points_cm)
@@ -101,7 +107,7 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     np.maximum(lines, np.float32(_DEEPEST), out=lines)
     _light(scene, sheet, normals, height, texels, fit["softness"], texture, lines)
     if spec.valve is not None:
-        shade_below(texture, texels, spec.valve, fit)
+        shade_below(texture, texels, spec.valve, fit, scene.light.direction)
     texture = np.concatenate([np.ones((_WHITE_ROWS, texture.shape[1], 3), np.float32), texture])
     cloth = part(
         vertices,
@@ -136,6 +142,7 @@ def lay_texels(sheet: Sheet) -> Texels:
     stack = np.dstack([sheet.across_cm, sheet.down_cm, sheet.length_cm - sheet.down_cm]).astype(np.float32)
     across, down, up = upsample(stack, *_TEXELS)
     edge = np.where(across < 0, across[:, :1], across[:, -1:])
+    rise, droop = (_off_level(sheet.points_cm[row, :, 1], sense) for row, sense in ((0, 1.0), (-1, -1.0)))
     return Texels(
         s=np.linspace(-1, 1, _TEXELS[1], dtype=np.float32)[None],
         t=np.linspace(0, 1, _TEXELS[0], dtype=np.float32)[:, None],
@@ -143,8 +150,16 @@ def lay_texels(sheet: Sheet) -> Texels:
         down=down,
         up=up,
         inside=np.abs(edge - across),
+        rise=rise,
+        droop=droop,
         texel_cm=float(sheet.length_cm.mean() / _TEXELS[0]),
     )
+
+
+def _off_level(y_cm: F64, sense: float) -> F32:
+    """Return how far an edge at heights `y_cm` (COLUMNS,) is above the line between its ends, or below: by texels."""
+    off = sense * (y_cm - np.linspace(y_cm[0], y_cm[-1], len(y_cm)))
+    return np.interp(np.linspace(0, len(off) - 1, _TEXELS[1]), np.arange(len(off)), off).astype(np.float32)
 
 
 def _light(
@@ -224,6 +239,6 @@ def _valve_colour(rng: np.random.Generator, base: list[float]) -> list[float]:
     colour = tuple(base) if draw < 0.5 else black
     if pale and draw > 0.5:
         colour = white if draw < 0.75 else grey
-    if draw > 0.97:
+    if draw > 0.985:
         colour = any_colour(rng)
     return [round(float(min(0.72, max(0.012, c**2.2))), 5) for c in colour]

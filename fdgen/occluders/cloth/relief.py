@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fdgen.arrays import F32
+from fdgen.arrays import F32, F64
 from fdgen.occluders.cloth.texel_kernels import (
     Pleats,
     finish_edges,
@@ -24,7 +24,7 @@ from fdgen.runtime.jit import compiled
 TILE = 256
 _PLEAT_DROP_CM = 0.12
 """How far below the edge of a pleat the next layer begins."""
-_FOLLOWS = np.float32(0.45)
+_FOLLOWS = 0.5
 """How far pleats bow as the edges of the cloth do."""
 _DEEP_PLEAT_CM = 0.18
 """Depth of a pleat that throws a full shade."""
@@ -40,8 +40,8 @@ _GRAIN = 16.0
 class Texels:
     """Where each texel (h, w) of a cloth lies. `s` (1, w) runs from -1 to 1 across, `t` (h, 1) from 0 to 1 down;
     `across`, `down`, `up` (h, w) are cm from the middle, from the top edge and from the bottom edge, `inside` cm from
-    the nearer side. `rise`, `droop` (w,) are how many cm of height the top edge lies above the line between its ends,
-    and the bottom edge below the line between its own. `texel_cm` is the mean size of a texel.
+    the nearer side. `high` (rows, columns) is how high in cm the cloth lies on the head, at its vertices; `texel_cm` is
+    the mean size of a texel.
     """
 
     s: F32
@@ -50,8 +50,7 @@ class Texels:
     down: F32
     up: F32
     inside: F32
-    rise: F32
-    droop: F32
+    high: F32
     texel_cm: float
 
     @cached_property
@@ -185,14 +184,31 @@ def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> Pleats:
     bent = noise(middle * np.float32(0.3), along, float(fit["fold_seed"]) + 0.21, 2)
     held = noise(middle * np.float32(0.22), along, float(fit["fold_seed"]) + 0.83, 0)  # flat here, gaping there
     at = (0.5 + (np.arange(count) - (count - 1) / 2) * fit["pleat_step"] + fit["pleat_shift"])[:, None]
-    # The edges climb over the nose and fall below the chin; pleats are level, and open a little over the chin.
-    follows = (at - 1) * texels.rise + at * texels.droop
-    kernel = (1, 2 * (follows.shape[1] // 8) + 1)
-    level = np.asarray(cv2.blur(cv2.blur(follows, kernel[::-1]), kernel[::-1]), np.float32) * _FOLLOWS
-    opening = (at - 0.4) * (0.06 + 0.12 * at) * (1 - s2)
-    lines = at + opening + (level - follows) / length + 0.004 * bent
+    lines = _level_lines(at[:, 0], texels) + 0.004 * bent
     open_by = np.clip(np.float32(0.8) + np.float32(0.5) * held, np.float32(0.12), np.float32(1.6))
     return Pleats(texels.t[:, 0], wobble, lines.astype(np.float32), open_by, depth, length)
+
+
+def _level_lines(at: F64, texels: Texels) -> F32:
+    """Return where pleats that begin at shares `at` (n,) of the sides cross each column: (n, w), shares of its length.
+
+    The edges of the cloth climb over the nose and fall below the chin; pleats are level, and bow a little with them.
+    """
+    high = np.minimum.accumulate(texels.high.astype(np.float64), axis=0)
+    rows, columns = high.shape
+    s, place = np.linspace(-1, 1, columns), np.arange(columns)
+    bow = _FOLLOWS * (high[:, [0, -1]].mean(1) - high[:, columns // 2])
+    lines = np.empty((len(at), columns))
+    for k, share in enumerate(at * (rows - 1)):
+        low = int(share)
+        left, right = (high[low, j] + (share - low) * (high[low + 1, j] - high[low, j]) for j in (0, -1))
+        sunk = bow[low] + (share - low) * (bow[low + 1] - bow[low])
+        level = 0.5 * (left + right) + 0.5 * s * (right - left) - sunk * (1 - s * s)
+        below = np.clip((high > level).sum(0), 1, rows - 1)
+        over, under = high[below - 1, place], high[below, place]
+        lines[k] = (below - 1 + np.clip((over - level) / np.maximum(over - under, 1e-6), 0, 1)) / (rows - 1)
+    across = np.linspace(0, columns - 1, texels.s.shape[1])
+    return np.stack([np.interp(across, place, line) for line in lines]).astype(np.float32)
 
 
 def darkness(fit: Mapping[str, Any]) -> float:
@@ -209,7 +225,7 @@ def edge_light(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     light = np.ones(texels.across.shape, np.float32)
     dark = darkness(fit)  # fibres shine whatever they are dyed: on dark cloth an edge is a bright line, too
     if cut == "pleated":
-        shade_pleats(light, _pleat_edges(texels, fit), _DEEP_PLEAT_CM, 0.2 + 0.5 * dark)
+        shade_pleats(light, _pleat_edges(texels, fit), _DEEP_PLEAT_CM, 0.2 + 0.7 * dark)
     shade_edges(
         light,
         texels.across,
@@ -220,7 +236,7 @@ def edge_light(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
         min(0.3, 5.0 * fit["wire_cm"]),
         fit["wire_length"] / 2,
         min(0.35, 6.0 * fit["seam_cm"]),
-        0.06 + 0.5 * dark,
+        0.06 + 0.7 * dark,
     )
     return light
 

@@ -33,9 +33,9 @@ def texels() -> Texels:
     """A flat cloth of 18 by 12 cm."""
     s, t = np.linspace(-1, 1, SHAPE[1], dtype=np.float32)[None], np.linspace(0, 1, SHAPE[0], dtype=np.float32)[:, None]
     across, down = (np.ascontiguousarray(a) for a in np.broadcast_arrays(HALF_CM * s, LONG_CM * t))
-    level = np.zeros(SHAPE[1], np.float32)
+    high = np.repeat(np.linspace(LONG_CM, 0, 41, dtype=np.float32)[:, None], 61, 1)
     inside = HALF_CM - np.abs(across)
-    return Texels(s, t, across, down, LONG_CM - down, inside, level, level, LONG_CM / SHAPE[0])
+    return Texels(s, t, across, down, LONG_CM - down, inside, high, LONG_CM / SHAPE[0])
 
 
 def woven(kind: str, pitch_cm: float = 0.4, *, upright: bool = False, contrast: float = 0.4) -> F32:

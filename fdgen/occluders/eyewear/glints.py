@@ -34,7 +34,7 @@ def draw_glints(rng: np.random.Generator, finish: Mapping[str, Any]) -> list[lis
     glints = []
     for _ in range(n):
         low, high = _PLACES[int(rng.choice(len(_PLACES), p=_OFTEN))]
-        level = 10 ** rng.uniform(0.0, 0.7)
+        level = 10 ** rng.uniform(-0.35, 0.45)
         values = (rng.uniform(low, high), rng.uniform(0.1, 0.8), *(level * rng.uniform(0.15, 1.0, 2)))
         glints.append([round(float(value), 4) for value in values])
     return [] if finish["kind"] == "matte" or even < _DULL else glints

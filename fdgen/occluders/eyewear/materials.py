@@ -114,18 +114,18 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
     if kind in LENSES["eyeglasses"]:
         return _clear_lens(rng, kind)
     tint = np.array(_TINTS[_pick(rng, _TINT_SHARES)])
-    mirror = np.full(3, 10 ** rng.uniform(-0.65, 0.4))  # of glass with a coating, or with hardly any
+    mirror = np.full(3, 10 ** rng.uniform(-0.8, 0.2))  # of glass with a coating, or with hardly any
     start, end = 0.0, 1.0
     if kind == "dark":
-        top = bottom = 10 ** rng.uniform(-2.1, -1.0)
+        top = bottom = 10 ** rng.uniform(-2.3, -1.05)
         tint = tint ** rng.uniform(0.4, 1.2)
     elif kind == "tint":
         top = bottom = rng.uniform(0.08, 0.36)
-        mirror *= 0.35
+        mirror *= 0.3
     elif kind == "gradient":
         top, bottom = rng.uniform(0.02, 0.12), rng.uniform(0.16, 0.55)
         start, end = rng.uniform(-0.1, 0.25), rng.uniform(0.75, 1.2)
-        mirror *= 0.5
+        mirror *= 0.4
     elif kind == "light":
         top = bottom = rng.uniform(0.35, 0.7)
         tint = np.array(_TINTS[_pick(rng, _PALE_SHARES)]) ** rng.uniform(0.5, 1.0)
@@ -144,7 +144,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         "fade": _rounded([start, end]),
         "tint": _rounded(tint),
         "mirror": _rounded(mirror),
-        "haze": round(float(0.035 * rng.beta(1.0, 3.0)), 5),
+        "haze": round(float(0.02 * rng.beta(1.0, 3.0)), 5),
         "shift": round(float(rng.normal(0.0, 0.12)), 4),
     }
 

@@ -21,8 +21,8 @@ _SKIN, _HAIR = 0.3, 0.7
 """Where a pixel's colour lies between that of skin and that of hair when it counts as the one or the other."""
 _ALIKE = 0.25
 """Distance between both, in logarithms of light, below which they are not told apart."""
-_DARK = np.float32(0.015)
-"""Light below which colours are noise."""
+_LOGS = np.log(to_linear(np.arange(256, dtype=np.uint8)) + np.float32(0.015))
+"""Logarithm of the light of each level; what is darker than the term is noise."""
 _FAR = np.float32(0.005)
 """Weight of the mean of all hair, or skin, beside that around a pixel."""
 
@@ -34,27 +34,29 @@ def strands(clean_HWC: Image, matte_HW: F32, wide_HW: F32, bare_HW: Bools, scale
         clean_HWC: The photograph, RGB.
         matte_HW: How far hair hides what lies there, as far as that was found.
         wide_HW: The same, less what is narrower than a lock.
-        bare_HW: Where skin may be seen: the face.
+        bare_HW: Where cloth may lie over skin: the face below the eyes.
         scale_px: Pixels of a cm.
     """
     locks = _whole_locks(matte_HW, wide_HW, scale_px)
-    rows, columns = np.flatnonzero(locks.any(1)), np.flatnonzero(locks.any(0))
+    over = (locks > 0) & bare_HW
+    rows, columns = np.flatnonzero(over.any(1)), np.flatnonzero(over.any(0))
     if len(rows) == 0:
         return locks
-    margin = round(2 * _AROUND_CM * scale_px)
+    margin = round(_AROUND_CM * scale_px)
     box = (
         slice(max(0, rows[0] - margin), rows[-1] + margin + 1),
         slice(max(0, columns[0] - margin), columns[-1] + margin + 1),
     )
-    logs = np.log(to_linear(np.ascontiguousarray(clean_HWC[box])) + _DARK)
+    logs = _LOGS[clean_HWC[box]]
     matte = matte_HW[box]
     is_hair, is_skin = matte > _SURE_HAIR, (matte < _SURE_SKIN) & bare_HW[box]
     if not (is_hair.any() and is_skin.any()):
         return locks
     skin = _mean_colour(logs, is_skin, scale_px)
     way = _mean_colour(logs, is_hair, scale_px) - skin
-    apart = np.einsum("ijk,ijk->ij", way, way)
-    share = np.einsum("ijk,ijk->ij", logs - skin, way) / np.maximum(apart, 1e-6)
+    ones = np.ones((1, 3), np.float32)
+    apart = cv2.transform(way * way, ones)
+    share = cv2.transform((logs - skin) * way, ones) / np.maximum(apart, 1e-6)
     told = np.clip((share - _SKIN) / (_HAIR - _SKIN), 0.0, 1.0)
     known = np.clip(apart / _ALIKE**2 - 0.5, 0.0, 1.0)
     # Within a lock, too, gaps show what lies below; but its own shine does not open it.
@@ -66,13 +68,14 @@ def strands(clean_HWC: Image, matte_HW: F32, wide_HW: F32, bare_HW: Bools, scale
 
 def _whole_locks(matte_HW: F32, wide_HW: F32, scale_px: float) -> F32:
     """Return the matte near what is wide, by locks, each as far as its own outline goes; specks are left out."""
-    _, numbered, stats, _ = cv2.connectedComponentsWithStats((wide_HW > 0.5).view(np.uint8), connectivity=4)
-    large = stats[:, cv2.CC_STAT_AREA] >= _LOCK_CM2 * scale_px**2
-    large[0] = False
+    wide = np.asarray(wide_HW > 0.5).view(np.uint8)
+    _, numbered, stats, _ = cv2.connectedComponentsWithStats(wide, connectivity=4, ltype=cv2.CV_16U)
+    large = np.where(stats[:, cv2.CC_STAT_AREA] >= _LOCK_CM2 * scale_px**2, 255, 0).astype(np.uint8)
+    large[0] = 0
     side = 2 * round(0.35 * scale_px) + 1
-    near = cv2.dilate(large[numbered].view(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-    near = cv2.GaussianBlur(near.astype(np.float32), (0, 0), max(0.5, 0.12 * scale_px))
-    return np.asarray(matte_HW * near, np.float32)
+    near = cv2.dilate(large[numbered], np.ones((side, side), np.uint8))
+    near = cv2.GaussianBlur(near, (0, 0), max(0.5, 0.12 * scale_px))
+    return cv2.multiply(matte_HW, near, scale=1 / 255, dtype=cv2.CV_32F).astype(np.float32, copy=False)
 
 
 def _mean_colour(logs: F32, where: Bools, scale_px: float) -> F32:

@@ -47,6 +47,8 @@ ANALYSIS_VERSION = "8"
 
 _LOCK_CM = 1.6
 """Least width of a lock of hair that is told from shade."""
+_BETWEEN_EYES = 168
+"""The vertex above which no cloth hides a face."""
 _LIGHT_PX = 128
 _SMOOTH_PX = 128
 _LIGHT_OF_LEVELS = to_linear(np.arange(256, dtype=np.uint8))
@@ -222,8 +224,11 @@ class Scene:
         side = 2 * round(0.5 * _LOCK_CM * scale) + 1
         kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
         wide = self.analysis.hair.opened(self.size_px, kernel)
-        on_face = np.asarray(self.depth_HW[::SUPERSAMPLE, ::SUPERSAMPLE] > FAR / 2)
-        return strands(self.face.clean_HWC, self.hair_HW, wide, on_face, scale)
+        hull = cv2.convexHull(np.round(self.face.landmarks.points_px[:, :2]).astype(np.int32))
+        lower = np.zeros((self.size_px, self.size_px), np.uint8)
+        cv2.fillConvexPoly(lower, hull, (1,))
+        lower[: max(0, round(float(self.face.landmarks.points_px[_BETWEEN_EYES, 1])))] = 0
+        return strands(self.face.clean_HWC, self.hair_HW, wide, lower > 0, scale)
 
     @cached_property
     def hair_over_frames_HW(self) -> F32:

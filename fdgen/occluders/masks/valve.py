@@ -14,7 +14,7 @@ from fdgen.occluders.cloth.relief import Texels
 from fdgen.occluders.masks.pattern import Sheet
 from fdgen.render.mesh import Material, Mesh, part
 
-_AROUND = 48
+_AROUND = 36
 _TURNED = (  # radius as a share of the valve's, height in shares of its own, light left there, whether slots are cut
     (1.08, -0.30, 0.55, 0),
     (1.00, 0.10, 0.80, 0),

@@ -120,10 +120,10 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         top = bottom = 10 ** rng.uniform(-2.3, -1.05)
         tint = tint ** rng.uniform(0.4, 1.2)
     elif kind == "tint":
-        top = bottom = rng.uniform(0.08, 0.36)
+        top = bottom = rng.uniform(0.12, 0.44)
         mirror *= 0.3
     elif kind == "gradient":
-        top, bottom = rng.uniform(0.02, 0.12), rng.uniform(0.16, 0.55)
+        top, bottom = rng.uniform(0.03, 0.15), rng.uniform(0.22, 0.62)
         start, end = rng.uniform(-0.1, 0.25), rng.uniform(0.75, 1.2)
         mirror *= 0.4
     elif kind == "light":

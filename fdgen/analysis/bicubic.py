@@ -52,7 +52,7 @@ def _sample_lines(picture_HW: F32, columns: I32, rows: I32, steps_N2: F32, offse
         for at in range(offsets.size):
             x = np.float32(columns[n] + np.float64(steps_N2[n, 0] * offsets[at])) * np.float32(_PARTS)
             y = np.float32(rows[n] + np.float64(steps_N2[n, 1] * offsets[at])) * np.float32(_PARTS)
-            sampled[n, at] = _value(picture_HW, np.int64(np.rint(x)), np.int64(np.rint(y)), weights)
+            sampled[n, at] = _value(picture_HW, int(np.rint(x)), int(np.rint(y)), weights)
     return sampled
 
 

@@ -47,7 +47,8 @@ def quad(middle: float, top: float, width: float, height: float, lean: float, sk
 
 def oval(middle: float, centre: float, width: float, height: float) -> F64:
     """Return the outline (20, 2) of an ellipse, as shares of a map."""
-    return _ROUND * (0.5 * width, 0.5 * height) + (middle, centre)
+    outline: F64 = _ROUND * (0.5 * width, 0.5 * height) + (middle, centre)
+    return outline
 
 
 def crown(middle: float, top: float, width: float, height: float, rng: np.random.Generator) -> F64:

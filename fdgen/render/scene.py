@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.face_grid import GRID_PX, FaceGrid
-from fdgen.analysis.geometry import HeadPose, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
+from fdgen.analysis.geometry import (
+    HeadPose,
+    canonical_face,
+    fit_pose,
+    grid_faces,
+    personal_face,
+    pixel_normals,
+    vertex_normals,
+)
 from fdgen.analysis.hair import STATES, Hair, find_hair, over_frames
 from fdgen.analysis.lighting import (
     LUMINANCE,
@@ -369,28 +377,6 @@ def _ellipsoid() -> tuple[F64, F64, F64, F64]:
     return np.sin(polar), np.sin(around), np.cos(polar), -3.2 + 7.3 * np.sin(polar) * np.cos(around)
 
 
-@compiled
-def _pixel_normals(ids_HW: I32, first_HW: F32, second_HW: F32, triangles: I32, normals: F32) -> F32:
-    """Return the unit normals (H, W, 3) that the vertices' (N, 3) make of a face's pixels; any where there is none."""
-    height, width = ids_HW.shape
-    out = np.empty((height, width, 3), np.float32)
-    for y in range(height):
-        for x in range(width):
-            triangle = max(ids_HW[y, x], 0)
-            i, j, k = triangles[triangle, 0], triangles[triangle, 1], triangles[triangle, 2]
-            a, b = first_HW[y, x], second_HW[y, x]
-            c = np.float32(1.0) - a - b
-            squared = np.float32(0.0)
-            for q in range(3):
-                value = a * normals[i, q] + b * normals[j, q] + c * normals[k, q]
-                out[y, x, q] = value
-                squared += value * value
-            length = np.sqrt(squared) + np.float32(1e-9)
-            for q in range(3):
-                out[y, x, q] /= length
-    return out
-
-
 @timed_step("analyse photograph")
 def _analyse(face: Face, pose: HeadPose, triangles: I32, normals: F64, ids_HW: I32, weights: Weights) -> Analysis:
     """Estimate light and optics from the pixels under the face mesh; `normals` are its vertices', in view.
@@ -403,7 +389,7 @@ def _analyse(face: Face, pose: HeadPose, triangles: I32, normals: F64, ids_HW: I
     step = max(1, face.landmarks.size_px // _LIGHT_PX)
     seen = (slice(None, None, step), slice(None, None, step))
     first, second = (weight[::SUPERSAMPLE, ::SUPERSAMPLE][seen] for weight in weights)
-    pixel = _pixel_normals(ids_HW[seen], first, second, triangles, normals.astype(np.float32))
+    pixel = pixel_normals(ids_HW[seen], first, second, triangles, normals.astype(np.float32))
     height, width = pixel.shape[:2]
     small = np.asarray(cv2.resize(face.clean_HWC, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     outlined = outlined_skin(face.landmarks.points_px, face.landmarks.size_px)

@@ -95,12 +95,12 @@ def sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
     return out
 
 
-def relief(cut: str, grain: F32, texels: Texels, fit: Mapping[str, Any]) -> F32:
+def relief(cut: str, grain: F32, texels: Texels, fit: Mapping[str, Any], pleats: Pleats | None) -> F32:
     """Return the height (h, w) in cm of everything finer than the drape; `grain` is that of the fabric."""
     height = _folds(cut, texels, fit)
-    if cut == "pleated":
+    if pleats is not None:
         weld = np.float32(0.025) * np.sin(texels.t[:, 0] * np.float32(2 * np.pi * 13))
-        raise_pleats(height, _pleat_edges(texels, fit), _PLEAT_DROP_CM, texels.inside, weld)
+        raise_pleats(height, pleats, _PLEAT_DROP_CM, texels.inside, weld)
     if cut == "cup":  # stiffening ribs pressed into the dome
         inner = np.clip((texels.rim - np.float32(1.3)) / np.float32(0.8), 0, 1)
         wave = np.sin((texels.t * np.float32(fit["ribs"]) + np.float32(0.12) * texels.s**2) * np.float32(2 * np.pi))
@@ -171,8 +171,10 @@ def _soft_abs(field: F32) -> F32:
     return np.asarray(np.sqrt(field * field + np.float32(0.09)) - np.float32(0.3), np.float32)
 
 
-def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> Pleats:
-    """Return where pleats lie."""
+def pleats_of(cut: str, texels: Texels, fit: Mapping[str, Any]) -> Pleats | None:
+    """Return where pleats lie; None where the cut has none."""
+    if cut != "pleated":
+        return None
     count = int(fit["pleats"])
     # Ironed in: nearly straight.
     wobble = noise(texels.across * np.float32(0.12), texels.down * np.float32(0.05), float(fit["fold_seed"]) + 0.5, 1)
@@ -216,7 +218,7 @@ def darkness(fit: Mapping[str, Any]) -> float:
     return max(0.0, 1 - float(np.mean(fit["colours"][0])) / _DARK)
 
 
-def edge_light(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
+def edge_light(texels: Texels, fit: Mapping[str, Any], pleats: Pleats | None) -> F32:
     """Return the light (h, w) that is left beside folds and seams too sharp for the relief: 1 away from them.
 
     Under the edge of a pleat is a line of shade, and the edge itself, ironed, a thin bright one; welds and the groove
@@ -224,8 +226,8 @@ def edge_light(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     """
     light = np.ones(texels.across.shape, np.float32)
     dark = darkness(fit)  # fibres shine whatever they are dyed: on dark cloth an edge is a bright line, too
-    if cut == "pleated":
-        shade_pleats(light, _pleat_edges(texels, fit), _DEEP_PLEAT_CM, 0.2 + 0.7 * dark)
+    if pleats is not None:
+        shade_pleats(light, pleats, _DEEP_PLEAT_CM, 0.2 + 0.7 * dark)
     shade_edges(
         light,
         texels.across,

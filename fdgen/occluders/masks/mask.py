@@ -18,7 +18,7 @@ from fdgen.occluders.cloth.creasing import raise_creases
 from fdgen.occluders.cloth.crumple import crumple
 from fdgen.occluders.cloth.drape import bake_relief, head_map, shade_texture, upsample
 from fdgen.occluders.cloth.fabric import BLACKEST, any_colour, dress, paint
-from fdgen.occluders.cloth.relief import Texels, darkness, edge_light, fabric_grain, relief, shading
+from fdgen.occluders.cloth.relief import Texels, darkness, edge_light, fabric_grain, pleats_of, relief, shading
 from fdgen.occluders.cloth.weave import draw_weave, weave_light
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
 from fdgen.occluders.masks.spec import MaskSpec
@@ -89,7 +89,8 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     sheet = drape(head, scene.mesh_cm, spec.cut, fit)
     texels = lay_texels(sheet)
     grain = fabric_grain(spec.fabric, texels, fit)
-    height = relief(spec.cut, grain, texels, fit)
+    pleats = pleats_of(spec.cut, texels, fit)
+    height = relief(spec.cut, grain, texels, fit, pleats)
     if fit["crumple_cm"] > 0:
         height += crumple(texels, fit["fold_seed"], fit["crumple_cm"])
     raise_creases(height, texels, spec.cut, fit)
@@ -100,7 +101,7 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     vertices = vertices + normals * coarse.reshape(-1, 1)
     texture = paint(texels.across, texels.down, fit)
     trim(texture, texels, fit)
-    lines = edge_light(spec.cut, texels, fit)
+    lines = edge_light(texels, fit, pleats)
     lines *= 1 + np.float32(fit["mottle"]) * grain
     woven = weave_light(texels, fit)
     if woven is not None:

@@ -117,7 +117,7 @@ def test_creases_are_those_of_their_seed_and_hanging_cloth_has_none() -> None:
 
 
 def test_edges_of_black_cloth_shine() -> None:
-    pale, black = (edge_light("fitted", texels(), {**EDGES, **changes}) for changes in ({}, BLACK))
+    pale, black = (edge_light(texels(), {**EDGES, **changes}, None) for changes in ({}, BLACK))
     rim = texels().rim < 0.12
     assert 1.0 < pale[rim].max() < 1.1
     assert 1.3 < black[rim].max() < 1.8
@@ -127,7 +127,7 @@ def test_edges_of_black_cloth_shine() -> None:
 
 
 def test_a_seam_is_a_dark_line_down_the_middle_with_a_bright_one_on_either_side() -> None:
-    row = edge_light("fitted", texels(), {**EDGES, "seam_cm": 0.05})[SHAPE[0] // 2]
+    row = edge_light(texels(), {**EDGES, "seam_cm": 0.05}, None)[SHAPE[0] // 2]
     x = texels().across[0]
     assert row[np.abs(x) < 0.05].max() < 0.85
     assert row[(x > 0.09) & (x < 0.18)].max() > 1.02

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.arrays import F32
+from fdgen.arrays import F32, I32
 from fdgen.runtime.jit import compiled
 
 I64 = npt.NDArray[np.int64]
@@ -26,22 +26,51 @@ def sample_bicubic(picture_HW: F32, x: F32, y: F32) -> F32:
     return sampled.reshape(x.shape)
 
 
+def sample_lines(picture_HW: F32, columns: I32, rows: I32, steps_N2: F32, offsets: F32) -> F32:
+    """Return a picture's values (N, P) along N lines, as `sample_bicubic` does.
+
+    Args:
+        picture_HW: The picture.
+        columns: Where each line has its middle (N,), in whole pixels.
+        rows: Likewise.
+        steps_N2: Its direction, right and down, of length 1.
+        offsets: Distances (P,) from its middle, in pixels.
+    """
+    return _sample_lines(np.ascontiguousarray(picture_HW), columns, rows, steps_N2, offsets, _weights())
+
+
 @compiled
 def _sample(picture_HW: F32, columns: I64, rows: I64, weights: F32, sampled: F32) -> None:
-    """Sum sixteen neighbours of each point in opencv's order, on which sums of floats depend."""
-    high, wide = picture_HW.shape
     for point in range(columns.size):
-        across, down = weights[columns[point] % _PARTS], weights[rows[point] % _PARTS]
-        left, top = columns[point] // _PARTS - 1, rows[point] // _PARTS - 1
-        total = np.float32(0)
-        for k in range(4):
-            row = min(max(top + k, 0), high - 1)
-            line = np.float32(0)
-            for j in range(4):
-                column = min(max(left + j, 0), wide - 1)
-                line += picture_HW[row, column] * (down[k] * across[j])
-            total += line
-        sampled[point] = total
+        sampled[point] = _value(picture_HW, columns[point], rows[point], weights)
+
+
+@compiled
+def _sample_lines(picture_HW: F32, columns: I32, rows: I32, steps_N2: F32, offsets: F32, weights: F32) -> F32:
+    sampled = np.empty((columns.size, offsets.size), np.float32)
+    for n in range(columns.size):
+        for at in range(offsets.size):
+            x = np.float32(columns[n] + np.float64(steps_N2[n, 0] * offsets[at])) * np.float32(_PARTS)
+            y = np.float32(rows[n] + np.float64(steps_N2[n, 1] * offsets[at])) * np.float32(_PARTS)
+            sampled[n, at] = _value(picture_HW, int(np.rint(x)), int(np.rint(y)), weights)
+    return sampled
+
+
+@compiled
+def _value(picture_HW: F32, column_parts: int, row_parts: int, weights: F32) -> np.float32:
+    """Sum sixteen neighbours of a point, in parts of a pixel, in opencv's order, on which sums of floats depend."""
+    high, wide = picture_HW.shape
+    across, down = weights[column_parts % _PARTS], weights[row_parts % _PARTS]
+    left, top = column_parts // _PARTS - 1, row_parts // _PARTS - 1
+    total = np.float32(0)
+    for k in range(4):
+        row = min(max(top + k, 0), high - 1)
+        line = np.float32(0)
+        for j in range(4):
+            column = min(max(left + j, 0), wide - 1)
+            line += picture_HW[row, column] * (down[k] * across[j])
+        total += line
+    return total
 
 
 @cache

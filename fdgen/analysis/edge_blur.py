@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.bicubic import sample_bicubic
-from fdgen.arrays import F32
+from fdgen.analysis.bicubic import sample_lines
+from fdgen.arrays import F32, I32
+from fdgen.runtime.jit import compiled
 
 SHARPEST_PX, SOFTEST_PX = 0.3, 6.0
 MOST_HALO = 1.2
@@ -74,33 +75,42 @@ def _profiles(grey_HW: F32, reach_px: float) -> tuple[F32, F32]:
     dx = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125), np.float32)
     dy = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125), np.float32)
     slope = np.sqrt(dx * dx + dy * dy)  # `cv2.magnitude` rounds by where its arrays lie in memory
-    border = int(np.ceil(reach_px)) + 2
-    steep = np.zeros(slope.shape, np.bool_)
-    steep[border:-border, border:-border] = slope[border:-border, border:-border] > _LEAST_SLOPE
-    rows, columns = np.nonzero(steep)
-    across, down = dx[rows, columns], dy[rows, columns]
-    strength = slope[rows, columns]
-    ux, uy = across / strength, down / strength
-    next_column, next_row = np.round(ux).astype(np.int64), np.round(uy).astype(np.int64)
-    ridge = (strength >= slope[rows + next_row, columns + next_column]) & (
-        strength > slope[rows - next_row, columns - next_column]
-    )
-    chosen = np.nonzero(ridge)[0]
-    chosen = chosen[np.argsort(-strength[chosen], kind="stable")[:_MOST_EDGES]]
+    places = _crests(dx, dy, slope, int(np.ceil(reach_px)) + 2)
+    strength = slope[places[:, 1], places[:, 0]]
+    strongest = np.argsort(-strength, kind="stable")[:_MOST_EDGES]
+    columns, rows = places[strongest].T.copy()
+    steps = np.stack([dx[rows, columns], dy[rows, columns]], 1) / strength[strongest, None]
     offsets = np.arange(-reach_px, reach_px + 0.01, _STEP_PX, dtype=np.float32)
     offsets -= offsets[len(offsets) // 2]
-    if not len(chosen):
-        return np.zeros((0, len(offsets)), np.float32), offsets
-    x = (columns[chosen, None] + ux[chosen, None] * offsets).astype(np.float32)
-    y = (rows[chosen, None] + uy[chosen, None] * offsets).astype(np.float32)
-    seen = sample_bicubic(grey_HW, x, y)
+    # First their ends, which tell whether the rest is wanted.
     plateau = int(0.3 * reach_px / _STEP_PX)
-    dark, bright = seen[:, :plateau], seen[:, -plateau:]
-    step = bright.mean(1) - dark.mean(1)
+    ends = sample_lines(grey_HW, columns, rows, steps, np.concatenate([offsets[:plateau], offsets[-plateau:]]))
+    dark, bright = ends[:, :plateau], ends[:, plateau:]
+    base = dark.mean(1)
+    rise = bright.mean(1) - base
     uneven = np.maximum(dark.std(1), bright.std(1))
-    clean = (step > _LEAST_STEP_LEVELS) & (uneven < _UNEVEN * step)
-    profiles = (seen[clean] - dark[clean].mean(1, keepdims=True)) / step[clean, None]
-    return profiles.astype(np.float32), offsets
+    clean = (rise > _LEAST_STEP_LEVELS) & (uneven < _UNEVEN * rise)
+    middle = sample_lines(grey_HW, columns[clean], rows[clean], steps[clean], offsets[plateau:-plateau])
+    seen = np.concatenate([dark[clean], middle, bright[clean]], 1)
+    return (seen - base[clean, None]) / rise[clean, None], offsets
+
+
+@compiled
+def _crests(dx_HW: F32, dy_HW: F32, slope_HW: F32, border: int) -> I32:
+    """Return where the slope is steep, and steepest along its own direction: columns and rows (N, 2), row by row."""
+    height, width = slope_HW.shape
+    found = np.empty((height * width, 2), np.int32)
+    n = 0
+    for y in range(border, height - border):
+        for x in range(border, width - border):
+            slope = slope_HW[y, x]
+            if slope <= _LEAST_SLOPE:
+                continue
+            right, down = int(np.rint(dx_HW[y, x] / slope)), int(np.rint(dy_HW[y, x] / slope))
+            if slope >= slope_HW[y + down, x + right] and slope > slope_HW[y - down, x - right]:
+                found[n, 0], found[n, 1] = x, y
+                n += 1
+    return found[:n]
 
 
 def _between(profiles: F32, offsets: F32, left: F32, right: F32) -> F32:

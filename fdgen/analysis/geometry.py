@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.arrays import F64, I32, Image
+from fdgen.arrays import F32, F64, I32, Image
 from fdgen.contract.face_points import BROWS, EYES, LIPS, NOSE, NOSTRILS, OVAL
 from fdgen.runtime.jit import compiled
 
@@ -223,6 +223,36 @@ def _vertex_normals(vertices: F64, faces: I32) -> F64:
         for q in range(3):
             normals[n, q] /= length
     return normals
+
+
+@compiled
+def pixel_normals(ids_HW: I32, first_HW: F32, second_HW: F32, triangles: I32, normals: F32) -> F32:
+    """Return the unit normals (H, W, 3) of a face's pixels; of some triangle where there is no face.
+
+    Args:
+        ids_HW: The triangle at each pixel, under 0 for none.
+        first_HW: Weight of its first corner.
+        second_HW: Weight of its second.
+        triangles: Their corners (M, 3).
+        normals: Of the vertices (N, 3).
+    """
+    height, width = ids_HW.shape
+    out = np.empty((height, width, 3), np.float32)
+    for y in range(height):
+        for x in range(width):
+            triangle = max(ids_HW[y, x], 0)
+            i, j, k = triangles[triangle, 0], triangles[triangle, 1], triangles[triangle, 2]
+            a, b = first_HW[y, x], second_HW[y, x]
+            c = np.float32(1.0) - a - b
+            squared = np.float32(0.0)
+            for q in range(3):
+                value = a * normals[i, q] + b * normals[j, q] + c * normals[k, q]
+                out[y, x, q] = value
+                squared += value * value
+            length = np.sqrt(squared) + np.float32(1e-9)
+            for q in range(3):
+                out[y, x, q] /= length
+    return out
 
 
 @cache

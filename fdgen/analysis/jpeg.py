@@ -61,8 +61,9 @@ def estimate_quality(luma_HW: F32, frame: Frame) -> int:
     # Not matrix products: those may round by the number of threads.
     half = np.einsum("ui,abij->abuj", cosine[:_LOW], blocks)
     coefficients = np.einsum("abuj,vj->uvab", half, cosine[:_LOW]).reshape(_LOW, _LOW, -1)[_SEEN]
-    agreement, best = max((_agreement(coefficients, quality), quality) for quality in _QUALITIES)
-    agreement, best = max((_agreement(coefficients, quality), quality) for quality in (best - 1, best, best + 1))
+    _, best = max((_agreement(coefficients, _low_steps(quality)), quality) for quality in _QUALITIES)
+    near = (best - 1, best, best + 1)
+    agreement, best = max((_agreement(coefficients, _low_steps(quality)), quality) for quality in near)
     return best if agreement >= _LEAST_AGREEMENT else 0
 
 
@@ -106,11 +107,23 @@ def table(quality: int) -> npt.NDArray[np.int64]:
     return np.clip((_LUMA_STEPS * scale + 50) // 100, 1, 255)
 
 
-def _agreement(coefficients_CN: F64, quality: int) -> float:
+@cache
+def _low_steps(quality: int) -> F64:
+    """Return the steps of the coefficients that are looked at, (C,)."""
+    return np.asarray(table(quality)[:_LOW, :_LOW][_SEEN], np.float64)
+
+
+@compiled
+def _agreement(coefficients_CN: F64, steps_C: F64) -> float:
     """Tell how near coefficients lie to multiples of a quality's steps: 1 on them, about 0 anywhere; 0 for too few."""
-    value = coefficients_CN / table(quality)[:_LOW, :_LOW][_SEEN][:, None]
-    value = value[np.abs(value) > 0.6]
-    return float(np.cos(2 * np.pi * value).mean()) if value.size >= _FEWEST_COEFFICIENTS else 0.0
+    total, count = 0.0, 0
+    for c in range(coefficients_CN.shape[0]):
+        for n in range(coefficients_CN.shape[1]):
+            value = coefficients_CN[c, n] / steps_C[c]
+            if abs(value) > 0.6:
+                total += np.cos(2 * np.pi * value)
+                count += 1
+    return total / count if count >= _FEWEST_COEFFICIENTS else 0.0
 
 
 def _inside(frame: Frame, shape: tuple[int, ...], block: int) -> tuple[int, int, int, int]:

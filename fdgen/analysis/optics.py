@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from fdgen.analysis.edge_blur import edge_kernel, edge_spread
 from fdgen.analysis.jpeg import estimate_quality
-from fdgen.arrays import F32, Image
+from fdgen.arrays import F32, Bools, Image
 from fdgen.contract.frame import Frame, zoom_of
 from fdgen.runtime.jit import compiled
 
@@ -70,9 +70,11 @@ def estimate_optics(clean_HWC: Image, skin_HW: npt.NDArray[np.bool_], frame: Fra
     blur_px, halo = edge_spread(planes_3HW[0], zoom_of(frame))
     equal = (clean_HWC[..., 0] == clean_HWC[..., 1]) & (clean_HWC[..., 1] == clean_HWC[..., 2])
     rounding = _ROUNDING_OF_GREY if equal.mean() > 0.5 else float(_ROUNDING_LEVELS[0])
-    noise, grain_px = _noise(planes_3HW[0], skin_HW, rounding)
+    skin = _over_blocks(skin_HW.astype(np.float32))
+    whole = skin > min(0.8, 0.5 * float(skin.max()))
+    noise, grain_px = _noise(planes_3HW[0], whole, rounding)
     chroma = [
-        _noise(plane, skin_HW, float(rounding))[0]
+        _noise(plane, whole, float(rounding))[0]
         for plane, rounding in zip(planes_3HW[1:], _ROUNDING_LEVELS[1:], strict=True)
     ]
     return Optics(
@@ -119,28 +121,21 @@ def _kernel(optics: Optics) -> F32:
     return edge_kernel(float(np.sqrt(max(optics.blur_px**2 - _PIXEL_PX**2, _SMOOTH_PX**2))), optics.halo)
 
 
-def _noise(plane_HW: F32, skin_HW: npt.NDArray[np.bool_], rounding: float) -> tuple[float, float]:
+def _noise(plane_HW: F32, whole: Bools, rounding: float) -> tuple[float, float]:
     """Estimate the standard deviation of the noise on quiet skin, in levels, and the sigma in px that correlates it.
 
     The second difference along both axes passes no shading (Immerkaer, 1996). Taken at distances of 1, 2 and 3 px, its
     spread grows with distance as the noise is coarser. The quietest parts count: of noise alone a tenth is missed, of
-    coarse grain a quarter, while on skin little of its texture is taken for noise.
+    coarse grain a quarter, while on skin little of its texture is taken for noise. `whole` tells which blocks are skin.
     """
-    if not skin_HW.any():
+    if not whole.any():
         return 0.0, 0.5
-
-    def over_blocks(image: F32) -> F32:
-        return np.asarray(cv2.resize(image, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA), np.float32)
-
-    skin = skin_HW.astype(np.float32)
-    share = over_blocks(skin)
-    whole = share > min(0.8, 0.5 * float(share.max()))
     found = []
     for distance in _DILATIONS:
         taps = np.zeros(2 * distance + 1, np.float32)
         taps[[0, distance, -1]] = 1, -2, 1
         detail = np.abs(cv2.sepFilter2D(plane_HW, cv2.CV_32F, taps, taps)) / np.float32(6)
-        typical = over_blocks(np.asarray(detail, np.float32))[whole] * np.float32(np.sqrt(np.pi / 2))
+        typical = _over_blocks(np.asarray(detail, np.float32))[whole] * np.float32(np.sqrt(np.pi / 2))
         quiet = float(np.percentile(typical, _QUIET_SHARE))
         found.append(np.sqrt(max(quiet**2 - rounding**2, 0.0)))
     seen = np.maximum(np.array(found), 0.02)
@@ -150,6 +145,11 @@ def _noise(plane_HW: F32, skin_HW: npt.NDArray[np.bool_], rounding: float) -> tu
     error = (trust * (response * strength[:, None] - 1) ** 2).sum(1)
     best = int(np.argmin(error))
     return float(np.clip(strength[best], 0.0, MOST_NOISE_LEVELS)), float(_GRAINS_PX[best])
+
+
+def _over_blocks(image_HW: F32) -> F32:
+    """Return the means of `_BLOCKS` squares a side."""
+    return np.asarray(cv2.resize(image_HW, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA), np.float32)
 
 
 @cache

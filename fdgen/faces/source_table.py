@@ -32,6 +32,7 @@ class SourceTable(Sequence[Source]):
         self._split_names: list[str | None] = [None]
         self._attribute_codes: dict[str, str] = {}
         self._attribute_names: list[str] = []
+        self._attributes_of: dict[str, tuple[str, ...]] = {}
         for source in sources:
             self._append(source)
 
@@ -52,19 +53,30 @@ class SourceTable(Sequence[Source]):
     def __getitem__(self, index: int | slice) -> Source | list[Source]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        number = range(len(self))[index]  # negative ones too; raises `IndexError`
-        codes = self._attributes[number]
+        number = range(len(self._splits))[index]  # negative ones too; raises `IndexError`
+        codes, start = self._attributes[number], self._spans[2 * number]
         return Source(
             self._paths[number] or "",
             self._digests[number * _DIGEST_BYTES : (number + 1) * _DIGEST_BYTES].hex(),
             self._people[number],
             self._split_names[self._splits[number]],
-            None if codes is None else tuple(self._attribute_names[ord(code)] for code in codes),
-            None if self._spans[2 * number] < 0 else (self._spans[2 * number], self._spans[2 * number + 1]),
+            None if codes is None else self._named(codes),
+            None if start < 0 else (start, self._spans[2 * number + 1]),
         )
 
     def __iter__(self) -> Iterator[Source]:
-        return (self[number] for number in range(len(self)))
+        digests, size, spans = self._digests, _DIGEST_BYTES, self._spans
+        columns = zip(self._paths, self._people, self._splits, self._attributes, strict=True)
+        for number, (path, person, split, codes) in enumerate(columns):
+            start = spans[2 * number]
+            yield Source(
+                path or "",
+                digests[number * size : (number + 1) * size].hex(),
+                person,
+                self._split_names[split],
+                None if codes is None else self._named(codes),
+                None if start < 0 else (start, spans[2 * number + 1]),
+            )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -115,6 +127,12 @@ class SourceTable(Sequence[Source]):
         self._spans.extend(source.span or (-1, -1))
         self._attributes.append(None if source.attributes is None else "".join(map(self._code, source.attributes)))
 
+    def _named(self, codes: str) -> tuple[str, ...]:
+        names = self._attributes_of.get(codes)
+        if names is None:
+            names = self._attributes_of[codes] = tuple(self._attribute_names[ord(code)] for code in codes)
+        return names
+
     def _code(self, attribute: str) -> str:
         if attribute not in self._attribute_codes:
             self._attribute_codes[attribute] = chr(len(self._attribute_names))
@@ -139,5 +157,14 @@ class _Texts:
         self._ends.append(len(self._data))
 
     def __getitem__(self, number: int) -> str | None:
-        data = self._data[self._ends[number - 1] if number else 0 : self._ends[number]]
-        return None if data == _NOTHING else data.decode("utf-8", "surrogatepass")
+        return _text(self._data[self._ends[number - 1] if number else 0 : self._ends[number]])
+
+    def __iter__(self) -> Iterator[str | None]:
+        start = 0
+        for end in self._ends:
+            yield _text(self._data[start:end])
+            start = end
+
+
+def _text(data: bytearray) -> str | None:
+    return None if data == _NOTHING else data.decode("utf-8", "surrogatepass")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fdgen.analysis.lighting import luminance, to_linear
 from fdgen.arrays import F32
+from fdgen.occluders.reflected_things import crown, lay, oval, quad, small_things
 from fdgen.render.scene import Scene
 from fdgen.runtime.jit import compiled
 
@@ -27,8 +28,6 @@ _ABOVE = (0.26, 0.16)
 looks so high, but the bevels of frames do, and their upper edges shine."""
 _PLAIN = 0.3
 """Share of places with hardly a thing in them: a beach, a field, a bare wall; lenses show sky, horizon and lights."""
-_GROUPS = 260
-"""Groups of small things all round on the land: trunks, cars, tables, people."""
 
 
 def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
@@ -38,15 +37,15 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
     sky = np.array([1 - 0.55 * bluish, 1 - 0.2 * bluish, 1 + 0.35 * bluish])
     plain = rng.random() < _PLAIN
     windows = []
-    for _ in range(int(rng.integers(0, 3) if outdoors else rng.integers(1, 5)) + plain):
-        width = rng.uniform(0.012, 0.06)
+    for _ in range(int(rng.integers(0, 4) if outdoors else rng.integers(2, 6)) + plain):
+        width = rng.uniform(0.008, 0.05)
         windows.append(
             [
                 np.clip(rng.normal(0.5, 0.07), 0.28, 0.72),  # a lens shows what is nearly before it
                 rng.uniform(0.25, 0.5),
                 width,
                 width * rng.uniform(0.8, 3.5),
-                10 ** rng.uniform(0.4, 1.3),
+                10 ** rng.uniform(0.5, 1.4),
             ]
         )
     return {
@@ -79,9 +78,9 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
 def _draw_buildings(rng: np.random.Generator, *, outdoors: bool) -> list[list[float]]:
     """Draw blocks that stand before the sky or the wall: middle, top, width as shares of the map, and brightness."""
     blocks = []
-    for _ in range(int(rng.integers(5, 14) if outdoors else rng.integers(3, 8))):
+    for _ in range(int(rng.integers(3, 9) if outdoors else rng.integers(2, 6))):
         top = rng.uniform(0.30, 0.47)
-        blocks.append([rng.uniform(0.25, 0.75), top, rng.uniform(0.008, 0.05), 10 ** rng.uniform(-1.2, 0.7)])
+        blocks.append([rng.uniform(0.25, 0.75), top, rng.uniform(0.008, 0.05), 10 ** rng.uniform(-0.9, 0.45)])
     return blocks
 
 
@@ -103,24 +102,36 @@ def surroundings(scene: Scene, values: Mapping[str, Any]) -> F32:
     skyline = values["horizon"] - values["skyline"] * np.abs(heights) / (np.abs(heights).max() + 1e-9)
     v = ((np.arange(rows, dtype=np.float32) + np.float32(0.5)) / np.float32(rows))[:, None]
     painted = land
-    _join(painted, sky, skyline.astype(np.float32), rows / values["soft"], _things(), values["things"], shift, turn)
+    _join(
+        painted,
+        sky,
+        skyline.astype(np.float32),
+        rows / values["soft"],
+        small_things(rows, columns),
+        values["things"],
+        shift,
+        turn,
+    )
     level = float(painted.mean())
-    for middle, top, width, bright in values["buildings"]:
-        _fill(painted, middle, top, width, max(values["horizon"] + 0.03 - top, 0.02), level * bright, 0.85)
+    for n, (middle, top, width, bright) in enumerate(values["buildings"]):
+        height = max(values["horizon"] + 0.03 - top, 0.02)
+        if n % 2:  # a tree, or a hill
+            outline = crown(middle, top, 1.6 * width, 1.3 * height, rng)
+        else:
+            outline = quad(middle, top, width, height, 0.0, float(rng.uniform(-0.2, 0.2)))
+        lay(painted, outline, level * bright, 0.8, fade=0.4)
     for middle, top, width, dark in values["people"]:
-        _fill(painted, middle, top + 0.02, width, 0.3, 0.25 * level * dark, 0.9)
-        _fill(painted, middle, top - 0.012, 0.5 * width, 0.045, 0.5 * level * dark, 0.9)
+        _person(painted, middle, top, width, level * dark, 0.9)
     who, top, wide = values["photographer"]
-    _fill(painted, who, top + 0.07, wide, 0.5, 0.12 * level, 0.75)
-    _fill(painted, who, top, 0.4 * wide, 0.08, 0.2 * level, 0.75)
-    for middle, high, width, height, strength in values["windows"]:
-        _window(painted, middle, high, width, height, strength, values["panes"])
+    _person(painted, who, top, wide, 0.16 * level, 0.75)
+    for window in values["windows"]:
+        _window(painted, window, values["panes"], float(rng.uniform(-0.25, 0.25)))
     middle, high, width, strength = values["glare"]
     if strength > 0.45:  # a pale sheet of light across the lens: a car's roof, a wet street, an awning
-        _fill(painted, middle, high, 2.2 * width, 0.35 * width, strength * 5.0 * level + 0.8, 0.7)
+        bright = strength * 3.0 * level + 0.5
+        lay(painted, oval(middle, high, 2.2 * width, 0.3 * width), bright, 0.5, soft_px=0.008 * columns)
     x, y, z = (float(c) for c in scene.light.direction)
-    lamp = (0.5 + np.arctan2(x, z) / (2 * np.pi), 0.5 - 0.499 * y)
-    _fill(painted, lamp[0], lamp[1] - 0.025, 0.035, 0.05, values["lamp"], 0.9)
+    lay(painted, oval(0.5 + np.arctan2(x, z) / (2 * np.pi), 0.5 - 0.499 * y, 0.035, 0.05), values["lamp"], 0.9)
     np.minimum(painted, np.float32(_BRIGHTEST), out=painted)
     first, full = _ABOVE
     high = painted[: round(first * rows)]
@@ -180,54 +191,23 @@ def _soft_place(scene: Scene, values: Mapping[str, Any]) -> tuple[F32, F32]:
     return land.astype(np.float32), (np.broadcast_to(sky, land.shape) - 0.7 * land).astype(np.float32)
 
 
-def _window(painted: F32, middle: float, high: float, width: float, height: float, strength: float, panes: Any) -> None:
+def _person(painted: F32, middle: float, top: float, width: float, level: float, share: float) -> None:
+    """Draw someone's head and shoulders and what is below them, in place."""
+    lay(painted, oval(middle, top + 0.45, width, 0.8), 0.7 * level, share)
+    lay(painted, oval(middle, top + 0.02, 0.45 * width, 0.07), 1.3 * level, share)
+
+
+def _window(painted: F32, window: Any, panes: Any, skew: float) -> None:
     """Draw a bright window, `panes` (across, down) of it with dark bars between, in place."""
+    middle, high, width, height, strength = window
     across, down = panes
     for column in range(across):
         for row in range(down):
-            centre = middle + ((column + 0.5) / across - 0.5) * width
-            top = high + (row / down - 0.5) * height
-            _fill(painted, centre, top, 0.86 * width / across, 0.88 * height / down, strength, 1.0)
-
-
-def _fill(painted: F32, middle: float, top: float, width: float, height: float, level: float, share: float) -> None:
-    """Lay a rectangle of grey light over the map, in place: `share` of it hides what was there.
-
-    `middle`, `top`, `width` and `height` are shares of the map's width and height. What reaches over the seam, behind
-    the head, is cut there.
-    """
-    rows, columns = painted.shape[:2]
-    left, right = round((middle - width / 2) * columns), round((middle + width / 2) * columns)
-    first, last = round(top * rows), round((top + height) * rows)
-    part = painted[max(first, 0) : max(last, 0), max(left, 0) : max(right, 0)]
-    part += np.float32(share) * (np.float32(level) - part)
-
-
-@cache
-def _things() -> F32:
-    """Brightness (192, 384), 1 in the mean, of a place full of things with sharp edges; the same in every process.
-
-    They stand in groups: upright and narrow near the horizon, as trunks, posts and people are, and flat and wide on the
-    ground before it, as kerbs, shadows and table tops are.
-    """
-    rng = np.random.default_rng(1702)
-    rows, columns = _ROWS * _FINER, _COLUMNS * _FINER
-    found = np.ones((rows, columns), np.float32)
-    for _ in range(_GROUPS):
-        middle, spread = rng.uniform(0, columns), rng.uniform(3.0, 16.0)
-        foot = rng.beta(1.3, 2.2)  # 0 on the horizon, 1 before one's feet
-        near = 0.7 + 1.6 * foot
-        for _ in range(int(rng.integers(4, 22))):
-            long, short = near * rng.uniform(3.0, 12.0), near * rng.uniform(0.8, 3.0)
-            width, height = (short, long) if foot < 0.35 else (long, short)
-            bright = min(np.exp(rng.normal(-0.3, 1.05)), 5.0)
-            x = (middle + rng.normal(0.0, spread)) % columns
-            bottom = rows * (0.5 + 0.45 * foot) + rng.normal(0.0, 2.0 + 8.0 * foot)
-            first, last = max(0, round(bottom - height)), max(0, round(bottom))
-            for turn in (-columns, 0, columns):
-                box = found[first:last, max(0, round(x + turn)) : max(0, round(x + turn + width))]
-                box += np.float32(0.85) * (np.float32(bright) - box)
-    return np.asarray(found / found[rows // 3 :].mean(), np.float32)
+            aside = (column + 0.5) / across - 0.5
+            tall = height * (1 - 2 * skew * aside)  # the further side is lower
+            top = high + (row / down - 0.5) * tall
+            wide, pane = 0.8 * width / across, 0.84 * tall / down
+            lay(painted, quad(middle + aside * width, top, wide, pane, 0.0, skew / across), strength, 1.0, fade=0.45)
 
 
 @cache

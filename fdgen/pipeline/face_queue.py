@@ -110,7 +110,8 @@ class FaceQueue:
         self._order = seed_order(sources, seed)
         self._begun = 0  # of the order
         self._looking = looking
-        self._asked: deque[tuple[list[int], Future[Looked]]] = deque()
+        self._asked: deque[tuple[list[int], list[Source], Future[Looked]]] = deque()
+        self._under_way = 0  # photographs that were asked for and not taken in
         self._usable = array("i")
         self._rejected = _Rejected(sources)
 
@@ -136,7 +137,9 @@ class FaceQueue:
             n = min(wanted, self._waiting, self._looking.batch, MOST_AT_ONCE)
             places = self._order[self._begun : self._begun + n].tolist()
             self._begun += n
-            self._asked.append((places, self._looking.ask([self._sources[place] for place in places])))
+            self._under_way += n
+            batch = [self._sources[place] for place in places]
+            self._asked.append((places, batch, self._looking.ask(batch)))
             wanted -= n
         self._gather()
 
@@ -148,7 +151,7 @@ class FaceQueue:
         while (count is None or len(self._usable) < count) and (self._asked or self._waiting):
             self.ask(count)
             if self._asked:
-                return self._asked[0][1]
+                return self._asked[0][-1]
         return None
 
     def find(self, count: int | None) -> int:
@@ -171,10 +174,6 @@ class FaceQueue:
     def _waiting(self) -> int:
         return len(self._order) - self._begun
 
-    @property
-    def _under_way(self) -> int:
-        return sum(len(places) for places, _ in self._asked)
-
     def _wanted(self, count: int | None) -> int:
         """Return how many photographs are to be looked at from here on for so many usable faces."""
         if count is None:
@@ -183,9 +182,9 @@ class FaceQueue:
 
     def _gather(self) -> None:
         """Take in what was found, in the order of the queue."""
-        while self._asked and self._asked[0][1].done():
-            places, future = self._asked.popleft()
-            batch = [self._sources[place] for place in places]
+        while self._asked and self._asked[0][-1].done():
+            places, batch, future = self._asked.popleft()
+            self._under_way -= len(places)
             found = self._looking.take(batch, future)
             for place, source in zip(places, batch, strict=True):
                 result = found[source.sha256]

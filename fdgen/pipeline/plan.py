@@ -67,8 +67,10 @@ class SplitRule:
 
 def split_rule(splits: Splits, sources: Sequence[Source]) -> SplitRule:
     """Decide how photographs are split; raise `RecipeError` where the recipe's mode asks for what they do not tell."""
-    no_split = sum(source.split is None for source in sources)
-    no_identity = sum(source.identity is None for source in sources)
+    no_split, no_identity = 0, 0
+    for source in sources:
+        no_split += source.split is None
+        no_identity += source.identity is None
     for mode, missing, what in (("official", no_split, "official split"), ("identity", no_identity, "known identity")):
         if splits.mode == mode and missing:
             raise RecipeError(

@@ -97,10 +97,12 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     depth = head - np.float32(style.bias_cm * scale) if style.depth_test else np.full_like(head, FAR)
     face_id = np.full(depth.shape, -1, np.int32)
     weights = np.empty(depth.shape, np.float32), np.empty(depth.shape, np.float32)
+    faces = mesh.faces.view()
+    faces.flags.writeable = False  # as those of grids are: of another type, kernels would be compiled twice
     if len(mesh.cutout_HW2) > 1:
-        timed_rasterise_cutout(points, mesh.faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, weights)
+        timed_rasterise_cutout(points, faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, weights)
     else:
-        timed_rasterise(points, mesh.faces, depth, face_id, weights)
+        timed_rasterise(points, faces, depth, face_id, weights)
 
     shape = (rows.stop - rows.start, columns.stop - columns.start)
     height, gap = np.empty(shape, np.float32), np.empty(shape, np.float32)
@@ -110,7 +112,7 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     _timed_shade(
         face_id,
         weights,
-        mesh.faces,
+        faces,
         mesh.parts_M,
         vertices,
         mesh.texture,

@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.face_grid import GRID_PX, FaceGrid
-from fdgen.analysis.geometry import HeadPose, canonical_face, fit_pose, grid_faces, personal_face, vertex_normals
+from fdgen.analysis.geometry import (
+    HeadPose,
+    canonical_face,
+    fit_pose,
+    grid_faces,
+    personal_face,
+    pixel_normals,
+    vertex_normals,
+)
 from fdgen.analysis.hair import STATES, Hair, find_hair, over_frames
 from fdgen.analysis.lighting import (
     LUMINANCE,
@@ -26,6 +34,7 @@ from fdgen.analysis.lighting import (
 from fdgen.analysis.noise import luma, noise_levels
 from fdgen.analysis.optics import Optics, estimate_optics
 from fdgen.analysis.person_segmentation import find_person
+from fdgen.analysis.strands import strands
 from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32, Image
 from fdgen.render.frames_worn import frames_worn
@@ -46,6 +55,8 @@ ANALYSIS_VERSION = "8"
 
 _LOCK_CM = 1.6
 """Least width of a lock of hair that is told from shade."""
+_BETWEEN_EYES = 168
+"""The vertex above which no cloth hides a face."""
 _LIGHT_PX = 128
 _SMOOTH_PX = 128
 _LIGHT_OF_LEVELS = to_linear(np.arange(256, dtype=np.uint8))
@@ -216,11 +227,16 @@ class Scene:
 
     @cached_property
     def locks_HW(self) -> F32:
-        """`hair_HW` less what is narrower than a lock that falls over cloth: shade beside hair often passes for it."""
-        side = 2 * round(0.5 * _LOCK_CM * self.pose.scale_px) + 1
+        """`hair_HW` strand by strand, less what is no lock that falls over cloth: shade often passes for hair."""
+        scale = self.pose.scale_px
+        side = 2 * round(0.5 * _LOCK_CM * scale) + 1
         kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
         wide = self.analysis.hair.opened(self.size_px, kernel)
-        return np.asarray(cv2.GaussianBlur(wide, (0, 0), max(0.5, 0.1 * self.pose.scale_px)), np.float32)
+        hull = cv2.convexHull(np.round(self.face.landmarks.points_px[:, :2]).astype(np.int32))
+        lower = np.zeros((self.size_px, self.size_px), np.uint8)
+        cv2.fillConvexPoly(lower, hull, (1,))
+        lower[: max(0, round(float(self.face.landmarks.points_px[_BETWEEN_EYES, 1])))] = 0
+        return strands(self.face.clean_HWC, self.hair_HW, wide, lower > 0, scale)
 
     @cached_property
     def hair_over_frames_HW(self) -> F32:
@@ -372,12 +388,8 @@ def _analyse(face: Face, pose: HeadPose, triangles: I32, normals: F64, ids_HW: I
     skin = skin_mask(face.landmarks.points_px, ids_HW >= 0)
     step = max(1, face.landmarks.size_px // _LIGHT_PX)
     seen = (slice(None, None, step), slice(None, None, step))
-    corner = triangles[np.maximum(ids_HW[seen], 0)]
-    first, second = (weight[::SUPERSAMPLE, ::SUPERSAMPLE][seen][..., None] for weight in weights)
-    normals = normals.astype(np.float32)
-    pixel = first * normals[corner[..., 0]] + second * normals[corner[..., 1]]
-    pixel += (1 - first - second) * normals[corner[..., 2]]
-    pixel /= np.linalg.norm(pixel, axis=-1, keepdims=True) + np.float32(1e-9)
+    first, second = (weight[::SUPERSAMPLE, ::SUPERSAMPLE][seen] for weight in weights)
+    pixel = pixel_normals(ids_HW[seen], first, second, triangles, normals.astype(np.float32))
     height, width = pixel.shape[:2]
     small = np.asarray(cv2.resize(face.clean_HWC, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     outlined = outlined_skin(face.landmarks.points_px, face.landmarks.size_px)

@@ -17,6 +17,7 @@ _OF_TRAININGS = ("ENOSPC", "short", "dead")
 """Kinds that are tried of those in any run of the tests; of others all are."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_fault_leaves_nothing_by_halves(name: str, tmp_path: Path) -> None:
     undisturbed = Undisturbed(SCENARIOS[name], tmp_path)

@@ -15,6 +15,7 @@ QUICK, SLOW = 12, 300
 """Inputs of each format, beside the corpus."""
 
 LIGHT = [name for name, one in FORMATS.items() if not one.torch]
+SAMPLE = ("demo-upload", "manifest", "pack-glb", "recipe", "shard")
 
 pytest.importorskip("resource", reason="limits are set as POSIX has them")
 
@@ -29,7 +30,10 @@ def inputs_of(name: str, mutated: int) -> int:
     return mutated + sum(1 for path in (CORPUS / name).glob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("name", LIGHT)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.sample if name in SAMPLE else ()) for name in LIGHT]
+)
 def test_a_few_inputs_break_no_promise(name: str, seeds: Path, tmp_path: Path) -> None:
     account = run(name, seeds, tmp_path / "work", inputs=inputs_of(name, QUICK))
     assert account.faults == []
@@ -38,7 +42,6 @@ def test_a_few_inputs_break_no_promise(name: str, seeds: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 @pytest.mark.parametrize("name", ["run-json", "checkpoint", "generator", "contract"])
 def test_a_few_inputs_of_training_break_no_promise(name: str, tmp_path: Path) -> None:
     seeds = make_seeds(tmp_path / "seeds", [name])

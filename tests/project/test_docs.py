@@ -63,6 +63,9 @@ SMALLER = {
 }
 """What a test changes in a command before it runs it: how much, never what."""
 
+MINUTES = tuple(f"docs/pages/guides/{name}.md" for name in ("ablate", "compare-methods", "find-occluders"))
+"""Documents whose blocks train several networks."""
+
 PROGRAMS: dict[str, click.Group] = {"fdgen": fdgen_program, "fdtrain": fdtrain_program}
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -240,11 +243,15 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 @pytest.mark.parametrize(
     ("language", "text"),
     [
-        pytest.param(language, text, id=f"{name.removeprefix('docs/pages/')}-{number}")
+        pytest.param(
+            language,
+            text,
+            id=f"{name.removeprefix('docs/pages/')}-{number}",
+            marks=() if name in MINUTES else pytest.mark.sample,
+        )
         for name, number, language, text in BLOCKS
         if language in ("bash", "python")
     ],

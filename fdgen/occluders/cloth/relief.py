@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fdgen.arrays import F32
+from fdgen.arrays import F32, F64
 from fdgen.occluders.cloth.texel_kernels import (
     Pleats,
     finish_edges,
@@ -21,9 +21,11 @@ from fdgen.occluders.cloth.texel_kernels import (
 )
 from fdgen.runtime.jit import compiled
 
-_TILE = 256
+TILE = 256
 _PLEAT_DROP_CM = 0.12
 """How far below the edge of a pleat the next layer begins."""
+_FOLLOWS = 0.5
+"""How far pleats bow as the edges of the cloth do."""
 _DEEP_PLEAT_CM = 0.18
 """Depth of a pleat that throws a full shade."""
 _DARK = 0.4
@@ -38,7 +40,8 @@ _GRAIN = 16.0
 class Texels:
     """Where each texel (h, w) of a cloth lies. `s` (1, w) runs from -1 to 1 across, `t` (h, 1) from 0 to 1 down;
     `across`, `down`, `up` (h, w) are cm from the middle, from the top edge and from the bottom edge, `inside` cm from
-    the nearer side. `texel_cm` is the mean size of a texel.
+    the nearer side. `high` (rows, columns) is how high in cm the cloth lies on the head, at its vertices; `texel_cm` is
+    the mean size of a texel.
     """
 
     s: F32
@@ -47,6 +50,7 @@ class Texels:
     down: F32
     up: F32
     inside: F32
+    high: F32
     texel_cm: float
 
     @cached_property
@@ -59,21 +63,22 @@ class Texels:
 def _noise_tile(kind: int) -> F32:
     """Make a tile of smooth periodic noise of unit variance; the same in every process."""
     rng = np.random.default_rng([2061, kind])
-    white = np.fft.rfft2(rng.standard_normal((_TILE, _TILE)))
-    fy, fx = np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None]
+    white = np.fft.rfft2(rng.standard_normal((TILE, TILE)))
+    fy, fx = np.fft.fftfreq(TILE)[:, None], np.fft.rfftfreq(TILE)[None]
     f = np.hypot(fx, fy) * _GRAIN
-    tile = np.fft.irfft2(white * np.exp(-((f / 0.75) ** 2)), (_TILE, _TILE))
+    tile = np.fft.irfft2(white * np.exp(-((f / 0.75) ** 2)), (TILE, TILE))
     return np.ascontiguousarray(tile / tile.std(), np.float32)
 
 
 def noise(x: F32, y: F32, offset: float, kind: int = 0) -> F32:
     """Sample smooth noise of unit variance and bumps one unit wide at coordinates (h, w)."""
-    found: F32 = _sample_tile(_noise_tile(kind), x, y, np.float32(offset * _TILE))
+    found: F32 = sample_tile(_noise_tile(kind), x, y, np.float32(offset * TILE))
     return found
 
 
 @compiled
-def _sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
+def sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
+    """Sample a periodic tile (TILE, TILE), 16 units a side, at coordinates (h, w)."""
     rows, columns = x.shape
     out = np.empty((rows, columns), np.float32)
     for i in range(rows):
@@ -90,12 +95,12 @@ def _sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
     return out
 
 
-def relief(cut: str, grain: F32, texels: Texels, fit: Mapping[str, Any]) -> F32:
+def relief(cut: str, grain: F32, texels: Texels, fit: Mapping[str, Any], pleats: Pleats | None) -> F32:
     """Return the height (h, w) in cm of everything finer than the drape; `grain` is that of the fabric."""
     height = _folds(cut, texels, fit)
-    if cut == "pleated":
+    if pleats is not None:
         weld = np.float32(0.025) * np.sin(texels.t[:, 0] * np.float32(2 * np.pi * 13))
-        raise_pleats(height, _pleat_edges(texels, fit), _PLEAT_DROP_CM, texels.inside, weld)
+        raise_pleats(height, pleats, _PLEAT_DROP_CM, texels.inside, weld)
     if cut == "cup":  # stiffening ribs pressed into the dome
         inner = np.clip((texels.rim - np.float32(1.3)) / np.float32(0.8), 0, 1)
         wave = np.sin((texels.t * np.float32(fit["ribs"]) + np.float32(0.12) * texels.s**2) * np.float32(2 * np.pi))
@@ -166,25 +171,46 @@ def _soft_abs(field: F32) -> F32:
     return np.asarray(np.sqrt(field * field + np.float32(0.09)) - np.float32(0.3), np.float32)
 
 
-def _pleat_edges(texels: Texels, fit: Mapping[str, Any]) -> Pleats:
-    """Return where pleats lie."""
+def pleats_of(cut: str, texels: Texels, fit: Mapping[str, Any]) -> Pleats | None:
+    """Return where pleats lie; None where the cut has none."""
+    if cut != "pleated":
+        return None
     count = int(fit["pleats"])
     # Ironed in: nearly straight.
     wobble = noise(texels.across * np.float32(0.12), texels.down * np.float32(0.05), float(fit["fold_seed"]) + 0.5, 1)
     s2 = texels.s[0] ** 2
     depth = np.float32(fit["pleat_cm"]) * (np.float32(1) - np.float32(0.5) * s2)
     length = max(float(texels.down.max()), 1.0)
-    nose = np.exp(-((texels.s[0] / np.float32(0.5)) ** 2)) * np.float32(fit["peak_cm"] / length)
     middle = np.repeat(texels.across[len(texels.across) // 2][None], count, 0)
     along = np.repeat(np.float32(3.7) * np.arange(count, dtype=np.float32)[:, None], middle.shape[1], 1)
     bent = noise(middle * np.float32(0.3), along, float(fit["fold_seed"]) + 0.21, 2)
     held = noise(middle * np.float32(0.22), along, float(fit["fold_seed"]) + 0.83, 0)  # flat here, gaping there
     at = (0.5 + (np.arange(count) - (count - 1) / 2) * fit["pleat_step"] + fit["pleat_shift"])[:, None]
-    # The top edge climbs over the nose, the pleats hardly; over the chin they open, most in the middle.
-    opening = (at - 0.4) * (0.1 + 0.2 * at) * (1 - s2)
-    lines = at + opening + 0.1 * (1 - at) * nose + 0.004 * bent
-    open_by = np.clip(np.float32(0.85) + np.float32(0.35) * held, np.float32(0.3), np.float32(1.4))
+    lines = _level_lines(at[:, 0], texels) + 0.004 * bent
+    open_by = np.clip(np.float32(0.8) + np.float32(0.5) * held, np.float32(0.12), np.float32(1.6))
     return Pleats(texels.t[:, 0], wobble, lines.astype(np.float32), open_by, depth, length)
+
+
+def _level_lines(at: F64, texels: Texels) -> F32:
+    """Return where pleats that begin at shares `at` (n,) of the sides cross each column: (n, w), shares of its length.
+
+    The edges of the cloth climb over the nose and fall below the chin; pleats are level, and bow a little with them.
+    """
+    high = np.minimum.accumulate(texels.high.astype(np.float64), axis=0)
+    rows, columns = high.shape
+    s, place = np.linspace(-1, 1, columns), np.arange(columns)
+    bow = _FOLLOWS * (high[:, [0, -1]].mean(1) - high[:, columns // 2])
+    lines = np.empty((len(at), columns))
+    for k, share in enumerate(at * (rows - 1)):
+        low = int(share)
+        left, right = (high[low, j] + (share - low) * (high[low + 1, j] - high[low, j]) for j in (0, -1))
+        sunk = bow[low] + (share - low) * (bow[low + 1] - bow[low])
+        level = 0.5 * (left + right) + 0.5 * s * (right - left) - sunk * (1 - s * s)
+        below = np.clip((high > level).sum(0), 1, rows - 1)
+        over, under = high[below - 1, place], high[below, place]
+        lines[k] = (below - 1 + np.clip((over - level) / np.maximum(over - under, 1e-6), 0, 1)) / (rows - 1)
+    across = np.linspace(0, columns - 1, texels.s.shape[1])
+    return np.stack([np.interp(across, place, line) for line in lines]).astype(np.float32)
 
 
 def darkness(fit: Mapping[str, Any]) -> float:
@@ -192,7 +218,7 @@ def darkness(fit: Mapping[str, Any]) -> float:
     return max(0.0, 1 - float(np.mean(fit["colours"][0])) / _DARK)
 
 
-def edge_light(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
+def edge_light(texels: Texels, fit: Mapping[str, Any], pleats: Pleats | None) -> F32:
     """Return the light (h, w) that is left beside folds and seams too sharp for the relief: 1 away from them.
 
     Under the edge of a pleat is a line of shade, and the edge itself, ironed, a thin bright one; welds and the groove
@@ -200,8 +226,8 @@ def edge_light(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
     """
     light = np.ones(texels.across.shape, np.float32)
     dark = darkness(fit)  # fibres shine whatever they are dyed: on dark cloth an edge is a bright line, too
-    if cut == "pleated":
-        shade_pleats(light, _pleat_edges(texels, fit), _DEEP_PLEAT_CM, 0.2 + 0.5 * dark)
+    if pleats is not None:
+        shade_pleats(light, pleats, _DEEP_PLEAT_CM, 0.2 + 0.7 * dark)
     shade_edges(
         light,
         texels.across,
@@ -212,7 +238,7 @@ def edge_light(cut: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
         min(0.3, 5.0 * fit["wire_cm"]),
         fit["wire_length"] / 2,
         min(0.35, 6.0 * fit["seam_cm"]),
-        0.06 + 0.5 * dark,
+        0.06 + 0.7 * dark,
     )
     return light
 

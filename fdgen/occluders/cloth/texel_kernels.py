@@ -64,7 +64,7 @@ def raise_pleats(height: F32, pleats: Pleats, drop_cm: float, inside: F32, weld:
                 past = (at - lines[k, j]) * length
                 if past >= drop_cm or past < -6.0:
                     continue
-                rise = np.exp(past / 0.75) if past < 0.0 else 1.0 - past / drop_cm
+                rise = np.exp(past / 1.1) if past < 0.0 else 1.0 - past / drop_cm
                 height[i, j] += deep * open_by[k, j] * rise
             if inside[i, j] < 0.9:
                 height[i, j] += weld[i] * (1.0 - inside[i, j] / 0.9)
@@ -72,7 +72,7 @@ def raise_pleats(height: F32, pleats: Pleats, drop_cm: float, inside: F32, weld:
 
 @compiled
 def shade_pleats(light: F32, pleats: Pleats, deep_cm: float, lip: float) -> None:
-    """Take the light beside the edges of pleats, in place: a line of shade below each, a thin bright one on it.
+    """Take the light beside the edges of pleats, in place: shade below each, a thin bright line on it.
 
     Args:
         light: What is left of it (h, w).
@@ -90,9 +90,11 @@ def shade_pleats(light: F32, pleats: Pleats, deep_cm: float, lip: float) -> None
                 past = (t[i] + 0.003 * wobble[i, j] - lines[k, j]) * length
                 if past > _BEYOND_CM or past < -_BEFORE_CM:
                     continue
-                change = lip * _line(past + 0.09, 0.08) - 0.62 * _line(past - 0.07, 0.07)
-                if past > 0.0:
-                    change -= 0.26 * (1.0 - past / _BEYOND_CM) ** 2
+                change = lip * _line(past + 0.09, 0.08)
+                if past > 0.0:  # sharp at the edge, soft away from it
+                    change -= min(1.0, past / 0.06) * (
+                        0.4 * np.exp(-past / 0.22) + 0.2 * (1.0 - past / _BEYOND_CM) ** 2
+                    )
                 light[i, j] += depth[j] * (1.0 + 0.2 * wobble[i, j]) / deep_cm * open_by[k, j] * change
 
 

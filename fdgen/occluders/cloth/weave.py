@@ -12,13 +12,13 @@ from fdgen.occluders.cloth.relief import Texels, noise
 from fdgen.runtime.jit import compiled
 
 _SHARES: Mapping[str, Mapping[str, float]] = {
-    "woven": {"smooth": 40, "ribbed": 18, "twill": 20, "melange": 22},
-    "neoprene": {"smooth": 42, "mesh": 38, "ribbed": 20},
-    "moulded": {"smooth": 64, "mesh": 16, "melange": 20},
+    "woven": {"smooth": 30, "ribbed": 18, "twill": 20, "melange": 22},
+    "neoprene": {"smooth": 34, "mesh": 38, "ribbed": 20},
+    "moulded": {"smooth": 52, "mesh": 16, "melange": 20},
 }
 """How often cloth of a fabric shows a weave; other fabrics have their grain alone."""
 _PITCH_CM = {"ribbed": (0.24, 0.40), "mesh": (0.26, 0.42), "twill": (0.24, 0.36), "melange": (0.12, 0.2)}
-_CONTRAST = {"ribbed": (0.35, 0.8), "mesh": (0.45, 0.9), "twill": (0.25, 0.5), "melange": (0.1, 0.22)}
+_CONTRAST = {"ribbed": (0.35, 0.8), "mesh": (0.45, 0.9), "twill": (0.3, 0.6), "melange": (0.13, 0.3)}
 """How much darker dark cloth is between its threads; pale cloth, where light goes through them, is so by less."""
 _PALE = 0.3
 """Share of the contrast that white cloth keeps."""

@@ -14,12 +14,12 @@ import numpy as np
 from fdgen.arrays import F64
 from fdgen.occluders.eyewear.frame_mesh import POINTS, Front
 
-RIM = np.repeat((0.0, 0.0, 0.0, 0.2, 1.0, 1.0, 0.6, 0.0), POINTS)
+RIM = np.repeat((0.0, 0.0, 0.0, 0.05, 0.7, 1.0, 0.4, 0.0), POINTS)
 """Where on a rim of `Front.rim_mesh` a glint can lie: along its outer bevel."""
-BRIDGE = np.repeat((0.0, 0.0, 0.0, 0.5, 1.0, 0.2), 17)
+BRIDGE = np.repeat((0.0, 0.0, 0.0, 0.3, 1.0, 0.1), 17)
 """The same of `Front.bridge_mesh`."""
 
-_DULL = 0.12
+_DULL = 0.08
 """Share of glossy frames without any, under an even sky."""
 _PLACES = ((55.0, 125.0), (12.0, 52.0), (128.0, 168.0), (205.0, 335.0))
 """Polar angles of a lens between which glints lie: its upper edge, the corner at the hinge, that at the nose, below."""
@@ -29,13 +29,13 @@ _PATTERNED = 6.0
 
 
 def draw_glints(rng: np.random.Generator, finish: Mapping[str, Any]) -> list[list[float]]:
-    """Draw the glints of a frame: for each the polar angle, its half length in cm, and how bright either lens's is."""
-    n, even = int(rng.integers(2, 7)), rng.random()
+    """Draw the glints of a frame: for each the polar angle, its length in cm, and how bright each lens's is."""
+    n, even = int(rng.integers(3, 10)), rng.random()
     glints = []
     for _ in range(n):
         low, high = _PLACES[int(rng.choice(len(_PLACES), p=_OFTEN))]
-        level = 10 ** rng.uniform(-0.4, 0.4)
-        values = (rng.uniform(low, high), rng.uniform(0.12, 0.85), *(level * rng.uniform(0.15, 1.0, 2)))
+        level = 10 ** rng.uniform(-0.35, 0.45)
+        values = (rng.uniform(low, high), rng.uniform(0.1, 0.8), *(level * rng.uniform(0.15, 1.0, 2)))
         glints.append([round(float(value), 4) for value in values])
     return [] if finish["kind"] == "matte" or even < _DULL else glints
 
@@ -58,7 +58,7 @@ def glint_light(
     for angle_deg, half_cm, left_level, right_level in glints:
         spot = front.outer[front.index_at(angle_deg)]
         away = np.hypot(*(folded - spot).T) / half_cm
-        added += np.where(right, right_level, left_level) * np.exp(-(away**4))
+        added += np.where(right, right_level, left_level) * np.exp(-(away**2))
     patterned = finish["kind"] in ("tortoise", "horn")
     result: F64 = (added * ridge * (_PATTERNED if patterned else 1.0))[:, None]
     return result

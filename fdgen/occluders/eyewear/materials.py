@@ -22,7 +22,7 @@ from fdgen.render.mesh import Material
 
 Values = Mapping[str, Any]
 
-_EDGE_MIRROR = 0.11
+_EDGE_MIRROR = 0.2
 """What the edge of a dark lens reflects besides, at a glancing angle."""
 _TEXTURE = 96
 _MARGIN = 3
@@ -114,16 +114,16 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
     if kind in LENSES["eyeglasses"]:
         return _clear_lens(rng, kind)
     tint = np.array(_TINTS[_pick(rng, _TINT_SHARES)])
-    mirror = np.full(3, 10 ** rng.uniform(-1.0, 0.1))  # of glass with a coating, or with hardly any
+    mirror = np.full(3, 10 ** rng.uniform(-0.8, 0.2))  # of glass with a coating, or with hardly any
     start, end = 0.0, 1.0
     if kind == "dark":
-        top = bottom = 10 ** rng.uniform(-2.6, -1.35)
+        top = bottom = 10 ** rng.uniform(-2.3, -1.05)
         tint = tint ** rng.uniform(0.4, 1.2)
     elif kind == "tint":
-        top = bottom = rng.uniform(0.06, 0.30)
-        mirror *= 0.25
+        top = bottom = rng.uniform(0.12, 0.44)
+        mirror *= 0.3
     elif kind == "gradient":
-        top, bottom = rng.uniform(0.02, 0.10), rng.uniform(0.12, 0.42)
+        top, bottom = rng.uniform(0.03, 0.15), rng.uniform(0.22, 0.62)
         start, end = rng.uniform(-0.1, 0.25), rng.uniform(0.75, 1.2)
         mirror *= 0.4
     elif kind == "light":
@@ -133,10 +133,10 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
             bottom = min(0.8, top * rng.uniform(1.1, 1.8))
         mirror *= 0.12  # little more than bare glass: what is pale as well as bright hides the eyes like milk
     else:
-        top = bottom = rng.uniform(0.005, 0.06)
+        top = bottom = rng.uniform(0.01, 0.09)
         hue, saturation = rng.random(), 0.0 if rng.random() < 0.22 else rng.uniform(0.2, 0.8)
         colour = np.array(colorsys.hsv_to_rgb(hue, saturation, 1.0)) ** 1.6
-        mirror = colour * rng.uniform(0.6, 1.4)
+        mirror = colour * rng.uniform(0.7, 1.4)
     thin = float(tint @ LUMINANCE)  # the darkness is the eye's, not the darkest channel's
     return {
         "kind": kind,
@@ -144,6 +144,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         "fade": _rounded([start, end]),
         "tint": _rounded(tint),
         "mirror": _rounded(mirror),
+        "haze": round(float(0.02 * rng.beta(1.0, 3.0)), 5),
         "shift": round(float(rng.normal(0.0, 0.12)), 4),
     }
 
@@ -204,7 +205,7 @@ def frame_material(finish: Values, sheet: F64) -> tuple[Material, F32 | None]:
         return Material(albedo=rgb + 0.003, specular=0.06 * shine, gloss=7.0, mirror=0.01), None
     if kind == "crystal":
         return Material(albedo=rgb, opacity=finish["opacity"], specular=0.8 * shine, gloss=60.0, mirror=0.16), None
-    polished = Material(albedo=rgb, specular=0.25 * shine, gloss=60.0, mirror=0.035 * shine)
+    polished = Material(albedo=rgb, specular=0.3 * shine, gloss=45.0, mirror=0.055 * shine)
     if kind in ("tortoise", "horn"):
         span = 1.0 - 2.0 * (_MARGIN + 1) / _TEXTURE
         folded = np.abs((sheet / 7.0 + 0.37) % 2.0 - 1.0)  # a triangle wave: the pattern turns back at its edges
@@ -228,7 +229,7 @@ def lens_material(lens: Values, y_cm: F64, height_cm: float, edge: F64) -> Mater
     through = np.exp(np.log(top) + (np.log(bottom) - np.log(top)) * drop)
     clear = lens["kind"] in LENSES["eyeglasses"]
     return Material(
-        albedo=np.array(lens["tint"]) * (0.05 if clear else 0.004),  # fingerprints
+        albedo=np.array(lens["tint"]) * (0.05 if clear else lens["haze"]),  # fingerprints and dust
         opacity=1.0 - through,
         specular=min(0.9, 6.0 * max(lens["mirror"])) if clear else 0.9,
         gloss=220.0,

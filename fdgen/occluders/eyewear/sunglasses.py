@@ -38,6 +38,8 @@ _TIP = 4
 """Rings over which the end of a temple goes behind the ear, or into hair that was not found."""
 _LEAST_HALF_CM = 0.16
 """Half the height of the lowest temple of plastic at its hinge."""
+_SKY_SHARE = 0.4
+"""What lenses that are pushed up mirror of the bright sky, over what they would of things before them."""
 _OVERHEAD = 0.35
 """Share of the light from above that frames mirror: all of it would outline dark ones in grey."""
 _WIRE_CORNER = np.array([[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]])
@@ -93,6 +95,8 @@ class Sunglasses:
         # Lenses that are pushed up look up, and would show nothing but the light from above.
         overhead = values["surroundings"]["overhead"] * (0.1 if pushed_up else _OVERHEAD)
         values["surroundings"]["overhead"] = round(overhead, 5)
+        if pushed_up:
+            values["lens"]["mirror"] = [round(_SKY_SHARE * level, 5) for level in values["lens"]["mirror"]]
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), values)
 
     def render(self, scene: Scene, placement: Placement, asset: Asset) -> Layer:

@@ -225,7 +225,9 @@ def _clearance(
         whole, offset = product(to_head, turn), carried(to_head, shift) + at_head
         for n in range(points.shape[0]):
             if bones[n] == segment:
-                moved[:] = carried(whole, points[n]) + offset
+                at = carried(whole, points[n])
+                for q in range(3):
+                    moved[q] = at[q] + offset[q]
                 least = min(least, _distance_of(moved, surface, normals, squared))
                 if least < enough_cm:
                     return least

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fdgen.analysis.geometry import cross, grid_faces
 from fdgen.arrays import F64, I32
-from fdgen.occluders.hands.joint_turns import turned
+from fdgen.occluders.hands.joint_turns import put, turned
 from fdgen.runtime.jit import compiled
 
 _ALONG_CM = np.array([0.0, 0.6, 1.3, 2.1, 3.0, 4.2, 5.6, 7.5, 10.0, 13.0, 16.5, 20.0, 26.0, 39.0, 60.0])
@@ -79,9 +79,10 @@ def arm_line(centre_cm: F64, hand_turn: F64, direction: F64, scale: float) -> Ar
 def _turns(angles: F64, axis: F64) -> F64:
     """Return the rotations (K, 3, 3) by angles (K,) about one axis (3,)."""
     out, frame = np.empty((angles.shape[0], 3, 3)), np.empty((3, 1))
-    frame[:, 0] = axis
+    for q in range(3):
+        frame[q, 0] = axis[q]
     for k in range(angles.shape[0]):
-        out[k] = turned(angles[k], 0, frame)
+        put(turned(angles[k], 0, frame), out[k])
     return out
 
 

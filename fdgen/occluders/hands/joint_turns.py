@@ -80,17 +80,30 @@ def bent(
         first = 1 + 5 * row if row else 1
         spread = rest_spread[row - 1] if row else 0.0
         for k in range(3):
-            local[first + k] = digit_turn(posture_rad[row], row == 0, k, spread, frames[first + k])
+            put(digit_turn(posture_rad[row], row == 0, k, spread, frames[first + k]), local[first + k])
     turn, shift = np.empty((n, 3, 3)), np.empty((n, 3))
     for joint in range(n):
-        own = joints[joint] - carried(local[joint], joints[joint])
-        parent = parents[joint]
+        own, parent = carried(local[joint], joints[joint]), parents[joint]
+        for q in range(3):
+            own[q] = joints[joint, q] - own[q]
         if parent < 0:
-            turn[joint], shift[joint] = local[joint], own
-        else:
-            turn[joint] = product(turn[parent], local[joint])
-            shift[joint] = carried(turn[parent], own) + shift[parent]
+            put(local[joint], turn[joint])
+            for q in range(3):
+                shift[joint, q] = own[q]
+            continue
+        put(product(turn[parent], local[joint]), turn[joint])
+        moved = carried(turn[parent], own)
+        for q in range(3):
+            shift[joint, q] = moved[q] + shift[parent, q]
     return turn, shift
+
+
+@compiled
+def put(matrix: F64, into: F64) -> None:
+    """Copy (3, 3), value by value: an assignment of whole arrays takes numba seconds to compile."""
+    for i in range(3):
+        for j in range(3):
+            into[i, j] = matrix[i, j]
 
 
 @compiled

@@ -72,6 +72,7 @@ class MaskSpec(AssetTable):
     tension_reach: Reach = (3.5, 6.5)  # and how far they run, cm
     crease_count: Annotated[Range, both_within(0.0, 40.0)] = (3.0, 14.0)  # sharp creases from the corners and sides
     crease_cm: Reach = (0.06, 0.2)  # and their height
+    crumple_cm: Reach = (0.0, 0.0)  # height of the facets of cloth that is stiff as paper
     slack: Reach = (0.3, 1.5)  # strength of sagging folds
     lean: Reach = (0.2, 0.9)  # how steeply they hang towards the middle
     bow_shift_cm: Reach = (-2.5, 2.5)  # where that middle is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,23 +14,45 @@ from fdgen.occluders.cloth.relief import Texels
 from fdgen.occluders.masks.pattern import Sheet
 from fdgen.render.mesh import Material, Mesh, part
 
-_AROUND = 32
-# radius as a share of the valve's, height in shares of its own, and whether slots are cut there
-_PROFILE = (
-    (1.05, -0.3, 0.0),
-    (1.0, 0.05, 0.0),
-    (0.84, 0.18, 0.5),
-    (0.80, 0.60, 0.5),
-    (0.74, 0.95, 0.5),
-    (0.64, 1.0, 0.0),
-    (0.60, 0.88, 0.5),
-    (0.34, 0.88, 0.7),
-    (0.28, 1.02, 0.0),
-    (0.0, 1.06, 0.0),
+_AROUND = 36
+_TURNED = (  # radius as a share of the valve's, height in shares of its own, light left there, whether slots are cut
+    (1.08, -0.30, 0.55, 0),
+    (1.00, 0.10, 0.80, 0),
+    (0.97, 0.20, 1.00, 0),
+    (0.86, 0.22, 0.90, 0),
+    (0.83, 0.02, 0.35, 0),
+    (0.80, 0.10, 0.45, 0),
+    (0.77, 0.70, 0.75, 0),
+    (0.73, 0.90, 1.00, 0),
+    (0.66, 1.00, 1.00, 0),
 )
-_SHADE, _SHADE_CM = 0.4, 0.3
+"""The seat of a valve, the groove round its lid, and the lid's edge."""
+_TOPS: Mapping[str, tuple[tuple[float, float, float, int], ...]] = {
+    "smooth": ((0.40, 1.10, 1.0, 0), (0.0, 1.16, 1.0, 0)),
+    "ringed": ((0.60, 0.84, 0.5, 0), (0.50, 0.86, 0.8, 0), (0.44, 1.04, 1.0, 0), (0.0, 1.10, 1.0, 0)),
+    "slotted": (
+        *((0.62, 1.02, 1.0, 0), (0.60, 0.70, 0.4, 1), (0.34, 0.72, 0.5, 1), (0.32, 1.06, 1.0, 0)),
+        *((0.20, 1.10, 1.0, 0), (0.0, 1.12, 1.0, 0)),
+    ),
+}
+LIDS = tuple(_TOPS)
+_SLOT_LIGHT = 0.22
+"""Light left in an open slot."""
+_SHADE, _SHADE_CM = 0.45, 0.22
 """Share of light lost at the rim of a valve, and how far it reaches."""
+_CAST, _CAST_CM = 0.35, 0.55
+"""The same of the shadow that it throws away from the light, and how far it is thrown, a cm of height."""
 VALVES = frozenset({"round", "square", "pair", "side"})
+
+
+def draw_lid(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw what the lids of a mask's valves look like: JSON values for `valves`."""
+    return {
+        "valve_lid": LIDS[int(rng.choice(len(LIDS), p=(0.3, 0.25, 0.45)))],
+        "valve_slots": int(rng.choice([3, 4, 6, 8])),
+        "valve_turn": round(float(rng.uniform(0.0, 1.0)), 5),
+        "valve_gloss": round(float(rng.uniform(0.08, 0.4)), 5),
+    }
 
 
 def valves(sheet: Sheet, kind: str, fit: Mapping[str, Any]) -> list[Mesh]:
@@ -37,14 +60,19 @@ def valves(sheet: Sheet, kind: str, fit: Mapping[str, Any]) -> list[Mesh]:
     return [_valve(sheet, across, down, kind, fit) for across, down in _places(kind, fit)]
 
 
-def shade_below(texture: F32, texels: Texels, kind: str, fit: Mapping[str, Any]) -> None:
-    """Darken the cloth's texture (h, w, 3) in place where valves keep the light off it: round their rims."""
+def shade_below(texture: F32, texels: Texels, kind: str, fit: Mapping[str, Any], light: F32) -> None:
+    """Darken the cloth's texture (h, w, 3) in place where valves keep the light off it: round their rims, and away from
+    the `light`, whose direction (3,) is as the camera sees it.
+    """
     h, w = texture.shape[:2]
+    thrown = np.float32(_CAST_CM * fit["valve_high"]) * light / np.float32(max(0.5, float(light[2])))
     for across, down in _places(kind, fit):
         i, j = round(down * (h - 1)), round((across + 1) / 2 * (w - 1))
-        away = np.hypot(texels.across - texels.across[i, j], texels.down - texels.down[i, j])
-        beyond = np.maximum(away - np.float32(fit["valve_cm"]), 0) / np.float32(_SHADE_CM)
-        texture *= 1 - np.float32(_SHADE) * np.exp(-(beyond * beyond))[..., None]
+        x, y = texels.across - texels.across[i, j], texels.down - texels.down[i, j]
+        for dx, dy, share, soft in ((0.0, 0.0, _SHADE, _SHADE_CM), (-thrown[0], thrown[1], _CAST, 1.4 * _SHADE_CM)):
+            away = np.hypot(x - np.float32(dx), y - np.float32(dy))
+            beyond = np.maximum(away - np.float32(fit["valve_cm"]), 0) / np.float32(soft)
+            texture *= 1 - np.float32(share) * np.exp(-(beyond * beyond))[..., None]
 
 
 def _places(kind: str, fit: Mapping[str, Any]) -> Sequence[tuple[float, float]]:
@@ -57,6 +85,38 @@ def _places(kind: str, fit: Mapping[str, Any]) -> Sequence[tuple[float, float]]:
 
 
 def _valve(sheet: Sheet, across: float, down: float, kind: str, fit: Mapping[str, Any]) -> Mesh:
+    """Build a valve: each band of its profile has vertices of its own, so that edges between bands are sharp."""
+    centre, right, up, normal = _seat(sheet, across, down)
+    angle = np.arange(_AROUND) * (2 * np.pi / _AROUND)
+    corner = 4.5 if kind == "square" else 2.0  # exponent of the superellipse
+    c, s = np.cos(angle), np.sin(angle)
+    stretch = (np.abs(c) ** corner + np.abs(s) ** corner) ** (-1 / corner)
+    outline = np.stack([c * stretch, s * stretch * (0.8 if kind == "square" else 1.0)], -1) * fit["valve_cm"]
+    outwards = np.stack([c, s], -1)
+    in_slot = (angle * fit["valve_slots"] / (2 * np.pi) + fit["valve_turn"]) % 1.0 < 0.62
+    profile = np.array((*_TURNED, *_TOPS[fit["valve_lid"]]))
+    colour = np.asarray(fit["valve_colour"])
+    points, normals, albedo, faces = [], [], [], []
+    for k, (outer, inner) in enumerate(pairwise(profile)):
+        for radius, height, light, slot in (outer, inner):
+            lift = height * fit["valve_high"] + 0.05
+            flat = outline * radius
+            points.append(centre + flat[:, :1] * right + flat[:, 1:] * up + lift * normal)
+            left = np.where(in_slot & (slot > 0), _SLOT_LIGHT, 1.0 if slot else light)
+            albedo.append(left[:, None] * colour)
+        run = (outer[0] - inner[0]) * fit["valve_cm"]
+        rise = (inner[1] - outer[1]) * fit["valve_high"]
+        slope = np.array([rise, run]) / (np.hypot(rise, run) + 1e-9)  # outwards and off the cloth
+        tilted = slope[0] * (outwards[:, :1] * right + outwards[:, 1:] * up) + slope[1] * normal
+        normals += [tilted, tilted]
+        faces.append(grid_faces(2, _AROUND, wrap=True) + 2 * k * _AROUND)
+    material = Material(albedo=np.concatenate(albedo), specular=fit["valve_gloss"], gloss=18.0)
+    every = np.ascontiguousarray(np.concatenate(faces).astype(np.int32))
+    return part(np.concatenate(points), every, material, normals=np.concatenate(normals))
+
+
+def _seat(sheet: Sheet, across: float, down: float) -> tuple[F64, F64, F64, F64]:
+    """Return where a valve sits on the cloth, and the directions right, up and off it there."""
     rows, columns = sheet.theta.shape
     i = min(max(round(down * (rows - 1)), 3), rows - 4)
     j = min(max(round((across + 1) / 2 * (columns - 1)), 3), columns - 4)
@@ -67,18 +127,4 @@ def _valve(sheet: Sheet, across: float, down: float, kind: str, fit: Mapping[str
     normal /= np.linalg.norm(normal)
     right = right - normal * (right @ normal)
     right /= np.linalg.norm(right)
-    up = np.cross(normal, right)
-    angle = np.arange(_AROUND) * (2 * np.pi / _AROUND)
-    corner = 4.5 if kind == "square" else 2.0  # exponent of the superellipse
-    c, s = np.cos(angle), np.sin(angle)
-    stretch = (np.abs(c) ** corner + np.abs(s) ** corner) ** (-1 / corner)
-    outline = np.stack([c * stretch, s * stretch * (0.8 if kind == "square" else 1.0)], -1) * fit["valve_cm"]
-    radius, height, slots = (np.array(column) for column in zip(*_PROFILE, strict=True))
-    flat: F64 = outline[None] * radius[:, None, None]
-    lift = np.broadcast_to(height[:, None] * fit["valve_high"] + 0.05, (len(radius), _AROUND))
-    vertices = p[i, j] + flat[..., :1] * right + flat[..., 1:] * up + lift[..., None] * normal
-    dark = 1 - slots[:, None] * (np.arange(_AROUND) % 4 < 2)[None]
-    albedo = np.asarray(fit["valve_colour"])[None, None] * dark[..., None]
-    faces = grid_faces(len(radius), _AROUND, wrap=True)
-    material = Material(albedo=albedo.reshape(-1, 3), specular=0.08, gloss=25.0)
-    return part(vertices.reshape(-1, 3), np.ascontiguousarray(faces), material)
+    return p[i, j], right, np.cross(normal, right), normal

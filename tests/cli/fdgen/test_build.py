@@ -45,6 +45,7 @@ def test_running_it_again_keeps_everything(built: Built, cache: Path) -> None:
     assert "(kept)" in done.stderr
 
 
+@pytest.mark.slow
 def test_words_go_to_standard_error_with_a_line_a_shard(cache: Path, tmp_path: Path) -> None:
     done = run_process(*BUILD, "--recipe", "sunglasses", "--out", tmp_path / "set", "--cache", cache)
     assert done.returncode == 0
@@ -56,6 +57,7 @@ def test_words_go_to_standard_error_with_a_line_a_shard(cache: Path, tmp_path: P
     assert "\x1b" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_profile_counts_all_processes_and_changes_nothing(built: Built, cache: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "set", "--cache", cache)
     done = run_process(*BUILD, *out, "--profile", "--workers", "2", "--json")
@@ -74,6 +76,7 @@ def test_a_dry_run_has_no_profile(tmp_path: Path) -> None:
     assert_refused(run("build", "--out", tmp_path / "set", "--dry-run", "--profile"), 2, "--profile", "--dry-run")
 
 
+@pytest.mark.slow
 def test_parts_are_joined_to_the_dataset_of_one_build(built: Built, cache: Path, tmp_path: Path) -> None:
     command = (*BUILD, "--out", tmp_path / "set", "--cache", cache)
     for part in ("1/2", "0/2"):
@@ -95,6 +98,7 @@ def test_a_part_that_cannot_be_is_refused(arguments: tuple[str, ...], tmp_path: 
     assert not (tmp_path / "set").exists()
 
 
+@pytest.mark.slow
 def test_an_executor_of_local_processes_is_as_many_workers(built: Built, cache: Path, tmp_path: Path) -> None:
     words = [word for word in BUILD if word not in ("--workers", "1")]
     done = run_process(*words, "--out", tmp_path / "set", "--cache", cache, "--executor", "local:2", "--json")
@@ -109,6 +113,7 @@ def test_an_executor_that_cannot_be_is_refused(arguments: tuple[str, ...], tmp_p
     assert_refused(run("build", "--out", tmp_path / "set", *arguments), 2, "--executor", "fdgen build --help")
 
 
+@pytest.mark.slow
 def test_occluders_are_tried_on_for_strata_once(cache: Path, tmp_path: Path) -> None:
     """With a step of their own in whatever command comes first, and no more in those that follow."""
     others = [f"kinds.{kind}=0" for kind in Recipe.load().kinds.shares() if kind != "sunglasses"]

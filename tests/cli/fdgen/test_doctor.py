@@ -86,6 +86,7 @@ def without_libgl(tmp_path: Path) -> dict[str, str]:
     return {"PYTHONPATH": str(tmp_path)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["fdgen", "fdtrain"])
 def test_a_pyarrow_that_this_numpy_is_too_old_for_is_told(program: str, tmp_path: Path) -> None:
     words = "pyarrow requires NumPy 2.0 or newer, found 1.26.4"
@@ -111,6 +112,7 @@ def test_a_pyarrow_that_this_numpy_is_too_old_for_is_a_sentence(capsys: pytest.C
 CURE = f"run `apt install libgl1 libglib2.0-0`, or `{opencv.HEADLESS}`"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["fdgen", "fdtrain"])
 def test_a_system_without_libgl_is_told_by_the_doctor(program: str, without_libgl: dict[str, str]) -> None:
     done = run_program(program, "doctor", env=without_libgl)

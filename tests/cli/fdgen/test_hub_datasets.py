@@ -55,6 +55,7 @@ def carded(built: Built, tmp_path: Path) -> Path:
     return dataset
 
 
+@pytest.mark.slow
 def test_what_is_pushed_is_fetched_by_name_in_another_process(carded: Path, tmp_path: Path) -> None:
     place, held = tmp_path / "there", dict[str, bytes]()
     with stand_in_hub("me/faces", held) as url:

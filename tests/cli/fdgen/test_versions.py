@@ -55,6 +55,7 @@ def test_bad_names_are_wrong_usage(option: str, value: str, tmp_path: Path) -> N
     assert not (tmp_path / "set").exists()
 
 
+@pytest.mark.slow
 def test_a_version_is_reproduced_compared_and_changed(card: Path, built: Built, cache: Path, tmp_path: Path) -> None:
     """Rebuilt from the card alone: equal. One value changed: named, with exactly the samples that it changed."""
     out = tmp_path / "again"
@@ -78,6 +79,7 @@ def test_a_version_is_reproduced_compared_and_changed(card: Path, built: Built, 
     assert "the same: the settings" in run("diff", built[0], out).stdout
 
 
+@pytest.mark.slow
 def test_a_replaced_photograph_is_named_before_and_after_the_build(cache: Path, tmp_path: Path) -> None:
     folder = tmp_path / "faces"
     folder.mkdir()

@@ -23,6 +23,7 @@ def test_names_are_those_of_the_library() -> None:
     assert tuple(ablation.AXES) == ablate.AXES
 
 
+@pytest.mark.slow
 def test_an_axis_is_trained_once_a_choice_and_goes_on(data: Path, tmp_path: Path) -> None:
     options = [
         "--axis",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from cli.fdtrain.main import program
@@ -25,6 +26,7 @@ def test_the_papers_tables_have_problems() -> None:
     assert [len(found[name]) for name in ("spreads", "findings", "notes")] == [9, 3, 2]
 
 
+@pytest.mark.slow
 def test_what_eval_and_compare_write_can_be_audited(tmp_path: Path) -> None:
     data = write_set(tmp_path / "set", 40)
     for command, table in (("eval", "summary.csv"), ("compare", "table.csv")):

@@ -55,6 +55,7 @@ def test_the_doctor_tells_what_bf16_is_worth_and_calls_nothing_ok_that_is_not_he
     assert any(line.startswith("ok  bf16") for line in run("doctor").stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_the_benchmark_prints_both_precisions(data: Path) -> None:  # noqa: F811
     arguments = tiny(data, Path("unused"))[5:]
     facts = json.loads(run("bench", "--data", data, "--steps", "4", *arguments, "--json").stdout)
@@ -81,6 +82,7 @@ def test_fit_says_in_a_line_which_precision_was_taken(clock: Clock, data: Path, 
     assert "note: training in fp32: a convolution takes 10 ms in fp32 and 180 ms in bf16" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_weights")
 def test_a_comparison_says_it_once_for_all_rows(clock: Clock, data: Path, tmp_path: Path) -> None:  # noqa: F811
     options = ("--methods", "modern,glcm", "--images", "16", "--size", "64", "--dry-run")
@@ -98,6 +100,7 @@ def test_presets_are_listed_without_torch() -> None:
     assert {row["preset"] for row in json.loads(done.stdout)} == set(PRESETS)
 
 
+@pytest.mark.slow
 def test_the_costs_that_are_listed_are_those_that_are_counted() -> None:
     """`python -m tests.golden.preset_costs` writes them anew."""
     assert preset_costs() == counted()

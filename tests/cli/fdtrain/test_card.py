@@ -25,6 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_set(tmp_path_factory.mktemp("data") / "set", 40)
 
 
+@pytest.mark.slow
 def test_a_run_gets_a_card_that_is_checked_and_found_out(data: Path, tmp_path: Path) -> None:
     folder = write_run(data, tmp_path / "run")
     made = run("card", folder, "--json")

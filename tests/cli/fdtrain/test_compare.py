@@ -38,6 +38,7 @@ def test_compare_prints_the_tables_and_writes_them(data: Path, tmp_path: Path) -
     assert [row["name"] for row in json.loads(again.stdout)["rows"]] == ["telea", "biharmonic", "mine", "twin"]
 
 
+@pytest.mark.slow
 def test_compare_on_photographs_makes_a_sheet(data: Path, tmp_path: Path) -> None:
     from fdtrain.data.pictures import write_png
     from fdtrain.data.triplets import TripletDataset
@@ -52,6 +53,7 @@ def test_compare_on_photographs_makes_a_sheet(data: Path, tmp_path: Path) -> Non
     assert (tmp_path / "out" / "real" / "sheet.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_plan_is_printed_and_nothing_done(data: Path, tmp_path: Path) -> None:
     options = ("--methods", "telea,modern,glcm", "--images", "1000", "--dry-run")
     result = run("compare", "--data", data, "--out", tmp_path / "out", *options)
@@ -82,6 +84,7 @@ def test_what_is_wrong_is_one_sentence(options: tuple[str, ...], words: str, dat
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_row_that_fails_makes_the_command_fail_with_its_table(data: Path, tmp_path: Path) -> None:
     options = ("--methods", "telea", "--weights", f"gone={tmp_path / 'gone'}", "--limit", "2", "--measures", "none")
     result = run("compare", "--data", data, "--out", tmp_path / "out", *options)

@@ -32,6 +32,7 @@ def test_names_are_those_of_the_library() -> None:
     assert export_model.FORMATS == exporter.FORMATS
 
 
+@pytest.mark.slow
 def test_it_writes_a_file_and_tells_of_it(weights: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "small.pt2"
     result = run("export", weights, "--out", out)

@@ -46,6 +46,7 @@ def fetch(address: str, place: Path, endpoint: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_weights_come_by_name_with_digest_licence_and_limits(tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub")
     data = write_weights(tmp_path / "w.safetensors").read_bytes()
@@ -64,6 +65,7 @@ def test_weights_come_by_name_with_digest_licence_and_limits(tmp_path: Path) -> 
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_is_pushed_is_fetched_by_another_process(tmp_path: Path) -> None:
     pytest.importorskip("huggingface_hub")
     weights, held = write_weights(tmp_path / "mine.safetensors"), dict[str, bytes]()

@@ -39,6 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_set(tmp_path_factory.mktemp("data") / "set", 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], *([name, "--help"] for name in MODULES)], ids=" ".join
 )
@@ -108,6 +109,7 @@ def test_presets_are_listed_with_their_cost() -> None:
     assert "lr_generator = 0.0001" in run("presets", "--show", "faithful").stdout
 
 
+@pytest.mark.slow
 def test_what_presets_shows_can_be_trained_from(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(run("presets", "--show", "modern-64").stdout)
@@ -154,6 +156,7 @@ def test_data_comes_from_one_place(data: Path, tmp_path: Path) -> None:
     assert not [path for path in out.glob("*") if path.name != ".lock"]
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_photographs(tmp_path: Path) -> None:
     result = run("fit", "--faces", "samples", "--preset", "tiny", "--out", tmp_path / "run", "--dry-run")
     assert result.exit_code == 0, result.stderr

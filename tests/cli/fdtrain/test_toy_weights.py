@@ -89,6 +89,7 @@ def test_eval(data: Path, tmp_path: Path, toys: Toys) -> None:
     assert told["notes"][0] == toy_note([mask_label])
 
 
+@pytest.mark.slow
 def test_export(tmp_path: Path, toys: Toys) -> None:
     masker, mask_label = toys[1]
     pytest.importorskip("onnxscript")

@@ -50,6 +50,7 @@ def ask(program: object, line: str, folder: Path, where: Path) -> Result:
     return CliRunner().invoke(program, words)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "line", "hint"), CASES, ids=lambda value: value if isinstance(value, str) else "")
 def test_nothing_to_work_with(
     program: object, line: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

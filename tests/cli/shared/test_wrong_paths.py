@@ -172,6 +172,7 @@ def test_a_folder_where_a_file_is_to_be_written(line: str, given: dict[str, str]
     refused(line, tmp_path / "folder", given, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", FOLDERS_WRITTEN)
 def test_a_file_where_a_folder_is_to_be_written(line: str, given: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("words")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fdgen.analysis.bicubic import sample_bicubic
+from fdgen.analysis.bicubic import sample_bicubic, sample_lines
 from fdgen.arrays import F32
 
 
@@ -33,3 +33,17 @@ def test_whole_pixels_are_themselves_and_the_border_repeats() -> None:
     picture, _, _ = asked()
     x, y = np.meshgrid(np.arange(-3, 53, dtype=np.float32), np.arange(-3, 43, dtype=np.float32))
     np.testing.assert_array_equal(sample_bicubic(picture, x, y), np.pad(picture, 3, mode="edge"))
+
+
+def test_lines_are_sampled_as_their_points() -> None:
+    rng = np.random.default_rng(2)
+    picture = rng.uniform(0, 255, (30, 40)).astype(np.float32)
+    columns, rows = rng.integers(0, (40, 30), (25, 2), dtype=np.int32).T.copy()
+    angle = rng.uniform(0, 2 * np.pi, 25)
+    steps = np.stack([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
+    offsets = np.arange(-4, 4.1, 0.25, dtype=np.float32)
+    x, y = (
+        (middle[:, None] + step[:, None] * offsets).astype(np.float32)
+        for middle, step in ((columns, steps[:, 0]), (rows, steps[:, 1]))
+    )
+    np.testing.assert_array_equal(sample_lines(picture, columns, rows, steps, offsets), sample_bicubic(picture, x, y))

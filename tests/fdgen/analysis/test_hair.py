@@ -46,6 +46,7 @@ def made(*arguments: object, **named: object) -> Triplet:
     return triplet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [row.name for row in KINDS.values() if row.under_hair])
 def test_hair_hides_what_is_put_under_it_and_the_law_of_the_blend_holds(kind: str) -> None:
     face = scenes.face()
@@ -68,6 +69,7 @@ def test_hair_hides_what_is_put_under_it_and_the_law_of_the_blend_holds(kind: st
     assert np.array_equal(hidden.occluded_HWC[outside], hidden.clean_HWC[outside])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [row.name for row in KINDS.values() if not row.under_hair])
 def test_a_hand_lies_over_hair(kind: str) -> None:
     face = scenes.face()

@@ -132,6 +132,7 @@ def test_writing_it_again_changes_nothing(copy: tuple[Path, Path]) -> None:
 NUMBERS = re.compile(r"(?<![\w.])\d+(?!\w)")
 
 
+@pytest.mark.slow
 def test_every_number_that_is_edited_by_hand_is_found(copy: tuple[Path, Path]) -> None:
     """In the README each of them, in the JSON a share; with the list of sums made anew, so that it cannot tell."""
     root, card = copy
@@ -165,6 +166,7 @@ def test_what_the_lock_shows_is_checked_without_the_dataset(copy: tuple[Path, Pa
     assert re.search(rf"numbers\.json: {key}\S* is .*, and should be ", said(check(card)))
 
 
+@pytest.mark.slow
 def test_every_damaged_file_is_named(copy: tuple[Path, Path]) -> None:
     root, card = copy
     for name in [*digests(card), "extra.txt"]:
@@ -308,7 +310,6 @@ print(json.dumps(rows))
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 @pytest.mark.skipif(importlib.util.find_spec("mlcroissant") is None, reason="needs the development extra")
 @pytest.mark.parametrize("within", ["dataset", "card"])
 def test_mlcroissant_gives_our_pictures(made: tuple[Path, Path], tmp_path: Path, within: str) -> None:

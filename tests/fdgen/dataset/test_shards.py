@@ -194,6 +194,7 @@ def test_the_exact_law_sees_a_single_level_in_a_single_channel() -> None:
         assert laws == ([] if good.mask_HW[row, column] else ["exact"])
 
 
+@pytest.mark.slow
 def test_every_altered_byte_of_a_tar_is_found(root: Path) -> None:
     receipt = write(root, 1)
     path = shard_path(root, receipt.name)
@@ -204,6 +205,7 @@ def test_every_altered_byte_of_a_tar_is_found(root: Path) -> None:
         assert problems_of(root, receipt), place
 
 
+@pytest.mark.slow
 def test_every_altered_byte_of_a_receipt_is_found_against_its_tar(root: Path) -> None:
     receipt = write(root, 2)
     path = receipt_path(root, receipt.name)

@@ -110,6 +110,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("pycocotools") is None, reason="needs the development extra")
 @pytest.mark.parametrize(("name", "member", "least"), [("instances", "mask.png", 1), ("silhouettes", "alpha.png", 128)])
 def test_pycocotools_reads_our_masks(built: Path, tmp_path: Path, name: str, member: str, least: int) -> None:
@@ -171,6 +172,7 @@ def test_a_stopped_export_goes_on_and_ends_the_same(built: Path, tmp_path: Path,
     assert digests(tmp_path / "stopped") == digests(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", FORMATS)
 def test_a_damaged_export_is_mended_by_the_same_command(built: Path, tmp_path: Path, to: str) -> None:
     manifest, out = Manifest.load(built), tmp_path / "out"

@@ -38,6 +38,7 @@ def found_in(pictures: dict[str, np.ndarray], folder: Path) -> tuple[dict[str, n
     return {name: np.array(faces).reshape(-1, 5) for name, faces in json.loads(done.stdout).items()}, done.stderr
 
 
+@pytest.mark.slow
 def test_two_faces_of_different_size_none_and_one_that_lies(tmp_path: Path) -> None:
     faces = SampleFaces()
     portraits = [faces.read(source) for source in faces.sources()[:2]]

@@ -252,6 +252,7 @@ def test_an_aligned_picture_is_only_resized_at_any_size(tmp_path: Path) -> None:
         assert (load_face(faces, source, landmarks).clean_HWC == expected).all(), size_px
 
 
+@pytest.mark.slow
 def test_a_wider_limit_admits_what_reaches_out_of_the_picture(detected: _Detected, tmp_path: Path) -> None:
     names = ("cut-tightly.png", "photo.png", "wall.png")
     wanted = [detected.sources[name] for name in names]
@@ -413,6 +414,7 @@ class _Deadly(_Unreadable):
         return SampleFaces().read(source)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_a_photograph_that_kills_its_worker_costs_that_one_alone(tmp_path: Path) -> None:
     faces, said = _Deadly(), []

@@ -64,6 +64,7 @@ def detect_and_hang(faces: Any, wanted: Any, **options: Any) -> Any:
     return detect(faces, wanted, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "at", "reason", "how"),
     [
@@ -157,6 +158,7 @@ def strike(number: signal.Signals, seconds: float) -> Callable[[], None]:
     return end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_worker_that_is_struck_from_outside_changes_no_byte(
     tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals

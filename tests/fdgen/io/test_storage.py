@@ -45,6 +45,7 @@ def in_memory(folder: Path, name: str) -> str:
     return f"memory://{name}"
 
 
+@pytest.mark.slow
 def test_a_url_gives_what_the_folder_gives(built: Path, served: Served) -> None:
     here = Manifest.load(built)
     for url in (served.url, f"{served.url}/", in_memory(built, "set"), built.as_uri()):

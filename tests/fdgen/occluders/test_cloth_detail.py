@@ -10,6 +10,7 @@ import pytest
 
 from fdgen.arrays import F32
 from fdgen.occluders.cloth.creasing import creases_of, raise_creases
+from fdgen.occluders.cloth.crumple import crumple
 from fdgen.occluders.cloth.relief import Texels, edge_light
 from fdgen.occluders.cloth.weave import draw_weave, weave_light
 
@@ -32,7 +33,9 @@ def texels() -> Texels:
     """A flat cloth of 18 by 12 cm."""
     s, t = np.linspace(-1, 1, SHAPE[1], dtype=np.float32)[None], np.linspace(0, 1, SHAPE[0], dtype=np.float32)[:, None]
     across, down = (np.ascontiguousarray(a) for a in np.broadcast_arrays(HALF_CM * s, LONG_CM * t))
-    return Texels(s, t, across, down, LONG_CM - down, HALF_CM - np.abs(across), LONG_CM / SHAPE[0])
+    high = np.repeat(np.linspace(LONG_CM, 0, 41, dtype=np.float32)[:, None], 61, 1)
+    inside = HALF_CM - np.abs(across)
+    return Texels(s, t, across, down, LONG_CM - down, inside, high, LONG_CM / SHAPE[0])
 
 
 def woven(kind: str, pitch_cm: float = 0.4, *, upright: bool = False, contrast: float = 0.4) -> F32:
@@ -114,18 +117,30 @@ def test_creases_are_those_of_their_seed_and_hanging_cloth_has_none() -> None:
 
 
 def test_edges_of_black_cloth_shine() -> None:
-    pale, black = (edge_light("fitted", texels(), {**EDGES, **changes}) for changes in ({}, BLACK))
+    pale, black = (edge_light(texels(), {**EDGES, **changes}, None) for changes in ({}, BLACK))
     rim = texels().rim < 0.12
     assert 1.0 < pale[rim].max() < 1.1
-    assert 1.3 < black[rim].max() < 1.6
+    assert 1.3 < black[rim].max() < 1.8
     inner = texels().rim > 2.0
     assert np.allclose(pale[inner], 1.0)
     assert np.allclose(black[inner], 1.0)
 
 
 def test_a_seam_is_a_dark_line_down_the_middle_with_a_bright_one_on_either_side() -> None:
-    row = edge_light("fitted", texels(), {**EDGES, "seam_cm": 0.05})[SHAPE[0] // 2]
+    row = edge_light(texels(), {**EDGES, "seam_cm": 0.05}, None)[SHAPE[0] // 2]
     x = texels().across[0]
     assert row[np.abs(x) < 0.05].max() < 0.85
     assert row[(x > 0.09) & (x < 0.18)].max() > 1.02
     assert np.allclose(row[(np.abs(x) > 0.6) & (np.abs(x) < 6)], 1.0)
+
+
+def test_crumpled_cloth_breaks_into_facets_and_is_flat_at_its_hem() -> None:
+    cloth = texels()
+    height = crumple(cloth, 0.3, 0.1)
+    inner = cloth.rim > 1.5
+    assert 0.05 < height[inner].std() < 0.2
+    assert np.abs(height[cloth.rim < 0.02]).max() < 0.02
+    bend = np.abs(np.diff(height, 2, axis=1))[inner[:, 1:-1]]
+    assert np.median(bend) < 0.1 * np.percentile(bend, 99)  # planes, and creases between
+    assert np.array_equal(height, crumple(cloth, 0.3, 0.1))
+    assert not np.array_equal(height, crumple(cloth, 0.6, 0.1))

@@ -184,7 +184,7 @@ def test_a_lens_multiplies_what_lies_behind_and_adds_nothing(tint: list[float]) 
     on = scene()
     placement, _ = wear(on, "sunglasses-square", seed=3)
     through = 0.3
-    lens = {"through": [through, through], "tint": tint, "mirror": [0.0, 0.0, 0.0]}
+    lens = {"through": [through, through], "tint": tint, "mirror": [0.0, 0.0, 0.0], "haze": 0.0}
     layer = WORN.render(on, altered(placement, lens=lens), ASSETS["sunglasses-square"])
     behind = to_linear(on.face.clean_HWC) * (1 - layer.shadow_HW[..., None] * layer.shadow_rgb)
     seen = behind * (1 - layer.opacity_HW[..., None]) + layer.colour_HWC

@@ -25,9 +25,9 @@ def test_a_glint_is_a_short_line_on_the_edge_of_the_rim_where_it_was_drawn() -> 
     frame = front()
     rim = frame.rim_mesh()
     added = glint_light([[90.0, 0.4, 0.0, 1.0]], frame, rim.sheet, {"kind": "plain"}, RIM)[:, 0]
-    assert added.max() == pytest.approx(1.0, abs=0.02)
+    assert added.max() == pytest.approx(1.0, abs=0.1)
     spot = frame.outer[frame.index_at(90.0)]
-    assert np.hypot(*(rim.sheet[added > 0.05] - spot).T).max() < 0.6
+    assert np.hypot(*(rim.sheet[added > 0.05] - spot).T).max() < 0.8
     assert not added[RIM == 0].any()
 
 
@@ -36,9 +36,9 @@ def test_either_lens_has_its_own_light_and_dark_patterns_hide_no_glint() -> None
     rim = frame.rim_mesh()
     both = [[60.0, 0.4, 0.25, 1.0]]
     right, left = (glint_light(both, frame, side.sheet, {"kind": "plain"}, RIM).max() for side in (rim, rim.mirrored()))
-    assert (right, left) == (pytest.approx(1.0, abs=0.02), pytest.approx(0.25, abs=0.01))
+    assert (right, left) == (pytest.approx(1.0, abs=0.1), pytest.approx(0.25, abs=0.03))
     tortoise = glint_light(both, frame, rim.sheet, {"kind": "tortoise"}, RIM)
-    assert tortoise.max() == pytest.approx(6.0, abs=0.1)
+    assert tortoise.max() == pytest.approx(6.0, abs=0.6)
 
 
 def test_rows_of_rim_and_bridge_are_those_of_their_meshes() -> None:

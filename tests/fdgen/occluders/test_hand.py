@@ -125,6 +125,7 @@ def test_a_wrist_bends_only_so_far() -> None:
         assert abs(np.hypot(np.hypot(x, y), z) - 1) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(HANDS))
 def test_the_arm_always_leaves_the_picture(name: str) -> None:
     asset = HANDS[name]
@@ -151,6 +152,7 @@ def test_the_arm_always_leaves_the_picture(name: str) -> None:
             assert touches, f"{name} at yaw {yaw}, seed {seed}: a hand without an arm"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(HANDS))
 def test_a_left_hand_is_left_and_a_palm_faces_the_face(name: str) -> None:
     asset, over = HANDS[name], turned(0.0)

@@ -20,7 +20,7 @@ from fdgen.occluders.base import Placement
 from fdgen.occluders.cloth.drape import directions, head_map, stretch, tighten
 from fdgen.occluders.cloth.fabric import BLACKEST, WHITEST, dress, paint
 from fdgen.occluders.cloth.patterns import PATTERNS
-from fdgen.occluders.cloth.relief import edge_light
+from fdgen.occluders.cloth.relief import edge_light, pleats_of
 from fdgen.occluders.masks.mask import Mask, build, lay_texels
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, drape
 from fdgen.occluders.masks.trim import trim
@@ -282,14 +282,25 @@ def test_pleats_are_lines_of_shade_across_and_a_hem_runs_round() -> None:
     fit = dict(WORN.place(on, asset, np.random.default_rng(2)).values)
     sheet = drape(head_map(on.mesh_cm), on.mesh_cm, "pleated", fit)
     texels = lay_texels(sheet)
-    light = edge_light("pleated", texels, fit)
-    middle = light[:, light.shape[1] // 2]
-    inner = middle[(texels.rim > 1.3)[:, light.shape[1] // 2]]
-    dark = inner < 0.85
-    assert (np.diff(dark.astype(int)) == 1).sum() == fit["pleats"]
-    plain = edge_light("fitted", texels, fit)
+    light = edge_light(texels, fit, pleats_of("pleated", texels, fit))
+    dark = (light < 0.95) & (texels.rim > 1.3)
+    counts = (np.diff(dark.astype(int), axis=0) == 1).sum(0)  # each gapes here and lies flat there
+    assert counts.max() == fit["pleats"]
+    plain = edge_light(texels, fit, None)
     assert np.ptp(plain[texels.rim > 2.0]) < 0.01
     assert plain[np.abs(texels.rim - fit["hem_cm"]) < 0.05].max() < 1.0
+
+
+def test_pleats_are_level_where_the_edges_climb_and_fall() -> None:
+    on, asset = scene(), usual(ASSETS["mask-surgical"])
+    fit = dict(WORN.place(on, asset, np.random.default_rng(2)).values)
+    sheet = drape(head_map(on.mesh_cm), on.mesh_cm, "pleated", fit)
+    texels = lay_texels(sheet)
+    heights = cv2.resize(sheet.points_cm[..., 1], texels.across.shape[::-1])
+    dark = edge_light(texels, fit, pleats_of("pleated", texels, fit))
+    rows = [int(np.argmin(np.where(texels.rim[:, j] > 1.5, dark[:, j], 2.0))) for j in (60, 144)]
+    edges = np.ptp(heights[-1]) + np.ptp(heights[0])
+    assert abs(heights[rows[0], 60] - heights[rows[1], 144]) < 0.5 * edges
 
 
 def test_surgical_masks_are_straight_bands_from_cheekbone_to_cheekbone() -> None:

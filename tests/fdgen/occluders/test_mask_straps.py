@@ -15,7 +15,7 @@ from fdgen.occluders.masks.bare_skin import BareSkin
 from fdgen.occluders.masks.mask import Mask, build, lay_texels
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, drape
 from fdgen.occluders.masks.straps import straps
-from fdgen.occluders.masks.valve import shade_below
+from fdgen.occluders.masks.valve import LIDS, shade_below, valves
 from fdgen.render.scene import Scene
 from tests.support import scenes
 
@@ -94,15 +94,44 @@ def test_the_top_edge_is_highest_over_the_nose(name: str) -> None:
         assert sheet.points_cm.shape == (ROWS, COLUMNS, 3)
 
 
+def test_a_valve_throws_its_shadow_away_from_the_light() -> None:
+    on, asset = person(), ASSETS["mask-cup-valve"]
+    fit = Mask().place(on, asset, np.random.default_rng(1)).values
+    texels = lay_texels(drape(head_map(on.mesh_cm), on.mesh_cm, "cup", fit))
+    left = []
+    for x in (-0.7, 0.7):
+        cloth = np.ones((*texels.across.shape, 3), np.float32)
+        shade_below(cloth, texels, "round", fit, np.array([x, 0.0, 0.7], np.float32))
+        half = cloth.shape[1] // 2
+        left.append((cloth[:, :half].mean(), cloth[:, half + 1 :].mean()))
+    assert left[0][0] > left[0][1]
+    assert left[1][0] < left[1][1]
+
+
+@pytest.mark.parametrize("lid", LIDS)
+def test_a_valve_has_sharp_edges_and_stands_off_the_cloth(lid: str) -> None:
+    on, asset = person(), ASSETS["mask-cup-valve"]
+    fit = {**Mask().place(on, asset, np.random.default_rng(1)).values, "valve_lid": lid}
+    sheet = drape(head_map(on.mesh_cm), on.mesh_cm, "cup", fit)
+    (mesh,) = valves(sheet, "round", fit)
+    assert np.allclose(np.linalg.norm(mesh.normals, axis=1), 1.0)
+    centre = sheet.points_cm[:, sheet.points_cm.shape[1] // 2]
+    top = np.linalg.norm(centre - mesh.vertices_cm[-1], axis=-1).min()
+    assert fit["valve_high"] < top < 1.2 * fit["valve_high"] + 0.1
+    lit = mesh.albedo_N3.max(1) / np.max(fit["valve_colour"])
+    assert lit.min() < 0.5
+    assert (lit < 0.3).any() == (lid == "slotted")
+
+
 def test_a_valve_keeps_light_off_the_cloth_round_it_and_nowhere_else() -> None:
     on, asset = person(), ASSETS["mask-cup-valve"]
     fit = Mask().place(on, asset, np.random.default_rng(1)).values
     texels = lay_texels(drape(head_map(on.mesh_cm), on.mesh_cm, "cup", fit))
     cloth = np.ones((*texels.across.shape, 3), np.float32)
-    shade_below(cloth, texels, "round", fit)
+    shade_below(cloth, texels, "round", fit, np.array([0.0, 0.0, 1.0], np.float32))
     row, column = round(fit["valve_down"] * (len(cloth) - 1)), cloth.shape[1] // 2
     away = np.hypot(texels.across - texels.across[row, column], texels.down - texels.down[row, column])
-    assert cloth[row, column, 0] == pytest.approx(0.6, abs=0.01)
+    assert cloth[row, column, 0] == pytest.approx(0.55 * 0.65, abs=0.01)
     assert cloth[away > fit["valve_cm"] + 1.0].min() > 0.99
 
 

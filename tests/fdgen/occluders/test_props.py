@@ -63,6 +63,7 @@ def wear(on: Scene, asset: Asset, seed: int = 0) -> tuple[Placement, Layer]:
     return placement, occluder.render(on, placement, asset)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_prop_can_be_seen_on_every_face(name: str) -> None:
     for yaw_deg in (-35.0, 0.0, 35.0):
@@ -107,6 +108,7 @@ def test_who_drinks_has_the_cup_at_the_lips(name: str) -> None:
     assert (layer.silhouette_HW[eyes] > 0.5).mean() < 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["cup-mug", "cup-paper-lid", "cup-can", "microphone-ball", "microphone-vocal", "phone-ear"]
 )

@@ -288,6 +288,7 @@ def test_a_dry_run_knows_what_is_done(tmp_path: Path) -> None:
     assert plan.shards_done == sum(plan.shards.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_progress_rises_to_the_count(tmp_path: Path, workers: int) -> None:
     seen: list[Progress] = []
@@ -311,6 +312,7 @@ def test_progress_rises_to_the_count(tmp_path: Path, workers: int) -> None:
         assert set(range(1, 31)) <= set(done)
 
 
+@pytest.mark.slow
 def test_workers_need_no_shared_memory(tmp_path: Path, built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Containers make /dev/shm tiny, or read-only: semaphores and arrays of `multiprocessing` would lie there."""
 
@@ -323,6 +325,7 @@ def test_workers_need_no_shared_memory(tmp_path: Path, built: Path, monkeypatch:
     assert digests(tmp_path / "set") == digests(built)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [None, COUNT, 120])
 def test_processes_are_started_once_for_the_whole_of_a_build(
     tmp_path: Path, count: int | None, monkeypatch: pytest.MonkeyPatch

@@ -81,6 +81,7 @@ def objects(url: str) -> dict[str, str]:
     return {name: hashlib.sha256(store.read(name, 10**9)).hexdigest() for name in store.every_file()}
 
 
+@pytest.mark.slow
 def test_objects_have_the_bytes_of_files_though_connections_are_cut(server: S3Server, url: str, built: Path) -> None:
     seen: Counter[tuple[str, str]] = Counter()
 
@@ -110,6 +111,7 @@ def test_objects_have_the_bytes_of_files_though_connections_are_cut(server: S3Se
     assert not any(word in store.read(name, 10**9) for name in store.every_file() for word in secrets_of_ours)
 
 
+@pytest.mark.slow
 def test_an_upload_that_is_refused_or_cut_off_leaves_no_half_thing(server: S3Server, url: str, built: Path) -> None:
     for status, words in ((500, "refused by the test"), (0, r"\w")):
         server.fault = lambda method, path, status=status: (
@@ -129,6 +131,7 @@ def test_an_upload_that_is_refused_or_cut_off_leaves_no_half_thing(server: S3Ser
     assert ("PUT", f"/{url.removeprefix('s3://')}/shards/train-00000.tar") not in server.asked  # kept
 
 
+@pytest.mark.slow
 def test_a_builder_killed_between_a_shard_and_its_receipt(
     server: S3Server, url: str, built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

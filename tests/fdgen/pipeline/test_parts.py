@@ -74,6 +74,7 @@ def test_a_part_killed_at_any_shard_goes_on(tmp_path: Path, built: Path) -> None
     assert digests(out) == digests(built)
 
 
+@pytest.mark.slow
 def test_parts_run_at_the_same_time_in_processes_that_are_killed(tmp_path: Path, built: Path) -> None:
     out = tmp_path / "set"
     options = json.dumps({"faces": 60, "count": COUNT})

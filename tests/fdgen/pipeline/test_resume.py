@@ -187,6 +187,7 @@ def test_ctrl_c_ends_workers_quietly_and_keeps_shards(tmp_path: Path, built: Pat
     assert digests(out) == digests(built)
 
 
+@pytest.mark.slow
 def test_workers_that_die_without_a_photograph_are_one_sentence_and_keep_shards(tmp_path: Path, built: Path) -> None:
     out = tmp_path / "set"
     steps = dataclasses.replace(STEPS, load_library=load_library_once)
@@ -266,6 +267,7 @@ def test_the_table_of_a_build_is_read_when_it_is_asked_for(tmp_path: Path) -> No
     pd.testing.assert_frame_equal(manifest.table, Manifest.load(tmp_path / "set").table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("worth", [0, 10**9])
 def test_what_is_missing_is_made_before_what_is_there_is_checked(

@@ -87,6 +87,7 @@ def test_a_second_process_finds_everything_compiled(tmp_path: Path) -> None:
     assert second[:3] == ["True", "True", "0"]
 
 
+@pytest.mark.slow
 def test_another_installation_of_the_same_version_compiles_nothing(package: Path, tmp_path: Path) -> None:
     cache, other = tmp_path / "cache", tmp_path / "two" / "fdgen"
     assert run(ONE, cache, package) == [str(package / "__init__.py"), "20.0", "2", "0"]
@@ -96,6 +97,7 @@ def test_another_installation_of_the_same_version_compiles_nothing(package: Path
     assert run(ONE, cache, other) == [str(other / "__init__.py"), "20.0", "0", "1"]
 
 
+@pytest.mark.slow
 def test_code_is_never_that_of_another_source(package: Path, tmp_path: Path) -> None:
     """The outer function's own file stays as it is: what it calls is compiled into it."""
     cache, inner = tmp_path / "cache", package / "inner.py"
@@ -156,6 +158,7 @@ def test_every_kind_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rasterise_cutout.signatures
 
 
+@pytest.mark.slow
 def test_nothing_that_is_compiled_needs_scipy() -> None:
     """Numba takes its linear algebra from there; fdgen is installed without it."""
     code = """

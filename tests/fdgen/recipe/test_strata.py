@@ -237,6 +237,7 @@ def test_placements_need_to_be_tried() -> None:
         Targets.of(recipe("strata.region.eyes=0.5"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
@@ -253,6 +254,7 @@ def test_what_no_occluder_can_do_is_refused(overrides: list[str], words: str) ->
     assert "the occluders allow" in caught.value.message
 
 
+@pytest.mark.slow
 def test_what_is_offered_is_found_the_same_each_time() -> None:
     of, library = recipe("kinds.hand=0"), AssetLibrary.load()
     first, second = (run_trials(of, library, of.combinations()) for _ in range(2))
@@ -306,6 +308,7 @@ def test_what_was_tried_is_kept(tried: list[str], tmp_path: Path) -> None:
     assert alike(bare, again)
 
 
+@pytest.mark.slow
 def test_only_what_an_asset_changed_is_tried_again(tried: list[str], tmp_path: Path) -> None:
     library = AssetLibrary.load()
     of = recipe()
@@ -323,6 +326,7 @@ def test_only_what_an_asset_changed_is_tried_again(tried: list[str], tmp_path: P
         assert tried == ["mask"] * 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [b"", b"nonsense", zlib.compress(b"[1]\n\0\0"), zlib.compress(b"{}")])
 def test_damaged_trials_are_made_anew(data: bytes, tried: list[str], tmp_path: Path) -> None:
     of, library = recipe("kinds.hand=0", "kinds.mask=0"), AssetLibrary.load()
@@ -350,6 +354,7 @@ def test_another_generator_tries_again(tried: list[str], tmp_path: Path, monkeyp
 # What is made
 
 
+@pytest.mark.slow
 def test_samples_fall_in_their_strata_and_strata_have_their_shares() -> None:
     """On real placements over made-up heads: sunglasses, masks and hands."""
     of = recipe(
@@ -423,6 +428,7 @@ def test_a_dataset_has_what_was_asked(built: tuple[Path, Manifest]) -> None:
     assert "the recipe takes" in passed_over[0]["detail"]
 
 
+@pytest.mark.slow
 def test_strata_are_the_same_bytes_for_any_number_of_workers(built: tuple[Path, Manifest], tmp_path: Path) -> None:
     run(tmp_path / "set", FACES, *FAKE_ASKED, steps=STRATIFIED, count=COUNT, workers=2)
     assert digests(tmp_path / "set") == digests(built[0])
@@ -442,6 +448,7 @@ def test_dropping_a_face_changes_no_other_sample(built: tuple[Path, Manifest], t
     assert all(before[key] == after[key] for key in common)
 
 
+@pytest.mark.slow
 def test_faces_passed_over_do_not_end_a_build(tmp_path: Path) -> None:
     """With few faces, many in a row are passed over by chance; their next variants give the samples."""
     manifest = run(

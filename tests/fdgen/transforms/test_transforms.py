@@ -77,6 +77,7 @@ def test_a_pipeline_gives_the_occluded_picture_and_its_mask(name: str) -> None:
     assert np.array_equal(mask, expected.mask_HW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PIPELINES)
 @pytest.mark.parametrize("workers", [1, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")

@@ -58,6 +58,7 @@ def times(folder: Path) -> dict[str, int]:
     return {path.stem: path.stat().st_mtime_ns for path in (folder / "set" / "shards").iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [30, pytest.param(200, marks=pytest.mark.slow)])
 def test_a_flipped_bit_is_named_and_mended(sound: Path, tmp_path: Path, n: int) -> None:
     folder = Path(shutil.copytree(sound, tmp_path / "copy"))

@@ -85,6 +85,7 @@ def test_every_flipped_byte_is_found(damaged: Path) -> None:
     assert verify(damaged) == []
 
 
+@pytest.mark.slow
 def test_no_damage_makes_it_crash(damaged: Path, sound: Path) -> None:
     rng = random.Random(2)
     names = sorted(digests(sound))

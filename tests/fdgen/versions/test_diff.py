@@ -147,6 +147,7 @@ def test_altered_occluders_are_told(compare: Any, first: Path, tmp_path: Path) -
     assert not found.same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", ["unexplained", "library", "processor", "generator"])
 def test_pixels_that_differ_alone_are_put_down_to_what_made_them(
     compare: Any, first: Path, tmp_path: Path, reason: str, monkeypatch: pytest.MonkeyPatch

@@ -92,6 +92,7 @@ def no_detector(*arguments: Any, **options: Any) -> Any:
     raise AssertionError("a detector was used")
 
 
+@pytest.mark.slow
 def test_another_detector_is_named_and_given_landmarks_stand_in_for_it(first: Path, tmp_path: Path) -> None:
     steps = dataclasses.replace(STEPS, detector_version=other_detector, detect=shifted)
     found = again(first, tmp_path, steps=steps)

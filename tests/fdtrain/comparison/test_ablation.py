@@ -209,6 +209,7 @@ def test_a_seed_that_one_row_lacks_is_left_out_of_both(tmp_path: Path) -> None:
 # All of it.
 
 
+@pytest.mark.slow
 def test_table_2_is_trained_told_and_left_alone(triplets: Path, tmp_path: Path) -> None:
     ask = ask_of(triplets, overrides=MICRO, limit=4)
     ablation, out = open_table(2, "tiny", ask), tmp_path / "out"
@@ -236,6 +237,7 @@ def test_table_2_is_trained_told_and_left_alone(triplets: Path, tmp_path: Path) 
         run(other, ask, out)
 
 
+@pytest.mark.slow
 def test_an_unseen_kind_is_not_trained_on_and_measured_apart(triplets: Path, tmp_path: Path) -> None:
     ask = ask_of(triplets, overrides=MICRO, limit=None, images=8)
     ablation, out = open_unseen("mask", "tiny", ask), tmp_path / "out"

@@ -187,7 +187,11 @@ def test_differences_are_of_the_same_pictures() -> None:
     assert (same.value, same.p) == (0, 1)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.sample if n in (1, 3) else (), id=case.name) for n, case in enumerate(CASES)],
+)
 def test_intervals_hold_the_truth_19_times_of_20(case: Case) -> None:
     """An interval of pictures alone holds it 4 to 8 times of 10 where seeds differ."""
     held, by_pictures = coverage(case, draws=2000)
@@ -337,6 +341,7 @@ def test_a_result_names_the_score_of_its_validation(
     assert "val_hole_psnr_db" not in facts
 
 
+@pytest.mark.slow
 def test_rows_are_finished_alike_and_say_how(triplets: Path, tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "mine.safetensors")
     tasks = make_tasks(["telea", "mean-face"], {"mine": weights}, seeds=1, size_px=32)
@@ -361,6 +366,7 @@ def test_rows_are_finished_alike_and_say_how(triplets: Path, tmp_path: Path) -> 
     assert run(tasks, ask_of(triplets), tmp_path / "none")[1] == []
 
 
+@pytest.mark.slow
 def test_weights_that_changed_are_measured_again(triplets: Path, tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "mine.safetensors")
     tasks = make_tasks([], {"mine": weights}, seeds=1, size_px=32)
@@ -375,6 +381,7 @@ def test_weights_that_changed_are_measured_again(triplets: Path, tmp_path: Path)
     assert "is of 64 px, the comparison of 32" in str(told[0][1])
 
 
+@pytest.mark.slow
 def test_a_comparison_that_is_stopped_goes_on(triplets: Path, tmp_path: Path) -> None:
     tasks = make_tasks(["copy", "telea", "navier-stokes"], {}, seeds=1, size_px=32)
     done, _ = run(tasks, ask_of(triplets), tmp_path / "out", stop_after=1)
@@ -383,6 +390,7 @@ def test_a_comparison_that_is_stopped_goes_on(triplets: Path, tmp_path: Path) ->
     assert (done.stopped, len(done.results), len(told)) == (False, 3, 2)
 
 
+@pytest.mark.slow
 def test_a_row_tells_how_far_it_is_from_its_beginning(triplets: Path, tmp_path: Path) -> None:
     told: list[tuple[str, Moved]] = []
     tasks = make_tasks(["telea", "tiny"], {}, seeds=1, size_px=32)
@@ -420,6 +428,7 @@ def test_a_part_is_told_when_it_begins_and_then_not_too_often(monkeypatch: pytes
     ]
 
 
+@pytest.mark.slow
 def test_a_budget_of_seconds_becomes_images_once(triplets: Path, tmp_path: Path) -> None:
     ask = ask_of(triplets, images=None, seconds=2.0)
     task = Task("tiny", "trained", "tiny", 0)
@@ -494,7 +503,6 @@ def living(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 @pytest.mark.skipif(not Path("/proc/self/environ").is_file(), reason="processes are not listed here")
 def test_a_kill_leaves_no_process_behind(triplets: Path, tmp_path: Path) -> None:
     process = start(triplets, tmp_path, "killed")

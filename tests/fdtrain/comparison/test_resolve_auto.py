@@ -61,6 +61,7 @@ def test_all_rows_have_one_precision_and_one_network_and_a_later_call_keeps_them
     assert precisions(elsewhere, *LEARNED) == {"bf16"}
 
 
+@pytest.mark.slow
 def test_a_row_trains_in_what_was_decided(clock: Clock, triplets: Path, tmp_path: Path) -> None:
     """In a process of its own, where no timing is injected: it would decide for bf16 by itself."""
     clock.convolution = (0.01, 0.18)

@@ -139,6 +139,7 @@ def test_steps_are_checked() -> None:
 # --- in a dataset
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size_px", [16, 33, 64, 96])
 def test_the_pair_is_exact_at_every_size(triplets: Path, size_px: int) -> None:
     dataset = TripletDataset(triplets, "val", size_px=size_px, augment=PhotographPairs(), mix=0.8, grey=0.3)

@@ -55,6 +55,7 @@ def raising(error: Exception) -> Callable[[], None]:
     return act
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("act", "words", "cure"),
     [
@@ -87,7 +88,6 @@ def test_what_is_sent_to_all_processes_is_not_for_the_workers(number: int) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_a_loader_that_is_open_at_exit_holds_nobody_up(start: str, triplets: Path) -> None:
     """As an error does that is on its way to the user: its frames hold the loader."""
@@ -113,7 +113,6 @@ def _until_gone(pids: list[int]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 @pytest.mark.skipif(not loader.SHARED.is_dir(), reason="no /dev/shm")
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_what_a_killed_loader_left_is_removed_by_the_next(start: str, triplets: Path, tmp_path: Path) -> None:

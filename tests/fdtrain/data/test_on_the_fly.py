@@ -47,6 +47,7 @@ def opened(config: FitConfig, split: str = "train", **options: Any) -> Any:
     return open_samples(config, split, faces=find_faces(config), **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "start"), [(2, "fork"), (1, "spawn")])
 def test_any_number_of_workers_gives_the_same_batches(workers: int, start: str) -> None:
     config = asked("data.augment=mild")
@@ -156,6 +157,7 @@ def state_of(run_dir: Path) -> dict[str, Any]:
     return load_state(receipts(run_dir / "checkpoints")[-1])
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_ends_bit_by_bit_as_one_that_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_run_that_is_killed_ends_bit_by_bit_as_one_that_is_not(
         assert read_facts(one)["content_id"] == read_facts(other)["content_id"]
 
 
+@pytest.mark.slow
 def test_a_run_records_what_it_was_drawn_from(tmp_path: Path) -> None:
     config, run, notes = asked("training.images=32"), tmp_path / "run", list[str]()
     assert fit(config, run, on_note=notes.append).finished

@@ -18,6 +18,7 @@ pytest.importorskip("aiohttp")
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "start"), [(0, None), (2, "fork"), (1, "spawn")])
 def test_a_url_gives_the_batches_of_the_folder(triplets: Path, workers: int, start: str | None) -> None:
     here = TripletDataset(triplets, "train", size_px=32, verify=True)

@@ -65,6 +65,7 @@ for name in ("secret.txt", "secret.svg"):
 """
 
 
+@pytest.mark.slow
 def test_gradio_itself_opens_no_file_that_is_no_visitors(tmp_path: Path) -> None:
     """Behind the filter, by gradio's own checks, which it leaves out of pages that are mounted and not launched."""
     pytest.importorskip("gradio")

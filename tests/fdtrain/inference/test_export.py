@@ -92,6 +92,7 @@ def test_onnx_equals_torch_on_fifty_pictures(folder: Path, name: str) -> None:
     assert most <= TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["onnx", "pt2"])
 def test_a_toy_says_so_in_what_is_exported_from_it(tmp_path: Path, form: str) -> None:
     weights, out = write_weights(tmp_path / "face.safetensors", toy="saw nobody"), tmp_path / f"face.{form}"
@@ -215,6 +216,7 @@ def test_torch_reads_the_other_format_without_fdtrain(folder: Path, tmp_path: Pa
     assert np.abs(from_values(restored.numpy())[0].astype(int) - wanted).max() <= 1
 
 
+@pytest.mark.slow
 def test_a_file_that_differs_is_not_left(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def elsewhere(weights: Path) -> object:
         source = open_source(weights)

@@ -104,6 +104,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_set(tmp_path_factory.mktemp("data") / "set", 40)
 
 
+@pytest.mark.slow
 def test_a_baseline_is_trained_and_compared_once_it_has_its_row(data: Path, tmp_path: Path) -> None:
     (tmp_path / "network_of_a_test.py").write_text(NETWORK, encoding="utf-8")
     (tmp_path / "objective_of_a_test.py").write_text(OBJECTIVE, encoding="utf-8")

@@ -80,6 +80,7 @@ def test_what_networks_count_is_counted_as_by_the_whole(triplets: Path) -> None:
             torch.testing.assert_close(buffers[name], value, rtol=1e-3, atol=1e-5, msg=name)
 
 
+@pytest.mark.slow
 def test_it_resumes_bit_by_bit(triplets: Path, tmp_path: Path) -> None:
     asked = ("training.accumulate=2", "training.images=48")
     fit(micro(triplets, *asked), tmp_path / "whole")
@@ -120,6 +121,7 @@ def test_memory_is_that_of_a_part(triplets: Path) -> None:
     assert parts.memory_bytes == small.memory_bytes < whole.memory_bytes
 
 
+@pytest.mark.slow
 def test_two_processes_take_their_shares_in_parts(triplets: Path, tmp_path: Path) -> None:
     """As one process does with the whole batch: the same pictures in each step, and gradients but for rounding."""
     still = ("training.lr_generator=1e-7", "training.lr_discriminator=1e-7", "training.images=8", "data.mix=0.0")

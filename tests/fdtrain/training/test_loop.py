@@ -101,6 +101,7 @@ class Crash(BaseException):
     """What a kill looks like from inside: nothing catches it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_a_run_that_crashes_anywhere_ends_as_one_that_never_did(
     seed: int, whole: Path, triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -131,6 +132,7 @@ def test_a_run_that_crashes_anywhere_ends_as_one_that_never_did(
     assert_same_end(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_stopping_on_request_saves_and_the_next_call_goes_on(whole: Path, triplets: Path, tmp_path: Path) -> None:
     steps = iter(range(100))
     first = fit(micro(triplets), tmp_path / "run", stop=lambda: next(steps) >= 12)
@@ -237,6 +239,7 @@ def random_trunk(tmp_path: Path) -> Path:
     return tmp_path / "trunk.pth"
 
 
+@pytest.mark.slow
 def test_weights_may_be_chosen_by_the_perceptual_network(
     triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +319,7 @@ def test_a_run_that_gave_up_says_so(triplets: Path, tmp_path: Path, monkeypatch:
     assert gather(tmp_path / "run")["gave_up"] is True
 
 
+@pytest.mark.slow
 def test_a_process_that_validates_nothing_ends_no_run(
     triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -387,6 +391,7 @@ def test_runs_of_before_best_by_go_on_and_open(whole: Path, triplets: Path, tmp_
         fit(micro(triplets, "training.best_by=last"), run)
 
 
+@pytest.mark.slow
 def test_old_states_that_outlived_a_kill_go_when_the_run_is_called_again(
     whole: Path, triplets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -475,6 +480,7 @@ def test_tensorboard_is_written_on_request(triplets: Path, tmp_path: Path) -> No
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [

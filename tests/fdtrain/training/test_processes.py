@@ -60,6 +60,8 @@ def alone(triplets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+@pytest.mark.slow
+@pytest.mark.sample
 def test_two_processes_end_with_the_weights_of_one_and_one_goes_on_from_two(
     alone: Path, triplets: Path, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_run_takes_fp32_where_bf16_is_slower_records_it_and_says_why(
     assert facts["config"]["training"]["precision"] == "fp32"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "then"), [((0.01, 0.18), (0.01, 0.005)), ((0.01, 0.005), (0.01, 0.18))])
 def test_a_resumed_run_keeps_its_precision_on_any_machine(
     first: tuple[float, float], then: tuple[float, float], triplets: Path, tmp_path: Path, clock: Clock
@@ -168,6 +169,7 @@ def test_nothing_computes_before_it_is_decided() -> None:
 # Measuring.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "overrides"),
     [
@@ -194,6 +196,7 @@ def test_a_step_of_every_network_can_be_timed_and_leaves_no_trace(
     assert torch.equal(before, torch.get_rng_state())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["modern-64", "faithful-64", "edgeconnect-64", "din-64"])
 def test_a_step_that_compares_features_is_timed_with_them(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -62,7 +62,6 @@ def test_killed_anywhere_and_run_again_it_ends_with_the_same_weights(
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 def test_two_processes_train_one_model(triplets: Path, tmp_path: Path) -> None:
     """With gloo: they run, resume bit by bit, and stay as near to one process as rounding lets them."""
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "--standalone"]
@@ -88,7 +87,6 @@ def test_two_processes_train_one_model(triplets: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 def test_eight_triplets_are_learnt_by_heart(tmp_path: Path) -> None:
     """Hole-only PSNR of the pasted result rises by 10 dB over the untrained network's."""
     data = write_set(tmp_path / "set", 20)

@@ -98,6 +98,7 @@ METHODS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "overrides"), METHODS)
 def test_nothing_is_read_from_the_device_within_a_step(
     method: str, overrides: tuple[str, ...], triplets: Path, monkeypatch: pytest.MonkeyPatch

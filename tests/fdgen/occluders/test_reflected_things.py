@@ -1,0 +1,48 @@
+"""Shapes in the map of a place: their edges are smooth, they are cut at its borders, and small things meet round it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fdgen.occluders.reflected_things import crown, lay, oval, quad, small_things
+
+
+def _map() -> np.ndarray:
+    return np.zeros((96, 192, 3), np.float32)
+
+
+def test_a_shape_covers_its_share_of_the_map_with_a_smooth_edge() -> None:
+    painted = _map()
+    lay(painted, oval(0.5, 0.5, 0.2, 0.4), 2.0, 1.0)
+    assert (painted[48, 96] == 2.0).all()
+    assert abs(painted.mean() / 2.0 - np.pi / 4 * 0.2 * 0.4) < 0.004
+    between = (painted > 0.1) & (painted < 1.9)
+    assert 0.003 < between.mean() < 0.03
+
+
+def test_a_sheet_seen_aslant_is_higher_on_one_side() -> None:
+    painted = _map()
+    lay(painted, quad(0.5, 0.3, 0.3, 0.3, 0.0, 0.4), 1.0, 1.0)
+    left, right = (painted[:, column, 0].sum() for column in (70, 122))
+    assert left > 1.4 * right
+
+
+def test_what_reaches_over_the_border_is_cut_there() -> None:
+    painted = _map()
+    lay(painted, quad(0.0, -0.1, 0.2, 0.3, 0.0, 0.0), 1.0, 1.0, soft_px=2.0)
+    lay(painted, crown(1.2, 0.4, 0.1, 0.2, np.random.default_rng(0)), 1.0, 1.0)
+    assert painted[0, 0, 0] > 0.5
+    assert not painted[60:, 100:].any()
+
+
+def test_a_shape_that_fades_is_darker_below() -> None:
+    painted = _map()
+    lay(painted, quad(0.5, 0.2, 0.4, 0.6, 0.0, 0.0), 1.0, 1.0, fade=0.5)
+    assert painted[22, 96, 0] > 0.9 > 0.6 > painted[74, 96, 0]
+
+
+def test_small_things_are_one_in_the_mean_and_meet_round_the_back() -> None:
+    things = small_things(96, 192)
+    assert abs(things[32:].mean() - 1) < 0.01
+    beside = np.abs(things[40:, 0] - things[40:, -1]).mean()
+    assert beside < 2 * np.abs(np.diff(things[40:], axis=1)).mean()

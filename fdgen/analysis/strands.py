@@ -5,12 +5,17 @@ The skin that shows between strands is where cloth will be: a matte that is smoo
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from fdgen.analysis.lighting import to_linear
 from fdgen.arrays import F32, Bools, Image
 
+_BETWEEN_EYES = 168
+"""The vertex of the face mesh above which no cloth hides a face."""
 _LOCK_CM2 = 5.0
 """Hair that is joined to less than this, once what is narrow is gone, is a shade on the cheek."""
 _AROUND_CM = 1.2
@@ -64,6 +69,15 @@ def strands(clean_HWC: Image, matte_HW: F32, wide_HW: F32, bare_HW: Bools, scale
     told = np.maximum(told, np.clip((closed - 0.9) / 0.1, 0.0, 1.0))
     locks[box] *= 1 - known * (1 - told)
     return locks
+
+
+def lower_face(landmarks_px: npt.NDArray[np.floating[Any]], size_px: int) -> Bools:
+    """Return where a square crop shows the face below its eyes (H, W), by the landmarks (N, 2 or 3)."""
+    hull = cv2.convexHull(np.round(landmarks_px[:, :2]).astype(np.int32))
+    lower = np.zeros((size_px, size_px), np.uint8)
+    cv2.fillConvexPoly(lower, hull, (1,))
+    lower[: max(0, round(float(landmarks_px[_BETWEEN_EYES, 1])))] = 0
+    return lower.astype(np.bool_)
 
 
 def _whole_locks(matte_HW: F32, wide_HW: F32, scale_px: float) -> F32:

@@ -52,7 +52,15 @@ def oval(middle: float, centre: float, width: float, height: float) -> F64:
 
 
 def crown(middle: float, top: float, width: float, height: float, rng: np.random.Generator) -> F64:
-    """Return the ragged outline (24, 2) of a tree or a hill, as shares of a map."""
+    """Return the ragged outline (24, 2) of a tree or a hill, as shares of a map.
+
+    Args:
+        middle: Where its middle is.
+        top: Where it begins.
+        width: How wide it is.
+        height: How tall it is.
+        rng: Draws how ragged it is.
+    """
     angle = np.arange(24) * (2 * np.pi / 24)
     waves = rng.normal(0.0, (0.1, 0.08, 0.06, 0.05), 4)
     turns = rng.uniform(0, 2 * np.pi, 4)

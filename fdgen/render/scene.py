@@ -34,7 +34,7 @@ from fdgen.analysis.lighting import (
 from fdgen.analysis.noise import luma, noise_levels
 from fdgen.analysis.optics import Optics, estimate_optics
 from fdgen.analysis.person_segmentation import find_person
-from fdgen.analysis.strands import strands
+from fdgen.analysis.strands import lower_face, strands
 from fdgen.analysis.worn_already import WORN, detect_preexisting
 from fdgen.arrays import F32, F64, I32, Image
 from fdgen.render.frames_worn import frames_worn
@@ -55,8 +55,6 @@ ANALYSIS_VERSION = "8"
 
 _LOCK_CM = 1.6
 """Least width of a lock of hair that is told from shade."""
-_BETWEEN_EYES = 168
-"""The vertex above which no cloth hides a face."""
 _LIGHT_PX = 128
 _SMOOTH_PX = 128
 _LIGHT_OF_LEVELS = to_linear(np.arange(256, dtype=np.uint8))
@@ -232,11 +230,8 @@ class Scene:
         side = 2 * round(0.5 * _LOCK_CM * scale) + 1
         kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
         wide = self.analysis.hair.opened(self.size_px, kernel)
-        hull = cv2.convexHull(np.round(self.face.landmarks.points_px[:, :2]).astype(np.int32))
-        lower = np.zeros((self.size_px, self.size_px), np.uint8)
-        cv2.fillConvexPoly(lower, hull, (1,))
-        lower[: max(0, round(float(self.face.landmarks.points_px[_BETWEEN_EYES, 1])))] = 0
-        return strands(self.face.clean_HWC, self.hair_HW, wide, lower > 0, scale)
+        lower = lower_face(self.face.landmarks.points_px, self.size_px)
+        return strands(self.face.clean_HWC, self.hair_HW, wide, lower, scale)
 
     @cached_property
     def hair_over_frames_HW(self) -> F32:

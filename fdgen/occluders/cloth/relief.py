@@ -96,7 +96,15 @@ def sample_tile(tile: F32, x: F32, y: F32, shift: np.float32) -> F32:
 
 
 def relief(cut: str, grain: F32, texels: Texels, fit: Mapping[str, Any], pleats: Pleats | None) -> F32:
-    """Return the height (h, w) in cm of everything finer than the drape; `grain` is that of the fabric."""
+    """Return the height (h, w) in cm of everything finer than the drape.
+
+    Args:
+        cut: That of the mask.
+        grain: Of the fabric (h, w).
+        texels: Of the sheet.
+        fit: How it is worn, as `place` drew it.
+        pleats: As `pleats_of` returns them.
+    """
     height = _folds(cut, texels, fit)
     if pleats is not None:
         weld = np.float32(0.025) * np.sin(texels.t[:, 0] * np.float32(2 * np.pi * 13))

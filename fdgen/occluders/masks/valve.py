@@ -61,8 +61,14 @@ def valves(sheet: Sheet, kind: str, fit: Mapping[str, Any]) -> list[Mesh]:
 
 
 def shade_below(texture: F32, texels: Texels, kind: str, fit: Mapping[str, Any], light: F32) -> None:
-    """Darken the cloth's texture (h, w, 3) in place where valves keep the light off it: round their rims, and away from
-    the `light`, whose direction (3,) is as the camera sees it.
+    """Darken cloth, in place, where valves keep the light off it: round their rims, and away from the light.
+
+    Args:
+        texture: Of the cloth (h, w, 3).
+        texels: Of its sheet.
+        kind: Of the valves.
+        fit: How the mask is worn, as `place` drew it.
+        light: Direction to the light (3,), as the camera sees it.
     """
     h, w = texture.shape[:2]
     thrown = np.float32(_CAST_CM * fit["valve_high"]) * light / np.float32(max(0.5, float(light[2])))

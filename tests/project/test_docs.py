@@ -63,7 +63,7 @@ SMALLER = {
 }
 """What a test changes in a command before it runs it: how much, never what."""
 
-MINUTES = tuple(f"docs/pages/guides/{name}.md" for name in ("ablate", "compare-methods", "find-occluders"))
+MINUTES = tuple(f"docs/pages/guides/{name}.md" for name in ("ablate", "compare-methods"))
 """Documents whose blocks train several networks."""
 
 PROGRAMS: dict[str, click.Group] = {"fdgen": fdgen_program, "fdtrain": fdtrain_program}

@@ -35,7 +35,7 @@ def start(data: Path, run_dir: Path, *overrides: str) -> subprocess.Popen[bytes]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_kills", [pytest.param(3, marks=pytest.mark.sample), 20])
+@pytest.mark.parametrize("n_kills", [3, 20])
 def test_killed_anywhere_and_run_again_it_ends_with_the_same_weights(
     n_kills: int, triplets: Path, tmp_path: Path
 ) -> None:

@@ -1,16 +1,13 @@
-"""Bicubic sampling at any points, with the numbers of opencv 4.11's `remap`, which later releases round otherwise."""
+"""Bicubic sampling along lines, with the numbers of opencv 4.11's `remap`, which later releases round otherwise."""
 
 from __future__ import annotations
 
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
 from fdgen.arrays import F32, I32
 from fdgen.runtime.jit import compiled
-
-I64 = npt.NDArray[np.int64]
 
 _PARTS = 32
 """Points are rounded to such parts of a pixel."""
@@ -18,16 +15,8 @@ _PARTS = 32
 _SHARPNESS = np.float32(-0.75)
 
 
-def sample_bicubic(picture_HW: F32, x: F32, y: F32) -> F32:
-    """Return a picture's values at points of any shape, in pixels; beyond its border the outermost pixel repeats."""
-    columns, rows = (np.rint(place * np.float32(_PARTS)).astype(np.int64).ravel() for place in (x, y))
-    sampled = np.empty(columns.size, np.float32)
-    _sample(np.ascontiguousarray(picture_HW), columns, rows, _weights(), sampled)
-    return sampled.reshape(x.shape)
-
-
 def sample_lines(picture_HW: F32, columns: I32, rows: I32, steps_N2: F32, offsets: F32) -> F32:
-    """Return a picture's values (N, P) along N lines, as `sample_bicubic` does.
+    """Return a picture's values (N, P) along N lines; beyond its border the outermost pixel repeats.
 
     Args:
         picture_HW: The picture.
@@ -37,12 +26,6 @@ def sample_lines(picture_HW: F32, columns: I32, rows: I32, steps_N2: F32, offset
         offsets: Distances (P,) from its middle, in pixels.
     """
     return _sample_lines(np.ascontiguousarray(picture_HW), columns, rows, steps_N2, offsets, _weights())
-
-
-@compiled
-def _sample(picture_HW: F32, columns: I64, rows: I64, weights: F32, sampled: F32) -> None:
-    for point in range(columns.size):
-        sampled[point] = _value(picture_HW, columns[point], rows[point], weights)
 
 
 @compiled

@@ -10,6 +10,7 @@ import click
 
 from ..shared.fdgen_options import DatasetType, quiet_option
 from ..shared.fetched import fetched_dataset
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit
 from ..shared.sheets import ends_in
 
@@ -31,14 +32,14 @@ LIMIT = 200
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     callback=ends_in(".html", ".htm"),
     metavar="FILE",
     help="Write a part of the dataset as one self-contained .html, and serve nothing.",
 )
 @click.option(
     "--samples",
-    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    type=LocalPath(dir_okay=False, exists=True),
     metavar="FILE",
     help="With --out: the samples whose keys are in this file, as the page writes them of what is marked.",
 )

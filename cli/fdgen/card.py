@@ -9,13 +9,14 @@ import click
 
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import json_option, pack_option, quiet_option
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.progress import Stages
 
 
 @click.command("card")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="[default: data_cards/NAME-VERSION]")
+@click.argument("dataset", type=LocalPath())
+@click.option("--out", type=LocalPath(), metavar="FOLDER", help="[default: data_cards/NAME-VERSION]")
 @click.option("--check", is_flag=True, help="Write nothing; report where the card and the numbers disagree.")
 @click.option("--replace", is_flag=True, help="Replace a card that has another content_id.")
 @pack_option

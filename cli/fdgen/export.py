@@ -8,6 +8,7 @@ import click
 
 from ..shared.errors import Interrupted
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit_json
 from ..shared.progress import Stages
 
@@ -17,7 +18,7 @@ FORMATS = ("imagefolder", "parquet", "coco")
 @click.command("export")
 @click.argument("dataset", type=DatasetType())
 @click.option("--to", type=click.Choice(FORMATS), required=True, help="Format.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="Folder to write to.")
+@click.option("--out", type=LocalPath(), required=True, metavar="FOLDER", help="Folder to write to.")
 @quiet_option
 @json_option
 def command(dataset: str | Path, to: str, out: Path, quiet: bool, as_json: bool) -> None:

@@ -10,10 +10,11 @@ import click
 
 from ..shared.errors import Interrupted
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, by_count, counted, emit, emit_json
 from ..shared.progress import Stages
 
-_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FOLDER = LocalPath(file_okay=False)
 
 
 @click.command("import")

@@ -9,15 +9,16 @@ import click
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import json_option
 from ..shared.lazy_group import refuse_unknown
+from ..shared.local_path import LocalPath
 from ..shared.output import counted, emit, emit_json
 
 DEFAULT_PACK = Path("my-occluders")
-_folder = click.Path(path_type=Path, file_okay=False)
+_folder = LocalPath(file_okay=False)
 pack_argument = click.argument("pack", type=_folder, default=DEFAULT_PACK, metavar="[PACK]")
 
 
 @click.command("add")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="PICTURE")
+@click.argument("file", type=LocalPath(dir_okay=False), metavar="PICTURE")
 @click.option("--kind", required=True, metavar="KIND", help="Kind of occluder: mask, sunglasses, hand, and so on.")
 @click.option(
     "--pack", type=_folder, default=DEFAULT_PACK, show_default=True, metavar="FOLDER", help="Folder of the pack."

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..shared.fdgen_options import quiet_option
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice
 from ..shared.progress import Stages
 from ..shared.push import push, push_options
@@ -15,7 +16,7 @@ TWICE = 2
 
 
 @click.command("push")
-@click.argument("folder", metavar="DATASET|CARD", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DATASET|CARD", type=LocalPath())
 @click.argument("repository", metavar="OWNER/NAME")
 @click.option(
     "--although-forbidden",

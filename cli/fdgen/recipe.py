@@ -21,6 +21,7 @@ from ..shared.fdgen_options import (
     workers_option,
 )
 from ..shared.lazy_group import Group
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, aligned, counted, emit, emit_json
 from ..shared.prepare import list_faces, ready_renderer
 from ..shared.progress import Stages, metered
@@ -189,7 +190,7 @@ def offered(
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=LocalPath(dir_okay=False))
 @click.option("--from", "name", default="default", show_default=True, metavar="NAME", help="Built-in recipe to copy.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(file: Path, name: str, force: bool) -> None:

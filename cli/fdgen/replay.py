@@ -10,6 +10,7 @@ import click
 
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import DatasetType, json_option, pack_option
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, emit, emit_json
 from ..shared.prepare import ready_renderer
 from ..shared.sheets import check_suffix, write_sheet
@@ -25,7 +26,7 @@ AMPLIFIED = 32
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     callback=check_suffix,
     metavar="FILE",
     help="Draw the stored sample, the new one, and their difference (amplified) to this .png or .jpg.",

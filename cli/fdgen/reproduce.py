@@ -20,6 +20,7 @@ from ..shared.fdgen_options import (
     time_limit_option,
     workers_option,
 )
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.prepare import prepare
 
@@ -28,20 +29,18 @@ if TYPE_CHECKING:
 
 
 @click.command("reproduce")
-@click.argument("card", type=click.Path(path_type=Path))
+@click.argument("card", type=LocalPath())
 @faces_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder to build it in.  [default: NAME-VERSION]"
-)
+@click.option("--out", type=LocalPath(), metavar="FOLDER", help="Folder to build it in.  [default: NAME-VERSION]")
 @click.option(
     "--landmarks",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     metavar="FILE",
     help="The version's landmarks.parquet, in place of a landmark detection.",
 )
 @click.option(
     "--against",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     metavar="DATASET",
     help="The published dataset: compare pictures too, in grey levels.",
 )

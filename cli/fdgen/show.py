@@ -9,6 +9,7 @@ import click
 
 from ..shared.fdgen_options import DatasetType
 from ..shared.fetched import fetched_dataset
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, emit_json
 from ..shared.sheets import check_suffix, write_sheet
 
@@ -20,7 +21,7 @@ PICTURES = ("clean", "occluded", "mask", "alpha")
 @click.option("--dataset", type=DatasetType(), required=True, metavar="FOLDER|URL", help="Dataset of the sample.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     callback=check_suffix,
     metavar="FILE",
     help="Draw clean, occluded, mask, alpha and truth layers to this .png or .jpg.",

@@ -11,13 +11,12 @@ import click
 
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import json_option, quiet_option
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, aligned, counted, emit, emit_json
 
 
 @click.command("audit")
-@click.argument(
-    "tables", metavar="[TABLE.csv]...", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("tables", metavar="[TABLE.csv]...", nargs=-1, type=LocalPath(exists=True, dir_okay=False))
 @click.option("--paper", is_flag=True, help="Audit the tables of the FD-StackGAN paper.")
 @click.option(
     "--peak",

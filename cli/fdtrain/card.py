@@ -10,21 +10,20 @@ import click
 
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import json_option, quiet_option
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit, emit_json
 from ..shared.progress import Stages
 
 
 @click.command("card")
-@click.argument("model", metavar="RUN|FILE", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="[default: the run, or NAME-card]")
-@click.option(
-    "--data", type=click.Path(path_type=Path), metavar="DATASET", help="Folder of the dataset that it was trained on."
-)
+@click.argument("model", metavar="RUN|FILE", type=LocalPath())
+@click.option("--out", type=LocalPath(), metavar="FOLDER", help="[default: the run, or NAME-card]")
+@click.option("--data", type=LocalPath(), metavar="DATASET", help="Folder of the dataset that it was trained on.")
 @click.option(
     "--eval",
     "evaluations",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     metavar="FOLDER",
     help="What `fdtrain eval --out` measured; may be repeated.",
 )

@@ -14,6 +14,7 @@ from ..shared.comparison_options import ask_of, budget_options, places_options, 
 from ..shared.comparison_run import settled_terms, tell_plan, weights_option, worked
 from ..shared.errors import FAILED
 from ..shared.fdgen_options import json_option, quiet_option
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, aligned, counted, emit, emit_json
 from ..shared.progress import Stages
 
@@ -49,9 +50,7 @@ def _methods(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple
 )
 @click.option("--against", metavar="NAME", help="Row against which the others are tested.  [default: modern]")
 @terms_options
-@click.option(
-    "--real", type=click.Path(path_type=Path), metavar="DIR", help="Restore these photographs by all methods too."
-)
+@click.option("--real", type=LocalPath(), metavar="DIR", help="Restore these photographs by all methods too.")
 @click.option("--dry-run", is_flag=True, help="Print the rows, their settings and times, and do nothing.")
 @quiet_option
 @json_option

@@ -14,6 +14,7 @@ from fdtrain.metrics.registry import optional
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.fetched import WeightsType, fetched, fetched_dataset
+from ..shared.local_path import LocalPath
 from ..shared.model_options import (
     _references,
     blend_option,
@@ -41,13 +42,13 @@ if TYPE_CHECKING:
 @click.option("--data", type=DatasetType(), metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL.")
 @click.option(
     "--pictures",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=LocalPath(file_okay=False, exists=True),
     metavar="FOLDER",
     help="In place of --data, for segmentation networks: photographs, such as those of RealOcc or CelebAMat.",
 )
 @click.option(
     "--masks",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=LocalPath(file_okay=False, exists=True),
     metavar="FOLDER",
     help="Masks of --pictures, of the same names.  [default: the same folder]",
 )
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
 @click.option(
     "--restored",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     metavar="FOLDER",
     help="Pictures that another program restored, each named for its key (KEY.png); may be repeated.",
 )
@@ -116,7 +117,7 @@ if TYPE_CHECKING:
 @click.option(
     "--rows", type=click.IntRange(min=1), default=8, show_default=True, metavar="N", help="Rows of the sheets."
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="FOLDER", help="Write numbers and sheets here.")
+@click.option("--out", type=LocalPath(), metavar="FOLDER", help="Write numbers and sheets here.")
 @quiet_option
 @json_option
 def command(

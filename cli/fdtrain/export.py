@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..shared.fdgen_options import json_option, quiet_option
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit, emit_json
 
 FORMATS = ("onnx", "pt2")
@@ -14,16 +15,14 @@ FORMATS = ("onnx", "pt2")
 
 
 @click.command("export")
-@click.argument("weights", type=click.Path(path_type=Path), metavar="RUN|FILE")
+@click.argument("weights", type=LocalPath(), metavar="RUN|FILE")
 @click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
     help="Format: onnx for onnxruntime, pt2 for torch.export.  [default: the suffix of --out]",
 )
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="File to write."
-)
+@click.option("--out", required=True, type=LocalPath(dir_okay=False), metavar="FILE", help="File to write.")
 @quiet_option
 @json_option
 def command(weights: Path, form: str | None, out: Path, quiet: bool, as_json: bool) -> None:

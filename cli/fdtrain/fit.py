@@ -12,6 +12,7 @@ from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.fdtrain_options import config_options, data_flags, on_the_fly_options, require_data, resolve_config
 from ..shared.fetched import fetched_dataset
 from ..shared.forecast import warn_if_long
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, aligned, counted, duration, emit, emit_json
 from ..shared.progress import Stages
 from ..shared.training_progress import asked_to_stop, show_step
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.command("fit")
 @click.option("--data", type=DatasetType(), metavar="DATASET", help="Folder that `fdgen build` wrote, or its URL.")
 @on_the_fly_options
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="RUN", help="Folder of the run.")
+@click.option("--out", type=LocalPath(), required=True, metavar="RUN", help="Folder of the run.")
 @config_options
 @click.option("--dry-run", is_flag=True, help="Print every setting, the cost and the time, and train nothing.")
 @quiet_option

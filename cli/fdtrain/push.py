@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from ..shared.fdgen_options import quiet_option
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice
 from ..shared.push import push, push_options
 
 
 @click.command("push")
-@click.argument("model", metavar="RUN|FILE", type=click.Path(path_type=Path))
+@click.argument("model", metavar="RUN|FILE", type=LocalPath())
 @click.argument("repository", metavar="OWNER/NAME")
-@click.option("--card", type=click.Path(path_type=Path), metavar="FOLDER", help="[default: as of `fdtrain card`]")
+@click.option("--card", type=LocalPath(), metavar="FOLDER", help="[default: as of `fdtrain card`]")
 @push_options
 @quiet_option
 def command(model: Path, repository: str, card: Path | None, yes: bool, public: bool, quiet: bool) -> None:

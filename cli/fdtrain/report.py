@@ -10,6 +10,7 @@ import click
 from ..shared.comparison_run import weights_option
 from ..shared.fdgen_options import DatasetType, quiet_option
 from ..shared.fetched import fetched_dataset
+from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted
 
 RECORDS = (".json", ".jsonl", ".safetensors", ".pt", ".csv", ".png")
@@ -21,10 +22,10 @@ def _names(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 
 
 @click.command("report")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=LocalPath())
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     metavar="FILE.html",
     help="File of the page.  [default: report.html]",
 )
@@ -50,14 +51,14 @@ def _names(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 @click.option(
     "--markdown",
     "markdown_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     metavar="FILE",
     help="Write the tables to this Markdown file too.",
 )
 @click.option(
     "--latex",
     "latex_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     metavar="FILE",
     help="Write the tables to this LaTeX file too.",
 )

@@ -13,6 +13,7 @@ import click
 from ..shared.errors import FAILED, Interrupted
 from ..shared.fdgen_options import json_option, quiet_option
 from ..shared.fetched import fetched
+from ..shared.local_path import LocalPath
 from ..shared.model_options import (
     blend_option,
     device_option,
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
 
 
 @click.command("restore")
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PHOTO...")
+@click.argument("photos", nargs=-1, required=True, type=LocalPath(), metavar="PHOTO...")
 @generator_option
 @masker_option(", which detects what covers each face without a --mask; `starter-mask` is included with the package.")
 @click.option(
     "--mask",
     "masks",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     metavar="FILE|FOLDER",
     help="Mask, white where the occluder is: one for each PHOTO in order, or a folder of NAME.png, NAME_mask.png...",
 )
@@ -50,13 +51,11 @@ if TYPE_CHECKING:
 @click.option(
     "--strokes",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=LocalPath(),
     metavar="FILE|FOLDER",
     help="Corrections of the mask, of the photo's size: pure green adds, pure red removes. Named like --mask.",
 )
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder to write the pictures to."
-)
+@click.option("--out", required=True, type=LocalPath(), metavar="DIR", help="Folder to write the pictures to.")
 @click.option(
     "--faces",
     "how",

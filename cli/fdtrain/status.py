@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from ..shared.fdgen_options import json_option
+from ..shared.local_path import LocalPath
 from ..shared.output import aligned, duration, emit, emit_json
 
 
 @click.command("status")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=LocalPath())
 @json_option
 def command(run: Path, as_json: bool) -> None:
     """Report the progress, speed and quality of the run in folder RUN."""

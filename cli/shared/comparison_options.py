@@ -10,6 +10,7 @@ import click
 
 from fdtrain.metrics.registry import optional
 
+from .local_path import LocalPath
 from .model_options import device_option, finish_option, measures_option
 
 if TYPE_CHECKING:
@@ -23,14 +24,12 @@ def places_options(function: Function) -> Function:
     """Add `--data` and `--out`."""
     data = click.option(
         "--data",
-        type=click.Path(path_type=Path),
+        type=LocalPath(),
         required=True,
         metavar="DATASET",
         help="Folder that `fdgen build` wrote.",
     )
-    out = click.option(
-        "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder to write all results to."
-    )
+    out = click.option("--out", type=LocalPath(), required=True, metavar="DIR", help="Folder to write all results to.")
     return data(out(function))
 
 

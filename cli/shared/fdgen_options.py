@@ -16,6 +16,8 @@ import click
 
 from fdgen.networks import DETECTORS
 
+from .local_path import LocalPath
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -54,7 +56,7 @@ def _complete_recipe(ctx: click.Context, parameter: click.Parameter, text: str) 
 pack_option = click.option(
     "--pack",
     "packs",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=LocalPath(file_okay=False),
     multiple=True,
     metavar="FOLDER",
     help="Folder of your own occluders, used besides those of fdgen; may be repeated.",
@@ -104,7 +106,7 @@ faces_option = click.option(
 
 cache_option = click.option(
     "--cache",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     metavar="FILE",
     help="File in which landmarks are kept between runs.  [default: `fdgen doctor` prints it]",
 )

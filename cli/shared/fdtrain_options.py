@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .local_path import LocalPath
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -44,7 +46,7 @@ def config_options(function: Function) -> Function:
         click.option(
             "--config",
             "file",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=LocalPath(dir_okay=False),
             metavar="FILE",
             help="TOML file whose values replace the preset's.",
         ),

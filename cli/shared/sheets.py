@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .local_path import LocalPath
+
 if TYPE_CHECKING:
     from fdgen.arrays import Image
 
@@ -38,7 +40,7 @@ check_suffix = ends_in(".png", ".jpg", ".jpeg")
 
 sheet_option = click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=LocalPath(dir_okay=False),
     callback=check_suffix,
     required=True,
     metavar="FILE",

@@ -177,3 +177,19 @@ def test_a_folder_where_a_file_is_to_be_written(line: str, given: dict[str, str]
 def test_a_file_where_a_folder_is_to_be_written(line: str, given: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("words")
     refused(line, tmp_path / "file", given, tmp_path)
+
+
+@pytest.mark.parametrize("line", WRITTEN + [line for line in FOLDERS_WRITTEN if not line.startswith("fdgen build")])
+def test_a_url_where_a_path_of_this_machine_is_to_be_written(line: str, given: dict[str, str], tmp_path: Path) -> None:
+    name, *words = line.split()
+    words = [given.get(word, word).replace("{}", "s3://key:secret@bucket/made") for word in words]
+    result = CliRunner().invoke(PROGRAMS[name], words, prog_name=name)
+    assert_refused(result, 2, "s3://bucket/made is a URL")
+    assert "secret" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_url_is_a_path(tmp_path: Path) -> None:
+    words = ["recipe", "init", f"file://{tmp_path}/mine.toml"]
+    assert CliRunner().invoke(fdgen, words, prog_name="fdgen").exit_code == 0
+    assert (tmp_path / "mine.toml").is_file()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from fdgen.errors import DatasetError
+from fdgen.errors import DatasetError, UnreachableError
 from fdgen.io import atomic
 from fdgen.io.lock import LOCK_NAME, PROBE_S
 from fdgen.io.storage import Remote, asked, files_below, open_file, refuse_unlisted
@@ -27,6 +27,8 @@ WRITABLE = (*STORES, "memory")
 _T = TypeVar("_T")
 
 _CHUNK = 1 << 20
+
+_PERMISSIONS = "check your credentials, and that they may list, read, write and delete there"
 
 _leases: dict[tuple[str, str], lease.Lease] = {}
 """The leases that this process holds, by the URL of their place and their names."""
@@ -59,7 +61,7 @@ class ObjectStore:
         """Return the names of objects and of folders of objects directly in a folder, sorted."""
         refuse_unlisted(self.root)
         try:
-            found = self._asked(lambda system, path: system.ls(path, detail=False), folder)
+            found = self._asked(lambda system, path: system.ls(path, detail=False), folder, "listed")
         except FileNotFoundError:
             return []
         return sorted({name for path in found if (name := self._relative(path, folder))})
@@ -141,8 +143,13 @@ class ObjectStore:
         lease.forget(self, name)
 
     def read(self, name: str, most_bytes: int) -> bytes:
-        """Return what an object holds; raise `FileNotFoundError`."""
-        return (self.root / name).read_bytes(most_bytes)
+        """Return what an object holds; raise `FileNotFoundError`, `UnreachableError` where it may not be read."""
+        try:
+            return (self.root / name).read_bytes(most_bytes)
+        except PermissionError as error:
+            raise UnreachableError(
+                f"{self.root / name} cannot be read: permission denied", hint=_PERMISSIONS
+            ) from error
 
     def put(self, name: str, data: bytes) -> None:
         """Put an object in one request."""
@@ -160,7 +167,7 @@ class ObjectStore:
     def delete(self, name: str) -> None:
         """Remove an object if it is there."""
         with contextlib.suppress(FileNotFoundError):
-            self._asked(lambda system, path: system.rm_file(path), name)
+            self._asked(lambda system, path: system.rm_file(path), name, "removed")
 
     def _put_file(self, name: str, file: Path) -> None:
         self._check_ours()
@@ -205,24 +212,24 @@ class ObjectStore:
     def _written(self, write: Callable[[Any, str], Any], name: str) -> None:
         """Write something under a name; raise `FileExistsError`, `DatasetError`."""
         try:
-            self._asked(write, name)
+            self._asked(write, name, "written")
         except FileNotFoundError as error:
             raise DatasetError(
                 f"{self.root / name} cannot be written: there is no such bucket or container",
                 hint="make it first, or correct its name",
             ) from error
 
-    def _asked(self, ask: Callable[[Any, str], _T], name: str) -> _T:
+    def _asked(self, ask: Callable[[Any, str], _T], name: str, done: str) -> _T:
         """Ask the store something about what lies under a name, again where a connection drops.
 
-        All requests may be repeated: an object that is put twice is the same object. Raises `FileNotFoundError`,
-        `FileExistsError`, `DatasetError`.
+        All requests may be repeated: an object that is put twice is the same object. `done` says what cannot be done
+        with it where permission lacks, as in "listed". Raises `FileNotFoundError`, `FileExistsError`, `DatasetError`.
         """
         return asked(
             self.root / name if name else self.root,
             ask,
-            denied="written",
-            denied_hint="check your credentials, and that they may list, read, write and delete there",
+            denied=done,
+            denied_hint=_PERMISSIONS,
             failed="reached",
             failed_hint="check the URL, the connection and your credentials, and run the same command again: what is "
             "finished is kept",

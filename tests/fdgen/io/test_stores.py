@@ -6,6 +6,7 @@ import re
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,31 @@ def fail(monkeypatch: pytest.MonkeyPatch, store: ObjectStore, left: list[int]) -
         put(*arguments, **options)
 
     monkeypatch.setattr(memory, "put_file", put_file)
+
+
+@pytest.mark.parametrize(
+    ("method", "use", "said"),
+    [
+        ("ls", lambda store: store.names(), "listed"),
+        ("find", lambda store: store.every_file(), "listed"),
+        ("cat_file", lambda store: store.read("a", 100), "read"),
+        ("info", lambda store: store.exists("a"), "read"),
+        ("pipe_file", lambda store: store.put("a", b"other"), "written"),
+        ("rm_file", lambda store: store.delete("a"), "removed"),
+    ],
+)
+def test_what_permission_lacks_for_is_named(
+    method: str, use: Callable[[ObjectStore], Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ObjectStore(in_memory())
+    store.put("a", b"one")
+
+    def denied(*given: Any, **named: Any) -> None:
+        raise PermissionError("Forbidden")
+
+    monkeypatch.setattr(open_system(store.root.url)[0], method, denied, raising=True)
+    with pytest.raises(UnreachableError, match=f"cannot be {said}: permission denied"):
+        use(store)
 
 
 def test_a_store_that_does_not_put_whole_objects_is_refused() -> None:

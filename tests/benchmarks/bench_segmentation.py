@@ -48,6 +48,7 @@ from fdtrain.inference.maskers import Masker, TorchMasker, open_masker
 from fdtrain.metrics.segmentation import EVEN
 from fdtrain.networks.masknet import CalibratedMaskNet, MaskNet
 from fdtrain.objectives.mask import soft_dice_loss
+from fdtrain.runtime.bf16 import PRECISIONS, convolution_seconds
 from tests.benchmarks import outlines
 
 Levels = npt.NDArray[np.uint8]
@@ -108,7 +109,7 @@ def loss_of(logits_B1HW: Tensor, target_B1HW: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits_B1HW, target_B1HW) + 0.5 * dice
 
 
-def train(pictures: Pictures, fill: str, *, shown: int, seed: int) -> Masker:
+def train(pictures: Pictures, fill: str, *, shown: int, seed: int, precision: str) -> Masker:
     """Train a network on `shown` pictures and return the running average of its weights, ready for use."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -125,7 +126,7 @@ def train(pictures: Pictures, fill: str, *, shown: int, seed: int) -> Masker:
         filled = [pictures.filled(int(index), fill, rng) for index in chosen]
         alphas = [pictures.alpha[index] for index in chosen]
         image, target = batch_of([Seen(*pair) for pair in zip(filled, alphas, strict=True)], rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             logits = net(image.contiguous(memory_format=torch.channels_last))
         optimiser.zero_grad()
         loss_of(logits.float(), target).backward()
@@ -192,6 +193,7 @@ def main() -> None:
     parser.add_argument("--fill", action="append", choices=FILLS, help="may be repeated; default: ours, paste, random")
     parser.add_argument("--shown", type=int, default=20_000, help="pictures shown in training")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--precision", choices=PRECISIONS, help="of training; default: the faster one here, by timing")
     parser.add_argument("--sheets", type=Path, help="folder for a picture of all predictions, worst first")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -211,10 +213,12 @@ def main() -> None:
     if args.data is not None:
         pictures = Pictures(args.data)
         facts = {"shown": args.shown, "seed": args.seed, "data": pictures.content_id, "pairs": len(pictures)}
+        seconds = convolution_seconds(torch.device("cpu"))
+        facts["precision"] = precision = args.precision or min(seconds, key=seconds.__getitem__)
         facts["cpu_s"] = {}
         for fill in args.fill or FILLS[:3]:
             start = time.process_time()
-            masker = train(pictures, fill, shown=args.shown, seed=args.seed)
+            masker = train(pictures, fill, shown=args.shown, seed=args.seed, precision=precision)
             facts["cpu_s"][fill] = round(time.process_time() - start)
             ask(fill, masker)
     result = summary(scores, [entry.kind for entry in labelled])

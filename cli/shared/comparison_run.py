@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..shared.errors import Interrupted
-from ..shared.forecast import warn_if_long
 from ..shared.output import Voice, aligned, counted, duration, emit, emit_json
 from ..shared.progress import Stages
-from ..shared.training_progress import asked_to_stop, show_step
+from ..shared.training_progress import asked_to_stop, show_step, warn_if_long
 from .model_options import Function
 
 if TYPE_CHECKING:

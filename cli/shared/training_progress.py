@@ -1,4 +1,4 @@
-"""The progress of a training, and how it is stopped."""
+"""The progress of a training, how it is stopped, and the warning where it would take longer than anybody waits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ from collections.abc import Iterator
 
 import click
 
-from ..shared.output import duration
+from ..shared.output import DAYS_OF_A_YEAR, Voice, duration
 from ..shared.progress import Meter
+
+MOST_S = DAYS_OF_A_YEAR * 86_400
+"""Seconds beyond which a plan is doubted: a year."""
+
+
+def warn_if_long(seconds: float, voice: Voice, remedy: str) -> None:
+    """Say so where a plan takes longer than anybody waits."""
+    if seconds > MOST_S:
+        voice.say(f"warning: that takes about {duration(seconds)} on this machine; {remedy}")
 
 
 def show_step(meter: Meter, images: int, images_per_s: float, left_s: float) -> None:

@@ -83,8 +83,9 @@ def rss_bytes() -> int:
 
 
 def cpu_s() -> float:
-    """Return the CPU seconds of this process and its children that live."""
-    total = time.process_time()
+    """Return the CPU seconds of this process and its children, those that live and those that have ended."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    total = time.process_time() + ended.ru_utime + ended.ru_stime
     for task in Path("/proc/self/task").iterdir():
         for child in (task / "children").read_text().split():
             try:

@@ -41,10 +41,18 @@ class HeadMap:
 
     def radius(self, theta: F64, phi: F64) -> F64:
         """Look up the radius in cm at directions of one shape."""
-        x = np.atleast_2d((theta + _THETA) / _STEP).astype(np.float32)
-        y = np.atleast_2d((_PHI[1] - phi) / _STEP).astype(np.float32)
-        found = cv2.remap(self.radius_HW, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        found = self._looked_up(np.atleast_2d(_column_of(theta)), np.atleast_2d(_row_of(phi)))
         return found.reshape(np.shape(theta)).astype(np.float64)
+
+    def profiles(self, theta: F64, phi: F64) -> F32:
+        """Look up the radius in cm along every theta (columns,), at each phi (rows,): (rows, columns)."""
+        columns, rows = len(theta), len(phi)
+        x = np.repeat(_column_of(theta)[None], rows, 0)
+        return self._looked_up(x, np.repeat(_row_of(phi)[:, None], columns, 1))
+
+    def _looked_up(self, x: F32, y: F32) -> F32:
+        found = cv2.remap(self.radius_HW, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(found, np.float32)
 
     def points(self, theta: F64, phi: F64, radius_cm: F64) -> F64:
         """Turn directions and radii of one shape (...) into head points (..., 3) in cm."""
@@ -64,11 +72,20 @@ class HeadMap:
         return phi
 
 
+def _column_of(theta: F64) -> F32:
+    return np.asarray((theta + _THETA) / _STEP, np.float32)
+
+
+def _row_of(phi: F64) -> F32:
+    return np.asarray((_PHI[1] - phi) / _STEP, np.float32)
+
+
 def directions(theta: F64, phi: F64) -> F64:
     """Return unit vectors (..., 3) in the head's frame."""
     level = np.cos(phi)
-    out = np.empty((*np.broadcast_shapes(np.shape(theta), np.shape(phi)), 3))
-    out[..., 0], out[..., 1], out[..., 2] = level * np.sin(theta), np.sin(phi), level * np.cos(theta)
+    across = level * np.sin(theta)
+    out = np.empty((*np.shape(across), 3))
+    out[..., 0], out[..., 1], out[..., 2] = across, np.sin(phi), level * np.cos(theta)
     return out
 
 
@@ -151,17 +168,27 @@ def stretch(
         grain: How many times harder the cloth pulls down than across, so that it tents.
         sweeps: Sweeps of the relaxation.
     """
-    limit = 1.0 / least_cm
-    across = np.clip(np.sum(towards[:, :-1] * towards[:, 1:], -1), 0.5, 1.0)
-    down = np.clip(np.sum(towards[:-1] * towards[1:], -1), 0.5, 1.0)
-    return 1.0 / _relax(limit, across, down, pressure, hold_edges, grain, sweeps)
+    return 1.0 / _relax(1.0 / least_cm, towards, pressure, hold_edges, grain, sweeps)
 
 
 @compiled
-def _relax(limit: F64, across: F64, down: F64, pressure: float, hold_edges: bool, grain: float, sweeps: int) -> F64:
+def cosine(ray: F64, onwards: F64) -> float:
+    """Return the cosine of the turn from a unit ray (3,) to the next of a grid, which is a small one."""
+    return min(1.0, max(0.5, ray[0] * onwards[0] + ray[1] * onwards[1] + ray[2] * onwards[2]))
+
+
+@compiled
+def _relax(limit: F64, towards: F64, pressure: float, hold_edges: bool, grain: float, sweeps: int) -> F64:
     """Projected over-relaxation on reciprocal radii, by red and black cells, the rim first."""
     rows, columns = limit.shape
     w = limit.copy()
+    across, down = np.empty_like(w), np.empty_like(w)
+    for i in range(rows):
+        for j in range(columns):
+            if j < columns - 1:
+                across[i, j] = cosine(towards[i, j], towards[i, j + 1])
+            if i < rows - 1:
+                down[i, j] = cosine(towards[i, j], towards[i + 1, j])
     if not hold_edges:
         for _ in range(36):
             for j in range(1, columns - 1):
@@ -197,16 +224,14 @@ def tighten(radius: F64, phi: F64) -> F64:
     """
     rows, columns = radius.shape
     out = radius.copy()
-    hull = np.empty(rows, np.int64)
+    hull, x, y = np.empty(rows, np.int64), np.empty(rows), np.empty(rows)
     for j in range(columns):
         n = 0
         for i in range(rows):
-            x, y = radius[i, j] * np.cos(phi[i, j]), radius[i, j] * np.sin(phi[i, j])
+            x[i], y[i] = radius[i, j] * np.cos(phi[i, j]), radius[i, j] * np.sin(phi[i, j])
             while n >= 2:
                 a, b = hull[n - 2], hull[n - 1]
-                ax, ay = radius[a, j] * np.cos(phi[a, j]), radius[a, j] * np.sin(phi[a, j])
-                bx, by = radius[b, j] * np.cos(phi[b, j]), radius[b, j] * np.sin(phi[b, j])
-                if (bx - ax) * (y - ay) - (by - ay) * (x - ax) < 0.0:  # b lies outside the chord from a
+                if (x[b] - x[a]) * (y[i] - y[a]) - (y[b] - y[a]) * (x[i] - x[a]) < 0.0:  # b is outside the chord from a
                     break
                 n -= 1
             hull[n] = i

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fdgen.arrays import F64
-from fdgen.occluders.cloth.drape import HeadMap, directions
+from fdgen.occluders.cloth.drape import HeadMap, cosine, directions
 from fdgen.occluders.masks.bare_skin import SIDES, BareSkin
 from fdgen.occluders.masks.pattern import Sheet
 from fdgen.render.mesh import Material, Mesh, part, tube
@@ -126,9 +126,7 @@ def _pulled_taut(limit: F64, rays: F64) -> F64:
         for i in range(rings):
             before[i] = limit[k, i]
             if i < rings - 1:
-                ray, onwards = rays[k, i], rays[k, i + 1]
-                cosine = ray[0] * onwards[0] + ray[1] * onwards[1] + ray[2] * onwards[2]
-                bend[i] = min(1.0, max(0.5, cosine))
+                bend[i] = cosine(rays[k, i], rays[k, i + 1])
         after[0], after[rings - 1] = before[0], before[rings - 1]
         for _ in range(_SWEEPS):
             for i in range(1, rings - 1):

@@ -336,17 +336,21 @@ def shade_texture(texture: F32, ratio: F32, hollow: F32, smooth_lit: F32, softne
 def upsample(grid: F32, rows: int, columns: int) -> F32:
     """Interpolate values at vertices (r, c, K) to texels (K, rows, columns), corner to corner."""
     r, c, n = grid.shape
+    wide = np.empty((n, r, columns), np.float32)  # at vertices down, at texels across
+    for j in range(columns):
+        x = min(j * (c - 1) / (columns - 1), c - 1.001)
+        b = int(x)
+        fx = np.float32(x - b)
+        for k in range(n):
+            for a in range(r):
+                wide[k, a, j] = grid[a, b, k] + fx * (grid[a, b + 1, k] - grid[a, b, k])
     out = np.empty((n, rows, columns), np.float32)
     for i in range(rows):
         y = min(i * (r - 1) / (rows - 1), r - 1.001)
         a = int(y)
         fy = np.float32(y - a)
-        for j in range(columns):
-            x = min(j * (c - 1) / (columns - 1), c - 1.001)
-            b = int(x)
-            fx = np.float32(x - b)
-            for k in range(n):
-                near = grid[a, b, k] + fx * (grid[a, b + 1, k] - grid[a, b, k])
-                far = grid[a + 1, b, k] + fx * (grid[a + 1, b + 1, k] - grid[a + 1, b, k])
-                out[k, i, j] = near + fy * (far - near)
+        for k in range(n):
+            near, far, line = wide[k, a], wide[k, a + 1], out[k, i]
+            for j in range(columns):
+                line[j] = near[j] + fy * (far[j] - near[j])
     return out

@@ -152,6 +152,18 @@ def _fill_sides(radius: F32, fallback: np.float32) -> None:
             radius[i, k] = radius[i, last] if last >= 0 else fallback
 
 
+@compiled
+def first_below(profile: F64, level: float) -> tuple[int, float]:
+    """Return where the running minimum of a profile (N,) first falls to a level: after which value, and what share of
+    the way to the next.
+    """
+    n, before, after = 1, profile[0], min(profile[0], profile[1])
+    while after > level and n < len(profile) - 1:
+        n += 1
+        before, after = after, min(after, profile[n])
+    return n - 1, min(1.0, max(0.0, (before - level) / max(before - after, 1e-6)))
+
+
 def stretch(
     least_cm: F64, towards: F64, *, pressure: float, hold_edges: bool, grain: float = 8.0, sweeps: int = 18
 ) -> F64:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from fdgen.arrays import F32, F64
-from fdgen.occluders.cloth.drape import HeadMap, directions, stretch, tighten
+from fdgen.occluders.cloth.drape import HeadMap, directions, first_below, stretch, tighten
 from fdgen.render.mesh import spline
 from fdgen.runtime.jit import compiled
 
@@ -128,11 +128,11 @@ def _top_edge(mesh: F64, cut: str, side: float, corner: float, fit: Mapping[str,
 
 def _phi_on_skin(head: HeadMap, theta: F64, y_cm: F64) -> F64:
     """Return phi of the skin at heights `y_cm`, one a column."""
-    return _first_below(head.profiles(theta, _LEVELS), _LEVELS, np.sin(_LEVELS), head.centre_cm[1], y_cm)
+    return _phi_at(head.profiles(theta, _LEVELS), _LEVELS, np.sin(_LEVELS), head.centre_cm[1], y_cm)
 
 
 @compiled
-def _first_below(radius: F32, phi: F64, sines: F64, centre_cm: float, y_cm: F64) -> F64:
+def _phi_at(radius: F32, phi: F64, sines: F64, centre_cm: float, y_cm: F64) -> F64:
     """Return phi (columns,) at which columns of a head's profile first fall to the heights `y_cm` (columns,).
 
     Args:
@@ -143,16 +143,12 @@ def _first_below(radius: F32, phi: F64, sines: F64, centre_cm: float, y_cm: F64)
         y_cm: The heights.
     """
     rows, columns = radius.shape
-    found = np.empty(columns)
+    found, height = np.empty(columns), np.empty(rows)
     for j in range(columns):
-        over = centre_cm + radius[0, j] * sines[0]
-        under, i = over, 0
-        while i < rows - 1 and (i == 0 or under > y_cm[j]):
-            over = under
-            i += 1
-            under = min(over, centre_cm + radius[i, j] * sines[i])
-        share = min(1.0, max(0.0, (over - y_cm[j]) / max(over - under, 1e-6)))
-        found[j] = phi[i - 1] + share * (phi[i] - phi[i - 1])
+        for i in range(rows):
+            height[i] = centre_cm + radius[i, j] * sines[i]
+        i, share = first_below(height, y_cm[j])
+        found[j] = phi[i] + share * (phi[i + 1] - phi[i])
     return found
 
 

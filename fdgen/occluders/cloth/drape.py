@@ -8,6 +8,7 @@ direction holds them all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -184,7 +185,7 @@ def stretch(
 
 
 @compiled
-def cosine(ray: F64, onwards: F64) -> float:
+def cosine(ray: F64, onwards: F64) -> Any:
     """Return the cosine of the turn from a unit ray (3,) to the next of a grid, which is a small one."""
     return min(1.0, max(0.5, ray[0] * onwards[0] + ray[1] * onwards[1] + ray[2] * onwards[2]))
 

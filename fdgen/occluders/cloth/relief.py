@@ -242,7 +242,7 @@ def _level(high: F32, s: F64, at: F64) -> F64:
 
 
 @compiled
-def _bow(row: F64) -> float:
+def _bow(row: F64) -> Any:
     """Return how far a level line bows down in the middle of a row of heights (columns,)."""
     return _FOLLOWS * ((row[0] + row[-1]) / 2 - row[len(row) // 2])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -144,7 +145,7 @@ def _are_skin(points_px: F32, colours: F64, likeness: F32, hair_HW: F32, cheeks:
 
 
 @compiled
-def _distance(colour: F64, other: F64) -> float:
+def _distance(colour: F64, other: F64) -> Any:
     """Return the squared distance of two logarithms of colours (3,), in deviations of skin's."""
     red, green, blue = colour[0] - other[0], colour[1] - other[1], colour[2] - other[2]
     brightness = (red + green + blue) / 3

@@ -151,7 +151,7 @@ def _grid_normals(points: F64) -> F64:
 
 
 @compiled
-def _step(line: F64, n: int) -> float:
+def _step(line: F64, n: int) -> Any:
     """Return the difference of the values after and before the n-th of a line (N,), which is mirrored at its ends."""
     last = len(line) - 1
     before = line[n - 1] if n > 0 else 2.0 * line[0] - line[1]

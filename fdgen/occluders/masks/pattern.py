@@ -245,7 +245,7 @@ def _running_lengths(points: F64) -> tuple[F64, F64]:
 
 
 @compiled
-def _distance(point: F64, other: F64) -> float:
+def _distance(point: F64, other: F64) -> Any:
     x, y, z = point[0] - other[0], point[1] - other[1], point[2] - other[2]
     return np.sqrt(x * x + y * y + z * z)
 

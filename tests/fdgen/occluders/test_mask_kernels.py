@@ -59,7 +59,9 @@ def test_texels_are_interpolated_between_vertices_corner_to_corner() -> None:
     ("level", "after", "share"), [(6.0, 0, 0.0), (4.0, 0, 0.5), (2.5, 1, 0.5), (1.5, 3, 0.5), (0.0, 3, 1.0)]
 )
 def test_a_height_is_found_where_the_running_minimum_falls_to_it(level: float, after: int, share: float) -> None:
-    assert first_below(np.array([5.0, 3.0, 2.0, 2.5, 1.0]), level) == (after, pytest.approx(share))
+    n, way = first_below(np.array([5.0, 3.0, 2.0, 2.5, 1.0]), level)
+    assert n == after
+    assert way == pytest.approx(share)
 
 
 def test_directions_to_heights_of_the_skin_lie_on_it(head: HeadMap) -> None:

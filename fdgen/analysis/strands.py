@@ -87,7 +87,7 @@ def _whole_locks(matte_HW: F32, wide_HW: F32, scale_px: float) -> F32:
     large = np.where(np.bincount(numbered.ravel()) >= _LOCK_CM2 * scale_px**2, 255, 0).astype(np.uint8)
     large[0] = 0
     side = 2 * round(0.35 * scale_px) + 1
-    near = cv2.dilate(large.take(numbered), np.ones((side, side), np.uint8))
+    near = cv2.dilate(large.take(np.asarray(numbered, np.uint16)), np.ones((side, side), np.uint8))
     near = cv2.GaussianBlur(near, (0, 0), max(0.5, 0.12 * scale_px))
     return cv2.multiply(matte_HW, near, scale=1 / 255, dtype=cv2.CV_32F).astype(np.float32, copy=False)
 

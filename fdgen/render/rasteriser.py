@@ -73,15 +73,15 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: 
                     seen = (a >= _INSIDE) & (b >= _INSIDE) & (c >= _INSIDE) & (z > depths[n])
                     depths[n] = z if seen else depths[n]
                 continue
-            for x in range(left, right + 1):
-                px = np.float32(x) + shift
-                a, b = _weight(px, x & 1, ax, a_even, a_odd), _weight(px, x & 1, bx, b_even, b_odd)
+            for column in range(left, right + 1):
+                px = np.float32(column) + shift
+                a, b = _weight(px, column & 1, ax, a_even, a_odd), _weight(px, column & 1, bx, b_even, b_odd)
                 if min(a, b, _ONE - a - b) < _INSIDE:
                     continue
                 z = a * za + b * zb + z2
-                if z > depth_HW[y, x]:
-                    depth_HW[y, x], face_id_HW[y, x] = z, t
-                    first_HW[y, x], second_HW[y, x] = a, b
+                if z > depth_HW[y, column]:
+                    depth_HW[y, column], face_id_HW[y, column] = z, t
+                    first_HW[y, column], second_HW[y, column] = a, b
 
 
 @compiled

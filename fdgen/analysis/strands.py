@@ -52,7 +52,7 @@ def strands(clean_HWC: Image, matte_HW: F32, wide_HW: F32, bare_HW: Bools, scale
         slice(max(0, rows[0] - margin), rows[-1] + margin + 1),
         slice(max(0, columns[0] - margin), columns[-1] + margin + 1),
     )
-    logs = _LOGS[clean_HWC[box]]
+    logs = np.asarray(cv2.LUT(clean_HWC[box], _LOGS), np.float32)
     matte = matte_HW[box]
     is_hair, is_skin = matte > _SURE_HAIR, (matte < _SURE_SKIN) & bare_HW[box]
     if not (is_hair.any() and is_skin.any()):
@@ -83,11 +83,11 @@ def lower_face(landmarks_px: npt.NDArray[np.floating[Any]], size_px: int) -> Boo
 def _whole_locks(matte_HW: F32, wide_HW: F32, scale_px: float) -> F32:
     """Return the matte near what is wide, by locks, each as far as its own outline goes; specks are left out."""
     wide = np.asarray(wide_HW > 0.5).view(np.uint8)
-    _, numbered, stats, _ = cv2.connectedComponentsWithStats(wide, connectivity=4, ltype=cv2.CV_16U)
-    large = np.where(stats[:, cv2.CC_STAT_AREA] >= _LOCK_CM2 * scale_px**2, 255, 0).astype(np.uint8)
+    _, numbered = cv2.connectedComponents(wide, connectivity=4, ltype=cv2.CV_16U)
+    large = np.where(np.bincount(numbered.ravel()) >= _LOCK_CM2 * scale_px**2, 255, 0).astype(np.uint8)
     large[0] = 0
     side = 2 * round(0.35 * scale_px) + 1
-    near = cv2.dilate(large[numbered], np.ones((side, side), np.uint8))
+    near = cv2.dilate(large.take(np.asarray(numbered, np.uint16)), np.ones((side, side), np.uint8))
     near = cv2.GaussianBlur(near, (0, 0), max(0.5, 0.12 * scale_px))
     return cv2.multiply(matte_HW, near, scale=1 / 255, dtype=cv2.CV_32F).astype(np.float32, copy=False)
 
@@ -96,8 +96,10 @@ def _mean_colour(logs: F32, where: Bools, scale_px: float) -> F32:
     """Return the mean logarithm of light (h, w, 3) of what is chosen around each pixel, and of all far from any."""
     step = 4
     small = (max(1, logs.shape[1] // step), max(1, logs.shape[0] // step))
-    chosen = where.astype(np.float32)[..., None]
-    four = cv2.resize(np.dstack([logs * chosen, chosen]), small, interpolation=cv2.INTER_AREA)
+    four = np.empty((*where.shape, 4), np.float32)
+    four[..., 3] = where
+    np.multiply(logs, four[..., 3:], out=four[..., :3])
+    four = np.asarray(cv2.resize(four, small, interpolation=cv2.INTER_AREA), np.float32)
     whole = four.sum((0, 1))
     four = np.asarray(cv2.GaussianBlur(four, (0, 0), _AROUND_CM * scale_px / step), np.float32)
     mean = (four[..., :3] + _FAR * whole[:3] / whole[3]) / (four[..., 3:] + _FAR)

@@ -27,26 +27,9 @@ DEPTH_ALONE = (np.empty((0, 0), np.int32), (_NONE, _NONE))
 
 
 @compiled
-def _at(
-    px: np.float32,
-    is_odd: Any,
-    ax: np.float32,
-    bx: np.float32,
-    a_even: np.float32,
-    a_odd: np.float32,
-    b_even: np.float32,
-    b_odd: np.float32,
-    za: np.float32,
-    zb: np.float32,
-    z2: np.float32,
-    behind: np.float32,
-) -> Any:
-    """Return weights, depth, and whether a sample is seen, by its place along a row of its triangle."""
-    a = ax * px + (a_even if is_odd == 0 else a_odd)
-    b = bx * px + (b_even if is_odd == 0 else b_odd)
-    c = _ONE - a - b
-    z = a * za + b * zb + z2
-    return a, b, z, (a >= _INSIDE) & (b >= _INSIDE) & (c >= _INSIDE) & (z > behind)
+def _weight(px: np.float32, is_odd: Any, slope: np.float32, even: np.float32, odd: np.float32) -> np.float32:
+    """Return the weight of a corner at a sample, by its place along a row of its triangle."""
+    return slope * px + (even if is_odd == 0 else odd)
 
 
 @compiled
@@ -65,8 +48,8 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: 
         weights: Weights of its first two corners at the sample, two arrays (H, W); updated.
     """
     height, width = depth_HW.shape
-    # Samples are chosen, not branched to: rows are a few samples long, and cost two mispredicted branches each; and so
-    # the compiler does several at once, which it also does not where an index may be negative, or planes are one array.
+    # For the depth alone samples are chosen, not branched to, so that the compiler does several at once. Where what is
+    # seen is named, rows are a few samples long, and most samples miss: to pass those by costs less.
     named = face_id_HW.shape[0] > 0
     first_HW, second_HW = weights
     for t in range(faces.shape[0]):
@@ -80,24 +63,25 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: 
             shift = (_FAR if y & 1 == 0 else _NEAR) - x2
             even_y, odd_y = np.float32(y) + _NEAR - y2, np.float32(y) + _FAR - y2
             a_even, a_odd, b_even, b_odd = ay * even_y, ay * odd_y, by * even_y, by * odd_y
-            depths = depth_HW[y, left : right + 1]
             if not named:
+                depths = depth_HW[y, left : right + 1]
                 for n in range(depths.shape[0]):
                     x = np.int32(left + n)
                     px = np.float32(x) + shift
-                    _, _, z, seen = _at(px, x & 1, ax, bx, a_even, a_odd, b_even, b_odd, za, zb, z2, depths[n])
+                    a, b = _weight(px, x & 1, ax, a_even, a_odd), _weight(px, x & 1, bx, b_even, b_odd)
+                    c, z = _ONE - a - b, a * za + b * zb + z2
+                    seen = (a >= _INSIDE) & (b >= _INSIDE) & (c >= _INSIDE) & (z > depths[n])
                     depths[n] = z if seen else depths[n]
                 continue
-            ids = face_id_HW[y, left : right + 1]
-            first, second = first_HW[y, left : right + 1], second_HW[y, left : right + 1]
-            for n in range(depths.shape[0]):
-                x = np.int32(left + n)
-                px = np.float32(x) + shift
-                a, b, z, seen = _at(px, x & 1, ax, bx, a_even, a_odd, b_even, b_odd, za, zb, z2, depths[n])
-                depths[n] = z if seen else depths[n]
-                ids[n] = np.int32(t) if seen else ids[n]
-                first[n] = a if seen else first[n]
-                second[n] = b if seen else second[n]
+            for column in range(left, right + 1):
+                px = np.float32(column) + shift
+                a, b = _weight(px, column & 1, ax, a_even, a_odd), _weight(px, column & 1, bx, b_even, b_odd)
+                if min(a, b, _ONE - a - b) < _INSIDE:
+                    continue
+                z = a * za + b * zb + z2
+                if z > depth_HW[y, column]:
+                    depth_HW[y, column], face_id_HW[y, column] = z, t
+                    first_HW[y, column], second_HW[y, column] = a, b
 
 
 @compiled

@@ -8,6 +8,7 @@ direction holds them all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,10 +42,18 @@ class HeadMap:
 
     def radius(self, theta: F64, phi: F64) -> F64:
         """Look up the radius in cm at directions of one shape."""
-        x = np.atleast_2d((theta + _THETA) / _STEP).astype(np.float32)
-        y = np.atleast_2d((_PHI[1] - phi) / _STEP).astype(np.float32)
-        found = cv2.remap(self.radius_HW, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        found = self._looked_up(np.atleast_2d(_column_of(theta)), np.atleast_2d(_row_of(phi)))
         return found.reshape(np.shape(theta)).astype(np.float64)
+
+    def profiles(self, theta: F64, phi: F64) -> F32:
+        """Look up the radius in cm along every theta (columns,), at each phi (rows,): (rows, columns)."""
+        columns, rows = len(theta), len(phi)
+        x = np.repeat(_column_of(theta)[None], rows, 0)
+        return self._looked_up(x, np.repeat(_row_of(phi)[:, None], columns, 1))
+
+    def _looked_up(self, x: F32, y: F32) -> F32:
+        found = cv2.remap(self.radius_HW, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(found, np.float32)
 
     def points(self, theta: F64, phi: F64, radius_cm: F64) -> F64:
         """Turn directions and radii of one shape (...) into head points (..., 3) in cm."""
@@ -64,11 +73,20 @@ class HeadMap:
         return phi
 
 
+def _column_of(theta: F64) -> F32:
+    return np.asarray((theta + _THETA) / _STEP, np.float32)
+
+
+def _row_of(phi: F64) -> F32:
+    return np.asarray((_PHI[1] - phi) / _STEP, np.float32)
+
+
 def directions(theta: F64, phi: F64) -> F64:
     """Return unit vectors (..., 3) in the head's frame."""
     level = np.cos(phi)
-    out = np.empty((*np.broadcast_shapes(np.shape(theta), np.shape(phi)), 3))
-    out[..., 0], out[..., 1], out[..., 2] = level * np.sin(theta), np.sin(phi), level * np.cos(theta)
+    across = level * np.sin(theta)
+    out = np.empty((*np.shape(across), 3))
+    out[..., 0], out[..., 1], out[..., 2] = across, np.sin(phi), level * np.cos(theta)
     return out
 
 
@@ -135,6 +153,18 @@ def _fill_sides(radius: F32, fallback: np.float32) -> None:
             radius[i, k] = radius[i, last] if last >= 0 else fallback
 
 
+@compiled
+def first_below(profile: F64, level: float) -> tuple[int, float]:
+    """Return where the running minimum of a profile (N,) first falls to a level: after which value, and what share of
+    the way to the next.
+    """
+    n, before, after = 1, profile[0], min(profile[0], profile[1])
+    while after > level and n < len(profile) - 1:
+        n += 1
+        before, after = after, min(after, profile[n])
+    return n - 1, min(1.0, max(0.0, (before - level) / max(before - after, 1e-6)))
+
+
 def stretch(
     least_cm: F64, towards: F64, *, pressure: float, hold_edges: bool, grain: float = 8.0, sweeps: int = 18
 ) -> F64:
@@ -151,17 +181,27 @@ def stretch(
         grain: How many times harder the cloth pulls down than across, so that it tents.
         sweeps: Sweeps of the relaxation.
     """
-    limit = 1.0 / least_cm
-    across = np.clip(np.sum(towards[:, :-1] * towards[:, 1:], -1), 0.5, 1.0)
-    down = np.clip(np.sum(towards[:-1] * towards[1:], -1), 0.5, 1.0)
-    return 1.0 / _relax(limit, across, down, pressure, hold_edges, grain, sweeps)
+    return 1.0 / _relax(1.0 / least_cm, towards, pressure, hold_edges, grain, sweeps)
 
 
 @compiled
-def _relax(limit: F64, across: F64, down: F64, pressure: float, hold_edges: bool, grain: float, sweeps: int) -> F64:
+def cosine(ray: F64, onwards: F64) -> Any:
+    """Return the cosine of the turn from a unit ray (3,) to the next of a grid, which is a small one."""
+    return min(1.0, max(0.5, ray[0] * onwards[0] + ray[1] * onwards[1] + ray[2] * onwards[2]))
+
+
+@compiled
+def _relax(limit: F64, towards: F64, pressure: float, hold_edges: bool, grain: float, sweeps: int) -> F64:
     """Projected over-relaxation on reciprocal radii, by red and black cells, the rim first."""
     rows, columns = limit.shape
     w = limit.copy()
+    across, down = np.empty_like(w), np.empty_like(w)
+    for i in range(rows):
+        for j in range(columns):
+            if j < columns - 1:
+                across[i, j] = cosine(towards[i, j], towards[i, j + 1])
+            if i < rows - 1:
+                down[i, j] = cosine(towards[i, j], towards[i + 1, j])
     if not hold_edges:
         for _ in range(36):
             for j in range(1, columns - 1):
@@ -197,16 +237,14 @@ def tighten(radius: F64, phi: F64) -> F64:
     """
     rows, columns = radius.shape
     out = radius.copy()
-    hull = np.empty(rows, np.int64)
+    hull, x, y = np.empty(rows, np.int64), np.empty(rows), np.empty(rows)
     for j in range(columns):
         n = 0
         for i in range(rows):
-            x, y = radius[i, j] * np.cos(phi[i, j]), radius[i, j] * np.sin(phi[i, j])
+            x[i], y[i] = radius[i, j] * np.cos(phi[i, j]), radius[i, j] * np.sin(phi[i, j])
             while n >= 2:
                 a, b = hull[n - 2], hull[n - 1]
-                ax, ay = radius[a, j] * np.cos(phi[a, j]), radius[a, j] * np.sin(phi[a, j])
-                bx, by = radius[b, j] * np.cos(phi[b, j]), radius[b, j] * np.sin(phi[b, j])
-                if (bx - ax) * (y - ay) - (by - ay) * (x - ax) < 0.0:  # b lies outside the chord from a
+                if (x[b] - x[a]) * (y[i] - y[a]) - (y[b] - y[a]) * (x[i] - x[a]) < 0.0:  # b is outside the chord from a
                     break
                 n -= 1
             hull[n] = i
@@ -311,17 +349,21 @@ def shade_texture(texture: F32, ratio: F32, hollow: F32, smooth_lit: F32, softne
 def upsample(grid: F32, rows: int, columns: int) -> F32:
     """Interpolate values at vertices (r, c, K) to texels (K, rows, columns), corner to corner."""
     r, c, n = grid.shape
+    wide = np.empty((n, r, columns), np.float32)  # at vertices down, at texels across
+    for j in range(columns):
+        x = min(j * (c - 1) / (columns - 1), c - 1.001)
+        b = int(x)
+        fx = np.float32(x - b)
+        for k in range(n):
+            for a in range(r):
+                wide[k, a, j] = grid[a, b, k] + fx * (grid[a, b + 1, k] - grid[a, b, k])
     out = np.empty((n, rows, columns), np.float32)
     for i in range(rows):
         y = min(i * (r - 1) / (rows - 1), r - 1.001)
         a = int(y)
         fy = np.float32(y - a)
-        for j in range(columns):
-            x = min(j * (c - 1) / (columns - 1), c - 1.001)
-            b = int(x)
-            fx = np.float32(x - b)
-            for k in range(n):
-                near = grid[a, b, k] + fx * (grid[a, b + 1, k] - grid[a, b, k])
-                far = grid[a + 1, b, k] + fx * (grid[a + 1, b + 1, k] - grid[a + 1, b, k])
-                out[k, i, j] = near + fy * (far - near)
+        for k in range(n):
+            near, far, line = wide[k, a], wide[k, a + 1], out[k, i]
+            for j in range(columns):
+                line[j] = near[j] + fy * (far[j] - near[j])
     return out

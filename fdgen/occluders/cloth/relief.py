@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from fdgen.arrays import F32, F64
+from fdgen.occluders.cloth.drape import first_below
 from fdgen.occluders.cloth.texel_kernels import (
     Pleats,
     finish_edges,
@@ -204,21 +205,46 @@ def _level_lines(at: F64, texels: Texels) -> F32:
 
     The edges of the cloth climb over the nose and fall below the chin; pleats are level, and bow a little with them.
     """
-    high = np.minimum.accumulate(texels.high.astype(np.float64), axis=0)
-    rows, columns = high.shape
-    s, place = np.linspace(-1, 1, columns), np.arange(columns)
-    bow = _FOLLOWS * (high[:, [0, -1]].mean(1) - high[:, columns // 2])
-    lines = np.empty((len(at), columns))
-    for k, share in enumerate(at * (rows - 1)):
-        low = int(share)
-        left, right = (high[low, j] + (share - low) * (high[low + 1, j] - high[low, j]) for j in (0, -1))
-        sunk = bow[low] + (share - low) * (bow[low + 1] - bow[low])
-        level = 0.5 * (left + right) + 0.5 * s * (right - left) - sunk * (1 - s * s)
-        below = np.clip((high > level).sum(0), 1, rows - 1)
-        over, under = high[below - 1, place], high[below, place]
-        lines[k] = (below - 1 + np.clip((over - level) / np.maximum(over - under, 1e-6), 0, 1)) / (rows - 1)
-    across = np.linspace(0, columns - 1, texels.s.shape[1])
+    columns = texels.high.shape[1]
+    lines = _level(texels.high, np.linspace(-1, 1, columns), at)
+    across, place = np.linspace(0, columns - 1, texels.s.shape[1]), np.arange(columns)
     return np.stack([np.interp(across, place, line) for line in lines]).astype(np.float32)
+
+
+@compiled
+def _level(high: F32, s: F64, at: F64) -> F64:
+    """Return where level lines that begin at shares `at` (n,) of the sides cross each column: (n, columns), as shares.
+
+    Args:
+        high: How high in cm a cloth lies (rows, columns).
+        s: Place of each column, -1 to 1.
+        at: Shares of the sides.
+    """
+    rows, columns = high.shape
+    falling = high.astype(np.float64)
+    for i in range(1, rows):
+        for j in range(columns):
+            falling[i, j] = min(falling[i, j], falling[i - 1, j])
+    lines = np.empty((len(at), columns))
+    for k in range(len(at)):
+        place = at[k] * (rows - 1)
+        low = min(max(int(place), 0), rows - 2)
+        above, below = falling[low], falling[low + 1]
+        left = above[0] + (place - low) * (below[0] - above[0])
+        right = above[-1] + (place - low) * (below[-1] - above[-1])
+        bow, bow_below = _bow(above), _bow(below)
+        sunk = bow + (place - low) * (bow_below - bow)
+        for j in range(columns):
+            level = 0.5 * (left + right) + 0.5 * s[j] * (right - left) - sunk * (1 - s[j] * s[j])
+            row, share = first_below(falling[:, j], level)
+            lines[k, j] = (row + share) / (rows - 1)
+    return lines
+
+
+@compiled
+def _bow(row: F64) -> Any:
+    """Return how far a level line bows down in the middle of a row of heights (columns,)."""
+    return _FOLLOWS * ((row[0] + row[-1]) / 2 - row[len(row) // 2])
 
 
 def darkness(fit: Mapping[str, Any]) -> float:

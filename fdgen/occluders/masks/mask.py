@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fdgen.analysis.geometry import cross, grid_faces
+from fdgen.analysis.geometry import grid_faces
 from fdgen.arrays import F32, F64, I32
 from fdgen.assets import Asset
 from fdgen.occluders.base import Placement
@@ -29,6 +29,7 @@ from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.kernels import sh_irradiance
 from fdgen.render.mesh import Material, Mesh, join, part
 from fdgen.render.scene import Scene
+from fdgen.runtime.jit import compiled
 
 _TEXELS = (144, 204)
 _KNEE = 0.76
@@ -133,13 +134,29 @@ def _faces() -> I32:
     return grid_faces(ROWS, COLUMNS)
 
 
+@compiled
 def _grid_normals(points: F64) -> F64:
-    """Return unit normals (ROWS · COLUMNS, 3) of a grid of points: across its central differences."""
-    padded = np.pad(points, ((1, 1), (1, 1), (0, 0)), "reflect", reflect_type="odd")
-    right, up = padded[1:-1, 2:] - padded[1:-1, :-2], padded[:-2, 1:-1] - padded[2:, 1:-1]
-    normals = cross(right, up).reshape(-1, 3)
-    normals /= np.sqrt(np.einsum("ij,ij->i", normals, normals))[:, None] + 1e-12
+    """Return unit normals (rows · columns, 3) of a grid of points (rows, columns, 3), by its central differences."""
+    rows, columns, _ = points.shape
+    normals = np.empty((rows * columns, 3))
+    for i in range(rows):
+        for j in range(columns):
+            rx, ry, rz = _step(points[i, :, 0], j), _step(points[i, :, 1], j), _step(points[i, :, 2], j)
+            dx, dy, dz = _step(points[:, j, 0], i), _step(points[:, j, 1], i), _step(points[:, j, 2], i)
+            x, y, z = dy * rz - dz * ry, dz * rx - dx * rz, dx * ry - dy * rx
+            length = np.sqrt(x * x + z * z + y * y) + 1e-12  # another order would change the last bit of pictures
+            normal = normals[i * columns + j]
+            normal[0], normal[1], normal[2] = x / length, y / length, z / length
     return normals
+
+
+@compiled
+def _step(line: F64, n: int) -> Any:
+    """Return the difference of the values after and before the n-th of a line (N,), which is mirrored at its ends."""
+    last = len(line) - 1
+    before = line[n - 1] if n > 0 else 2.0 * line[0] - line[1]
+    after = line[n + 1] if n < last else 2.0 * line[last] - line[last - 1]
+    return after - before
 
 
 def lay_texels(sheet: Sheet) -> Texels:
@@ -193,11 +210,13 @@ def _light(
     shade_texture(texture, ratio, shading(height, texels.texel_cm) * lines, smooth_lit, softness, _KNEE)
 
 
+@cache
 def _uv(rows: int, columns: int) -> F32:
     """Return texture coordinates of the sheet's vertices: texel centres, below the white rows."""
     v = (_WHITE_ROWS + 0.5 + np.linspace(0, rows - _WHITE_ROWS - 1, ROWS)) / rows
     u = (0.5 + np.linspace(0, columns - 1, COLUMNS)) / columns
     grid: F32 = np.stack(np.broadcast_arrays(u[None], v[:, None]), -1).reshape(-1, 2).astype(np.float32)
+    grid.flags.writeable = False
     return grid
 
 

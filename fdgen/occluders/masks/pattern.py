@@ -9,9 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fdgen.arrays import F64
-from fdgen.occluders.cloth.drape import HeadMap, directions, stretch, tighten
+from fdgen.arrays import F32, F64
+from fdgen.occluders.cloth.drape import HeadMap, directions, first_below, stretch, tighten
 from fdgen.render.mesh import spline
+from fdgen.runtime.jit import compiled
 
 ROWS, COLUMNS = 41, 61
 """Vertices of the cloth, down and across."""
@@ -21,6 +22,8 @@ _NOSE_LINE = (168, 6, 197, 195, 5, 4, 1, 2, 164, 0, 17, 18, 200, 199)
 
 _ACROSS = np.linspace(-1.0, 1.0, COLUMNS)
 _DOWN = np.linspace(0.0, 1.0, ROWS)
+_LEVELS = np.radians(np.linspace(56.0, -66.0, 80))
+"""Phi of the rows in which the height of the skin is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,7 @@ def drape(head: HeadMap, mesh_cm: F64, cut: str, fit: Mapping[str, Any]) -> Shee
     if cut != "cup":
         phi, radius = _level_edge(head, theta, phi, radius, skin - fit["gap"], fit["gap"])
     points = head.points(theta, phi, radius)
-    down = _running_length(points, axis=0)
-    across = _running_length(points, axis=1)
+    across, down = _running_lengths(points)
     across -= across[:, COLUMNS // 2 : COLUMNS // 2 + 1]
     return Sheet(points, theta, phi, across, down, down[-1], radius - skin)
 
@@ -126,14 +128,27 @@ def _top_edge(mesh: F64, cut: str, side: float, corner: float, fit: Mapping[str,
 
 def _phi_on_skin(head: HeadMap, theta: F64, y_cm: F64) -> F64:
     """Return phi of the skin at heights `y_cm`, one a column."""
-    levels = np.radians(np.linspace(56.0, -66.0, 80))
-    radius = head.radius(np.broadcast_to(theta, (80, len(theta))), np.broadcast_to(levels[:, None], (80, len(theta))))
-    y = np.minimum.accumulate(head.centre_cm[1] + radius * np.sin(levels)[:, None], 0)
-    below = np.clip((y > y_cm).sum(0), 1, 79)
-    column = np.arange(len(theta))
-    upper, lower = y[below - 1, column], y[below, column]
-    share = np.clip((upper - y_cm) / np.maximum(upper - lower, 1e-6), 0.0, 1.0)
-    found: F64 = levels[below - 1] + share * (levels[below] - levels[below - 1])
+    return _phi_at(head.profiles(theta, _LEVELS), _LEVELS, np.sin(_LEVELS), head.centre_cm[1], y_cm)
+
+
+@compiled
+def _phi_at(radius: F32, phi: F64, sines: F64, centre_cm: float, y_cm: F64) -> F64:
+    """Return phi (columns,) at which columns of a head's profile first fall to the heights `y_cm` (columns,).
+
+    Args:
+        radius: The profiles (rows, columns) in cm.
+        phi: That of each row, falling.
+        sines: Its sine.
+        centre_cm: Height of the point that radii are measured from.
+        y_cm: The heights.
+    """
+    rows, columns = radius.shape
+    found, height = np.empty(columns), np.empty(rows)
+    for j in range(columns):
+        for i in range(rows):
+            height[i] = centre_cm + radius[i, j] * sines[i]
+        i, share = first_below(height, y_cm[j])
+        found[j] = phi[i] + share * (phi[i + 1] - phi[i])
     return found
 
 
@@ -213,11 +228,26 @@ def _rim() -> F64:
     return rim
 
 
-def _running_length(points: F64, axis: int) -> F64:
-    """Return distances along the rows or columns of a grid of points, from its first."""
-    steps = np.linalg.norm(np.diff(points, axis=axis), axis=-1)
-    start = np.zeros_like(np.take(steps, [0], axis))
-    return np.concatenate([start, np.cumsum(steps, axis)], axis)
+@compiled
+def _running_lengths(points: F64) -> tuple[F64, F64]:
+    """Return distances (rows, columns) along a grid of points (rows, columns, 3): from the first of each row, and from
+    the first of each column.
+    """
+    rows, columns, _ = points.shape
+    across, down = np.zeros((rows, columns)), np.zeros((rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            if j > 0:
+                across[i, j] = across[i, j - 1] + _distance(points[i, j], points[i, j - 1])
+            if i > 0:
+                down[i, j] = down[i - 1, j] + _distance(points[i, j], points[i - 1, j])
+    return across, down
+
+
+@compiled
+def _distance(point: F64, other: F64) -> Any:
+    x, y, z = point[0] - other[0], point[1] - other[1], point[2] - other[2]
+    return np.sqrt(x * x + y * y + z * z)
 
 
 def _smooth(curve: F64) -> F64:

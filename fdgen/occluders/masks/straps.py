@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from fdgen.arrays import F64
-from fdgen.occluders.cloth.drape import HeadMap, directions
-from fdgen.occluders.masks.bare_skin import BareSkin
+from fdgen.occluders.cloth.drape import HeadMap, cosine, directions
+from fdgen.occluders.masks.bare_skin import SIDES, BareSkin
 from fdgen.occluders.masks.pattern import Sheet
 from fdgen.render.mesh import Material, Mesh, part, tube
 from fdgen.render.scene import Scene
+from fdgen.runtime.jit import compiled
 
 _RINGS = 22
 _SIDES = 6
@@ -20,6 +21,8 @@ _STRANDS = ((-1, True), (-1, False), (1, True), (1, False))
 """Side of the face and whether it is the upper one, for each strand: an upper one before its lower."""
 _SURE_RINGS = 5
 """Rings next to the mask, over the cheek, that no hair hides."""
+_SWEEPS = 12
+"""Sweeps in which a strand is pulled taut over the skin."""
 _SHADED_RINGS, _SHADE = 6, 0.5
 """Rings of a loop that lie in the cleft behind the ear, and the light left in its depth."""
 
@@ -53,18 +56,15 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
     if kind == "ears":
         shade[-_SHADED_RINGS:] = np.linspace(1.0, _SHADE, _SHADED_RINGS)
     shown, present = _shown(scene, head, paths, kind)
+    albedo = np.repeat(shade, _SIDES)[:, None] * np.asarray(fit["strap_colour"], np.float32)
+    presence = np.repeat(fading, _SIDES)
+    tubes = [tube(path, thick, depth_cm=width, sides=_SIDES) for path in paths]
+    outwards = np.stack([vertices for vertices, _ in tubes]) - np.repeat(paths, _SIDES, 1)
+    outwards /= np.linalg.norm(outwards, axis=2, keepdims=True)
     found = []
-    for k in range(len(_STRANDS)):
-        material = Material(
-            albedo=np.repeat(shade, _SIDES)[:, None] * np.asarray(fit["strap_colour"], np.float32),
-            presence=np.repeat(fading if present[k] else np.zeros(_RINGS), _SIDES),
-            specular=0.02,
-            gloss=12.0,
-        )
-        vertices, faces = tube(paths[k], thick, depth_cm=width, sides=_SIDES)
-        normals = vertices - np.repeat(paths[k], _SIDES, 0)
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-        found.append(part(vertices, faces, material, normals=normals, strand=(_RINGS, _SIDES, shown[k])))
+    for k, (vertices, faces) in enumerate(tubes):
+        material = Material(albedo, presence=presence if present[k] else 0.0, specular=0.02, gloss=12.0)
+        found.append(part(vertices, faces, material, normals=outwards[k], strand=(_RINGS, _SIDES, shown[k])))
     return found
 
 
@@ -75,10 +75,10 @@ def _shown(scene: Scene, head: HeadMap, paths: F64, kind: str) -> tuple[list[int
     that is at the mask, it lies under it all along.
     """
     skin = BareSkin.of(scene)
-    ears = {side: skin.ear_is_seen(side) for side in (-1, 1)}
-    bare = [skin.rings(head, path, side) for path, (side, _) in zip(paths, _STRANDS, strict=True)]
-    present = [ears[side] or rings >= _SURE_RINGS for rings, (side, _) in zip(bare, _STRANDS, strict=True)]
-    whole = [kind == "ears" and ears[side] for side, _ in _STRANDS]
+    ears, sides = skin.ears_seen(), [SIDES.index(side) for side, _ in _STRANDS]
+    bare = skin.rings(head, paths, sides)
+    present = [ears[side] or rings >= _SURE_RINGS for rings, side in zip(bare, sides, strict=True)]
+    whole = [kind == "ears" and ears[side] for side in sides]
     return [_RINGS if all_of else rings for all_of, rings in zip(whole, bare, strict=True)], present
 
 
@@ -107,16 +107,34 @@ def _over_skin(head: HeadMap, starts: F64, ends: F64, lift: float) -> F64:
     along = np.linalg.norm(chord - head.centre_cm, axis=2)
     least = np.maximum(head.radius(theta, phi) + lift, along)
     least[:, 0] = along[:, 0]
-    rays = directions(theta, phi)
-    bend = np.clip(np.sum(rays[:, :-1] * rays[:, 1:], -1), 0.5, 1.0)
-    limit = 1.0 / least
-    w = limit.copy()
-    for _ in range(12):
-        w[:, 1:-1] = np.minimum(limit[:, 1:-1], (w[:, :-2] + w[:, 2:]) / (2 * bend[:, 1:]))
-    radius = 1.0 / w
+    radius = 1.0 / _pulled_taut(1.0 / least, directions(theta, phi))
     radius[:, 0] -= 0.06
     radius[:, -2:] *= (0.99, 0.965)
     return head.points(theta, phi, radius)
+
+
+@compiled
+def _pulled_taut(limit: F64, rays: F64) -> F64:
+    """Return reciprocal radii (K, rings) of taut strands, nowhere over `limit`, along unit rays (K, rings, 3).
+
+    That of a straight line is linear in its direction, as that of a plane is in `stretch`.
+    """
+    strands, rings = limit.shape
+    found = np.empty_like(limit)
+    before, after, bend = np.empty(rings), np.empty(rings), np.empty(rings)
+    for k in range(strands):
+        for i in range(rings):
+            before[i] = limit[k, i]
+            if i < rings - 1:
+                bend[i] = cosine(rays[k, i], rays[k, i + 1])
+        after[0], after[rings - 1] = before[0], before[rings - 1]
+        for _ in range(_SWEEPS):
+            for i in range(1, rings - 1):
+                after[i] = min(limit[k, i], (before[i - 1] + before[i + 1]) / (2.0 * bend[i]))
+            before, after = after, before
+        for i in range(rings):
+            found[k, i] = before[i]
+    return found
 
 
 def rows_for(kind: str) -> Sequence[float]:

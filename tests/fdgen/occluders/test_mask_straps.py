@@ -38,19 +38,14 @@ def person(*, long_hair_on: int = 0) -> Scene:
 
 
 def test_ears_are_seen_where_no_hair_hides_them() -> None:
-    short, right = BareSkin.of(person()), BareSkin.of(person(long_hair_on=1))
-    assert short.ear_is_seen(-1)
-    assert short.ear_is_seen(1)
-    assert right.ear_is_seen(-1)
-    assert not right.ear_is_seen(1)
+    assert BareSkin.of(person()).ears_seen() == (True, True)
+    assert BareSkin.of(person(long_hair_on=1)).ears_seen() == (True, False)
 
 
 def test_a_bald_head_has_ears() -> None:
     face = scenes.face()
     on = Scene.of(replace(face, clean_HWC=np.full_like(face.clean_HWC, scenes.SKIN)))
-    skin = BareSkin.of(on)
-    assert skin.ear_is_seen(-1)
-    assert skin.ear_is_seen(1)
+    assert BareSkin.of(on).ears_seen() == (True, True)
 
 
 def test_a_loop_lies_under_hair_that_begins_at_the_mask_and_goes_under_hair_that_begins_later() -> None:

@@ -153,7 +153,7 @@ def _spread(values: F32, mean: np.float32, squares: F32) -> np.float32:
     for at in range(values.size):
         off = values[at] - mean
         squares[at] = off * off
-    return np.sqrt(_total(squares) / np.float32(values.size))
+    return np.float32(np.sqrt(_total(squares) / np.float32(values.size)))
 
 
 @compiled

@@ -20,6 +20,7 @@ import numpy as np
 from fdgen.contract.digests import digest_json
 from fdgen.contract.records import SPLITS, Reject
 from fdgen.errors import DatasetError, RecipeError
+from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import Source
 from fdgen.pipeline.face_queue import Candidate, FaceQueue, Looked
 from fdgen.recipe.schema import Recipe, Splits
@@ -67,10 +68,8 @@ class SplitRule:
 
 def split_rule(splits: Splits, sources: Sequence[Source]) -> SplitRule:
     """Decide how photographs are split; raise `RecipeError` where the recipe's mode asks for what they do not tell."""
-    no_split, no_identity = 0, 0
-    for source in sources:
-        no_split += source.split is None
-        no_identity += source.identity is None
+    table = SourceTable.of(sources)
+    no_split, no_identity = table.without_split, table.without_identity
     for mode, missing, what in (("official", no_split, "official split"), ("identity", no_identity, "known identity")):
         if splits.mode == mode and missing:
             raise RecipeError(
@@ -143,13 +142,16 @@ class Planner:
         waiting = {split: array("i") for split in SPLITS}
         counts = dict.fromkeys(SPLITS, 0)
         full: list[ShardPlan] = []  # held back while it may be that no face is in the train split
+        ready = index  # up to where faces are known
         while self._goal is None or index < self._goal:
-            self._queue.ask(self._goal)
-            if (pending := self._queue.missing(index + 1)) is not None:
-                yield pending
-                continue
-            if self._count is None and index >= self._queue.find(None):
-                break
+            if index >= ready:
+                self._queue.ask(self._goal)
+                if (pending := self._queue.missing(index + 1)) is not None:
+                    yield pending
+                    continue
+                if self._count is None and index >= self._queue.find(None):
+                    break
+                ready = max(self._queue.known, index + 1)
             candidate = self._queue.candidate(index)
             if candidate is None:
                 break
@@ -161,9 +163,9 @@ class Planner:
             if len(waiting[split]) == self._shard_samples:
                 full.append(self._shard(split, waiting[split]))
                 waiting[split] = array("i")
-            if counts["train"] or not first:
+            if full and (counts["train"] or not first):
                 yield from full
-                full = []
+                full, ready = [], index  # time has gone by: more may be known
         n_round = index - self.used
         if n_round and first and not counts["train"]:
             raise DatasetError(

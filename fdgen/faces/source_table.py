@@ -111,6 +111,10 @@ class SourceTable(Sequence[Source]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def sha256(self, place: int) -> str:
+        """Return that of the photograph at a place, in hex."""
+        return self._digests[place * _DIGEST_BYTES : (place + 1) * _DIGEST_BYTES].hex()
+
     @property
     def digests(self) -> npt.NDArray[np.uint8]:
         """The sha256 of each photograph, (N, 32)."""
@@ -179,11 +183,11 @@ class SourceTable(Sequence[Source]):
         return np.bincount(np.frombuffer(self._splits, np.uint8), minlength=len(self._split_names)).tolist()
 
     def _source(self, number: int) -> Source:
-        spans, at, codes = self._spans, number * _DIGEST_BYTES, self._attributes[number]
+        spans, codes = self._spans, self._attributes[number]
         start = spans[2 * number]
         return Source(
             self._paths[number] or "",
-            self._digests[at : at + _DIGEST_BYTES].hex(),
+            self.sha256(number),
             self._people[number],
             self._split_names[self._splits[number]],
             None if codes is None else self._attributes_of.get(codes) or self._named(codes),

@@ -74,32 +74,46 @@ def _profiles(grey_HW: F32, reach_px: float) -> tuple[F32, F32]:
     smooth = np.asarray(cv2.GaussianBlur(grey_HW, (0, 0), 0.7), np.float32)
     dx = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.125), np.float32)
     dy = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.125), np.float32)
-    slope = np.sqrt(dx * dx + dy * dy)  # `cv2.magnitude` rounds by where its arrays lie in memory
-    places = _crests(dx, dy, slope, int(np.ceil(reach_px)) + 2)
-    strength = slope[places[:, 1], places[:, 0]]
-    strongest = np.argsort(-strength, kind="stable")[:_MOST_EDGES]
+    places, slopes = _crests(dx, dy, int(np.ceil(reach_px)) + 2)
+    strongest = _greatest(slopes[:, 2], _MOST_EDGES)
     columns, rows = places[strongest].T.copy()
-    steps = np.stack([dx[rows, columns], dy[rows, columns]], 1) / strength[strongest, None]
+    steps = slopes[strongest, :2] / slopes[strongest, 2:]
     offsets = np.arange(-reach_px, reach_px + 0.01, _STEP_PX, dtype=np.float32)
     offsets -= offsets[len(offsets) // 2]
     # First their ends, which tell whether the rest is wanted.
     plateau = int(0.3 * reach_px / _STEP_PX)
     ends = sample_lines(grey_HW, columns, rows, steps, np.concatenate([offsets[:plateau], offsets[-plateau:]]))
-    dark, bright = ends[:, :plateau], ends[:, plateau:]
-    base = dark.mean(1)
-    rise = bright.mean(1) - base
-    uneven = np.maximum(dark.std(1), bright.std(1))
-    clean = (rise > _LEAST_STEP_LEVELS) & (uneven < _UNEVEN * rise)
+    clean, base, rise = _clean(ends, np.float32(_LEAST_STEP_LEVELS), np.float32(_UNEVEN))
     middle = sample_lines(grey_HW, columns[clean], rows[clean], steps[clean], offsets[plateau:-plateau])
-    seen = np.concatenate([dark[clean], middle, bright[clean]], 1)
-    return (seen - base[clean, None]) / rise[clean, None], offsets
+    seen = np.concatenate([ends[clean, :plateau], middle, ends[clean, plateau:]], 1)
+    seen -= base[:, None]
+    seen /= rise[:, None]
+    return seen, offsets
+
+
+def _greatest(values: F32, most: int) -> npt.NDArray[np.int64]:
+    """Return the places of the greatest values, at most so many, in no order; of equals, the first."""
+    if len(values) <= most:
+        return np.arange(len(values))
+    least = np.partition(values, -most)[-most]
+    above, equal = np.flatnonzero(values > least), np.flatnonzero(values == least)
+    return np.concatenate([above, equal[: most - len(above)]])
 
 
 @compiled
-def _crests(dx_HW: F32, dy_HW: F32, slope_HW: F32, border: int) -> I32:
-    """Return where the slope is steep, and steepest along its own direction: columns and rows (N, 2), row by row."""
-    height, width = slope_HW.shape
-    found = np.empty((height * width, 2), np.int32)
+def _crests(dx_HW: F32, dy_HW: F32, border: int) -> tuple[I32, F32]:
+    """Return where the slope is steep, and steepest along its own direction: columns and rows (N, 2), row by row.
+
+    Also the slope there (N, 3): right, down and in all. `cv2.magnitude` rounds by where its arrays lie in memory.
+    """
+    height, width = dx_HW.shape
+    slope_HW = np.empty((height, width), np.float32)
+    steep = 0
+    for y in range(height):
+        for x in range(width):
+            slope_HW[y, x] = np.sqrt(dx_HW[y, x] * dx_HW[y, x] + dy_HW[y, x] * dy_HW[y, x])
+            steep += slope_HW[y, x] > _LEAST_SLOPE
+    found, slopes = np.empty((steep, 2), np.int32), np.empty((steep, 3), np.float32)
     n = 0
     for y in range(border, height - border):
         for x in range(border, width - border):
@@ -109,8 +123,54 @@ def _crests(dx_HW: F32, dy_HW: F32, slope_HW: F32, border: int) -> I32:
             right, down = int(np.rint(dx_HW[y, x] / slope)), int(np.rint(dy_HW[y, x] / slope))
             if slope >= slope_HW[y + down, x + right] and slope > slope_HW[y - down, x - right]:
                 found[n, 0], found[n, 1] = x, y
+                slopes[n, 0], slopes[n, 1], slopes[n, 2] = dx_HW[y, x], dy_HW[y, x], slope
                 n += 1
-    return found[:n]
+    return found[:n], slopes[:n]
+
+
+@compiled
+def _clean(ends: F32, least_step: np.float32, uneven: np.float32) -> tuple[npt.NDArray[np.int64], F32, F32]:
+    """Return which profiles are one clean step, by their ends (N, 2 P), the dark one first; and their base and rise."""
+    length = np.float32(ends.shape[1] // 2)
+    which = np.empty(ends.shape[0], np.int64)
+    base, rise = np.empty(ends.shape[0], np.float32), np.empty(ends.shape[0], np.float32)
+    squares = np.empty(ends.shape[1] // 2, np.float32)
+    found = 0
+    for n in range(ends.shape[0]):
+        dark, bright = ends[n, : squares.size], ends[n, squares.size :]
+        low, high = _total(dark) / length, _total(bright) / length
+        step = high - low
+        most = uneven * step
+        if step > least_step and _spread(dark, low, squares) < most and _spread(bright, high, squares) < most:
+            which[found], base[found], rise[found] = n, low, step
+            found += 1
+    return which[:found], base[:found], rise[:found]
+
+
+@compiled
+def _spread(values: F32, mean: np.float32, squares: F32) -> np.float32:
+    """Return the standard deviation of values, given their mean and room for as many numbers."""
+    for at in range(values.size):
+        off = values[at] - mean
+        squares[at] = off * off
+    return np.float32(np.sqrt(_total(squares) / np.float32(values.size)))
+
+
+@compiled
+def _total(values: F32) -> np.float32:
+    """Sum at most 128 values in the order in which `np.sum` does."""
+    total, whole = np.float32(0), 0
+    if values.size >= 8:
+        a, b, c, d = values[0], values[1], values[2], values[3]
+        e, f, g, h = values[4], values[5], values[6], values[7]
+        whole = values.size - values.size % 8
+        for at in range(8, whole, 8):
+            a, b, c, d = a + values[at], b + values[at + 1], c + values[at + 2], d + values[at + 3]
+            e, f, g, h = e + values[at + 4], f + values[at + 5], g + values[at + 6], h + values[at + 7]
+        total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for at in range(whole, values.size):
+        total += values[at]
+    return total
 
 
 def _between(profiles: F32, offsets: F32, left: F32, right: F32) -> F32:

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 
 from fdgen.arrays import F32, F64, I32, Image
+from fdgen.runtime.jit import compiled
 
 CELL_PX, BINS = 8, 9
 _BLOCK_PX = 2 * CELL_PX
@@ -32,18 +33,10 @@ def gradient_histograms(picture_HWC: Image) -> F32:
     36 numbers a block: its cells column by column, nine bins each. Equal to `HOGDescriptor` to within 1e-5.
     """
     size = picture_HWC.shape[0]
-    gradient = _steepest(picture_HWC)
-    bins, parts = _by_gradient()
-    spread = np.zeros((size * size, BINS))
-    rows = np.arange(0, size * size * BINS, BINS)
-    lower = bins[gradient]
-    flat = spread.reshape(-1)
-    flat[rows + lower] = parts[0][gradient]
-    flat[rows + (lower + 1) % BINS] = parts[1][gradient]
-
+    spread = _binned(np.ascontiguousarray(picture_HWC), *_by_gradient(), _SIDE)
     cells = _cells(size)  # (cells of all blocks, pixels)
     n_blocks = cells.shape[0] // 2
-    down = (cells @ spread.reshape(size, size * BINS)).reshape(-1, size, BINS)
+    down = (cells @ spread).reshape(-1, size, BINS)
     sums = np.matmul(cells, down)  # (rows, columns, bins) of cells
     blocks = sums.reshape(n_blocks, 2, n_blocks, 2, BINS).transpose(2, 0, 3, 1, 4).reshape(n_blocks**2, 4 * BINS)
     blocks = np.minimum(blocks / (_norm(blocks) + 4 * BINS * 0.1), _CLIPPED)
@@ -51,19 +44,33 @@ def gradient_histograms(picture_HWC: Image) -> F32:
     return histograms
 
 
-def _steepest(picture_HWC: Image) -> I32:
-    """Return the gradient of each pixel as its place in `_by_gradient`, of the channel where it is longest."""
-    padded = np.pad(picture_HWC, ((1, 1), (1, 1), (0, 0)), mode="reflect").astype(np.int32)
-    across, down = padded[1:-1, 2:] - padded[1:-1, :-2], padded[2:, 1:-1] - padded[:-2, 1:-1]
-    place = (down + 255) * _SIDE + across + 255
-    squared = across * across + down * down
-    steepest, found = squared[..., 0], place[..., 0]
-    for channel in (1, 2):  # of equals, the first
-        steeper = squared[..., channel] > steepest
-        steepest = np.where(steeper, squared[..., channel], steepest)
-        found = np.where(steeper, place[..., channel], found)
-    indices: I32 = found.ravel()
-    return indices
+@compiled
+def _binned(picture: Image, bins: I32, parts: F32, side: int) -> F64:
+    """Return each pixel's gradient in its bins (H, W * BINS), of the channel where it is longest.
+
+    Args:
+        picture: The picture (H, W, 3); beyond its border it is mirrored.
+        bins: The lower of two bins of a gradient, as `_by_gradient` lists them.
+        parts: What falls in both (2, gradients).
+        side: Of the square table of gradients.
+    """
+    height, width = picture.shape[0], picture.shape[1]
+    out = np.zeros((height, width * BINS))
+    for y in range(height):
+        above, below = abs(y - 1), min(y + 1, 2 * height - 3 - y)
+        for x in range(width):
+            before, after = abs(x - 1), min(x + 1, 2 * width - 3 - x)
+            steepest, gradient = -1, 0
+            for q in range(3):  # of equals, the first
+                across = int(picture[y, after, q]) - int(picture[y, before, q])
+                down = int(picture[below, x, q]) - int(picture[above, x, q])
+                squared = across * across + down * down
+                if squared > steepest:
+                    steepest, gradient = squared, (down + side // 2) * side + across + side // 2
+            lower = bins[gradient]
+            out[y, x * BINS + lower] = parts[0, gradient]
+            out[y, x * BINS + (lower + 1) % BINS] = parts[1, gradient]
+    return out
 
 
 @cache

@@ -10,12 +10,17 @@ import numpy.typing as npt
 
 from fdgen.analysis.face_grid import GRID_PX, FaceGrid
 from fdgen.analysis.lighting import luminance, to_linear
-from fdgen.arrays import F32, Bools, Image
+from fdgen.arrays import F32, F64, Bools, Image
 from fdgen.contract.face_points import EYES
+from fdgen.runtime.jit import compiled
 
 _LEAST_SKIN_PX = 60
 _HAIR_COLOURS = 3
 _KMEANS_SEED = 1
+_LOG_LIGHT = np.log(to_linear(np.arange(256, dtype=np.uint8)) + np.float32(0.008))
+"""Of the light of each level, kept off zero."""
+_FARTHEST = np.float32(6.0)
+"""Standard deviations past which a colour is simply another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,9 @@ class Colours:
         shrinks = clean_HWC.shape[0] > GRID_PX
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         small = np.asarray(cv2.resize(clean_HWC, (GRID_PX, GRID_PX), interpolation=how), np.uint8)
-        colour = to_linear(np.asarray(cv2.GaussianBlur(small, (0, 0), 0.7), np.uint8))
-        logs = np.log(colour + np.float32(0.008))
-        bright = np.log(luminance(colour) + np.float32(0.004))
-        features = np.stack([bright, logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]], -1)
+        smooth = np.asarray(cv2.GaussianBlur(small, (0, 0), 0.7), np.uint8)
+        bright = np.log(luminance(to_linear(smooth)) + np.float32(0.004))
+        features = _features(smooth, bright, _LOG_LIGHT)
         rim = max(1, round(0.8 * face.px_per_cm))
         inner = cv2.erode(face.oval.view(np.uint8), np.ones((3, 3), np.uint8), iterations=rim).astype(bool)
         skin = inner & (face.up_cm < -1.2) & (face.up_cm > -4.2) & ~face.grown(EYES, 1.5)
@@ -58,12 +62,9 @@ class Colours:
         spread = np.maximum(1.4826 * np.median(np.abs(seen[kept][:, 1:] - middle[1:]), 0), (0.05, 0.06))
         cheeks = [bright[skin & (side * face.right_cm > 1.5)] for side in (-1, 1)]
         levels = [float(np.median(cheek)) if len(cheek) > 15 else float(middle[0]) for cheek in cheeks]
-        darker = np.where(face.right_cm < 0, *(max(float(middle[0]) - level, 0.0) for level in levels))
-        above = bright - (middle[0] - darker * np.clip(np.abs(face.right_cm) / 3, 0, 1))
-        dim = np.clip((-0.8 - (bright - middle[0])) / 1.5, 0, 1)[..., None]
-        off = (features[..., 1:] - middle[1:]) / (1.4 * spread + 0.25 * dim)
-        from_skin = np.sqrt((above / np.where(above > 0, 0.5, 0.75)) ** 2 + (off**2).sum(-1))
-        return cls(features, from_skin.astype(np.float32), abs(levels[0] - levels[1]))
+        darker = np.array([max(float(middle[0]) - level, 0.0) for level in levels])
+        from_skin = _from_skin(features, face.right_cm, middle, darker, 1.4 * spread)
+        return cls(features, from_skin, abs(levels[0] - levels[1]))
 
     def evidence(self, seeds: Bools) -> F32:
         """Return the log likelihood ratio (H, W) of hair to skin, hair being up to three colours seen at `seeds`."""
@@ -72,11 +73,77 @@ class Colours:
         stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.01)
         which: npt.NDArray[np.int32]
         _, which, centres = cv2.kmeans(seen, _HAIR_COLOURS, None, stop, 1, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]
-        nearest = np.full(seeds.shape, 6.0, np.float32)
+        kept, spreads = [], []
         for number, centre in enumerate(centres):
             own = seen[which.ravel() == number]
             if len(own) > 0.08 * len(seen):
-                spread = np.maximum(own.std(0), (0.3, 0.12, 0.15)).astype(np.float32)
-                nearest = np.minimum(nearest, np.sqrt((((self.features - centre) / spread) ** 2).sum(-1)))
-        ratio: F32 = (0.5 * (np.minimum(self.from_skin, 6.0) ** 2 - nearest**2)).astype(np.float32)
-        return ratio
+                kept.append(centre)
+                spreads.append(np.maximum(own.std(0), (0.3, 0.12, 0.15)).astype(np.float32))
+        return _evidence(self.features, self.from_skin, np.stack(kept), np.stack(spreads), _FARTHEST)
+
+
+@compiled
+def _features(levels: Image, bright: F32, log_light: F32) -> F32:
+    """Return brightness and two log ratios of channels (H, W, 3) of a picture and its log luminance (H, W)."""
+    out = np.empty(levels.shape, np.float32)
+    for y in range(levels.shape[0]):
+        for x in range(levels.shape[1]):
+            green = log_light[levels[y, x, 1]]
+            out[y, x, 0] = bright[y, x]
+            out[y, x, 1] = log_light[levels[y, x, 0]] - green
+            out[y, x, 2] = log_light[levels[y, x, 2]] - green
+    return out
+
+
+@compiled
+def _from_skin(features: F32, right_cm: F32, middle: F32, darker: F64, spread: F64) -> F32:
+    """Return how many standard deviations pixels (H, W) are from skin.
+
+    Args:
+        features: Of the pixels (H, W, 3), as `Colours` has them.
+        right_cm: Where the pixels are, to the right of the face's middle.
+        middle: Features of the skin (3,).
+        darker: How much darker the left and the right cheek are (2,).
+        spread: Of the skin's colours (2,), where there is light.
+    """
+    out = np.empty(right_cm.shape, np.float32)
+    none, all_ = np.float32(0), np.float32(1)
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            bright, right = features[y, x, 0], right_cm[y, x]
+            shade = darker[0] if right < none else darker[1]
+            outward = min(max(abs(right) / np.float32(3), none), all_)
+            above = bright - (middle[0] - shade * np.float64(outward))
+            above /= 0.5 if above > 0.0 else 0.75
+            dim = min(max((np.float32(-0.8) - (bright - middle[0])) / np.float32(1.5), none), all_)
+            wider = np.float64(np.float32(0.25) * dim)
+            red = np.float64(features[y, x, 1] - middle[1]) / (spread[0] + wider)
+            blue = np.float64(features[y, x, 2] - middle[2]) / (spread[1] + wider)
+            out[y, x] = np.sqrt(above * above + (red * red + blue * blue))
+    return out
+
+
+@compiled
+def _evidence(features: F32, from_skin: F32, centres: F32, spreads: F32, farthest: np.float32) -> F32:
+    """Return the log likelihood ratio (H, W) of some colours to skin.
+
+    Args:
+        features: Of the pixels (H, W, 3).
+        from_skin: How far they are from skin, in standard deviations.
+        centres: The colours (K, 3).
+        spreads: Their standard deviations (K, 3).
+        farthest: What any distance is held to.
+    """
+    out = np.empty(from_skin.shape, np.float32)
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            nearest = farthest
+            for k in range(centres.shape[0]):
+                squared = np.float32(0)
+                for q in range(3):
+                    off = (features[y, x, q] - centres[k, q]) / spreads[k, q]
+                    squared += off * off
+                nearest = min(nearest, np.sqrt(squared))
+            skin = min(from_skin[y, x], farthest)
+            out[y, x] = np.float32(0.5) * (skin * skin - nearest * nearest)
+    return out

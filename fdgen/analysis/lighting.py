@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fdgen.analysis.directional_light import fit_directional_light
 from fdgen.analysis.geometry import NOT_SKIN, fill_polygon, region_mask
 from fdgen.arrays import F32, F64, Image
+from fdgen.runtime.jit import compiled
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of linear RGB in luminance (ITU-R BT.709)."""
@@ -22,6 +23,8 @@ _STEPS = 4095
 _light = np.arange(_STEPS + 1) / _STEPS
 TO_SRGB = (255 * np.where(_light <= 0.0031308, 12.92 * _light, 1.055 * _light ** (1 / 2.4) - 0.055)).astype(np.float32)
 _LEVEL_STEPS = 16 * 255
+_FOURTH_POWER = _TO_LINEAR.astype(np.float64) ** 4
+"""Of the light of each level."""
 TO_LIGHT = np.interp(np.arange(_LEVEL_STEPS + 1) / 16, np.arange(256), _TO_LINEAR).astype(np.float32)
 """Linear light of sRGB levels in steps of a sixteenth; exact at whole levels."""
 
@@ -113,13 +116,14 @@ def outlined_skin(landmarks_px: npt.NDArray[np.floating[Any]], size_px: int) -> 
     return skin_mask(landmarks_px, region_mask(landmarks_px, "face", size_px).view(np.bool_))
 
 
-def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW: npt.NDArray[np.bool_]) -> FaceLight:
+def estimate_light(clean_HWC: Image, normals_HW3: F32, skin_HW: npt.NDArray[np.bool_]) -> FaceLight:
     """Fit the light to the shading of the skin; `normals_HW3` are unit normals in the camera's frame.
 
     A robust ridge fit of nine harmonics to luminance, in which hair, glints and beard lose their weight. Exposure and
     albedo cannot be told apart in one photograph (dark skin or dark picture?): the difference is split, the albedo
     being the root of the mean luminance times 0.30, a mid skin's reflectance.
     """
+    linear_HWC = to_linear(clean_HWC)
     bright = luminance(linear_HWC)
     if not skin_HW.any():
         skin_HW = np.ones_like(skin_HW)
@@ -142,11 +146,10 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
     albedo = float(np.clip(np.sqrt(observed.mean() * 0.30), 0.07, 0.55))
     mean = max(float((basis @ fit).mean()) / albedo, 0.05)
 
-    white = (linear_HWC.reshape(-1, 3).astype(np.float64) ** 4).mean(0) ** 0.25  # shades of grey, Minkowski norm 4
+    white, off_grey, level = _colours(np.ascontiguousarray(clean_HWC), _FOURTH_POWER)
+    white = white**0.25  # shades of grey, Minkowski norm 4
     white /= float(luminance(white)) + 1e-6
-    channels = clean_HWC.astype(np.int16)
-    spread = float(np.abs(channels - channels.mean(2, keepdims=True)).mean())
-    grey = spread < _GREY_LEVELS * min(1.0, float(channels.mean()) / _DARK_LEVEL)
+    grey = float(off_grey.mean()) < _GREY_LEVELS * min(1.0, level / _DARK_LEVEL)
     skin = np.median(linear_HWC[skin_HW], 0).astype(np.float32)
     return FaceLight(
         harmonics=(fit / albedo).astype(np.float32),
@@ -161,6 +164,25 @@ def estimate_light(clean_HWC: Image, linear_HWC: F32, normals_HW3: F32, skin_HW:
         surround=float(np.clip(bright.mean() / 0.22, 0.12, 1.2)),
         grey=grey,
     )
+
+
+@compiled
+def _colours(picture: Image, powers: F64) -> tuple[F64, F64, float]:
+    """Return the mean of each channel's `powers` (3,), how far each channel is from the three's mean, and the mean."""
+    height, width = picture.shape[0], picture.shape[1]
+    means, off, total = np.zeros(3), np.empty(picture.size), 0
+    n = 0
+    for y in range(height):
+        for x in range(width):
+            red, green, blue = int(picture[y, x, 0]), int(picture[y, x, 1]), int(picture[y, x, 2])
+            means[0] += powers[red]
+            means[1] += powers[green]
+            means[2] += powers[blue]
+            mean = (red + green + blue) / 3
+            off[n], off[n + 1], off[n + 2] = abs(red - mean), abs(green - mean), abs(blue - mean)
+            total += red + green + blue
+            n += 3
+    return means / (height * width), off, total / picture.size
 
 
 def _cast(skin: F32) -> F32:

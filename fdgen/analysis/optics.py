@@ -66,10 +66,10 @@ def estimate_optics(clean_HWC: Image, skin_HW: npt.NDArray[np.bool_], frame: Fra
     `frame` (2, 3) maps pixels of the file to pixels of the crop: it tells where blocks can lie, and how far the picture
     was enlarged.
     """
-    planes_3HW = [np.asarray(cv2.transform(clean_HWC.astype(np.float32), row[None]), np.float32) for row in _TO_PLANES]
+    floats_HWC = clean_HWC.astype(np.float32)
+    planes_3HW = [np.asarray(cv2.transform(floats_HWC, row[None]), np.float32) for row in _TO_PLANES]
     blur_px, halo = edge_spread(planes_3HW[0], zoom_of(frame))
-    equal = (clean_HWC[..., 0] == clean_HWC[..., 1]) & (clean_HWC[..., 1] == clean_HWC[..., 2])
-    rounding = _ROUNDING_OF_GREY if equal.mean() > 0.5 else float(_ROUNDING_LEVELS[0])
+    rounding = _ROUNDING_OF_GREY if _grey_share(clean_HWC) > 0.5 else float(_ROUNDING_LEVELS[0])
     skin = _over_blocks(skin_HW.astype(np.float32))
     whole = skin > min(0.8, 0.5 * float(skin.max()))
     noise, grain_px = _noise(planes_3HW[0], whole, rounding)
@@ -134,9 +134,11 @@ def _noise(plane_HW: F32, whole: Bools, rounding: float) -> tuple[float, float]:
     for distance in _DILATIONS:
         taps = np.zeros(2 * distance + 1, np.float32)
         taps[[0, distance, -1]] = 1, -2, 1
-        detail = np.abs(cv2.sepFilter2D(plane_HW, cv2.CV_32F, taps, taps)) / np.float32(6)
-        typical = _over_blocks(np.asarray(detail, np.float32))[whole] * np.float32(np.sqrt(np.pi / 2))
-        quiet = float(np.percentile(typical, _QUIET_SHARE))
+        detail = np.asarray(cv2.sepFilter2D(plane_HW, cv2.CV_32F, taps, taps), np.float32)
+        np.abs(detail, out=detail)
+        detail /= np.float32(6)
+        typical = _over_blocks(detail)[whole] * np.float32(np.sqrt(np.pi / 2))
+        quiet = _percentile(typical, _QUIET_SHARE)
         found.append(np.sqrt(max(quiet**2 - rounding**2, 0.0)))
     seen = np.maximum(np.array(found), 0.02)
     response = _responses() / seen  # relative: the finest noise is the faintest, and shows no less
@@ -145,6 +147,28 @@ def _noise(plane_HW: F32, whole: Bools, rounding: float) -> tuple[float, float]:
     error = (trust * (response * strength[:, None] - 1) ** 2).sum(1)
     best = int(np.argmin(error))
     return float(np.clip(strength[best], 0.0, MOST_NOISE_LEVELS)), float(_GRAINS_PX[best])
+
+
+def _percentile(values: F32, share: float) -> float:
+    """Return what `np.percentile` does, in a tenth of its time."""
+    place = (len(values) - 1) * (share / 100)
+    below = int(place)
+    if below + 1 >= len(values):
+        return float(values.max())
+    low, high = np.partition(values, (below, below + 1))[below : below + 2]
+    between = place - below
+    step = high - low
+    return float(high - step * np.float32(1 - between) if between >= 0.5 else low + step * np.float32(between))
+
+
+@compiled
+def _grey_share(picture: Image) -> float:
+    """Return the share of pixels whose channels are equal."""
+    grey = 0
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            grey += picture[y, x, 0] == picture[y, x, 1] and picture[y, x, 1] == picture[y, x, 2]
+    return grey / (picture.shape[0] * picture.shape[1])
 
 
 def _over_blocks(image_HW: F32) -> F32:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
 
 from fdgen.contract.digests import canonical_json, digest_json
@@ -65,7 +66,7 @@ def sources_digest(sources: Iterable[Source]) -> str:
     not held in memory.
     """
     digest, last = hashlib.sha256(), ""
-    rows: Iterable[str] = (canonical_json(source_row(source)) for source in sources)
+    rows: Iterable[str] = _row_texts(sources)
     if isinstance(sources, Iterator):
         rows = sorted(rows)
     for row in rows:
@@ -80,6 +81,19 @@ def source_row(source: Source) -> list[Any]:
     """Return all that is known of a photograph, as JSON holds it."""
     attributes = None if source.attributes is None else list(source.attributes)
     return [source.path, source.sha256, source.identity, source.split, attributes]
+
+
+def _row_texts(sources: Iterable[Source]) -> Iterator[str]:
+    """Yield the canonical JSON of the rows of photographs: put together, where the encoder takes four times as long."""
+    known: dict[tuple[str, ...] | None, str] = {}
+    for source in sources:
+        attributes = known.get(source.attributes)
+        if attributes is None:
+            attributes = known[source.attributes] = canonical_json(source.attributes)
+        identity = "null" if source.identity is None else encode_basestring(source.identity)
+        split = "null" if source.split is None else encode_basestring(source.split)
+        path = encode_basestring(source.path)
+        yield f"[{path},{encode_basestring(source.sha256)},{identity},{split},{attributes}]"
 
 
 def differences(

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -27,6 +28,7 @@ from fdgen.contract.records import ADDED, DIGEST_PATTERN, MEMBERS, Reject, Sampl
 from fdgen.contract.truth import members_in
 from fdgen.errors import DatasetError
 from fdgen.faces.landmarks import N_POINTS, STEP_PX, Landmarks, landmarks_digest
+from fdgen.faces.source_table import Columns, SourceTable, TextColumn
 from fdgen.faces.sources import Source
 from fdgen.io.parquet_file import open_parquet, read_all, read_batches
 from fdgen.io.storage import Place
@@ -143,17 +145,9 @@ def read_landmark_digests(path: Place, only: Collection[str] | None = None) -> d
 
 def write_sources(path: Place, sources: Iterable[Source]) -> None:
     """Write sources.parquet: all photographs that the build chose from, whether used or not, in the order given."""
-    rows = (
-        {
-            "source": source.path,
-            "source_sha256": source.sha256,
-            "identity": source.identity,
-            "split": source.split,
-            "attributes": source.attributes,
-        }
-        for source in sources
-    )
-    _write_parquet(path, SOURCES, _batches(rows, SOURCES))
+    table = SourceTable.of(sources) if isinstance(sources, Sequence) else SourceTable(sources)
+    starts = range(0, len(table), _ROWS)
+    _write_parquet(path, SOURCES, (_source_batch(table.columns(at, min(len(table), at + _ROWS))) for at in starts))
 
 
 def read_sources(path: Place) -> list[Source]:
@@ -210,6 +204,37 @@ def _reject_batch(rejects: Sequence[Reject]) -> pa.RecordBatch:
     ]
     arrays = [pa.array(values, field.type) for values, field in zip(columns, REJECTS, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=REJECTS)
+
+
+def _source_batch(columns: Columns) -> pa.RecordBatch:
+    """Return photographs as rows of sources.parquet, from buffers: `pa.array` would import pandas."""
+    attributes = _taken(columns.attribute_names, columns.attributes)
+    lists = [_valid(columns.without_attributes), pa.py_buffer(columns.attribute_offsets)]
+    arrays = [
+        _texts(columns.paths),
+        _texts(columns.digests),
+        _texts(columns.people),
+        _taken(columns.split_names, columns.splits),
+        pa.Array.from_buffers(SOURCES.field("attributes").type, len(columns.splits), lists, children=[attributes]),
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=SOURCES)
+
+
+def _texts(column: TextColumn) -> pa.Array:
+    """Return texts as an array; raise `ValueError` where one is no Unicode."""
+    column.data.decode()
+    buffers = [_valid(column.missing), pa.py_buffer(column.offsets), pa.py_buffer(column.data)]
+    return pa.Array.from_buffers(_TEXT, len(column.missing), buffers)
+
+
+def _taken(names: Sequence[str | None], places: npt.NDArray[np.int32]) -> pa.Array:
+    return _texts(TextColumn.of(names)).take(
+        pa.Array.from_buffers(pa.int32(), len(places), [None, pa.py_buffer(places)])
+    )
+
+
+def _valid(missing: npt.NDArray[np.bool_]) -> pa.Buffer | None:
+    return pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
 
 
 def _landmark_batch(used: Sequence[tuple[Source, Landmarks]]) -> pa.RecordBatch:

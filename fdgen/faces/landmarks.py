@@ -72,10 +72,10 @@ class Landmarks:
         return landmarks_digest(self.size_px, self.frame, self._steps().tobytes())
 
     def _header(self) -> bytes:
-        return _HEADER.pack(self.size_px, *self.frame.ravel())
+        return _HEADER.pack(self.size_px, *self.frame.ravel().tolist())
 
     def _steps(self) -> npt.NDArray[np.int16]:
-        steps: npt.NDArray[np.int16] = np.round(self.points_px / STEP_PX).astype("<i2")
+        steps: npt.NDArray[np.int16] = np.rint(self.points_px / STEP_PX).astype("<i2")
         return steps
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from fdgen.contract.records import Reject, sample_key
 from fdgen.faces.landmarks import Landmarks
+from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import Source
 from fdgen.runtime.rng import rank
 
@@ -95,8 +96,8 @@ class Candidate:
 def seed_order(sources: Sequence[Source], seed: int) -> npt.NDArray[np.int32]:
     """Return the places of photographs in the order of a seed."""
     ranks = bytearray()
-    for source in sources:
-        ranks += bytes.fromhex(rank(seed, source.sha256))
+    for sha256 in SourceTable.of(sources).hex_digests():
+        ranks += rank(seed, sha256)
     columns = np.frombuffer(bytes(ranks), ">u8").reshape(-1, 4).T
     order: npt.NDArray[np.int32] = np.lexsort(columns[::-1]).astype(np.int32)
     return order
@@ -106,14 +107,19 @@ class FaceQueue:
     """The photographs that have a usable face, in the order of the seed, looked at only as far as they are needed."""
 
     def __init__(self, sources: Sequence[Source], seed: int, looking: Looking) -> None:
-        self._sources = sources
-        self._order = seed_order(sources, seed)
+        self._sources = SourceTable.of(sources)
+        self._order = seed_order(self._sources, seed)
         self._begun = 0  # of the order
         self._looking = looking
         self._asked: deque[tuple[list[int], list[Source], Future[Looked]]] = deque()
         self._under_way = 0  # photographs that were asked for and not taken in
         self._usable = array("i")
-        self._rejected = _Rejected(sources)
+        self._rejected = _Rejected(self._sources)
+
+    @property
+    def known(self) -> int:
+        """How many usable faces are known."""
+        return len(self._usable)
 
     @property
     def looked_at(self) -> int:
@@ -162,8 +168,13 @@ class FaceQueue:
 
     def candidate(self, index: int) -> Candidate | None:
         """Return the candidate at a place in the endless list of them; None where there is no usable face at all."""
-        faces = self.find(index + 1)
+        faces = len(self._usable) if index < len(self._usable) else self.find(index + 1)
         return Candidate(self._sources[self._usable[index % faces]], index // faces) if faces else None
+
+    def key(self, index: int) -> str:
+        """Return the key of a candidate, at a place where there is one."""
+        faces = len(self._usable) if index < len(self._usable) else self.find(index + 1)
+        return sample_key(self._sources.sha256(self._usable[index % faces]), index // faces)
 
     def rejects(self, candidates: int | None) -> Iterator[Reject]:
         """Yield the photographs passed over on the way to this many candidates (None: all), never a spare one."""

@@ -22,6 +22,9 @@ from fdgen.runtime.scratch import Scratch
 BATCH = 16
 """Photographs that a worker looks at in one go: a tenth of a second, so that shards do not wait behind many."""
 
+_KEPT_AT_ONCE = 256
+"""Photographs that are written to a temporary cache in one go: a kill loses it anyway."""
+
 
 class LandmarkStore:
     """Landmarks of usable faces: looked up in the cache again, which is a temporary one where none was given.
@@ -51,6 +54,7 @@ class LandmarkStore:
         self._workers, self._steps, self._pool, self._on_face = workers, steps, pool, on_face
         self._watching, self._given_up, self._on_given_up = watching, given_up, on_given_up
         self._recalled: dict[str, bytes | Reject] = {}  # of batches under way, what the cache knew
+        self._unwritten: list[tuple[Source, Landmarks | Reject]] = []  # to the cache
         self._seen = 0
 
     def __enter__(self) -> LandmarkStore:
@@ -79,7 +83,7 @@ class LandmarkStore:
 
     def ask(self, batch: Sequence[Source]) -> Future[Looked]:
         """Begin to look at photographs that the cache does not know."""
-        if self._pool is not None:
+        if self._pool is not None and self._given is not None:  # a temporary one knows nothing that was not asked for
             self._recalled |= recall_packed(self._cache, batch, **self._kept_under)
         for source in batch:
             if (reject := self._given_up.face(source)) is not None:
@@ -105,7 +109,9 @@ class LandmarkStore:
                 self._pool.tell()
         if (self._pool is not None or self._given is None) and found:
             new = [(source, one) for source in batch if not isinstance(one := found.get(source.sha256, b""), bytes)]
-            remember(self._cache, new, **self._kept_under)
+            self._unwritten += new
+            if self._scratch is None or len(self._unwritten) >= _KEPT_AT_ONCE:
+                self._write()
         known = {source.sha256: found.get(source.sha256) or self._recalled.pop(source.sha256) for source in batch}
         for sha256, one in known.items():
             if isinstance(one, Reject) and one.reason in PASSING_REASONS:
@@ -117,6 +123,7 @@ class LandmarkStore:
 
     def packed(self, sources: Sequence[Source]) -> list[bytes]:
         """Return the landmarks of sources that were found usable, as `Landmarks.to_bytes` packs them."""
+        self._write()
         known = recall_packed(self._cache, sources, **self._kept_under)
         missing = [source for source in sources if not isinstance(known.get(source.sha256), bytes)]
         if missing:  # somebody has emptied the cache meanwhile
@@ -129,6 +136,11 @@ class LandmarkStore:
     def unpacked(self, sources: Sequence[Source]) -> list[Landmarks]:
         """Return the landmarks of sources that were found usable."""
         return [self._cache.unpacked(data) for data in self.packed(sources)]
+
+    def _write(self) -> None:
+        if self._unwritten:
+            remember(self._cache, self._unwritten, **self._kept_under)
+            self._unwritten = []
 
     def _temporary(self) -> Path:
         return Path() if self._scratch is None else self._scratch.path

@@ -13,13 +13,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from fdgen.contract.digests import digest_json
 from fdgen.contract.records import SPLITS, Reject
 from fdgen.errors import DatasetError, RecipeError
+from fdgen.faces.source_table import SourceTable
 from fdgen.faces.sources import Source
 from fdgen.pipeline.face_queue import Candidate, FaceQueue, Looked
 from fdgen.recipe.schema import Recipe, Splits
@@ -67,10 +68,8 @@ class SplitRule:
 
 def split_rule(splits: Splits, sources: Sequence[Source]) -> SplitRule:
     """Decide how photographs are split; raise `RecipeError` where the recipe's mode asks for what they do not tell."""
-    no_split, no_identity = 0, 0
-    for source in sources:
-        no_split += source.split is None
-        no_identity += source.identity is None
+    table = SourceTable.of(sources)
+    no_split, no_identity = table.without_split, table.without_identity
     for mode, missing, what in (("official", no_split, "official split"), ("identity", no_identity, "known identity")):
         if splits.mode == mode and missing:
             raise RecipeError(
@@ -140,30 +139,34 @@ class Planner:
         self._members, self._outcomes = {}, bytearray()
         if self._count is not None:
             self._goal = self.used + self._count - self.made
-        waiting = {split: array("i") for split in SPLITS}
+        waiting = {split: _Waiting() for split in SPLITS}
         counts = dict.fromkeys(SPLITS, 0)
         full: list[ShardPlan] = []  # held back while it may be that no face is in the train split
+        ready = index  # up to where faces are known
         while self._goal is None or index < self._goal:
-            self._queue.ask(self._goal)
-            if (pending := self._queue.missing(index + 1)) is not None:
-                yield pending
-                continue
-            if self._count is None and index >= self._queue.find(None):
-                break
+            if index >= ready:
+                self._queue.ask(self._goal)
+                if (pending := self._queue.missing(index + 1)) is not None:
+                    yield pending
+                    continue
+                if self._count is None and index >= self._queue.find(None):
+                    break
+                ready = max(self._queue.known, index + 1)
             candidate = self._queue.candidate(index)
             if candidate is None:
                 break
             split = self.rule.split_of(candidate.source)
             counts[split] += 1
-            waiting[split].append(index)
+            waiting[split].places.append(index)
+            waiting[split].candidates.append(candidate)
             self._outcomes.append(_REJECTED)
             index += 1
-            if len(waiting[split]) == self._shard_samples:
+            if len(waiting[split].places) == self._shard_samples:
                 full.append(self._shard(split, waiting[split]))
-                waiting[split] = array("i")
-            if counts["train"] or not first:
+                waiting[split] = _Waiting()
+            if full and (counts["train"] or not first):
                 yield from full
-                full = []
+                full, ready = [], index  # time has gone by: more may be known
         n_round = index - self.used
         if n_round and first and not counts["train"]:
             raise DatasetError(
@@ -172,7 +175,7 @@ class Planner:
                 hint="ask for more samples, give more photographs, or set splits.mode and its shares",
             )
         self._ended = self._count is None or not n_round
-        yield from (self._shard(split, places) for split, places in waiting.items() if places)
+        yield from (self._shard(split, some) for split, some in waiting.items() if some.places)
 
     def plan(self, name: str) -> ShardPlan:
         """Return the plan of a shard of this round, once more."""
@@ -184,10 +187,10 @@ class Planner:
 
         The latter say nothing of what a face can give: its next variant may be taken.
         """
-        for place, candidate in zip(self._members[name], self.plan(name).candidates, strict=True):
-            if candidate.key in made:
+        for place in self._members[name]:
+            if (key := self._queue.key(place)) in made:
                 self._outcomes[place - self.used] = _MADE
-            elif candidate.key in passed_over:
+            elif key in passed_over:
                 self._outcomes[place - self.used] = _PASSED_OVER
 
     def end_round(self) -> None:
@@ -203,8 +206,16 @@ class Planner:
         """Yield the photographs without a usable face that were met on the way, so far."""
         return self._queue.rejects(None if self._count is None else self.used)
 
-    def _shard(self, split: str, places: array[int]) -> ShardPlan:
+    def _shard(self, split: str, waiting: _Waiting) -> ShardPlan:
         name = f"{split}-{self._shards_of[split]:05d}"
         self._shards_of[split] += 1
-        self._members[name] = places
-        return self.plan(name)
+        self._members[name] = waiting.places
+        return ShardPlan(name, split, tuple(waiting.candidates))
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """The candidates that wait for their shard to be full, and their places."""
+
+    places: array[int] = field(default_factory=lambda: array("i"))
+    candidates: list[Candidate] = field(default_factory=list)

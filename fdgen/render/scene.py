@@ -388,7 +388,7 @@ def _analyse(face: Face, pose: HeadPose, triangles: I32, normals: F64, ids_HW: I
     height, width = pixel.shape[:2]
     small = np.asarray(cv2.resize(face.clean_HWC, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     outlined = outlined_skin(face.landmarks.points_px, face.landmarks.size_px)
-    light = estimate_light(small, to_linear(small), pixel, skin[seen])
+    light = estimate_light(small, pixel, skin[seen])
     return Analysis(
         pose=pose,
         light=light,

@@ -20,9 +20,9 @@ def sample_rng(seed: int, source_sha256: str, variant: int) -> np.random.Generat
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(*words, variant))))
 
 
-def rank(seed: int, source_sha256: str) -> str:
+def rank(seed: int, source_sha256: str) -> bytes:
     """Return the sort key that orders faces: a digest, so that dropping one face moves no other past a third."""
-    return hashlib.sha256(f"{seed}:{source_sha256}".encode()).hexdigest()
+    return hashlib.sha256(f"{seed}:{source_sha256}".encode()).digest()
 
 
 def fraction(salt: str, text: str) -> float:

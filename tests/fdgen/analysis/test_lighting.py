@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fdgen.analysis.lighting import FaceLight, estimate_light, sh_basis, to_linear, to_srgb
+from fdgen.analysis.lighting import FaceLight, estimate_light, sh_basis, to_srgb
 from fdgen.arrays import Image
 from fdgen.synthesis.realism import angle_deg
 
@@ -32,7 +32,7 @@ def photograph(direction: npt.NDArray[np.float64], gain: float, *, grey: bool = 
 
 def estimated(picture: Image) -> FaceLight:
     normals, inside = sphere()
-    return estimate_light(picture, to_linear(picture), normals, inside)
+    return estimate_light(picture, normals, inside)
 
 
 DIRECTIONS = [np.array(d) / np.linalg.norm(d) for d in ((0.6, 0.3, 0.74), (-0.7, 0.0, 0.71), (0.0, 0.8, 0.6))]
@@ -65,7 +65,7 @@ def test_what_the_face_does_not_show_is_lit_by_its_lamp() -> None:
     narrow = normals[..., 2] > 0.75
     direction = DIRECTIONS[1]
     picture = photograph(direction, 1.0)
-    light = estimate_light(picture, to_linear(picture), normals, narrow)
+    light = estimate_light(picture, normals, narrow)
     beyond = normals[(normals[..., 2] > 0.05) & (normals[..., 2] < 0.5)]
     predicted = sh_basis(beyond) @ light.harmonics
     truth = 0.25 + 0.75 * np.clip(beyond @ direction, 0, None)

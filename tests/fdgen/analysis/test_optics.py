@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fdgen.analysis.edge_blur import edge_spread
+from fdgen.analysis.edge_blur import _clean, _greatest, edge_spread
 from fdgen.analysis.geometry import grid_faces
 from fdgen.analysis.jpeg import estimate_quality, recompress
-from fdgen.analysis.optics import Optics, _grey_grain, _window, blur, estimate_optics, grain
+from fdgen.analysis.optics import Optics, _grey_grain, _percentile, _window, blur, estimate_optics, grain
 from fdgen.faces.folders import SampleFaces
 from fdgen.io.pictures.images import resize, through_jpeg
 from fdgen.render.composite import IN_FOCUS, composite, match_sensor
@@ -193,3 +193,30 @@ def test_a_window_of_grain_is_the_tile_turned_and_mirrored(turns: int, flip: int
     expected = np.rot90(part[:, ::-1] if flip else part, turns)
     found = _grey_grain(tiles, _window((20, 11), 7, 9, turns, flip), 20, 11, np.float32(1.0))
     assert np.array_equal(found[..., 1], expected)
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 25, 26, 101, 256])
+def test_a_percentile_is_that_of_numpy(n: int) -> None:
+    values = np.random.default_rng(n).gamma(2, 1, n).astype(np.float32)
+    for share in (0.0, 12.0, 50.0, 99.0, 100.0):
+        assert _percentile(values, share) == float(np.percentile(values, share))
+
+
+@pytest.mark.parametrize("n", [3, 8, 9, 18])
+def test_clean_steps_are_those_that_numpy_finds(n: int) -> None:
+    rng = np.random.default_rng(n)
+    ends = rng.normal(0, 1.2, (400, 2 * n)).astype(np.float32) + np.repeat(rng.uniform(0, 60, (400, 2)), n, 1)
+    ends = ends.astype(np.float32)
+    dark, bright = ends[:, :n], ends[:, n:]
+    rise = bright.mean(1) - dark.mean(1)
+    clean = (rise > 20) & (np.maximum(dark.std(1), bright.std(1)) < np.float32(0.06) * rise)
+    which, base, risen = _clean(ends, np.float32(20), np.float32(0.06))
+    np.testing.assert_array_equal(which, np.flatnonzero(clean))
+    np.testing.assert_array_equal(base, dark.mean(1)[clean])
+    np.testing.assert_array_equal(risen, rise[clean])
+
+
+def test_the_greatest_are_those_of_a_stable_sort() -> None:
+    values = np.random.default_rng(1).integers(0, 50, 500).astype(np.float32)
+    for most in (1, 40, 499, 500, 600):
+        assert set(_greatest(values, most)) == set(np.argsort(-values, kind="stable")[:most])

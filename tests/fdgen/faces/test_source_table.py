@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import itertools
 import pickle
 import sys
+import tempfile
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +18,8 @@ from hypothesis import strategies as st
 
 from fdgen.contract.digests import canonical_json
 from fdgen.dataset.spec import source_row, sources_digest
-from fdgen.faces.source_table import SourceTable
+from fdgen.dataset.tables import read_sources, write_sources
+from fdgen.faces.source_table import SourceTable, TextColumn
 from fdgen.faces.sources import Source
 
 texts = st.text(max_size=12)
@@ -43,6 +48,45 @@ def test_a_table_holds_what_was_put_in(given: list[Source]) -> None:
     assert table.digests.tobytes().hex() == "".join(source.sha256 for source in given)
     assert SourceTable.of(table) is table
     assert table != [*given, Source("more", "00" * 32)]
+
+
+@given(sources)
+def test_columns_hold_what_was_put_in(given: list[Source]) -> None:
+    table = SourceTable(given)
+    assert list(table.hex_digests()) == [source.sha256 for source in given]
+    assert [table.sha256(place) for place in range(len(given))] == [source.sha256 for source in given]
+    assert table.without_split == sum(source.split is None for source in given)
+    assert table.without_identity == sum(source.identity is None for source in given)
+    start = len(given) // 3
+    columns, part = table.columns(start, len(given)), given[start:]
+    assert texts_of(columns.paths) == [source.path for source in part]
+    assert texts_of(columns.digests) == [source.sha256 for source in part]
+    assert texts_of(columns.people) == [source.identity for source in part]
+    assert [columns.split_names[code] for code in columns.splits] == [source.split for source in part]
+    names = [columns.attribute_names[code] for code in columns.attributes]
+    ends = columns.attribute_offsets.tolist()
+    lists = [tuple(names[low:high]) for low, high in itertools.pairwise(ends)]
+    assert [None if lacks else some for lacks, some in zip(columns.without_attributes, lists, strict=True)] == [
+        source.attributes for source in part
+    ]
+
+
+def texts_of(column: TextColumn) -> list[str | None]:
+    spans = zip(itertools.pairwise(column.offsets.tolist()), column.missing, strict=True)
+    return [None if missing else column.data[low:high].decode() for (low, high), missing in spans]
+
+
+@given(sources)
+def test_the_table_of_photographs_is_read_back(given: list[Source]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write_sources(path := Path(folder) / "sources.parquet", given)
+        assert read_sources(path) == [dataclasses.replace(source, span=None) for source in given]
+
+
+@given(sources)
+def test_the_digest_is_that_of_canonical_rows(given: list[Source]) -> None:
+    rows = sorted(canonical_json(source_row(source)) for source in given)
+    assert sources_digest(given) == hashlib.sha256("".join(row + "\n" for row in rows).encode()).hexdigest()
 
 
 def test_what_is_beyond_the_end_is_an_index_error() -> None:

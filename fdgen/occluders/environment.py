@@ -37,12 +37,12 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
     sky = np.array([1 - 0.55 * bluish, 1 - 0.2 * bluish, 1 + 0.35 * bluish])
     plain = rng.random() < _PLAIN
     windows = []
-    for _ in range(int(rng.integers(0, 4) if outdoors else rng.integers(2, 6)) + plain):
+    for _ in range(int(rng.integers(1, 4) if outdoors else rng.integers(2, 6)) + plain):
         width = rng.uniform(0.008, 0.05)
         windows.append(
             [
                 np.clip(rng.normal(0.5, 0.07), 0.28, 0.72),  # a lens shows what is nearly before it
-                rng.uniform(0.25, 0.5),
+                rng.uniform(0.36, 0.58),
                 width,
                 width * rng.uniform(0.8, 3.5),
                 10 ** rng.uniform(0.5, 1.4),
@@ -53,10 +53,10 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
         "power": round(float(rng.uniform(1.0, 1.9)), 4),
         "sky": _rounded(sky * (10 ** rng.uniform(-0.1, 0.5) if outdoors else rng.uniform(0.25, 0.9))),
         "ground": round(float(rng.uniform(0.12, 0.5)), 4),
-        "horizon": round(float(rng.uniform(0.46, 0.62)), 4),
+        "horizon": round(float(rng.uniform(0.50, 0.66)), 4),
         "skyline": round(float(rng.uniform(0.01, 0.10)), 4),
         "clutter": round(float(rng.uniform(0.1, 0.4) if plain else rng.uniform(0.2, 0.8)), 4),
-        "things": round(float(rng.uniform(0.05, 0.4) if plain else rng.uniform(0.45, 1.15)), 4),
+        "things": round(float(rng.uniform(0.05, 0.4) if plain else rng.uniform(0.6, 1.5)), 4),
         "overhead": round(float(10 ** rng.uniform(0.0, 0.85)), 4),
         "photographer": _rounded([rng.normal(0.5, 0.02), rng.uniform(0.40, 0.54), rng.uniform(0.0, 0.07)]),
         "soft": round(float(rng.uniform(0.3, 1.2) if outdoors else rng.uniform(1.5, 4.0)), 4),

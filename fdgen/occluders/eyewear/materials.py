@@ -24,7 +24,7 @@ Values = Mapping[str, Any]
 
 _EDGE_MIRROR = 0.12
 """What the edge of a dark lens reflects besides, at a glancing angle."""
-_METAL_MIRROR = 0.5
+_METAL_MIRROR = 0.44
 """Of wires: what they mirror is mostly darker than the skin beside them, and bright in short lines alone."""
 _TEXTURE = 96
 _MARGIN = 3

@@ -151,7 +151,9 @@ def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Ma
         pairs.append((front.disc_mesh(196.0, -0.22, 0.2, -0.45), own, 0.0))  # the nose pads
 
     parts = [put(twin, made_of, ridge) for surface, made_of, ridge in pairs for twin in (surface, surface.mirrored())]
-    parts += [put(surface, *((own, _WIRE_GLINT) if wired else (finish, BRIDGE))) for surface, wired in _bridge(front, spec)]
+    parts += [
+        put(surface, *((own, _WIRE_GLINT) if wired else (finish, BRIDGE))) for surface, wired in _bridge(front, spec)
+    ]
     lens = front.lens_mesh()
     edge = (np.arange(len(lens.vertices)) >= len(lens.vertices) - POINTS).astype(np.float64)
     glass = lens_material(values["lens"], lens.sheet[:, 1] - values["lens"]["shift"], shape["lens_height_cm"], edge)

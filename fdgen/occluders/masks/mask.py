@@ -44,6 +44,8 @@ _SHARPER = (0.35, 0.9, 0.5)
 _DEEPEST = 0.15
 """Light that is left in the deepest line."""
 _YELLOW = np.array([0.78, 0.52, 0.05])
+_PALEST_STRAP = 0.48
+"""Albedo of white loops: round and thin, they show their shaded side too, which a renderer of bands does not."""
 _WHITE_ROWS = 4
 """Rows of white above the cloth's texture, on which untextured parts sample."""
 
@@ -233,7 +235,7 @@ def _strap_colour(rng: np.random.Generator, base: list[float], *, matching: bool
         colour = any_colour(rng)
     if matching or (max(base) < 0.25 and draw < 0.75):
         colour = (base[0], base[1], base[2])
-    return [round(float(min(0.6, max(0.01, c**2.2))), 5) for c in colour]
+    return [round(float(min(_PALEST_STRAP, max(0.01, c**2.2))), 5) for c in colour]
 
 
 def _valve_colour(rng: np.random.Generator, base: list[float]) -> list[float]:

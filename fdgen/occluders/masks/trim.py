@@ -39,7 +39,7 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
         "binding": wanted(spec.binding),
         "binding_colour": _linear(bound),
         "hem_tone": round(float(rng.normal(0.02, 0.05)), 5),
-        "hem_pale": round(float(rng.beta(1.8, 1.0)) if spec.fabric == "nonwoven" and not dark else 0.0, 5),
+        "hem_pale": round(float(rng.beta(1.3, 1.5)) if spec.fabric == "nonwoven" and not dark else 0.0, 5),
         "weld_dots": round(wanted(spec.weld_dots) * float(rng.uniform(0.15, 0.5)), 5),
         "dot_cm": round(float(rng.uniform(0.3, 0.6)), 5),
         "stitches": round(wanted(spec.stitches) * float(rng.choice([-0.45, -0.3, 0.5 if dark else 0.12])), 5),

@@ -133,8 +133,9 @@ def slogan(colours: Sequence[Colour], scale: float, rng: np.random.Generator) ->
     k = WHOLE_SIDE / WHOLE_CM
     for line in range(int(rng.integers(1, 3))):
         text = "".join(glyphs[int(i)] for i in rng.integers(len(glyphs), size=int(rng.integers(3, 9))))
-        font, thick = int(rng.integers(0, 4)), int(rng.integers(3, 8))
+        font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX]))
         size = (1.25 + 1.75 * scale) * rng.uniform(0.7, 1.2)
+        thick = round(size * rng.uniform(2.0, 4.0))
         (wide, _), _ = cv2.getTextSize(text, font, size, thick)
         aside = rng.choice([0.0, -2.5, 2.5]) * k
         at = (int(WHOLE_SIDE / 2 - wide / 2 + aside), int(WHOLE_SIDE / 2 + (2.6 * line - 0.6) * k))

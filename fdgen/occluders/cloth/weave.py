@@ -18,7 +18,7 @@ _SHARES: Mapping[str, Mapping[str, float]] = {
 }
 """How often cloth of a fabric shows a weave; other fabrics have their grain alone."""
 _PITCH_CM = {"ribbed": (0.30, 0.46), "mesh": (0.30, 0.46), "twill": (0.30, 0.42), "melange": (0.12, 0.2)}
-_CONTRAST = {"ribbed": (0.35, 0.8), "mesh": (0.45, 0.9), "twill": (0.3, 0.6), "melange": (0.13, 0.3)}
+_CONTRAST = {"ribbed": (0.3, 0.7), "mesh": (0.35, 0.75), "twill": (0.25, 0.5), "melange": (0.1, 0.24)}
 """How much darker dark cloth is between its threads; pale cloth, where light goes through them, is so by less."""
 _PALE = 0.3
 """Share of the contrast that white cloth keeps."""

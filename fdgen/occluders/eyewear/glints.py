@@ -35,7 +35,7 @@ def draw_glints(rng: np.random.Generator, finish: Mapping[str, Any]) -> list[lis
     glints = []
     for _ in range(n):
         low, high = _PLACES[int(rng.choice(len(_PLACES), p=_OFTEN))]
-        level = 10 ** rng.uniform(-0.35, 0.45)
+        level = 10 ** rng.uniform(-0.25, 0.5)
         values = (rng.uniform(low, high), rng.uniform(0.08, 0.55), *(level * rng.uniform(0.15, 1.0, 2)))
         glints.append([round(float(value), 4) for value in values])
     return [] if finish["kind"] == "matte" or even < _DULL else glints

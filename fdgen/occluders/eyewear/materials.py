@@ -49,8 +49,8 @@ _TINTS = {  # how much more each channel passes than the darkest
     "pink": (2.1, 1.0, 1.35),
     "yellow": (2.3, 2.0, 1.0),
 }
-_METAL_SHARES = {"gold": 5, "pale gold": 2, "rose gold": 2, "silver": 5, "gunmetal": 4, "bronze": 1, "black": 8}
-_TINT_SHARES = {"grey": 8, "green": 3, "brown": 6, "amber": 1.5, "blue": 2, "violet": 1}
+_METAL_SHARES = {"gold": 5, "pale gold": 2, "rose gold": 2, "silver": 4, "gunmetal": 5, "bronze": 1, "black": 10}
+_TINT_SHARES = {"grey": 13, "green": 3, "brown": 5, "amber": 0.8, "blue": 1.2, "violet": 0.5}
 _PALE_SHARES = {"pink": 2, "yellow": 2, "blue": 2, "violet": 1, "amber": 1, "grey": 4, "brown": 3, "green": 1.5}
 
 
@@ -98,13 +98,13 @@ def draw_finish(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[
 def _acetate_colour(rng: np.random.Generator) -> F64:
     """Draw the colour of a plastic: black often, white, greys and browns now and then, else any from pale to deep."""
     which = rng.random()
-    if which < 0.66:
+    if which < 0.74:
         return np.array([1.0, 0.98, 0.97]) * rng.uniform(0.002, 0.016)
-    if which < 0.70:
+    if which < 0.77:
         return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.35, 0.6)
-    if which < 0.80:
-        return np.array([1.0, 0.5, 0.28]) ** rng.uniform(0.4, 1.5) * rng.uniform(0.015, 0.2)
     if which < 0.85:
+        return np.array([1.0, 0.5, 0.28]) ** rng.uniform(0.4, 1.5) * rng.uniform(0.015, 0.2)
+    if which < 0.90:
         return np.full(3, rng.uniform(0.02, 0.3))
     saturation, value = rng.uniform(0.12, 0.98), rng.uniform(0.15, 1.0)
     return np.asarray(np.array(colorsys.hsv_to_rgb(rng.random(), saturation, value)) ** 2.2 * 0.6)
@@ -120,7 +120,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
     start, end = 0.0, 1.0
     if kind == "dark":
         top = bottom = 10 ** rng.uniform(-2.2, -0.85)
-        tint = tint ** rng.uniform(0.4, 1.2)
+        tint = tint ** rng.uniform(0.2, 0.9)
     elif kind == "tint":
         top = bottom = rng.uniform(0.3, 0.75)
         tint = tint ** rng.uniform(0.2, 0.75)
@@ -138,7 +138,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         mirror *= 0.3  # little more than bare glass: what is pale as well as bright hides the eyes like milk
     else:
         top = bottom = rng.uniform(0.01, 0.09)
-        hue, saturation = rng.random(), 0.0 if rng.random() < 0.22 else rng.uniform(0.2, 0.8)
+        hue, saturation = rng.random(), 0.0 if rng.random() < 0.35 else rng.uniform(0.15, 0.65)
         colour = np.array(colorsys.hsv_to_rgb(hue, saturation, 1.0)) ** 1.6
         mirror = colour * rng.uniform(0.7, 1.4)
     thin = float(tint @ LUMINANCE)  # the darkness is the eye's, not the darkest channel's

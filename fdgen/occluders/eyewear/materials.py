@@ -126,12 +126,12 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         tint = tint ** rng.uniform(0.2, 0.75)
         mirror *= 0.4
     elif kind == "gradient":
-        top, bottom = rng.uniform(0.08, 0.4), rng.uniform(0.5, 0.9)
+        top, bottom = rng.uniform(0.06, 0.36), rng.uniform(0.45, 0.88)
         tint = tint ** rng.uniform(0.2, 0.75)
         start, end = rng.uniform(-0.1, 0.25), rng.uniform(0.75, 1.2)
         mirror *= 0.5
     elif kind == "light":
-        top = bottom = rng.uniform(0.55, 0.85)
+        top = bottom = rng.uniform(0.45, 0.78)
         tint = np.array(_TINTS[_pick(rng, _PALE_SHARES)]) ** rng.uniform(0.5, 1.0)
         if rng.random() < 0.3:
             bottom = min(0.8, top * rng.uniform(1.1, 1.8))

@@ -174,7 +174,7 @@ def _join(
         at = max(0.0, (y + 0.5) * sky.shape[0] / rows - 0.5)
         low = min(int(at), sky.shape[0] - 2)
         part = np.float32(min(1.0, at - low))
-        bright = np.float32(overhead * min(1.0, max(0.0, (first - v) / (first - full))))
+        bright = np.float32(overhead * min(1.0, max(0.0, float((first - v) / (first - full)))))
         red = sky[low, 0] + (sky[low + 1, 0] - sky[low, 0]) * part
         green = sky[low, 1] + (sky[low + 1, 1] - sky[low, 1]) * part
         blue = sky[low, 2] + (sky[low + 1, 2] - sky[low, 2]) * part
@@ -205,7 +205,8 @@ def _soft_place(scene: Scene, values: Mapping[str, Any]) -> tuple[F32, F32]:
     place /= smooth_weight
     colour = cv2.mean(place)[:3]
     rng = np.random.default_rng(values["seed"])
-    shapes = cv2.resize(rng.normal(0.0, 1.0, (8, 16)), (_COLUMNS, _ROWS), interpolation=cv2.INTER_CUBIC)
+    noise = rng.normal(0.0, 1.0, (8, 16))
+    shapes = np.asarray(cv2.resize(noise, (_COLUMNS, _ROWS), interpolation=cv2.INTER_CUBIC), np.float64)
     land = np.asarray(cv2.resize(place, (_COLUMNS, _ROWS), interpolation=cv2.INTER_LINEAR), np.float32)
     mean = max(sum(colour) / 3, 1e-3)
     _furnish(

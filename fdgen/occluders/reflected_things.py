@@ -2,114 +2,183 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from fdgen.arrays import F32, F64, Image
+from fdgen.arrays import F32
 from fdgen.runtime.jit import compiled
 
-_BITS = 4
-"""Of a pixel's fraction, in coordinates of shapes."""
-_ROUND = np.stack([np.cos(np.arange(20) * (2 * np.pi / 20)), np.sin(np.arange(20) * (2 * np.pi / 20))], -1)
-"""A circle."""
+_SHEET, _OVAL, _CROWN = 0.0, 1.0, 2.0
+_WAVES = (2.0, 3.0, 5.0, 7.0)
+_AROUND = 32
+"""Directions in which the reach of a ragged outline is computed."""
 _GROUPS = 260
 """Groups of small things all round on the land: trees, trunks, cars, tables, people."""
+_CROWNS = 12
+"""Ragged outlines that they share."""
 _FINER = 2
 """How many times finer than the map small things are drawn."""
 
 
-def quad(middle: float, top: float, width: float, height: float, lean: float, skew: float) -> F64:
-    """Return the corners (4, 2), as shares of a map, of an upright sheet that is seen aslant.
+class Thing(NamedTuple):
+    """A shape in a map, in shares of its width and height: `quad`, `oval` and `crown` make them.
+
+    `level` is the light that it sends, `share` how much it hides of what is behind, `soft_px` the standard deviation of
+    its edge, and `fade` how much darker its lower edge is than its upper one, as a share. What reaches over the map's
+    border is cut there.
+    """
+
+    form: float
+    x: float
+    y: float
+    half_width: float
+    half_height: float
+    level: float
+    share: float
+    soft_px: float
+    fade: float
+    lean: float = 0.0
+    skew: float = 0.0
+    ragged: tuple[float, ...] = (0.0,) * (2 * len(_WAVES))
+
+
+def quad(
+    middle: float,
+    top: float,
+    width: float,
+    height: float,
+    level: float,
+    share: float,
+    *,
+    lean: float = 0.0,
+    skew: float = 0.0,
+    soft_px: float = 0.0,
+    fade: float = 0.0,
+) -> Thing:
+    """Return an upright sheet that is seen aslant.
 
     Args:
         middle: Place of its middle across.
         top: Place of its upper edge.
         width: Its width.
         height: Its height.
+        level: Light that it sends.
+        share: How much it hides.
         lean: How far its upper edge is moved aside, in widths.
         skew: How much higher its left side is than its right, as a share.
+        soft_px: Standard deviation of its edge.
+        fade: How much darker its lower edge is.
     """
-    left, right, aside = middle - width / 2, middle + width / 2, lean * width
-    more, less = 0.5 * height * (1 + skew), 0.5 * height * (1 - skew)
-    centre = top + 0.5 * height
-    return np.array(
-        [
-            (left + aside, centre - more),
-            (right + aside, centre - less),
-            (right - aside, centre + less),
-            (left - aside, centre + more),
-        ]
+    return Thing(
+        _SHEET, middle, top + height / 2, width / 2, height / 2, level, share, soft_px, fade, lean * width, skew
     )
 
 
-def oval(middle: float, centre: float, width: float, height: float) -> F64:
-    """Return the outline (20, 2) of an ellipse, as shares of a map."""
-    outline: F64 = _ROUND * (0.5 * width, 0.5 * height) + (middle, centre)
-    return outline
+def oval(
+    middle: float, centre: float, width: float, height: float, level: float, share: float, *, soft_px: float = 0.0
+) -> Thing:
+    """Return an ellipse.
+
+    Args:
+        middle: Place of its middle across.
+        centre: Place of its middle down.
+        width: Its width.
+        height: Its height.
+        level: Light that it sends.
+        share: How much it hides.
+        soft_px: Standard deviation of its edge.
+    """
+    return Thing(_OVAL, middle, centre, width / 2, height / 2, level, share, soft_px, 0.0)
 
 
-def crown(middle: float, top: float, width: float, height: float, rng: np.random.Generator) -> F64:
-    """Return the ragged outline (24, 2) of a tree or a hill, as shares of a map.
+def crown(
+    middle: float,
+    top: float,
+    width: float,
+    height: float,
+    level: float,
+    share: float,
+    rng: np.random.Generator,
+    *,
+    fade: float = 0.0,
+) -> Thing:
+    """Return the ragged shape of a tree or a hill.
 
     Args:
         middle: Where its middle is.
         top: Where it begins.
         width: How wide it is.
         height: How tall it is.
-        rng: Draws how ragged it is.
-    """
-    angle = np.arange(24) * (2 * np.pi / 24)
-    waves = rng.normal(0.0, (0.1, 0.08, 0.06, 0.05), 4)
-    turns = rng.uniform(0, 2 * np.pi, 4)
-    reach = 0.5 * (1 + np.cos(angle[:, None] * (2, 3, 5, 7) + turns) @ waves)
-    return np.column_stack(
-        [middle + width * reach * np.cos(angle), top + 0.5 * height + height * reach * np.sin(angle)]
-    )
-
-
-def lay(painted: F32, outline: F64, level: float, share: float, *, soft_px: float = 0.0, fade: float = 0.0) -> None:
-    """Lay a shape over a map (rows, columns, 3) in place: `share` of it hides what was there.
-
-    Args:
-        painted: The map.
-        outline: Corners (N, 2), as shares of the map's width and height; what reaches over its edges is cut there.
-        level: Light that the shape sends.
+        level: Light that it sends.
         share: How much it hides.
-        soft_px: Standard deviation of its edge.
-        fade: How much darker its lower edge is than its upper one, as a share.
+        rng: Draws how ragged it is.
+        fade: How much darker its lower edge is.
     """
-    rows, columns = painted.shape[:2]
-    points = outline * (columns, rows) - 0.5
-    (first_x, first_y), (last_x, last_y) = points.min(0).tolist(), points.max(0).tolist()
-    margin = 1 + round(3 * soft_px)
-    left, top = max(math.floor(first_x) - margin, 0), max(math.floor(first_y) - margin, 0)
-    right, bottom = min(math.ceil(last_x) + margin + 1, columns), min(math.ceil(last_y) + margin + 1, rows)
-    if right <= left or bottom <= top:
-        return
-    mask = np.zeros((bottom - top, right - left), np.uint8)
-    corners = np.round((points - (left, top)) * (1 << _BITS)).astype(np.int32)
-    cv2.fillPoly(mask, [corners], (255,), cv2.LINE_AA, _BITS)
-    if soft_px > 0:
-        mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), soft_px), np.uint8)
-    _blend(painted, mask, top, left, np.float32(level), np.float32(share), np.float32(fade))
+    ragged = (*rng.normal(0.0, (0.1, 0.08, 0.06, 0.05)).tolist(), *rng.uniform(0, 2 * np.pi, 4).tolist())
+    return Thing(_CROWN, middle, top + height / 2, width / 2, height / 2, level, share, 0.0, fade, ragged=ragged)
+
+
+def lay(painted: F32, things: Sequence[Thing], most: float = np.inf) -> None:
+    """Lay things over a map (rows, columns, K) in place, the first lowest; none is brighter than `most`."""
+    if things:
+        table = np.array([(*thing[:-1], *thing[-1]) for thing in things], np.float32)
+        _lay(painted, table, np.float32(most))
 
 
 @compiled
-def _blend(
-    painted: F32, mask: Image, row0: int, column0: int, level: np.float32, share: np.float32, fade: np.float32
-) -> None:
-    """Blend light into a map (rows, columns, K) in place where a mask (h, w), 0 to 255, is; it fades downwards."""
-    h, w = mask.shape
-    for i in range(h):
-        light = level * (np.float32(1) - fade * np.float32(i) / np.float32(max(1, h - 1)))
-        for j in range(w):
-            weight = share * np.float32(mask[i, j]) / np.float32(255)
-            if weight > np.float32(0):
-                for q in range(painted.shape[2]):
-                    painted[row0 + i, column0 + j, q] += weight * (light - painted[row0 + i, column0 + j, q])
+def _lay(painted: F32, table: F32, most: np.float32) -> None:
+    """Lay shapes (N, 19), rows of `Thing`, over a map (rows, columns, K) in place."""
+    rows, columns = painted.shape[0], painted.shape[1]
+    zero, one, half = np.float32(0), np.float32(1), np.float32(0.5)
+    reach = np.empty(_AROUND + 1, np.float32)
+    turn = np.float32(2 * np.pi / _AROUND)
+    for n in range(table.shape[0]):
+        form = int(table[n, 0])
+        x, y = table[n, 1] * columns - half, table[n, 2] * rows - half
+        wide, tall = max(table[n, 3] * columns, np.float32(0.05)), max(table[n, 4] * rows, np.float32(0.05))
+        level, share, soft, fade = min(table[n, 5], most), table[n, 6], table[n, 7], table[n, 8]
+        lean, skew = table[n, 9] * columns, table[n, 10]
+        longest = one
+        if form == 2:
+            for k in range(_AROUND + 1):
+                far = one
+                for q in range(4):
+                    far += table[n, 11 + q] * np.cos(np.float32(_WAVES[q]) * np.float32(k) * turn + table[n, 15 + q])
+                reach[k] = far
+                longest = max(longest, far)
+        margin = one + np.float32(2) * soft
+        side, high = longest * wide + abs(lean) + margin, longest * tall * (one + abs(skew)) + margin
+        left, right = max(int(np.floor(x - side)), 0), min(int(np.ceil(x + side)) + 1, columns)
+        top, bottom = max(int(np.floor(y - high)), 0), min(int(np.ceil(y + high)) + 1, rows)
+        steep = one / max(one, np.float32(2.5) * soft)
+        for i in range(top, bottom):
+            dy = np.float32(i) - y
+            light = level * (one - fade * min(one, max(zero, half + half * dy / tall)))
+            for j in range(left, right):
+                dx = np.float32(j) - x
+                if form == 0:
+                    dx += lean * dy / tall
+                    along = min(one, max(-one, dx / wide))
+                    covers = min(one, max(zero, (wide - abs(dx)) * steep + half))
+                    covers *= min(one, max(zero, (tall * (one - skew * along) - abs(dy)) * steep + half))
+                else:
+                    u, v = dx / wide, dy / tall
+                    away = np.sqrt(u * u + v * v) + np.float32(1e-6)
+                    edge = one
+                    if form == 2:
+                        at = np.float32(np.arctan2(v, u)) / turn
+                        at = at + np.float32(_AROUND) if at < zero else at
+                        k = min(int(at), _AROUND - 1)
+                        edge = reach[k] + (reach[k + 1] - reach[k]) * (at - np.float32(k))
+                    slope = np.sqrt((u / wide) * (u / wide) + (v / tall) * (v / tall)) / away + np.float32(1e-6)
+                    covers = min(one, max(zero, (edge - away) / slope * steep + half))
+                if covers > zero:
+                    for q in range(painted.shape[2]):
+                        painted[i, j, q] += share * covers * (light - painted[i, j, q])
 
 
 @cache
@@ -120,7 +189,8 @@ def small_things(rows: int, columns: int) -> F32:
     it, as kerbs, shadows and cars are. The left edge goes on at the right one.
     """
     rng = np.random.default_rng(1702)
-    found = np.ones((_FINER * rows, _FINER * columns, 1), np.float32)
+    crowns = [crown(0.0, 0.0, 1.0, 1.0, 1.0, 0.8, rng).ragged for _ in range(_CROWNS)]
+    things = []
     for _ in range(_GROUPS):
         middle, spread = rng.uniform(0, 1), rng.uniform(0.008, 0.04)
         foot = rng.beta(1.3, 2.2)  # 0 on the horizon, 1 before one's feet
@@ -132,13 +202,17 @@ def small_things(rows: int, columns: int) -> F32:
             bottom = 0.5 + 0.45 * foot + rng.normal(0.0, 0.01 + 0.04 * foot)
             width, height = (short, 2 * long) if foot < 0.35 else (long, 2 * short)  # the map is twice as wide as high
             form = rng.random()
-            for turn in (-1, 0, 1):
-                if form < 0.45:
-                    outline = crown(x + turn, bottom - height, 1.3 * width, height, np.random.default_rng(int(1e6 * x)))
-                elif form < 0.75:
-                    outline = oval(x + turn, bottom - 0.5 * height, 1.2 * width, height)
-                else:
-                    outline = quad(x + turn, bottom - height, width, height, 0.3 * (form - 0.87), 0.8 * (form - 0.87))
-                lay(found, outline, bright, 0.8)
+            if form < 0.45:
+                thing = quad(x, bottom - height, 1.3 * width, height, bright, 0.8)._replace(
+                    form=_CROWN, ragged=crowns[int(rng.integers(_CROWNS))]
+                )
+            elif form < 0.75:
+                thing = oval(x, bottom - 0.5 * height, 1.2 * width, height, bright, 0.8)
+            else:
+                aslant = form - 0.87
+                thing = quad(x, bottom - height, width, height, bright, 0.8, lean=0.3 * aslant, skew=0.8 * aslant)
+            things += [thing._replace(x=x + turn) for turn in (-1, 0, 1)]
+    found = np.ones((_FINER * rows, _FINER * columns, 1), np.float32)
+    lay(found, things)
     small = cv2.resize(found[..., 0], (columns, rows), interpolation=cv2.INTER_AREA)
     return np.asarray(small / small[rows // 3 :].mean(), np.float32)

@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from fdgen.analysis.lighting import to_linear
 from fdgen.arrays import F32
@@ -21,26 +22,30 @@ WHITEST, BLACKEST = 0.87, 0.006
 _SOIL = np.array([0.075, 0.055, 0.038], np.float32)
 """Linear albedo of what cloth is soiled with."""
 
+_PIXELS_A_TEXEL = 1.3
+"""Pixels of a printed tile along a texel, at most."""
+_LEAST_SIDE = 6
+
 _MEDICAL = (  # sRGB in percent, weight: shares as in 60 photographs of real masks
-    ((94, 95, 96), 29),
-    ((62, 79, 90), 24),
+    ((94, 95, 96), 26),
+    ((64, 78, 88), 23),
     ((72, 86, 94), 24),
-    ((80, 90, 95), 8),
-    ((60, 80, 75), 8),
-    ((73, 88, 83), 9),
-    ((91, 74, 79), 3),
-    ((7, 7, 8), 6),
-    ((76, 71, 85), 2),
-    ((92, 90, 72), 3),
-    ((66, 69, 72), 5),
-    ((44, 47, 52), 4),
+    ((81, 89, 93), 8),
+    ((62, 78, 74), 8),
+    ((75, 86, 82), 8),
+    ((89, 76, 79), 2),
+    ((7, 7, 8), 11),
+    ((76, 73, 83), 1),
+    ((90, 88, 77), 2),
+    ((66, 68, 70), 10),
+    ((42, 44, 48), 6),
 )
 _RESPIRATOR = (
-    ((94, 94, 94), 54),
-    ((88, 89, 89), 8),
-    ((7, 7, 8), 18),
-    ((38, 40, 42), 8),
-    ((58, 60, 62), 8),
+    ((94, 94, 94), 46),
+    ((87, 88, 88), 8),
+    ((7, 7, 8), 22),
+    ((36, 38, 40), 9),
+    ((58, 60, 62), 9),
     ((70, 78, 86), 4),
 )
 _SPONGE = (
@@ -58,17 +63,17 @@ _CLOTH = (
     ((13, 13, 14), 5),
     ((92, 92, 91), 6),
     ((10, 13, 26), 8),
-    ((28, 29, 31), 9),
-    ((55, 55, 56), 6),
-    ((62, 12, 14), 3),
+    ((28, 29, 31), 11),
+    ((55, 55, 56), 8),
+    ((54, 15, 17), 2),
     ((86, 80, 70), 4),
 )
 _PALETTES: Mapping[str, tuple[Sequence[tuple[Colour, int]], float]] = {
     # colours, and the share that takes any hue instead
     "medical": (_MEDICAL, 0.02),
     "respirator": (_RESPIRATOR, 0.02),
-    "sponge": (_SPONGE, 0.15),
-    "cloth": (_CLOTH, 0.25),
+    "sponge": (_SPONGE, 0.12),
+    "cloth": (_CLOTH, 0.22),
 }
 PALETTES = frozenset(_PALETTES)
 
@@ -101,7 +106,7 @@ def any_colour(rng: np.random.Generator) -> tuple[float, float, float]:
 def _dyed(rng: np.random.Generator) -> tuple[float, float, float]:
     """Draw an sRGB colour in [0, 1] of any hue that cloth is dyed: the brighter, the less saturated it can be."""
     value = rng.beta(1.5, 1.15) * 0.85 + 0.03
-    return colorsys.hsv_to_rgb(rng.random(), (0.95 - 0.4 * value) * rng.beta(1.1, 1.5), value)
+    return colorsys.hsv_to_rgb(rng.random(), (0.85 - 0.4 * value) * rng.beta(1.1, 1.8), value)
 
 
 def _base_colour(rng: np.random.Generator, palette: str) -> tuple[float, float, float]:
@@ -140,6 +145,7 @@ def paint(across: F32, down: F32, values: Mapping[str, Any]) -> F32:
         albedo = np.empty((*across.shape, 3), np.float32)
         albedo[:] = to_linear(canvas)[0, 0]
     else:
+        canvas = _as_fine_as_texels(canvas, tile_cm, abs(float(down[-1, 0] - down[0, 0])) / len(down))
         angle = 0.0 if values["pattern"] in UPRIGHT else np.radians(values["angle_deg"])
         c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
         per_cm = np.float32(len(canvas) / tile_cm)
@@ -152,6 +158,14 @@ def paint(across: F32, down: F32, values: Mapping[str, Any]) -> F32:
         albedo = to_linear(np.asarray(sampled, np.uint8))
     _wear(albedo, across, down, values)
     return albedo
+
+
+def _as_fine_as_texels(canvas: npt.NDArray[np.uint8], tile_cm: float, texel_cm: float) -> npt.NDArray[np.uint8]:
+    """Shrink a tile whose pixels are much smaller than texels: of fine checks, texels would meet pixels by chance."""
+    side = max(_LEAST_SIDE, round(_PIXELS_A_TEXEL * tile_cm / max(texel_cm, 1e-3)))
+    if side >= len(canvas):
+        return canvas
+    return np.asarray(cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _wear(albedo: F32, across: F32, down: F32, values: Mapping[str, Any]) -> None:

@@ -8,7 +8,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.occluders.cloth.prints import dyed, figure, panels, perforated, scales, slogan, splashed
+from fdgen.occluders.cloth.prints import (
+    WHOLE_CM,
+    WHOLE_SIDE,
+    dyed,
+    figure,
+    panels,
+    perforated,
+    scales,
+    slogan,
+    splashed,
+)
 from fdgen.occluders.cloth.relief import noise
 
 Canvas = npt.NDArray[np.uint8]
@@ -199,11 +209,11 @@ def _letters(colours: Sequence[Colour], scale: float, rng: np.random.Generator) 
 
 
 def _two_tone(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -> Drawn:
-    canvas = _blank(colours[0])
+    canvas = _blank(colours[0], WHOLE_SIDE)
     if rng.random() < 0.5:
-        canvas[:, _CANVAS // 2 :] = colours[1]
+        canvas[:, WHOLE_SIDE // 2 :] = colours[1]
     else:
-        canvas[int(_CANVAS * (0.4 + 0.25 * scale)) :] = colours[1]
+        canvas[int(WHOLE_SIDE * (0.4 + 0.25 * scale)) :] = colours[1]
     return canvas, 40.0
 
 
@@ -215,9 +225,9 @@ def _gradient(colours: Sequence[Colour], scale: float, rng: np.random.Generator)
 
 def _muzzle(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -> Drawn:
     """A drawn animal's mouth or a grin before one's own: in the middle of a canvas larger than the mask."""
-    canvas = _blank(colours[0])
-    k = _CANVAS / 30.0  # pixels a cm
-    x, y = _CANVAS // 2, int(_CANVAS / 2 - 0.3 * k)
+    canvas = _blank(colours[0], WHOLE_SIDE)
+    k = WHOLE_SIDE / WHOLE_CM  # pixels a cm
+    x, y = WHOLE_SIDE // 2, int(WHOLE_SIDE / 2 - 0.3 * k)
     ink = (12, 12, 14) if sum(colours[0]) > 200 else (232, 232, 230)
     if rng.random() < 0.55:
         pale = (235, 233, 228) if sum(colours[0]) < 420 else colours[1]
@@ -226,19 +236,19 @@ def _muzzle(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -
         dark = (18, 16, 16)
         nose = (x, int(y - h * 0.4 * k))
         cv2.ellipse(canvas, nose, (int(1.0 * k), int(0.65 * k)), 0, 0, 360, dark, -1, cv2.LINE_AA)
-        cv2.line(canvas, nose, (x, int(y + 0.3 * k)), dark, 2, cv2.LINE_AA)
+        cv2.line(canvas, nose, (x, int(y + 0.3 * k)), dark, 4, cv2.LINE_AA)
         for side in (-1, 1):
             at = (int(x + side * 0.9 * k), int(y + 0.3 * k))
-            cv2.ellipse(canvas, at, (int(0.9 * k), int(0.7 * k)), 0, 0, 180, dark, 2, cv2.LINE_AA)
+            cv2.ellipse(canvas, at, (int(0.9 * k), int(0.7 * k)), 0, 0, 180, dark, 4, cv2.LINE_AA)
     else:
         w, h = int(rng.uniform(3.0, 4.6) * k), int(rng.uniform(0.8, 1.6) * k)
         cv2.ellipse(canvas, (x, y), (w, h * 2), 0, 0, 180, (238, 236, 228), -1, cv2.LINE_AA)
-        cv2.ellipse(canvas, (x, y), (w, h * 2), 0, 0, 180, ink, 2, cv2.LINE_AA)
-        cv2.line(canvas, (x - w, y), (x + w, y), ink, 2, cv2.LINE_AA)
+        cv2.ellipse(canvas, (x, y), (w, h * 2), 0, 0, 180, ink, 4, cv2.LINE_AA)
+        cv2.line(canvas, (x - w, y), (x + w, y), ink, 4, cv2.LINE_AA)
         for j in range(-4, 5):
             reach = int(2 * h * np.sqrt(max(0.0, 1 - (j / 5) ** 2)))
-            cv2.line(canvas, (x + j * w // 5, y), (x + j * w // 5, y + reach), ink, 1, cv2.LINE_AA)
-    return canvas, 30.0
+            cv2.line(canvas, (x + j * w // 5, y), (x + j * w // 5, y + reach), ink, 3, cv2.LINE_AA)
+    return canvas, WHOLE_CM
 
 
 PATTERNS: Mapping[str, Callable[[Sequence[Colour], float, np.random.Generator], Drawn]] = {

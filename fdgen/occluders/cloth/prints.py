@@ -20,12 +20,14 @@ Drawn = tuple[Canvas, float]
 
 SIDE = 192
 """Pixels of the side of a tile."""
-_WHOLE_CM = 30.0
+WHOLE_CM = 30.0
 """Side of a tile that is larger than any mask: what is drawn in its middle appears once."""
+WHOLE_SIDE = 480
+"""Pixels of its side: finer than the pictures', or the edges of what is drawn are blurred."""
 
 
-def _filled(colour: Colour) -> Canvas:
-    canvas = np.empty((SIDE, SIDE, 3), np.uint8)
+def _filled(colour: Colour, side: int = SIDE) -> Canvas:
+    canvas = np.empty((side, side, 3), np.uint8)
     canvas[:] = colour
     return canvas
 
@@ -47,9 +49,9 @@ def scales(colours: Sequence[Colour], scale: float, rng: np.random.Generator) ->
 
 def figure(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -> Drawn:
     """One large figure before the mouth or beside it: patches of colour, a mirrored pair of eyes, a heart, a badge."""
-    canvas = _filled(colours[0])
-    k = SIDE / _WHOLE_CM
-    middle = np.array([SIDE / 2 + rng.normal(0, 1.5) * k, SIDE / 2 + rng.normal(0, 1.0) * k])
+    canvas = _filled(colours[0], WHOLE_SIDE)
+    k = WHOLE_SIDE / WHOLE_CM
+    middle = WHOLE_SIDE / 2 + np.array([rng.normal(0, 1.5) * k, rng.normal(0, 1.0) * k])
     mirrored = rng.random() < 0.5
     for colour in colours[1 : 2 + int(rng.integers(1, 4))]:
         angle = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(5, 11))))
@@ -60,8 +62,8 @@ def figure(colours: Sequence[Colour], scale: float, rng: np.random.Generator) ->
             points = np.round((middle + (blob + shift) * (side, 1)) * 16).astype(np.int32)
             cv2.fillPoly(canvas, [points], colour, cv2.LINE_AA, 4)
             if rng.random() < 0.5:
-                cv2.polylines(canvas, [points], True, colours[4], 1, cv2.LINE_AA, 4)
-    return canvas, _WHOLE_CM
+                cv2.polylines(canvas, [points], True, colours[4], 2, cv2.LINE_AA, 4)
+    return canvas, WHOLE_CM
 
 
 def dyed(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -> Drawn:
@@ -98,16 +100,18 @@ def splashed(colours: Sequence[Colour], scale: float, rng: np.random.Generator) 
 
 def panels(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -> Drawn:
     """Cloths of two or three colours sewn together: a middle panel, sides, a band above or below."""
-    canvas = _filled(colours[1])
-    k = SIDE / _WHOLE_CM
-    x, y = np.meshgrid(np.arange(SIDE) - SIDE / 2, np.arange(SIDE) - SIDE / 2)
-    bend = rng.uniform(-0.12, 0.12) * y
-    canvas[np.abs(x) + bend < (2.0 + 3.5 * scale) * k] = colours[0]
+    canvas = _filled(colours[1], WHOLE_SIDE)
+    k, middle = WHOLE_SIDE / WHOLE_CM, WHOLE_SIDE // 2
+    half, lean = (2.0 + 3.5 * scale) * k, rng.uniform(-0.12, 0.12) * middle
+    left = np.array([[middle - half - lean, 0], [middle - half + lean, WHOLE_SIDE]])
+    seams = [np.round(side * 16).astype(np.int32) for side in (left, (WHOLE_SIDE, 0) + left * (-1, 1))]
+    cv2.fillPoly(canvas, [np.concatenate([seams[0], seams[1][::-1]])], colours[0], cv2.LINE_AA, 4)
     if rng.random() < 0.5:
-        canvas[(y < -rng.uniform(2.0, 5.0) * k) if rng.random() < 0.5 else (y > rng.uniform(1.0, 4.0) * k)] = colours[2]
+        above, below = int(rng.uniform(2.0, 5.0) * k), int(rng.uniform(1.0, 4.0) * k)
+        canvas[slice(middle - above) if rng.random() < 0.5 else slice(middle + below, None)] = colours[2]
     if rng.random() < 0.4:
-        canvas[np.abs(np.abs(x) + bend - (2.0 + 3.5 * scale) * k) < 0.25 * k] = colours[3]
-    return canvas, _WHOLE_CM
+        cv2.polylines(canvas, seams, False, colours[3], round(0.5 * k), cv2.LINE_AA, 4)
+    return canvas, WHOLE_CM
 
 
 def perforated(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -> Drawn:
@@ -124,15 +128,16 @@ def perforated(colours: Sequence[Colour], scale: float, rng: np.random.Generator
 
 def slogan(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -> Drawn:
     """A line or two of large letters that say nothing."""
-    canvas = _filled(colours[0])
+    canvas = _filled(colours[0], WHOLE_SIDE)
     glyphs = "ABCDEFGHKLMNOPRSTUVXZ0123456789&#"
-    k = SIDE / _WHOLE_CM
+    k = WHOLE_SIDE / WHOLE_CM
     for line in range(int(rng.integers(1, 3))):
         text = "".join(glyphs[int(i)] for i in rng.integers(len(glyphs), size=int(rng.integers(3, 9))))
-        font, thick = int(rng.integers(0, 4)), int(rng.integers(1, 4))
-        size = (0.5 + 0.7 * scale) * rng.uniform(0.7, 1.2)
+        font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX]))
+        size = (1.25 + 1.75 * scale) * rng.uniform(0.7, 1.2)
+        thick = round(size * rng.uniform(2.0, 4.0))
         (wide, _), _ = cv2.getTextSize(text, font, size, thick)
         aside = rng.choice([0.0, -2.5, 2.5]) * k
-        at = (int(SIDE / 2 - wide / 2 + aside), int(SIDE / 2 + (2.6 * line - 0.6) * k))
+        at = (int(WHOLE_SIDE / 2 - wide / 2 + aside), int(WHOLE_SIDE / 2 + (2.6 * line - 0.6) * k))
         cv2.putText(canvas, text, at, font, size, colours[1 + line], thick, cv2.LINE_AA)
-    return canvas, _WHOLE_CM
+    return canvas, WHOLE_CM

@@ -17,13 +17,16 @@ _SHARES: Mapping[str, Mapping[str, float]] = {
     "moulded": {"smooth": 52, "mesh": 16, "melange": 20},
 }
 """How often cloth of a fabric shows a weave; other fabrics have their grain alone."""
-_PITCH_CM = {"ribbed": (0.24, 0.40), "mesh": (0.26, 0.42), "twill": (0.24, 0.36), "melange": (0.12, 0.2)}
-_CONTRAST = {"ribbed": (0.35, 0.8), "mesh": (0.45, 0.9), "twill": (0.3, 0.6), "melange": (0.13, 0.3)}
+_PITCH_CM = {"ribbed": (0.30, 0.46), "mesh": (0.30, 0.46), "twill": (0.30, 0.42), "melange": (0.12, 0.2)}
+_CONTRAST = {"ribbed": (0.3, 0.7), "mesh": (0.35, 0.75), "twill": (0.25, 0.5), "melange": (0.1, 0.24)}
 """How much darker dark cloth is between its threads; pale cloth, where light goes through them, is so by less."""
 _PALE = 0.3
 """Share of the contrast that white cloth keeps."""
 _ASIDE = 0.75
 """Where, from 0 in the middle to 1 at the sides, a weave begins to be seen at too low an angle to be told."""
+_LEAST_TEXELS, _ALL_TEXELS = 2.2, 4.5
+"""Texels from thread to thread below which none are told apart, and from which all their contrast is seen: between,
+it fades, or texels and threads would beat as moire."""
 _KINDS = {"ribbed": 0, "mesh": 1, "twill": 2}
 
 
@@ -56,6 +59,8 @@ def weave_light(texels: Texels, fit: Mapping[str, Any]) -> F32 | None:
         dashes = noise(across * (np.float32(0.35) / pitch), down / pitch, offset)
         dashes += np.float32(0.6) * noise(across / pitch, down * (np.float32(0.35) / pitch), offset + 0.4)
         return np.asarray(1 + contrast * np.tanh(dashes), np.float32)
+    told = (fit["weave_pitch_cm"] / texels.texel_cm - _LEAST_TEXELS) / (_ALL_TEXELS - _LEAST_TEXELS)
+    contrast *= np.float32(min(1.0, max(0.0, told)))
     if fit["weave_upright"]:
         across, down = down, across
     return _threads(across, down, texels.s[0], _KINDS[kind], fit["weave_pitch_cm"], float(contrast), _ASIDE)

@@ -14,9 +14,10 @@ import numpy as np
 from fdgen.arrays import F64
 from fdgen.occluders.eyewear.frame_mesh import POINTS, Front
 
-RIM = np.repeat((0.0, 0.0, 0.0, 0.05, 0.7, 1.0, 0.4, 0.0), POINTS)
-"""Where on a rim of `Front.rim_mesh` a glint can lie: along its outer bevel."""
-BRIDGE = np.repeat((0.0, 0.0, 0.0, 0.3, 1.0, 0.1), 17)
+RIM = np.repeat((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.0), POINTS)
+"""Where on a rim of `Front.rim_mesh` a glint can lie: along its outer bevel, and not on the flat before it, which it
+would whiten like paint."""
+BRIDGE = np.repeat((0.0, 0.0, 0.0, 0.0, 1.0, 0.1), 17)
 """The same of `Front.bridge_mesh`."""
 
 _DULL = 0.08
@@ -34,8 +35,8 @@ def draw_glints(rng: np.random.Generator, finish: Mapping[str, Any]) -> list[lis
     glints = []
     for _ in range(n):
         low, high = _PLACES[int(rng.choice(len(_PLACES), p=_OFTEN))]
-        level = 10 ** rng.uniform(-0.35, 0.45)
-        values = (rng.uniform(low, high), rng.uniform(0.1, 0.8), *(level * rng.uniform(0.15, 1.0, 2)))
+        level = 10 ** rng.uniform(-0.25, 0.5)
+        values = (rng.uniform(low, high), rng.uniform(0.08, 0.55), *(level * rng.uniform(0.15, 1.0, 2)))
         glints.append([round(float(value), 4) for value in values])
     return [] if finish["kind"] == "matte" or even < _DULL else glints
 

@@ -22,8 +22,10 @@ from fdgen.render.mesh import Material
 
 Values = Mapping[str, Any]
 
-_EDGE_MIRROR = 0.2
+_EDGE_MIRROR = 0.12
 """What the edge of a dark lens reflects besides, at a glancing angle."""
+_METAL_MIRROR = 0.44
+"""Of wires: what they mirror is mostly darker than the skin beside them, and bright in short lines alone."""
 _TEXTURE = 96
 _MARGIN = 3
 """Texels of white round the texture: where parts without a pattern look."""
@@ -47,9 +49,9 @@ _TINTS = {  # how much more each channel passes than the darkest
     "pink": (2.1, 1.0, 1.35),
     "yellow": (2.3, 2.0, 1.0),
 }
-_METAL_SHARES = {"gold": 5, "pale gold": 2, "rose gold": 2, "silver": 5, "gunmetal": 4, "bronze": 1, "black": 8}
-_TINT_SHARES = {"grey": 8, "green": 3, "brown": 6, "amber": 1.5, "blue": 2, "violet": 1}
-_PALE_SHARES = {"pink": 2, "yellow": 2, "blue": 2, "violet": 1, "amber": 1, "grey": 1.5, "brown": 1, "green": 1}
+_METAL_SHARES = {"gold": 5, "pale gold": 2, "rose gold": 2, "silver": 4, "gunmetal": 5, "bronze": 1, "black": 10}
+_TINT_SHARES = {"grey": 13, "green": 3, "brown": 5, "amber": 0.8, "blue": 1.2, "violet": 0.5}
+_PALE_SHARES = {"pink": 2, "yellow": 2, "blue": 2, "violet": 1, "amber": 1, "grey": 4, "brown": 3, "green": 1.5}
 
 
 def _pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
@@ -96,13 +98,13 @@ def draw_finish(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[
 def _acetate_colour(rng: np.random.Generator) -> F64:
     """Draw the colour of a plastic: black often, white, greys and browns now and then, else any from pale to deep."""
     which = rng.random()
-    if which < 0.66:
+    if which < 0.74:
         return np.array([1.0, 0.98, 0.97]) * rng.uniform(0.002, 0.016)
-    if which < 0.70:
-        return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.45, 0.75)
-    if which < 0.80:
-        return np.array([1.0, 0.5, 0.28]) ** rng.uniform(0.4, 1.5) * rng.uniform(0.015, 0.2)
+    if which < 0.77:
+        return np.array([1.0, 0.98, 0.94]) * rng.uniform(0.35, 0.6)
     if which < 0.85:
+        return np.array([1.0, 0.5, 0.28]) ** rng.uniform(0.4, 1.5) * rng.uniform(0.015, 0.2)
+    if which < 0.90:
         return np.full(3, rng.uniform(0.02, 0.3))
     saturation, value = rng.uniform(0.12, 0.98), rng.uniform(0.15, 1.0)
     return np.asarray(np.array(colorsys.hsv_to_rgb(rng.random(), saturation, value)) ** 2.2 * 0.6)
@@ -114,27 +116,29 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
     if kind in LENSES["eyeglasses"]:
         return _clear_lens(rng, kind)
     tint = np.array(_TINTS[_pick(rng, _TINT_SHARES)])
-    mirror = np.full(3, 10 ** rng.uniform(-0.8, 0.2))  # of glass with a coating, or with hardly any
+    mirror = np.full(3, 10 ** rng.uniform(-1.05, -0.3))  # of bare glass, or with a coating that flashes
     start, end = 0.0, 1.0
     if kind == "dark":
-        top = bottom = 10 ** rng.uniform(-2.3, -1.05)
-        tint = tint ** rng.uniform(0.4, 1.2)
+        top = bottom = 10 ** rng.uniform(-2.2, -0.85)
+        tint = tint ** rng.uniform(0.2, 0.9)
     elif kind == "tint":
-        top = bottom = rng.uniform(0.12, 0.44)
-        mirror *= 0.3
-    elif kind == "gradient":
-        top, bottom = rng.uniform(0.03, 0.15), rng.uniform(0.22, 0.62)
-        start, end = rng.uniform(-0.1, 0.25), rng.uniform(0.75, 1.2)
+        top = bottom = rng.uniform(0.3, 0.75)
+        tint = tint ** rng.uniform(0.2, 0.75)
         mirror *= 0.4
+    elif kind == "gradient":
+        top, bottom = rng.uniform(0.06, 0.36), rng.uniform(0.45, 0.88)
+        tint = tint ** rng.uniform(0.2, 0.75)
+        start, end = rng.uniform(-0.1, 0.25), rng.uniform(0.75, 1.2)
+        mirror *= 0.5
     elif kind == "light":
-        top = bottom = rng.uniform(0.35, 0.7)
+        top = bottom = rng.uniform(0.45, 0.78)
         tint = np.array(_TINTS[_pick(rng, _PALE_SHARES)]) ** rng.uniform(0.5, 1.0)
         if rng.random() < 0.3:
             bottom = min(0.8, top * rng.uniform(1.1, 1.8))
-        mirror *= 0.12  # little more than bare glass: what is pale as well as bright hides the eyes like milk
+        mirror *= 0.3  # little more than bare glass: what is pale as well as bright hides the eyes like milk
     else:
         top = bottom = rng.uniform(0.01, 0.09)
-        hue, saturation = rng.random(), 0.0 if rng.random() < 0.22 else rng.uniform(0.2, 0.8)
+        hue, saturation = rng.random(), 0.0 if rng.random() < 0.35 else rng.uniform(0.15, 0.65)
         colour = np.array(colorsys.hsv_to_rgb(hue, saturation, 1.0)) ** 1.6
         mirror = colour * rng.uniform(0.7, 1.4)
     thin = float(tint @ LUMINANCE)  # the darkness is the eye's, not the darkest channel's
@@ -144,7 +148,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         "fade": _rounded([start, end]),
         "tint": _rounded(tint),
         "mirror": _rounded(mirror),
-        "haze": round(float(0.02 * rng.beta(1.0, 3.0)), 5),
+        "haze": round(float(0.01 * rng.beta(1.0, 3.0)), 5),
         "shift": round(float(rng.normal(0.0, 0.12)), 4),
     }
 
@@ -200,12 +204,12 @@ def frame_material(finish: Values, sheet: F64) -> tuple[Material, F32 | None]:
     kind, shine = finish["kind"], float(finish["shine"])
     rgb, second = np.array(finish["rgb"]), np.array(finish["second"])
     if kind == "metal":
-        return Material(albedo=0.25 * rgb, specular=0.6 * shine, gloss=40.0, mirror=0.9 * rgb), None
+        return Material(albedo=0.1 * rgb, specular=0.3 * shine, gloss=40.0, mirror=_METAL_MIRROR * rgb), None
     if kind == "matte":
         return Material(albedo=rgb + 0.003, specular=0.06 * shine, gloss=7.0, mirror=0.01), None
     if kind == "crystal":
         return Material(albedo=rgb, opacity=finish["opacity"], specular=0.8 * shine, gloss=60.0, mirror=0.16), None
-    polished = Material(albedo=rgb, specular=0.3 * shine, gloss=45.0, mirror=0.055 * shine)
+    polished = Material(albedo=rgb, specular=0.3 * shine, gloss=45.0, mirror=0.035 * shine)
     if kind in ("tortoise", "horn"):
         span = 1.0 - 2.0 * (_MARGIN + 1) / _TEXTURE
         folded = np.abs((sheet / 7.0 + 0.37) % 2.0 - 1.0)  # a triangle wave: the pattern turns back at its edges

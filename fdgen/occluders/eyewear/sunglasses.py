@@ -40,8 +40,10 @@ _LEAST_HALF_CM = 0.16
 """Half the height of the lowest temple of plastic at its hinge."""
 _SKY_SHARE = 0.4
 """What lenses that are pushed up mirror of the bright sky, over what they would of things before them."""
-_OVERHEAD = 0.35
+_OVERHEAD = 0.25
 """Share of the light from above that frames mirror: all of it would outline dark ones in grey."""
+_WIRE_GLINT = 0.5
+"""Brightness of a glint on wire, whose whole width it takes, over one on the edge of a plastic rim."""
 _WIRE_CORNER = np.array([[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]])
 _PLATE_CORNER = np.array([[0.0, 0.0, 0.0], [0.03, 0.0, -0.40]])
 """How a temple turns the corner behind its hinge, in cm outwards, up and forward."""
@@ -140,7 +142,7 @@ def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Ma
     if spec.construction in ("acetate", "browline", "shield") and front.thickness.max() > 0:
         pairs.append((front.rim_mesh(), finish, RIM))
     if spec.construction in ("wire", "browline"):
-        pairs.append((front.wire_mesh(shape["wire_cm"]), own, 1.0))
+        pairs.append((front.wire_mesh(shape["wire_cm"]), own, _WIRE_GLINT))
     if spec.construction == "rimless":
         pairs += [(front.disc_mesh(angle, 0.22, 0.09, 0.02), own, 0.0) for angle in (168.0, shape["hinge_deg"])]
     if values["rivets"] and spec.construction in ("acetate", "browline"):
@@ -149,7 +151,9 @@ def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Ma
         pairs.append((front.disc_mesh(196.0, -0.22, 0.2, -0.45), own, 0.0))  # the nose pads
 
     parts = [put(twin, made_of, ridge) for surface, made_of, ridge in pairs for twin in (surface, surface.mirrored())]
-    parts += [put(surface, *((own, 1.0) if wired else (finish, BRIDGE))) for surface, wired in _bridge(front, spec)]
+    parts += [
+        put(surface, *((own, _WIRE_GLINT) if wired else (finish, BRIDGE))) for surface, wired in _bridge(front, spec)
+    ]
     lens = front.lens_mesh()
     edge = (np.arange(len(lens.vertices)) >= len(lens.vertices) - POINTS).astype(np.float64)
     glass = lens_material(values["lens"], lens.sheet[:, 1] - values["lens"]["shift"], shape["lens_height_cm"], edge)

@@ -32,19 +32,23 @@ from fdgen.render.scene import Scene
 from fdgen.runtime.jit import compiled
 
 _TEXELS = (144, 204)
-_KNEE = 0.76
+_KNEE = 0.84
 """Linear level above which highlights are held back."""
 _DIRECTIONAL = (0.5, 0.95)
 """Share of one lamp in the light on folds: faces are rounder than folds, and show less of it than there is."""
 _FROM_BELOW = 0.35
 """Share of the light that cloth under the chin loses to the chest below it, which no skin of the face shows."""
-_SHEEN = 1.7
+_CRISP = 0.2
+"""How much more light sharp folds keep off than open ones of their depth: their sides touch."""
+_SHEEN = 1.5
 """How much more what its threads send back varies on black cloth than on pale: they shine, whatever they are dyed."""
-_SHARPER = (0.35, 0.9, 0.5)
+_SHARPER = (0.65, 0.8, 0.5)
 """Share of what is finer than three texels that is added to it, the more of black cloth, and of printed cloth."""
 _DEEPEST = 0.15
 """Light that is left in the deepest line."""
 _YELLOW = np.array([0.78, 0.52, 0.05])
+_PALEST_STRAP = 0.48
+"""Albedo of white loops: round and thin, they show their shaded side too, which a renderer of bands does not."""
 _WHITE_ROWS = 4
 """Rows of white above the cloth's texture, on which untextured parts sample."""
 
@@ -107,7 +111,7 @@ def build(scene: Scene, fit: Mapping[str, Any], asset: Asset) -> Mesh:
     woven = weave_light(texels, fit)
     if woven is not None:
         lines *= woven
-    lines += np.float32(_SHEEN * darkness(fit)) * (lines - 1)
+    lines += np.float32(_CRISP + _SHEEN * darkness(fit)) * (lines - 1)
     np.maximum(lines, np.float32(_DEEPEST), out=lines)
     _light(scene, sheet, normals, height, texels, fit["softness"], texture, lines)
     sharper = _SHARPER[0] + _SHARPER[1] * darkness(fit) + _SHARPER[2] * (fit["pattern"] != "plain")
@@ -248,11 +252,11 @@ def _strap_colour(rng: np.random.Generator, base: list[float], *, matching: bool
     if bands and rng.random() < 0.5:
         return [round(float(c), 5) for c in _YELLOW * rng.uniform(0.7, 1.1)]
     colour = (0.9, 0.9, 0.89) if draw < 0.5 else (0.07, 0.07, 0.075) if draw < 0.6 else tuple(base)
-    if draw > 0.95:
+    if draw > 0.98:
         colour = any_colour(rng)
     if matching or (max(base) < 0.25 and draw < 0.75):
         colour = (base[0], base[1], base[2])
-    return [round(float(min(0.6, max(0.01, c**2.2))), 5) for c in colour]
+    return [round(float(min(_PALEST_STRAP, max(0.01, c**2.2))), 5) for c in colour]
 
 
 def _valve_colour(rng: np.random.Generator, base: list[float]) -> list[float]:

@@ -13,6 +13,7 @@ from fdgen.occluders.cloth.fabric import any_colour
 from fdgen.occluders.cloth.relief import Texels
 from fdgen.occluders.cloth.texel_kernels import colour_hem
 from fdgen.occluders.masks.spec import MaskSpec
+from fdgen.runtime.jit import compiled
 
 _GLYPHS = "ABCDEFGHKLMNOPRSTUVX0123456789"
 _PALE = np.array([0.82, 0.83, 0.85], np.float32)
@@ -39,7 +40,7 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
         "binding": wanted(spec.binding),
         "binding_colour": _linear(bound),
         "hem_tone": round(float(rng.normal(0.02, 0.05)), 5),
-        "hem_pale": round(float(rng.beta(1.8, 1.0)) if spec.fabric == "nonwoven" and not dark else 0.0, 5),
+        "hem_pale": round(float(rng.beta(1.3, 1.5)) if spec.fabric == "nonwoven" and not dark else 0.0, 5),
         "weld_dots": round(wanted(spec.weld_dots) * float(rng.uniform(0.15, 0.5)), 5),
         "dot_cm": round(float(rng.uniform(0.3, 0.6)), 5),
         "stitches": round(wanted(spec.stitches) * float(rng.choice([-0.45, -0.3, 0.5 if dark else 0.12])), 5),
@@ -55,7 +56,7 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
 
 def trim(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
     """Put the trim on the albedo (h, w, 3) of a cloth, in place."""
-    rim, hem = texels.rim, np.float32(fit["hem_cm"])
+    rim = texels.rim
     # The hem is of several layers, the inner ones white, and has no light from behind.
     colour_hem(
         albedo,
@@ -67,24 +68,76 @@ def trim(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
         0.7 * fit["hem_pale"],
         _PALE,
     )
-    if fit["weld_dots"]:
-        along = np.cos((texels.across + texels.down) * np.float32(2 * np.pi / fit["dot_cm"]))
-        rows = np.abs(np.abs(rim - hem * np.float32(0.78)) - np.float32(0.13))  # two rows, beside the hem's groove
-        dots = np.clip(1.3 - rows / np.float32(0.06), 0, 1) * np.clip(along + np.float32(0.4), 0, 1)
-        albedo *= 1 - np.float32(fit["weld_dots"]) * dots[..., None]
-    if fit["stitches"]:
-        along = np.sin((texels.across + texels.down) * np.float32(2 * np.pi / 0.42)) > -0.3
-        seams = np.abs(rim - hem * np.float32(0.8))
-        if fit["seam_cm"] > 0:
-            seams = np.minimum(seams, np.abs(np.abs(texels.across) - np.float32(0.3)))
-        thread = np.clip(1.4 - seams / np.float32(0.055), 0, 1) * along
-        albedo *= np.maximum(1 + np.float32(fit["stitches"]) * thread, 0.0)[..., None]
-    if fit["clip"]:
-        bar = np.clip(1.5 - np.abs(texels.down - np.float32(0.95)) / np.float32(0.26), 0, 1)
-        bar *= np.clip((np.float32(fit["wire_length"] / 2) - np.abs(texels.across)) / np.float32(0.1), 0, 1)
-        albedo += bar[..., None] * (np.asarray(fit["clip_colour"], np.float32) - albedo)
+    _sew(
+        albedo,
+        texels.across,
+        texels.down,
+        rim,
+        fit["hem_cm"],
+        fit["weld_dots"],
+        fit["dot_cm"],
+        fit["stitches"],
+        fit["seam_cm"] > 0,
+        0.5 * fit["wire_length"] if fit["clip"] else -1.0,
+        np.asarray(fit["clip_colour"], np.float32),
+    )
     if fit["print"]:
         _print(albedo, texels, fit)
+
+
+@compiled
+def _sew(
+    albedo: F32,
+    across: F32,
+    down: F32,
+    rim: F32,
+    hem_cm: float,
+    dots: float,
+    dot_cm: float,
+    stitches: float,
+    seamed: bool,
+    clip_cm: float,
+    clip_rgb: F32,
+) -> None:
+    """Put welds, stitches and a clip on the albedo (h, w, 3), in place.
+
+    Args:
+        albedo: Of the cloth.
+        across: Cm from its middle (h, w).
+        down: Cm from its upper edge.
+        rim: Cm from its nearest edge.
+        hem_cm: Width of the hem.
+        dots: How much darker dots are where layers are welded; 0 for none.
+        dot_cm: How far apart they are.
+        stitches: How much brighter stitches are than the cloth, or darker; 0 for none.
+        seamed: Whether a seam in the middle has stitches on either side.
+        clip_cm: Half the length of the clip over the nose, negative for none.
+        clip_rgb: Its albedo.
+    """
+    for i in range(albedo.shape[0]):
+        for j in range(albedo.shape[1]):
+            along = across[i, j] + down[i, j]
+            light = 1.0
+            if dots > 0.0:
+                rows = abs(abs(rim[i, j] - hem_cm * 0.78) - 0.13)  # two rows, beside the hem's groove
+                if rows < 1.3 * 0.06:
+                    dot = min(1.0, max(0.0, np.cos(along * (2 * np.pi / dot_cm)) + 0.4))
+                    light -= dots * min(1.0, 1.3 - rows / 0.06) * dot
+            if stitches != 0.0:
+                seam = abs(rim[i, j] - hem_cm * 0.8)
+                if seamed:
+                    seam = min(seam, abs(abs(across[i, j]) - 0.3))
+                if seam < 1.4 * 0.055 and np.sin(along * (2 * np.pi / 0.42)) > -0.3:
+                    light *= max(0.0, 1.0 + stitches * min(1.0, 1.4 - seam / 0.055))
+            if light != 1.0:
+                for q in range(3):
+                    albedo[i, j, q] *= np.float32(light)
+            if clip_cm > 0.0:
+                bar = min(1.0, 1.5 - abs(down[i, j] - 0.95) / 0.26)
+                bar *= min(1.0, (clip_cm - abs(across[i, j])) / 0.1)
+                if bar > 0.0 and abs(across[i, j]) < clip_cm:
+                    for q in range(3):
+                        albedo[i, j, q] += np.float32(bar) * (clip_rgb[q] - albedo[i, j, q])
 
 
 def _print(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:

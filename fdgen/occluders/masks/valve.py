@@ -40,6 +40,8 @@ _SLOT_LIGHT = 0.22
 """Light left in an open slot."""
 _SHADE, _SHADE_CM = 0.45, 0.22
 """Share of light lost at the rim of a valve, and how far it reaches."""
+_SHADE_REACH_CM = 0.9
+"""How far from a valve or its shadow any shade is left: less of it than of a level beyond."""
 _CAST, _CAST_CM = 0.35, 0.55
 """The same of the shadow that it throws away from the light, and how far it is thrown, a cm of height."""
 VALVES = frozenset({"round", "square", "pair", "side"})
@@ -74,11 +76,22 @@ def shade_below(texture: F32, texels: Texels, kind: str, fit: Mapping[str, Any],
     thrown = np.float32(_CAST_CM * fit["valve_high"]) * light / np.float32(max(0.5, float(light[2])))
     for across, down in _places(kind, fit):
         i, j = round(down * (h - 1)), round((across + 1) / 2 * (w - 1))
-        x, y = texels.across - texels.across[i, j], texels.down - texels.down[i, j]
+        reach = fit["valve_cm"] + float(np.hypot(*thrown[:2])) + _SHADE_REACH_CM
+        rows, columns = (_near(line, line[at], reach) for line, at in ((texels.down[:, j], i), (texels.across[i], j)))
+        box = (rows, columns)
+        x, y = texels.across[box] - texels.across[i, j], texels.down[box] - texels.down[i, j]
+        left = np.ones_like(x)
         for dx, dy, share, soft in ((0.0, 0.0, _SHADE, _SHADE_CM), (-thrown[0], thrown[1], _CAST, 1.4 * _SHADE_CM)):
             away = np.hypot(x - np.float32(dx), y - np.float32(dy))
             beyond = np.maximum(away - np.float32(fit["valve_cm"]), 0) / np.float32(soft)
-            texture *= 1 - np.float32(share) * np.exp(-(beyond * beyond))[..., None]
+            left *= 1 - np.float32(share) * np.exp(-(beyond * beyond))
+        texture[box] *= left[..., None]
+
+
+def _near(line_cm: F32, middle_cm: float, reach_cm: float) -> slice:
+    """Return the texels of a line, from one end to the other, that are within `reach_cm` of a place on it."""
+    inside = np.flatnonzero(np.abs(line_cm - middle_cm) <= reach_cm)
+    return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
 def _places(kind: str, fit: Mapping[str, Any]) -> Sequence[tuple[float, float]]:

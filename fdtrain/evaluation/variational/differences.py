@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fdtrain.evaluation.variational.hole_window import F32
+from fdtrain.evaluation.variational.hole_window import Values
 
 
-def gradient(u_CHW: F32) -> F32:
+def gradient(u_CHW: Values) -> Values:
     """Return differences to the next pixel down and to the right, (2, C, H, W); 0 at the last one."""
     result = np.zeros((2, *u_CHW.shape), u_CHW.dtype)
     np.subtract(u_CHW[:, 1:], u_CHW[:, :-1], out=result[0, :, :-1])
@@ -15,10 +15,10 @@ def gradient(u_CHW: F32) -> F32:
     return result
 
 
-def divergence(g_2CHW: F32) -> F32:
+def divergence(g_2CHW: Values) -> Values:
     """Return the divergence of a field, minus the adjoint of `gradient`: (C, H, W)."""
     down, right = g_2CHW
-    result = np.zeros_like(down)
+    result: Values = np.zeros_like(down)
     result[:, :-1] += down[:, :-1]
     result[:, 1:] -= down[:, :-1]
     result[:, :, :-1] += right[:, :, :-1]
@@ -26,6 +26,7 @@ def divergence(g_2CHW: F32) -> F32:
     return result
 
 
-def length(g_2CHW: F32) -> F32:
+def length(g_2CHW: Values) -> Values:
     """Return the length of each vector."""
-    return np.sqrt(g_2CHW[0] ** 2 + g_2CHW[1] ** 2)
+    lengths: Values = np.sqrt(g_2CHW[0] ** 2 + g_2CHW[1] ** 2)
+    return lengths

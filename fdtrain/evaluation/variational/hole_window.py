@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.arrays import Image
+from fdgen.arrays import Bools, Image
 from fdtrain.data.pictures import pasted
 from fdtrain.inference.finish import membrane
 from fdtrain.inference.method import OneByOne
 
-F32 = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
+Values = npt.NDArray[Any]
+"""Levels and fields, float32 where nothing else is said; what numpy's stubs make of them differs by its version."""
 
 LEAST_PX = 16
 """A coarser level of a picture is made while the shorter side of the window has this many pixels there."""
@@ -25,25 +26,28 @@ LEAST_PX = 16
 class Filled:
     """Levels in [0, 1] of a window, (H, W, 3), and whether the stopping rule was met before the limit of steps."""
 
-    levels_HW3: F32
+    levels_HW3: Values
     converged: bool
 
 
 class Variational(OneByOne):
     """A method that solves equations in a window around the inpainted region.
 
+    `paper` is where they are from, `deviations` a sentence on each thing that is not as there, `protocol` the settings.
     `n_filled` and `n_unconverged` count the pictures filled since it was made, and those that ended at the limit of
     steps instead of by the stopping rule.
     """
 
     margin_px: int
+    paper: str
+    deviations: tuple[str, ...]
     protocol: str
 
     def __init__(self) -> None:
         self.n_filled = self.n_unconverged = 0
 
     @abstractmethod
-    def solve(self, levels_HW3: F32, hole_HW: Bools) -> Filled:
+    def solve(self, levels_HW3: Values, hole_HW: Bools) -> Filled:
         """Fill a window: levels in [0, 1], in the hole those of the membrane, and where the hole is."""
 
     def fill(self, occluded_HWC: Image, mask_HW: Image) -> Image:
@@ -52,7 +56,7 @@ class Variational(OneByOne):
         if hole_HW.all() or not hole_HW.any():
             return occluded_HWC
         window = window_of(hole_HW, self.margin_px)
-        levels = occluded_HWC[window].astype(np.float32) / 255
+        levels: Values = occluded_HWC[window].astype(np.float32) / 255
         solved = self.solve(membrane(levels, mask_HW[window]), hole_HW[window])
         self.n_filled += 1
         self.n_unconverged += not solved.converged
@@ -70,7 +74,7 @@ def window_of(hole_HW: Bools, margin_px: int) -> tuple[slice, slice]:
     return spans[0], spans[1]
 
 
-def halved(levels_HW3: F32, hole_HW: Bools) -> tuple[F32, Bools]:
+def halved(levels_HW3: Values, hole_HW: Bools) -> tuple[Values, Bools]:
     """Return a window at half its size: means of the known pixels of each 2 × 2, a hole where all four are masked.
 
     An odd last row or column is repeated. In the hole the levels are those of the membrane.
@@ -84,19 +88,21 @@ def halved(levels_HW3: F32, hole_HW: Bools) -> tuple[F32, Bools]:
     return membrane(mean.astype(np.float32), hole.astype(np.uint8)), hole
 
 
-def blocks(values_HWC: F32) -> F32:
+def blocks(values_HWC: Values) -> Values:
     """Return the mean of each 2 × 2 of an even number of rows and columns."""
     high, wide, n = values_HWC.shape
-    return values_HWC.reshape(high // 2, 2, wide // 2, 2, n).mean(axis=(1, 3))
+    means: Values = values_HWC.reshape(high // 2, 2, wide // 2, 2, n).mean(axis=(1, 3))
+    return means
 
 
-def doubled(values: F32, size: tuple[int, int]) -> F32:
+def doubled(values: Values, size: tuple[int, int]) -> Values:
     """Return an array of (H, W) or (H, W, C) at twice its size, linear in between, cut to (H, W) of `size`."""
     high, wide = values.shape[:2]
-    return cv2.resize(values, (2 * wide, 2 * high), interpolation=cv2.INTER_LINEAR)[: size[0], : size[1]]
+    twice: Values = cv2.resize(values, (2 * wide, 2 * high), interpolation=cv2.INTER_LINEAR)
+    return twice[: size[0], : size[1]]
 
 
-def levels_of(levels_HW3: F32, hole_HW: Bools, most: int) -> list[tuple[F32, Bools]]:
+def levels_of(levels_HW3: Values, hole_HW: Bools, most: int) -> list[tuple[Values, Bools]]:
     """Return a window at full size and at halves of it, at most `most` in all, the coarsest first.
 
     A level is left out where a side would have less than `LEAST_PX` pixels, or the hole no surroundings or no pixel.

@@ -8,10 +8,6 @@ C. Ballester, V. Caselles and J. Verdera, Disocclusion by Joint Interpolation of
 outside the hole, and θ in a band around it, where it is the normal of the known picture. The functional is convex in θ
 and convex in u: both take turns, θ by projected gradients with momentum (FISTA), u by conjugate gradients down a
 parabola that touches the functional from above, until the functional has stopped falling.
-
-What differs from the paper: it descends by steps in time. p is 2. In the band θ is held only where the picture has a
-slope to take a normal of; elsewhere it is free, as in the hole. It is run from coarse to fine, and begins at the
-membrane and its normals. The functional is for grey levels: red, green and blue are filled each by itself.
 """
 
 from __future__ import annotations
@@ -21,8 +17,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from fdgen.arrays import Bools
 from fdtrain.evaluation.variational.differences import divergence, gradient, length
-from fdtrain.evaluation.variational.hole_window import F32, Bools, Filled, Variational, doubled, levels_of
+from fdtrain.evaluation.variational.hole_window import Filled, Values, Variational, doubled, levels_of
 
 GAMMA, ETA, ALPHA = 0.005, 10.0, 0.3
 """Weights for levels in [0, 1] and lengths in px."""
@@ -37,20 +34,28 @@ ROUND = 1e-3
 """Of |∇u| near 0, so that it has a derivative there: a quarter of a grey level a pixel."""
 
 LEVELS = 4
-TURNS, STEPS, CONJUGATES = 80, 15, 10
+TURNS, STEPS, CONJUGATES = 150, 15, 10
 TOLERANCE = 1e-3
 """It stops when a turn lowers the functional by less than this part of it; at most `TURNS` turns a level, each of
 `STEPS` for θ and `CONJUGATES` for u."""
 
 
 class JointInterpolation(Variational):
-    """Ballester, Caselles and Verdera 2004."""
+    """Lines of equal level that go on into the hole, hardly bent."""
 
     names: tuple[str, ...] = ("joint interpolation",)
     margin_px = 8
+    paper = "Ballester, Caselles and Verdera 2004"
+    deviations = (
+        "θ and u are each minimised in turn, where the paper has steps in time; p is 2, and weights are chosen here",
+        "in the band θ is held only where the known picture has a slope to take a normal of; elsewhere it is free, as "
+        "in the hole",
+        "it is run from coarse to fine, and begins at the membrane and its normals",
+        "the functional is for grey levels: red, green and blue are filled each by itself",
+    )
     protocol = f"p 2, γ {GAMMA:g}, η {ETA:g}, α {ALPHA:g} for levels in [0, 1], k of {BLUR_PX:g} px"
 
-    def solve(self, levels_HW3: F32, hole_HW: Bools) -> Filled:
+    def solve(self, levels_HW3: Values, hole_HW: Bools) -> Filled:
         """Fill a window, from coarse to fine."""
         pyramid = levels_of(levels_HW3, hole_HW, LEVELS)
         filled, converged = pyramid[0][0], False
@@ -80,7 +85,7 @@ class Functional:
     eta: float
     alpha: float
 
-    def minimised(self, u_CHW: F32) -> tuple[F32, list[float], bool]:
+    def minimised(self, u_CHW: Values) -> tuple[Values, list[float], bool]:
         """Return u, the functional after each turn, and whether it had stopped falling before `TURNS` turns."""
         theta, held = normals(u_CHW, self.hole_HW)
         energies = [self.energy(u_CHW, theta)]
@@ -101,18 +106,18 @@ class Functional:
                 return u_CHW, energies, True
         return u_CHW, energies, False
 
-    def energy(self, u_CHW: F32, theta_2CHW: F32) -> float:
+    def energy(self, u_CHW: Values, theta_2CHW: Values) -> float:
         """Return the functional's value, summed over channels."""
         slope = gradient(u_CHW)
         bent = self.weights(u_CHW) * divergence(theta_2CHW) ** 2
         apart = self.alpha * (smoothed(slope) - (theta_2CHW * slope).sum(axis=0))
         return float(bent.sum(dtype=np.float64) + apart.sum(dtype=np.float64))
 
-    def weights(self, u_CHW: F32) -> F32:
+    def weights(self, u_CHW: Values) -> Values:
         """Return γ + η |∇k∗u|; 0 at the window's edge, where θ is not known on both sides."""
         return (self.gamma + self.eta * smoothed(gradient(blurred(u_CHW)))) * inner(u_CHW.shape[1:])
 
-    def directions(self, u_CHW: F32, theta_2CHW: F32, held_CHW: Bools) -> F32:
+    def directions(self, u_CHW: Values, theta_2CHW: Values, held_CHW: Bools) -> Values:
         """Return θ after `STEPS` steps towards the minimum, u being held."""
         weight = 2 * self.weights(u_CHW)
         pull = self.alpha * gradient(u_CHW)
@@ -129,7 +134,7 @@ class Functional:
             theta_2CHW, momentum = moved, next_momentum
         return theta_2CHW
 
-    def levels(self, u_CHW: F32, theta_2CHW: F32) -> F32:
+    def levels(self, u_CHW: Values, theta_2CHW: Values) -> Values:
         """Return u with a lower value of the functional, θ being held.
 
         Each |∇u| is replaced by the parabola that touches it from above at this u, and `CONJUGATES` steps of conjugate
@@ -142,13 +147,15 @@ class Functional:
         diagonal[:, 1:] += straight[:, :-1]
         diagonal[:, :, 1:] += straight[:, :, :-1]
 
-        def applied(v_CHW: F32) -> F32:
+        def applied(v_CHW: Values) -> Values:
             result = divergence(straight * gradient(v_CHW))
             result += blurred(divergence(bent * gradient(blurred(v_CHW))))
-            return -hole * result
+            outside: Values = -hole * result
+            return outside
 
-        def product(one: F32, other: F32) -> F32:
-            return (one * other).sum(axis=(1, 2), keepdims=True)
+        def product(one: Values, other: Values) -> Values:
+            sums: Values = (one * other).sum(axis=(1, 2), keepdims=True)
+            return sums
 
         rest = -hole * self.alpha * divergence(theta_2CHW) - applied(u_CHW)
         near = rest / diagonal
@@ -165,12 +172,13 @@ class Functional:
         return u_CHW
 
 
-def smoothed(slope_2CHW: F32) -> F32:
+def smoothed(slope_2CHW: Values) -> Values:
     """Return √(|∇u|² + `ROUND`²): its length, but for the corner at 0."""
-    return np.sqrt(slope_2CHW[0] ** 2 + slope_2CHW[1] ** 2 + np.float32(ROUND**2))
+    lengths: Values = np.sqrt(slope_2CHW[0] ** 2 + slope_2CHW[1] ** 2 + np.float32(ROUND**2))
+    return lengths
 
 
-def normals(u_CHW: F32, hole_HW: Bools) -> tuple[F32, Bools]:
+def normals(u_CHW: Values, hole_HW: Bools) -> tuple[Values, Bools]:
     """Return the directions of a picture's slopes, (2, C, H, W), and where they are those of the known picture."""
     slope = gradient(blurred(u_CHW))
     steep = length(slope)
@@ -178,12 +186,12 @@ def normals(u_CHW: F32, hole_HW: Bools) -> tuple[F32, Bools]:
     return slope / np.maximum(steep, 1e-6), ~near & (steep > SLOPE)
 
 
-def blurred(u_CHW: F32) -> F32:
+def blurred(u_CHW: Values) -> Values:
     """Return k∗u, the picture being mirrored beyond its edge: so k is its own adjoint."""
     return np.stack([cv2.GaussianBlur(one, (7, 7), BLUR_PX, borderType=cv2.BORDER_REFLECT) for one in u_CHW])
 
 
-def inner(size: tuple[int, ...]) -> F32:
+def inner(size: tuple[int, ...]) -> Values:
     """Return 1, and 0 for pixels at the edge."""
     result = np.zeros(size, np.float32)
     result[1:-1, 1:-1] = 1

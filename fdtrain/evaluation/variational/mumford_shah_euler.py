@@ -8,11 +8,6 @@ curves; the paper approximates them by a field z that is -1 on one side of an ed
 As ε falls the second term becomes the length of the edges, and the third (De Giorgi's) the square of their curvature
 along them. u satisfies div((z² + o) ∇u) = 0 in the hole, a sparse system that is solved for every z; with that u, z
 goes down E by L-BFGS, in a metric in which the highest terms of E are the identity, until E has stopped falling.
-
-What differs from the paper: it is for grey levels, and here the three channels share one z, which sees the sum of
-their |∇u|². The known pixels are kept (its weight of fidelity is infinite). It descends by steps in time, u and z in
-turns. It leaves open where z begins: here at each of three fields, of which the one that ends lowest is kept. ε falls
-from one level of a pyramid to the next, from that of the coarsest to `EPSILON_PX`.
 """
 
 from __future__ import annotations
@@ -21,15 +16,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from scipy.fft import dctn, idctn
 from scipy.optimize import minimize
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
-from fdtrain.evaluation.variational.hole_window import F32, Bools, Filled, Variational, doubled, levels_of
-
-F64 = npt.NDArray[np.float64]
+from fdgen.arrays import F64, Bools
+from fdtrain.evaluation.variational.hole_window import Filled, Values, Variational, doubled, levels_of
 
 GAMMA = 1.0
 """Weight of smoothness, for levels in [0, 1]."""
@@ -50,19 +43,28 @@ CONTRAST = 0.02
 """Levels above and below a contour from which on z is -1 or 1 at the start."""
 
 LEVELS = 4
-STEPS = 100
+STEPS, SCALE = 100, 1e3
 TOLERANCE = 5e-4
 """It stops when a step lowers the energy by less than this part of it; at most `STEPS` steps a level."""
 
 
 class MumfordShahEuler(Variational):
-    """Esedoglu and Shen 2002."""
+    """Edges that are curves, and smooth pieces between them."""
 
     names: tuple[str, ...] = ("Mumford-Shah-Euler",)
     margin_px = 12
+    paper = "Esedoglu and Shen 2002"
+    deviations = (
+        "the paper is for grey levels; here the three channels share one z, which sees the sum of their |∇u|²",
+        "known pixels are kept: the weight of fidelity is infinite",
+        "u is solved for at every z, which descends by L-BFGS; the paper has steps in time, of both in turns",
+        "where z begins, the paper leaves open as far as is known here: it is run from three fields, and what ends "
+        "lowest is kept",
+        "ε falls from that of the coarsest level of a pyramid to 1 px; weights are chosen here",
+    )
     protocol = f"α {ALPHA:g}, β/α {BEND_PX:g}² px², γ {GAMMA:g} for levels in [0, 1], ε {EPSILON_PX:g} px"
 
-    def solve(self, levels_HW3: F32, hole_HW: Bools) -> Filled:
+    def solve(self, levels_HW3: Values, hole_HW: Bools) -> Filled:
         """Fill a window, from coarse to fine."""
         pyramid = levels_of(levels_HW3, hole_HW, LEVELS)
         u, hole = pyramid[0]
@@ -76,7 +78,7 @@ class MumfordShahEuler(Variational):
         return Filled(best[0].astype(np.float32), best[3])
 
 
-def first_edges(levels_HW3: F32, hole_HW: Bools) -> list[F64]:
+def first_edges(levels_HW3: Values, hole_HW: Bools) -> list[F64]:
     """Return fields z to start from: no edges; those of a blurred picture; contours of mean levels around the hole."""
     grey = levels_HW3.mean(axis=2)
     fine, wide = (cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in (1, 8))
@@ -120,12 +122,13 @@ class Model:
         def along(flat: F64) -> tuple[float, F64]:
             z = z_of(flat)
             newest[0], slope = self.energy_of_edges(z, steepness(self.pieces(u_HW3, z)))
-            return newest[0], (dctn(slope, norm="ortho") * root).ravel()
+            return SCALE * newest[0], (dctn(SCALE * slope, norm="ortho") * root).ravel()
 
         def keep(_: F64) -> None:
             energies.append(newest[0])
 
         start = (dctn(z_HW, norm="ortho") / root).ravel()
+        # Energies a thousand times as high: below 1, scipy would take the tolerance for an absolute one.
         options = {"maxiter": STEPS, "maxfun": 10 * STEPS, "ftol": TOLERANCE, "gtol": 0, "maxcor": 10}
         found = minimize(along, start, jac=True, method="L-BFGS-B", callback=keep, options=options)
         z = z_of(found.x)
@@ -170,7 +173,7 @@ class Model:
         n = len(rows)
         place[rows, columns] = np.arange(n)
         degree, right = np.zeros(n), np.zeros((n, 3))
-        links: list[tuple[np.ndarray, np.ndarray, F64]] = []  # type: ignore[type-arg]
+        links: list[tuple[np.ndarray, np.ndarray, F64]] = []
         for axis in (0, 1):
             here, there = ends(z_HW, axis)
             flow = conductance(here, there)[0]
@@ -210,7 +213,7 @@ def conductance(here: F64, there: F64) -> tuple[F64, F64, F64]:
     )
 
 
-def ends(values: npt.NDArray, axis: int) -> tuple[npt.NDArray, npt.NDArray]:  # type: ignore[type-arg]
+def ends(values: Values, axis: int) -> tuple[Values, Values]:
     """Return views on the pixels that have a next one along an axis, and on those next ones."""
     return (values[:-1], values[1:]) if axis == 0 else (values[:, :-1], values[:, 1:])
 

@@ -2,38 +2,40 @@
 
 M. Bertalmio, L. Vese, G. Sapiro and S. Osher, Simultaneous Structure and Texture Image Inpainting, 2003: the picture is
 decomposed (`tv_g`), its structure inpainted by transport (`transport`), its texture by sampling (`texture_sampling`).
-What differs from the papers, those modules say. Structure is computed channel by channel; texture is sampled in all
-channels at once.
+Structure is computed channel by channel; texture is sampled in all channels at once.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from fdgen.arrays import Bools
 from fdtrain.evaluation.variational import texture_sampling, transport, tv_g
-from fdtrain.evaluation.variational.hole_window import F32, Bools, Filled, Variational
+from fdtrain.evaluation.variational.hole_window import Filled, Values, Variational
 from fdtrain.inference.finish import membrane
 
 
 class StructureTexture(Variational):
-    """Bertalmio, Vese, Sapiro and Osher 2003."""
+    """The structure by transport, the texture by sampling, and their sum."""
 
     names: tuple[str, ...] = ("structure + texture",)
     margin_px = 24
+    paper = "Bertalmio, Vese, Sapiro and Osher 2003"
+    deviations = (*tv_g.DEVIATIONS, *transport.DEVIATIONS, *texture_sampling.DEVIATIONS)
     protocol = (
-        f"λ {tv_g.LAMBDA:g}, μ {tv_g.MU:g} for levels to 255; texture of patches of {texture_sampling.PATCH_PX} px from "
-        f"{texture_sampling.CANDIDATES:,} next to the hole, seed {texture_sampling.SEED}"
+        f"λ {tv_g.LAMBDA:g}, μ {tv_g.MU:g} for levels to 255; texture of patches of {texture_sampling.PATCH_PX} px "
+        f"from {texture_sampling.CANDIDATES:,} next to the hole, seed {texture_sampling.SEED}"
     )
 
-    def solve(self, levels_HW3: F32, hole_HW: Bools) -> Filled:
+    def solve(self, levels_HW3: Values, hole_HW: Bools) -> Filled:
         """Fill a window."""
         structure, texture, converged = self.filled_parts(levels_HW3, hole_HW)
         return Filled(structure + texture, converged)
 
-    def filled_parts(self, levels_HW3: F32, hole_HW: Bools) -> tuple[F32, F32, bool]:
+    def filled_parts(self, levels_HW3: Values, hole_HW: Bools) -> tuple[Values, Values, bool]:
         """Return the structure and the texture of a window, each with its hole filled, and whether all converged."""
         u, _, split = tv_g.decomposed(np.ascontiguousarray(levels_HW3.transpose(2, 0, 1)) * 255, hole_HW)
-        structure = np.ascontiguousarray(u.transpose(1, 2, 0)) / 255
+        structure: Values = np.ascontiguousarray(u.transpose(1, 2, 0)) / 255
         texture = texture_sampling.sampled((levels_HW3 - structure) * 255, hole_HW) / 255
         filled, rested = transport.transported(membrane(structure, hole_HW.astype(np.uint8)), hole_HW)
         return filled, texture, split and rested

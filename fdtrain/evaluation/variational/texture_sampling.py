@@ -3,9 +3,6 @@
 A. Efros and T. Leung, Texture Synthesis by Non-parametric Sampling, 1999. Pixels with most known neighbours come
 first; the surroundings are compared by squared differences with Gaussian weights, over the channels together, and one
 of those within 10 % of the least is drawn.
-
-What differs from the paper: candidates are the `CANDIDATES` whole patches nearest to the hole, not all of the picture;
-the hole is filled in rings, and in each ring pixels too far apart to see each other are drawn at once.
 """
 
 from __future__ import annotations
@@ -13,17 +10,24 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from fdtrain.evaluation.variational.hole_window import F32, Bools
+from fdgen.arrays import Bools
+from fdtrain.evaluation.variational.hole_window import Values
 
 PATCH_PX = 7
 CANDIDATES = 1200
+
+DEVIATIONS = (
+    f"texture is sampled from the {CANDIDATES:,} whole patches nearest to the hole, where Efros and Leung look through "
+    "all of the picture; the hole is filled in rings, and in each ring pixels that cannot see each other are drawn at "
+    "once",
+)
 SLACK = 1.1
 """What is drawn from: those at most this many times as far as the nearest."""
 
 SEED = 0
 
 
-def sampled(texture_HWC: F32, hole_HW: Bools) -> F32:
+def sampled(texture_HWC: Values, hole_HW: Bools) -> Values:
     """Return the texture with its hole filled; zeros there where no whole patch is known."""
     radius = PATCH_PX // 2
     result = np.where(hole_HW[..., None], np.float32(0), texture_HWC)
@@ -59,7 +63,7 @@ def sampled(texture_HWC: F32, hole_HW: Bools) -> F32:
     return np.ascontiguousarray(inner)
 
 
-def _candidates(hole_HW: Bools) -> np.ndarray:  # type: ignore[type-arg]
+def _candidates(hole_HW: Bools) -> np.ndarray:
     """Return the centres of the whole known patches nearest to the hole, (n, 2), by rows."""
     known = cv2.copyMakeBorder((~hole_HW).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     whole = cv2.erode(known, np.ones((PATCH_PX, PATCH_PX), np.uint8), borderValue=0)[1:-1, 1:-1]
@@ -69,7 +73,7 @@ def _candidates(hole_HW: Bools) -> np.ndarray:  # type: ignore[type-arg]
     return places[np.sort(nearest)]
 
 
-def _order(hole_HW: Bools) -> list[tuple[np.ndarray, np.ndarray]]:  # type: ignore[type-arg]
+def _order(hole_HW: Bools) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return rows and columns of pixels to draw at once, from the rim inwards: in one ring, and not in one patch."""
     step = PATCH_PX // 2 + 1
     ring = cv2.distanceTransform(

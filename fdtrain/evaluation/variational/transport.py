@@ -6,16 +6,19 @@ M. Bertalmio, G. Sapiro, V. Caselles and C. Ballester, Image Inpainting, 2000, e
 
 with the slope |∇I| limited against the direction of transport, and after each 15 steps of it 2 steps of anisotropic
 diffusion, ∂I/∂t = κ |∇I|, κ being the curvature of the lines.
-
-What differs from the paper: it is run from coarse to fine, of which the paper speaks as a way to be faster, and begins
-at the membrane; channels are red, green and blue, where the paper has another space of colours.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fdtrain.evaluation.variational.hole_window import F32, Bools, doubled, levels_of
+from fdgen.arrays import Bools
+from fdtrain.evaluation.variational.hole_window import Values, doubled, levels_of
+
+DEVIATIONS = (
+    "transport is run from coarse to fine and begins at the membrane; its channels are red, green and blue, where "
+    "Bertalmio et al. 2000 have another space of colours",
+)
 
 TIME_STEP = 0.1
 TRANSPORTS, DIFFUSIONS = 15, 2
@@ -29,7 +32,7 @@ LEVELS = 4
 _FLAT = 1e-8
 
 
-def transported(levels_HWC: F32, hole_HW: Bools) -> tuple[F32, bool]:
+def transported(levels_HWC: Values, hole_HW: Bools) -> tuple[Values, bool]:
     """Return levels in [0, 1] with the hole filled, and whether it had come to rest before `ROUNDS` rounds."""
     filled = levels_HWC
     for place, (levels, hole) in enumerate(levels_of(levels_HWC, hole_HW, LEVELS)):
@@ -38,7 +41,7 @@ def transported(levels_HWC: F32, hole_HW: Bools) -> tuple[F32, bool]:
     return filled, converged
 
 
-def at_one_level(levels_HWC: F32, hole_HW: Bools) -> tuple[F32, bool]:
+def at_one_level(levels_HWC: Values, hole_HW: Bools) -> tuple[Values, bool]:
     """Return the picture after rounds of transport and diffusion at its own size."""
     rows, columns = (np.flatnonzero(hole_HW.any(axis=1 - axis)) for axis in (0, 1))
     border = 3  # pixels around the hole that its differences look at
@@ -62,7 +65,7 @@ def at_one_level(levels_HWC: F32, hole_HW: Bools) -> tuple[F32, bool]:
     return result, converged
 
 
-def transport(image_CHW: F32) -> F32:
+def transport(image_CHW: Values) -> Values:
     """Return ∇(ΔI) · N |∇I|, two pixels less on each side."""
     laplacian = _shifted(image_CHW, 1, 0) + _shifted(image_CHW, -1, 0) + _shifted(image_CHW, 0, 1)
     laplacian += _shifted(image_CHW, 0, -1) - 4 * image_CHW[:, 1:-1, 1:-1]
@@ -77,10 +80,11 @@ def transport(image_CHW: F32) -> F32:
     falls = [np.minimum(one, 0) ** 2 for one in (forward_down, forward_right, backward_down, backward_right)]
     upwards = np.sqrt(falls[2] + rises[0] + falls[3] + rises[1])
     downwards = np.sqrt(rises[2] + falls[0] + rises[3] + falls[1])
-    return along * np.where(along > 0, upwards, downwards)
+    change: Values = along * np.where(along > 0, upwards, downwards)
+    return change
 
 
-def diffusion(image_CHW: F32) -> F32:
+def diffusion(image_CHW: Values) -> Values:
     """Return κ |∇I|, one pixel less on each side: the second derivative along the lines of equal level."""
     here = image_CHW[:, 1:-1, 1:-1]
     down, right = _central(image_CHW)
@@ -88,17 +92,18 @@ def diffusion(image_CHW: F32) -> F32:
     twice_right = _shifted(image_CHW, 0, 1) - 2 * here + _shifted(image_CHW, 0, -1)
     both = _shifted(image_CHW, 1, 1) + _shifted(image_CHW, -1, -1) - _shifted(image_CHW, 1, -1)
     both = (both - _shifted(image_CHW, -1, 1)) / 4
-    across = twice_right * down**2 - 2 * down * right * both + twice_down * right**2
-    return across / (down**2 + right**2 + _FLAT)
+    across: Values = twice_right * down**2 - 2 * down * right * both + twice_down * right**2
+    across /= down**2 + right**2 + _FLAT
+    return across
 
 
-def _central(values_CHW: F32) -> tuple[F32, F32]:
+def _central(values_CHW: Values) -> tuple[Values, Values]:
     """Return half the differences of the neighbours on both sides, one pixel less on each side."""
     down = (_shifted(values_CHW, 1, 0) - _shifted(values_CHW, -1, 0)) / 2
     return down, (_shifted(values_CHW, 0, 1) - _shifted(values_CHW, 0, -1)) / 2
 
 
-def _shifted(values_CHW: F32, down: int, right: int) -> F32:
+def _shifted(values_CHW: Values, down: int, right: int) -> Values:
     """Return the neighbours of all pixels but those at the border."""
     high, wide = values_CHW.shape[1:]
     return values_CHW[:, 1 + down : high - 1 + down, 1 + right : wide - 1 + right]

@@ -6,11 +6,8 @@ L. Vese and S. Osher, Modeling Textures with Total Variation Minimization and Os
     min over u, g    ∫ |∇u| + λ ∫ (f - u - div g)² + μ ∫ |g|
 
 u is the structure and f - u the texture. A pattern of amplitude A and wave number k costs A k in u and μ A / k in
-div g: what is finer than 2π / √μ is texture. The functional is convex in both. The paper takes steps of a semi-implicit
-fixed point; here ADMM goes to the same minimum: what is squared is solved by cosine transforms, ∇u and g are shrunk.
-
-What differs from the papers: the hole, in which nothing is to be looked at, is filled by the membrane before; and the
-texture is f - u, so that both sum to the picture, where the papers leave f - u - div g out as noise.
+div g: what is finer than 2π / √μ is texture. The functional is convex in both. ADMM goes to
+the minimum: what is squared is solved by cosine transforms, ∇u and g are shrunk.
 """
 
 from __future__ import annotations
@@ -18,8 +15,15 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import dctn, idctn
 
+from fdgen.arrays import Bools
 from fdtrain.evaluation.variational.differences import divergence, gradient, length
-from fdtrain.evaluation.variational.hole_window import F32, Bools
+from fdtrain.evaluation.variational.hole_window import Values
+
+DEVIATIONS = (
+    "masked pixels are not in the term of λ, so that nothing in the hole is looked at",
+    "the texture is f - u, so that both parts sum to the picture; the papers leave f - u - div g out as noise",
+    "the decomposition is minimised by ADMM, where the papers take steps of a semi-implicit fixed point",
+)
 
 LAMBDA, MU = 0.1, 0.1
 """Of levels from 0 to 255, the papers' values: what is finer than 20 px is texture."""
@@ -32,8 +36,8 @@ _OF_SLOPE, _OF_FIELD = 0.03, 0.005
 """Penalties of ADMM on what differs from ∇u and from g; they change the number of steps, not where they go."""
 
 
-def decomposed(levels_CHW: F32, hole_HW: Bools) -> tuple[F32, F32, bool]:
-    """Return the structure of each channel, levels from 0 to 255, its g, and whether it stopped before `STEPS` steps."""
+def decomposed(levels_CHW: Values, hole_HW: Bools) -> tuple[Values, Values, bool]:
+    """Return the structure of each channel, levels to 255, its g, and whether it stopped before `STEPS` steps."""
     waves = [2 - 2 * np.cos(np.pi * np.arange(size) / size) for size in levels_CHW.shape[1:]]
     squared = (waves[0][:, None] + waves[1][None]).astype(np.float32)  # eigenvalues of -div grad
     weight = 2 * LAMBDA / (1 + 2 * LAMBDA / _OF_FIELD * squared)
@@ -62,21 +66,21 @@ def decomposed(levels_CHW: F32, hole_HW: Bools) -> tuple[F32, F32, bool]:
     return u, field, False
 
 
-def energy(levels_CHW: F32, u_CHW: F32, g_2CHW: F32) -> float:
+def energy(levels_CHW: Values, u_CHW: Values, g_2CHW: Values) -> float:
     """Return the functional's value, summed over channels."""
     rest = levels_CHW - u_CHW - divergence(g_2CHW)
     terms = length(gradient(u_CHW)), LAMBDA * rest**2, MU * length(g_2CHW)
     return float(sum(term.sum(dtype=np.float64) for term in terms))
 
 
-def shrunk(field_2CHW: F32, by: float) -> F32:
+def shrunk(field_2CHW: Values, by: float) -> Values:
     """Return vectors shorter by a length, or zero."""
     return field_2CHW * np.maximum(0, 1 - by / np.maximum(length(field_2CHW), 1e-12))
 
 
-def _waves(values_CHW: F32) -> F32:
+def _waves(values_CHW: Values) -> Values:
     return np.asarray(dctn(values_CHW, axes=(1, 2), norm="ortho"))
 
 
-def _picture(waves_CHW: F32) -> F32:
+def _picture(waves_CHW: Values) -> Values:
     return np.asarray(idctn(waves_CHW, axes=(1, 2), norm="ortho"))

@@ -50,7 +50,8 @@ class JointInterpolation(Variational):
         "θ and u are each minimised in turn, where the paper has steps in time; p is 2, and weights are chosen here",
         "in the band θ is held only where the known picture has a slope to take a normal of; elsewhere it is free, as "
         "in the hole",
-        "it is run from coarse to fine, and begins at the membrane and its normals",
+        "it is run from coarse to fine, and begins at the membrane and its normals; levels beyond those that are known "
+        "in the window are cut off",
         "the functional is for grey levels: red, green and blue are filled each by itself",
     )
     protocol = f"p 2, γ {GAMMA:g}, η {ETA:g}, α {ALPHA:g} for levels in [0, 1], k of {BLUR_PX:g} px"
@@ -138,7 +139,7 @@ class Functional:
         """Return u with a lower value of the functional, θ being held.
 
         Each |∇u| is replaced by the parabola that touches it from above at this u, and `CONJUGATES` steps of conjugate
-        gradients taken down what that gives.
+        gradients taken down what that gives. Levels beyond those of the known picture are cut off.
         """
         hole = self.hole_HW.astype(np.float32)
         straight = self.alpha / smoothed(gradient(u_CHW))
@@ -169,7 +170,8 @@ class Functional:
             next_length = product(rest, near)
             way = near + next_length / np.maximum(length_of_rest, 1e-20) * way
             length_of_rest = next_length
-        return u_CHW
+        known = u_CHW[:, ~self.hole_HW]
+        return np.clip(u_CHW, known.min(axis=1)[:, None, None], known.max(axis=1)[:, None, None])
 
 
 def smoothed(slope_2CHW: Values) -> Values:

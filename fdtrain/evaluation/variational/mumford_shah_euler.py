@@ -79,13 +79,11 @@ class MumfordShahEuler(Variational):
 
 
 def first_edges(levels_HW3: Values, hole_HW: Bools) -> list[F64]:
-    """Return fields z to start from: no edges; those of a blurred picture; contours of mean levels around the hole."""
+    """Return fields z to start from: no edges; those of a blurred picture; the contour half way around the hole."""
     grey = levels_HW3.mean(axis=2)
     fine, wide = (cv2.GaussianBlur(grey, (0, 0), sigma) for sigma in (1, 8))
     ring = cv2.dilate(hole_HW.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~hole_HW
-    around = grey[ring]
-    low, high = around[around <= around.mean()].mean(), around[around >= around.mean()].mean()
-    contours = [fine - wide, fine - (low + high) / 2]
+    contours = [fine - wide, fine - np.quantile(grey[ring], (0.1, 0.9)).mean()]
     return [np.ones(grey.shape), *(np.tanh(contour / CONTRAST).astype(np.float64) for contour in contours)]
 
 

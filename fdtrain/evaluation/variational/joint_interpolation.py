@@ -47,7 +47,7 @@ class JointInterpolation(Variational):
     margin_px = 8
     paper = "Ballester, Caselles and Verdera 2004"
     deviations = (
-        "field and levels are each minimised in turn, where the paper has steps in time; p is 2, and weights are chosen here",
+        "field and levels are minimised in turn, where the paper has steps in time; p is 2; weights are chosen here",
         "in the band θ is held only where the known picture has a slope to take a normal of; elsewhere it is free, as "
         "in the hole",
         "it is run from coarse to fine, and begins at the membrane and its normals; levels beyond those that are known "

@@ -57,7 +57,7 @@ class MumfordShahEuler(Variational):
     deviations = (
         "the paper is for grey levels; here the three channels share one z, which sees the sum of their |∇u|²",
         "known pixels are kept: the weight of fidelity is infinite",
-        "the picture u is solved for at every z, which descends by L-BFGS; the paper has steps in time, of both in turns",
+        "the picture u is solved for at every z, which descends by L-BFGS; the paper has steps in time, of both",
         "where z begins, the paper leaves open as far as is known here: it is run from three fields, and what ends "
         "lowest is kept",
         "the width ε falls from that of the coarsest level of a pyramid to 1 px; weights are chosen here",

@@ -44,8 +44,9 @@ CONTRAST = 0.02
 
 LEVELS = 4
 STEPS, SCALE = 100, 1e3
-TOLERANCE = 5e-4
-"""It stops when a step lowers the energy by less than this part of it; at most `STEPS` steps a level."""
+TOLERANCE, TOLERANCE_OF_LARGE, LARGE = 5e-4, 2e-3, 2500
+"""It stops when a step lowers the energy by less than this part of it, the second in holes of more than `LARGE` pixels,
+where steps take long; at most `STEPS` steps a level."""
 
 
 class MumfordShahEuler(Variational):
@@ -127,7 +128,8 @@ class Model:
 
         start = (dctn(z_HW, norm="ortho") / root).ravel()
         # Energies a thousand times as high: below 1, scipy would take the tolerance for an absolute one.
-        options = {"maxiter": STEPS, "maxfun": 10 * STEPS, "ftol": TOLERANCE, "gtol": 0, "maxcor": 10}
+        tolerance = TOLERANCE if self.hole_HW.sum() <= LARGE else TOLERANCE_OF_LARGE
+        options = {"maxiter": STEPS, "maxfun": 10 * STEPS, "ftol": tolerance, "gtol": 0, "maxcor": 10}
         found = minimize(along, start, jac=True, method="L-BFGS-B", callback=keep, options=options)
         z = z_of(found.x)
         return self.pieces(u_HW3, z), z, energies, found.status == 0

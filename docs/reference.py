@@ -215,6 +215,13 @@ def methods_page() -> str:
     for method in methods.values():
         lines = "\n".join(f"- {_inline(line[:1].upper() + line[1:])}." for line in method.deviations)
         parts.append(f"## {method.name}\n\n{method.paper}.\n\n{lines}\n")
+    parts.append(
+        "# Methods without training\n\nOf these, three are solved here by their papers' equations; the others are "
+        "those of libraries.\n"
+    )
+    for name, reference in importlib.import_module("fdtrain.evaluation.references").VARIATIONAL.items():
+        lines = "\n".join(f"- {_inline(line[:1].upper() + line[1:])}." for line in reference.deviations)
+        parts.append(f"## {name}\n\n{reference.paper}: {_inline(reference.protocol)}.\n\n{lines}\n")
     return "\n".join(parts)
 
 

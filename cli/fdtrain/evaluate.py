@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fdtrain.methods import REFERENCES
+from fdtrain.methods import REFERENCES, VARIATIONAL
 from fdtrain.metrics.registry import optional
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
@@ -93,10 +93,11 @@ if TYPE_CHECKING:
 @click.option(
     "--references",
     callback=_references,
-    default="all",
+    default="fast",
     show_default=True,
     metavar="NAME,...",
-    help=f"Untrained references to compare with: all, none, or some of {', '.join(REFERENCES)}.",
+    help=f"Untrained references to compare with: all, fast (without {', '.join(VARIATIONAL)}), none, or some of "
+    f"{', '.join(REFERENCES)}.",
 )
 @click.option(
     "--learn-from",
@@ -280,7 +281,13 @@ def measure_models(
     """
     from fdtrain.data.triplets import TripletDataset
     from fdtrain.evaluation.evaluator import compare_sets, evaluate
-    from fdtrain.evaluation.references import Eigenfaces, MeanFace, open_references, reference_notes
+    from fdtrain.evaluation.references import (
+        Eigenfaces,
+        MeanFace,
+        convergence_notes,
+        open_references,
+        reference_notes,
+    )
     from fdtrain.evaluation.restored_folder import RestoredFolder
     from fdtrain.evaluation.results import Results
     from fdtrain.evaluation.summary import people_note
@@ -327,7 +334,8 @@ def measure_models(
     frame = evaluate(methods, dataset, suite=suite, batch=batch, on_image=meter.update)
     stages.wait("comparing the sets")
     sets = compare_sets(methods, dataset, suite, batch=batch)
-    notes = [*toys, *reference_notes(learned), *blend_notes(methods), *finish_notes(methods), *models.notes(dataset)]
+    notes = [*toys, *reference_notes(learned), *convergence_notes(learned)]
+    notes += [*blend_notes(methods), *finish_notes(methods), *models.notes(dataset)]
     if str(learn_from) != str(data) and any(isinstance(one, MeanFace | Eigenfaces) for one in learned):
         notes.append(f"mean face and eigenfaces learned from {learn_from}")
     notes += [f"{name}: restored by another program; what it was trained on is not known here" for name in restored]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fdtrain.methods import FINISHES, REFERENCES
+from fdtrain.methods import FINISHES, REFERENCES, VARIATIONAL
 
 from .fetched import WeightsType
 
@@ -77,6 +77,8 @@ def masker_option(words: str) -> Callable[[Function], Function]:
 
 
 def _references(ctx: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    if text == "fast":
+        return tuple(name for name in REFERENCES if name not in VARIATIONAL)
     return _chosen(ctx, parameter, text, REFERENCES)
 
 

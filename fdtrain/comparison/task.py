@@ -28,7 +28,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import RunError
 from fdtrain.evaluation.evaluator import evaluate
-from fdtrain.evaluation.references import open_references, reference_notes
+from fdtrain.evaluation.references import convergence_notes, open_references, reference_notes
 from fdtrain.evaluation.summary import people_note
 from fdtrain.inference.finish import finished
 from fdtrain.inference.method import Method
@@ -123,7 +123,7 @@ def work(task: Task, ask: Ask, out: str, stop_file: str, on_moved: Callable[[Mov
         [method], dataset, suite=suite, on_image=lambda done, of: on_moved(Moved("measuring", "pictures", done, of))
     )
     facts["cpu_s_a_picture"] = _cpu_s_a_picture(method, dataset)
-    facts["notes"] += people_note(dataset.table)
+    facts["notes"] += [*convergence_notes([method]), *people_note(dataset.table)]
     facts["finish"] = _finish_of(task, ask)
     facts |= {"protocols": dict(suite.protocols), "not_computed": dict(suite.not_computed)}
     write_text(folder / IMAGES_FILE, frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))

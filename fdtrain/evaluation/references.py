@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fdgen.arrays import Image
 from fdgen.errors import FdError
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.evaluation.classical import RADIUS_PX, Biharmonic, Inpainting, PatchMatch, open_patchmatch
 from fdtrain.evaluation.eigenfaces import N_FACES, FaceSpace, Vectors, clean_faces, fit_face_space
+from fdtrain.evaluation.variational.hole_window import Variational
+from fdtrain.evaluation.variational.joint_interpolation import JointInterpolation
+from fdtrain.evaluation.variational.mumford_shah_euler import MumfordShahEuler
+from fdtrain.evaluation.variational.structure_texture import StructureTexture
 from fdtrain.inference.finish import with_residual
 from fdtrain.inference.method import Method, OneByOne
 from fdtrain.methods import REFERENCES
+
+VARIATIONAL: Mapping[str, type[Variational]] = {
+    "mumford-shah-euler": MumfordShahEuler,
+    "structure-texture": StructureTexture,
+    "joint-interpolation": JointInterpolation,
+}
 
 N_TUNING = 150
 """Photographs kept from the eigenfaces to choose their ridge; at most a fifth of the split."""
@@ -70,6 +80,8 @@ def open_references(
             methods.append(Inpainting(name))
         elif name == "biharmonic":
             methods.append(Biharmonic())
+        elif name in VARIATIONAL:
+            methods.append(VARIATIONAL[name]())
         elif name == "patchmatch":
             methods.append(open_patchmatch())
         else:
@@ -83,6 +95,8 @@ def reference_notes(methods: Sequence[Method]) -> list[str]:
     """Return what a reader must know of the references among these methods to make them again."""
     notes = []
     for method in methods:
+        if isinstance(method, Variational):
+            notes.append(f"{method.names[0]}: {method.paper}; {method.protocol}")
         if isinstance(method, Inpainting):
             notes.append(f"{method.names[0]}: OpenCV's, with a radius of {RADIUS_PX:g} px")
         if isinstance(method, PatchMatch):
@@ -94,6 +108,16 @@ def reference_notes(methods: Sequence[Method]) -> list[str]:
                 f"{space.ridge:g} times the noise left over, tuned on others of that split"
             )
     return notes
+
+
+def convergence_notes(methods: Sequence[Method]) -> list[str]:
+    """Return a sentence on each of these methods that ended at its limit of steps for some of the pictures so far."""
+    return [
+        f"{method.names[0]}: {method.n_unconverged:,} of {method.n_filled:,} fillings ended at the limit of steps, "
+        "before the stopping rule was met"
+        for method in methods
+        if isinstance(method, Variational) and method.n_unconverged
+    ]
 
 
 def learn_faces(

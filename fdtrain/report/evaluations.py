@@ -34,6 +34,9 @@ EVALUATED = {
     "Telea": "telea",
     "Navier-Stokes": "navier-stokes",
     "biharmonic": "biharmonic",
+    "Mumford-Shah-Euler": "mumford-shah-euler",
+    "structure + texture": "structure-texture",
+    "joint interpolation": "joint-interpolation",
     "PatchMatch": "patchmatch",
     "mean face": "mean-face",
 }

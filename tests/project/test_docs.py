@@ -21,7 +21,7 @@ from docs.reference import REFERENCE
 from fdgen.faces.folders import SAMPLES
 from fdgen.occluders import OCCLUDERS
 from fdgen.runtime.jit import compiled_folder
-from fdtrain.methods import LEARNED
+from fdtrain.methods import LEARNED, VARIATIONAL
 from tests.project.test_architecture import project
 from tests.support.paths import ROOT
 
@@ -196,6 +196,8 @@ def test_the_reference_has_every_command_setting_and_public_name() -> None:
     for method in LEARNED.values():
         assert method.deviations, f"{method.name} says nowhere how it deviates from its paper"
         assert f"## {method.name}\n" in pages["reference/methods.md"]
+    for name in VARIATIONAL:
+        assert f"## {name}\n" in pages["reference/methods.md"]
     assert all(line in pages["reference/recipe.md"] for line in recipe.splitlines())
 
 

@@ -226,14 +226,22 @@ def test_all_references_open_by_name(triplets: Path) -> None:
         "Telea",
         "Navier-Stokes",
         "biharmonic",
+        "Mumford-Shah-Euler",
+        "structure + texture",
+        "joint interpolation",
         "PatchMatch",
         "mean face",
         f"{int(names[-1].split()[0])} eigenfaces",
     ]
 
-    telea, navier_stokes, patchmatch, eigenfaces = reference_notes(methods)
+    telea, navier_stokes, *variational, patchmatch, eigenfaces = reference_notes(methods)
     assert telea == "Telea: OpenCV's, with a radius of 3 px"
     assert navier_stokes.startswith("Navier-Stokes: ")
+    assert [note.split(";")[0] for note in variational] == [
+        "Mumford-Shah-Euler: Esedoglu and Shen 2002",
+        "structure + texture: Bertalmio, Vese, Sapiro and Osher 2003",
+        "joint interpolation: Ballester, Caselles and Verdera 2004",
+    ]
     assert patchmatch.startswith("PatchMatch: of the package patchmatch-cython ")
     space = learn_faces(train())
     assert f"of {space.n_faces} photographs of the train split, with a ridge of {space.ridge:g} times" in eigenfaces

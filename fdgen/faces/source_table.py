@@ -180,7 +180,8 @@ class SourceTable(Sequence[Source]):
         return heads[order], order
 
     def _split_counts(self) -> list[int]:
-        return np.bincount(np.frombuffer(self._splits, np.uint8), minlength=len(self._split_names)).tolist()
+        codes = np.frombuffer(self._splits, np.uint8)
+        return list(map(int, np.bincount(codes, minlength=len(self._split_names))))
 
     def _source(self, number: int) -> Source:
         spans, codes = self._spans, self._attributes[number]

@@ -95,7 +95,7 @@ def blocks(values_HWC: Values) -> Values:
     return means
 
 
-def doubled(values: Values, size: tuple[int, int]) -> Values:
+def doubled(values: Values, size: tuple[int, ...]) -> Values:
     """Return an array of (H, W) or (H, W, C) at twice its size, linear in between, cut to (H, W) of `size`."""
     high, wide = values.shape[:2]
     twice: Values = cv2.resize(values, (2 * wide, 2 * high), interpolation=cv2.INTER_LINEAR)

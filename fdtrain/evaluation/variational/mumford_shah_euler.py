@@ -173,7 +173,7 @@ class Model:
         n = len(rows)
         place[rows, columns] = np.arange(n)
         degree, right = np.zeros(n), np.zeros((n, 3))
-        links: list[tuple[np.ndarray, np.ndarray, F64]] = []
+        links: list[tuple[Values, Values, F64]] = []
         for axis in (0, 1):
             here, there = ends(z_HW, axis)
             flow = conductance(here, there)[0]

@@ -7,6 +7,8 @@ of those within 10 % of the least is drawn.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -35,7 +37,8 @@ def sampled(texture_HWC: Values, hole_HW: Bools) -> Values:
     if len(places) == 0:
         return result
     n_channels = result.shape[2]
-    windows = np.lib.stride_tricks.sliding_window_view(result, (PATCH_PX, PATCH_PX), axis=(0, 1))
+    axes: Any = (0, 1)  # numpy 1.26 takes several, and its stubs one
+    windows = np.lib.stride_tricks.sliding_window_view(result, (PATCH_PX, PATCH_PX), axis=axes)
     patches = np.ascontiguousarray(
         windows[places[:, 0] - radius, places[:, 1] - radius].transpose(0, 2, 3, 1), np.float32
     ).reshape(len(places), -1)
@@ -63,21 +66,21 @@ def sampled(texture_HWC: Values, hole_HW: Bools) -> Values:
     return np.ascontiguousarray(inner)
 
 
-def _candidates(hole_HW: Bools) -> np.ndarray:
+def _candidates(hole_HW: Bools) -> Values:
     """Return the centres of the whole known patches nearest to the hole, (n, 2), by rows."""
-    known = cv2.copyMakeBorder((~hole_HW).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    whole = cv2.erode(known, np.ones((PATCH_PX, PATCH_PX), np.uint8), borderValue=0)[1:-1, 1:-1]
+    known = cv2.copyMakeBorder((~hole_HW).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
+    whole = cv2.erode(known, np.ones((PATCH_PX, PATCH_PX), np.uint8), borderValue=(0,))[1:-1, 1:-1]
     apart = cv2.distanceTransform((~hole_HW).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     places = np.argwhere(whole > 0)
     nearest = np.argsort(apart[places[:, 0], places[:, 1]], kind="stable")[:CANDIDATES]
     return places[np.sort(nearest)]
 
 
-def _order(hole_HW: Bools) -> list[tuple[np.ndarray, np.ndarray]]:
+def _order(hole_HW: Bools) -> list[tuple[Values, Values]]:
     """Return rows and columns of pixels to draw at once, from the rim inwards: in one ring, and not in one patch."""
     step = PATCH_PX // 2 + 1
     ring = cv2.distanceTransform(
-        cv2.copyMakeBorder(hole_HW.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1), cv2.DIST_C, 3
+        cv2.copyMakeBorder(hole_HW.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(1,)), cv2.DIST_C, 3
     )[1:-1, 1:-1].astype(int)
     rows, columns = np.nonzero(hole_HW)
     turn = (rows % step) * step + columns % step

@@ -90,8 +90,9 @@ def diffusion(image_CHW: Values) -> Values:
     down, right = _central(image_CHW)
     twice_down = _shifted(image_CHW, 1, 0) - 2 * here + _shifted(image_CHW, -1, 0)
     twice_right = _shifted(image_CHW, 0, 1) - 2 * here + _shifted(image_CHW, 0, -1)
-    both = _shifted(image_CHW, 1, 1) + _shifted(image_CHW, -1, -1) - _shifted(image_CHW, 1, -1)
-    both = (both - _shifted(image_CHW, -1, 1)) / 4
+    falling = _shifted(image_CHW, 1, 1) + _shifted(image_CHW, -1, -1)
+    rising = _shifted(image_CHW, 1, -1) + _shifted(image_CHW, -1, 1)
+    both = (falling - rising) / 4
     across: Values = twice_right * down**2 - 2 * down * right * both + twice_down * right**2
     across /= down**2 + right**2 + _FLAT
     return across

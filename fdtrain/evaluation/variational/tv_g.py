@@ -75,7 +75,8 @@ def energy(levels_CHW: Values, u_CHW: Values, g_2CHW: Values) -> float:
 
 def shrunk(field_2CHW: Values, by: float) -> Values:
     """Return vectors shorter by a length, or zero."""
-    return field_2CHW * np.maximum(0, 1 - by / np.maximum(length(field_2CHW), 1e-12))
+    shorter: Values = field_2CHW * np.maximum(0, 1 - by / np.maximum(length(field_2CHW), 1e-12))
+    return shorter
 
 
 def _waves(values_CHW: Values) -> Values:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fdgen.analysis.lighting import LUMINANCE, to_linear
 from fdgen.arrays import F32, F64
-from fdgen.occluders.reflected_things import Thing, crown, lay, oval, quad, small_things
+from fdgen.occluders.reflected_things import CROWN, OVAL, SHEET, Thing, lay, ragged_outline, small_things
 from fdgen.render.scene import Scene
 from fdgen.runtime.jit import compiled
 
@@ -121,10 +121,15 @@ def _things(scene: Scene, values: Mapping[str, Any], level: float, rng: np.rando
     for n, (middle, top, width, bright) in enumerate(values["buildings"]):
         height = max(values["horizon"] + 0.03 - top, 0.02)
         if n % 2:  # a tree, or a hill
-            things.append(crown(middle, top, 1.6 * width, 1.3 * height, level * bright, 0.8, rng, fade=0.4))
+            tall, ragged = 1.3 * height, ragged_outline(rng)
+            things.append(
+                Thing(CROWN, middle, top + tall / 2, 1.6 * width, tall, level * bright, 0.8, fade=0.4, ragged=ragged)
+            )
         else:
             skew = float(rng.uniform(-0.2, 0.2))
-            things.append(quad(middle, top, width, height, level * bright, 0.8, skew=skew, fade=0.4))
+            things.append(
+                Thing(SHEET, middle, top + height / 2, width, height, level * bright, 0.8, fade=0.4, skew=skew)
+            )
     for middle, top, width, dark in values["people"]:
         things += _person(middle, top, width, level * dark, 0.9)
     who, top, wide = values["photographer"]
@@ -134,10 +139,10 @@ def _things(scene: Scene, values: Mapping[str, Any], level: float, rng: np.rando
     middle, high, width, strength = values["glare"]
     if strength > 0.45:  # a pale sheet of light across the lens: a car's roof, a wet street, an awning
         bright, soft_px = strength * 3.0 * level + 0.5, 0.008 * _COLUMNS * _FINER
-        things.append(oval(middle, high, 2.2 * width, 0.3 * width, bright, 0.5, soft_px=soft_px))
+        things.append(Thing(OVAL, middle, high, 2.2 * width, 0.3 * width, bright, 0.5, soft_px))
     x, y, z = (float(c) for c in scene.light.direction)
     at = 0.5 + np.arctan2(x, z) / (2 * np.pi)
-    things.append(oval(at, 0.5 - 0.499 * y, 0.035, 0.05, values["lamp"], 0.9))
+    things.append(Thing(OVAL, at, 0.5 - 0.499 * y, 0.035, 0.05, values["lamp"], 0.9))
     return things
 
 
@@ -256,8 +261,8 @@ def _furnish(
 
 def _person(middle: float, top: float, width: float, level: float, share: float) -> tuple[Thing, Thing]:
     """Return someone's head, and shoulders with what is below them."""
-    body = oval(middle, top + 0.45, width, 0.8, 0.7 * level, share)
-    return body, oval(middle, top + 0.02, 0.45 * width, 0.07, 1.3 * level, share)
+    body = Thing(OVAL, middle, top + 0.45, width, 0.8, 0.7 * level, share)
+    return body, Thing(OVAL, middle, top + 0.02, 0.45 * width, 0.07, 1.3 * level, share)
 
 
 def _window(window: Any, panes: Any, skew: float) -> list[Thing]:
@@ -271,7 +276,8 @@ def _window(window: Any, panes: Any, skew: float) -> list[Thing]:
             tall = height * (1 - 2 * skew * aside)  # the further side is lower
             top = high + (row / down - 0.5) * tall
             wide, pane = 0.8 * width / across, 0.84 * tall / down
-            things.append(quad(middle + aside * width, top, wide, pane, strength, 1.0, skew=skew / across, fade=0.45))
+            x, y = middle + aside * width, top + pane / 2
+            things.append(Thing(SHEET, x, y, wide, pane, strength, 1.0, fade=0.45, skew=skew / across))
     return things
 
 

@@ -12,7 +12,9 @@ import numpy as np
 from fdgen.arrays import F32
 from fdgen.runtime.jit import compiled
 
-_SHEET, _OVAL, _CROWN = 0.0, 1.0, 2.0
+SHEET, OVAL, CROWN = 0.0, 1.0, 2.0
+"""Forms: an upright sheet that may be seen aslant, an ellipse, and the ragged outline of a tree or a hill."""
+
 _WAVES = (2.0, 3.0, 5.0, 7.0)
 _AROUND = 32
 """Directions in which the reach of a ragged outline is computed."""
@@ -25,101 +27,40 @@ _FINER = 2
 
 
 class Thing(NamedTuple):
-    """A shape in a map, in shares of its width and height: `quad`, `oval` and `crown` make them.
+    """A shape in a map, in shares of the map's width and height. What reaches over its border is cut there.
 
-    `level` is the light that it sends, `share` how much it hides of what is behind, `soft_px` the standard deviation of
-    its edge, and `fade` how much darker its lower edge is than its upper one, as a share. What reaches over the map's
-    border is cut there.
+    Args:
+        form: `SHEET`, `OVAL` or `CROWN`.
+        x: Place of its middle across.
+        y: Place of its middle down.
+        width: Its width.
+        height: Its height.
+        level: Light that it sends.
+        share: How much it hides of what is behind.
+        soft_px: Standard deviation of its edge.
+        fade: How much darker its lower edge is than its upper one, as a share.
+        lean: How far the upper edge of a sheet is moved aside.
+        skew: How much higher the left side of a sheet is than its right, as a share.
+        ragged: Outline of a crown, by `ragged_outline`.
     """
 
     form: float
     x: float
     y: float
-    half_width: float
-    half_height: float
+    width: float
+    height: float
     level: float
     share: float
-    soft_px: float
-    fade: float
+    soft_px: float = 0.0
+    fade: float = 0.0
     lean: float = 0.0
     skew: float = 0.0
     ragged: tuple[float, ...] = (0.0,) * (2 * len(_WAVES))
 
 
-def quad(
-    middle: float,
-    top: float,
-    width: float,
-    height: float,
-    level: float,
-    share: float,
-    *,
-    lean: float = 0.0,
-    skew: float = 0.0,
-    soft_px: float = 0.0,
-    fade: float = 0.0,
-) -> Thing:
-    """Return an upright sheet that is seen aslant.
-
-    Args:
-        middle: Place of its middle across.
-        top: Place of its upper edge.
-        width: Its width.
-        height: Its height.
-        level: Light that it sends.
-        share: How much it hides.
-        lean: How far its upper edge is moved aside, in widths.
-        skew: How much higher its left side is than its right, as a share.
-        soft_px: Standard deviation of its edge.
-        fade: How much darker its lower edge is.
-    """
-    return Thing(
-        _SHEET, middle, top + height / 2, width / 2, height / 2, level, share, soft_px, fade, lean * width, skew
-    )
-
-
-def oval(
-    middle: float, centre: float, width: float, height: float, level: float, share: float, *, soft_px: float = 0.0
-) -> Thing:
-    """Return an ellipse.
-
-    Args:
-        middle: Place of its middle across.
-        centre: Place of its middle down.
-        width: Its width.
-        height: Its height.
-        level: Light that it sends.
-        share: How much it hides.
-        soft_px: Standard deviation of its edge.
-    """
-    return Thing(_OVAL, middle, centre, width / 2, height / 2, level, share, soft_px, 0.0)
-
-
-def crown(
-    middle: float,
-    top: float,
-    width: float,
-    height: float,
-    level: float,
-    share: float,
-    rng: np.random.Generator,
-    *,
-    fade: float = 0.0,
-) -> Thing:
-    """Return the ragged shape of a tree or a hill.
-
-    Args:
-        middle: Where its middle is.
-        top: Where it begins.
-        width: How wide it is.
-        height: How tall it is.
-        level: Light that it sends.
-        share: How much it hides.
-        rng: Draws how ragged it is.
-        fade: How much darker its lower edge is.
-    """
-    ragged = (*rng.normal(0.0, (0.1, 0.08, 0.06, 0.05)).tolist(), *rng.uniform(0, 2 * np.pi, 4).tolist())
-    return Thing(_CROWN, middle, top + height / 2, width / 2, height / 2, level, share, 0.0, fade, ragged=ragged)
+def ragged_outline(rng: np.random.Generator) -> tuple[float, ...]:
+    """Draw the waves of an outline: how high each is, and where it begins."""
+    return (*rng.normal(0.0, (0.1, 0.08, 0.06, 0.05)).tolist(), *rng.uniform(0, 2 * np.pi, 4).tolist())
 
 
 def lay(painted: F32, things: Sequence[Thing], most: float = np.inf) -> None:
@@ -139,7 +80,8 @@ def _lay(painted: F32, table: F32, most: np.float32) -> None:
     for n in range(table.shape[0]):
         form = int(table[n, 0])
         x, y = table[n, 1] * columns - half, table[n, 2] * rows - half
-        wide, tall = max(table[n, 3] * columns, np.float32(0.05)), max(table[n, 4] * rows, np.float32(0.05))
+        wide = max(half * table[n, 3] * columns, np.float32(0.05))
+        tall = max(half * table[n, 4] * rows, np.float32(0.05))
         level, share, soft, fade = min(table[n, 5], most), table[n, 6], table[n, 7], table[n, 8]
         lean, skew = table[n, 9] * columns, table[n, 10]
         longest = one
@@ -189,7 +131,7 @@ def small_things(rows: int, columns: int) -> F32:
     it, as kerbs, shadows and cars are. The left edge goes on at the right one.
     """
     rng = np.random.default_rng(1702)
-    crowns = [crown(0.0, 0.0, 1.0, 1.0, 1.0, 0.8, rng).ragged for _ in range(_CROWNS)]
+    crowns = [ragged_outline(rng) for _ in range(_CROWNS)]
     things = []
     for _ in range(_GROUPS):
         middle, spread = rng.uniform(0, 1), rng.uniform(0.008, 0.04)
@@ -202,15 +144,16 @@ def small_things(rows: int, columns: int) -> F32:
             bottom = 0.5 + 0.45 * foot + rng.normal(0.0, 0.01 + 0.04 * foot)
             width, height = (short, 2 * long) if foot < 0.35 else (long, 2 * short)  # the map is twice as wide as high
             form = rng.random()
+            upright = bottom - height + height / 2
             if form < 0.45:
-                thing = quad(x, bottom - height, 1.3 * width, height, bright, 0.8)._replace(
-                    form=_CROWN, ragged=crowns[int(rng.integers(_CROWNS))]
-                )
+                ragged = crowns[int(rng.integers(_CROWNS))]
+                thing = Thing(CROWN, x, upright, 1.3 * width, height, bright, 0.8, ragged=ragged)
             elif form < 0.75:
-                thing = oval(x, bottom - 0.5 * height, 1.2 * width, height, bright, 0.8)
+                thing = Thing(OVAL, x, bottom - 0.5 * height, 1.2 * width, height, bright, 0.8)
             else:
                 aslant = form - 0.87
-                thing = quad(x, bottom - height, width, height, bright, 0.8, lean=0.3 * aslant, skew=0.8 * aslant)
+                lean, skew = 0.3 * aslant * width, 0.8 * aslant
+                thing = Thing(SHEET, x, upright, width, height, bright, 0.8, lean=lean, skew=skew)
             things += [thing._replace(x=x + turn) for turn in (-1, 0, 1)]
     found = np.ones((_FINER * rows, _FINER * columns, 1), np.float32)
     lay(found, things)

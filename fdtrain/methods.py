@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 VARIATIONAL = ("mumford-shah-euler", "structure-texture", "joint-interpolation")
 """The diffusion methods that the paper names; each takes seconds for a picture of 256 px."""
 
-REFERENCES = (*("copy", "telea", "navier-stokes", "biharmonic", *VARIATIONAL, "patchmatch", "mean-face", "eigenfaces"),)
+REFERENCES = ("copy", "telea", "navier-stokes", "biharmonic", *VARIATIONAL, "patchmatch", "mean-face", "eigenfaces")
 """Methods that train no network; `fdtrain.evaluation.references` opens them."""
 
 Finish = Literal["none", "mirror", "membrane", "mirror+membrane"]

@@ -102,6 +102,12 @@ def doubled(values: Values, size: tuple[int, ...]) -> Values:
     return twice[: size[0], : size[1]]
 
 
+def refined(coarse: Values, levels_HWC: Values, hole_HW: Bools) -> Values:
+    """Return where a finer level begins: its known pixels, and in the hole what fills the coarser one."""
+    filled: Values = np.where(hole_HW[..., None], doubled(coarse, hole_HW.shape), levels_HWC)
+    return filled
+
+
 def levels_of(levels_HW3: Values, hole_HW: Bools, most: int) -> list[tuple[Values, Bools]]:
     """Return a window at full size and at halves of it, at most `most` in all, the coarsest first.
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from fdgen.arrays import Bools
 from fdtrain.evaluation.variational.differences import divergence, gradient, length
-from fdtrain.evaluation.variational.hole_window import Filled, Values, Variational, doubled, levels_of
+from fdtrain.evaluation.variational.hole_window import Filled, Values, Variational, levels_of, refined
 
 GAMMA, ETA, ALPHA = 0.005, 10.0, 0.3
 """Weights for levels in [0, 1] and lengths in px."""
@@ -62,7 +62,7 @@ class JointInterpolation(Variational):
         filled, converged = pyramid[0][0], False
         for place, (levels, hole) in enumerate(pyramid):
             if place > 0:
-                filled = np.where(hole[..., None], doubled(filled, hole.shape), levels)
+                filled = refined(filled, levels, hole)
             size_px = 2 ** (len(pyramid) - 1 - place)
             functional = Functional(hole, GAMMA, ETA / size_px, ALPHA * size_px)
             u, _, converged = functional.minimised(np.ascontiguousarray(filled.transpose(2, 0, 1)))

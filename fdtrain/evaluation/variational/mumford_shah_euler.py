@@ -22,7 +22,7 @@ from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import splu
 
 from fdgen.arrays import F64, Bools
-from fdtrain.evaluation.variational.hole_window import Filled, Values, Variational, doubled, levels_of
+from fdtrain.evaluation.variational.hole_window import Filled, Values, Variational, doubled, levels_of, refined
 
 GAMMA = 1.0
 """Weight of smoothness, for levels in [0, 1]."""
@@ -73,7 +73,7 @@ class MumfordShahEuler(Variational):
         tried = [models[0].minimised(u.astype(np.float64), z) for z in first_edges(u, hole)]
         best = min(tried, key=lambda one: one[2][-1])
         for (levels, hole), model in zip(pyramid[1:], models[1:], strict=True):
-            u = np.where(hole[..., None], doubled(best[0].astype(np.float32), hole.shape), levels)
+            u = refined(best[0].astype(np.float32), levels, hole)
             z = doubled(best[1].astype(np.float32), hole.shape)
             best = model.minimised(u.astype(np.float64), z.astype(np.float64))
         return Filled(best[0].astype(np.float32), best[3])

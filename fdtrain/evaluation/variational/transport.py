@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from fdgen.arrays import Bools
-from fdtrain.evaluation.variational.hole_window import Values, doubled, levels_of
+from fdtrain.evaluation.variational.hole_window import Values, levels_of, refined
 
 DEVIATIONS = (
     "transport is run from coarse to fine and begins at the membrane; its channels are red, green and blue, where "
@@ -36,7 +36,7 @@ def transported(levels_HWC: Values, hole_HW: Bools) -> tuple[Values, bool]:
     """Return levels in [0, 1] with the hole filled, and whether it had come to rest before `ROUNDS` rounds."""
     filled = levels_HWC
     for place, (levels, hole) in enumerate(levels_of(levels_HWC, hole_HW, LEVELS)):
-        start = levels if place == 0 else np.where(hole[..., None], doubled(filled, hole.shape), levels)
+        start = levels if place == 0 else refined(filled, levels, hole)
         filled, converged = at_one_level(start, hole)
     return filled, converged
 

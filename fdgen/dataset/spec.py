@@ -77,14 +77,11 @@ def sources_digest(sources: Iterable[Source]) -> str:
     return digest.hexdigest()
 
 
-def source_row(source: Source) -> list[Any]:
-    """Return all that is known of a photograph, as JSON holds it."""
-    attributes = None if source.attributes is None else list(source.attributes)
-    return [source.path, source.sha256, source.identity, source.split, attributes]
-
-
 def _row_texts(sources: Iterable[Source]) -> Iterator[str]:
-    """Yield the canonical JSON of the rows of photographs: put together, where the encoder takes four times as long."""
+    """Yield all that is known of each photograph, as canonical JSON: path, sha256, identity, split, attributes.
+
+    It is put together here, for the encoder takes four times as long for so many short lists.
+    """
     known: dict[tuple[str, ...] | None, str] = {}
     for source in sources:
         attributes = known.get(source.attributes)
@@ -122,7 +119,10 @@ def differences(
                 f"sources: {old['sources']['count']} photographs -> {new['sources']['count']}, not the same ones"
             )
         else:
-            rows = [{s.path: canonical_json(source_row(s)) for s in listed} for listed in (old_sources, new_sources)]
+            rows = [
+                {source.path: text for source, text in zip(listed, _row_texts(listed), strict=True)}
+                for listed in (old_sources, new_sources)
+            ]
             lines.append(f"sources: {_changes(*rows)}")
     return tuple(lines)
 

@@ -10,7 +10,7 @@ import pytest
 from fdgen.analysis.edge_blur import _clean, _greatest, edge_spread
 from fdgen.analysis.geometry import grid_faces
 from fdgen.analysis.jpeg import estimate_quality, recompress
-from fdgen.analysis.optics import Optics, _grey_grain, _percentile, _window, blur, estimate_optics, grain
+from fdgen.analysis.optics import Optics, _grey_grain, _window, blur, estimate_optics, grain
 from fdgen.faces.folders import SampleFaces
 from fdgen.io.pictures.images import resize, through_jpeg
 from fdgen.render.composite import IN_FOCUS, composite, match_sensor
@@ -193,13 +193,6 @@ def test_a_window_of_grain_is_the_tile_turned_and_mirrored(turns: int, flip: int
     expected = np.rot90(part[:, ::-1] if flip else part, turns)
     found = _grey_grain(tiles, _window((20, 11), 7, 9, turns, flip), 20, 11, np.float32(1.0))
     assert np.array_equal(found[..., 1], expected)
-
-
-@pytest.mark.parametrize("n", [1, 2, 9, 25, 26, 101, 256])
-def test_a_percentile_is_that_of_numpy(n: int) -> None:
-    values = np.random.default_rng(n).gamma(2, 1, n).astype(np.float32)
-    for share in (0.0, 12.0, 50.0, 99.0, 100.0):
-        assert _percentile(values, share) == float(np.percentile(values, share))
 
 
 @pytest.mark.parametrize("n", [3, 8, 9, 18])

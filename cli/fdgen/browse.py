@@ -10,8 +10,8 @@ import click
 
 from ..shared.fdgen_options import DatasetType, quiet_option
 from ..shared.fetched import fetched_dataset
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit
+from ..shared.path_types import LocalPath
 from ..shared.sheets import ends_in
 
 if TYPE_CHECKING:

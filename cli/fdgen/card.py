@@ -9,8 +9,8 @@ import click
 
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import json_option, pack_option, quiet_option
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit, emit_json
+from ..shared.path_types import LocalPath
 from ..shared.progress import Stages
 
 

@@ -8,8 +8,8 @@ import click
 
 from ..shared.errors import Interrupted
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit_json
+from ..shared.path_types import LocalPath
 from ..shared.progress import Stages
 
 FORMATS = ("imagefolder", "parquet", "coco")

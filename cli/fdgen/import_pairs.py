@@ -10,8 +10,8 @@ import click
 
 from ..shared.errors import Interrupted
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, by_count, counted, emit, emit_json
+from ..shared.path_types import LocalPath
 from ..shared.progress import Stages
 
 _FOLDER = LocalPath(file_okay=False)

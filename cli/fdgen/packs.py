@@ -9,8 +9,8 @@ import click
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import json_option
 from ..shared.lazy_group import refuse_unknown
-from ..shared.local_path import LocalPath
 from ..shared.output import counted, emit, emit_json
+from ..shared.path_types import LocalPath
 
 DEFAULT_PACK = Path("my-occluders")
 _folder = LocalPath(file_okay=False)

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from ..shared.fdgen_options import quiet_option
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice
+from ..shared.path_types import LocalPath
 from ..shared.progress import Stages
 from ..shared.push import push, push_options
 

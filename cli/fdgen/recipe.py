@@ -21,8 +21,8 @@ from ..shared.fdgen_options import (
     workers_option,
 )
 from ..shared.lazy_group import Group
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, aligned, counted, emit, emit_json
+from ..shared.path_types import LocalPath
 from ..shared.prepare import list_faces, ready_renderer
 from ..shared.progress import Stages, metered
 

@@ -10,8 +10,8 @@ import click
 
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import DatasetType, json_option, pack_option
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, emit, emit_json
+from ..shared.path_types import LocalPath
 from ..shared.prepare import ready_renderer
 from ..shared.sheets import check_suffix, write_sheet
 

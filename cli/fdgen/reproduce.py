@@ -20,8 +20,8 @@ from ..shared.fdgen_options import (
     time_limit_option,
     workers_option,
 )
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit, emit_json
+from ..shared.path_types import LocalPath
 from ..shared.prepare import prepare
 
 if TYPE_CHECKING:

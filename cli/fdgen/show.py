@@ -9,8 +9,8 @@ import click
 
 from ..shared.fdgen_options import DatasetType
 from ..shared.fetched import fetched_dataset
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, emit_json
+from ..shared.path_types import LocalPath
 from ..shared.sheets import check_suffix, write_sheet
 
 PICTURES = ("clean", "occluded", "mask", "alpha")

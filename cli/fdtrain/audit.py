@@ -11,8 +11,8 @@ import click
 
 from ..shared.errors import PROBLEMS
 from ..shared.fdgen_options import json_option, quiet_option
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, aligned, counted, emit, emit_json
+from ..shared.path_types import LocalPath
 
 
 @click.command("audit")

@@ -14,8 +14,8 @@ from ..shared.comparison_options import ask_of, budget_options, places_options, 
 from ..shared.comparison_run import settled_terms, tell_plan, weights_option, worked
 from ..shared.errors import FAILED
 from ..shared.fdgen_options import json_option, quiet_option
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, aligned, counted, emit, emit_json
+from ..shared.path_types import LocalPath
 from ..shared.progress import Stages
 
 if TYPE_CHECKING:

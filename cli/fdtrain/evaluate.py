@@ -14,7 +14,6 @@ from fdtrain.metrics.registry import optional
 
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.fetched import WeightsType, fetched, fetched_dataset
-from ..shared.local_path import LocalPath
 from ..shared.model_options import (
     _references,
     blend_option,
@@ -24,6 +23,7 @@ from ..shared.model_options import (
     measures_option,
 )
 from ..shared.output import Voice, counted, emit, emit_json
+from ..shared.path_types import LocalPath
 from ..shared.progress import Stages
 from .evaluate_masks import PictureFolders, measure_masks, refuse_for_masks, refuse_for_photographs
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from ..shared.fdgen_options import json_option, quiet_option
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted, emit, emit_json
+from ..shared.path_types import LocalPath
 
 FORMATS = ("onnx", "pt2")
 """As the library has them: the help must not import it."""

@@ -11,8 +11,8 @@ from ..shared.errors import Interrupted
 from ..shared.fdgen_options import DatasetType, json_option, quiet_option
 from ..shared.fdtrain_options import config_options, data_flags, on_the_fly_options, require_data, resolve_config
 from ..shared.fetched import fetched_dataset
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, aligned, counted, duration, emit, emit_json
+from ..shared.path_types import LocalPath
 from ..shared.progress import Stages
 from ..shared.training_progress import asked_to_stop, show_step, warn_if_long
 

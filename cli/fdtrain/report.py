@@ -10,8 +10,8 @@ import click
 from ..shared.comparison_run import weights_option
 from ..shared.fdgen_options import DatasetType, quiet_option
 from ..shared.fetched import fetched_dataset
-from ..shared.local_path import LocalPath
 from ..shared.output import Voice, counted
+from ..shared.path_types import LocalPath
 
 RECORDS = (".json", ".jsonl", ".safetensors", ".pt", ".csv", ".png")
 """What folders of results hold; no page and no table is called so."""

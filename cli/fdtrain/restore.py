@@ -13,7 +13,6 @@ import click
 from ..shared.errors import FAILED, Interrupted
 from ..shared.fdgen_options import json_option, quiet_option
 from ..shared.fetched import fetched
-from ..shared.local_path import LocalPath
 from ..shared.model_options import (
     blend_option,
     device_option,
@@ -24,6 +23,7 @@ from ..shared.model_options import (
 )
 from ..shared.open_restorer import open_restorers
 from ..shared.output import Voice, a_few, counted, emit, emit_json
+from ..shared.path_types import LocalPath
 from .restore_output import Outcomes, names_of, refuse_overwriting
 
 if TYPE_CHECKING:

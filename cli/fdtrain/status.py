@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from ..shared.fdgen_options import json_option
-from ..shared.local_path import LocalPath
 from ..shared.output import aligned, duration, emit, emit_json
+from ..shared.path_types import LocalPath
 
 
 @click.command("status")

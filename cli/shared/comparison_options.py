@@ -10,8 +10,8 @@ import click
 
 from fdtrain.metrics.registry import optional
 
-from .local_path import LocalPath
 from .model_options import device_option, finish_option, measures_option
+from .path_types import LocalPath
 
 if TYPE_CHECKING:
     from fdtrain.comparison.plan import Ask

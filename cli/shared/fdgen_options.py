@@ -16,7 +16,7 @@ import click
 
 from fdgen.networks import DETECTORS
 
-from .local_path import LocalPath
+from .path_types import LocalPath, PathOrURL
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -30,18 +30,11 @@ MOST_WORKERS = 8
 """Default limit: more are seldom free on a shared machine, and each uses memory. `--workers` may exceed it."""
 
 
-class DatasetType(click.Path):
-    """A folder that `fdgen build` wrote, as a `Path`; or its URL as it was typed, of which a path loses a slash.
+class DatasetType(PathOrURL):
+    """A folder that `fdgen build` wrote, or its URL; one on the Hub is `hf://datasets/OWNER/NAME@REVISION`.
 
-    One on the Hub is `hf://datasets/OWNER/NAME@REVISION`.
+    `fetched_dataset` fetches what is on the Hub when the command runs.
     """
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Leave what has a scheme as it is; `fetched_dataset` fetches what is on the Hub when the command runs."""
-        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
 
 
 def _complete_recipe(ctx: click.Context, parameter: click.Parameter, text: str) -> list[CompletionItem]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .local_path import LocalPath
+from .path_types import LocalPath
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
-
-import click
+from typing import TypeVar
 
 from .output import Voice, counted
+from .path_types import PathOrURL
 from .progress import Stages
 
 Given = TypeVar("Given", bound=str | Path | None)
 
 
-class WeightsType(click.Path):
-    """A file or folder as a `Path`; or an address as it was typed, of which a path loses a slash."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Leave what has a scheme as it is: it is fetched when the command runs."""
-        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
+class WeightsType(PathOrURL):
+    """A file of weights or the folder of a run, or the address that `fetched` gets them from."""
 
 
 def fetched(weights: str | Path, voice: Voice) -> Path:

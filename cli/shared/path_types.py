@@ -1,4 +1,4 @@
-"""Paths of this machine, for options and arguments that take no URL."""
+"""What options and arguments take for a place: a path of this machine alone, or a URL as well."""
 
 from __future__ import annotations
 
@@ -29,3 +29,14 @@ class LocalPath(click.Path):
 
             self.fail(f"{without_credentials(text)} is a URL, and this takes a path of this machine", param, ctx)
         return super().convert(text, param, ctx)
+
+
+class PathOrURL(click.Path):
+    """A file or folder as a `Path`; or a URL as it was typed, of which a path would lose a slash."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave what has a scheme as it is: it is opened or fetched when the command runs."""
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)

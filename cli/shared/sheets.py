@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .local_path import LocalPath
+from .path_types import LocalPath
 
 if TYPE_CHECKING:
     from fdgen.arrays import Image

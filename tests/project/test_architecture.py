@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from fdgen.version import __version__
 from tests.support.paths import ROOT
+from tests.support.syntax import nodes_of, tree_of
 
 PACKAGES = ("cli", "fdgen", "fdtrain", "occlusion_assets")
 MODULES = {
@@ -83,10 +85,11 @@ ON_THE_FLY = "fdtrain.data.on_the_fly.faces"
 HEAVY = ("cv2", "mediapipe", "numba", "pandas", "torch")
 
 
-def imports(path: Path, *, top_only: bool = False) -> set[str]:
+@cache
+def imports(path: Path, *, top_only: bool = False) -> frozenset[str]:
     """Return the absolute names of the modules that a file imports; relative ones as `.name`."""
     found = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     typing_only = {id(inner) for node in ast.walk(tree) if is_type_checking(node) for inner in ast.walk(node)}
     nodes = tree.body if top_only else ast.walk(tree)
     for node in nodes:
@@ -98,12 +101,12 @@ def imports(path: Path, *, top_only: bool = False) -> set[str]:
             base = "." * node.level + (node.module or "")
             found.add(base)
             found |= {f"{base}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
 
 
 def typing_imports(path: Path) -> set[str]:
     """Return the modules of the project that a file imports for type checkers alone."""
-    blocks = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if is_type_checking(node)]
+    blocks = [node for node in nodes_of(path) if is_type_checking(node)]
     nodes = [node for block in blocks for node in ast.walk(block) if isinstance(node, ast.ImportFrom)]
     return {str(node.module) for node in nodes if node.module in MODULES}
 
@@ -281,7 +284,7 @@ def test_pictures_are_decoded_by_one_module() -> None:
         f"{name}:{node.lineno} {ast.unparse(node)}"
         for name, path in MODULES.items()
         if name != "fdgen.io.pictures.safe_decoding"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.Attribute)
         and (
             node.attr in ("imdecode", "imdecodemulti", "imdecodeanimation", "imread", "imreadmulti", "imreadanimation")
@@ -308,7 +311,7 @@ def test_only_the_codecs_know_bgr() -> None:
             "fdgen.io.pictures.safe_decoding",
             "fdtrain.data.pictures",
         )
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.Attribute)
         and (node.attr in ("imread", "imwrite", "imdecode", "imencode") or "BGR" in node.attr)
     ]
@@ -318,7 +321,7 @@ def test_only_the_codecs_know_bgr() -> None:
 def test_no_print_no_assert_and_no_handler_of_everything() -> None:
     guilty = []
     for name, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             where = f"{name}:{getattr(node, 'lineno', '')}"
             if isinstance(node, ast.Assert):
                 guilty.append(f"{where} assert")
@@ -388,7 +391,7 @@ def test_all_files_are_written_by_the_one_writer() -> None:
     guilty = {
         name: ast.unparse(node)
         for name, path in MODULES.items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.Call) and _goes_around(node)
     }
     assert {name: call for name, call in guilty.items() if name not in WRITERS} == {}
@@ -400,7 +403,7 @@ def test_no_global_random_state() -> None:
     guilty = [
         f"{name}: {ast.unparse(node)}"
         for name, path in MODULES.items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.Attribute)
         and ast.unparse(node.value) in ("np.random", "random")
         and node.attr not in allowed
@@ -459,7 +462,7 @@ def test_public_names_are_there_and_hide_no_module(package: str) -> None:
 
 @pytest.mark.parametrize("package", ["fdgen", "fdtrain"])
 def test_public_names_are_those_that_type_checkers_see(package: str) -> None:
-    tree = ast.parse(MODULES[package].read_text(encoding="utf-8"))
+    tree = tree_of(MODULES[package])
     block = next(node for node in tree.body if is_type_checking(node))
     seen = {
         alias.name: node.module for node in ast.walk(block) if isinstance(node, ast.ImportFrom) for alias in node.names

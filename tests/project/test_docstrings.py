@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.syntax import nodes_of, tree_of
 
 PROGRAMS = ("cli", "fdgen", "fdtrain")
 MODULES = {
@@ -51,7 +52,7 @@ def test_there_are_as_many_examples_as_there_were() -> None:
     with_examples = [
         node
         for name in WITH_EXAMPLES
-        for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8")))
+        for node in nodes_of(MODULES[name])
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module)
         and ">>> " in (ast.get_docstring(node) or "")
     ]
@@ -92,7 +93,7 @@ LONG = [
     pytest.param(parameters_of(node, bound=bound), documented(ast.get_docstring(node) or ""), id=f"{module}.{name}")
     for module, path in MODULES.items()
     if not any(part.startswith("_") and part != "__init__" for part in module.split("."))
-    for name, node, bound in public_functions(ast.parse(path.read_text(encoding="utf-8")))
+    for name, node, bound in public_functions(tree_of(path))
     if len(parameters_of(node, bound=bound)) >= LEAST_ARGUMENTS
 ]
 

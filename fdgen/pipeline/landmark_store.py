@@ -83,7 +83,7 @@ class LandmarkStore:
 
     def ask(self, batch: Sequence[Source]) -> Future[Looked]:
         """Begin to look at photographs that the cache does not know."""
-        if self._pool is not None and self._given is not None:  # a temporary one knows nothing that was not asked for
+        if self._given is not None:  # a temporary one knows nothing that was not asked for
             self._recalled |= recall_packed(self._cache, batch, **self._kept_under)
         for source in batch:
             if (reject := self._given_up.face(source)) is not None:

@@ -106,16 +106,16 @@ def run(out: Path, count: int, workers: int, faces: str | None) -> dict[str, Any
         done += len(receipt.samples)
         trace.append((done, rss_bytes(), cpu_s(), time.time()))
 
-    options: dict[str, Any] = {"count": count, "workers": workers, "on_shard": on_shard}
+    cache = FaceCache(out.with_suffix(".sqlite"))
+    options: dict[str, Any] = {"count": count, "workers": workers, "cache": cache, "on_shard": on_shard}
     if faces is None:
         recipe = Recipe.load("default", [*_FAKE_RECIPE, "shards.samples=500"])
         steps = dataclasses.replace(fake_build.STEPS, load_face=load_face)  # type: ignore[arg-type]
         build(recipe, fake_build.FakeFaces.of(round(count / _SHARE)), out, steps=steps, **options)
     else:
-        cache = FaceCache(out.with_suffix(".sqlite"))
         recipe = Recipe.load("default", ["size_px=64", "shards.samples=500"])
         steps = dataclasses.replace(Steps.real(), load_face=load_photograph)
-        build(recipe, open_faces(faces, digests=cache), out, steps=steps, cache=cache, **options)
+        build(recipe, open_faces(faces, digests=cache), out, steps=steps, **options)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {"trace": trace, "ended": time.time(), "cpu_s": cpu_s(), "peak": usage.ru_maxrss * 1024}
 

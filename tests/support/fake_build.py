@@ -24,6 +24,8 @@ from fdgen.arrays import Image
 from fdgen.contract.manifest import Manifest
 from fdgen.contract.records import Reject, SampleRecord, Triplet, sample_key
 from fdgen.errors import PictureError
+from fdgen.faces.cache import FaceCache
+from fdgen.faces.detection import recall, remember
 from fdgen.faces.face import Face
 from fdgen.faces.landmarks import N_POINTS, Landmarks
 from fdgen.faces.source_table import SourceTable
@@ -107,13 +109,15 @@ def detect(
     wanted: Sequence[Source],
     *,
     size_px: int,
-    cache: object,
+    cache: FaceCache | None,
     workers: int = 1,
     on_face: Callable[[int, int], None] | None = None,
     **watching: Any,
 ) -> Mapping[str, Landmarks | Reject]:
-    found: dict[str, Landmarks | Reject] = {}
-    for done, source in enumerate(wanted, 1):
+    kept_under = {"detector": detector_version(), "size_px": size_px}
+    found = {} if cache is None else recall(cache, wanted, **kept_under)
+    missing = [source for source in wanted if source.sha256 not in found]
+    for done, source in enumerate(missing, 1 + len(found)):
         if int(source.path[5:10]) % 10 == 3:
             found[source.sha256] = Reject(source.path, source.sha256, 0, "no-face", "no face was found")
         else:
@@ -121,6 +125,8 @@ def detect(
             found[source.sha256] = Landmarks(points, np.eye(2, 3), size_px)
         if on_face is not None:
             on_face(done, len(wanted))
+    if cache is not None:
+        remember(cache, [(source, found[source.sha256]) for source in missing], **kept_under)
     return found
 
 

@@ -149,6 +149,17 @@ def _rows() -> Iterator[Kind]:
         about="random textured shapes, as RandOcc pastes: no real thing, for generalisation",
         since_ten=True,
     )
+    yield Kind(
+        "goggles",
+        "fdgen.occluders.eyewear.goggles:Goggles",
+        parts=("eyes",),
+        height=3,
+        excluded_by=("eyewear",),
+        form="plate",
+        least_alpha=0.12,
+        weights={"everything": 1.0, "props": 1.0},
+        about="for snow, work and water; a clear lens is no part of the alpha, as that of eyeglasses",
+    )
 
 
 KINDS: Mapping[str, Kind] = {row.name: row for row in _rows()}

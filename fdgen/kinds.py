@@ -160,6 +160,16 @@ def _rows() -> Iterator[Kind]:
         weights={"everything": 1.0, "props": 1.0},
         about="for snow, work and water; a clear lens is no part of the alpha, as that of eyeglasses",
     )
+    yield Kind(
+        "shield",
+        "fdgen.occluders.headwear.face_shield:FaceShield",
+        parts=("crown", "held"),  # nobody holds anything to a face behind one
+        height=4,
+        excluded_by=("hat",),
+        form="plate",
+        weights={"everything": 1.0, "props": 1.0},
+        about="a clear sheet before the face: the alpha is its band, its edge and what glare hides",
+    )
 
 
 KINDS: Mapping[str, Kind] = {row.name: row for row in _rows()}

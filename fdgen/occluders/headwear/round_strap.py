@@ -19,7 +19,7 @@ _LAST = np.radians(165.0)
 _THICK_CM = 0.14
 _PROFILE = ((-1.0, -1.0, -0.9), (-0.97, 0.4, -0.5), (-0.6, 1.0, -0.08), (0.0, 1.0, 0.0))
 """Of one half of the section: place across in half widths, height in half thicknesses, lean of the normal."""
-_MOST_HAIR_CM, _GIVES_CM = 1.9, 0.9
+_MOST_HAIR_CM, _GIVES_CM = 2.4, 0.7
 """How far a strap stands off the skull at most, and how far hair gives way under it."""
 _FULL_CM = 2.6
 """Hair that stands off the head by more closes over a strap where that turns away."""

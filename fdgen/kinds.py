@@ -170,6 +170,25 @@ def _rows() -> Iterator[Kind]:
         weights={"everything": 1.0, "props": 1.0},
         about="a clear sheet before the face: the alpha is its band, its edge and what glare hides",
     )
+    yield Kind(
+        "veil",
+        "fdgen.occluders.hoods.veil:Veil",
+        parts=("mouth", "crown"),  # many hang on a headscarf
+        height=2,
+        excluded_by=("mask", "hat"),
+        form="drape",
+        weights={"everything": 1.0, "props": 1.0},
+        about="before the face from the nose down, plain or sheer, with a headscarf or tied",
+    )
+    yield Kind(
+        "hood",
+        "fdgen.occluders.hoods.hood:Hood",
+        parts=("crown",),
+        height=4,
+        excluded_by=("hat",),
+        weights={"everything": 0.5, "props": 1.0},
+        about="of a jacket or sweater, round the face and over the hair",
+    )
 
 
 KINDS: Mapping[str, Kind] = {row.name: row for row in _rows()}

@@ -21,7 +21,7 @@ _PROFILE = ((-1.0, -1.0, -0.9), (-0.97, 0.4, -0.5), (-0.6, 1.0, -0.08), (0.0, 1.
 """Of one half of the section: place across in half widths, height in half thicknesses, lean of the normal."""
 _MOST_HAIR_CM, _GIVES_CM = 2.4, 0.7
 """How far a strap stands off the skull at most, and how far hair gives way under it."""
-_FULL_CM = 2.6
+_FULL_CM = 1.6
 """Hair that stands off the head by more closes over a strap where that turns away."""
 _TURNED = (0.05, 0.4)
 """How much a strap faces the camera where such hair hides it, and where it does not yet."""

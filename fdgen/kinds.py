@@ -152,7 +152,7 @@ def _rows() -> Iterator[Kind]:
     yield Kind(
         "goggles",
         "fdgen.occluders.eyewear.goggles:Goggles",
-        parts=("eyes",),
+        parts=("eyes", "temples"),  # they do not go under a hood, whose edge is nearer to the face
         height=3,
         excluded_by=("eyewear",),
         form="plate",
@@ -166,7 +166,6 @@ def _rows() -> Iterator[Kind]:
         parts=("crown", "held"),  # nobody holds anything to a face behind one
         height=4,
         excluded_by=("hat",),
-        form="plate",
         weights={"everything": 1.0, "props": 1.0},
         about="a clear sheet before the face: the alpha is its band, its edge and what glare hides",
     )
@@ -183,7 +182,7 @@ def _rows() -> Iterator[Kind]:
     yield Kind(
         "hood",
         "fdgen.occluders.hoods.hood:Hood",
-        parts=("crown",),
+        parts=("crown", "temples"),
         height=4,
         excluded_by=("hat",),
         weights={"everything": 0.5, "props": 1.0},

@@ -29,6 +29,8 @@ from fdgen.render.scene import Scene
 from fdgen.settings.values import Range, Share, Weights, both_within, known, one_of
 
 _BIAS_CM = 0.45
+_UNDER_CM = 0.7
+"""How much deeper thin ties press into hair than a strap does."""
 _WIDE_CM, _LONG_CM = 30.0, 22.0
 """Extent of the cloth, across and down."""
 _LEAST_FACING = 0.3
@@ -69,7 +71,7 @@ class VeilSpec(AssetTable):
     sway_cm: Range = (-1.2, 1.2)  # how far its lower end hangs to one side
     opacity: Annotated[Range, both_within(0.1, 1.0)] = (1.0, 1.0)  # of the cloth, seen straight on
     front: Range = (0.3, 0.95)  # edge of the headscarf on the forehead: 0 between the brows, 1 at the hairline
-    tie_cm: Range = (0.8, 2.2)  # width of what ties it
+    tie_cm: Range = (0.5, 1.2)  # width of what ties it
     rib_cm: Range = (0.25, 0.4)
     hem: Share = 0.7
 
@@ -150,6 +152,6 @@ def _ties(scene: Scene, surface: HeadSurface, veil: Mesh, values: Mapping[str, A
     for side, hair in zip((-1, 1), values["side_cm"], strict=True):
         column = grid[:, 1 if side < 0 else COLUMNS - 2]
         start = column[np.argmin(np.abs(column[:, 1] - column[0, 1] + 0.5 * values["size"]["tie_cm"]))]
-        strap = Strap(side, start, 1.2, values["size"]["tie_cm"], hair)
+        strap = Strap(side, start, 1.2, values["size"]["tie_cm"], hair - _UNDER_CM)
         parts.append((strap_mesh(scene, surface, strap, Material(plain, two_sided=True))[0], None))
     return parts

@@ -149,6 +149,45 @@ def _rows() -> Iterator[Kind]:
         about="random textured shapes, as RandOcc pastes: no real thing, for generalisation",
         since_ten=True,
     )
+    yield Kind(
+        "goggles",
+        "fdgen.occluders.eyewear.goggles:Goggles",
+        parts=("eyes", "temples"),  # they do not go under a hood, whose edge is nearer to the face
+        height=3,
+        excluded_by=("eyewear",),
+        form="plate",
+        least_alpha=0.12,
+        weights={"everything": 1.0, "props": 1.0},
+        about="for snow, work and water; a clear lens is no part of the alpha, as that of eyeglasses",
+    )
+    yield Kind(
+        "shield",
+        "fdgen.occluders.headwear.face_shield:FaceShield",
+        parts=("crown", "held"),  # nobody holds anything to a face behind one
+        height=4,
+        excluded_by=("hat",),
+        weights={"everything": 1.0, "props": 1.0},
+        about="a clear sheet before the face: the alpha is its band, its edge and what glare hides",
+    )
+    yield Kind(
+        "veil",
+        "fdgen.occluders.hoods.veil:Veil",
+        parts=("mouth", "crown"),  # many hang on a headscarf
+        height=2,
+        excluded_by=("mask", "hat"),
+        form="drape",
+        weights={"everything": 1.0, "props": 1.0},
+        about="before the face from the nose down, plain or sheer, with a headscarf or tied",
+    )
+    yield Kind(
+        "hood",
+        "fdgen.occluders.hoods.hood:Hood",
+        parts=("crown", "temples"),
+        height=4,
+        excluded_by=("hat",),
+        weights={"everything": 0.5, "props": 1.0},
+        about="of a jacket or sweater, round the face and over the hair",
+    )
 
 
 KINDS: Mapping[str, Kind] = {row.name: row for row in _rows()}

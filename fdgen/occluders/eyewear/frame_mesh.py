@@ -84,7 +84,7 @@ class Front:
         if spec.construction == "shield":
             corners[x <= -1.0, 0] = -half[0]  # one lens: its two halves meet on the middle line
             roundness[x <= -1.0] = 0.01
-        outline = _rounded_polygon(corners, roundness)
+        outline = rounded_polygon(corners, roundness)
         outline -= 0.5 * (outline.max(0) + outline.min(0))
         if spec.construction == "shield":
             outline[:, 0] -= outline[:, 0].min() + _OVERLAP_CM
@@ -119,7 +119,7 @@ class Front:
         """
         half = 0.0 if self.construction == "shield" else 0.5 * self.shape["lens_width_cm"]
         raised = np.broadcast_to(np.asarray(depth, np.float64), len(sheet))
-        return _bent(
+        return bent(
             np.ascontiguousarray(sheet, np.float64),
             np.ascontiguousarray(raised),
             float(self.shape["face_curve_cm"]),
@@ -135,7 +135,7 @@ class Front:
         sheet = np.concatenate([middle[None], *rings])
         depth = 0.0 if self.construction in ("wire", "rimless") else -0.3 * self.shape["rim_depth_cm"]
         points, normals, _ = self.bend(sheet, depth)
-        return Surface(points, normals, _disc_faces(len(LENS_SHARES), POINTS), sheet)
+        return Surface(points, normals, disc_faces(len(LENS_SHARES), POINTS), sheet)
 
     def rim_mesh(self) -> Surface:
         """Build the right rim, cut from sheet: a flat front with bevelled edges, gone where the profile is 0."""
@@ -226,11 +226,11 @@ class Front:
         tilt = np.concatenate([[[0.0, 0.0]], 0.5 * ring, 1.2 * ring])
         normals[:, :2] += tilt
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-        return Surface(points, normals, _disc_faces(2, 8), sheet)
+        return Surface(points, normals, disc_faces(2, 8), sheet)
 
 
 @compiled
-def _bent(sheet: F64, depth: F64, radius: float, own: float, half: float, centre_x: float) -> tuple[F64, F64, F64]:
+def bent(sheet: F64, depth: F64, radius: float, own: float, half: float, centre_x: float) -> tuple[F64, F64, F64]:
     """Bend sheet points as `Front.bend` says.
 
     Args:
@@ -256,8 +256,8 @@ def _bent(sheet: F64, depth: F64, radius: float, own: float, half: float, centre
     return points, normals, sideways
 
 
-def _rounded_polygon(corners: F64, roundness: F64) -> F64:
-    """Round the corners of a polygon (K, 2) with parabolas and walk round it: (POINTS, 2), evenly spaced."""
+def rounded_polygon(corners: F64, roundness: F64, n: int = POINTS) -> F64:
+    """Round the corners of a polygon (K, 2) with parabolas and walk round it: (n, 2), evenly spaced."""
     before, after = np.roll(corners, 1, 0), np.roll(corners, -1, 0)
     cut = 0.5 * roundness[:, None]
     start, end = corners + (before - corners) * cut, corners + (after - corners) * cut
@@ -267,7 +267,7 @@ def _rounded_polygon(corners: F64, roundness: F64) -> F64:
     path = np.concatenate([path, path[:1]])
     step = np.linalg.norm(np.diff(path, axis=0), axis=1)
     run = np.concatenate([[0.0], np.cumsum(step)])
-    at = np.arange(POINTS) * (run[-1] / POINTS)
+    at = np.arange(n) * (run[-1] / n)
     return np.column_stack([np.interp(at, run, path[:, 0]), np.interp(at, run, path[:, 1])])
 
 
@@ -340,7 +340,7 @@ def _grid(rows: int, columns: int, *, wrap: bool = False) -> I32:
 
 
 @cache
-def _disc_faces(rings: int, columns: int) -> I32:
+def disc_faces(rings: int, columns: int) -> I32:
     """Triangles of a disc: a middle vertex, then rings about it."""
     first = 1 + np.arange(columns)
     fan = np.column_stack([np.zeros(columns, int), first, np.roll(first, -1)])

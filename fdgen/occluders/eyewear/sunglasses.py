@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.lighting import to_linear
 from fdgen.assets import Asset
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings, surroundings
 from fdgen.occluders.eyewear.fit import SIDES, Fit, behind_ear, bulge, fit_front
 from fdgen.occluders.eyewear.frame_mesh import POINTS, TEMPLE_RING, TEMPLE_RINGS, Front, Surface, temple_mesh
 from fdgen.occluders.eyewear.glints import BRIDGE, RIM, draw_glints, glint_light
+from fdgen.occluders.eyewear.lens_effects import pass_colours
 from fdgen.occluders.eyewear.materials import (
     draw_finish,
     draw_lens,
@@ -235,35 +234,11 @@ def _temple(
 
 
 def _tint(scene: Scene, layer: Layer, front: Front, fit: Fit, values: Mapping[str, Any]) -> Layer:
-    """Let more of some colours through coloured lenses and crystal frames: glass multiplies what lies behind it.
-
-    A layer has one opacity for all channels, that of the darkest; what the others let through besides is added here
-    from the photograph itself.
-    """
-    tint = np.maximum(np.array(values["lens"]["tint"], np.float32) - 1, 0)
+    """Let more of some colours through coloured lenses and crystal frames."""
     frame = np.zeros(3, np.float32)
     if values["finish"]["kind"] == "crystal":
         rgb = np.array(values["finish"]["rgb"], np.float32)
         frame = np.minimum(rgb / rgb.min() - 1, 0.8)
-    if not tint.any() and not frame.any():
-        return layer
-    passed = layer.silhouette_HW - layer.opacity_HW
-    seen = passed > 1e-3
-    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
-    if len(rows) == 0:
-        return layer
-    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    lens_HW = np.zeros(passed.shape, np.uint8)
-    for side in (-1, 1):
-        points, _, _ = front.bend(front.lens * (side, 1.0))
-        outline = scene.pose.to_screen(fit.to_head(points))[:, :2]
-        cv2.fillPoly(lens_HW, [np.round(outline * 16.0).astype(np.int32)], (255,), cv2.LINE_AA, 4)
-    lens = (lens_HW[box] * np.float32(1 / 255))[..., None]
-    passed = passed[box][..., None]
-    extra = passed * (lens * tint + (1 - lens) * frame)
-    extra = np.minimum(extra, np.maximum(0.97 * layer.silhouette_HW[box][..., None] - passed, 0))
-    behind = to_linear(np.ascontiguousarray(scene.face.clean_HWC[box]))
-    behind *= 1 - layer.shadow_HW[box][..., None] * layer.shadow_rgb
-    colour = layer.colour_HWC.copy()
-    colour[box] += extra * behind
-    return replace(layer, colour_HWC=colour)
+    tint = np.maximum(np.array(values["lens"]["tint"], np.float32) - 1, 0)
+    lenses = [fit.to_head(front.bend(front.lens * (side, 1.0))[0]) for side in (-1, 1)]
+    return pass_colours(scene, layer, lenses, tint, frame)

@@ -15,7 +15,7 @@ from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
 
 _FARTHEST_CM = 4.2
-"""What goes on beyond this from the hat is no hair that it presses: an arm, somebody else, a hat that was there."""
+"""Beyond this from a hat goes on no hair that it presses, but an arm, somebody else, a hat that was there."""
 _FLARE = 0.9
 """How fast hair widens again below the rim, in cm of height for each cm of width."""
 _HALO_CM = 0.45
@@ -24,8 +24,10 @@ _BEHIND = 0.06
 """Probability of the person under which a pixel shows what lies behind."""
 
 
-def press_hair(scene: Scene, layer: Layer, rim_cm: F64) -> Layer:
+def press_hair(scene: Scene, layer: Layer, rim_cm: F64, *, farthest_cm: float = _FARTHEST_CM) -> Layer:
     """Return a layer that also paints what lies behind the head where hair stood out above the rim (N, 3).
+
+    What goes on beyond `farthest_cm` from the hat is no hair that it presses.
 
     What is painted so counts as clear glass does: it is changed, and is no part of the silhouette. Where the picture
     shows nothing behind the head, nothing is painted.
@@ -49,12 +51,12 @@ def press_hair(scene: Scene, layer: Layer, rim_cm: F64) -> Layer:
     inside = np.zeros((size, size), np.uint8)  # of the ring, where a hat seen from below shows the forehead; the face
     for outline in (screen[:, :2], scene.face.landmarks.points_px[list(OVAL), :2]):
         fill_polygon(inside, outline, 1)
-    stands_out &= (far_cm < _FARTHEST_CM + 0.5) & (outside > 0) & (inside == 0)
+    stands_out &= (far_cm < farthest_cm + 0.5) & (outside > 0) & (inside == 0)
     reach = 2 * round(_HALO_CM * scale) + 1
     person = np.asarray(cv2.dilate((scene.person_HW > 0.3).view(np.uint8), np.ones((reach, reach), np.uint8)))
     behind = cv2.erode((scene.person_HW < _BEHIND).view(np.uint8), np.ones((reach, reach), np.uint8))
     source = np.asarray(behind, np.float32) * (layer.silhouette_HW < 0.02)
-    change = _ending(stands_out & (person > 0), far_cm)
+    change = _ending(stands_out & (person > 0), far_cm, farthest_cm)
     if source.mean() < 0.01 or not change.any():
         return layer
     soft = np.asarray(cv2.GaussianBlur(change.astype(np.float32), (0, 0), 0.10 * scale), np.float32)
@@ -77,10 +79,10 @@ def press_hair(scene: Scene, layer: Layer, rim_cm: F64) -> Layer:
     )
 
 
-def _ending(what: Bools, far_cm: F32) -> Bools:
+def _ending(what: Bools, far_cm: F32, farthest_cm: float) -> Bools:
     """Return the connected parts that end within reach of the hat."""
     _, numbered = cv2.connectedComponents(what.view(np.uint8), connectivity=4)
-    going_on = np.unique(numbered[what & (far_cm > _FARTHEST_CM)])
+    going_on = np.unique(numbered[what & (far_cm > farthest_cm)])
     ending: Bools = what & ~np.isin(numbered, going_on)
     return ending
 

@@ -16,7 +16,7 @@ from fdgen.occluders import OCCLUDERS
 from occlusion_assets.make_index import index
 
 _LEAST = {"sunglasses": 12, "mask": 8, "hand": 12, "eyeglasses": 12, "scarf": 6, "cup": 10, "microphone": 9}
-_LEAST |= {"hat": 10, "phone": 5, "shape": 7}
+_LEAST |= {"hat": 10, "phone": 5, "shape": 7, "goggles": 9, "shield": 6, "veil": 6, "hood": 6}
 ROOT = Path(occlusion_assets.__file__).parent
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdgen.errors import RecipeError
+from fdgen.kinds import kind_of
 from fdgen.occluders import OCCLUDERS
 from fdgen.recipe.combinations import Several, combination_shares, label
 from fdgen.recipe.schema import Recipe
@@ -116,3 +117,11 @@ def test_who_names_kinds_has_one_on_each_face_unless_told_otherwise(
     assert Recipe.load(path, overrides).several.two == two
     if not text:
         assert Recipe.load("default", overrides).several.two == two
+
+
+def test_goggles_go_with_a_mask_and_a_face_shield_and_not_under_a_hood() -> None:
+    together = [("goggles", "mask"), ("goggles", "shield"), ("mask", "shield"), ("hood", "mask"), ("goggles", "veil")]
+    apart = [("goggles", "hood"), ("hood", "shield"), ("veil", "mask"), ("veil", "hood"), ("shield", "hand")]
+    for pair in (*together, *apart):
+        parts = [set(kind_of(kind).parts) for kind in pair]
+        assert parts[0].isdisjoint(parts[1]) == (pair in together), pair

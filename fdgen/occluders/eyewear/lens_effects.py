@@ -1,0 +1,94 @@
+"""What lenses do to the light of a photograph: glare hides what lies behind, tinted glass passes some colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from fdgen.analysis.lighting import luminance, to_linear
+from fdgen.arrays import F32, F64
+from fdgen.render.draw import Layer
+from fdgen.render.scene import Scene
+
+_HIDES_FROM, _HIDES_AT = 0.5, 0.75
+"""Shares of the light in a pixel that the reflection gives: from the first it begins to hide the face, at the second it
+has."""
+
+
+def outlined(scene: Scene, outlines_cm: Sequence[F64]) -> F32:
+    """Return where outlines (N, 3) in head cm lie in the crop, filled (H, W), 0 to 1."""
+    found = np.zeros((scene.size_px, scene.size_px), np.uint8)
+    for outline in outlines_cm:
+        screen = scene.pose.to_screen(outline)[:, :2]
+        cv2.fillPoly(found, [np.round(screen * 16.0).astype(np.int32)], (255,), cv2.LINE_AA, 4)
+    return found * np.float32(1 / 255)
+
+
+def count_glare(scene: Scene, layer: Layer, lens_HW: F32, *, over_cm: float = 0.0, least: float = 0.0) -> Layer:
+    """Return a layer whose clear glass is part of the silhouette where its reflection hides what lies behind.
+
+    Args:
+        scene: The face behind.
+        layer: What has the glass.
+        lens_HW: Where the glass is, 0 to 1.
+        over_cm: Over how much of what lies behind its light is averaged: a large sheet does not hide single hairs.
+        least: Linear light of a reflection that hides nothing, however dark it is behind.
+    """
+    rows, columns = layer.box
+    lens = lens_HW[rows, columns]
+    if not lens.any():
+        return layer
+    added = luminance(layer.colour_HWC[rows, columns])
+    behind = luminance(scene.linear_HWC[rows, columns])
+    if over_cm > 0:
+        behind = np.asarray(cv2.GaussianBlur(behind, (0, 0), over_cm * scene.pose.scale_px), np.float32)
+    passed = (1 - layer.opacity_HW[rows, columns]) * behind
+    share = added / (added + passed + np.float32(1e-4))
+    hidden = np.clip((share - _HIDES_FROM) / (_HIDES_AT - _HIDES_FROM), 0, 1) * lens
+    if least > 0:
+        hidden *= np.clip(added / np.float32(least) - 1, 0, 1)
+    silhouette = layer.silhouette_HW.copy()
+    clear = layer.clear_HW.copy()
+    taken = np.minimum(hidden, clear[rows, columns])
+    silhouette[rows, columns] += taken
+    clear[rows, columns] -= taken
+    return replace(layer, silhouette_HW=silhouette, clear_HW=clear)
+
+
+def pass_colours(
+    scene: Scene, layer: Layer, outlines_cm: Sequence[F64], lens_tint: npt.ArrayLike, frame_tint: npt.ArrayLike
+) -> Layer:
+    """Let more of some colours through coloured lenses and crystal frames: glass multiplies what lies behind it.
+
+    A layer has one opacity for all channels, that of the darkest; what the others let through besides is added here
+    from the photograph itself.
+
+    Args:
+        scene: The face behind.
+        layer: The eyewear.
+        outlines_cm: The lenses, each (N, 3) in head cm.
+        lens_tint: How much more than the darkest channel each passes through the lenses, as a share (3,).
+        frame_tint: The same of the frame.
+    """
+    tint, frame = np.asarray(lens_tint, np.float32), np.asarray(frame_tint, np.float32)
+    if not tint.any() and not frame.any():
+        return layer
+    passed = layer.silhouette_HW - layer.opacity_HW
+    seen = passed > 1e-3
+    rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+    if len(rows) == 0:
+        return layer
+    box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    lens = outlined(scene, outlines_cm)[box][..., None]
+    passed = passed[box][..., None]
+    extra = passed * (lens * tint + (1 - lens) * frame)
+    extra = np.minimum(extra, np.maximum(0.97 * layer.silhouette_HW[box][..., None] - passed, 0))
+    behind = to_linear(np.ascontiguousarray(scene.face.clean_HWC[box]))
+    behind *= 1 - layer.shadow_HW[box][..., None] * layer.shadow_rgb
+    colour = layer.colour_HWC.copy()
+    colour[box] += extra * behind
+    return replace(layer, colour_HWC=colour)

@@ -1,0 +1,1 @@
+"""Hoods and veils: cloth round the face and before it."""

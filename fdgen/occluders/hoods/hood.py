@@ -28,7 +28,8 @@ from fdgen.render.mesh import Material, Mesh, bind
 from fdgen.render.scene import Scene
 from fdgen.settings.values import Range, Share, Weights, known, one_of
 
-_BIAS_CM = 0.5
+HOOD_BIAS_CM = 0.8
+"""Skin and hair give way this much under a hood: less, and a forehead that juts out slits its cloth."""
 _DEPTH_CM, _HEIGHT_CM = 26.0, 60.0
 """Length of the cloth from its edge to the back of the head, and round its opening."""
 _LINING = (0.55, 0.10)
@@ -101,7 +102,7 @@ class Hood:
         """Draw the hood over the scene, the shade of its edge, and what it presses down. Pure."""
         values, spec = placement.values, HoodSpec.of(asset)
         opening = Opening.of(scene.mesh_cm, HeadSurface.of(scene.mesh_cm), values)
-        layer = draw(scene, bind(hood_parts(opening, spec.fabric, values)), Style(bias_cm=_BIAS_CM, shadow=_SHADOW))
+        layer = draw(scene, bind(hood_parts(opening, spec.fabric, values)), Style(bias_cm=HOOD_BIAS_CM, shadow=_SHADOW))
         return pressed_by_hood(scene, shaded(scene, layer), opening)
 
 

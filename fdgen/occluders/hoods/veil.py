@@ -18,7 +18,7 @@ from fdgen.occluders.headwear.hair_volume import headroom
 from fdgen.occluders.headwear.hat_cloth import FABRICS, cloth, texels
 from fdgen.occluders.headwear.head_surface import HeadSurface
 from fdgen.occluders.headwear.round_strap import Strap, strap_mesh
-from fdgen.occluders.hoods.hood import hood_parts, pressed_by_hood, shaded
+from fdgen.occluders.hoods.hood import HOOD_BIAS_CM, hood_parts, pressed_by_hood, shaded
 from fdgen.occluders.hoods.hood_mesh import Opening
 from fdgen.occluders.hoods.veil_mesh import COLUMNS, ROWS, veil_sheet
 from fdgen.occluders.layers import stacked
@@ -123,7 +123,7 @@ class Veil:
             return stacked(ties, veil)
         opening = Opening.of(scene.mesh_cm, surface, values["scarf"])
         scarf = draw(
-            scene, bind(hood_parts(opening, spec.fabric, values["scarf"])), Style(bias_cm=_BIAS_CM, shadow=0.6)
+            scene, bind(hood_parts(opening, spec.fabric, values["scarf"])), Style(bias_cm=HOOD_BIAS_CM, shadow=0.6)
         )
         return pressed_by_hood(scene, stacked(shaded(scene, scarf), veil), opening)
 

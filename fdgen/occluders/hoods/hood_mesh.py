@@ -48,12 +48,13 @@ ANGLE = np.linspace(-np.pi, np.pi, AROUND)
 @dataclass(frozen=True, slots=True)
 class Opening:
     """The opening of a hood on a head: `edge` (AROUND, 3) is its outline, `outer` (AROUND, 2) the outline of the whole
-    hood where it is widest, both in head cm.
+    hood where it is widest, both in head cm; `surface` is that of the head.
     """
 
     edge: F64
     outer: F64
     middle: F64
+    surface: HeadSurface
 
     @classmethod
     def of(cls, mesh_cm: F64, surface: HeadSurface, values: Mapping[str, Any]) -> Opening:
@@ -88,7 +89,7 @@ class Opening:
             + np.clip(0.5 * outer_x, -1.0, 1.0) * size["flare_cm"] * np.clip(drop - 0.25, 0.0, 1.0) ** 1.5 / 0.65
         )
         outer = np.column_stack([middle[0] + outer_x, middle[1] + outer_y])
-        return cls(_outside(surface, edge), outer, middle)
+        return cls(_outside(surface, edge), outer, middle, surface)
 
 
 def _outline(half: Any, up: float, down: float, square: tuple[float, float] = (_SQUARE, _SQUARE)) -> tuple[F64, F64]:
@@ -111,6 +112,17 @@ def _outside(surface: HeadSurface, edge: F64) -> F64:
     return moved
 
 
+def _off_temples(surface: HeadSurface, points: F64) -> F64:
+    """Move cloth (rows, AROUND, 3) out of the head beside and above the face; what is behind it or below, stays."""
+    angle, far = (part.reshape(points.shape[:2]) for part in surface.aim(points.reshape(-1, 3)))
+    least = surface.radius(angle, np.ascontiguousarray(points[..., 1])) + _OFF_SKIN_CM
+    beside = np.clip((np.radians(110.0) - np.abs(angle)) / np.radians(20.0), 0.0, 1.0)
+    above = np.clip((np.radians(115.0) - np.abs(ANGLE)) / np.radians(15.0), 0.0, 1.0)
+    push = beside * above * np.maximum(least - far, 0.0)
+    moved: F64 = points + push[..., None] * np.stack([np.sin(angle), np.zeros_like(angle), np.cos(angle)], -1)
+    return moved
+
+
 def hood_sheets(opening: Opening, values: Mapping[str, Any]) -> tuple[Solid, Solid, F64]:
     """Build the cloth and its inside; return both, and how far back (N,) the vertices of either lie, 0 at the edge."""
     size = values["size"]
@@ -126,6 +138,7 @@ def hood_sheets(opening: Opening, values: Mapping[str, Any]) -> tuple[Solid, Sol
     height = _folds(values) * np.clip(back / 0.1, 0.12, 1.0)
     points[..., :2] += outward * height[..., None]
     points[..., 2] += 0.4 * height * (1 - swell)
+    points = _off_temples(opening.surface, points)
     turned_in = []
     for inward, depth in ((_HEM_CM, 0.55), (0.45 * _HEM_CM, 0.12)):
         row = opening.edge.copy()

@@ -39,10 +39,14 @@ def weights_option(words: str) -> Callable[[Function], Function]:
 
 
 def settled_terms(ask: Ask, presets: list[str], out: Path, voice: Voice) -> Ask:
-    """Return the terms with what `auto` comes to for all rows, and say why."""
-    from fdtrain.comparison.resolve_auto import resolve_auto
+    """Return the terms with what `auto` comes to for all rows, and say why.
+
+    Raises `PerceptualError` where the perceptual network that was asked for has no weights here.
+    """
+    from fdtrain.comparison.resolve_auto import check_perceptual, resolve_auto
     from fdtrain.comparison.runner import ASK_FILE
 
+    check_perceptual(ask, presets, out / ASK_FILE)  # half an hour later it would cost half an hour
     ask = resolve_auto(ask, presets, out / ASK_FILE)
     for sentence in ask.auto.why if ask.auto is not None else ():
         voice.say(f"note: {sentence}")

@@ -14,7 +14,7 @@ from fdgen.io.json_file import fits, read_object
 from fdtrain.comparison.plan import Ask, Auto, Task, config_of
 from fdtrain.config.schema import FitConfig
 from fdtrain.errors import ConfigError, RunError
-from fdtrain.objectives.perceptual import best_at_hand
+from fdtrain.objectives.perceptual import best_at_hand, load_perceptual
 from fdtrain.runtime.device import computing, open_device
 from fdtrain.training.precision import decide_by_convolution
 
@@ -33,13 +33,31 @@ def resolve_auto(ask: Ask, presets: Iterable[str], record: Path) -> Ask:
     return replace(ask, auto=_held(record) or _decided(ask, open_configs))
 
 
+def check_perceptual(ask: Ask, presets: Iterable[str], record: Path) -> None:
+    """Raise `PerceptualError` where the network that is to replace those of all rows has no weights here.
+
+    A preset's own is its row's affair. A comparison that has begun, as the file `record` shows, may go on without: the
+    rows that need it may be done.
+    """
+    if ask.perceptual in (None, "auto", "off") or record.is_file():
+        return
+    configs = [config for preset in dict.fromkeys(presets) if (config := _config(ask, preset)) is not None]
+    if any(config.loss.perceptual == ask.perceptual for config in configs):
+        load_perceptual(str(ask.perceptual), ask.perceptual_weights, ())
+
+
 def _left_open(ask: Ask, preset: str) -> FitConfig | None:
     """Return what a preset trains with where it leaves anything to `auto`, else None."""
+    config = _config(ask, preset)
+    return config if config is not None and "auto" in (config.training.precision, config.loss.perceptual) else None
+
+
+def _config(ask: Ask, preset: str) -> FitConfig | None:
+    """Return what a preset trains with; None where it cannot, which its row tells when its turn comes."""
     try:
-        config = config_of(ask, Task("", "trained", preset, 0), ask.images or 1)
-    except ConfigError:  # its row tells so when its turn comes, and costs no other row anything
+        return config_of(ask, Task("", "trained", preset, 0), ask.images or 1)
+    except ConfigError:
         return None
-    return config if "auto" in (config.training.precision, config.loss.perceptual) else None
 
 
 def _held(record: Path) -> Auto | None:

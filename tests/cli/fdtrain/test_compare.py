@@ -84,6 +84,31 @@ def test_what_is_wrong_is_one_sentence(options: tuple[str, ...], words: str, dat
     assert not (tmp_path / "out").exists()
 
 
+def test_a_perceptual_network_that_is_not_here_is_told_before_anything_is_trained(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    asked = (
+        "--methods",
+        "telea,modern",
+        "--images",
+        "4",
+        "--limit",
+        "2",
+        "--measures",
+        "none",
+        "--perceptual",
+        "vgg19",
+    )
+    result = run("compare", "--data", data, "--out", tmp_path / "out", *asked)
+    assert result.exit_code == 1
+    assert "the perceptual loss needs VGG-19's weights" in result.stderr
+    assert not (tmp_path / "out").exists()
+    # No row of these compares features, so none is missed.
+    plain = ("compare", "--data", data, "--out", tmp_path / "out", "--methods", "telea,glcm", "--images", "4")
+    assert run(*plain, "--perceptual", "vgg19", "--dry-run").exit_code == 0
+
+
 @pytest.mark.slow
 def test_a_row_that_fails_makes_the_command_fail_with_its_table(data: Path, tmp_path: Path) -> None:
     options = ("--methods", "telea", "--weights", f"gone={tmp_path / 'gone'}", "--limit", "2", "--measures", "none")

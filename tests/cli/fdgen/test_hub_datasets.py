@@ -51,7 +51,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def carded(built: Built, tmp_path: Path) -> Path:
     """Return a dataset with its card."""
     dataset = Path(shutil.copytree(built[0], tmp_path / "set"))
-    assert run("card", dataset).exit_code == 0
+    assert run("card", dataset, "--out", tmp_path / "card").exit_code == 0
     return dataset
 
 

@@ -95,13 +95,14 @@ def _rates(kind: str, faces: Any, library: Any, jobs: Sequence[Any], case: Case)
     from fdgen.contract.records import Triplet
     from fdgen.faces.detection import load_face
     from fdgen.io.pictures.codecs import Codec
+    from fdgen.kinds import KINDS
     from fdgen.recipe.schema import Recipe
     from fdgen.render.scene import Analysis
     from fdgen.synthesis.generator import generate
 
     overrides: list[str | tuple[str, Any]] = [f"size_px={case.size_px}"]
     if kind != DEFAULT:
-        overrides += [(f"kinds.{name}", float(name == kind)) for name in Recipe.load().kinds.root]
+        overrides += [(f"kinds.{name}", float(name == kind)) for name in KINDS]
     recipe, codecs = Recipe.load("default", overrides), get_args(Codec)
 
     def make(some: Sequence[Any]) -> list[Any]:

@@ -214,7 +214,7 @@ def test_built_in_recipes_ask_for_what_they_always_did() -> None:
     """Since generator 5 halos have another bound and `default` pairs occluders; of late `everything` has few hats."""
     halo = "gates.max_halo=0.08"
     assert Recipe.load("default", ["several.two=0.0", halo]).digest()[:12] == "cb948460c9aa"
-    later = [f"kinds.{kind}=0" for kind in ("goggles", "shield", "veil", "hood")]
+    later = ["coverage.max=0.6", *(f"kinds.{kind}=0" for kind in ("goggles", "shield", "veil", "hood"))]
     older = Recipe.load("everything", ["kinds.hat=1", "kinds.scarf=1", halo, *later])
     assert older.digest()[:12] == "f4a353506212"
     digests = {name: Recipe.load(name).digest()[:12] for name in recipe_names() if name not in ("everything", "props")}

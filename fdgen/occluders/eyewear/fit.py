@@ -53,6 +53,19 @@ class Fit:
         return result
 
 
+def eyes_of(mesh_cm: F64) -> tuple[F64, float, float]:
+    """Return the point between the eyes of a face (468, 3), its size against the canonical one, by eyes and temples,
+    and the slope of the line through its eyes in degrees.
+    """
+    left, right = (mesh_cm[list(corners)].mean(0) for _, _, corners in SIDES)
+    model = canonical_face().vertices_cm
+    model_left, model_right = (model[list(corners)].mean(0) for _, _, corners in SIDES)
+    between = (right[0] - left[0]) / (model_right[0] - model_left[0])
+    wide = (mesh_cm[356, 0] - mesh_cm[127, 0]) / (model[356, 0] - model[127, 0])
+    level = float(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
+    return 0.5 * (left + right), float(0.5 * between + 0.5 * wide), level
+
+
 def fit_front(mesh_cm: F64, front: Front, spec: FrameSpec, wear: Mapping[str, float]) -> Fit:
     """Fit a front to a face (468, 3) in head cm: as wide as the head asks, pupils where they belong, on the nose.
 
@@ -60,20 +73,14 @@ def fit_front(mesh_cm: F64, front: Front, spec: FrameSpec, wear: Mapping[str, fl
     lenses would cut into brows or cheeks.
     """
     shape = front.shape
-    left, right = (mesh_cm[list(corners)].mean(0) for _, _, corners in SIDES)
-    model = canonical_face().vertices_cm
-    model_left, model_right = (model[list(corners)].mean(0) for _, _, corners in SIDES)
-    between = (right[0] - left[0]) / (model_right[0] - model_left[0])
-    wide = (mesh_cm[356, 0] - mesh_cm[127, 0]) / (model[356, 0] - model[127, 0])
-    scale = float(shape["fit"] * (0.5 * between + 0.5 * wide))
-    level = float(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
+    eyes, size, level = eyes_of(mesh_cm)
+    scale = shape["fit"] * size
     rotation = turn_matrix(shape["tilt_deg"] + wear["tilt_deg"], 0.7 * level + wear["roll_deg"], wear["yaw_deg"])
 
     pupil_y = shape["lens_height_cm"] * (0.5 - shape["pupil_height"])
     bridge_y, clear = _bridge_rest(front, spec)
     anchors, _, _ = front.bend(np.array([[0.0, pupil_y], [0.0, bridge_y]]), np.array([0.0, -shape["rim_depth_cm"]]))
     pupil, rest = scale * (anchors @ rotation.T)
-    eyes = 0.5 * (left + right)
     raised = wear["slip_cm"] < -_RAISED_CM
     nose = mesh_cm[list(_RIDGE if raised else _RIDGE[_NASION:])]
     middle = 0.5 * (eyes[0] + mesh_cm[list(_BRIDGE), 0].mean())

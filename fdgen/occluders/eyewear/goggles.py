@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fdgen.analysis.geometry import canonical_face
 from fdgen.arrays import F32, F64
 from fdgen.assets import Asset
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings, surroundings
-from fdgen.occluders.eyewear.fit import SIDES, Fit
+from fdgen.occluders.eyewear.fit import SIDES, Fit, eyes_of
 from fdgen.occluders.eyewear.frame_mesh import Surface, turn_matrix
 from fdgen.occluders.eyewear.goggle_materials import (
     draw_goggle_lens,
@@ -103,16 +102,10 @@ def fit_goggles(mesh_cm: F64, surface: HeadSurface, front: GoggleFront, wear: Ma
         wear: How they are worn, as it was drawn.
     """
     shape = front.shape
-    left, right = (mesh_cm[list(corners)].mean(0) for _, _, corners in SIDES)
-    model = canonical_face().vertices_cm
-    model_left, model_right = (model[list(corners)].mean(0) for _, _, corners in SIDES)
-    between = (right[0] - left[0]) / (model_right[0] - model_left[0])
-    wide = (mesh_cm[356, 0] - mesh_cm[127, 0]) / (model[356, 0] - model[127, 0])
-    scale = float(shape["fit"] * (0.5 * between + 0.5 * wide))
-    level = float(np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])))
+    eyes, size, level = eyes_of(mesh_cm)
+    scale = shape["fit"] * size
     rotation = turn_matrix(shape["tilt_deg"], 0.7 * level + wear["roll_deg"], wear["yaw_deg"])
     pupil_y = shape["height_cm"] * (0.5 - shape["pupil_height"])
-    eyes = 0.5 * (left + right)
     middle = 0.5 * (eyes[0] + mesh_cm[[168, 6], 0].mean())
     pupil = scale * (np.array([0.0, pupil_y, 0.0]) @ rotation.T)
     origin = np.array([middle + wear["shift_cm"], eyes[1] - pupil[1] + wear["up_cm"], eyes[2] + 4.0])

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fdgen.assets import AssetLibrary
-from fdgen.contract.digests import canonical_json
 from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
-from fdgen.occluders.eyewear.eyeglasses import Eyeglasses
 from fdgen.occluders.eyewear.spec import FrameSpec
 from fdgen.render.composite import composite
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
-from tests.support import scenes
+from tests.support import wearing
+from tests.support.wearing import assert_read_back_the_same, scene
 
 ASSETS = {name: asset for name, asset in AssetLibrary.load().assets.items() if asset.kind == "eyeglasses"}
 NAMES = sorted(ASSETS)
-WORN = Eyeglasses()
 CLEAR = {"mirror": [0.0, 0.0, 0.0], "through": [0.95, 0.95]}
 
 
-@cache
-def scene(yaw_deg: float = 0.0) -> Scene:
-    return scenes.scene(yaw_deg=yaw_deg)
-
-
 def wear(on: Scene, name: str, seed: int = 0, **lens: Any) -> tuple[Placement, Layer]:
-    placement = WORN.place(on, ASSETS[name], np.random.default_rng(seed))
-    values = copy.deepcopy(dict(placement.values))
-    values["lens"] |= lens
-    placement = replace(placement, values=values)
-    return placement, WORN.render(on, placement, ASSETS[name])
+    return wearing.wear(on, ASSETS[name], seed, lens=lens)
 
 
 def pupils(on: Scene) -> list[tuple[int, int]]:
@@ -85,13 +71,7 @@ def test_clear_lenses_throw_no_shadow() -> None:
 
 @pytest.mark.parametrize("name", NAMES[::4])
 def test_a_placement_read_back_from_json_renders_the_same_bytes(name: str) -> None:
-    on = scene(25.0)
-    placement, layer = wear(on, name, seed=8)
-    read = Placement.from_dict(json.loads(canonical_json(placement.to_dict())))
-    assert read.kind == "eyeglasses"
-    again = WORN.render(on, read, ASSETS[name])
-    assert layer.colour_HWC.tobytes() == again.colour_HWC.tobytes()
-    assert layer.silhouette_HW.tobytes() == again.silhouette_HW.tobytes()
+    assert_read_back_the_same(ASSETS[name])
 
 
 def test_tinted_lenses_are_for_sunglasses() -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import json
-from dataclasses import replace
-from functools import cache
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +13,6 @@ from fdgen.analysis.geometry import region_mask
 from fdgen.assets import AssetLibrary
 from fdgen.contract.digests import canonical_json
 from fdgen.occluders.base import Placement
-from fdgen.occluders.headwear.face_shield import FaceShield
 from fdgen.occluders.headwear.head_surface import HeadSurface
 from fdgen.occluders.headwear.shield_mesh import ShieldFit, band_mesh, sheet_mesh
 from fdgen.occluders.headwear.shield_spec import ShieldSpec
@@ -26,24 +21,15 @@ from fdgen.render.composite import composite
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.mesh import Material, part
 from fdgen.render.scene import Scene
-from tests.support import scenes
+from tests.support import wearing
+from tests.support.wearing import assert_moves_with_the_landmarks, assert_read_back_the_same, scene
 
 ASSETS = {name: asset for name, asset in AssetLibrary.load().assets.items() if asset.kind == "shield"}
 NAMES = sorted(ASSETS)
-WORN = FaceShield()
-
-
-@cache
-def scene(yaw_deg: float = 0.0) -> Scene:
-    return scenes.scene(yaw_deg=yaw_deg)
 
 
 def wear(on: Scene, name: str, seed: int = 0, **sheet: Any) -> tuple[Placement, Layer]:
-    placement = WORN.place(on, ASSETS[name], np.random.default_rng(seed))
-    values = copy.deepcopy(dict(placement.values))
-    values["sheet"] |= sheet
-    placement = replace(placement, values=values)
-    return placement, WORN.render(on, placement, ASSETS[name])
+    return wearing.wear(on, ASSETS[name], seed, sheet=sheet)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,24 +61,11 @@ def test_what_the_sheet_hides_by_its_glare_belongs_to_the_alpha() -> None:
 
 @pytest.mark.parametrize("name", ["shield-foam", "shield-printed", "shield-crown"])
 def test_a_placement_read_back_from_json_renders_the_same_bytes(name: str) -> None:
-    on = scene(25.0)
-    placement, layer = wear(on, name, seed=8)
-    again = WORN.render(on, Placement.from_dict(json.loads(canonical_json(placement.to_dict()))), ASSETS[name])
-    assert layer.colour_HWC.tobytes() == again.colour_HWC.tobytes()
-    assert layer.silhouette_HW.tobytes() == again.silhouette_HW.tobytes()
-    assert layer.shadow_HW.tobytes() == again.shadow_HW.tobytes()
+    assert_read_back_the_same(ASSETS[name])
 
 
 def test_moving_the_landmarks_moves_the_shield() -> None:
-    here = scenes.scene(scale_px=8.0, yaw_deg=10.0, shift_px=(128.0, 138.0))
-    there = scenes.scene(scale_px=7.2, yaw_deg=10.0, shift_px=(137.0, 129.0))
-    placement, layer = wear(here, "shield-foam", seed=2, mirror=0.0)
-    moved = WORN.render(there, placement, ASSETS["shield-foam"])
-    warp = np.array([[0.9, 0.0, 137.0 - 0.9 * 128.0], [0.0, 0.9, 129.0 - 0.9 * 138.0]])
-    inside = cv2.warpAffine(np.ones((256, 256), np.float32), warp, (256, 256)) > 0.99  # what both pictures hold
-    whole = cv2.warpAffine(layer.silhouette_HW + layer.clear_HW, warp, (256, 256))
-    expected, seen = (whole > 0.5) & inside, (moved.silhouette_HW + moved.clear_HW > 0.5) & inside
-    assert (expected & seen).sum() / (expected | seen).sum() > 0.95
+    assert_moves_with_the_landmarks(ASSETS["shield-foam"], scale_px=8.0)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -19,33 +16,24 @@ from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
 from fdgen.occluders.eyewear.goggle_mesh import GoggleFront, seal_mesh
 from fdgen.occluders.eyewear.goggle_spec import GogglesSpec
-from fdgen.occluders.eyewear.goggles import Goggles, fit_goggles
+from fdgen.occluders.eyewear.goggles import fit_goggles
 from fdgen.occluders.headwear.head_surface import HeadSurface
 from fdgen.occluders.headwear.round_strap import Strap, strap_mesh
 from fdgen.render.composite import composite
 from fdgen.render.draw import Layer
 from fdgen.render.mesh import Material
 from fdgen.render.scene import Scene
-from tests.support import scenes
+from tests.support import wearing
+from tests.support.wearing import assert_moves_with_the_landmarks, assert_read_back_the_same, scene
 
 ASSETS = {name: asset for name, asset in AssetLibrary.load().assets.items() if asset.kind == "goggles"}
 NAMES = sorted(ASSETS)
-WORN = Goggles()
 CLEAR = {"mirror": [0.0, 0.0, 0.0], "mirror_below": [0.0, 0.0, 0.0], "through": [0.93, 0.93], "clear": True}
 CLEAR |= {"kind": "plain", "tint": [1.0, 1.0, 1.0], "fade": [0.0, 1.0]}
 
 
-@cache
-def scene(yaw_deg: float = 0.0) -> Scene:
-    return scenes.scene(yaw_deg=yaw_deg)
-
-
 def wear(on: Scene, name: str, seed: int = 0, **lens: Any) -> tuple[Placement, Layer]:
-    placement = WORN.place(on, ASSETS[name], np.random.default_rng(seed))
-    values = copy.deepcopy(dict(placement.values))
-    values["lens"] |= lens
-    placement = replace(placement, values=values)
-    return placement, WORN.render(on, placement, ASSETS[name])
+    return wearing.wear(on, ASSETS[name], seed, lens=lens)
 
 
 def eyes(on: Scene) -> Any:
@@ -85,24 +73,12 @@ def test_what_a_clear_lens_hides_by_its_glare_belongs_to_the_alpha() -> None:
 
 @pytest.mark.parametrize("name", ["goggles-ski", "goggles-swim", "goggles-safety"])
 def test_a_placement_read_back_from_json_renders_the_same_bytes(name: str) -> None:
-    on = scene(25.0)
-    placement, layer = wear(on, name, seed=8)
-    again = WORN.render(on, Placement.from_dict(json.loads(canonical_json(placement.to_dict()))), ASSETS[name])
-    assert layer.colour_HWC.tobytes() == again.colour_HWC.tobytes()
-    assert layer.silhouette_HW.tobytes() == again.silhouette_HW.tobytes()
-    assert layer.shadow_HW.tobytes() == again.shadow_HW.tobytes()
+    assert_read_back_the_same(ASSETS[name])
 
 
 @pytest.mark.parametrize("name", ["goggles-ski", "goggles-swim"])
 def test_moving_the_landmarks_moves_the_goggles(name: str) -> None:
-    here = scenes.scene(scale_px=9.0, yaw_deg=10.0, shift_px=(128.0, 138.0))
-    there = scenes.scene(scale_px=8.1, yaw_deg=10.0, shift_px=(137.0, 129.0))
-    placement, layer = wear(here, name, seed=2)
-    moved = WORN.render(there, placement, ASSETS[name])
-    warp = np.array([[0.9, 0.0, 137.0 - 0.9 * 128.0], [0.0, 0.9, 129.0 - 0.9 * 138.0]])
-    expected = cv2.warpAffine(layer.silhouette_HW, warp, (256, 256)) > 0.5
-    seen = moved.silhouette_HW > 0.5
-    assert (expected & seen).sum() / (expected | seen).sum() > 0.9
+    assert_moves_with_the_landmarks(ASSETS[name], scale_px=8.0)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
-from functools import cache
+from functools import partial
 
 import cv2
 import numpy as np
@@ -13,11 +13,10 @@ import pytest
 
 from fdgen.analysis.geometry import region_mask
 from fdgen.arrays import Bools
-from fdgen.assets import Asset, AssetLibrary
+from fdgen.assets import AssetLibrary
 from fdgen.contract.digests import canonical_json
 from fdgen.errors import AssetError
 from fdgen.occluders import OCCLUDERS
-from fdgen.occluders.base import Placement
 from fdgen.occluders.headwear.head_surface import HeadSurface
 from fdgen.occluders.hoods.fur import fur_mesh
 from fdgen.occluders.hoods.hood import HoodSpec, shaded
@@ -26,22 +25,14 @@ from fdgen.occluders.hoods.veil_mesh import COLUMNS, ROWS, veil_sheet
 from fdgen.render.composite import composite
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene, skull
-from tests.support import scenes
+from tests.support import wearing
+from tests.support.wearing import assert_moves_with_the_landmarks, assert_read_back_the_same, scene
 
 ASSETS = {name: asset for name, asset in AssetLibrary.load().assets.items() if asset.kind in ("hood", "veil")}
 HOODS = sorted(name for name in ASSETS if ASSETS[name].kind == "hood")
 VEILS = sorted(name for name in ASSETS if ASSETS[name].kind == "veil")
 SOME = ["hood-sweater", "hood-parka", "veil-niqab", "veil-net"]
-
-
-@cache
-def scene(yaw_deg: float = 0.0) -> Scene:
-    return scenes.scene(yaw_deg=yaw_deg)
-
-
-def wear(on: Scene, asset: Asset, seed: int = 3) -> tuple[Placement, Layer]:
-    placement = OCCLUDERS[asset.kind].place(on, asset, np.random.default_rng(seed))
-    return placement, OCCLUDERS[asset.kind].render(on, placement, asset)
+wear = partial(wearing.wear, seed=3)
 
 
 def region(on: Scene, name: str) -> Bools:
@@ -72,7 +63,7 @@ def slits_px(layer: Layer) -> int:
 def test_the_head_does_not_slit_the_cloth(name: str, yaw_deg: float) -> None:
     """Temples and foreheads that jut out push a hood or a headscarf outwards."""
     for seed in range(6):
-        assert slits_px(wear(scene(yaw_deg), ASSETS[name], seed)[1]) < 4
+        assert slits_px(wear(scene(yaw_deg), ASSETS[name], seed=seed)[1]) < 4
 
 
 @pytest.mark.parametrize("name", sorted(ASSETS))
@@ -111,25 +102,12 @@ def test_a_veil_covers_nose_and_mouth_and_leaves_the_eyes(name: str) -> None:
 
 @pytest.mark.parametrize("name", SOME)
 def test_a_placement_read_back_from_json_renders_the_same_bytes(name: str) -> None:
-    on, occluder = scene(25.0), OCCLUDERS[ASSETS[name].kind]
-    placement, layer = wear(on, ASSETS[name], seed=8)
-    again = occluder.render(on, Placement.from_dict(json.loads(canonical_json(placement.to_dict()))), ASSETS[name])
-    assert layer.colour_HWC.tobytes() == again.colour_HWC.tobytes()
-    assert layer.silhouette_HW.tobytes() == again.silhouette_HW.tobytes()
-    assert layer.shadow_HW.tobytes() == again.shadow_HW.tobytes()
+    assert_read_back_the_same(ASSETS[name])
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_moving_the_landmarks_moves_them(name: str) -> None:
-    here = scenes.scene(scale_px=8.0, yaw_deg=10.0, shift_px=(128.0, 138.0))
-    there = scenes.scene(scale_px=7.2, yaw_deg=10.0, shift_px=(137.0, 129.0))
-    placement, layer = wear(here, ASSETS[name], seed=2)
-    moved = OCCLUDERS[ASSETS[name].kind].render(there, placement, ASSETS[name])
-    warp = np.array([[0.9, 0.0, 137.0 - 0.9 * 128.0], [0.0, 0.9, 129.0 - 0.9 * 138.0]])
-    inside = cv2.warpAffine(np.ones((256, 256), np.float32), warp, (256, 256)) > 0.99  # what both pictures hold
-    expected = (cv2.warpAffine(layer.silhouette_HW, warp, (256, 256)) > 0.5) & inside
-    seen = (moved.silhouette_HW > 0.5) & inside
-    assert (expected & seen).sum() / (expected | seen).sum() > 0.9
+    assert_moves_with_the_landmarks(ASSETS[name], scale_px=8.0)
 
 
 @pytest.mark.parametrize("name", HOODS)

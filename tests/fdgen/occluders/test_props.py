@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -16,7 +14,7 @@ from fdgen.analysis.geometry import region_mask
 from fdgen.assets import Asset, AssetLibrary
 from fdgen.contract.digests import canonical_json
 from fdgen.errors import AssetError
-from fdgen.occluders import OCCLUDERS, Placement, occluder_of
+from fdgen.occluders import OCCLUDERS, occluder_of
 from fdgen.occluders.asset_table import AssetTable
 from fdgen.occluders.hands.hand import Hand, hand_mesh
 from fdgen.occluders.props import cup, microphone, phone, showing
@@ -26,21 +24,17 @@ from fdgen.occluders.props.microphone import MicrophoneSpec
 from fdgen.occluders.props.phone import PhoneSpec
 from fdgen.occluders.props.showing import LEAST_SHOWN, shown, until_it_shows
 from fdgen.occluders.props.solids import Solid, slab, turned
-from fdgen.render.draw import Layer, Style, draw
+from fdgen.render.draw import Style, draw
 from fdgen.render.mesh import Material, Mesh, bind
 from fdgen.render.scene import Scene
 from fdgen.settings.values import Range, Share
 from tests.support import scenes
+from tests.support.wearing import assert_moves_with_the_landmarks, assert_read_back_the_same, scene, wear
 
 KINDS = ("cup", "microphone", "hat", "phone", "shape")
 ASSETS = {name: asset for name, asset in AssetLibrary.load().assets.items() if asset.kind in KINDS}
 NAMES = sorted(ASSETS)
 SOME = ["cup-mug", "cup-tumbler", "microphone-ball", "hat-cap", "hat-wide", "phone-ear", "phone-mirror", "shape-strip"]
-
-
-@cache
-def scene(yaw_deg: float = 0.0) -> Scene:
-    return scenes.scene(yaw_deg=yaw_deg)
 
 
 def sure(asset: Asset, **chances: float) -> Asset:
@@ -57,12 +51,6 @@ def mesh_of(on: Scene, asset: Asset, values: Mapping[str, Any]) -> Mesh:
     return phone.build(on, values, PhoneSpec.of(asset))
 
 
-def wear(on: Scene, asset: Asset, seed: int = 0) -> tuple[Placement, Layer]:
-    occluder = OCCLUDERS[asset.kind]
-    placement = occluder.place(on, asset, np.random.default_rng(seed))
-    return placement, occluder.render(on, placement, asset)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_prop_can_be_seen_on_every_face(name: str) -> None:
@@ -77,25 +65,12 @@ def test_every_prop_can_be_seen_on_every_face(name: str) -> None:
 
 @pytest.mark.parametrize("name", SOME)
 def test_a_placement_read_back_from_json_renders_the_same_bytes(name: str) -> None:
-    on, occluder = scene(25.0), OCCLUDERS[ASSETS[name].kind]
-    placement, layer = wear(on, ASSETS[name], seed=8)
-    again = occluder.render(on, Placement.from_dict(json.loads(canonical_json(placement.to_dict()))), ASSETS[name])
-    assert layer.colour_HWC.tobytes() == again.colour_HWC.tobytes()
-    assert layer.silhouette_HW.tobytes() == again.silhouette_HW.tobytes()
-    assert layer.shadow_HW.tobytes() == again.shadow_HW.tobytes()
+    assert_read_back_the_same(ASSETS[name])
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_moving_the_landmarks_moves_what_is_placed(name: str) -> None:
-    here = scenes.scene(scale_px=9.0, yaw_deg=10.0, shift_px=(128.0, 138.0))
-    there = scenes.scene(scale_px=8.1, yaw_deg=10.0, shift_px=(137.0, 129.0))
-    placement, layer = wear(here, ASSETS[name], seed=2)
-    moved = OCCLUDERS[ASSETS[name].kind].render(there, placement, ASSETS[name])
-    warp = np.array([[0.9, 0.0, 137.0 - 0.9 * 128.0], [0.0, 0.9, 129.0 - 0.9 * 138.0]])
-    inside = cv2.warpAffine(np.ones((256, 256), np.float32), warp, (256, 256)) > 0.99  # what both pictures hold
-    expected = (cv2.warpAffine(layer.silhouette_HW, warp, (256, 256)) > 0.5) & inside
-    seen = (moved.silhouette_HW > 0.5) & inside
-    assert (expected & seen).sum() / (expected | seen).sum() > 0.9
+    assert_moves_with_the_landmarks(ASSETS[name], scale_px=9.0)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("cup-")])

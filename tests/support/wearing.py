@@ -49,8 +49,8 @@ def assert_read_back_the_same(asset: Asset) -> None:
 
 def assert_moves_with_the_landmarks(asset: Asset, scale_px: float) -> None:
     """A face that is drawn elsewhere and a tenth smaller wears it elsewhere and a tenth smaller."""
-    here = scenes.scene(scale_px=scale_px, yaw_deg=10.0, shift_px=(128.0, 138.0))  # type: ignore[arg-type]
-    there = scenes.scene(scale_px=0.9 * scale_px, yaw_deg=10.0, shift_px=(137.0, 129.0))  # type: ignore[arg-type]
+    here = scenes.scene(scale_px=scale_px, yaw_deg=10.0, shift_px=(128.0, 138.0))
+    there = scenes.scene(scale_px=0.9 * scale_px, yaw_deg=10.0, shift_px=(137.0, 129.0))
     placement, layer = wear(here, asset, seed=2)
     moved = OCCLUDERS[asset.kind].render(there, placement, asset)
     warp = np.array([[0.9, 0.0, 137.0 - 0.9 * 128.0], [0.0, 0.9, 129.0 - 0.9 * 138.0]])

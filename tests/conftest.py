@@ -7,7 +7,7 @@ import signal
 
 from hypothesis import settings
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as `fdtrain` does: halves of the tests run at the same time
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as `fdtrain` does: parts of the tests run at the same time
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")  # how fast an example runs is no law: on a crowded machine it is slow

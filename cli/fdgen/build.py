@@ -258,7 +258,7 @@ def title(dataset: Mapping[str, Any]) -> str:
 
 
 def summarise(manifest: Manifest, watch: Watch, elapsed_s: float) -> dict[str, Any]:
-    """Return what a build has to tell when it is done, as JSON holds it."""
+    """Return what a build reports when it is done, as JSON holds it."""
     from fdgen.dataset.split_size_warnings import remarks
 
     dataset = manifest.dataset

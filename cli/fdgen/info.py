@@ -51,7 +51,7 @@ def command(dataset: str | Path, as_json: bool) -> None:
 
 
 def gather(where: str, dataset: Mapping[str, Any], table: Mapping[str, list[Any]]) -> dict[str, Any]:
-    """Return what there is to tell of a dataset, as JSON holds it; `table` has the columns of its manifest."""
+    """Return what is reported of a dataset, as JSON holds it; `table` has the columns of its manifest."""
     from fdgen.contract.records import is_imported
     from fdgen.dataset.split_size_warnings import remarks
 
@@ -97,7 +97,7 @@ def gather(where: str, dataset: Mapping[str, Any], table: Mapping[str, list[Any]
 
 
 def asked_and_got(dataset: Mapping[str, Any], table: Mapping[str, list[Any]]) -> list[dict[str, Any]] | None:
-    """Return what the recipe asked of the samples beside what they are; None where it is of another version."""
+    """Return what the recipe asked of the samples, next to what they are; None where it is of another version."""
     from fdgen.errors import RecipeError
     from fdgen.recipe.schema import Recipe
     from fdgen.recipe.target_shares import target_shares_of

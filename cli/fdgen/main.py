@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 # Before numpy is imported: the sums of a threaded BLAS depend on how many threads it has, and pixels would with them.
-# Workers inherit this; they are many already, one thread each is also the fastest. Whatever stands there is replaced:
-# job schedulers set these without anybody's asking, and the same command must give the same bytes.
+# Workers inherit this; they are many already, one thread each is also the fastest. A value that is set already is
+# replaced: job schedulers set these without anybody's asking, and the same command must give the same bytes.
 for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_variable] = "1"
 

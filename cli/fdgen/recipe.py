@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fdgen.recipe.target_shares import Asked
 
 SHOWN = 4
-"""Shares told of one thing asked; a recipe with pairs of kinds has dozens."""
+"""Shares printed for one thing asked; a recipe with pairs of kinds has dozens."""
 
 
 @click.group("recipe", cls=Group)

@@ -103,7 +103,7 @@ def model_cards(titles: dict[Path, str]) -> list[ModelCard]:
 
 
 def _card_text(path: Path) -> str:
-    """Return a model's card, without its front matter: the one beside it, or what its own file says."""
+    """Return a model's card, without its front matter: the one next to it, or what its own file says."""
     from fdgen.io.hub.weights import MOST_CARD_BYTES
     from fdgen.io.regular_file import read_regular
     from fdtrain.cards import model_card

@@ -56,7 +56,7 @@ def precision() -> Iterator[Finding]:
         from fdtrain.runtime.device import open_device
         from fdtrain.training.precision import HOPELESS, decide_by_convolution
     except (ImportError, OSError, RuntimeError):
-        return  # told of among the packages
+        return  # reported among the packages
     found = decide_by_convolution(open_device("auto"))
     if not found.seconds:
         yield Finding("bf16", f"{found.reason} ({found.processor}): training uses fp32", optional=True)
@@ -72,7 +72,7 @@ def perceptual() -> Iterator[Finding]:
     try:
         from fdtrain.objectives.perceptual import BACKBONES
     except ImportError:
-        return  # told of among the packages
+        return  # reported among the packages
     for name in BACKBONES:
         yield _weights_of(name)
 

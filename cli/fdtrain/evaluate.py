@@ -364,6 +364,6 @@ def write_sheets(out: Path, methods: Sequence[Method], dataset: TripletDataset, 
     from fdtrain.evaluation.gallery import extremes, gallery
     from fdtrain.evaluation.references import Copy
 
-    shown = [method for method in methods if not isinstance(method, Copy)]  # the input stands in the sheet anyway
+    shown = [method for method in methods if not isinstance(method, Copy)]  # the input is in the sheet anyway
     for name, keys in zip(("worst", "best"), extremes(frame, methods[-1].names[-1], rows), strict=True):
         write_png(out / f"{name}.png", gallery(shown, dataset, keys, frame))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-# Before torch is imported: threads that wait for each other spin, and beside one other busy process on two cores a step
+# Before torch is imported: threads that wait for each other spin, and with one other busy process on two cores a step
 # takes seven times as long. After a thousand turns they sleep: 1 to 5 % slower on an idle machine, and no bit changes.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ["OMP_WAIT_POLICY"] = "passive"

@@ -30,12 +30,12 @@ LONGEST_NAME = 255
 """Bytes; what file systems take."""
 
 LEFT = 0.01
-"""Share of a mask beyond every face's crop from which on it is told of."""
+"""Share of a mask beyond every face's crop from which on it is reported."""
 
 
 @dataclass
 class Outcomes:
-    """What was written, and told of each photograph."""
+    """What was written, and what is reported of each photograph."""
 
     out: Path
     voice: Voice
@@ -56,7 +56,7 @@ class Outcomes:
 
     @contextlib.contextmanager
     def failures_told(self) -> Iterator[None]:
-        """Tell of a photograph that cannot be used, count it, and go on."""
+        """Report a photograph that cannot be used, count it, and go on."""
         from fdgen.errors import PictureError
 
         try:
@@ -256,7 +256,7 @@ def refuse_overwriting(
 ) -> None:
     """Refuse results that could not be named, or would take the place of what was given or of another.
 
-    Beside a photograph no file at all is replaced: it may be another photograph.
+    Next to a photograph no file at all is replaced: it may be another photograph.
 
     Args:
         photos: The photographs.

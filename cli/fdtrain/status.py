@@ -27,7 +27,7 @@ def command(run: Path, as_json: bool) -> None:
 
 
 def gather(run: Path) -> dict[str, Any]:
-    """Return what there is to tell of a run, as JSON holds it."""
+    """Return what is reported of a run, as JSON holds it."""
     from fdtrain.objectives.validation import MASK_SCORE, SCORE
     from fdtrain.run_files import is_locked
     from fdtrain.training.best import criterion_of

@@ -90,7 +90,7 @@ def worked(
 
 
 class ComparisonProgress:
-    """Tells how far a comparison is."""
+    """Reports how far a comparison is."""
 
     def __init__(self, stages: Stages, voice: Voice) -> None:
         self.stages, self.voice = stages, voice

@@ -59,7 +59,7 @@ def _found_by(check: Callable[[], Iterator[Finding]]) -> list[Finding]:
         return list(check())
     except ImportError as error:
         if import_trouble(error) is not None:
-            return []  # told of by `opencv`
+            return []  # reported by `opencv`
         what = check.__name__.replace("_", " ")
         return [Finding(what, f"cannot be looked at: {error}", False, "install the package again")]
 
@@ -144,7 +144,7 @@ def installed(name: str) -> str | None:
 
 
 def writable(folder: Path) -> bool:
-    """Tell whether a file can be made in `folder`, or in the nearest folder above it that exists."""
+    """Return whether a file can be made in `folder`, or in the nearest folder above it that exists."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

@@ -132,7 +132,7 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def debugging() -> bool:
-    """Tell whether tracebacks are wanted: `--debug`, or the environment variable."""
+    """Return whether tracebacks are wanted: `--debug`, or the environment variable."""
     return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
 
 

@@ -17,7 +17,7 @@ class WeightsType(PathOrURL):
 
 
 def fetched(weights: str | Path, voice: Voice) -> Path:
-    """Return the file on this machine; what is behind an address is fetched, and told of. Raises `FdError`."""
+    """Return the file on this machine; what is behind an address is fetched and reported. Raises `FdError`."""
     if isinstance(weights, Path):
         return weights
     from fdgen.io.hub.weights import fetch_weights, stated_licence, stated_limits
@@ -38,7 +38,7 @@ def fetched(weights: str | Path, voice: Voice) -> Path:
 def fetched_dataset(dataset: Given, voice: Voice) -> Given | Path:
     """Return the folder on this machine of a dataset that is named on the Hub; any other is returned as it is.
 
-    What is fetched now is told of. Raises `FdError` where it cannot be had.
+    What is fetched now is reported. Raises `FdError` where it cannot be had.
     """
     if not (isinstance(dataset, str) and dataset.startswith("hf://datasets/")):
         return dataset

@@ -51,7 +51,7 @@ class Group(click.Group):
 class Program(Group):
     """A whole program: `modules` is a table of command -> (module of `package`, line of help).
 
-    The lines stand in the table, so that the program's help needs no import. Errors are told here, once for all
+    The lines are in the table, so that the program's help needs no import. Errors are reported here, once for all
     commands: see `reporting`.
     """
 
@@ -77,7 +77,7 @@ class Program(Group):
                 formatter.write_dl([(name, line) for name, (_, line) in self.modules.items()])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run, and turn whatever is raised into a sentence and an exit code."""
+        """Run, and turn any error that is raised into a sentence and an exit code."""
         if kwargs.get("standalone_mode", True) is False:
             return super().main(*args, **kwargs)
         with reporting(kwargs.get("prog_name") or self.name or ""):

@@ -27,7 +27,7 @@ _LIBRARY = re.compile(r"(\S+\.so[.\d]*): cannot open shared object file")
 
 
 def landed_last() -> str | None:
-    """Return the name of the wheel whose files are there, without importing them; None where that cannot be told."""
+    """Return the name of the wheel whose files are there, without importing them; None where that cannot be known."""
     spec = util.find_spec("cv2")
     if spec is None or spec.origin is None:
         return None

@@ -70,7 +70,7 @@ def _writable(text: str) -> str | bytes:
 
 
 def aligned(rows: Sequence[Sequence[Any]], *, indent: int = 0) -> list[str]:
-    """Lay rows out in columns: numbers to the right, the rest to the left, two spaces between."""
+    """Arrange rows in columns: numbers to the right, the rest to the left, two spaces between."""
     texts = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in texts) for i in range(len(texts[0]))] if texts else []
     right = [all(isinstance(row[i], int | float) for row in rows) for i in range(len(widths))]

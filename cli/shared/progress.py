@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 LINE_EVERY_S = 10.0
-"""Where there is no terminal: seconds between two lines of a long step that has no shards to tell of."""
+"""Where there is no terminal: seconds between two lines of a long step that has no shards to report."""
 
 SILENT_S = 120.0
 """And of one that has: so long nothing is heard of them before a line by the clock comes between."""
@@ -56,7 +56,7 @@ class Meter:
             self._show()
 
     def line(self, text: str) -> None:
-        """Tell of something finished, a shard for example; on a terminal the bar says it already."""
+        """Report something finished, a shard for example; on a terminal the bar says it already."""
         self.told_by_lines = True
         self.told_s = time.monotonic()
         if self.bar is None:
@@ -95,7 +95,7 @@ class Meter:
 
 
 def on_terminal(voice: Voice) -> bool:
-    """Tell whether there is somebody to show a bar to."""
+    """Return whether there is somebody to show a bar to."""
     return not voice.quiet and sys.stderr is not None and sys.stderr.isatty()
 
 
@@ -195,6 +195,6 @@ class Stages:
             self.stage(title, "")
 
     def close(self) -> None:
-        """End the step that is under way: what is said next stands below its bar."""
+        """End the step that is under way: what is printed next is below its bar."""
         self._open.close()
         self._meter = None

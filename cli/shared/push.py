@@ -23,7 +23,7 @@ def push_options(function: Function) -> Function:
 def push(
     files: Mapping[str, Path], repo: str, kind: Literal["model", "dataset"], *, yes: bool, public: bool, voice: Voice
 ) -> None:
-    """Tell what goes where, ask, and send; the commit goes to standard output. Raises `FdError`, `Abort` at a no.
+    """Print what goes where, ask, and send; the commit goes to standard output. Raises `FdError`, `Abort` at a no.
 
     Args:
         files: What is sent, by its path in the repository.

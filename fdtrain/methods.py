@@ -47,7 +47,7 @@ class Method:
             `fdtrain.config.presets`.
         compares_features: Whether its loss looks at pictures through the perceptual network.
         learns_from_landmarks: Whether it learns from the landmarks of clean faces, which it does not need to restore.
-        small: What the preset for 64 px changes beside.
+        small: What else the preset for 64 px changes.
         deviations: What is not as in the paper, a sentence each: all that is known of.
     """
 

@@ -64,5 +64,5 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Tell whether a process is training in the folder, as far as the system can say."""
+    """Return whether a process is training in the folder, as far as the system can say."""
     return lock.is_locked(folder, name=LOCK_NAME)

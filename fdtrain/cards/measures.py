@@ -1,4 +1,4 @@
-"""What a card tells of measured pictures: means by kind of occluder and by tone of skin, with their errors."""
+"""What a card reports of measured pictures: means by kind of occluder and by tone of skin, with their errors."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ NUMBERS, README = "numbers.json", "README.md"
 SCHEMA = 1
 
 _ODD = (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError)
-"""All that telling of facts can raise which are of other types than ours."""
+"""All errors that writing out facts can raise where these are of other types than ours."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CardProblem:
 
 
 def default_out(model: Path) -> Path:
-    """Return the folder of a model's card: that of a run itself, `NAME-card` beside a file."""
+    """Return the folder of a model's card: that of a run itself, `NAME-card` next to a file."""
     return model if model.is_dir() else model.with_name(f"{model.stem}-card")
 
 
@@ -85,7 +85,7 @@ def write_card(model: Path, facts: Mapping[str, Any], out: Path | None = None) -
 
 
 def is_card(folder: Path) -> bool:
-    """Tell whether a folder holds a model card."""
+    """Return whether a folder holds a model card."""
     return (folder / WORDS).is_file() and (folder / NUMBERS).is_file()
 
 

@@ -39,7 +39,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Ablation:
-    """A table: its rows, the one that the others are tested against, methods beside them, sentences on it.
+    """A table: its rows, the one that the others are tested against, methods next to them, sentences on it.
 
     `unseen` is the kind of occluder that a row has not trained on.
     """
@@ -170,7 +170,7 @@ def _alone(config: FitConfig) -> tuple[tuple[str, ...], str]:
     """Return what trains the Base-Net alone, and a sentence on its losses.
 
     It keeps the weights of stage I. A term that the preset leaves to stage II would be missing from the only stage
-    there is, so that of stage II is taken for it.
+    there is, so the term takes its weight of stage II.
     """
     overrides, taken = ["training.stages=base"], []
     for name, title in (("beta", "perceptual"), ("gamma", "adversarial")):

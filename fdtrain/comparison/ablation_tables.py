@@ -78,7 +78,7 @@ class Frames:
     def difference(
         self, ours: str, theirs: str, column: str, keep: npt.NDArray[np.bool_] | None = None
     ) -> Difference | None:
-        """Return how two rows differ, picture by picture and seed by seed; None where that cannot be told."""
+        """Return how two rows differ, picture by picture and seed by seed; None where that cannot be known."""
         sides = self.both(ours, theirs, column, keep)
         if sides is None:
             return None
@@ -208,7 +208,7 @@ def _orderings(ablation: Ablation, frames: Frames) -> Iterator[Ordering]:
 
 
 def verdict_of(paper: float, here: Difference | None) -> Verdict:
-    """Tell whether a difference that the paper reports holds: where the whole interval has its sign.
+    """Return whether a difference that the paper reports holds: where the whole interval has its sign.
 
     >>> verdict_of(-0.5, Difference(-1.0, -1.5, -0.5, 0.01, 100))
     'holds'

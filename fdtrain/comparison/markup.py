@@ -47,7 +47,7 @@ def number(value: float | None, form: str, factor: float = 1.0) -> str:
 
 
 def aligned(grid: Sequence[Sequence[str]]) -> list[str]:
-    """Lay a table out for a terminal: names to the left, numbers to the right."""
+    """Format a table for a terminal: names to the left, numbers to the right."""
     widths = [max(len(row[place]) for row in grid) for place in range(len(grid[0]))]
     return ["  " + "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in grid]
 

@@ -105,7 +105,7 @@ class Ask:
 class Task:
     """One row of the table and one seed of it. `what` is a reference, a preset, or a file of weights.
 
-    `overrides` are what the row changes in its preset, laid over those of the whole comparison.
+    `overrides` are what the row changes in its preset, applied after those of the whole comparison.
     """
 
     name: str

@@ -47,7 +47,7 @@ class OnPhotographs:
 def read_photographs(folder: Path, *, threshold: int | None = None) -> tuple[list[Photograph], dict[str, str]]:
     """Return the photographs of a folder with their masks, and why others cannot be used, by file name.
 
-    The mask of NAME.jpg is NAME.mask.png or NAME_mask.png beside it, or NAME.png in the folder `masks` below, in any
+    The mask of NAME.jpg is NAME.mask.png or NAME_mask.png next to it, or NAME.png in the folder `masks` below, in any
     format that is read. Raises `FdError` where there is no photograph that has one.
     """
     if not folder.is_dir():

@@ -22,7 +22,7 @@ from fdtrain.training.precision import decide_by_convolution
 def resolve_auto(ask: Ask, presets: Iterable[str], record: Path) -> Ask:
     """Return the terms with what `auto` comes to where one of the `presets` leaves anything to it.
 
-    As the file `record` has it, where the comparison has begun, on whatever machine; else as it is decided now. Raises
+    As the file `record` has it, where the comparison has begun, on any machine; else as it is decided now. Raises
     `RunError` where that file cannot be read, `PerceptualError` where a file given for weights holds none.
     """
     if ask.auto is not None:
@@ -53,7 +53,7 @@ def _left_open(ask: Ask, preset: str) -> FitConfig | None:
 
 
 def _config(ask: Ask, preset: str) -> FitConfig | None:
-    """Return what a preset trains with; None where it cannot, which its row tells when its turn comes."""
+    """Return what a preset trains with; None where it cannot, which its row reports when its turn comes."""
     try:
         return config_of(ask, Task("", "trained", preset, 0), ask.images or 1)
     except ConfigError:

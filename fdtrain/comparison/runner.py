@@ -38,7 +38,7 @@ LOOKED_S = 0.1
 """How often a working process is looked after, in seconds."""
 
 TOLD_S = 0.25
-"""How often a working process tells how far it is, at most, in seconds."""
+"""How often a working process reports how far it is, at most, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def compare(
 
 
 def is_done(task: Task, out: Path) -> bool:
-    """Tell whether a task has its result; that of other weights than the file holds now is none."""
+    """Return whether a task has its result; that of other weights than the file holds now is none."""
     path = task.place(out) / RESULT_FILE
     if not path.is_file():
         return False
@@ -168,7 +168,7 @@ def _awaited(
     watch: Watch,
     asked_to_stop: Callable[[], bool],
 ) -> str | None:
-    """Wait for a working process, telling how far it is; return why it failed, None where it did not."""
+    """Wait for a working process, and report how far it is; return why it failed, None where it did not."""
     while not future.done():
         wait([future], timeout=LOOKED_S)
         if asked_to_stop() and not stop_file.exists():
@@ -193,7 +193,7 @@ def _awaited(
 class _Worker:
     """A process to work in: the same one until it is killed, then another. Leaves none behind.
 
-    Started anew, not forked: torch's threads do not survive a fork.
+    Started as a new process, not forked: torch's threads do not survive a fork.
     """
 
     def __init__(self) -> None:
@@ -231,11 +231,11 @@ _BUSY = threading.Lock()
 
 
 _TELLERS: list[_Teller] = []
-"""In a working process: what tells its parent how far it is."""
+"""In a working process: what reports to its parent how far it is."""
 
 
 class _Teller:
-    """Tells the parent how far its working process is: when a part begins and ends, and between not too often."""
+    """Reports to the parent how far its working process is: when a part begins and ends, and between not too often."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
@@ -259,7 +259,7 @@ def _settle(pipe: Connection) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # whatever it imports, it opens no connection
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # so that no import opens a connection
 
 
 def _work(task: Task, ask: Ask, out: str, stop_file: str) -> None:

@@ -233,7 +233,7 @@ class Tables:
         return "\n\n".join([*tables, "\n".join(f"- {with_capital(one)}." for one in self.sentences())]) + "\n"
 
     def latex(self) -> str:
-        """Return the tables as LaTeX, for `booktabs`; titles and sentences stand as comments."""
+        """Return the tables as LaTeX, for `booktabs`; titles and sentences are comments."""
         comments = "".join(f"% {sentence}.\n" for sentence in self.sentences())
         return comments + "\n".join(f"% {title}\n{latex_table(grid)}" for title, grid in self.grids().items())
 

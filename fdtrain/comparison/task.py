@@ -63,7 +63,7 @@ LOCK_WAIT_S = 120.0
 class Moved:
     """How far a part of a task is, in units by their name; what has none is only waited for.
 
-    `per_s` and `left_s` are those of a training's last steps, 0 where only the clock can tell.
+    `per_s` and `left_s` are those of a training's last steps, 0 where only the clock can show them.
     """
 
     part: str
@@ -157,7 +157,7 @@ def _finish_of(task: Task, ask: Ask) -> Finish:
 
 
 def weights_of(task: Task, run_dir: Path) -> Path:
-    """Return the file of weights of a task that has any: of a training, those that its run stands for.
+    """Return the file of weights of a task that has any: of a training, those that its run's folder means.
 
     A training that was measured already keeps the file that it was measured with: comparisons of before
     `training.best_by` took the last.
@@ -205,7 +205,7 @@ def _rate(task: Task, ask: Ask, on_moved: Callable[[Moved], None]) -> float:
             on_progress=lambda progress: seen.append((progress.images, time.process_time())),
             on_step=lambda step: on_moved(_of_step("timing", step)),
         )
-    # The last line is told after everything is saved and validated: the one before it ends the training.
+    # The last line is reported after everything is saved and validated: the one before it ends the training.
     steps = dict(reversed(seen))
     first, last = WARM_UP_STEPS * batch, max(steps)
     return (last - first) / max(steps[last] - steps[first], 1e-9)
@@ -214,7 +214,7 @@ def _rate(task: Task, ask: Ask, on_moved: Callable[[Moved], None]) -> float:
 def _trained(
     task: Task, ask: Ask, out: Path, stop: Callable[[], bool], on_moved: Callable[[Moved], None]
 ) -> dict[str, Any] | None:
-    """Train a task's run to its end, None where it was stopped before; return what the table tells of it."""
+    """Train a task's run to its end, None where it was stopped before; return what the table reports of it."""
     folder = task.place(out)
     run_dir, cpu_file = folder / RUN, folder / CPU_FILE
     waited_s = 0.0

@@ -1,7 +1,7 @@
 """The settings of the baselines, a table a method; the defaults are those of each paper, at its own size.
 
 Widths are those of a network's first layer: the others follow from it as in the paper's table of layers. What a paper
-gives in iterations stands here in training images (`_images`), at the batch of its preset.
+gives in iterations is here in training images (`_images`), at the batch of its preset.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class AfdStackGanConfig(BaselineSettings):
     multiple_px: ClassVar[int] = 32
 
     method: Literal["afd-stackgan"] = "afd-stackgan"
-    # Weight of the cross-entropy of the mask, beside an adversary of weight 1.
+    # Weight of the cross-entropy of the mask, next to an adversary of weight 1.
     mask: NotNegative = 100.0
     # Of the reconstruction (L1 + SSIM) and of the perceptual term of both face generators: those of FD-StackGAN.
     alpha: Weights = (100.0, 10.0)
@@ -222,9 +222,9 @@ class MaharjanConfig(BaselineSettings):
     whole_octaves: ClassVar[bool] = True
 
     method: Literal["maharjan"] = "maharjan"
-    # Weight of the cross-entropy of the segmentation, beside an adversary of weight 1.
+    # Weight of the cross-entropy of the segmentation, next to an adversary of weight 1.
     segmentation: NotNegative = 100.0
-    # Of the reconstruction (L1 + SSIM) and of the perceptual term of the face, beside an adversary of weight 1.
+    # Of the reconstruction (L1 + SSIM) and of the perceptual term of the face, next to an adversary of weight 1.
     reconstruction: NotNegative = 100.0
     perceptual: NotNegative = 10.0
 
@@ -240,8 +240,8 @@ class GafcConfig(BaselineSettings):
     # Weights of the estimator: the squared error of heat maps, and the cross-entropy of the parsing.
     heat: NotNegative = 10.0
     parsing: NotNegative = 1.0
-    # Of the generator: L1 of the picture, cross-entropy of the mask that it tells apart and that one's nuclear norm,
-    # and both adversaries.
+    # Of the generator: L1 of the picture, cross-entropy of the mask that it predicts and that one's nuclear norm, and
+    # both adversaries.
     l1: NotNegative = 10.0
     mask: NotNegative = 1.0
     low_rank: NotNegative = 0.001
@@ -258,7 +258,7 @@ class CollaGanConfig(BaselineSettings):
     # Standard deviation of a landmark's heat map, as a share of the side.
     sigma: Positive = 0.015
     # Weights of the L1 of the picture in its hole, of the squared error of heat maps and of the cross-entropy of the
-    # parsing, beside an adversary of weight 1 for each of the three.
+    # parsing, next to an adversary of weight 1 for each of the three.
     l1: NotNegative = 100.0
     heat: NotNegative = 100.0
     parsing: NotNegative = 10.0
@@ -289,7 +289,7 @@ class DeMeshNetConfig(BaselineSettings):
     whole_octaves: ClassVar[bool] = True
 
     method: Literal["demeshnet"] = "demeshnet"
-    # Weights of the squared error in the hole, beside that of the whole picture, and of that of features.
+    # Weights of the squared error in the hole, next to that of the whole picture, and of that of features.
     hole: NotNegative = 1.0
     perceptual: NotNegative = 0.01
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from fdgen.settings.values import Names, Section, Share, listed, none_from_text, one_of, within
 
 VARIETY = ("frame", "backdrop", "light", "temperature", "exposure", "tone", "blur", "noise", "jpeg")
-"""The steps of `fdtrain.data.augment_photographs` beside mirroring, in their order."""
+"""The steps of `fdtrain.data.augment_photographs` other than mirroring, in their order."""
 
 
 class OnTheFlyConfig(Section):
@@ -35,7 +35,7 @@ class DataConfig(Section):
     size_px: Annotated[int, within(16, 1024)] = 256
     # Kinds of occluder to train on; none means all.
     kinds: Annotated[Names | None, BeforeValidator(none_from_text)] = None
-    # Kinds never to train on: whatever wears one of them is left out, whatever else it wears. None means none.
+    # Kinds never to train on: a sample with one of them is left out, also where it has others. None means none.
     without: Annotated[Names | None, BeforeValidator(none_from_text)] = None
     # Samples never to train on, by their keys, as `fdgen browse` writes them of what is marked. None means none. Those
     # of other splits stay: validations of runs with and without them are of the same pictures.
@@ -48,9 +48,9 @@ class DataConfig(Section):
     augment_without: Annotated[tuple[Annotated[str, one_of(VARIETY)], ...], BeforeValidator(listed)] = ()
     # How often both pictures of a pair lose their colour.
     grey: Share = 0.0
-    # How often a training face wears the occluder of another sample in place of its own, drawn anew each epoch. Paired
-    # with one hole each, a few thousand faces are learnt by heart; the light of another's occluder is not the face's,
-    # so this is for networks that blank the hole.
+    # How often a training face wears the occluder of another sample in place of its own, drawn again in each epoch.
+    # Paired with one hole each, a few thousand faces are learnt by heart; the light of another's occluder is not the
+    # face's, so this is for networks that blank the hole.
     mix: Share = 0.0
     # Compare every byte read with the manifest's digests.
     verify: bool = False

@@ -1,9 +1,9 @@
-"""What systems learn of a face beside its picture, by name and by number: regions, landmarks, components."""
+"""What systems learn of a face in addition to its picture, by name and by number: regions, landmarks, components."""
 
 from __future__ import annotations
 
 REGIONS = ("face", "brows", "eyes", "nose", "lips")
-"""What a parsing tells apart, beside everything else, which is 0; the later lies over the earlier."""
+"""What a parsing distinguishes. Everything else is 0; the later lies over the earlier."""
 
 N_REGIONS = len(REGIONS) + 1
 

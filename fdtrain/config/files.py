@@ -61,7 +61,7 @@ def read_settings(
 
 
 def names_key(key: str, blame: Mapping[str, str], overrides: Iterable[str | tuple[str, Any]]) -> bool:
-    """Tell whether a file, of those to `blame`, or an override sets a key that a preset may set too."""
+    """Return whether a file, of those to `blame`, or an override sets a key that a preset may set too."""
     return key in blame or any(key == _read_override(override)[0] for override in overrides)
 
 

@@ -23,9 +23,9 @@ class MaskConfig(Section):
 
     # Channels from half the picture's size downwards; each but the first halves it again.
     widths: Annotated[tuple[Count, ...], BeforeValidator(listed), AfterValidator(_some)] = (32, 64, 128, 192)
-    # Kinds of occluder that it tells from each other; none means those of the dataset, [] that it tells none.
+    # Kinds of occluder that it distinguishes; none means those of the dataset, [] that it distinguishes none.
     kinds: Annotated[Names | None, BeforeValidator(none_from_text)] = None
-    # Weights of soft Dice and of the kinds' cross-entropy, beside the pixels' cross-entropy of weight 1.
+    # Weights of soft Dice and of the kinds' cross-entropy, next to the pixels' cross-entropy of weight 1.
     dice: NotNegative = 0.5
     kind: NotNegative = 0.1
     # How often a training picture shows the face without its occluder, with nothing to find.

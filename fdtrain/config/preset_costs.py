@@ -1,6 +1,7 @@
 """The cost of each preset, counted beforehand: building all networks needs torch and many seconds.
 
-A test counts them again. `python -m tests.golden.preset_costs` writes the file anew, after a preset or network changed.
+A test counts them again. `python -m tests.golden.preset_costs` writes the file again, after a preset or network
+changed.
 """
 
 from __future__ import annotations

@@ -138,8 +138,8 @@ class LossConfig(Section):
     # The parts of the reconstruction loss (eq. 3); Table 3 turns them off in turn.
     l1: NotNegative = 1.0
     ssim: NotNegative = 1.0
-    # Eq. 6 is of VGG-19; other networks stand under their own names. `auto` takes the first of the three whose weights
-    # are at hand, and a run keeps it.
+    # Eq. 6 is of VGG-19; other networks have their own names. `auto` takes the first of the three whose weights are at
+    # hand, and a run keeps it.
     perceptual: Literal["auto", "vgg19", "vgg16-stlpips", "off"] = "vgg19"
     perceptual_layers: Names = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
     # Divide each layer's distance by the mean of the true features, so that no layer drowns the others.
@@ -252,7 +252,7 @@ class FitConfig(Section):
     def load(
         cls, preset: str = "modern", file: str | Path | None = None, overrides: Sequence[str | tuple[str, Any]] = ()
     ) -> FitConfig:
-        """Take a preset, lay a TOML file over it, then overrides in their order.
+        """Take a preset, apply a TOML file to it, then overrides in their order.
 
         An override is `"a.b=c"`, c in TOML's notation or a bare string, or a pair `("a.b", value)`. Raises
         `ConfigError`, naming the file or the override and the law that it breaks.
@@ -323,5 +323,5 @@ FREE = (
 
 
 def is_free(key: str) -> bool:
-    """Tell whether a dotted key may change when a run is resumed."""
+    """Return whether a dotted key may change when a run is resumed."""
     return key.startswith(FREE)

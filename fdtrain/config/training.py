@@ -59,9 +59,9 @@ class TrainingConfig(Section):
     # Begin with the weights of this file or run folder, not with drawn ones; networks may differ in their head. Its
     # hash is written down, its path is not.
     start_from: str = Field(default="", exclude=True)
-    # Which weights a run's folder stands for, in every command: the best on the validation split by its score (PSNR in
-    # the hole, IoU of a mask network; neither sees what the adversary adds), by the distance of the perceptual network
-    # that the losses use, or the last.
+    # Which weights a run's folder means, in every command: the best on the validation split by its score (PSNR in the
+    # hole, IoU of a mask network; neither sees what the adversary adds), by the distance of the perceptual network that
+    # the losses use, or the last.
     best_by: Literal["score", "perceptual", "last"] = "score"
     # Stop where no validation was better for so many images; none trains to the end.
     patience_images: Annotated[Count | None, BeforeValidator(none_from_text)] = None
@@ -123,7 +123,7 @@ class OutputConfig(Section):
     checkpoint_images: Count = 20_000
     validation_images: Count = 20_000
     sample_images: Count = 20_000
-    # Checkpoints to keep beside the best one.
+    # Checkpoints to keep in addition to the best one.
     keep: Count = 2
     # Pictures on a sheet of samples, and at most used for one validation.
     samples: Annotated[int, within(1, 64)] = 8

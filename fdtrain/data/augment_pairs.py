@@ -1,7 +1,7 @@
 """Augmentation of a pair: flip, mild changes of light, JPEG, with the same parameters on both pictures.
 
 The only module of fdtrain that imports albumentations. Its pipelines keep random states of their own and ignore global
-seeds; here the state is set anew for every sample, from the sample's seed alone.
+seeds; here the state is set again for every sample, from the sample's seed alone.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class PairAugment:
     """Mirror, relight and compress a triplet; `augment=` of a `TripletDataset`.
 
     `flip`, `light` and `jpeg` are probabilities, each drawn by itself. Light changes brightness and contrast by up to
-    12 %, gamma by up to 15 %, hue by 4 degrees and saturation by 8 %: less than what tells one photograph of a person
-    from another. JPEG quality lies in `quality`. All are drawn from the seed that the call is given.
+    12 %, gamma by up to 15 %, hue by 4 degrees and saturation by 8 %: less than what distinguishes one photograph of a
+    person from another. JPEG quality lies in `quality`. All are drawn from the seed that the call is given.
 
     >>> PairAugment(flip=1.3)
     Traceback (most recent call last):
@@ -64,7 +64,7 @@ class PairAugment:
 
 
 NAMED: dict[str, PairAugment | None] = {"none": None, "flip": PairAugment(light=0, jpeg=0), "mild": PairAugment()}
-"""What the setting `data.augment` may say beside `photograph` (`fdtrain.data.augment_photographs`)."""
+"""What the setting `data.augment` may say other than `photograph` (`fdtrain.data.augment_photographs`)."""
 
 
 @functools.cache

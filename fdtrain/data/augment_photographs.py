@@ -101,7 +101,7 @@ class PhotographPairs:
 
 
 def _turned(seed: int) -> bool:
-    """Tell whether a pair is mirrored."""
+    """Return whether a pair is mirrored."""
     return float(np.random.default_rng((seed, _FLIP)).random()) < 0.5
 
 

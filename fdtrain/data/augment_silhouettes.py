@@ -46,7 +46,7 @@ class PhotographAugment:
                 raise FdError(f"augmentation: the probability of {name} must be in [0, 1], got {value}")
 
     def __call__(self, seen: Seen, seed: int) -> Seen:
-        """Return the changed picture, and its alpha moved likewise."""
+        """Return the changed picture, and its alpha moved in the same way."""
         return self.vary(seen, np.random.default_rng(seed))
 
     def vary(self, seen: Seen, rng: np.random.Generator) -> Seen:

@@ -1,4 +1,4 @@
-"""The backdrop of a studio portrait, told by its own colour, so that another can be put behind the head.
+"""The backdrop of a studio portrait, recognised by its own colour, so that another can be put behind the head.
 
     both sides above the shoulders --> a surface of colour --> what looks like it and hangs together with the sides
 
@@ -18,7 +18,7 @@ Values = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 _SIDES, _SHOULDERS = 0.09, 0.5  # the strips that are backdrop in most portraits: so wide, and down to here
-_HEAD_CENTRE, _HEAD_RADII = (0.5, 0.56), (0.25, 0.38)  # never backdrop, whatever colour it has
+_HEAD_CENTRE, _HEAD_RADII = (0.5, 0.56), (0.25, 0.38)  # never backdrop, in any colour
 _SPREAD, _LEAST_TOLERANCE, _MOST_TOLERANCE = 3.0, 6.0, 26.0  # of a colour against the surface: in spreads, and levels
 _PLAIN = 0.75  # share of the strips that the surface explains, at least
 _LEAST_SHARE = 0.06  # of the crop that is backdrop; less is not worth while

@@ -1,4 +1,4 @@
-"""What a network may learn of a face beside its picture, drawn from the landmarks of the clean photograph.
+"""What a network may learn of a face in addition to its picture, drawn from the landmarks of the clean photograph.
 
 Heat maps of 68 points, a coarse parsing by the polygons of regions, and the flow from each pixel of the face to its
 place on the mirrored half. `points_BK3` are the points of `Sample`, on the CPU: (B, 468, 3) px. Everything is float32,
@@ -74,7 +74,7 @@ def one_hot(labels_BHW: Tensor) -> Tensor:
 def mirror_flow(points_BK3: Tensor, size_px: int) -> tuple[Tensor, Tensor]:
     """Return for each pixel of the face the way to its mirror image on it, and where there is a face.
 
-    The way is (B, 2, S, S) px, x before y, 0 beside the face; the other (B, 1, S, S) of 0 and 1. Of the mesh's
+    The way is (B, 2, S, S) px, x before y, 0 outside the face; the other (B, 1, S, S) of 0 and 1. Of the mesh's
     triangles that cover a pixel the nearest to the viewer counts.
     """
     if points_BK3.is_meta:

@@ -121,7 +121,7 @@ def _kill_workers() -> None:
     """
     left = [worker for worker in _WORKERS if worker.is_alive()]
     if left and hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would tell of each as of one that died
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would report each as one that died
     for worker in left:
         worker.kill()
 

@@ -81,7 +81,7 @@ def open_samples(
 
 
 def learns_from_landmarks(config: FitConfig) -> bool:
-    """Tell whether the method of a config learns from the landmarks of clean faces."""
+    """Return whether the method of a config learns from the landmarks of clean faces."""
     return config.baseline is not None and LEARNED[config.baseline.method].learns_from_landmarks
 
 

@@ -190,7 +190,7 @@ def pasted(occluded_HWC: Image, clean_HWC: Image, mask_HW: Image) -> Image:
 
 
 def is_grey(picture_HWC: Image) -> bool:
-    """Tell whether an RGB picture has no colour at all: its three channels are the same."""
+    """Return whether an RGB picture has no colour at all: its three channels are the same."""
     return bool((picture_HWC == picture_HWC[..., :1]).all())
 
 

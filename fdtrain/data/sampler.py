@@ -28,8 +28,8 @@ class EpochSampler(Sampler[Draw]):
     """An endless order of samples that (seed, epoch, position) decide, and that goes on where it was left.
 
     Positions count samples over all ranks since the first; each epoch is one permutation of the n samples, and rank r
-    of w takes every w-th position, so that the ranks together see one order whatever their number. The state is what
-    the training loop has used (`advance`), not what a loader has fetched ahead: iterate anew after loading it.
+    of w takes every w-th position, so that the ranks together see one order for any number of them. The state is what
+    the training loop has used (`advance`), not what a loader has fetched ahead: iterate again after loading it.
 
     >>> sampler = EpochSampler(3, seed=1)
     >>> first = [draw.place for draw, _ in zip(sampler, range(6))]

@@ -19,7 +19,7 @@ CELL_PX = 128
 def sheet(
     rows: Sequence[Sequence[Image]], captions: Sequence[Sequence[str]] = (), headings: Sequence[str] = ()
 ) -> Image:
-    """Lay square pictures out in rows; `captions` has a text below each cell, `headings` one above each column.
+    """Arrange square pictures in rows; `captions` has a text below each cell, `headings` one above each column.
 
     >>> sheet([[np.zeros((128, 128, 3), np.uint8)] * 2]).shape
     (136, 268, 3)

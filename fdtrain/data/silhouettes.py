@@ -169,7 +169,7 @@ class SilhouetteDataset(StoredSamples[Silhouette]):
         return []
 
     def is_bare(self, index: int, epoch: int = 0) -> bool:
-        """Tell whether a sample is drawn without its occluder in an epoch, as (`seed`, epoch, key) decide."""
+        """Return whether a sample is drawn without its occluder in an epoch, as (`seed`, epoch, key) decide."""
         drawn = np.random.default_rng((sample_seed(self.seed, epoch, self.key(index)), _BARE))
         return bool(drawn.random() < self.bare)
 

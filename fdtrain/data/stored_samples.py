@@ -54,13 +54,13 @@ class StoredSamples(Dataset[Item], ABC):
     Of the manifest it reads what it needs, and keeps arrays of about 200 bytes a sample, which loader workers share:
     `table` is not among these.
 
-    A subclass says which members it `reads`, in the order in which they stand in a shard, and what an item is. `root`
-    is a folder that `fdgen build` wrote, or its URL (`https://`, `s3://`), or the samples of that split made when they
-    are asked for (`fresh`, None with a dataset); `split` is train, val or test; `size_px` the side of the items, None
-    the stored one. `kinds` keeps samples with an occluder of one of these kinds, `without`
-    those with none of these, `without_samples` those of other keys; `coverage` those whose mask covers a share in
-    [low, high) of the crop; `limit` the first so many, which are a random choice already. `landmarks` reads those of
-    the samples' photographs, too. `verify` compares the sha256 of what is read with the manifest's.
+    A subclass says which members it `reads`, in their order in a shard, and what an item is. `root` is a folder that
+    `fdgen build` wrote, or its URL (`https://`, `s3://`), or the samples of that split made when they are asked for
+    (`fresh`, None with a dataset); `split` is train, val or test; `size_px` the side of the items, None the stored one.
+    `kinds` keeps samples with an occluder of one of these kinds, `without` those with none of these, `without_samples`
+    those of other keys; `coverage` those whose mask covers a share in [low, high) of the crop; `limit` the first so
+    many, which are a random choice already. `landmarks` reads those of the samples' photographs, too. `verify` compares
+    the sha256 of what is read with the manifest's.
 
     Raises `DatasetError` where the folder is no dataset, the split or stratum is empty, or a shard is missing or short.
     """

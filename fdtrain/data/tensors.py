@@ -40,7 +40,7 @@ def pictures_on(device: torch.device, pictures_B3HW: torch.Tensor, channels_last
 
 
 def masks_on(device: torch.device, masks_B1HW: torch.Tensor, channels_last: bool) -> torch.Tensor:
-    """Put masks of 0 and 1, of whatever type, on the device as float32."""
+    """Put masks of 0 and 1, of any type, on the device as float32."""
     return _moved(device, masks_B1HW, channels_last).float()
 
 

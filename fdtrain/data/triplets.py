@@ -28,7 +28,7 @@ from fdtrain.data.tensors import mask_to_levels, mask_to_tensor, to_levels, to_t
 __all__ = ["Augment", "Draw", "EpochSampler", "Pictures", "Sample", "TripletDataset"]
 
 READ = ("clean.png", "mask.png", "occluded.png")
-"""Members that training reads, in the order in which they stand in a shard."""
+"""Members that training reads, in their order in a shard."""
 
 
 class _SometimesThere(TypedDict, total=False):
@@ -39,11 +39,11 @@ class _SometimesThere(TypedDict, total=False):
 class Sample(_SometimesThere):
     """One triplet as tensors: pictures (3, S, S) float32 in [-1, 1], mask (1, S, S) 0 or 1, its place in the set.
 
-    `coloured` (1, 1, 1) is 0 where the photograph is grey as it is stored, whatever augmentation made of it, and 1
-    where it is not, where the pair was turned grey on purpose, or where nobody asked (`tells_grey`). Only where they
-    are asked for (`landmarks`) there are `points` (468, 3), those of the clean face in px of these pictures; only where
-    triplets are made anew each epoch there is `gave_none`: the same place where this face gave none and another took
-    its turn, else -1.
+    `coloured` (1, 1, 1) is 0 where the photograph is grey as it is stored, regardless of augmentation, and 1 where it
+    is not, where the pair was turned grey on purpose, or where nobody asked (`tells_grey`). Only where they are asked
+    for (`landmarks`) there are `points` (468, 3), those of the clean face in px of these pictures; only where triplets
+    are made again in each epoch there is `gave_none`: the same place where this face gave none and another took its
+    turn, else -1.
     """
 
     occluded: torch.Tensor
@@ -71,7 +71,7 @@ class Augment(Protocol):
 
 @runtime_checkable
 class MovingAugment(Augment, Protocol):
-    """One that also tells where points of the face go, for samples with landmarks."""
+    """One that also returns where points of the face go, for samples with landmarks."""
 
     def moved(self, points_px: Points, size_px: int, seed: int) -> Points:
         """Return the points of the picture that the call with this seed makes, by their numbers in any face."""
@@ -84,10 +84,10 @@ class TripletDataset(StoredSamples[Sample]):
     `root`, `split` and what chooses samples are those of `StoredSamples`. Below the stored size pictures are averaged,
     above it interpolated, and the pair stays exact. `augment` is called with a seed made of (`seed`, epoch, key). `mix`
     is how often a face wears the occluder of another sample in place of its own, drawn from the same three: a few
-    thousand faces with one hole each are learnt by heart. `grey` is how often both pictures lose their colour, drawn
-    likewise. `tells_grey` has every photograph looked at for whether it has colour, which `coloured` then says.
-    `landmarks` gives each sample the points of its clean face, moved as its pictures are (`MovingAugment`).
-    `levels` gives pictures and masks as bytes, of which `fdtrain.data.tensors` makes those values on a device.
+    thousand faces with one hole each are learnt by heart. `grey` is how often both pictures lose their colour, drawn in
+    the same way. `tells_grey` has every photograph looked at for whether it has colour, which `coloured` then says.
+    `landmarks` gives each sample the points of its clean face, moved as its pictures are (`MovingAugment`). `levels`
+    gives pictures and masks as bytes, of which `fdtrain.data.tensors` makes those values on a device.
 
     Raises `DatasetError` as `StoredSamples` does, and where a shard holds what it should not, or photographs have no
     landmarks.
@@ -206,7 +206,7 @@ class TripletDataset(StoredSamples[Sample]):
         return int(place * len(self)) if chance < self.mix else index
 
     def _turns_grey(self, index: int, epoch: int) -> bool:
-        """Tell whether a pair loses its colour in an epoch."""
+        """Return whether a pair loses its colour in an epoch."""
         if self.grey <= 0:
             return False
         seed = sample_seed(self.seed, epoch, f"{self.key(index)}+grey")

@@ -79,7 +79,7 @@ class Offer:
 
     @property
     def finds_masks(self) -> bool:
-        """Tell whether masks are predicted; else visitors paint them."""
+        """Return whether masks are predicted; else visitors paint them."""
         return all(model.restorer.masker is not None for model in self.models)
 
     def model(self, name: str | None) -> OfferedModel:

@@ -28,7 +28,7 @@ FREE = 64 * MB
 """What must stay free where files lie: other programs need it."""
 
 IN_LINE_S = 120
-"""After so many seconds a request counts no more: its visitor left before it was served, and nobody tells of that."""
+"""After so many seconds a request counts no more: its visitor left before it was served, and nobody reports that."""
 
 MEASURED_S = 1.0
 """How long a measure of the folder holds, in seconds."""

@@ -35,7 +35,7 @@ READ = ("/", "/config", "/favicon.ico", "/manifest.json", "/robots.txt", "/theme
         "/gradio_api/queue/data", "/gradio_api/startup-events", "/gradio_api/theme.css", "/gradio_api/upload_progress",
         )  # fmt: skip
 READ_BELOW = ("/assets/", "/static/", "/svelte/", "/gradio_api/heartbeat/")
-"""Routes that the page reads, and folders of such; beside them the files of the visitors' folder."""
+"""Routes that the page reads, and folders of such. It also reads the files of the visitors' folder."""
 
 FILE = "/gradio_api/file="
 
@@ -219,7 +219,7 @@ async def _whole(receive: Receive) -> bytes:
 
 
 def _once(body: bytes, receive: Receive) -> Receive:
-    """Return what gives a body that was read already, and then whatever comes."""
+    """Return what gives a body that was read already, and then what comes next."""
     bodies = [body]
 
     async def given() -> Message:

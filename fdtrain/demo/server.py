@@ -31,7 +31,7 @@ POLICY = (
     "img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; "
     "connect-src 'self' blob: data:; frame-ancestors 'none'"
 )
-"""Tells browsers to fetch nothing from elsewhere, whatever gradio's page asks for."""
+"""Makes browsers fetch nothing from elsewhere, even what gradio's page asks for."""
 
 NARROW = "<style>@media (max-width: 640px) { .gradio-container > .main { padding: 8px 12px !important; } }</style>"
 """Margins of gradio's own frame on phones: rules that are given as `css` reach only what is inside of it."""
@@ -138,7 +138,7 @@ def application(page: Any, *, css: str, most_bytes: int, request_filter: dict[st
         css=css,
         head=NARROW,
     )
-    # As `launch` does: without it gradio takes what visitors say of files for what the page itself says, opens any path
+    # As `launch` does: without it gradio trusts what visitors say of files as what the page itself says, opens any path
     # that they name, and ends no stream.
     page.server_app = page.app = app.routes[-1].app  # type: ignore[attr-defined]
     page.has_launched = page.is_running = True

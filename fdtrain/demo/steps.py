@@ -98,7 +98,7 @@ class Steps:
         return self._restored(visit, None, model, visitor)
 
     def _restored(self, visit: Visit, strokes_HW: Strokes | None, model: str | None, visitor: str) -> Shown:
-        """Restore a visit's photograph: anew where no strokes are given, else as it is painted now."""
+        """Restore a visit's photograph: from the start where no strokes are given, else as it is painted now."""
         chosen = self.offer.model(model)
         finds, fresh = chosen.restorer.masker is not None, strokes_HW is None
         mask_HW = visit.example.mask_HW if visit.example is not None and not finds else None

@@ -30,10 +30,10 @@ SHOWN_PX = 1024
 
 CANVAS_PX = 800
 """Side of the square that is painted on; gradio's own. Every photograph is fitted into it, small ones enlarged: gradio
-lays a mask into whatever size its canvas has at that moment, which is the last photograph's."""
+fits a mask into the size that its canvas has at that moment, which is the last photograph's."""
 
 PAPER = 235
-"""Grey level of the canvas beside the photograph."""
+"""Grey level of the canvas next to the photograph."""
 
 RED, SEEN_THROUGH = (255, 0, 64), 150
 """Colour of the mask over the photograph, and its opacity of 255."""

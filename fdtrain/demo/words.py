@@ -103,7 +103,7 @@ def _described(label: ModelLabel) -> str:
 
 
 def _html(text: str) -> str:
-    """Return plain text as HTML; what stands between backquotes is code."""
+    """Return plain text as HTML; what is between backquotes is code."""
     parts = html.escape(text).split("`")
     return "".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts))
 

@@ -1,7 +1,7 @@
 """Checks whether reported numbers can be true: mean PSNR against mean MSE of the same pictures, and copied values.
 
 PSNR is convex in MSE, so the mean PSNR of pictures is never below the PSNR of their mean MSE (Jensen). How far it lies
-above tells how much pictures differ: with PSNRs of pictures spread normally by s dB, mean MSE exceeds the MSE of the
+above shows how much pictures differ: with PSNRs of pictures spread normally by s dB, mean MSE exceeds the MSE of the
 mean PSNR by exp((s ln 10 / 10)² / 2), so the gap is s² ln 10 / 20 dB. Where it is next to nothing, the PSNR is most
 likely that of the mean MSE, which many papers report: a note, and no problem.
 
@@ -35,7 +35,7 @@ TELLING_DIGITS = 4
 WHITES = (255.0, 1.0, 2.0)
 """Whites that papers measure by: of 8 bits, of [0, 1], and of [-1, 1]."""
 NOTES = ("psnr-of-mean-mse", "another-white")
-"""Rules that tell how figures were computed, and find no problem."""
+"""Rules that report how figures were computed, and find no problem."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def spreads(rows: Sequence[Reported], *, peak: float = 255.0) -> list[Spread]:
 
 
 def _pairs(row: Reported, peak: float) -> Iterator[list[Spread]]:
-    """Yield, for each PSNR with an error beside it, what the pair implies by each reading of the error."""
+    """Yield, for each PSNR with an error next to it, what the pair implies by each reading of the error."""
     errors = {name_of(column): column for column in row.cells}
     for metric in row.cells:
         name = name_of(metric)
@@ -222,6 +222,6 @@ def _spread_db(gap_db: float) -> float:
 
 
 def _may_agree(first: str, second: str) -> bool:
-    """Tell whether two cells may be one number, rounded differently."""
+    """Return whether two cells may be one number, rounded differently."""
     slack = (half_unit(first) + half_unit(second)) * (1 + 1e-9)
     return abs(value_of(first) - value_of(second)) <= slack

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Silhouettes(Protocol):
     """Pictures with silhouettes: a `SilhouetteDataset`, or a folder of photographs (`restoration.outlined_folder`).
 
-    `knows_kinds` tells whether the table's `kind` says what is worn.
+    `knows_kinds`: whether the table's `kind` says what is worn.
     """
 
     size_px: int
@@ -76,9 +76,9 @@ class MaskScores:
     """`frame` has a row for each picture and network; calibration is by network, as it is and at a temperature of 1.
 
     Columns: `method`, `key`, `kind`, `coverage` and what else the manifest says of a sample, then `iou`, `boundary_f`,
-    `precision` and `recall` of pixels, `kind_found` (0 or 1: the likeliest kind is worn; NaN where none is told),
-    `bare_left` (0 or 1: of the same face without its occluder, `mask_decision.decided` would mark nothing; NaN where
-    that face is not known).
+    `precision` and `recall` of pixels, `kind_found` (0 or 1: the likeliest kind is worn; NaN where the network
+    distinguishes none), `bare_left` (0 or 1: of the same face without its occluder, `mask_decision.decided` would mark
+    nothing; NaN where that face is not known).
     """
 
     frame: pd.DataFrame
@@ -87,7 +87,7 @@ class MaskScores:
 
 
 def holds_masknet(path: str | Path) -> bool:
-    """Tell whether weights are those of a mask network; raise `CheckpointError` where they cannot be read."""
+    """Return whether weights are those of a mask network; raise `CheckpointError` where they cannot be read."""
     return read_facts(find_weights(path))["config"].get("mask") is not None
 
 

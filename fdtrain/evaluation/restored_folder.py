@@ -32,7 +32,7 @@ class RestoredFolder:
 
     @classmethod
     def open(cls, folder: Path, name: str, dataset: TripletDataset) -> RestoredFolder:
-        """Find the restored picture of every sample, `KEY.png` or whatever else begins with its key.
+        """Find the restored picture of every sample, `KEY.png` or any other file that begins with its key.
 
         Args:
             folder: The pictures, in folders within or not, in any format that is read.

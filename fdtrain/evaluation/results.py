@@ -149,7 +149,7 @@ class Results(Evaluation):
 
 
 def table_lines(title: str, rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lay a table out under its title: names to the left, numbers to the right; nothing where there is only a head."""
+    """Format a table under its title: names to the left, numbers to the right; nothing where there is only a head."""
     if len(rows) < 2:
         return []
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

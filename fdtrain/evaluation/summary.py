@@ -96,7 +96,7 @@ def summarise(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_and_error(values: Any) -> tuple[float, float]:
-    """Return the mean of the finite values and its standard error, NaN where there is none to tell."""
+    """Return the mean of the finite values and its standard error, NaN where there is none."""
     finite = np.asarray(values, float)
     finite = finite[np.isfinite(finite)]
     mean = float(finite.mean()) if len(finite) else float("nan")

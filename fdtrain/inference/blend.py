@@ -20,7 +20,7 @@ _MARK = ", blend "
 
 
 Beside = Literal["stages", "coarse", "nothing"]
-"""What stays beside blended pictures: both stages', the first stage's, or nothing."""
+"""What stays next to blended pictures: both stages', the first stage's, or nothing."""
 
 
 class Blended:

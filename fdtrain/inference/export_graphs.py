@@ -173,7 +173,7 @@ class _GraphAlongEdges(_Graph):
 
 
 class _MaskGraph(nn.Module):
-    """A mask network as it is exported; without the kinds where it tells none."""
+    """A mask network as it is exported; without the kinds where it distinguishes none."""
 
     def __init__(self, masknet: CalibratedMaskNet, n_outputs: int) -> None:
         super().__init__()

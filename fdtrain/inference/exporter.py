@@ -29,7 +29,7 @@ from fdtrain.inference.probes import BATCHES, probes
 from fdtrain.run_files import write_bytes
 
 FORMATS = ("onnx", "pt2")
-"""Each is also the suffix of its files, by which they are told apart."""
+"""Each is also the suffix of its files, by which they are distinguished."""
 
 OPSET = 18
 """Version of ONNX's operators: the one that torch's exporter writes by itself, without converting afterwards."""
@@ -149,7 +149,7 @@ def _open_pt2(data: bytes, metadata: ExportMetadata) -> Run:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch's exporters from telling what a user can do nothing about: deprecations among their own parts."""
+    """Keep torch's exporters from reporting what a user can do nothing about: deprecations among their own parts."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

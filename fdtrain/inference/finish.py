@@ -1,7 +1,7 @@
 """What costs no training: the mean with the mirrored picture, and the membrane that closes the edge of the hole.
 
 A face is nearly its own mirror image, so that the mean of a restoration and of the mirrored one's has less error than
-either. What a network makes of the known pixels tells by how much it is off next to the hole: that residual, continued
+either. What a network makes of the known pixels shows by how much it is off next to the hole: that residual, continued
 inwards by the membrane that it spans, is added in the hole. Eigenfaces and the mean face always have the membrane.
 """
 

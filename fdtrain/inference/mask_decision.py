@@ -16,7 +16,7 @@ LEAST = 0.003
 
 LEAST_HIDDEN = 0.0085
 """A part of a predicted mask whose convex hull hides less of the middle of the face than this share of the crop hides
-no feature: it lies beside the face, in what is out of focus behind, or in hair and hats. A lens hides 0.025, a
+no feature: it lies next to the face, in what is out of focus behind, or in hair and hats. A lens hides 0.025, a
 cup at the mouth 0.013. By its hull, since frames of eyeglasses hide little themselves.
 """
 
@@ -26,13 +26,13 @@ what it has of the forehead, where hair hangs."""
 
 
 def middle_of_face(x: F32, y: F32) -> Bools:
-    """Tell which places, in units of the crop from its top left corner, lie in the middle of the face."""
+    """Return which places, in units of the crop from its top left corner, lie in the middle of the face."""
     across, down = (x - _MIDDLE[0]) / _HALF_AXES[0], (y - _MIDDLE[1]) / _HALF_AXES[1]
     return np.asarray((across**2 + down**2 <= 1) & (y > _BROWS), np.bool_)
 
 
 def middle_of_crop(size_px: int) -> Bools:
-    """Tell which pixels (S, S) of an aligned crop lie in the middle of its face."""
+    """Return which pixels (S, S) of an aligned crop lie in the middle of its face."""
     places = (np.arange(size_px, dtype=np.float32) + np.float32(0.5)) / np.float32(size_px)
     return middle_of_face(places, places[:, None])
 

@@ -30,7 +30,7 @@ Probabilities = npt.NDArray[np.float32]
 
 THRESHOLD = 0.3
 """From this probability on a pixel is masked. What is left of an occluder spoils a face, what is masked without need is
-only invented anew: for one share of needless pixels, 0.3 leaves less behind than 0.5."""
+only invented again: for one share of needless pixels, 0.3 leaves less behind than 0.5."""
 
 REACH = 0.05
 """How far a mask reaches beyond the silhouette, as a share of the crop's side.
@@ -46,8 +46,8 @@ the clean pixels are masked without need. Without widening 4.5 levels stay, at 0
 class MaskPrediction:
     """What a masker says of one crop.
 
-    `occluder_HW` has the crop's size: the probability of each pixel, float32 in [0, 1], to show an occluder.
-    `kinds` has the probability of each kind to be worn, each by itself; it is empty where the masker tells none.
+    `occluder_HW` has the crop's size: the probability of each pixel, float32 in [0, 1], to show an occluder. `kinds`
+    has the probability of each kind to be worn, each by itself; it is empty where the masker distinguishes none.
     """
 
     occluder_HW: Probabilities
@@ -55,7 +55,7 @@ class MaskPrediction:
 
 
 class Masker(Protocol):
-    """Finds occluders at `size_px`, and can tell these `kinds` of them from each other (none: an empty tuple)."""
+    """Finds occluders at `size_px`, and distinguishes these `kinds` of them (none: an empty tuple)."""
 
     size_px: int
     kinds: tuple[str, ...]

@@ -51,7 +51,7 @@ CHECKED = {"tolerance": TOLERANCE, "batches": BATCHES}
 class ExportMetadata:
     """What a network takes and gives. `inputs` and `outputs` have a line of words for each name, in their order.
 
-    `task` is `restore` or `mask`; `size_px` the side of every picture; the batch is free. `trained` tells preset, data
+    `task` is `restore` or `mask`; `size_px` the side of every picture; the batch is free. `trained` names preset, data
     and length of training, and of a toy why it is one; `checked` how close the file came to torch. `edges_sigma_px` is
     the sigma of Canny's detector, for networks that see edges.
     """

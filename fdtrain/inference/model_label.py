@@ -1,6 +1,6 @@
 """The label of a model in every output: its name, how it was trained, and whether it is a toy.
 
-That a model is a toy, and why, is written in its file, beside the weights and in what is exported from them: it stays
+That a model is a toy, and why, is written in its file, next to the weights, and in what is exported from them: it stays
 true of a copy under another name.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 TOY_KEY = "toy"
-"""Where a file says that it is a toy: a few words that go on from "a toy that", in what stands beside the weights."""
+"""Where a file says that it is a toy: a few words that go on from "a toy that", in what is next to the weights."""
 
 INSTEAD = {"restore": "modern-64", "mask": "mask-96"}
 """Preset by which a model that does the same task is trained in earnest, on one core."""

@@ -29,7 +29,7 @@ _FAILURES = (
 """What onnxruntime raises; it has no class for all of them."""
 
 _FATAL = 3
-"""Of onnxruntime's five levels of logging: errors alone. Its warnings speak of how it lays a graph out."""
+"""Of onnxruntime's five levels of logging: errors alone. Its warnings speak of how it arranges a graph."""
 
 
 class OnnxNetwork:

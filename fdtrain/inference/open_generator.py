@@ -25,7 +25,7 @@ class Engine(NamedTuple):
 
 
 def open_generator(path: str | Path, *, engine: str = "auto", device: str = "auto") -> Engine:
-    """Open a file of weights, a run folder, or an ONNX file, which the suffix tells where `engine` is `auto`.
+    """Open a file of weights, a run folder, or an ONNX file. Where `engine` is `auto`, the suffix decides which.
 
     torch is imported for weights alone. Raises `FdError` where the file is none, or nothing here can run it.
     """

@@ -17,10 +17,10 @@ PREDICTED = ", predicted mask"
 
 
 class ByPredictedMask:
-    """A method that is not told where the occluder is, but asks a masker.
+    """A method that does not get the mask of the occluder, but asks a masker for it.
 
     What it puts out is the input with the predicted mask replaced: an occluder that the masker misses stays, a face
-    that it takes for one is restored. Both show in the numbers of the whole picture; what stays, in those of the hole.
+    that it marks as one is restored. Both show in the numbers of the whole picture; what stays, in those of the hole.
     """
 
     def __init__(self, method: Method, masker: Masker) -> None:

@@ -85,7 +85,7 @@ class SqueezeExcitation(nn.Module):
     """Weigh channels by what the whole map holds (section 3.2, after Hu et al. 2018).
 
     (B, C, H, W) to the same shape. It must follow an activation: straight after instance normalisation the mean of
-    every channel is the learnt shift, whatever the image.
+    every channel is the learnt shift, for any image.
     """
 
     def __init__(self, channels: int, ratio: int) -> None:

@@ -14,7 +14,7 @@ from fdtrain.networks.restorer import Restorer
 
 
 def build_model(config: FitConfig) -> Restorer:
-    """Return the network of a config: the stack, its Base-Net alone, or the baseline that stands in its place."""
+    """Return the network of a config: the stack, its Base-Net alone, or the baseline in its place."""
     if config.baseline is not None:
         network: type[Restorer] = load_by_name(LEARNED[config.baseline.method].network)
         return network.of(config.baseline, config.data.size_px)
@@ -31,7 +31,7 @@ def build_masknet(config: FitConfig) -> MaskNet:
 
 
 def build_network(config: FitConfig) -> nn.Module:
-    """Return the network of a config, whatever it is for."""
+    """Return the network of a config, for any task."""
     return build_model(config) if config.mask is None else build_masknet(config)
 
 

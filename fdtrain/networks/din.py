@@ -3,7 +3,7 @@
     occluded + mask -> U-Net with squeeze-and-excitation, dilated 2, 4, 8, 16 in the middle -> picture
 
 The paper's first stage, the map module, finds the mask; masks are given here, as they are to every other method, so
-only the second stage stands here. The paper leaves kernels and widths to a figure: they are read as pix2pix's.
+only the second stage is here. The paper leaves kernels and widths to a figure: they are read as pix2pix's.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Din(Restorer):
         self.middle = nn.Sequential(
             *(nn.Sequential(nn.Conv2d(deep, deep, 3, padding=rate, dilation=rate), *_normed(deep)) for rate in RATES)
         )
-        # The deepest layer sees the middle alone, the others the encoder's map beside the layer below.
+        # The deepest layer sees the middle alone, the others the encoder's map next to the layer below.
         levels = range(config.halvings - 1, -1, -1)
         beside = [1, *[2] * (config.halvings - 1)]
         self.decoder = nn.ModuleList(

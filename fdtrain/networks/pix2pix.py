@@ -1,7 +1,7 @@
 """pix2pix's U-Net, of Isola et al. 2017 (section 6.1): skips between all layers, down to a single pixel and up again.
 
     encoder  C64-C128-C256-C512-C512-C512-C512-C512
-    decoder  CD512-CD512-CD512-C512-C256-C128-C64, each but the first beside the encoder's map of its size
+    decoder  CD512-CD512-CD512-C512-C256-C128-C64, each but the first next to the encoder's map of its size
 
 at 256 px; under that, fewer layers of 512. Its discriminator is the 70x70 PatchGAN of `fdtrain.networks.discriminator`.
 The condition is the occluded picture as it is, and the mask as a fourth channel.
@@ -21,7 +21,7 @@ WIDEST = 8
 """Channels double up to 512, as a multiple of 64."""
 
 N_DROPPED = 3
-"""The first so many layers of the decoder drop half of their values, which stands for noise. Not after training."""
+"""The first so many layers of the decoder drop half of their values, in place of noise. Not after training."""
 
 
 class Pix2pix(Restorer):

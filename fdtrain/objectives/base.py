@@ -1,7 +1,7 @@
 """The interface of a method to the loop: a model in stages, and the losses of either side of a stage.
 
 The loop knows no loss and no phase. It asks for terms: none for a discriminator means that it rests in this step, none
-for a generator likewise.
+for a generator means the same.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Objective(ABC):
         Nothing where the generator rests; a `total` of 0 where it learns from another stage's terms alone.
         """
 
-    # What is looked at while training. `model` is the one that learns or its average, in whatever mode.
+    # What is looked at while training. `model` is the one that learns or its average, in any mode.
 
     def validate(
         self,
@@ -122,7 +122,7 @@ class Objective(ABC):
         return sample_sheet(model, samples, split, device)
 
     def facts(self, values: Mapping[str, float]) -> dict[str, Any]:
-        """Return what of a validation stands beside the weights in their file; there may have been none."""
+        """Return what of a validation is kept next to the weights in their file; there may have been none."""
         return {"val_hole_psnr_db": values.get(SCORE)}
 
 

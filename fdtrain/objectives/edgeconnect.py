@@ -41,7 +41,7 @@ class EdgeConnectObjective(Objective):
     """Stage 1 learns edges (eq. 2), stage 2 pictures (eq. 8) along Canny's edges; at the end both from eq. 8 alone.
 
     The paper's weights belong to pictures in [0, 1] that the VGG sees as they are, as its authors' program shows: with
-    ImageNet's normalisation the Gram matrices would be twenty times as large, and the L1 term nothing beside them.
+    ImageNet's normalisation the Gram matrices would be twenty times as large, and the L1 term nothing next to them.
     """
 
     @classmethod
@@ -117,7 +117,7 @@ class EdgeConnectObjective(Objective):
         return {**terms, "total": total}
 
     def _pair(self, stage: Stage, batch: _Step, outputs: _Made) -> tuple[Tensor, Tensor]:
-        """Return what a stage's discriminator sees, real and generated: edges beside the grey picture, or pictures."""
+        """Return what a stage's discriminator sees, real and generated: edges next to the grey picture, or pictures."""
         if stage.place == 1:
             return batch.example.clean_B3HW, outputs.image_B3HW.float()
         real, fake = (torch.cat([batch.grey_B1HW, edges], 1) for edges in (batch.edges_B1HW, outputs.edges_B1HW))

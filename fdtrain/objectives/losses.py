@@ -1,6 +1,7 @@
 """The losses of sections 3.3 and 3.5, each a mean over the images of a batch.
 
-`B3HW` is pictures in [-1, 1], `B1HW` weights or masks. Everything is computed in float32, whatever the networks ran in.
+`B3HW` is pictures in [-1, 1], `B1HW` weights or masks. Everything is computed in float32, regardless of the networks'
+precision.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _gaussian(device: torch.device) -> Tensor:
 
 
 def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Return the context in which nothing is computed in half precision, whatever is around it."""
+    """Return the context in which nothing is computed in half precision, even within autocast."""
     # The meta device, which has shapes alone, knows no autocast.
     return contextlib.nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 

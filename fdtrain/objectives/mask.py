@@ -66,7 +66,7 @@ class MaskObjective(Objective):
         """There is none."""
 
     def generator_terms(self, stage: Stage, batch: _Step, outputs: Found) -> dict[str, Tensor]:
-        """Return cross-entropy, Dice, and where kinds are told theirs."""
+        """Return cross-entropy, Dice, and where kinds are distinguished theirs."""
         logits_B1HW = outputs.logits_BKHW.float()
         pixels = binary_cross_entropy_with_logits(logits_B1HW, batch.silhouette_B1HW)
         dice = soft_dice_loss(torch.sigmoid(logits_B1HW), batch.silhouette_B1HW)

@@ -35,7 +35,7 @@ def open_objective(
 def _drawn(
     config: FitConfig, device: torch.device, perceptual: PerceptualLoss | None, rng: torch.Generator, *, glorot: bool
 ) -> Objective:
-    """Return the objective of whatever is no stack, on the device."""
+    """Return the objective of a config that is no stack, on the device."""
     # Constructors and parametrisations draw from torch's global state, which is set aside meanwhile.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (), generator=rng)))
@@ -59,7 +59,7 @@ def open_perceptual(config: FitConfig) -> PerceptualLoss | None:
 
 
 def single_objective(config: FitConfig, perceptual: PerceptualLoss | None) -> Objective:
-    """Return the objective of whatever is no stack, wherever torch makes tensors by default."""
+    """Return the objective of a config that is no stack, wherever torch makes tensors by default."""
     return MaskObjective(config, config.mask) if config.mask is not None else baseline_objective(config, perceptual)
 
 

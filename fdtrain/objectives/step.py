@@ -246,7 +246,7 @@ def _add(terms: dict[str, Tensor], found: Mapping[str, Tensor], n_parts: int) ->
 
 @contextlib.contextmanager
 def _power_iterations_rest(objective: Objective, rest: bool) -> Iterator[None]:
-    """Keep the spectral norms that the first part was seen with: each pass would move them, whatever is in a part."""
+    """Keep the spectral norms that the first part was seen with: each pass, over any part, would move them."""
     judges = [stage.discriminator for stage in objective.stages if stage.discriminator is not None]
     norms = [
         module

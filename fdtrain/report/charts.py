@@ -1,7 +1,7 @@
 """Charts as inline SVG: lines over images, and differences with their intervals.
 
 Small on purpose: colours and type are those of the page, light, dark and printed, where the SVG of a plotting library
-brings its own with every path. Series are told apart by dashes as well as by colour.
+brings its own with every path. Series are distinguished by dashes as well as by colour.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def _fitting(name: str, room_px: float) -> str:
 
 
 def legend_sample(style: int) -> Markup:
-    """Draw the piece of line that stands beside a name."""
+    """Draw the piece of line that is next to a name."""
     return Markup(
         '<svg class="sample" viewBox="0 0 28 10" width="28" height="10" aria-hidden="true">'
         '<line class="curve {}" x1="1" x2="27" y1="5" y2="5"/></svg>'
@@ -248,7 +248,7 @@ def _padded(low: float, high: float, logarithmic: bool) -> Point:
 
 
 def _share(value: float, low: float, high: float, logarithmic: bool) -> float:
-    """Return where on an axis a value stands, from 0 to 1."""
+    """Return where on an axis a value is, from 0 to 1."""
     if logarithmic:
         return math.log(value / low) / math.log(high / low)
     return (value - low) / (high - low)

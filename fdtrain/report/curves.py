@@ -45,7 +45,7 @@ TERMS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Panel:
-    """A chart and its title; whose line is which, where that is not told for the page."""
+    """A chart and its title; whose line is which, where the legend of the page does not say it."""
 
     title: str
     svg: Markup
@@ -61,7 +61,7 @@ class Curves:
 
 
 def curves_of(trainings: Sequence[Training]) -> Curves:
-    """Draw what trainings told; seeds of one row have the same line."""
+    """Draw what trainings reported; seeds of one row have the same line."""
     rows = list(dict.fromkeys(training.row for training in trainings))
     styles = {row: place for place, row in enumerate(rows)}
 

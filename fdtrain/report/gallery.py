@@ -46,7 +46,7 @@ TELLING_DB = 0.1
 
 @dataclass(frozen=True)
 class Words:
-    """What a gallery calls what was made and what is true, how it describes them, and how it tells scores."""
+    """What a gallery calls what was made and what is true, how it describes them, and how it prints scores."""
 
     made: str
     truth: str
@@ -157,7 +157,7 @@ def sampled(source: Source, n: int, data: str | Path) -> Gallery:
 def exhibited(
     groups: Mapping[str, Sequence[Case]], dataset: StoredSamples[Any], make: Callable[[Case, int], Exhibit]
 ) -> dict[str, list[Exhibit]]:
-    """Make an exhibit of each case, told its place in the dataset; raise `RunError` where it has none."""
+    """Make an exhibit of each case from its place in the dataset; raise `RunError` where it has none."""
     places = {key: place for place, key in enumerate(dataset.keys)}
     if missing := [case.key for cases in groups.values() for case in cases if case.key not in places]:
         raise RunError(f"{missing[0]} was measured, and is not in the {dataset.split} split of {dataset.root}")
@@ -235,7 +235,7 @@ def _opened(
     missing = []
     for given in wanted:
         if given.name in references:
-            if references[given.name] != "copy":  # it stands there as the input
+            if references[given.name] != "copy":  # it is there as the input
                 finish: Finish = "mirror" if "mirror" in _finish(given) else "none"  # faces have their own membrane
                 methods.append((given.name, finished(by_reference[references[given.name]], finish)))
         elif (path := _weights(given, weights)) is not None:

@@ -43,7 +43,7 @@ class Given:
 
 @dataclass(frozen=True)
 class Measured:
-    """Numbers of every picture, and what is told of them.
+    """Numbers of every picture, and what is reported of them.
 
     `values` has, by method and measure, a row a seed and a column a picture, in the order of `pictures` (index key;
     kind and coverage). `focus` is the method that pictures are ranked by, in the measure `ranked_by`; `tests` how
@@ -74,7 +74,7 @@ class Measured:
 
     @property
     def finds_occluders(self) -> bool:
-        """Tell whether it is of networks that find occluders, and restore nothing."""
+        """Return whether it is of networks that find occluders, and restore nothing."""
         return self.ranked_by == "iou"
 
 

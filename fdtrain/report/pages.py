@@ -43,7 +43,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table for the page; `numbers` tells which columns are set to the right."""
+    """A table for the page; `numbers`: which columns are set to the right."""
 
     title: str
     head: Sequence[str]
@@ -54,7 +54,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Part:
-    """What is told of one source, beside what all share."""
+    """What is reported of one source, in addition to what all share."""
 
     source: Source
     anchor: str
@@ -114,7 +114,7 @@ def build_page(
         cost=_table("Time and energy", cost_grid(trainings)) if trainings else None,
         with_pictures=data is not None,
         style=Markup(_asset("page.css")),  # noqa: S704 - a file of this package, not of a user
-        script=Markup(_asset("page.js")),  # noqa: S704 - likewise
+        script=Markup(_asset("page.js")),  # noqa: S704 - the same
     )
 
 
@@ -136,7 +136,7 @@ def markdown(sources: Sequence[Source]) -> str:
 
 
 def latex(sources: Sequence[Source]) -> str:
-    """Return the tables as LaTeX for `booktabs`; titles and sentences stand as comments."""
+    """Return the tables as LaTeX for `booktabs`; titles and sentences are comments."""
     comments = "".join(f"% {one}.\n" for one in _sentences(sources))
     return comments + "\n".join(f"% {title}\n{latex_table(grid)}" for title, grid in grids_of(sources))
 
@@ -214,7 +214,7 @@ def _sentences(sources: Sequence[Source]) -> list[str]:
 
 
 def _table(title: str, grid: Grid, *, ranked: bool = True) -> Table:
-    """Make a grid a table of the page, errors apart; where `ranked`, an arrow tells what is best in a column."""
+    """Make a grid a table of the page, errors apart; where `ranked`, an arrow shows what is best in a column."""
     head, *lines = grid
     arrow = next((sign for sign in "↑↓" if sign in title), "")
     columns = [[line[place] for line in lines] for place in range(1, len(head))]
@@ -248,7 +248,7 @@ def _cell(text: str, best: bool) -> Cell:
 
 
 def _with_code(sentence: str) -> Markup:
-    """Set what stands between backticks as code."""
+    """Set what is between backticks as code."""
     parts = [escape(part) for part in sentence.split("`")]
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if place % 2 and place < len(parts) - 1 else part
@@ -261,7 +261,7 @@ def _asset(name: str) -> str:
 
 
 def _template() -> jinja2.Template:
-    """Open the template; whatever stands in it is escaped, and what is missing is an error."""
+    """Open the template; any value in it is escaped, and what is missing is an error."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

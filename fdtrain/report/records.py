@@ -85,7 +85,7 @@ def read_ablation(folder: Path) -> Ablation | None:
 
 
 def found_tasks(folder: Path) -> list[Task]:
-    """Return the rows and seeds that a comparison's folder holds or tells of, done or not, in a table's order."""
+    """Return the rows and seeds that a comparison's folder holds or reports, done or not, in a table's order."""
     tasks = []
     for place in sorted((folder / ROWS).glob("*/*")):
         name, _, number = place.name.partition("-")
@@ -98,7 +98,7 @@ def found_tasks(folder: Path) -> list[Task]:
 
 
 def read_done(folder: Path, tasks: list[Task]) -> Done:
-    """Return which tasks have results, each checked, and why others failed, as far as that is told."""
+    """Return which tasks have results, each checked, and why others failed, as far as that is reported."""
     results = {task: task.place(folder) for task in tasks if (task.place(folder) / RESULT_FILE).is_file()}
     for task, place in results.items():
         needed = {**RESULT_KEYS, "cpu_s_a_picture": float}

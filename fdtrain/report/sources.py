@@ -50,7 +50,7 @@ class Training:
 
     @property
     def finds_occluders(self) -> bool:
-        """Tell whether it trains a network that finds occluders, and restores nothing."""
+        """Return whether it trains a network that finds occluders, and restores nothing."""
         return bool(self.record.config.get("mask"))
 
     @property
@@ -66,15 +66,15 @@ class Training:
 
     @property
     def rate(self) -> float | None:
-        """The median of its images a second, None where none was told."""
+        """The median of its images a second, None where none was reported."""
         rates = [line["images_per_s"] for line in self.lines if line.get("images_per_s")]
         return statistics.median(rates) if rates else None
 
     @property
     def training_s(self) -> float | None:
-        """Seconds of the clock spent on steps, by the rates that were told; saving and validating do not count.
+        """Seconds of the clock spent on steps, by the rates that were reported; saving and validating do not count.
 
-        None where no rate was told.
+        None where no rate was reported.
         """
         told = [line for line in self.lines if line.get("images_per_s")]
         if not told:

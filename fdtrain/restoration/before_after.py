@@ -10,7 +10,7 @@ from fdtrain.data.pictures import pasted
 from fdtrain.restoration.photograph import RestoredPhotograph
 
 LARGEST_PX = 1280
-"""Each of three pictures beside each other has at most this many pixels a side."""
+"""Each of three pictures side by side has at most this many pixels a side."""
 
 _GAP_PX, _PAPER = 8, 255
 _MASKED = np.array([230, 30, 60], np.float32)  # shown over a darkened grey photograph

@@ -93,7 +93,7 @@ def toned(photo_HWC: Image, filled_HWC: F32, known_HW: Bools) -> F32:
     return grain.rgb(channels_HWC)
 
 
-_FEWEST_TONED, _MOST_TONED = 256, 20_000  # pixels that a tone is told from
+_FEWEST_TONED, _MOST_TONED = 256, 20_000  # pixels that a tone is measured on
 _ONE_TONE = 2.5  # levels that colour differences may stray: compression alone makes a grey photograph stray by one
 
 

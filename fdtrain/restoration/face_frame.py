@@ -38,7 +38,7 @@ class Box(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether it holds no pixel."""
+        """Return whether it holds no pixel."""
         return self.right <= self.left or self.bottom <= self.top
 
     def bounds(self, where_HW: npt.NDArray[np.bool_]) -> Box:
@@ -62,7 +62,7 @@ class Box(NamedTuple):
         return Box(self.left - outer.left, self.top - outer.top, self.right - outer.left, self.bottom - outer.top)
 
     def meets(self, other: Box) -> bool:
-        """Tell whether both share a pixel."""
+        """Return whether both share a pixel."""
         return (
             max(self.left, other.left) < min(self.right, other.right)
             and max(self.top, other.top) < min(self.bottom, other.bottom)
@@ -149,12 +149,12 @@ class FaceFrame:
         return cv2.warpAffine(crop, centred(backward), size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
     def eccentricity(self, box: Box) -> F32:
-        """Tell for each pixel of a box how far from the crop's centre it lies: 0 there, 1 at the crop's edge."""
+        """Return how far from the crop's centre each pixel of a box lies: 0 there, 1 at the crop's edge."""
         across, down = self.coordinates(box)
         return np.asarray(2 * np.maximum(np.abs(across - np.float32(0.5)), np.abs(down - np.float32(0.5))), np.float32)
 
     def coordinates(self, box: Box) -> tuple[F32, F32]:
-        """Tell for each pixel of a box where in the crop it lies: (x, y), 0 at its left and upper edge and 1 beyond."""
+        """Return where in the crop each pixel of a box lies: (x, y), 0 at its left and upper edge and 1 beyond."""
         columns = np.arange(box.left, box.right, dtype=np.float32) + np.float32(0.5)
         rows = np.arange(box.top, box.bottom, dtype=np.float32)[:, None] + np.float32(0.5)
         (a, b, c), (d, e, f) = self.matrix.astype(np.float32)

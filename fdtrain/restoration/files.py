@@ -1,7 +1,7 @@
 """Photographs as files: what is listed, how one is read, and how its picture is written.
 
-A picture is written as PNG, upright. What a camera wrote beside the pixels (place, time, camera, owner) is dropped; the
-colour profile stays, since without it the same pixels would show other colours.
+A picture is written as PNG, upright. What a camera wrote in addition to the pixels (place, time, camera, owner) is
+dropped; the colour profile stays, since without it the same pixels would show other colours.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def list_photos(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def is_video(path: Path) -> bool:
-    """Tell by its name whether a file is a video."""
+    """Return, by its name, whether a file is a video."""
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
@@ -143,7 +143,7 @@ def _n_pictures(header: PIL.Image.Image) -> int:
 
 
 def _is_deep(header: PIL.Image.Image, data: bytes) -> bool:
-    """Tell whether a channel has more than 8 bits: Pillow hides it of colour PNGs."""
+    """Return whether a channel has more than 8 bits: Pillow hides it of colour PNGs."""
     if header.format == "PNG":
         return data[24] == 16
     bits: Any = getattr(header, "tag_v2", {}).get(_BITS, (8,))
@@ -151,5 +151,5 @@ def _is_deep(header: PIL.Image.Image, data: bytes) -> bool:
 
 
 def _is_of_rgb(profile: bytes | None) -> bool:
-    """Tell whether a profile is one of RGB pictures, as a PNG of ours is: bytes 16 to 19 name the colour space."""
+    """Return whether a profile is one of RGB pictures, as a PNG of ours is: bytes 16 to 19 name the colour space."""
     return bool(profile) and len(profile or b"") > 128 and (profile or b"")[16:20] == b"RGB "

@@ -64,7 +64,7 @@ def looked_for(photo: Path) -> str:
 
 
 def is_named_as_mask(path: Path) -> bool:
-    """Tell by its name whether a picture is the mask of another."""
+    """Return, by its name, whether a picture is the mask of another."""
     return _OF_MASKS.search(path.stem) is not None
 
 

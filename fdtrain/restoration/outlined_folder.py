@@ -1,4 +1,4 @@
-"""Photographs and their masks, two folders of pictures: what a mask network is measured on beside our own datasets.
+"""Photographs and their masks, two folders of pictures: a mask network is measured on them, as on our own datasets.
 
     photograph --> its face placed in CelebA's frame --> crop
     mask       --> the same frame                    --> silhouette, and what is scored

@@ -27,7 +27,7 @@ from fdtrain.restoration.photograph import (
 How = Literal["auto", "aligned", "find"]
 
 LARGEST_CROP_PX = 512
-"""A square picture up to this is taken for a crop of a face where its mask is given: larger ones may show anything."""
+"""A square picture up to this counts as a crop of a face where its mask is given: larger ones may show anything."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class PhotoRestorer:
     """Restores photographs by `method`, at `size_px`.
 
     `find` returns the faces of a photograph. With `how` of `aligned` each picture is one aligned face, with `find` none
-    is; `auto` tells them apart by their size. `labels` say which models `method` and `masker` are.
+    is; `auto` distinguishes them by their size. `labels` say which models `method` and `masker` are.
     """
 
     method: Method
@@ -62,7 +62,7 @@ class PhotoRestorer:
         faces = self._faces(photo_HWC)
         searched_s = time.perf_counter() - start
         if mask_HW is not None and strokes_HW is None and not faces and self.how == "auto" and _is_square(photo_HWC):
-            return self._as_it_is(photo_HWC, mask_HW), searched_s  # a crop too large to be taken for one at once
+            return self._as_it_is(photo_HWC, mask_HW), searched_s  # a crop too large to count as one at once
         return restore_photograph(
             photo_HWC,
             faces,

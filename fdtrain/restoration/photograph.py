@@ -287,7 +287,7 @@ def _restored(
 
 
 def _own(face: _Open, others: Sequence[_Open]) -> Bools:
-    """Tell which pixels of a face's box are its own: in its crop, and nearer to its centre than to any other's."""
+    """Return which pixels of a face's box are its own: in its crop, and nearer to its centre than to any other's."""
     own_HW = face.frame.eccentricity(face.box)
     mine_HW = own_HW <= 1
     for other in others:

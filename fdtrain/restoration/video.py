@@ -17,7 +17,7 @@ from fdtrain.errors import RunError
 SUFFIX = ".mkv"
 """Of what is written: FFV1 in Matroska, lossless in RGB. Opencv's wheel carries it, what builds on ffmpeg plays it."""
 
-_USUAL_RATE = 25.0  # frames a second of a video that does not tell
+_USUAL_RATE = 25.0  # frames a second of a video that does not say
 
 
 class Frames:
@@ -30,7 +30,7 @@ class Frames:
             raise PictureError(
                 f"{path} is no video that can be read", reason="not-a-video", hint="convert it to MP4, or to pictures"
             )
-        # Phones store what they film lying, with the turn in the header; opencv 4.11 follows it only where told to.
+        # Phones store what they film lying, with the turn in the header; opencv 4.11 follows it only where asked to.
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         rate = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.rate = rate if math.isfinite(rate) and 0 < rate <= 1000 else _USUAL_RATE

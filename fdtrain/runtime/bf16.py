@@ -41,7 +41,7 @@ def in_turns(
     enough_s: float = float("inf"),
     precisions: tuple[str, ...] = PRECISIONS,
 ) -> dict[str, float]:
-    """Return the median seconds of `once` in each precision, so that whatever else the machine does meets all of them.
+    """Return the median seconds of `once` in each precision, so that other load on the machine meets all of them.
 
     Args:
         once: What is timed, called with the name of a precision.

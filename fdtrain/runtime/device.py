@@ -42,7 +42,7 @@ def resolve_machine(config: FitConfig, device: torch.device) -> FitConfig:
 
 @contextlib.contextmanager
 def computing(config: FitConfig, device: torch.device) -> Iterator[None]:
-    """Compute with the run's threads and repeatable kernels for the block; memory that runs out is told in a sentence.
+    """Compute with the run's threads and repeatable kernels for the block; report in a sentence when memory runs out.
 
     Two runs of the same settings on one machine give the same bits: sums depend on the number of threads, and some
     fast GPU kernels on timing, so that both are fixed. Without `machine.deterministic` a GPU takes its fastest kernels.
@@ -94,7 +94,7 @@ def autocast(config: FitConfig, device: torch.device) -> contextlib.AbstractCont
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error is memory that ran out, of a GPU or of the machine."""
+    """Return whether an error is memory that ran out, of a GPU or of the machine."""
     text = str(error)
     return (
         isinstance(error, MemoryError | torch.OutOfMemoryError)

@@ -24,8 +24,8 @@ TOGETHER = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Only where all of these are set do several processes train one model: schedulers set some of them by themselves."""
 
 BACKENDS = {"cuda": "cpu:gloo,cuda:nccl"}
-"""By type of device: gradients go the GPUs' way, and what processes tell each other past them, so that no GPU is waited
-for. Elsewhere all goes by gloo."""
+"""By type of device: gradients go the GPUs' way. What processes report to each other goes past the GPUs, so that none
+is waited for. Elsewhere all goes by gloo."""
 
 _LAUNCHERS = {"SLURM_STEP_NUM_TASKS": "Slurm", "OMPI_COMM_WORLD_SIZE": "Open MPI"}
 """What starts a command several times, and the variable in which it says how often."""
@@ -42,7 +42,7 @@ class Group:
 
     @property
     def is_first(self) -> bool:
-        """Tell whether this process is the one that writes."""
+        """Return whether this process is the one that writes."""
         return self.rank == 0
 
     def wait(self) -> None:
@@ -63,7 +63,7 @@ class Group:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Tell whether any process says so: what one decides alone, all must do together."""
+        """Return whether any process says so: what one decides alone, all must do together."""
         if self.world == 1:
             return flag
         said = torch.tensor(float(flag))
@@ -83,7 +83,7 @@ class SharedGradients:
     """Networks that learn from terms; of several processes each gets the mean of their gradients.
 
     By torch's `DistributedDataParallel`: messages go in buckets while the backward pass computes the next. Those of a
-    run and of a resumed one are the same, and so are the bits: buckets are never arranged anew, since it is looked up
+    run and of a resumed one are the same, and so are the bits: buckets are never arranged again, since it is looked up
     for each term which parameters it reaches (a stage may rest). Buffers stay each process's own; the first's are kept.
 
     Args:
@@ -196,7 +196,7 @@ def group_notes() -> list[str]:
 
 
 def local_rank() -> int:
-    """Return this process's number on its machine: which GPU it takes. Alone it is 0, whatever a scheduler says."""
+    """Return this process's number on its machine: which GPU it takes. Alone it is 0, also under a scheduler."""
     if place_in_group()[1] == 1:
         return 0
     return next((_number(name) for name in ("LOCAL_RANK", "SLURM_LOCALID") if os.environ.get(name)), 0)

@@ -6,5 +6,5 @@ import torch
 
 
 def waits(device: torch.device) -> bool:
-    """Tell whether to read a value from a device is to wait for it, so that a step must not."""
+    """Return whether to read a value from a device is to wait for it, so that a step must not."""
     return device.type != "cpu"

@@ -1,7 +1,7 @@
 """Which weights of a run are the best, by one criterion (`training.best_by`), and when it no longer finds better ones.
 
-`best.safetensors` is written by it; whatever takes a run's folder (`eval`, `restore`, `compare`, `export`, `report`)
-takes that file, and `last.safetensors` where there is none.
+`best.safetensors` is written by it; each command that takes a run's folder (`eval`, `restore`, `compare`, `export`,
+`report`) takes that file, and `last.safetensors` where there is none.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def load_state(receipt: Receipt) -> dict[str, Any]:
         raise CheckpointError(f"the checkpoint {path} is {how}", hint=_go_back(path))
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except DAMAGED_WEIGHTS as error:  # by a stranger: the receipt beside it fits
+    except DAMAGED_WEIGHTS as error:  # by a stranger: the receipt next to it fits
         raise CheckpointError(f"the checkpoint {path} is not one of ours", hint=_go_back(path)) from error
     if not isinstance(state, dict):
         raise CheckpointError(f"the checkpoint {path} is not one of ours", hint=_go_back(path))
@@ -154,7 +154,7 @@ def load_model(path: str | Path) -> Restorer:
 
 
 def load_masknet(path: str | Path) -> tuple[CalibratedMaskNet, dict[str, Any]]:
-    """Return the mask network of a file or run folder, ready for use, and the facts beside it; raise as `load_model`.
+    """Return the mask network of a file or run folder, ready for use, and the facts next to it; raise as `load_model`.
 
     On the CPU, in eval mode. Its temperature is that of the file: 1 where none was fitted.
     """
@@ -176,8 +176,8 @@ def load_masknet(path: str | Path) -> tuple[CalibratedMaskNet, dict[str, Any]]:
 def _refuse_larger(path: Path, config: FitConfig) -> None:
     """Raise `CheckpointError` where a config means far more weights than the file has, before memory is taken for them.
 
-    Who writes a config of a terabyte beside no weights gets a sentence and not the terabyte. Whether names and shapes
-    are the same is for loading to tell: what stands for a network without memory lacks what spectral norms add.
+    Who writes a config of a terabyte next to no weights gets a sentence and not the terabyte. Loading decides whether
+    names and shapes are the same: a network on the meta device lacks what spectral norms add.
     """
     try:
         with torch.device("meta"), torch.random.fork_rng(devices=[]):
@@ -206,7 +206,7 @@ def _filled(model: Model, path: Path) -> Model:
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Return what stands beside the weights in a safetensors file: config, content_id, images, score and more."""
+    """Return what is kept next to the weights in a safetensors file: config, content_id, images, score and more."""
     try:
         check_regular(path)
         with safe_open(path, "pt") as file:
@@ -269,7 +269,7 @@ def _run_of(path: Path) -> Path:
 
 
 def _refuse_odd(facts: Mapping[str, Any]) -> None:
-    """Raise `ValueError` where a fact beside weights is of another type than we write."""
+    """Raise `ValueError` where a fact next to weights is of another type than we write."""
     kinds: Mapping[str, tuple[type, ...]] = {
         "content_id": (str,), "dataset": (str,), "images": (int,), "temperature": (int, float, type(None)),
         "best_by": (str,), "on_the_fly": (dict,), "origin": (dict,),

@@ -1,6 +1,6 @@
 """The cost of a config before anything is computed: parameters, multiplications, memory, bytes of a checkpoint.
 
-Networks are laid out on torch's meta device, which has shapes and no numbers.
+Networks are built on torch's meta device, which has shapes and no numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ RUNTIME_BYTES = 600 * 2**20
 """What torch and the libraries around it take before the first tensor."""
 
 KEPT_TWICE = 2.0
-"""A training step holds, beside each layer's output, about as much again in gradients and workspaces (measured)."""
+"""A training step holds, in addition to each layer's output, about as much again in gradients and workspaces
+(measured)."""
 
 
 @dataclass(frozen=True)

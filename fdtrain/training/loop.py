@@ -255,7 +255,7 @@ def fit(
             stopped = group.any(stop is not None and stop())
             ends = images >= total or stopped
 
-            # Tell.
+            # Report progress.
             saves = ends or _due(output.checkpoint_images, before, images)
             if saves or _due(output.stats_images, before, images):
                 left_out.read()

@@ -41,9 +41,9 @@ def measure_speed(
 ) -> dict[str, Any]:
     """Time restorations of one picture, float32, untrained weights: a row a network, as JSON has it.
 
-    Each repeat runs every network once, so that whatever else the machine does meets all of them. `seconds` is the
-    median, `low` and `high` the extremes; `of_first` the median over repeats of the ratio to the first network. Of a
-    search a few steps are timed (`timed_steps`), and the time is that of all.
+    Each repeat runs every network once, so that other load on the machine meets all of them. `seconds` is the median,
+    `low` and `high` the extremes; `of_first` the median over repeats of the ratio to the first network. Of a search a
+    few steps are timed (`timed_steps`), and the time is that of all.
     """
     where = open_device(device)
     configs = {name: FitConfig.load(name) for name in names}

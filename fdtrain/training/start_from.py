@@ -15,7 +15,7 @@ from fdtrain.training.checkpoint import read_facts
 from fdtrain.training.weight_files import find_weights, weights_sha256
 
 LEAST_SHARE = 0.5
-"""Of a network's values that must be found: less is another network, by whatever names it shares."""
+"""Of a network's values that must be found: less is another network, even where names are the same."""
 
 
 def begun_with(
@@ -62,7 +62,8 @@ def take_weights(model: nn.Module, path: str | Path, note: Callable[[str], None]
     """Put into a network all weights of a file, or run folder, of its names and shapes; return where they are from.
 
     Networks may differ in their head, or in what one has and the other lacks: the rest of the network keeps what was
-    drawn, and `note` is told which. Discriminators always begin anew, as files of weights hold none.
+    drawn, and `note` is called with which. Discriminators always begin with drawn weights, as files of weights hold
+    none.
 
     Raises `CheckpointError` where the file cannot be read, or holds less than half of this network.
     """

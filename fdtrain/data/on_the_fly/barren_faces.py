@@ -1,4 +1,4 @@
-"""Faces that gave no triplet in an epoch where occluders are drawn while training: counted, and told at the end."""
+"""Faces that gave no triplet in an epoch where occluders are drawn while training: counted, and reported at the end."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class FacesOnTheFly:
         return self.found.fixed(split, limit)
 
     def has(self, split: str) -> bool:
-        """Tell whether there is any face in a split."""
+        """Return whether there is any face in a split."""
         return bool(self.found.by_split[split])
 
     def facts(self) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ _MISSING = ("", "-", "–", "—", "n/a", "nan", "inf")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,2})?(\s*%)?", re.ASCII | re.IGNORECASE)
 _PER_CENT = re.compile(r"%|\bper ?cent\b", re.IGNORECASE)
 _NO_NAME = re.compile(r"%|\bper ?cent\b|\bdb\b|[↑↓()\[\]]|\b(loss|error|err)\b|\s", re.IGNORECASE)
-"""What a head has beside the name of its metric: a unit, an arrow, `loss`."""
+"""What a head has in addition to the name of its metric: a unit, an arrow, `loss`."""
 _BEFORE = re.compile(r"^(mean|avg\.?|average)\s+", re.IGNORECASE)
 _NO_METRIC = ("_se", "_of_mean_mse")
 """Ends of columns that go with a metric and are none: standard errors, and what is computed here."""
@@ -39,7 +39,7 @@ class Reported:
 
     @property
     def place(self) -> str:
-        """Where it stands, in words."""
+        """Where it is, in words."""
         return ", ".join(part for part in (self.table, self.subset, self.method) if part)
 
 

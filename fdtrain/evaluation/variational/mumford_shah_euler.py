@@ -127,7 +127,7 @@ class Model:
             energies.append(newest[0])
 
         start = (dctn(z_HW, norm="ortho") / root).ravel()
-        # Energies a thousand times as high: below 1, scipy would take the tolerance for an absolute one.
+        # Energies a thousand times as high: below 1, scipy would read the tolerance as an absolute one.
         tolerance = TOLERANCE if self.hole_HW.sum() <= LARGE else TOLERANCE_OF_LARGE
         options = {"maxiter": STEPS, "maxfun": 10 * STEPS, "ftol": tolerance, "gtol": 0, "maxcor": 10}
         found = minimize(along, start, jac=True, method="L-BFGS-B", callback=keep, options=options)

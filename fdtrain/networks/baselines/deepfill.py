@@ -49,7 +49,7 @@ class DeepFill(Restorer):
 
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
         """Complete the picture; what lies in the hole is not looked at."""
-        # The channel of ones tells a convolution where the padding begins.
+        # The channel of ones shows a convolution where the padding begins.
         seen_B5HW = torch.cat([blanked(occluded_B3HW, mask_B1HW), torch.ones_like(mask_B1HW), mask_B1HW], 1)
         coarse_B3HW: Tensor = self.coarse(seen_B5HW)
         pasted_B3HW = composite(coarse_B3HW, occluded_B3HW, mask_B1HW)

@@ -1,4 +1,4 @@
-"""DeMeshNet of Zhang et al. 2017: a convolutional network that cleans faces, and is not told where they are covered.
+"""DeMeshNet of Zhang et al. 2017: a convolutional network that cleans faces without knowing where they are covered.
 
     occluded -> encoder, decoder -> picture
 
@@ -30,7 +30,7 @@ class DeMeshNet(Restorer):
         self.layers = UNet(3, 3, config.width, size_px)
 
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
-        """Remove whatever covers the face."""
+        """Remove what covers the face."""
         made: Decoded = self.layers(occluded_B3HW)
         image_B3HW = torch.tanh(made.raw_BCHW)
         return Restoration(image_B3HW, image_B3HW)

@@ -45,7 +45,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Doubles the last map until it has full size, beside the encoder's map of each size."""
+    """Doubles the last map until it has full size, next to the encoder's map of each size."""
 
     def __init__(self, n_out: int, width: int, size_px: int) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
     blanked + mask -> estimator -> heat maps of five components, parsing
     blanked + mask + heat maps + parsing -> generator -> picture, mask
 
-The geometry is that of the whole face, also where it is hidden. The generator tells its mask apart, whose rank is kept
+The geometry is that of the whole face, also where it is hidden. The generator predicts the mask too, whose rank is kept
 low.
 """
 

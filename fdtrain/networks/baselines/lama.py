@@ -114,7 +114,7 @@ class FourierBlock(nn.Module):
 
 
 class SpectralTransform(nn.Module):
-    """1x1 to half of the channels, a Fourier unit beside the identity, 1x1 back."""
+    """1x1 to half of the channels, a Fourier unit next to the identity, 1x1 back."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -33,7 +33,7 @@ class Maharjan(Restorer):
         self.face: nn.Module = UNet(3 + N_REGIONS, 3, config.width, size_px)
 
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
-        """Remove whatever hides the face."""
+        """Remove what hides the face."""
         image_B3HW = self.restored(occluded_B3HW, self.regions(occluded_B3HW).softmax(1))
         return Restoration(image_B3HW, image_B3HW)
 

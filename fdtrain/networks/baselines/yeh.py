@@ -21,7 +21,7 @@ from fdtrain.networks.restorer import Restoration, Restorer
 FIRST_PX = 4
 
 _SEED = 13
-"""Of where each search begins: at the same place, so that a picture's result depends on nothing beside it."""
+"""Of where each search begins: at the same place, so that a picture's result depends on nothing else."""
 
 
 class Yeh(Restorer):

@@ -26,7 +26,7 @@ class _Step(NamedTuple):
 
 
 class GfcmObjective(Objective):
-    """Section 3.2 and 3.3. The network that parses learns beside, of clean pictures, as discriminators do."""
+    """Section 3.2 and 3.3. The network that parses learns alongside, from clean pictures, as discriminators do."""
 
     def __init__(self, config: FitConfig, settings: GfcmConfig, perceptual: PerceptualLoss | None) -> None:
         self.config, self.settings = config, settings

@@ -20,5 +20,5 @@ def starter_file(name: str) -> Path:
 
 
 def is_starter(path: str | Path) -> bool:
-    """Tell whether a path asks for weights that come with the package."""
+    """Return whether a path asks for weights that come with the package."""
     return str(path) in STARTERS and not Path(path).exists()

@@ -13,7 +13,7 @@ SIDE = 4096
 """Of the matrices, by type of device: large enough that nothing but arithmetic counts, 2 * side ** 3 of it."""
 
 ROUNDS = 20
-"""Products of which the fastest counts, it being a peak: whatever else the machine does only makes one slower."""
+"""Products of which the fastest counts, it being a peak: other load on the machine only makes one slower."""
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 MOST_CHARACTERS = 2_000
-"""Of a message: what stands in it may be a stranger's, and a terminal is no place for a megabyte."""
+"""Of a message: what is in it may be a stranger's, and a terminal is no place for a megabyte."""
 
 _BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
@@ -22,7 +22,7 @@ class FdError(Exception):
     """Base of every error we raise on purpose.
 
     `message` is one sentence naming the file or option at fault; `hint` is the next command or change to try. Both are
-    one line, whatever stood in the file that they speak of.
+    one line, regardless of what was in the file that they speak of.
     """
 
     exit_code = 1
@@ -60,7 +60,7 @@ _WORDS = {
 
 
 def in_words(error: OSError) -> str:
-    """Return why the system refused a file, as it stands after a colon: in words of ours where the cause is a path.
+    """Return why the system refused a file, as words after a colon: in words of ours where the cause is a path.
 
     >>> in_words(IsADirectoryError(errno.EISDIR, "Is a directory", "photos"))
     'it is a folder'

@@ -21,7 +21,7 @@ def sample_lines(picture_HW: F32, columns: I32, rows: I32, steps_N2: F32, offset
     Args:
         picture_HW: The picture.
         columns: Where each line has its middle (N,), in whole pixels.
-        rows: Likewise.
+        rows: The rows of the middles (N,), in whole pixels.
         steps_N2: Its direction, right and down, of length 1.
         offsets: Distances (P,) from its middle, in pixels.
     """

@@ -20,7 +20,7 @@ from fdgen.runtime.jit import compiled
 _STEP_DEG = 10.0
 """Step of the grid of directions that are tried first; the best is then refined to a quarter of it."""
 _CAP_DEG = 80.0
-"""Lamps are looked for within this angle of the viewer: one further behind lights too little of a face to be told."""
+"""Lamps are looked for within this angle of the viewer: one further behind lights too little of a face to be found."""
 
 
 def _cap() -> F32:

@@ -24,7 +24,7 @@ _LEAST_STEP_LEVELS = 20.0
 _LEAST_SLOPE = 3.0  # levels a px: fainter slopes are shading or texture
 _MOST_EDGES = 2000
 _UNEVEN = 0.06
-"""What may remain of variation beside an edge, as a share of its step, for its profile to be one edge's alone."""
+"""What may remain of variation next to an edge, as a share of its step, for its profile to be one edge's alone."""
 _FEWEST = 8
 _SHARP_SHARE = 25.0
 """Percentile of edge widths that counts as in focus: sharper ones are drawn lines and luck, softer ones form."""
@@ -35,7 +35,7 @@ def edge_spread(grey_HW: F32, zoom: float) -> tuple[float, float]:
     """Measure blur, as the sigma of a Gaussian in px, and halo, the amount of unsharp masking, at the edges in focus.
 
     `zoom` is how many px of the picture one px of its source became: an enlarged picture's edges are wider. Profiles
-    are sampled across the steepest edges; of those that are one clean step, the narrower tell width and overshoot.
+    are sampled across the steepest edges; of those that are one clean step, the narrower give width and overshoot.
     Where too few edges are clean, blur is that of the enlargement alone and halo is none.
     """
     profiles, offsets = _profiles(grey_HW, 2.2 * max(1.0, zoom) + 2.0)
@@ -80,7 +80,7 @@ def _profiles(grey_HW: F32, reach_px: float) -> tuple[F32, F32]:
     steps = slopes[strongest, :2] / slopes[strongest, 2:]
     offsets = np.arange(-reach_px, reach_px + 0.01, _STEP_PX, dtype=np.float32)
     offsets -= offsets[len(offsets) // 2]
-    # First their ends, which tell whether the rest is wanted.
+    # First their ends, which decide whether the rest is wanted.
     plateau = int(0.3 * reach_px / _STEP_PX)
     ends = sample_lines(grey_HW, columns, rows, steps, np.concatenate([offsets[:plateau], offsets[-plateau:]]))
     clean, base, rise = _clean(ends, np.float32(_LEAST_STEP_LEVELS), np.float32(_UNEVEN))
@@ -174,7 +174,7 @@ def _total(values: F32) -> np.float32:
 
 
 def _between(profiles: F32, offsets: F32, left: F32, right: F32) -> F32:
-    """Refine two crossings, found on the grid of offsets, by the slope beside each: the distance between them."""
+    """Refine two crossings, found on the grid of offsets, by the slope next to each: the distance between them."""
     rows = np.arange(len(profiles))
     low = np.clip(np.round((left - offsets[0]) / _STEP_PX).astype(np.int64), 0, len(offsets) - 2)
     high = np.clip(np.round((right - offsets[0]) / _STEP_PX).astype(np.int64), 1, len(offsets) - 1)
@@ -194,6 +194,6 @@ def _halo_table() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt
     edges = [(1 + amount) * narrow - amount * wide for amount in amounts]
     overshoots = np.array([edge.max() - 1 for edge in edges])
     overshoots[0] = 0.0
-    rising = np.abs(at) < 1.2  # monotone there whatever the amount
+    rising = np.abs(at) < 1.2  # monotone there for any amount
     widths = np.array([np.diff(np.interp(_LEVELS, edge[rising], at[rising]))[0] for edge in edges])
     return amounts, overshoots, widths

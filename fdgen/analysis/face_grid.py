@@ -36,7 +36,7 @@ class FaceGrid:
 
     @classmethod
     def of(cls, points_px: npt.NDArray[np.floating[Any]], pose: HeadPose, scale: float) -> FaceGrid:
-        """Lay out a face by its landmarks (N, 2) in px of the grid; `scale` is that of the grid against the pose's."""
+        """Return a face's grid from landmarks (N, 2) in its px; `scale` is that of the grid against the pose's."""
         points = points_px.astype(np.float64)
         px_per_cm = pose.scale_px * scale
         right, up = px_per_cm * pose.rotation[:2, :2].T * (1.0, -1.0)

@@ -27,29 +27,29 @@ STATES = ("none", "measured", "unsure")
 _LEVELS = 15
 
 _LEAST_BESIDE_CM2 = 6.0
-"""Less than this beside the face, and the head is bald or shaved."""
+"""Less hair than this next to the face, and the head is bald or shaved."""
 _LEAST_CONTRAST = 2.9
 """Of hair against skin, in standard deviations of skin: below, blond hair on fair skin and dark on dark are guesses."""
 _MOST_SHADE = 0.9
 """Log difference of the cheeks past which the dark half of a face could be anything."""
 _MOST_CONFUSED, _PER_CONTRAST, _GOOD_CONTRAST = 0.06, 0.4, 3.4
-"""Share of cheeks and nose that may be taken for hair, and how much more where the contrast is better than good: locks
-do hang there, but where hair and skin are alike it is skin. Set on 119 portraits, judged by eye."""
+"""Share of cheeks and nose that may be classified as hair, and how much more where the contrast is better than good:
+locks do hang there, but where hair and skin are alike it is skin. Set on 119 portraits, judged by eye."""
 _BANGS = 0.75
 """Share of the skin above a brow that bangs hide where they hide the brow too."""
 _LONG_CM2 = 3.0
-"""Hair beside the jaw from which the hair of that side is long, and hangs over loops and temples."""
+"""Hair at the side of the jaw from which the hair of that side is long, and hangs over loops and temples."""
 
 _BARE_EYE_CM, _BARE_EYE = (1.6, 4.2, 1.2), 0.3
-"""From where to where beside the nose, and how far above and below its middle, an eye is; the share of it that hair
-hides from which it is not bare."""
+"""From where to where at the side of the nose, and how far above and below its middle, an eye is; the share of it that
+hair hides from which it is not bare."""
 _FRONT_CM = (7.2, 8.0)
-"""Beside the nose: where the front of eyewear ends, and where hair hangs over its temples."""
+"""To the side of the nose: where the front of eyewear ends, and where hair hangs over its temples."""
 _BROW_CM = (2.6, 3.4)
 """Above the eyes: up to where locks go under a front, and from where they are a fringe that hangs over it."""
 
 _LOWEST_CM = (-10.5, -8.5)
-"""From the eyes down to about the jaw: below, hair cannot be told from clothes, and the matte fades out."""
+"""From the eyes down to about the jaw: below, hair cannot be distinguished from clothes, and the matte fades out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Hair:
 
 
 def find_hair(clean_HWC: Image, landmarks_px: npt.NDArray[np.floating[Any]], pose: HeadPose) -> Hair:
-    """Return the hair over and beside the face in a crop with landmarks (N, 3) in its px."""
+    """Return the hair over and next to the face in a crop with landmarks (N, 3) in its px."""
     scale = GRID_PX / clean_HWC.shape[0]
     face = FaceGrid.of(landmarks_px[:, :2] * scale, pose, scale)
     colours = Colours.of(clean_HWC, face)
@@ -114,8 +114,8 @@ def find_hair(clean_HWC: Image, landmarks_px: npt.NDArray[np.floating[Any]], pos
 def over_frames(matte_HW: F32, right_cm: F32, up_cm: F32) -> F32:
     """Return how far hair hides eyewear, 0 to 1, of a matte (H, W) over the face.
 
-    Eyewear is put on over the locks beside an eye, which go under the outer part of its front; what hangs into the eye
-    itself, or from above, hangs over it. `right_cm` and `up_cm` (H, W) are as `FaceGrid` has them.
+    Eyewear is put on over the locks at the side of an eye, which go under the outer part of its front; what hangs into
+    the eye itself, or from above, hangs over it. `right_cm` and `up_cm` (H, W) are as `FaceGrid` has them.
     """
     over: F32 = matte_HW.copy()
     inner, outer, tall = _BARE_EYE_CM
@@ -158,7 +158,7 @@ def _joined(what: Bools, to: Bools) -> Bools:
 
 
 def _never(face: FaceGrid, hair: Bools) -> Bools:
-    """Return where nothing counts as hair, whatever it looks like."""
+    """Return where nothing counts as hair, even if it looks like hair."""
     never: Bools = face.middle & face.oval | face.grown(EYES, 1.3)
     for polygon in BROWS:
         if face.share_above(polygon, hair) < _BANGS:

@@ -44,7 +44,7 @@ _SEEN = np.array([[1 <= u + v < _LOW for v in range(_LOW)] for u in range(_LOW)]
 
 
 def estimate_quality(luma_HW: F32, frame: Frame) -> int:
-    """Tell the quality of the JPEG a crop was cut from, 0 where its steps cannot be seen.
+    """Estimate the quality of the JPEG a crop was cut from, 0 where its steps cannot be seen.
 
     The crop is sampled at the file's own pixels (the cubic that enlarged it passes through them); there the cosine
     coefficients of its blocks lie near multiples of the steps of the right quality's table.
@@ -115,7 +115,7 @@ def _low_steps(quality: int) -> F64:
 
 @compiled
 def _agreement(coefficients_CN: F64, steps_C: F64) -> float:
-    """Tell how near coefficients lie to multiples of a quality's steps: 1 on them, about 0 anywhere; 0 for too few."""
+    """Rate how near coefficients lie to multiples of a quality's steps: 1 on them, about 0 anywhere; 0 for too few."""
     total, count = 0.0, 0
     for c in range(coefficients_CN.shape[0]):
         for n in range(coefficients_CN.shape[1]):

@@ -120,7 +120,7 @@ def estimate_light(clean_HWC: Image, normals_HW3: F32, skin_HW: npt.NDArray[np.b
     """Fit the light to the shading of the skin; `normals_HW3` are unit normals in the camera's frame.
 
     A robust ridge fit of nine harmonics to luminance, in which hair, glints and beard lose their weight. Exposure and
-    albedo cannot be told apart in one photograph (dark skin or dark picture?): the difference is split, the albedo
+    albedo cannot be distinguished in one photograph (dark skin or dark picture?): the difference is split, the albedo
     being the root of the mean luminance times 0.30, a mid skin's reflectance.
     """
     linear_HWC = to_linear(clean_HWC)
@@ -201,8 +201,8 @@ def _unclipped(observed: F64, levels_N3: Image, linear_N3: F32, normals: F32) ->
     """Raise pixels that the sensor cut off to what they must have been.
 
     Over-exposed faces are flat where they are brightest; fitted as they are, their light would come from nowhere. Skin
-    clips in red long before blue: its blue, in proportion to that of skin that is not cut off, still tells. Where blue
-    is cut off too, a lamp fitted to the others does: they were that bright at least.
+    clips in red long before blue: its blue, in proportion to that of skin that is not cut off, still shows how bright
+    they were. Where blue is cut off too, a lamp fitted to the others does: they were that bright at least.
     """
     clipped = levels_N3.max(-1) >= _CLIPPED
     if not clipped.any():

@@ -26,7 +26,7 @@ def luma(image_HWC: Image) -> F32:
 
 
 def noise_levels(grey_HW: F32, where_HW: npt.NDArray[np.bool_]) -> float | None:
-    """Estimate noise, a standard deviation in levels, where pixels are flat; None where there are too few to tell.
+    """Estimate noise, a standard deviation in levels, where pixels are flat; None where there are too few.
 
     A diagonal high-pass (Immerkaer, 1996) is averaged over blocks that lie wholly in `where_HW`; the quieter half of
     them counts, which leaves out pores, lashes, seams and edges. The estimate is low by as much on any kind of surface,

@@ -33,13 +33,13 @@ _QUIET_SHARE = 12.0
 _DILATIONS = (1, 2, 3)
 MOST_NOISE_LEVELS = 8.0
 _GRAINS_PX = np.arange(0.3, 2.01, 0.1)
-"""Sizes of grain that are told apart."""
+"""Sizes of grain that are distinguished."""
 _GRAIN_TILE = 256
 _GRAIN_TILE_SEED = 20
 _LEAST_NOISE_LEVELS = 0.2
 _ADDED = 0.95
 """Share of the photograph's noise that an occluder gets: its own texture brings the rest. With all of it, the noise on
-1,000 occluders was 1.03 times that beside them in the median, and over 1.25 times on one in nine."""
+1,000 occluders was 1.03 times that next to them in the median, and over 1.25 times on one in nine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Optics:
 def estimate_optics(clean_HWC: Image, skin_HW: npt.NDArray[np.bool_], frame: Frame) -> Optics:
     """Measure a photograph: blur and halo at its edges in focus, noise on the quiet parts of its skin, JPEG blocks.
 
-    `frame` (2, 3) maps pixels of the file to pixels of the crop: it tells where blocks can lie, and how far the picture
+    `frame` (2, 3) maps pixels of the file to pixels of the crop: it shows where blocks can lie, and how far the picture
     was enlarged.
     """
     floats_HWC = clean_HWC.astype(np.float32)
@@ -126,7 +126,7 @@ def _noise(plane_HW: F32, whole: Bools, rounding: float) -> tuple[float, float]:
 
     The second difference along both axes passes no shading (Immerkaer, 1996). Taken at distances of 1, 2 and 3 px, its
     spread grows with distance as the noise is coarser. The quietest parts count: of noise alone a tenth is missed, of
-    coarse grain a quarter, while on skin little of its texture is taken for noise. `whole` tells which blocks are skin.
+    coarse grain a quarter, while on skin little of its texture counts as noise. `whole` marks which blocks are skin.
     """
     if not whole.any():
         return 0.0, 0.5
@@ -195,7 +195,7 @@ def _window(shape: tuple[int, int], row: int, column: int, turns: int, flip: int
     Args:
         shape: Rows and columns of the window.
         row: The row where it begins, before it is turned.
-        column: The column, likewise.
+        column: The column where it begins, before it is turned.
         turns: By how many quarters it is turned.
         flip: Whether it is mirrored, as 0 or 1.
     """

@@ -22,7 +22,7 @@ def find_person(clean_HWC: Image, size_px: int) -> npt.NDArray[np.float32]:
     """Return the probability (size_px, size_px) that a pixel of a crop shows the person.
 
     The last few answers are kept: hair and the room of a hat both ask. Raises `FdError` where the engine of the
-    networks is not installed. One thread, whatever the process is set to.
+    networks is not installed. One thread, regardless of what the process is set to.
     """
     shown_HWC = np.asarray(cv2.resize(clean_HWC, (_INPUT_PX, _INPUT_PX)), np.uint8)
     (person_HW1,) = _network()(as_floats(shown_HWC, 0, 1))

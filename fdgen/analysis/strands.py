@@ -1,4 +1,4 @@
-"""The strands of a lock of hair that falls over cloth: what of a soft matte is hair, told by each pixel's own colour.
+"""The strands of a lock of hair that falls over cloth: what of a soft matte is hair, by each pixel's own colour.
 
 The skin that shows between strands is where cloth will be: a matte that is smooth there would leave patches of cheek.
 """
@@ -21,15 +21,15 @@ _LOCK_CM2 = 5.0
 _AROUND_CM = 1.2
 """Over what distance the colours of hair and of skin are those of a pixel."""
 _SURE_HAIR, _SURE_SKIN = 0.85, 0.1
-"""Values of the matte from which, and up to which, a pixel may tell them."""
+"""Values of the matte from which a pixel may show the colour of hair, and up to which that of skin."""
 _SKIN, _HAIR = 0.3, 0.7
 """Where a pixel's colour lies between that of skin and that of hair when it counts as the one or the other."""
 _ALIKE = 0.25
-"""Distance between both, in logarithms of light, below which they are not told apart."""
+"""Distance between both, in logarithms of light, below which they are not distinguished."""
 _LOGS = np.log(to_linear(np.arange(256, dtype=np.uint8)) + np.float32(0.015))
 """Logarithm of the light of each level; what is darker than the term is noise."""
 _FAR = np.float32(0.005)
-"""Weight of the mean of all hair, or skin, beside that around a pixel."""
+"""Weight of the mean of all hair, or skin, next to that around a pixel."""
 
 
 def strands(clean_HWC: Image, matte_HW: F32, wide_HW: F32, bare_HW: Bools, scale_px: float) -> F32:

@@ -25,7 +25,7 @@ def compare(before: Version, after: Version) -> Comparison:
     """Compare two versions, both in folders; raise `DatasetError` where one is behind a URL, or damaged.
 
     The rows are those of `after`, then the samples that only `before` has. `row` is the place of a sample in the
-    version that it is shown from, `before` its place in the older one, -1 where it has none; `gone` tells of those that
+    version that it is shown from, `before` its place in the older one, -1 where it has none; `gone` marks those that
     the newer one has not.
     """
     found = diff(local_folder(before.root), local_folder(after.root))

@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Any
 
 SCRIPTS = ("data", "filters", "controls", "wall", "marks", "sample", "extras", "main")
-"""In this order: each uses what stands in those before it."""
+"""In this order: each uses what is in those before it."""
 
 _FOLDER = resources.files("fdgen.browser").joinpath("page")
 

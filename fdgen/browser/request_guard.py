@@ -4,7 +4,7 @@
 
 A web site can make its visitors' browsers send requests to a server on their own machine, and by a name that it points
 there (DNS rebinding) it could even read the answers; so could another user of the machine. So only names of loopback
-are served, whatever the port (a tunnel may end at another), only under a path that this run drew, and only to the page
+are served, on any port (a tunnel may end at another), only under a path that this run drew, and only to the page
 itself. There is nothing to write: the page keeps what is marked.
 """
 

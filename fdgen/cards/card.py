@@ -37,7 +37,7 @@ from fdgen.versions.lock import LOCK, RECIPE, is_card, read_lock, write_lock
 NUMBERS = "numbers.json"
 
 _ODD = (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError, ZeroDivisionError)
-"""All that telling of numbers can raise which are of other types than ours."""
+"""All errors that writing out numbers can raise where these are of other types than ours."""
 
 OnFace = Callable[[int, int], None]
 
@@ -51,7 +51,7 @@ class Checked:
 
 
 def is_planned(folder: Path) -> bool:
-    """Tell whether a folder is that of a card that nobody has filled yet: with a recipe, without lock and numbers."""
+    """Return whether a folder is that of a card that nobody has filled yet: with a recipe, without lock and numbers."""
     return is_card(folder) and not (folder / LOCK).exists() and not (folder / NUMBERS).exists()
 
 
@@ -75,7 +75,7 @@ def write_card(
     Args:
         root: Folder of the dataset.
         out: Folder of the card, outside of the dataset; None is `default_out`.
-        packs: Folders of occluders beside our own.
+        packs: Folders of occluders in addition to our own.
         replace: Whether another version that the folder holds may be replaced.
         on_face: Called as (done, of) while the faces of the dataset are gone through; None for none.
 
@@ -260,7 +260,7 @@ def _refuse_unnamed(root: Path, dataset: Mapping[str, Any]) -> None:
 
 
 def _refuse_imported(root: Path, dataset: Mapping[str, Any]) -> None:
-    """Raise `DatasetError` for pairs that were made elsewhere: a card tells how fdgen makes the same again."""
+    """Raise `DatasetError` for pairs that were made elsewhere: a card says how fdgen makes the same again."""
     if is_imported(dataset):
         raise DatasetError(
             f"the pairs of {root} were imported, and a card tells how fdgen makes a dataset again",

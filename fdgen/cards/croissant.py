@@ -2,7 +2,7 @@
 
 Record sets: `samples` (a row of the manifest), and `occluded`, `clean`, `mask` and `alpha` (a picture each, with the
 key of its sample), and so each truth layer that the samples have. Readers join at most two sources in a set, so that
-pictures do not stand side by side in one record.
+pictures are not side by side in one record.
 """
 
 from __future__ import annotations

@@ -37,10 +37,10 @@ Numbers = dict[str, Any]
 def gather(
     manifest: Manifest, packs: Sequence[str | Path] = (), on_face: Callable[[int, int], None] | None = None
 ) -> Numbers:
-    """Count all that a card tells of a dataset in a folder; raise `DatasetError` where its files are damaged.
+    """Count all that a card reports of a dataset in a folder; raise `DatasetError` where its files are damaged.
 
-    `packs` are the occluders of its maker's, whose licences are told. `on_face` is called as (done, of) while one clean
-    picture of each photograph is looked at for its skin.
+    `packs` are the occluders of its maker's, whose licences are reported. `on_face` is called as (done, of) while one
+    clean picture of each photograph is looked at for its skin.
     """
     library = open_library(packs)
     return {
@@ -55,7 +55,7 @@ def gather(
 
 
 def of_facts(facts: Mapping[str, Any], recipe: Mapping[str, Any]) -> Numbers:
-    """Return what stands in a dataset.json, and in the lock.json made from it beside the recipe."""
+    """Return what is in a dataset.json, and in the lock.json made from it next to the recipe."""
     return {
         **{name: facts[name] for name in ("name", "version", "spec_id", "content_id", "generator", "made", "count")},
         "photographs": {name: facts["sources"][name] for name in ("kind", "count", "digest")},
@@ -145,7 +145,7 @@ def _skin_tone(manifest: Manifest, on_face: Callable[[int, int], None] | None) -
 
 
 def _asked(manifest: Manifest) -> list[dict[str, Any]]:
-    """Return what the recipe asked of the samples beside what they are; nothing where it is of another version."""
+    """Return what the recipe asked of the samples, next to what they are; nothing where it is of another version."""
     try:
         recipe = Recipe.from_dict(manifest.dataset["recipe"])
     except RecipeError:

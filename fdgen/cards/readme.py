@@ -203,7 +203,7 @@ def _above(bound_deg: float) -> str:
 
 
 def _asked(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what the recipe asked beside what there is, but for kinds asked alike and found in another table."""
+    """Return what the recipe asked next to what there is, but for kinds asked alike and found in another table."""
     if not rows:
         return []
     told = []

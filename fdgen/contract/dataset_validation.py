@@ -194,7 +194,7 @@ def _whole(chunks: Sequence[pa.Array], kind: type[np.integer[Any]]) -> npt.NDArr
 
 
 def _all_digests(column: pa.ChunkedArray) -> bool:
-    """Tell whether each text is 64 hex digits; looked at as bytes, since there are millions."""
+    """Return whether each text is 64 hex digits; looked at as bytes, since there are millions."""
     import pyarrow.compute as pc
 
     if set(pc.min_max(pc.binary_length(column)).as_py().values()) != {64}:  # `pc.equal` with a number imports pandas

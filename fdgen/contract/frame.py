@@ -41,7 +41,7 @@ def quantise(frame: Frame) -> Frame:
 
 
 def celeba_scale(width_px: int, height_px: int) -> float | None:
-    """Tell how large a picture is against CelebA's 178x218 (0.5, 1 or 2); None where it has another size."""
+    """Return how large a picture is against CelebA's 178x218 (0.5, 1 or 2); None where it has another size."""
     for scale in (0.5, 1, 2):
         if (width_px, height_px) == (scale * CELEBA_WIDTH_PX, scale * CELEBA_HEIGHT_PX):
             return float(scale)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Terms:
     """What may be done with photographs, and so with all that is made from them.
 
-    `tag` and `name` are as Hugging Face's front matter has them; `text` is for people; `shareable` tells whether
-    pictures made from them may be passed on.
+    `tag` and `name` are as Hugging Face's front matter has them; `text` is for people; `shareable`: whether pictures
+    made from them may be passed on.
     """
 
     tag: str

@@ -73,7 +73,7 @@ def open_manifest(root: Place, dataset: Mapping[str, Any], *, only: Sequence[str
 class Manifest:
     """A finished dataset, opened for reading: `dataset.json` and the table of its samples.
 
-    `root` is its folder, or what stands for the URL from which it is read by ranges of bytes. `table` has a row a
+    `root` is its folder, or the object for the URL from which it is read by ranges of bytes. `table` has a row a
     sample: the fields of `SampleRecord` (lists and objects as JSON text), `shard`, and for each member M of `MEMBERS`
     the columns `M_sha256`, `M_offset`, `M_size`, dots written as underscores.
     """
@@ -118,7 +118,7 @@ class Manifest:
         return {str(name): value for name, value in rows.iloc[0].to_dict().items()}
 
     def record(self, key: str) -> SampleRecord:
-        """Return the record of one sample, as it stands in its shard."""
+        """Return the record of one sample, as it is in its shard."""
         return SampleRecord.from_json(self.read_member(key, "json"))
 
     def shard(self, name: str) -> Place:

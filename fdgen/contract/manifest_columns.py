@@ -23,7 +23,7 @@ def read_columns(root: Place, dataset: Mapping[str, Any], names: Sequence[str]) 
 
 
 def read_row(root: Place, dataset: Mapping[str, Any], key: str) -> dict[str, Any]:
-    """Return what the manifest tells of where one sample lies; raise `DatasetError` where no sample has that key."""
+    """Return what the manifest says of where one sample lies; raise `DatasetError` where no sample has that key."""
     members = members_with(layers_of(dataset["recipe"]))
     places = [f"{column_of(member)}_{what}" for member in members for what in ("offset", "size", "sha256")]
     columns = read_columns(root, dataset, ["key", "split", "shard", *places])

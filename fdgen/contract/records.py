@@ -26,7 +26,7 @@ SCHEMA = 1
 SPLITS = ("train", "val", "test")
 PICTURES = ("alpha", "clean", "mask", "occluded")
 MEMBERS = ("alpha.png", "clean.png", "json", "mask.png", "occluded.png")
-"""Members of a sample, in the order in which they stand in a shard."""
+"""Members of a sample, in their order in a shard."""
 
 KEY_PATTERN = re.compile(r"[a-z][a-z0-9_-]*\Z")
 """A key of digits only is read as a number by Croissant; a dot splits differently in Hugging Face and webdataset."""
@@ -87,12 +87,12 @@ class SampleRecord:
     Coverage is a share in [0, 1]: `coverage` of the crop by the mask (occluder and shadow); the others of the face
     oval, the eyes, the nose and the mouth by the occluder's silhouette (`alpha` >= 128). Angles are degrees: yaw
     positive when the face turns to the viewer's right, pitch positive when it looks up, roll positive when it tilts
-    clockwise as seen. `placement` holds one JSON object a layer and is all that a replay needs beside the face.
+    clockwise as seen. `placement` holds one JSON object a layer and is all that a replay needs in addition to the face.
 
     `worn` lists what the person wears in the clean picture already, of `eyewear`, `mask` and `hat`: whoever learns to
-    uncover faces may want to leave such pictures out. `hair` tells whether hair could be told
-    from skin, so that it lies over the occluder: `measured`, `none` (no hair over the face) or `unsure` (then none is
-    laid over anything).
+    uncover faces may want to leave such pictures out. `hair` says whether hair could be distinguished from skin, so
+    that it lies over the occluder: `measured`, `none` (no hair over the face) or `unsure` (then none is put over
+    anything).
     """
 
     key: str
@@ -122,7 +122,7 @@ class SampleRecord:
     def to_json(self) -> str:
         """Serialise canonically: equal records give equal bytes.
 
-        Gates and placements stand as JSON text within: their fields differ from kind to kind, and readers that make one
+        Gates and placements are JSON text within: their fields differ from kind to kind, and readers that make one
         table of all records (Hugging Face's) refuse fields that change their type.
         """
         values = _fields_of(self)
@@ -176,7 +176,7 @@ class Triplet:
     """One training pair with its masks. Outside `mask_HW` the two pictures are equal, pixel by pixel.
 
     `mask_HW` is 0 or 255; 255 wherever the occluder or its shadow may have changed anything. `alpha_HW` is the 8-bit
-    geometric coverage of the occluder's silhouette alone. `truth` holds the layers that the recipe asks for beside, by
+    geometric coverage of the occluder's silhouette alone. `truth` holds the further layers that the recipe asks for, by
     the names of `fdgen.contract.truth.TRUTH`: pictures, of 16 bits the depth, and the caption's text.
     """
 
@@ -274,7 +274,7 @@ class ShardReceipt:
 
 
 def is_imported(dataset: Mapping[str, Any]) -> bool:
-    """Tell whether a dataset.json is of pairs that were made elsewhere, of which no recipe decides anything."""
+    """Return whether a dataset.json is of pairs that were made elsewhere, of which no recipe decides anything."""
     return bool(dataset["sources"].get("kind") == IMPORTED)
 
 
@@ -297,7 +297,7 @@ def check_fields(row: Mapping[str, Any]) -> str | None:
 
 
 def in_range(name: str, least: float, most: float) -> bool:
-    """Tell whether numbers from `least` to `most` are such as a field of this name has: shares, angles, or finite."""
+    """Return whether numbers from `least` to `most` are such as a field of this name has: shares, angles, or finite."""
     if name.startswith("coverage"):
         return 0 <= least <= most <= 1
     if name.endswith("_deg"):

@@ -1,4 +1,4 @@
-"""The truth layers: what a sample may hold beside its pair, where a recipe asks for it. Standard library alone."""
+"""The truth layers: what a sample may hold next to its pair, where a recipe asks for it. Standard library alone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def layers_of(recipe: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def members_with(layers: Iterable[str]) -> tuple[str, ...]:
-    """Return the members of samples with these truth layers, in the order in which they stand in a shard.
+    """Return the members of samples with these truth layers, in their order in a shard.
 
     >>> members_with(["shadow"])
     ('alpha.png', 'clean.png', 'json', 'mask.png', 'occluded.png', 'shadow.png')
@@ -50,9 +50,9 @@ def members_with(layers: Iterable[str]) -> tuple[str, ...]:
 
 
 def members_in(columns: Iterable[str], *, whole: bool = True) -> tuple[str, ...]:
-    """Return the members whose sizes stand in columns of a manifest, in their order.
+    """Return the members whose sizes are in columns of a manifest, in their order.
 
-    `whole` adds those that every sample has, whether they stand there or not.
+    `whole` adds those that every sample has, whether their sizes are there or not.
     """
     there = set(columns)
     known = members_with(TRUTH)

@@ -61,7 +61,7 @@ def read_words(
 
 
 def _is_date(text: str) -> bool:
-    """Tell whether text is a day that there is, as 2026-01-31: other forms of ISO 8601 are not taken."""
+    """Return whether text is a day that there is, as 2026-01-31: other forms of ISO 8601 are not taken."""
     try:
         return re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text) is not None and bool(date.fromisoformat(text))
     except ValueError:

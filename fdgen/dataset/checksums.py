@@ -28,7 +28,7 @@ def sums_text(sums: Mapping[str, str]) -> bytes:
 
 
 def write_sums(folder: Path) -> None:
-    """List every file below `folder`, anew: the last step of whoever has added or changed one there.
+    """List every file below `folder` again: the last step of whoever has added or changed one there.
 
     For small folders such as those of cards; a build knows the sums of its shards and does not read them again.
     """
@@ -108,7 +108,7 @@ def sound_files(folder: Path, *, hint: str, on_file: Callable[[int, int], None] 
 
 
 def is_listed(folder: Place, name: str) -> bool:
-    """Tell whether a file is the one that the list of sums vouches for."""
+    """Return whether a file is the one that the list of sums vouches for."""
     return listed_sums(folder, []).get(name, "") == file_sha256(folder / name, within=folder)
 
 
@@ -126,7 +126,7 @@ def file_sha256(path: Place, *, within: Place | None = None) -> str | None:
 
 
 def plain_path(name: str) -> bool:
-    """Tell whether a name leads to a file below the folder that it is listed in."""
+    """Return whether a name leads to a file below the folder that it is listed in."""
     return "\\" not in name and not any(part in ("", ".", "..") for part in name.split("/"))
 
 

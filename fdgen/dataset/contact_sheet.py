@@ -48,7 +48,7 @@ def samples_sheet(
 
 
 def described(kinds: Sequence[str], coverage: float, split: str) -> str:
-    """Return what stands below a sample: its kinds, the share of the picture that is covered, and its split."""
+    """Return what is printed below a sample: its kinds, the share of the picture that is covered, and its split."""
     return f"{' + '.join(kinds)}, {coverage:.0%}, {split}"
 
 

@@ -23,7 +23,7 @@ from fdgen.io.stores.opening import store_of
 from fdgen.io.stores.store import OutputStore
 
 WRITTEN = ("manifest.parquet", LANDMARKS_FILE, "sources.parquet", "rejects.csv", "preview.jpg", "dataset.json")
-"""What a build writes beside the shards, without the list of sums."""
+"""What a build writes in addition to the shards, without the list of sums."""
 
 ADDED = ("README.md", "croissant.json")
 """What other commands may add to a dataset."""
@@ -153,14 +153,14 @@ def tar_names(out: Place) -> list[str]:
 
 
 def _is_ours_in_passing(store: OutputStore, name: str) -> bool:
-    """Tell whether a build that was killed at its very start may have left this."""
+    """Return whether a build that was killed at its very start may have left this."""
     is_empty = name == "shards" and store.is_empty_folder(name)
     lock = store.lock_of(name)
     return lock == LOCK_NAME or (lock is not None and is_part_lock(lock)) or store.is_temporary(name) or is_empty
 
 
 def _is_barren(out: Place, dataset: Mapping[str, Any]) -> bool:
-    """Tell whether an unfinished dataset has no shard, not even one without its receipt."""
+    """Return whether an unfinished dataset has no shard, not even one without its receipt."""
     return "content_id" not in dataset and not tar_names(out)
 
 

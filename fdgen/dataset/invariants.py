@@ -29,7 +29,7 @@ class Problem:
     message: str
 
     def __post_init__(self) -> None:
-        """Keep what is told to one line, whatever stood in the file."""
+        """Keep what is reported to one line, for any text in the file."""
         object.__setattr__(self, "file", one_line(self.file))
         object.__setattr__(self, "message", one_line(self.message))
 
@@ -82,7 +82,7 @@ def pair_problems(
 def hold_out_problems(receipts: Sequence[ShardReceipt]) -> list[Problem]:
     """Return the samples that break the law of the test split: what is held out for it is worn nowhere else.
 
-    Whatever the records say is held out: of each test sample that claims it, one occluder must be worn in test alone.
+    The records say what is held out: of each test sample that claims it, one occluder must be worn in test alone.
     """
     found = []
     records = [(f"shards/{receipt.name}.tar", entry.record) for receipt in receipts for entry in receipt.samples]

@@ -71,7 +71,7 @@ def check_label(name: str | None, version: str | None) -> None:
 def label_of(
     recipe_name: str, found: Mapping[str, Any] | None, *, name: str | None = None, version: str | None = None
 ) -> Label:
-    """Return what a build calls its dataset: what it was told, else what it was told before, else the recipe's name.
+    """Return what a build calls its dataset: the name given now, else the one given before, else the recipe's name.
 
     `found` is the trustworthy dataset.json of an earlier run of the same build, None where there is none.
     """

@@ -55,7 +55,7 @@ class Part:
         return f"{self.index}/{self.of}"
 
     def owns(self, number: int) -> bool:
-        """Tell whether a shard, by its number in the plan, is made by this part."""
+        """Return whether a shard, by its number in the plan, is made by this part."""
         return number % self.of == self.index
 
     @property
@@ -87,21 +87,21 @@ def build_lock(out: Place, part: Part | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def record_lock(out: Place) -> Iterator[None]:
-    """Hold, for a moment, the right to read dataset.json and write it anew: parts take turns."""
+    """Hold, for a moment, the right to read dataset.json and write it again: parts take turns."""
     busy = "another part keeps hold of dataset.json in"
     with store_of(out).held(_RECORD_LOCK, busy, patience_s=RECORD_S):
         yield
 
 
 def other_part_at_work(out: Place, part: Part) -> bool:
-    """Tell whether a process holds the lock of another part in `out`."""
+    """Return whether a process holds the lock of another part in `out`."""
     store = store_of(out)
     own = (part.lock_name, _RECORD_LOCK)
     return any(name not in own and store.is_held(name) for name in _part_locks(store))
 
 
 def is_part_lock(name: str) -> bool:
-    """Tell whether a lock is that of a part, or of the record that parts share, by its name."""
+    """Return whether a lock is that of a part, or of the record that parts share, by its name."""
     return name == _RECORD_LOCK or _LOCK.fullmatch(name) is not None
 
 

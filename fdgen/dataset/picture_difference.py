@@ -49,7 +49,7 @@ def amplified(old: Image, new: Image, times: int) -> Image:
 
 
 def within_a_level(found: tuple[PictureDifference, ...]) -> bool:
-    """Tell whether no pixel of any picture differs by more than one grey level, which no eye sees."""
+    """Return whether no pixel of any picture differs by more than one grey level, which no eye sees."""
     return all(one.most is not None and one.most <= 1 for one in found)
 
 

@@ -185,8 +185,8 @@ def read_samples(
 ) -> Iterator[tuple[SampleEntry, dict[str, bytes]]]:
     """Walk a shard as its receipt describes it: each sample with those members whose bytes are as recorded.
 
-    Every byte of the tar is compared. What differs is appended to `problems`; a sample whose headers do not stand
-    where they should ends the walk. The receipt is one that `read_receipt` accepted.
+    Every byte of the tar is compared. What differs is appended to `problems`; a sample whose headers are not where they
+    should be ends the walk. The receipt is one that `read_receipt` accepted.
     """
     file_name = shard_name(receipt.name)
     path = root / file_name
@@ -249,7 +249,7 @@ def _next_triplet(stream: Iterator[Triplet | Reject], rejects: list[Reject]) -> 
 
 
 def _pack(triplet: Triplet, split: str, offset: int, codec: Codec) -> tuple[bytes, SampleEntry]:
-    """Return the bytes of a sample as they stand in the tar, and its entry; `offset` is where they will stand."""
+    """Return the bytes of a sample as they are in the tar, and its entry; `offset` is where they will be."""
     record = triplet.record
     problems = pair_problems(triplet.clean_HWC, triplet.occluded_HWC, triplet.mask_HW, triplet.alpha_HW, record)
     named = record.key == sample_key(record.source_sha256, record.variant) and record.split == split

@@ -52,7 +52,7 @@ SOURCES = pa.schema(
 )
 
 _PLAIN = ("str", "str | None", "int", "float", "bool")
-"""Types of fields that stand in the manifest as they are; others as JSON text."""
+"""Types of fields that the manifest has as they are; others are JSON text."""
 
 _MAY_BE_EMPTY = ("identity", "split", "attributes")
 """Of photographs, where nothing is known."""

@@ -34,7 +34,7 @@ class Format(Protocol):
         ...
 
     def has(self, shard: Shard) -> bool:
-        """Tell whether an earlier run made all that becomes of this shard, and it is still whole."""
+        """Return whether an earlier run made all that becomes of this shard, and it is still whole."""
         ...
 
     def add(self, shard: Shard, samples: Iterator[Sample]) -> None:
@@ -66,7 +66,7 @@ def export(
 ) -> dict[str, Any]:
     """Write a dataset in the format `to`, a name of `FORMATS`, into the folder `out`; return what was done, as counts.
 
-    Whatever is there already and whole is kept. `on_progress` is called as (done, of) in samples. Raises `DatasetError`
+    What is there already and whole is kept. `on_progress` is called as (done, of) in samples. Raises `DatasetError`
     where a shard is not what the manifest says or `out` cannot be written, `MixingError` where it holds another export.
     """
     if to not in FORMATS:

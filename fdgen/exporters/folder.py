@@ -45,7 +45,7 @@ class ExportFolder:
         return path_inside(self.root, name)
 
     def holds(self, name: str, sha256: str | None = None) -> bool:
-        """Tell whether a file is there and whole: of this sum, or of that which an earlier run wrote down."""
+        """Return whether a file is there and whole: of this sum, or of that which an earlier run wrote down."""
         wanted = sha256 or self.found.get(name)
         path = self.path(name)
         if wanted is None or not is_regular(path) or file_sha256(path) != wanted:

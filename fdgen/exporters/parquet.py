@@ -32,8 +32,8 @@ _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 def schema(images: Iterable[str] = IMAGES, *, caption: bool = False) -> pa.Schema:
     """Return the columns: the pictures, a caption where there are such, then the fields of the record.
 
-    Hugging Face's features stand in the metadata for the pictures alone: it takes the rest from the types, and the
-    names of its own for lists changed from one version to the next.
+    Hugging Face's features are in the metadata for the pictures alone: it takes the rest from the types, and the names
+    of its own for lists changed from one version to the next.
     """
     images = tuple(images)
     columns = [(name, _IMAGE) for name in images]

@@ -1,7 +1,7 @@
 """The cache file of the results for each photograph: landmarks, rejects, and other analysis.
 
 Keys are digests of content and versions, so an entry is never wrong, only unused; losing the file costs time alone. The
-digests of files are remembered too, by path, with what tells that a file has changed since.
+digests of files are remembered too, by path, with what shows that a file has changed since.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
 from fdgen.runtime.cache_dir import cache_folder
 
-_APPLICATION_ID = 0x46444743  # "FDGC": tells our file from another program's
+_APPLICATION_ID = 0x46444743  # "FDGC": distinguishes our file from another program's
 _VERSION = 1
 _WAIT_S = 60.0  # for another process that writes
 _BATCH = 500  # keys asked for at once; sqlite takes 999 in any build
-_PATH = "\0"  # stands for the photograph's path in a stored sentence: the same content may lie elsewhere tomorrow
+_PATH = "\0"  # in place of the photograph's path in a stored sentence: the same content may lie elsewhere tomorrow
 _SELECT = "SELECT sha256, landmarks, reason, detail FROM faces WHERE detector = ? AND size_px = ? AND sha256 IN "
 _SCHEMA = (
     """CREATE TABLE faces (
@@ -43,7 +43,7 @@ class FaceCache:
     """The cache, opened for reading and writing, made where it is not there yet.
 
     Several processes may use one file at once, and a process may be killed at any time: what was put before stays. Use
-    one object a thread; a pickled one opens the same file anew. One that is not `lasting`, for a file that goes with
+    one object a thread; a pickled one opens the same file again. One that is not `lasting`, for a file that goes with
     its process, never waits for the disk. Raises `FdError` where the file cannot be made, read or
     written, is damaged, or is another program's.
     """
@@ -201,7 +201,7 @@ class FaceCache:
             self._connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _is_ours(self) -> bool:
-        """Tell whether the file has our tables, or nothing yet; refuse any other."""
+        """Return whether the file has our tables, or nothing yet; refuse any other."""
         application_id, version, n_tables = (
             self._connection.execute(query).fetchone()[0]
             for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")

@@ -44,7 +44,7 @@ _Found = list[tuple[Source, Landmarks | Reject]]
 
 
 def detector_version(detector: DetectorName = "builtin") -> str:
-    """Name all that landmarks depend on beside the photograph: they are cached under it, and datasets record it."""
+    """Name all that landmarks depend on other than the photograph: they are cached under it, and datasets record it."""
     return f"{networks_version(detector)}, alignment {_REVISION}"
 
 
@@ -178,7 +178,7 @@ def remember(
 
 
 def _kept_under(detector: str, max_outside: float) -> str:
-    """Return what stands for the detector in the cache: with the limit, where it is not the usual one."""
+    """Return the name of the detector in the cache: with the limit, where it is not the usual one."""
     return detector if max_outside == MAX_OUTSIDE else f"{detector}, {max_outside!r} outside"
 
 
@@ -190,7 +190,7 @@ def find_landmarks(
     Args:
         picture_HWC: The photograph, uint8 RGB.
         size_px: Side of the square crop in px.
-        name: What stands in errors.
+        name: What errors call the picture.
         max_outside: Share of the crop that may lie outside the photograph.
         detector: Whose networks find them; after `mediapipe`, this process may never fork.
 
@@ -210,7 +210,7 @@ def load_face(faces: FaceSource, source: Source, landmarks: Landmarks) -> Face:
 
 
 class _Look(NamedTuple):
-    """What is asked of a detector beside the photograph."""
+    """What is asked of a detector in addition to the photograph."""
 
     size_px: int
     detector: DetectorName

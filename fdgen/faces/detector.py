@@ -37,7 +37,7 @@ from fdgen.networks.face_networks import open_networks
 from fdgen.runtime.step_times import timed_step
 
 PROBE_PX = 256
-"""Points are found on a crop of this size whatever size is asked for, so that every size has the same landmarks."""
+"""Points are found on a crop of this size for any size that is asked for, so that every size has the same landmarks."""
 
 ALIGNED_MIDPOINT_PX, ALIGNED_EYE_PX = 6.0, 10.0
 """At 178 px: a picture of CelebA's size is aligned when the point between its eyes lies this near to CelebA's, and each
@@ -61,7 +61,7 @@ _Candidate = tuple[float, npt.NDArray[np.float64]]  # width of the face, eyes (2
 
 
 class Detector:
-    """FaceMesh and the face detectors, made once. A picture gives the same landmarks, bit by bit, whatever came before.
+    """FaceMesh and the face detectors, made once. A picture gives the same landmarks, bit by bit, after any others.
 
     Raises `FdError` where what runs the networks is not installed.
     """
@@ -74,7 +74,7 @@ class Detector:
         """Find the face and its landmarks: the aligned one in a picture of CelebA's size, else the largest.
 
         `max_outside` is the share of its crop that may lie outside the picture; no landmark depends on it. Raises
-        `PictureError` with reason `no-face`, `out-of-picture` or `too-small`; `name` stands in it.
+        `PictureError` with reason `no-face`, `out-of-picture` or `too-small`; it has `name` in it.
         """
         height, width = picture_HWC.shape[:2]
         scale = size_px / PROBE_PX

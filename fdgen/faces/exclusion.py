@@ -21,7 +21,7 @@ _KEY = re.compile(r"f(?P<sha256>[0-9a-f]{16})-\d+")
 
 
 def chosen_faces(faces: FaceSource, *, identity: str, exclude: Sequence[str]) -> FaceSource:
-    """Return a set of photographs as a recipe wants it: without those of `exclude`, people told as `identity` says.
+    """Return a set of photographs as a recipe wants it: without those of `exclude`, people known as `identity` says.
 
     Names are paths below the folder of the photographs, or keys of samples that were made of them. Listing it raises
     `RecipeError` for a name that matches nothing.

@@ -52,7 +52,7 @@ LEAST_EYES_PX = 5.0
 class FoundFace:
     """Centres of the eyes in pixels of the photograph, and the detector's score in [0, 1].
 
-    Left is the viewer's left in a face that stands upright, so that in one upside down it lies to the right.
+    Left is the viewer's left in an upright face, so that in one upside down it lies to the right.
     """
 
     left_eye_xy: tuple[float, float]
@@ -77,14 +77,14 @@ class FaceFinder:
         self._detector = Detector(networks)
 
     def find(self, photo_HWC: Image) -> list[FoundFace]:
-        """Find all faces, the largest first; where none stands upright, those that lie or hang."""
+        """Find all faces, the largest first; where none is upright, those that lie or hang."""
         faces, _, stand = self._refined(photo_HWC, self._looked_for(photo_HWC, MOST_LEVELS))
-        if not any(stand):  # perhaps it lies: eyes and mouth of such a face may pass for another, wrongly turned
+        if not any(stand):  # perhaps it lies: eyes and mouth of such a face may look like another, wrongly turned
             faces = self._lying(photo_HWC) or faces
         return sorted(_distinct(faces), key=lambda face: (-_apart(face), face.left_eye_xy))
 
     def _lying(self, photo_HWC: Image) -> list[FoundFace]:
-        """Return the faces that stand when the picture is turned by quarters, the way that most looks agree on."""
+        """Return the faces upright when the picture is turned by quarters, the way that most looks agree on."""
         best, faces = 0.0, []
         for turns in (1, 2, 3):
             turned_HWC = np.ascontiguousarray(np.rot90(photo_HWC, turns))
@@ -120,7 +120,7 @@ class FaceFinder:
     ) -> tuple[list[FoundFace], list[float], list[bool]]:
         """Return faces with FaceMesh's eyes where it sees the same face, else as they are.
 
-        With them, how far looks agree on each, and whether FaceMesh sees it, and standing.
+        With them, how far looks agree on each, and whether FaceMesh sees it, and upright.
         """
         faces, stand = [], []
         for face, _ in looked_for:

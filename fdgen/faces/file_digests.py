@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 HEAD_BYTES = 16
-"""First bytes that are kept of each file, to tell what it is."""
+"""First bytes that are kept of each file, to decide what it is."""
 
 _PIECE = 1 << 20
 _READERS = 4  # files read at once: enough for a fast disk to be busy, not so many that a slow one only seeks
@@ -66,8 +66,8 @@ def digest_files(
 ) -> Iterator[FileDigest | OSError]:
     """Yield the digest of each file in turn, or why it cannot be read. Files are absolute paths.
 
-    What `memory` knows of a file whose size, times and inode are as they were is taken for true; the rest is read, no
-    further than `most_bytes`.
+    What `memory` knows of a file whose size, times and inode are as they were is trusted; the rest is read, no further
+    than `most_bytes`.
     """
     with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
         try:

@@ -83,7 +83,7 @@ class FolderFaces(ListedFolder):
     """Any folder of photographs, read recursively. Links are followed, each real folder once.
 
     Left out and counted in `notes`: files that are no pictures, hidden files and folders, datasets of ours. Who is on a
-    photograph is known where an `identities.csv` in the folder tells (`fdgen.faces.identities`).
+    photograph is known where an `identities.csv` in the folder says so (`fdgen.faces.identities`).
     """
 
     kind = "folder"
@@ -170,7 +170,7 @@ class _Walk:
                         self._n_other += 1
 
     def notes(self) -> list[str]:
-        """Tell what was passed by, after `pictures` has run."""
+        """Return what was passed by, after `pictures` has run."""
         notes = []
         if self._n_other:
             notes.append(f"files ignored, since they are no pictures: {self._n_other:,}")
@@ -190,7 +190,7 @@ class _Walk:
 
 
 def _is_picture(path: Path) -> bool:
-    """Tell whether a file is a picture by its first bytes, or claims to be one by its name.
+    """Return whether a file is a picture by its first bytes, or claims to be one by its name.
 
     One that claims to be and is none is rejected, not ignored.
     """

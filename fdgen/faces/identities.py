@@ -78,7 +78,7 @@ def name_people(identity: str, sources: Sequence[Source]) -> Sequence[Source]:
 
 
 def with_people(identity: str, faces: FaceSource) -> FaceSource:
-    """Return a set of photographs as a recipe's `faces.identity` wants people told: itself where it is `auto`."""
+    """Return a set of photographs with people known as a recipe's `faces.identity` says: itself where it is `auto`."""
     return faces if identity == "auto" else PeopleInFolders(faces)
 
 

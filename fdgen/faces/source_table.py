@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fdgen.faces.sources import Source
 
 _NOTHING = b"\xff"
-"""Stands for None: no text in UTF-8 has this byte."""
+"""Means None: no text in UTF-8 has this byte."""
 
 _DIGEST_BYTES = 32
 _AT_ONCE = 4096

@@ -175,7 +175,7 @@ def list_pictures(
 ) -> tuple[Pictures, list[Reject]]:
     """Digest files: return the usable ones in the order given, and rejects for the others.
 
-    Of byte-identical files the first is kept. Pictures are told by their first bytes alone; nothing is decoded.
+    Of byte-identical files the first is kept. Pictures are recognised by their first bytes alone; nothing is decoded.
     """
     paths = list(paths)
     usable = Pictures([], bytearray())
@@ -250,7 +250,7 @@ def picture_of(data: bytes, source: Source) -> Image:
 
 
 def refuse_empty(root: Place, sources: Sequence[Source], rejects: list[Reject]) -> None:
-    """Raise `FacesError` where nothing is left to work with, telling why if something was there at all."""
+    """Raise `FacesError` where nothing is left to work with, saying why if something was there at all."""
     if sources:
         return
     if rejects:

@@ -50,7 +50,7 @@ place of each other one before it is begun, and with -1 after the last."""
 
 
 class WorkersLost(Exception):  # noqa: N818 - whoever has the pool says what was being done
-    """Workers died or hung where they were at no photograph; `words` is what they left, to stand behind a sentence."""
+    """Workers died or hung where they were at no photograph; `words` is what they left, to go on from a sentence."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)

@@ -82,11 +82,11 @@ def whole_file(path: Path, *, error: type[FdError] = DatasetError, synced: bool 
                 retried(os.fsync, raw.fileno())
             lock = None if fcntl is None else os.dup(raw.fileno())  # Windows renames no open file, and needs no lock
             try:
-                file.close()  # which may be when a network file system tells that the disk is full
+                file.close()  # which may be when a network file system reports that the disk is full
                 retried(os.replace, temporary, path)
             finally:
                 if lock is not None:
-                    os.close(lock)  # last: until then nobody takes the temporary file for a dead writer's
+                    os.close(lock)  # last: until then nobody treats the temporary file as a dead writer's
             if synced:
                 sync_folder(path.parent)
     except BaseException as found:
@@ -190,7 +190,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def is_temporary(path: Path) -> bool:
-    """Tell whether a file, of a folder of ours, is what a killed writer of this or of an earlier version left."""
+    """Return whether a file, of a folder of ours, is what a killed writer of this or of an earlier version left."""
     return path.name.startswith(".") and path.name.endswith(".tmp")
 
 
@@ -207,7 +207,7 @@ class _SameError(Exception):
 
 
 def _holds(path: Path, written: BinaryIO) -> bool:
-    """Tell whether the file under `path` has the bytes of the file that was just written."""
+    """Return whether the file under `path` has the bytes of the file that was just written."""
     if not path.is_file() or path.stat().st_size != written.tell():
         return False
     descriptor, place = written.fileno(), 0
@@ -234,7 +234,7 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 
 class _Raw(io.FileIO):
-    """A file being written; remembers the error that the system gave, whatever a library makes of it."""
+    """A file being written; remembers the error that the system gave, regardless of what a library makes of it."""
 
     failure: OSError | None = None
 

@@ -16,7 +16,7 @@ _FOLDERS = {
     "export.json": ("an export of a dataset", "other programs read it"),
     "recipe.toml": ("the card of a dataset", "`fdgen reproduce` builds the dataset of a card"),
 }
-"""By the file that tells it: what a folder is, and who takes it. The first that is there counts."""
+"""By the file that identifies it: what a folder is, and who takes it. The first that is there counts."""
 
 _FILES = {
     ".safetensors": ("a file of weights", "weights go to --weights"),
@@ -26,12 +26,12 @@ _FILES = {
 
 
 def nothing_in(folder: Path) -> str | None:
-    """Say why a folder holds nothing, as it stands after a colon: not there, a file, empty; None where it holds any."""
+    """Say why a folder holds nothing, as words after a colon: not there, a file, empty; None where it holds any."""
     if not folder.exists():
         return "there is no such folder"
     if not folder.is_dir():
         return "it is a file"
-    with contextlib.suppress(OSError):  # a folder that can't be looked into: what is missing in it is told instead
+    with contextlib.suppress(OSError):  # a folder that can't be looked into: what is missing in it is reported instead
         if next(folder.iterdir(), None) is None:
             return "the folder is empty"
     return None
@@ -47,7 +47,7 @@ def recognised(path: Path) -> tuple[str, str] | None:
 def mistaken(path: Place, isnt: str, lacks: str, hint: str) -> tuple[str, str]:
     """Return the sentence on a path that `is not a dataset`, say, and a hint that says what takes it instead.
 
-    `lacks` tells what is missing in it, for where it is nothing that we know.
+    `lacks` says what is missing in it, for where it is nothing that we know.
 
     >>> mistaken(Path("nowhere"), "is not a dataset", "it has no dataset.json", "name one")
     ('nowhere is not a dataset: there is no such folder', 'name one')

@@ -89,7 +89,7 @@ def folder_lock(
 
 
 def is_locked(folder: Path, *, name: str = LOCK_NAME) -> bool:
-    """Tell whether a process holds the lock of `folder`, as far as the system can say."""
+    """Return whether a process holds the lock of `folder`, as far as the system can say."""
     path = folder / name
     try:
         descriptor = os.open(path, os.O_RDONLY | _NO_WAITING)
@@ -103,7 +103,7 @@ def is_locked(folder: Path, *, name: str = LOCK_NAME) -> bool:
 
 
 class _HeldError(Exception):
-    """Another process holds the lock: `for_sure`, or as far as one can tell."""
+    """Another process holds the lock: `for_sure`, or as far as one can know."""
 
     def __init__(self, *, for_sure: bool) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ def _same_file(descriptor: int, path: Path) -> bool:
 
 
 def _take_over(path: Path) -> None:
-    """Take away a lock file whose process is gone; raise `_HeldError` where it is not, or nobody can tell."""
+    """Take away a lock file whose process is gone; raise `_HeldError` where it is not, or nobody can know."""
     holder = _holder(path)
     if not _left_behind(path):
         raise _HeldError(for_sure=holder is not None and holder.get("host") == _us()["host"])
@@ -192,7 +192,7 @@ def _take_over(path: Path) -> None:
 
 
 def _left_behind(path: Path) -> bool:
-    """Tell whether the process that a lock file names is gone for sure."""
+    """Return whether the process that a lock file names is gone for sure."""
     if os.name == "nt":
         try:
             path.rename(path)  # not of a file that is open

@@ -17,7 +17,7 @@ def section(title: str, *parts: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Lay out a table; columns of whole numbers stand to the right.
+    """Format a table; columns of whole numbers are set to the right.
 
     >>> print(table(("kind", "samples"), [("mask", 1200)]))
     | kind | samples |

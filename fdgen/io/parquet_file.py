@@ -29,7 +29,7 @@ _ROWS = 8_192
 
 @contextlib.contextmanager
 def open_parquet(where: Place | bytes, *, name: str, within: Place | None = None) -> Iterator[pq.ParquetFile]:
-    """Open a file, or its bytes; whatever goes wrong in the block by the file's fault becomes one sentence.
+    """Open a file, or its bytes; anything that goes wrong in the block by the file's fault becomes one sentence.
 
     Raises `DatasetError` beginning with `name` where it cannot be read, has more rows or columns than any of ours, or
     says that it unpacks to more than its rows can hold; where a link leads to it out of the folder `within`.

@@ -74,7 +74,7 @@ def check_regular(path: Path, *, within: Path | None = None) -> int:
 
 
 def is_regular(path: Path) -> bool:
-    """Tell whether there is an ordinary file, perhaps behind a link."""
+    """Return whether there is an ordinary file, perhaps behind a link."""
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):  # ValueError: a NUL in the name
@@ -82,9 +82,9 @@ def is_regular(path: Path) -> bool:
 
 
 def leads_out(path: Path, folder: Path) -> bool:
-    """Tell whether a path within `folder` leads, through symbolic links, to a place outside of it.
+    """Return whether a path within `folder` leads, through symbolic links, to a place outside of it.
 
-    The cache of Hugging Face's hub keeps a snapshot as links to `blobs` beside it: those count as within.
+    The cache of Hugging Face's hub keeps a snapshot as links to `blobs` next to it: those count as within.
     """
     if not _has_link(path, folder):
         return False
@@ -97,7 +97,7 @@ def leads_out(path: Path, folder: Path) -> bool:
 
 
 def _has_link(path: Path, folder: Path) -> bool:
-    """Tell whether `path`, or a part of it below `folder`, is a link; without asking about the folder itself."""
+    """Return whether `path`, or a part of it below `folder`, is a link; without asking about the folder itself."""
     try:
         below = path.relative_to(folder).parts
     except ValueError:

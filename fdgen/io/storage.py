@@ -106,7 +106,7 @@ class Remote:
         return None  # reading says what is wrong, and tries again
 
     def is_file(self) -> bool:
-        """Tell whether there is such a file; raise `DatasetError` where its server cannot be asked."""
+        """Return whether there is such a file; raise `DatasetError` where its server cannot be asked."""
         try:
             return asked(self, lambda system, path: bool(system.info(path)["type"] == "file"), denied="read")
         except FileNotFoundError:
@@ -120,7 +120,7 @@ Place = Path | Remote
 
 
 def open_place(root: str | Path | Remote) -> Place:
-    """Return the folder, or what stands for the URL, that a user names; `file://` is a folder.
+    """Return the folder, or the object for the URL, that a user names; `file://` is a folder.
 
     A dataset on the Hub (`hf://datasets/OWNER/NAME@REVISION`) is fetched whole into the cache: a folder, too.
     """
@@ -134,7 +134,7 @@ def open_place(root: str | Path | Remote) -> Place:
 
 
 def place_named(root: str) -> Place:
-    """Return the folder, or what stands for the URL, that a text names; nothing is fetched."""
+    """Return the folder, or the object for the URL, that a text names; nothing is fetched."""
     if root.startswith("file://"):
         return Path(root.removeprefix("file://"))
     return Remote(root) if "://" in root else Path(root)
@@ -153,7 +153,7 @@ def absolute(place: Place) -> Place:
 
 
 def is_file(file: Place) -> bool:
-    """Tell whether there is an ordinary file, or an object; raise `DatasetError` where its server cannot be asked."""
+    """Return whether there is an ordinary file, or an object; raise `DatasetError` where its server cannot be asked."""
     return file.is_file() if isinstance(file, Remote) else is_regular(file)
 
 

@@ -76,7 +76,7 @@ def draw_surroundings(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _draw_buildings(rng: np.random.Generator, *, outdoors: bool) -> list[list[float]]:
-    """Draw blocks that stand before the sky or the wall: middle, top, width as shares of the map, and brightness."""
+    """Draw blocks in front of the sky or the wall: middle, top, width as shares of the map, and brightness."""
     blocks = []
     for _ in range(int(rng.integers(3, 9) if outdoors else rng.integers(2, 6))):
         top = rng.uniform(0.30, 0.47)
@@ -88,8 +88,8 @@ def surroundings(scene: Scene, values: Mapping[str, Any]) -> F32:
     """Paint what lies behind the camera, by latitude and longitude (192, 384, 3), relative to the light on the face.
 
     The photograph itself, mirrored and blurred, is the best guess at the place; above its skyline lies the sky, below
-    it the ground; blocks, windows with their bars, people and the photographer have sharp edges. A lamp stands where
-    the face's light comes from.
+    it the ground; blocks, windows with their bars, people and the photographer have sharp edges. A lamp is where the
+    face's light comes from.
     """
     rows, columns = _ROWS * _FINER, _COLUMNS * _FINER
     land, sky = _soft_place(scene, values)

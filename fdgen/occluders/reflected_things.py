@@ -1,4 +1,4 @@
-"""Things that shiny surfaces mirror, laid over a map of the place by latitude and longitude, with smooth edges."""
+"""Things that shiny surfaces mirror, painted on a map of the place by latitude and longitude, with smooth edges."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def ragged_outline(rng: np.random.Generator) -> tuple[float, ...]:
 
 
 def lay(painted: F32, things: Sequence[Thing], most: float = np.inf) -> None:
-    """Lay things over a map (rows, columns, K) in place, the first lowest; none is brighter than `most`."""
+    """Paint things on a map (rows, columns, K) in place, the first lowest; none is brighter than `most`."""
     if things:
         table = np.array([(*thing[:-1], *thing[-1]) for thing in things], np.float32)
         _lay(painted, table, np.float32(most))
@@ -72,7 +72,7 @@ def lay(painted: F32, things: Sequence[Thing], most: float = np.inf) -> None:
 
 @compiled
 def _lay(painted: F32, table: F32, most: np.float32) -> None:
-    """Lay shapes (N, 19), rows of `Thing`, over a map (rows, columns, K) in place."""
+    """Paint shapes (N, 19), rows of `Thing`, on a map (rows, columns, K) in place."""
     rows, columns = painted.shape[0], painted.shape[1]
     zero, one, half = np.float32(0), np.float32(1), np.float32(0.5)
     reach = np.empty(_AROUND + 1, np.float32)

@@ -29,7 +29,7 @@ _SUFFIXES = {one.name: one.suffixes[0] for one in PICTURE_FORMATS}
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """What is known of a new asset beside its file; what is None is taken from the file's name or the kind."""
+    """What is known of a new asset in addition to its file; what is None is taken from the file's name or the kind."""
 
     kind: str
     id: str | None = None
@@ -82,7 +82,7 @@ def add_asset(pack: Path, file: Path, wanted: Addition) -> Asset:
 
 
 def _is_half_added(pack: Path, written: Mapping[Path, bytes]) -> bool:
-    """Tell whether a killed run has left what this one would write, and the index does not know of it."""
+    """Return whether a killed run has left what this one would write, and the index does not know of it."""
     if not all(_holds(path, data) for path, data in written.items()):
         return False
     *_, table = written

@@ -15,7 +15,7 @@ from fdgen.occluders.imported.texture import body_of
 Anchors = dict[str, tuple[float, ...]]
 
 _LENS_SHARE = 0.235
-"""How far from the middle a lens lies, a share of the width of the front, where the picture does not tell."""
+"""How far from the middle a lens lies, a share of the width of the front, where the picture does not show it."""
 _OUTSIDE = 0.08
 """How far from the cut-out an anchor may lie, a share of its larger side: a bridge may be a gap."""
 _LOOSE = 3
@@ -91,7 +91,7 @@ def arrangement_problems(anchors: Mapping[str, tuple[float, ...]], form: str) ->
 
 
 def stray_anchors(anchors: Mapping[str, tuple[float, ...]], present_HW: npt.NDArray[np.bool_]) -> list[str]:
-    """Return the names of the anchors that lie beside a cut-out."""
+    """Return the names of the anchors that lie outside a cut-out."""
     height, width = present_HW.shape
     distance = cv2.distanceTransform((~present_HW).astype(np.uint8), cv2.DIST_L2, 5)
     found = []

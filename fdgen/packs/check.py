@@ -26,7 +26,7 @@ LARGEST_PIXELS = 9_000_000
 _OPAQUE, _EMPTY = 0.97, 0.01
 """Shares of a picture's pixels that a cut-out seldom passes: a background left in, an empty canvas."""
 _ALIKE = 6
-"""Bits of 128 in which the hashes of two pictures may differ and the pictures be taken for the same."""
+"""Bits of 128 in which the hashes of two pictures may differ and the pictures count as the same."""
 
 Rgba = npt.NDArray[np.uint8]
 
@@ -40,7 +40,7 @@ class Finding:
     remedy: str
 
     def __post_init__(self) -> None:
-        """Keep what is told to one line, whatever stood in the pack."""
+        """Keep what is reported to one line, for any text in the pack."""
         for name in ("where", "problem", "remedy"):
             object.__setattr__(self, name, one_line(getattr(self, name)))
 
@@ -76,7 +76,7 @@ def check_pack(pack: Path) -> list[Finding]:
 
 
 def _told(asset: Asset) -> Iterator[Finding]:
-    """Look for what a data card must tell."""
+    """Look for what a data card must report."""
     if not asset.licence.strip():
         yield Finding(asset.id, "no licence is given", "write the licence under which it may be used as `licence`")
     if not asset.origin.strip():
@@ -179,7 +179,7 @@ def _index(pack: Path) -> Iterator[Finding]:
         same = read_regular(path, most_bytes=MOST_BYTES, within=pack).decode() == index_text(pack)
     except (OSError, ValueError):
         same = False
-    except AssetError:  # of one id twice: told already
+    except AssetError:  # of one id twice: reported already
         return
     if not same:
         yield Finding(

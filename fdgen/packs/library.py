@@ -44,7 +44,7 @@ def open_library(packs: Iterable[str | Path] = ()) -> AssetLibrary:
 def read_pack(pack: Path, *, indexed: bool = True) -> AssetLibrary:
     """Return the occluders of one pack, each fit to be worn; raise `AssetError` where one is not.
 
-    Without `indexed` they are taken as they stand in the folder, whatever the index says: to look at edits.
+    Without `indexed` they are taken as they are in the folder, regardless of the index: to look at edits.
     """
     if not pack.is_dir():
         raise AssetError(

@@ -34,7 +34,7 @@ MOST_SAMPLES = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """What a build would do, as far as it can be told without looking into the photographs."""
+    """What a build would do, as far as it can be known without looking into the photographs."""
 
     spec_id: str
     count: int
@@ -142,4 +142,4 @@ def disk_bytes(recipe: Recipe, samples: int) -> int:
     return int(samples * SAMPLE_BYTES * (recipe.size_px / 256) ** 2)
 
 
-_NO_POINTS: Any = object()  # stands for landmarks where nobody looks at them
+_NO_POINTS: Any = object()  # in place of landmarks where nobody looks at them

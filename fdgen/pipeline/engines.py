@@ -100,7 +100,7 @@ def _ray(name: EngineName) -> Iterator[Engine]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
     ray = _imported("ray", "ray", "Ray")
     where: dict[str, Any] = {"address": name.address}
-    if name.workers is not None:  # of this machine alone, whatever cluster the environment names
+    if name.workers is not None:  # of this machine alone, even where the environment names a cluster
         where = {
             "address": "local",
             "num_cpus": name.workers,

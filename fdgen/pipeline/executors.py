@@ -220,7 +220,7 @@ def _drain(
     slots: list[int],
     on_tick: Callable[[set[int]], None] = lambda busy: None,
 ) -> Generator[Outcome]:
-    """Keep one task in flight for each slot; yield what comes of them as it comes, whatever their order."""
+    """Keep one task in flight for each slot; yield what comes of them as it comes, in any order."""
     flying: dict[Future[Any], Task] = {}
     try:
         while True:

@@ -64,7 +64,7 @@ class FaceLoader:
         cache = self._here()[1]
         data = self._new.get(source.sha256) or cache.get_blob(source.sha256, **kept)
         if data is not None:
-            with contextlib.suppress(ValueError):  # damaged: made anew, and written over
+            with contextlib.suppress(ValueError):  # damaged: made again, and written over
                 return face, self.steps.read_analysis(data)
         analysis = self.steps.analyse(face)
         self._new[source.sha256] = analysis.to_bytes()

@@ -29,7 +29,7 @@ SPARE = 1.02
 """Share of photographs looked at beyond those that are needed, so that a few rejects cost no second look."""
 
 _PATH = "\0"
-"""Stands for the path of a photograph in the reason why it has no face, so that many share one."""
+"""Takes the place of the path of a photograph in the reason why it has no face, so that many share one."""
 
 MOST_AT_ONCE = 4096
 """Photographs looked at in one go: their landmarks are in memory together, about 6 kB each."""

@@ -56,7 +56,7 @@ def finish(
     asked: int,
     each: Each = each_here,
 ) -> None:
-    """Write everything beside the shards, dataset.json last, and remove shards that do not belong to the dataset.
+    """Write all files other than the shards, dataset.json last, and remove shards that do not belong to the dataset.
 
     What a worker that was killed left of a shard goes, too. Of each sample a few bytes are held in memory.
 

@@ -142,7 +142,7 @@ class FreshFaces:
         return digest_json({"draws": DRAWS, "spec_id": spec_id(self.spec), "used": used})
 
     def facts(self) -> dict[str, Any]:
-        """Return what a run records of its data, as JSON holds it: enough to tell it from any other."""
+        """Return what a run records of its data, as JSON holds it: enough to distinguish it from any other."""
         spec = self.spec
         return {
             "spec_id": spec_id(spec),
@@ -157,7 +157,7 @@ class FreshFaces:
         }
 
     def fresh(self, split: str, *, seed: int) -> FreshTriplets:
-        """Return the triplets of a split, anew each epoch, as `seed` decides beside the recipe's own."""
+        """Return the triplets of a split, new in each epoch, as `seed` and the recipe's own seed decide."""
         return FreshTriplets(self, split, int(digest_json([self.recipe.seed, seed])[:12], 16))
 
     def fixed(self, split: str, limit: int | None = None, on_done: OnDone | None = None) -> FixedTriplets:
@@ -239,7 +239,7 @@ class FreshTriplets(_Split):
         return sample_key(self._sources[place].sha256, 0)
 
     def kinds(self, place: int) -> str:
-        """Return nothing: they are drawn anew each epoch."""
+        """Return nothing: they are drawn again in each epoch."""
         return ""
 
     def make(self, place: int, epoch: int) -> Made:

@@ -139,7 +139,7 @@ def begun(order: Order) -> Iterator[Job]:
 
 @dataclass
 class Tally:
-    """Counts what is there, and tells whoever listens."""
+    """Counts what is there, and reports it to each listener."""
 
     planner: Planner
     on_shard: Callable[[ShardReceipt], None] | None
@@ -170,7 +170,7 @@ class Tally:
         )
 
     def tick(self, unfinished: int) -> None:
-        self.shown = max(self.shown, self.done + unfinished)  # what was told once is never taken back
+        self.shown = max(self.shown, self.done + unfinished)  # what was reported once is never taken back
         if self.on_progress is not None:
             total = self.planner.target
             if self.part is not None:  # about: its shards may hold some more or fewer
@@ -352,7 +352,7 @@ class Job:
             yield plan
 
     def _begin(self, target: int, least: int) -> None:
-        """Before the first shard is made: see that there is room, and that the dataset is not taken for finished."""
+        """Before the first shard is made: see that there is room, and that the dataset does not count as finished."""
         if self._begun:
             return
         there = len(receipt_names(self.out)) * self.order.recipe.shards.samples
@@ -388,7 +388,7 @@ class Job:
 
 
 def _told(planner: Planner, on_face: Callable[[int, int], None] | None) -> Iterator[ShardPlan | Future[Looked]]:
-    """Yield what the planner does, and tell how many photographs have been looked at."""
+    """Yield what the planner does, and report how many photographs have been looked at."""
     told = planner.looked_at
     for plan in planner.next_round():
         if on_face is not None and (planner.looked_at > told or isinstance(plan, Future)):

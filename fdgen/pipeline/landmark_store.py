@@ -67,7 +67,7 @@ class LandmarkStore:
 
     @property
     def _kept_under(self) -> dict[str, Any]:
-        """What the cache keeps landmarks under, beside the photograph."""
+        """What the cache keeps landmarks under, in addition to the photograph."""
         steps = self._steps
         return {"detector": steps.detector_version(), "size_px": self._size_px, "max_outside": steps.max_outside}
 

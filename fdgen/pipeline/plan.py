@@ -1,7 +1,7 @@
 """The samples and shards of a build: a pure function of the recipe, the faces, the count and the rejects.
 
-A candidate is a face and a variant. Faces stand in the order of a digest of seed and photograph; candidates are variant
-0 of every face in that order, then variant 1 of every face, and so on. The first round takes as many candidates as
+A candidate is a face and a variant. Faces are in the order of a digest of seed and photograph; candidates are variant 0
+of every face in that order, then variant 1 of every face, and so on. The first round takes as many candidates as
 samples are wanted; while some were rejected, another round takes as many more as are missing.
 
 Photographs may be looked at elsewhere meanwhile: a shard is planned as soon as its own faces are known, and where the
@@ -47,8 +47,8 @@ class ShardPlan:
 class SplitRule:
     """Which split a photograph belongs to; `basis` is `official`, `identity` or `source`.
 
-    The hash takes no seed: a person, or a photograph, stands in the same split of every dataset with these shares, so
-    that what one trains on is never what another tests on.
+    The hash takes no seed: a person, or a photograph, is in the same split of every dataset with these shares, so that
+    what one trains on is never what another tests on.
     """
 
     basis: str
@@ -67,7 +67,7 @@ class SplitRule:
 
 
 def split_rule(splits: Splits, sources: Sequence[Source]) -> SplitRule:
-    """Decide how photographs are split; raise `RecipeError` where the recipe's mode asks for what they do not tell."""
+    """Decide how photographs are split; raise `RecipeError` where the recipe's mode asks for what they do not say."""
     table = SourceTable.of(sources)
     no_split, no_identity = table.without_split, table.without_identity
     for mode, missing, what in (("official", no_split, "official split"), ("identity", no_identity, "known identity")):
@@ -121,7 +121,7 @@ class Planner:
         return self._queue.looked_at
 
     def wants_more(self) -> bool:
-        """Tell whether there is another round.
+        """Return whether there is another round.
 
         Without a count, a rejected face is not replaced: every face has had its turn. With one, rounds end when the
         count is made or when as many candidates as there are faces were rejected without a break.

@@ -104,7 +104,7 @@ def preview_samples(
 
 
 def try_on(asset_id: str, faces: Sequence[Face], library: AssetLibrary, *, seed: int = 0) -> list[Image]:
-    """Return each face with one occluder on it, as its laws of placement put it, whatever it covers."""
+    """Return each face with one occluder on it, as its laws of placement put it, regardless of what it covers."""
     asset = library[asset_id]
     own = int.from_bytes(hashlib.sha256(asset_id.encode()).digest()[:4], "big")  # else all would draw the same colours
     pictures = []

@@ -29,11 +29,11 @@ SKIN_RGB = (182.0, 140.0, 118.0)
 
 
 _WHOLE = "whole"
-"""A file beside compiled code: all of it is there."""
+"""A file next to compiled code: all of it is there."""
 
 
 def is_compiled() -> bool:
-    """Tell whether all compiled code of this version is kept from an earlier run, of whatever installation."""
+    """Return whether all compiled code of this version is kept from an earlier run, of any installation."""
     return (_kept() / _WHOLE).is_file()
 
 

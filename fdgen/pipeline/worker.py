@@ -77,7 +77,7 @@ class Steps:
         """Return the steps of a real build.
 
         Args:
-            packs: Folders of occluders beside our own.
+            packs: Folders of occluders in addition to our own.
             detector: Who finds landmarks.
             max_outside: Share of a crop that may lie outside its photograph.
         """
@@ -129,7 +129,7 @@ def make_shard(
     on_sample: Callable[[int], None] = lambda made: None,
     at: Callable[[int], None] = lambda place: None,
 ) -> ShardReceipt:
-    """Make and write the shard of a task; `on_sample` is told how many samples it has, after each candidate.
+    """Make and write the shard of a task; `on_sample` gets how many samples it has, after each candidate.
 
     `at` is called with the place of a candidate in the plan before it is begun, and with -1 after the last.
 
@@ -178,12 +178,12 @@ def went_missing(detail: str) -> DatasetError:
 
 
 def tools_digest(library: Library) -> str:
-    """Return one digest of what makes the pixels beside the task itself: our own code and the assets."""
+    """Return one digest of what, other than the task itself, makes the pixels: our own code and the assets."""
     return digest_json([GENERATOR_VERSION, library.digests()])
 
 
 def analyse_face(face: Face) -> Any:
-    """Return the analysis of a face, made anew."""
+    """Return the analysis of a face, newly computed."""
     from fdgen.render.scene import Scene
 
     return Scene.of(face).analysis
@@ -218,7 +218,7 @@ class _FaceLoader:
         sha256, size_px, version = face.source.sha256, face.landmarks.size_px, self._version
         data = self._new.get(sha256) or cache.get_blob(sha256, size_px=size_px, name="analysis", version=version)
         if data is not None:
-            with contextlib.suppress(ValueError):  # damaged: made anew, and written over
+            with contextlib.suppress(ValueError):  # damaged: made again, and written over
                 return self._steps.read_analysis(data)
         analysis = self._steps.analyse(face)
         self._new[sha256] = analysis.to_bytes()

@@ -21,7 +21,7 @@ MOST_NAMES_BYTES = 100_000_000
 """Of a file of names; the names of CelebA's 202,599 photographs take 2 MB."""
 
 _WEIGHTS = "# a line a kind: the weights of fdgen/kinds.py"
-"""The line of a built-in recipe that stands for those weights."""
+"""The line of a built-in recipe that is replaced by those weights."""
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def recipe_text(name: str) -> str:
 def read_recipe(
     path_or_name: str | Path, overrides: Sequence[str | tuple[str, Any]]
 ) -> tuple[dict[str, Any], str, tuple[str, ...]]:
-    """Return the values of a recipe laid over the defaults, the file to blame (`""` if built in), the keys overridden.
+    """Return the values of a recipe over the defaults, the file to blame (`""` if built in), the keys overridden.
 
     Raises `RecipeError` for what cannot be read and for keys that no recipe has; values are not looked at.
     """

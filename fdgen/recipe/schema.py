@@ -92,9 +92,9 @@ class FaceChoice(Section):
     """What is done with faces that wear something already, and who is on a photograph.
 
     `avoid` puts nothing where something is, and rejects a face that leaves no kind; `exclude` rejects them all;
-    `ignore` takes them as bare. Whatever is done, the record says what they wear.
+    `ignore` takes them as bare. In each case the record says what they wear.
 
-    `identity` is `auto` (CelebA's list, or an `identities.csv` beside the photographs) or `folder`: the folder that a
+    `identity` is `auto` (CelebA's list, or an `identities.csv` next to the photographs) or `folder`: the folder that a
     photograph is in is the person on it.
 
     `exclude` names photographs that are left out: by their paths below the folder of faces, or by keys of samples that
@@ -155,7 +155,7 @@ class AssetChoice(Section):
     """Which occluders may be used, and how often; ids or patterns as of a shell (`mask-*`)."""
 
     packs: Names = ()
-    """Folders of occluders beside those of fdgen. Where they lie is nobody else's business: see `Recipe.as_dict`."""
+    """Folders of occluders in addition to those of fdgen. Where they lie is private: see `Recipe.as_dict`."""
     include: Names
     exclude: Names
     weights: dict[str, Weight]

@@ -119,7 +119,7 @@ Shares = dict[str, float | dict[str, float]]
 
 
 class Strata(Section):
-    """What is asked beside the kinds; empty tables ask for nothing.
+    """What is asked in addition to the kinds; empty tables ask for nothing.
 
     A region counts as covered where the silhouette hides `covered` of its area. `offered` is the share of usable faces
     in each bin of `pose`, as `fdgen recipe offered` measures it.

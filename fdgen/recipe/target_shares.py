@@ -47,7 +47,7 @@ class TargetShare:
 
     @property
     def z(self) -> float | None:
-        """Return by how many standard errors of the sampling it differs; None where there is none to tell by.
+        """Return by how many standard errors of the sampling it differs; None where there is none.
 
         Where all or nothing is asked there is no sampling error: met exactly it is 0.
         """
@@ -89,7 +89,7 @@ def target_shares_of(recipe: Recipe, table: pd.DataFrame | Mapping[str, Sequence
 def not_asked(recipe: Recipe, record: SampleRecord) -> str | None:
     """Say why a recipe asks for no sample such as this: its kinds together, its pose or its coverage; None if it does.
 
-    Of the regions it covers only those are told by which all samples are to cover, or none.
+    Of the regions it covers, only those count that all samples are to cover, or none.
     """
     if record.kinds not in recipe.combinations():
         return f"the recipe never puts {label(record.kinds)} on one face"

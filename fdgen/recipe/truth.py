@@ -33,6 +33,6 @@ class Mask(Section):
 
 
 class Truth(Section):
-    """The layers that a sample holds beside its pair, of `fdgen.contract.truth.TRUTH`."""
+    """The layers that a sample holds in addition to its pair, of `fdgen.contract.truth.TRUTH`."""
 
     layers: Annotated[Names, AfterValidator(_layers)] = ()

@@ -89,7 +89,7 @@ def composite(
     jpeg_quality: int = 0,
     frame: Frame | None = None,
 ) -> tuple[Image, Image, Image]:
-    """Lay occluders over a photograph: return (occluded_HWC, mask_HW, alpha_HW), uint8.
+    """Composite occluders over a photograph: return (occluded_HWC, mask_HW, alpha_HW), uint8.
 
     The mask is 255 wherever a layer covers or shades a pixel, else 0; where it is 0, the occluded picture equals the
     clean one exactly. Alpha is the silhouette of all layers together, shadows left out.

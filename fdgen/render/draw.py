@@ -19,7 +19,7 @@ from fdgen.runtime.jit import compiled
 from fdgen.runtime.step_times import timed_step
 
 _SAMPLES = 400
-"""Vertices whose shading is kept, before those that are hidden are left out: enough to tell a lamp by."""
+"""Vertices whose shading is kept, before those that are hidden are left out: enough to measure a lamp."""
 _SKIN_DEEP_CM = 0.05
 """How far behind what is drawn at its sample a vertex may lie and still count as seen."""
 
@@ -37,7 +37,7 @@ class Layer:
     """What one occluder adds to a photograph, at the size of the crop, in linear light.
 
     `colour_HWC` is premultiplied by the share of the pixel it covers; `opacity_HW` is what it takes from what lies
-    behind, `silhouette_HW` its geometric coverage whatever its transparency, and `clear_HW` that of clear glass,
+    behind, `silhouette_HW` its geometric coverage at any transparency, and `clear_HW` that of clear glass,
     which changes what is seen and is no part of the silhouette. `shadow_HW` is the share of light it takes from the
     head behind it, the more of a channel the larger its `shadow_rgb`. `grain_HWC` is noise of the box to add in sRGB
     levels, where the occluder shows. Beyond the rows and columns of `box` only the shadow is not zero. `shading_N4`

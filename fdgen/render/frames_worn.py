@@ -22,7 +22,7 @@ _THIN_CONTRAST, _DARK = 0.5, 1.2
 _LEAST_WIDE_CM = 2.5
 """A lash, a mole, or a lock is narrower than the lower half of a rim."""
 _NOSE_CM = (1.0, -1.8)
-"""Nostrils and the shade beside the nose: nearer to the middle than the first, and below the second."""
+"""Nostrils and the shade at the side of the nose: nearer to the middle than the first, and below the second."""
 
 
 def frames_worn(clean_HWC: Image, skin: F32, right_cm: F32, up_cm: F32, px_per_cm: float) -> F32:

@@ -116,7 +116,7 @@ class _Reader:
         if depth > 64:
             raise ValueError("its nodes are nested too deeply")
         self.visits += 1
-        if self.visits > MAX_NODES:  # a node may stand in several places: a few can make a tree without end
+        if self.visits > MAX_NODES:  # a node may be in several places: a few can make a tree without end
             raise ValueError(f"its scene has more than {MAX_NODES:,} nodes")
         node = nodes[index]
         world = above @ _transform(node)

@@ -55,7 +55,7 @@ def shading_where_seen(
         ambient_HW: Share of light left in hollows, a value a pixel of the box.
         residual_HW: A factor on the light at each pixel of the crop.
         row0: Row of the crop where the box begins.
-        column0: Column, likewise.
+        column0: Column where it begins.
         every: One vertex of so many is looked at.
         skin_deep: How far behind what is drawn a vertex may lie, in px.
         harmonics: Nine coefficients of irradiance.
@@ -116,7 +116,7 @@ def blend_layer(
     grain_HWC: F32,
     row0: int, column0: int, to_levels: F32, to_light: F32, least_coverage: float, least_shadow: float,
 ) -> None:  # fmt: skip
-    """Lay one layer over a picture of sRGB levels, in place; pixels that it barely touches are left exactly alone.
+    """Composite a layer over a picture of sRGB levels, in place; pixels that it barely touches are left exactly alone.
 
     Shadow, and what shows through a lens, are light; the mixture at an edge is of levels, since pictures are resized as
     levels, not as light. A coverage under 0 or over 1 is the overshoot of a sharpened edge.

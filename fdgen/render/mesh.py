@@ -188,7 +188,7 @@ def tube(
     Args:
         path_cm: The path (N, 3) in cm.
         radius_cm: Radius across the path in the plane of the picture, one or one for each point.
-        depth_cm: Radius along z, likewise; None is the same as `radius_cm`.
+        depth_cm: Radius along z, one or one for each point; None is the same as `radius_cm`.
         sides: Vertices a ring.
         closed: Whether the end of the path is joined to its start.
     """

@@ -171,6 +171,6 @@ def sample_one(texture: F32, channel: int, u: float, v: float) -> Any:
     return (1.0 - fy) * near + fy * far
 
 
-# Beside them, not around them: what numba has compiled stays at hand under their names.
+# Next to them, not around them: what numba has compiled stays at hand under their names.
 timed_rasterise = timed_step("rasterise")(rasterise)
 timed_rasterise_cutout = timed_step("rasterise")(rasterise_cutout)

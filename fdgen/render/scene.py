@@ -51,10 +51,10 @@ FAR = np.float32(-1e9)
 """Depth where there is no head."""
 
 ANALYSIS_VERSION = "8"
-"""Version of `Analysis`; a cached one of another version is computed anew."""
+"""Version of `Analysis`; a cached one of another version is computed again."""
 
 _LOCK_CM = 1.6
-"""Least width of a lock of hair that is told from shade."""
+"""Least width of a lock of hair that is distinguished from shade."""
 _LIGHT_PX = 128
 _SMOOTH_PX = 128
 _LIGHT_OF_LEVELS = to_linear(np.arange(256, dtype=np.uint8))
@@ -159,7 +159,7 @@ class Scene:
     """Everything an occluder needs of a photograph.
 
     `mesh_cm` (468, 3) is the personal face in head cm, `depth_HW` the screen z in px of face and skull at
-    `SUPERSAMPLE` times the crop's size, `FAR` beside the head. `keeps_surfaces` asks that layers keep what surface was
+    `SUPERSAMPLE` times the crop's size, `FAR` outside the head. `keeps_surfaces` asks that layers keep what surface was
     drawn where.
     """
 
@@ -235,7 +235,7 @@ class Scene:
 
     @cached_property
     def hair_over_frames_HW(self) -> F32:
-        """How far hair hides eyewear that is put on, 0 to 1: locks beside the eyes go under it."""
+        """How far hair hides eyewear that is put on, 0 to 1: locks at the side of the eyes go under it."""
         return over_frames(self.hair_HW, *self._head_plane_cm)
 
     @cached_property

@@ -158,7 +158,7 @@ def shade(
         translucent: Whether red light bleeds into hollows, as in skin.
         residual_HW: A factor on the light at each pixel of the crop.
         row0: Row of the crop where the box begins.
-        column0: Column, likewise.
+        column0: Column where it begins.
         colour_HWC: Gets the colour of the crop's pixels in the box, premultiplied.
         opacity_HW: Gets their opacity.
         silhouette_HW: Gets their silhouette, clear glass left out.

@@ -86,7 +86,7 @@ def cast_shadow(scene: Scene, covers: F32, gap: F32, rows: slice, columns: slice
     """Return the share of light (H, W) that an occluder takes from the head: contact and cast shadow.
 
     The cast shadow is splatted: each pixel of the occluder lies `gap` px above the head and shades what the main light
-    would have reached there. The contact shadow is the sky that a near occluder hides from skin beside it.
+    would have reached there. The contact shadow is the sky that a near occluder hides from skin next to it.
 
     Args:
         scene: The face and its light.
@@ -135,13 +135,13 @@ def _splat(
         covers: How much of each pixel the occluder covers, a box of the crop.
         gap: Its height above the head in px; negative where there is no head below.
         dx: Shift to the right in px for each px of height.
-        dy: Shift downwards, likewise.
+        dy: The same downwards.
         row0: Row of the crop where the box begins.
-        column0: Column, likewise.
+        column0: Column where it begins.
         tallest: The greatest height in px that counts.
         fading: Exponent of the contact shadow for each px of height.
         cast_HW: Keeps the largest cover that lands on a pixel, shared out to its four neighbours bilinearly.
-        near_HW: Gets the contact shadow, likewise.
+        near_HW: Gets the contact shadow in the same way.
     """
     height, width = cast_HW.shape
     total, n = 0.0, 0

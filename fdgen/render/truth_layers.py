@@ -25,7 +25,7 @@ def visible_changes(
 ) -> tuple[Image, Image]:
     """Return (occluded_HWC, mask_HW) without the shadow that changes a pixel by less than `threshold` levels.
 
-    The occluder's silhouette stays in the mask whatever its colour. Where the mask is 0 the pictures are equal again.
+    The occluder's silhouette stays in the mask, in any colour. Where the mask is 0 the pictures are equal again.
 
     Args:
         clean_HWC: The clean picture, RGB uint8.

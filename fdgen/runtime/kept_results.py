@@ -10,9 +10,9 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def kept_for_objects(n_objects: int, *, most: int) -> Callable[[_Function], _Function]:
-    """Keep what a function returns for its first `n_objects` arguments, told apart by identity, and its other ones.
+    """Keep what a function returns for its first `n_objects` arguments, by identity, and for its other ones.
 
-    The others are told apart by value. All are given by place. Nothing may change the objects or what is returned.
+    The others are distinguished by value. All are given by place. Nothing may change the objects or what is returned.
     Once `most` results are kept, all are forgotten.
 
     >>> @kept_for_objects(1, most=10)

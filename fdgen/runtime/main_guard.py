@@ -1,8 +1,8 @@
 """Scripts that start workers while they are imported: reported in a sentence, where Python shows a dead process.
 
-A worker that is started anew imports the script of its parent first. A script without `if __name__ == "__main__":`
-calls there once more what starts workers. Whatever does so begins with `leave_importing_worker`, which ends that worker
-quietly and leaves a mark, and holds a `MainGuard` for its parent to say why.
+A worker that is a new process imports the script of its parent first. A script without `if __name__ == "__main__":`
+calls there once more what starts workers. What starts workers begins with `leave_importing_worker`, which ends that
+worker quietly and leaves a mark, and holds a `MainGuard` for its parent to say why.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class _Worker:
 
 
 class PipeExecutor(concurrent.futures.Executor):
-    """Up to `workers` processes, started anew as tasks come and kept until the shutdown; tasks begin in their order.
+    """Up to `workers` new processes, started as tasks come and kept until the shutdown; tasks begin in their order.
 
     `begin(*arguments)` is called first in each. When a process dies, the others are ended, and every task that has no
     result raises `BrokenProcessPool`.
@@ -149,7 +149,7 @@ class PipeExecutor(concurrent.futures.Executor):
             return
         try:
             result, error, trace = pickle.loads(data)  # noqa: S301 - of our own process
-        except BaseException as unreadable:  # noqa: BLE001 - whatever a class raises as it is made
+        except BaseException as unreadable:  # noqa: BLE001 - any error that a class raises as it is made
             future.set_exception(unreadable)
             return
         if error is None:
@@ -193,7 +193,7 @@ def _answer(data: bytes) -> bytes:
     try:
         function, arguments, options = pickle.loads(data)  # noqa: S301 - of our own parent
         return bytes(ForkingPickler.dumps((function(*arguments, **options), None, "")))
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it is for whoever asked
+    except BaseException as error:  # noqa: BLE001 - any error goes to the caller
         trace = traceback.format_exc()
         try:
             return bytes(ForkingPickler.dumps((None, error, trace)))

@@ -72,7 +72,7 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return tables with others laid over them, table by table."""
+    """Return tables with others merged over them, table by table."""
     result = dict(below)
     for key, value in above.items():
         under = result.get(key)

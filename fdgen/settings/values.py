@@ -155,7 +155,7 @@ def listed(value: Any) -> Any:
 
 
 def list_of(what: str, n: int | None = None) -> BeforeValidator:
-    """Take a list for a tuple: one of `what`, in words, and of `n` of them unless that is None."""
+    """Read a list as a tuple: one of `what`, in words, and of `n` of them unless that is None."""
 
     def check(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple) or (n is not None and len(value) != n):

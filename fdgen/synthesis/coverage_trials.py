@@ -141,7 +141,7 @@ def _worn(
 
 
 def _key(recipe: Recipe, library: AssetLibrary, kind: str) -> str:
-    """Return a digest of all that the trials of a kind depend on, beside `_version`: nothing else of a recipe does."""
+    """Return a digest of all that the trials of a kind depend on but `_version`: nothing else of a recipe does."""
     assets = [(asset.id, asset.sha256, weight(asset, recipe)) for asset in candidates(library, recipe, kind, "train")]
     return digest_json([kind, assets, N_TRIALS, _SIZE_PX, _HEADS, _CENTRE, _SKIN.tolist(), _SEED])
 
@@ -159,7 +159,7 @@ def _packed(trials: Sequence[_Trial]) -> bytes:
 
 
 def _recall(cache: FaceCache, key: str) -> list[_Trial] | None:
-    """Return the trials of a kind that are kept; None where there are none, or damaged ones, which are made anew."""
+    """Return the trials of a kind that are kept; None where there are none, or damaged ones, which are made again."""
     data = cache.get_blob(key, size_px=_SIZE_PX, name=_NAME, version=_version())
     if data is None:
         return None

@@ -102,7 +102,7 @@ def _targets(recipe: Recipe) -> Targets:
 
 
 def _draw_target(targets: Targets, rng: np.random.Generator, worn: Sequence[str]) -> Target:
-    """Draw what a sample is to be until nothing worn stands in its way, at most `_MOST_DRAWS` times."""
+    """Draw what a sample is to be until nothing worn is in its way, at most `_MOST_DRAWS` times."""
     target = targets.draw(rng)
     for _ in range(_MOST_DRAWS - 1):
         if fits(target.combination, worn):
@@ -147,14 +147,14 @@ def replay(
 ) -> Triplet:
     """Render a record again from its placement: the same bytes, given the same face, assets and versions.
 
-    What is worn is taken from the record: CelebA's attributes, which may have told it, are no part of a dataset.
+    What is worn is taken from the record: CelebA's attributes, which may have shown it, are no part of a dataset.
 
     Args:
         record: The sample's record.
         face: The clean picture and its landmarks, as the dataset has them.
         library: The occluders.
         mask_threshold: `mask.threshold` of the dataset's recipe.
-        truth: Layers to make beside, of `fdgen.contract.truth.TRUTH`, whether the dataset has them or not.
+        truth: Further layers to make, of `fdgen.contract.truth.TRUTH`, whether the dataset has them or not.
     """
     placements = [Placement.from_dict(layer) for layer in record.placement]
     scene = dataclasses.replace(Scene.of(face), keeps_surfaces=bool(SURFACES.intersection(truth)))
@@ -200,7 +200,7 @@ def _render(scene: Scene, placement: Placement, asset: Asset) -> Layer:
 
 
 def composite_layers(scene: Scene, layers: Sequence[Layer]) -> tuple[Image, Image, Image]:
-    """Lay layers over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
+    """Composite layers over a scene, the first lowest: (occluded_HWC, mask_HW, alpha_HW)."""
     return composite(
         scene.face.clean_HWC,
         layers,

@@ -75,7 +75,7 @@ def occlude(
         variant: Another one for the same photograph, from 0.
         size_px: Side of the triplet's pictures, cropped and turned to CelebA's frame as `build` does it. None keeps the
             photograph's own size and pixels.
-        recipe: What is asked for beside: shares of kinds, coverage, pose, assets.
+        recipe: What else is asked for: shares of kinds, coverage, pose, assets.
         landmarks: Where the face lies; None finds the largest face.
         detector: Whose networks find it.
 
@@ -199,7 +199,7 @@ class OccluderOf:
             landmarks = _in_own_pixels(found, picture)
         face = Face(source, crop(pixels, landmarks.frame, landmarks.size_px), landmarks)
         analysis = Scene.of(face).analysis
-        if landmarks is not found:  # what is worn is told from CelebA's frame
+        if landmarks is not found:  # what is worn is measured in CelebA's frame
             worn = detect_preexisting(crop(pixels, found.frame, found.size_px))
             analysis = replace(analysis, worn=worn)
         if given is None and self.remember:
@@ -289,7 +289,7 @@ def _in_own_pixels(found: Landmarks, picture: PictureInMemory) -> Landmarks:
 
 
 def _into_picture(made: Triplet, picture_HWC: Image, frame: Frame) -> tuple[Triplet, bool]:
-    """Put the pictures of a triplet back where their square was cut; tell whether that cuts an occluder off."""
+    """Put the pictures of a triplet back where their square was cut; return whether that cuts an occluder off."""
     height, width = picture_HWC.shape[:2]
     left, top = round(-frame[0, 2]), round(-frame[1, 2])
     side = made.mask_HW.shape[0]

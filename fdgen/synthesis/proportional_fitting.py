@@ -19,7 +19,7 @@ class Constraint:
     """What the cells of each group are to add up to.
 
     `labels` (N,) gives the group of each cell, -1 where the constraint says nothing of it; group i is to have
-    `shares[i]`. `what` and `names` tell a person which constraint and group it is.
+    `shares[i]`. `what` and `names` say in words which constraint and group it is.
     """
 
     what: str

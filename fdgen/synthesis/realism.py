@@ -1,6 +1,6 @@
 """Realism measures of every pair, to recognise pairs that look pasted: halo, noise, light, scale.
 
-The figures stand in the record's `gates` under the names of `GATES`; one that cannot be measured on a pair is left out.
+The figures are in the record's `gates` under the names of `GATES`; one that cannot be measured on a pair is left out.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ standard deviation of 0.19, in a picture without noise too."""
 _DIRECTIONAL = 0.35
 """Share of one lamp in a face's light below which the light has no direction to compare."""
 _LEAST_SPREAD = 0.02
-"""Variance of an occluder's normals along their second axis below which its shading tells no direction: a plate."""
+"""Variance of an occluder's normals along their second axis below which its shading shows no direction: a plate."""
 _LEAST_NORMALS = 40
 
 _SPANS = ((33, 263, 1.04), (234, 454, 0.94), (10, 152, 0.98))

@@ -154,7 +154,7 @@ class Targets:
         return Target(combination, poses, chance, stratum, self.attempts)
 
     def placements_a_sample(self) -> float:
-        """Return how many placements a sample takes on average, as far as the trials tell."""
+        """Return how many placements a sample takes on average, as far as the trials show."""
         total = sum(share for combination, share in self.combinations.items() if combination not in self.strata)
         return total + sum(one.share / one.offered for strata in self.strata.values() for one in strata)
 

@@ -22,9 +22,9 @@ Missing = Literal["raise", "keep"]
 class FaceOccluder:
     """Put an occluder on pictures: picklable, for the workers of a loader.
 
-    `picture_seed` makes what a picture gets a function of the seed, its pixels and a variant alone: so runs repeat
-    whatever the number of workers. Without one, the caller's random numbers are the seeds. `missing` says what becomes
-    of a picture without a face, or one that no occluder fits: `raise` raises `PictureError`, `keep` leaves it alone.
+    `picture_seed` makes what a picture gets a function of the seed, its pixels and a variant alone: so runs repeat with
+    any number of workers. Without one, the caller's random numbers are the seeds. `missing` says what becomes of a
+    picture without a face, or one that no occluder fits: `raise` raises `PictureError`, `keep` leaves it alone.
     """
 
     kind: InitVar[str | Sequence[str] | None] = None

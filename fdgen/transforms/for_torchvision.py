@@ -17,7 +17,7 @@ from fdgen.transforms.face_occluder import FaceOccluder, Missing, marked
 
 
 class OccludeFaceV2(v2.Transform):  # type: ignore[misc]
-    """Put an occluder on the face of an image, and mark it in every `tv_tensors.Mask` beside it.
+    """Put an occluder on the face of an image, and mark it in every `tv_tensors.Mask` next to it.
 
     The image is uint8 (3, H, W), a `tv_tensors.Image` or a plain tensor, which keeps its size, and its pixels but for
     the occluder and its shadow. Of a mask (..., H, W), what the occluder hides becomes 255 in bytes, 1 in any other

@@ -31,7 +31,7 @@ from fdgen.io.storage import Place
 
 @dataclass(frozen=True)
 class Replayer:
-    """What a replay needs beside the records: the landmarks of the dataset, the occluders, the renderer.
+    """What a replay needs in addition to the records: the landmarks of the dataset, the occluders, the renderer.
 
     The clean picture is the one in the dataset: no photograph and no detector are needed.
     """
@@ -55,7 +55,7 @@ class Replayer:
         Args:
             root: Its folder, or its URL.
             worn: The sha256 of each asset that it wears, by id.
-            packs: Folders of occluders beside our own.
+            packs: Folders of occluders in addition to our own.
             recipe: The dataset's, as its dataset.json has it: what its masks mean, and which truth layers it has.
             only: The sha256 of the one photograph whose samples are wanted; None is all of them.
 
@@ -140,7 +140,7 @@ class Replayed:
 
     @property
     def same(self) -> bool:
-        """Tell whether it is the same, to the last bit."""
+        """Return whether it is the same, to the last bit."""
         return not self.pictures and not self.fields
 
 

@@ -75,7 +75,7 @@ def verify(
         workers: Threads that check pictures, None one a core; `deep` always has one.
         on_progress: Called as (done, of) with numbers of samples.
         replayer: What `deep` renders with; None opens one.
-        packs: Folders of occluders beside our own, for `deep`.
+        packs: Folders of occluders in addition to our own, for `deep`.
 
     Raises `DatasetError` where there is no dataset of ours at all, or `deep` is asked of one whose pairs were imported:
     there is nothing to render again; `AssetError` where `deep` lacks an asset that it wears, or has another instead.
@@ -149,7 +149,7 @@ class _Check:
         return dataset
 
     def _compare_sums(self) -> None:
-        """Compare every file but the tars, whose receipts tell more, with SHA256SUMS, and the list with the folder."""
+        """Compare every file but the tars, whose receipts say more, with SHA256SUMS, and the list with the folder."""
         listed = self.listed = listed_sums(self.root, self.problems)
         there = set(present(self.root))
         if listed:
@@ -249,7 +249,7 @@ class _Check:
             yield done
 
     def splits(self, receipts: Sequence[ShardReceipt]) -> None:
-        """Check that nobody is in two splits, nor a photograph, and that no sample stands twice."""
+        """Check that nobody is in two splits, nor a photograph, and that no sample is there twice."""
         people: dict[tuple[str, str], str] = {}
         keys: Counter[str] = Counter()
         for receipt in receipts:
@@ -265,7 +265,7 @@ class _Check:
         self.problems += hold_out_problems(receipts)
 
     def counts(self, dataset: Mapping[str, Any], receipts: Sequence[ShardReceipt]) -> None:
-        """Compare what dataset.json tells of the shards with what is there, and its content_id."""
+        """Compare what dataset.json says of the shards with what is there, and its content_id."""
         name = "dataset.json"
         tars = {f"shards/{receipt.name}.tar": receipt.sha256 for receipt in receipts if receipt.samples}
         for tar, sha256 in tars.items():

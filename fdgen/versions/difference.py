@@ -117,7 +117,7 @@ class Difference:
 
     @property
     def same(self) -> bool:
-        """Tell whether both hold the same content, asked for in the same way: whether both ids are equal."""
+        """Return whether both hold the same content, asked for in the same way: whether both ids are equal."""
         return all(self.before.facts[name] == self.after.facts[name] for name in ("spec_id", "content_id"))
 
     def counts(self) -> dict[str, int]:
@@ -206,7 +206,7 @@ def _samples(a: Snapshot, b: Snapshot, sources: Names) -> list[SampleChange]:
 
 
 class _Why:
-    """Tells of samples that both snapshots have why they differ; looks up placements and landmarks of those alone."""
+    """Finds why the samples of both snapshots differ; looks up placements and landmarks of those alone."""
 
     def __init__(self, a: Snapshot, b: Snapshot, changed: Sequence[Mapping[str, Any]]) -> None:
         used = {row["source_sha256"] for row in changed}

@@ -160,7 +160,7 @@ def read_lock(folder: str | Path) -> Lock:
 
 
 def is_card(folder: Path) -> bool:
-    """Tell whether a folder is that of a card, and not a dataset: it has a recipe, with or without its lock."""
+    """Return whether a folder is that of a card, and not a dataset: it has a recipe, with or without its lock."""
     return (folder / RECIPE).is_file() and not (folder / "dataset.json").exists() and not (folder / "shards").exists()
 
 

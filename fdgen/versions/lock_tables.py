@@ -1,7 +1,7 @@
 """The two tables of a lock: digests of every sample, and of every photograph that there was to choose from.
 
 They are small (about 300 bytes a sample, 20 a photograph), hold no picture, no landmark and nothing of what a source of
-faces says about people: identities and attributes stand in them as digests.
+faces says about people: identities and attributes are in them as digests.
 """
 
 from __future__ import annotations

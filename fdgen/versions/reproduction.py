@@ -48,7 +48,7 @@ class Reproduction:
 
     @property
     def same(self) -> bool:
-        """Tell whether the version was rebuilt, and both ids are equal."""
+        """Return whether the version was rebuilt, and both ids are equal."""
         return self.difference is not None and self.difference.same
 
     @property
@@ -88,7 +88,7 @@ def reproduce(
         landmarks: The landmarks.parquet of the version: photographs that gave samples then need no detector, and that
             of the version counts as used. None detects all of them.
         against: The dataset itself: pictures are compared too, in grey levels. None compares ids alone.
-        packs: Folders of occluders beside our own.
+        packs: Folders of occluders in addition to our own.
         anyway: Builds even where what was asked for differs; else nothing is built then.
         workers: Processes that work, as `build` takes it.
         cache: Keeps landmarks and analyses, as `build` takes it; None keeps none.

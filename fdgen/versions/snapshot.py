@@ -32,7 +32,7 @@ COMPARED = ("key", "split", "shard", "source", "source_sha256", "kinds", "asset_
 class Snapshot:
     """One version of a dataset: `where` it lies, its `facts` (of dataset.json or lock.json), `recipe` and `samples`.
 
-    `is_dataset` tells whether the pictures are at hand, or digests alone.
+    `is_dataset`: whether the pictures are at hand, or digests alone.
     """
 
     where: Place
@@ -97,7 +97,7 @@ class Snapshot:
         return dict(zip(*columns, strict=True))
 
     def placements(self, *, digested: bool) -> dict[str, str]:
-        """Return the placement of each sample by key: its digest, or, which only a dataset can tell, its JSON text."""
+        """Return the placement of each sample by key: its digest, or, which only a dataset has, its JSON text."""
         if not self.is_dataset:
             return dict(zip(self.samples["key"].to_pylist(), self.samples["placement_sha256"].to_pylist(), strict=True))
         texts = read_manifest_columns(self.where / "manifest.parquet", ("placement",))["placement"].to_pylist()

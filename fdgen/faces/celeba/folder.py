@@ -36,7 +36,7 @@ _COSTS = {
 
 
 class CelebA(ListedFolder):
-    """CelebA's aligned images, official (178x218) or halved (89x109), with whatever lists lie beside or above them.
+    """CelebA's aligned images, official (178x218) or halved (89x109), with any lists that lie next to or above them.
 
     `root` is the folder of the images whichever folder was named, so a dataset is the same either way.
     """
@@ -89,7 +89,7 @@ class CelebA(ListedFolder):
             return ()
         try:
             size = picture_size((self.root / sources[0].path).read_bytes(), name=sources[0].path)
-        except (OSError, PictureError):  # a broken image is rejected when it is read; here it only tells us nothing
+        except (OSError, PictureError):  # a broken image is rejected when it is read; here it only says nothing
             return ()
         if size[0] >= 178:
             return ()
@@ -112,7 +112,7 @@ def find_images(folder: Path) -> Path | None:
 
 
 def _find_list(named: Path, images: Path, name: str) -> Path | None:
-    """Look for a list beside the images and in the two folders above them, also in the download's own subfolders."""
+    """Look for a list next to the images and in the two folders above them, also in the download's own subfolders."""
     places = dict.fromkeys((named, images, images.resolve().parent, images.resolve().parent.parent))
     for place in places:
         for inner in (".", "Anno", "Eval"):

@@ -138,7 +138,7 @@ class _Found(dict[str, Value]):
         self._example: str | None = None
 
     def wants(self, listed: str) -> bool:
-        """Tell whether the list means a wanted picture."""
+        """Return whether the list means a wanted picture."""
         self._example = self._example or listed
         return _digits(listed) in self._wanted
 
@@ -161,7 +161,7 @@ class _Found(dict[str, Value]):
 
 
 def _digits(name: str) -> str | None:
-    """Return the six digits that CelebA tells its pictures by; None where a name is none of CelebA's."""
+    """Return the six digits by which CelebA distinguishes its pictures; None where a name is none of CelebA's."""
     found = _NAME.fullmatch(name)
     return found[1].zfill(6) if found else None
 

@@ -4,7 +4,7 @@ Run it from the root of the project, with the folder that holds the originals un
 
     python fdgen/faces/sample_faces/make.py FOLDER
 
-It writes the pictures, at twice CelebA's size, and `index.json` beside itself.
+It writes the pictures, at twice CelebA's size, and `index.json` next to itself.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def open_streamed(root: Place, digests: DigestMemory | None = None) -> StreamedF
 
 
 def holds_archives(folder: Path) -> bool:
-    """Tell whether a folder holds tars or Parquet, and no picture next to them."""
+    """Return whether a folder holds tars or Parquet, and no picture next to them."""
     suffixes = {_suffix(path.name) for path in folder.iterdir()}
     return bool(suffixes & _HOLDERS.keys()) and not suffixes & PICTURE_SUFFIXES
 

@@ -112,7 +112,7 @@ def _last_group(file: Place, group: int) -> list[bytes | None]:
 
 
 def _is_image(kind: Any) -> bool:
-    """Tell whether a column is of images: of bytes, or as Hugging Face has them, of bytes and the name of a file."""
+    """Return whether a column is of images: of bytes, or as Hugging Face has them, of bytes and the name of a file."""
     import pyarrow as pa
 
     if pa.types.is_struct(kind):

@@ -43,6 +43,6 @@ def hub_api(what: str, *, does: str, fails: str, hint: str, refused: type[FdErro
 
 
 def _answered(error: Exception) -> bool:
-    """Tell whether the Hub itself has said no; a fault of its own is no answer."""
+    """Return whether the Hub itself has said no; a fault of its own is no answer."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status is not None and status < 500

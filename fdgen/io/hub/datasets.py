@@ -72,7 +72,7 @@ class FetchedDataset:
 
 
 def is_dataset_address(text: str | Path) -> bool:
-    """Tell whether a dataset is asked for by its name on the Hub.
+    """Return whether a dataset is asked for by its name on the Hub.
 
     >>> is_dataset_address("hf://datasets/someone/faces@v1"), is_dataset_address("my-set")
     (True, False)

@@ -35,10 +35,10 @@ MOST_BYTES = 2_000_000_000
 MOST_CARD_BYTES = 1_000_000
 
 ORIGIN_FILE = "origin.json"
-"""Beside weights that were fetched: whence, and their digest."""
+"""Next to weights that were fetched: from where, and their digest."""
 
 TAKEN = (".safetensors", ".onnx")
-"""What is fetched. Whatever else holds weights may be a pickle, which runs what a stranger wrote."""
+"""What is fetched. Any other file of weights may be a pickle, which runs what a stranger wrote."""
 
 WAIT_S = 30.0
 
@@ -83,7 +83,7 @@ class _Origin:
 
 
 def is_address(text: str | Path) -> bool:
-    """Tell whether weights are asked for by an address, and not by a path.
+    """Return whether weights are asked for by an address, and not by a path.
 
     >>> is_address("hf://someone/faces@v1"), is_address("runs/one")
     (True, False)
@@ -155,7 +155,7 @@ def _told(origin: _Origin) -> tuple[str, str, str]:
 
 
 def _names_commit(address: str) -> bool:
-    """Tell whether an address can mean one content alone."""
+    """Return whether an address can mean one content alone."""
     asked = _HUB.fullmatch(address)
     return asked is not None and _COMMIT.fullmatch(asked["revision"] or "") is not None
 
@@ -269,7 +269,7 @@ def _from_url(address: str) -> tuple[str, bytes]:
 
 
 def _refuse_other(address: str, name: str, data: bytes) -> None:
-    """Raise `FdError` where bytes are not what their suffix says: a pickle is one whatever it is called."""
+    """Raise `FdError` where bytes are not what their suffix says: a pickle is one under any name."""
     if name.endswith(".onnx"):
         if data[:1] == b"\x08":  # the field `ir_version`, which every file begins with
             return

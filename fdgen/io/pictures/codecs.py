@@ -24,7 +24,7 @@ def encoder(codec: Codec) -> Encoder:
 
 
 def codec_version(codec: Codec) -> str | None:
-    """Return what is to be known of a codec beside its name to get the same bytes; None where the name is all."""
+    """Return what decides a codec's bytes in addition to its name; None where the name is all."""
     if codec == "png":
         return None
     import isal

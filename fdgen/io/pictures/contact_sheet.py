@@ -27,8 +27,8 @@ def contact_sheet(
 ) -> Image:
     """Return a grid of pictures, RGB HWC or grey HW of any size, row by row with thin gaps.
 
-    A column is as wide as its widest picture, a row as high as its highest; each picture stands in its upper left.
-    `headings` stand above the columns, over and over. `captions` has for each row the texts below it: one for each
+    A column is as wide as its widest picture, a row as high as its highest; each picture is in its upper left.
+    `headings` are above the columns, over and over. `captions` has for each row the texts below it: one for each
     picture, or, with headings, one for as many pictures as there are of those. Raises `ValueError` where there is no
     picture.
 

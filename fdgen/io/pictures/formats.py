@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fdgen.errors import PictureError
 
 HEAD_BYTES = 16
-"""The first bytes of a file that tell its format."""
+"""The first bytes of a file that show its format."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 
 def picture_format(head: bytes) -> str | None:
-    """Tell from the first `HEAD_BYTES` of a file which format it is in, by Pillow's name; None where it is in none."""
+    """Return the format of a file, by Pillow's name, from its first `HEAD_BYTES`; None where it is in none."""
     if head[:3] == b"\xff\xd8\xff":
         return "JPEG"
     if head[:8] == b"\x89PNG\r\n\x1a\n":
@@ -89,14 +89,14 @@ def unreadable_detail(name: str) -> str:
 
 
 def pillow_formats(data: bytes) -> tuple[str, ...]:
-    """Return the names of the formats that Pillow may open a file as: its own alone, as told by content."""
+    """Return the names of the formats that Pillow may open a file as: its own alone, by content."""
     kind = picture_format(data[:HEAD_BYTES])
     return () if kind is None or not _reads(kind) else (kind,)
 
 
 @functools.cache
 def _reads(name: str) -> bool:
-    """Tell whether a format can be read here; let Pillow know of the reader where it comes from another package."""
+    """Return whether a format can be read here; let Pillow know of the reader where it comes from another package."""
     if not _BY_NAME[name].cure:
         return True
     if name == "HEIF":

@@ -2,7 +2,7 @@
 
 What a decoder sets aside depends on numbers in the file: sides, tiles, lengths of chunks. They are compared here with
 each other and with the length of the file, before a decoder sees them. A reader per format; each raises `ValueError`
-with the reason, as it stands after a colon.
+with the reason, as words after a colon.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 MOST_SCANS = 100
-"""Of a JPEG. Encoders make ten or so; each decodes the whole picture anew, and a few bytes are enough for one."""
+"""Of a JPEG. Encoders make ten or so; each decodes the whole picture again, and a few bytes are enough for one."""
 
 MOST_BITS = 512
 """Of a pixel of a TIFF: eight channels of 64 bits."""
@@ -36,7 +36,7 @@ MOST_RATIO = 1032
 """Of deflate: a repetition of 258 bytes takes two bits at least."""
 
 CHEAP_BYTES = 1 << 21
-"""Compressed pixels of fewer bytes unpack in seconds, whatever they are."""
+"""Any compressed pixels of fewer bytes unpack in seconds."""
 
 _PNG_CHUNK = struct.Struct(">I4s").unpack_from
 _PNG_HEADER = struct.Struct(">IIBB").unpack_from
@@ -101,12 +101,12 @@ def plain_bytes(width: int, height: int, bits: int, colour: int) -> int:
 
 
 def fills_too_little(data: bytes, packed: int) -> bool:
-    """Tell whether the pixels of a PNG cannot be there: no byte unpacks to more than `MOST_RATIO`."""
+    """Return whether the pixels of a PNG cannot be there: no byte unpacks to more than `MOST_RATIO`."""
     return plain_bytes(*_PNG_HEADER(data, 16)) > packed * MOST_RATIO + SPARE_BYTES
 
 
 def unpacks_to_more(data: bytes) -> bool:
-    """Unpack the pixels of a PNG whose chunks `png_size` has walked, piece by piece; tell whether they are too many."""
+    """Return whether the pixels of a PNG whose chunks `png_size` has walked are too many; unpack them in pieces."""
     room, at = plain_bytes(*_PNG_HEADER(data, 16)) + SPARE_BYTES, 33
     unpacker = zlib.decompressobj()
     while at + 8 <= len(data) and not unpacker.eof:
@@ -127,22 +127,22 @@ def unpacks_to_more(data: bytes) -> bool:
 def plain_png(data: bytes) -> bytes:
     """Return a PNG whose chunks `png_size` has walked without those that decide no pixel: animation, text, profiles.
 
-    What stands next to an animation is the picture of readers that know of none. Opencv 4.11 knows, and ends the
-    process (a segmentation fault) where such a file is damaged. Texts and profiles are compressed, and it unpacks them.
+    The picture next to an animation is for readers that know of none. Opencv 4.11 knows, and ends the process (a
+    segmentation fault) where such a file is damaged. Texts and profiles are compressed, and it unpacks them.
     """
     kept, at = [data[:8]], 8
     while at + 8 <= len(data):
         length, kind = _PNG_CHUNK(data, at)
         if kind in _PNG_PLAIN:
             kept.append(data[at : at + 12 + length])
-        if kind == b"IEND":  # what stands behind the picture is none of it
+        if kind == b"IEND":  # what comes after the picture is none of it
             break
         at += 12 + length
     return b"".join(kept)
 
 
 def _jpeg(data: bytes) -> Size:
-    """Find the frame as libjpeg does: whatever stands between two segments is skipped."""
+    """Find the frame as libjpeg does: anything between two segments is skipped."""
     at = 2
     while (marker := _JPEG_MARKER.search(data, at)) is not None:
         code, at = data[marker.start() + 1], marker.end()
@@ -160,7 +160,7 @@ def _jpeg(data: bytes) -> Size:
 
 
 def _refuse_many_scans(data: bytes, at: int) -> None:
-    """Count the scans of a progressive JPEG from the length of its frame at `at` on; what stands behind has others."""
+    """Count the scans of a progressive JPEG from the length of its frame at `at` on; what comes after has others."""
     n_scans = 0
     while at + 2 <= len(data):
         at += struct.unpack_from(">H", data, at)[0]
@@ -215,7 +215,7 @@ def _tiff(data: bytes) -> Size:
 
 
 def _tiff_value(data: bytes, order: str, big: bool, place: int, kind: int) -> int:
-    """Return the first value of an entry, which stands elsewhere where all together do not fit in."""
+    """Return the first value of an entry, which is elsewhere where all together do not fit in."""
     letter = _TIFF_WIDTHS[kind]
     n_values = struct.unpack_from(order + ("Q" if big else "I"), data, place + 4)[0]
     field = place + (12 if big else 8)

@@ -46,7 +46,7 @@ def decode(data: bytes, *, name: str, most_pixels: int = MAX_PIXELS) -> Image:
     """Decode the bytes of a picture file to RGB uint8 HWC, turned as its EXIF orientation says.
 
     Grey and palette become RGB, 16 bits keep their upper 8, CMYK is converted without a profile, transparent pixels
-    are composited on mid grey, of an animation the first frame is taken. `name` stands in the error.
+    are composited on mid grey, of an animation the first frame is taken. The error has `name` in it.
 
     Raises `PictureError` with reason `empty-file`, `not-a-picture`, `too-large`, `unsupported` or `corrupt`; a file
     that stops half-way is corrupt, never half a picture.
@@ -213,7 +213,7 @@ def _decode_grey16(header: PIL.Image.Image) -> Image:
 
 
 def _composite(rgba_HWC: npt.NDArray[np.uint8]) -> Image:
-    """Lay RGBA over the background, so that no hidden colour of a transparent pixel shows."""
+    """Composite RGBA over the background, so that no hidden colour of a transparent pixel shows."""
     alpha_HW1 = rgba_HWC[..., 3:].astype(np.uint16)
     blended = rgba_HWC[..., :3] * alpha_HW1 + BACKGROUND * (255 - alpha_HW1) + 127
     return (blended // 255).astype(np.uint8)

@@ -50,7 +50,7 @@ def _decoded(data: bytes, flags: int, name: str = "") -> tuple[Image | None, str
 
 
 def _ends_before(data: bytes, n_left: int, picture_HWC: Image, flags: int) -> bool:
-    """Tell whether a picture truly ends before the bytes that are left of it, so that these are none of it.
+    """Return whether a picture truly ends before the bytes that are left of it, so that these are none of it.
 
     They are not where they are padding. Else the last byte of the picture decides: an encoder fills the bits that it
     has no use for with ones. Which these are is found by turning bits over until the picture changes. Where the blocks
@@ -79,7 +79,7 @@ def _ends_before(data: bytes, n_left: int, picture_HWC: Image, flags: int) -> bo
 
 
 def _counts(data: bytes, at: int, bit: int, picture_HWC: Image, flags: int) -> bool:
-    """Tell whether a bit of a scan is read: turned over, alone or with some below it, it changes the picture."""
+    """Return whether a bit of a scan is read: turned over, alone or with some below it, it changes the picture."""
     for below in (0, 0xFF, 0x55, 0xAA):
         other_HWC, _ = _decoded(_turned_over(data, at, 1 << bit | below & ((1 << bit) - 1)), flags)
         if other_HWC is None or not np.array_equal(other_HWC, picture_HWC):
@@ -95,13 +95,13 @@ def _turned_over(data: bytes, at: int, bits: int) -> bytes:
 
 
 def _end_of_picture(data: bytes) -> int | None:
-    """Return where the end marker of the first picture in a file stands; None where that cannot be told."""
+    """Return where the end marker of the first picture in a file is; None where that cannot be known."""
     at = 2
     while at + 4 <= len(data):
         if data[at] != 0xFF:
             return None
         marker = data[at + 1]
-        if marker == 0xFF:  # any number of them may stand before a marker
+        if marker == 0xFF:  # any number of them may come before a marker
             at += 1
             continue
         if marker == 0xD9:

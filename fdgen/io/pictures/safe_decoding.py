@@ -118,7 +118,7 @@ def decode_by_opencv(
     kind, size = read_header(data, name, formats=formats, still=still)
     if kind == "PNG":
         _refuse_empty(data, size, name)
-        if not (size.ended and size.packed):  # opencv 4.11 reads on, and takes what it finds there for a length
+        if not (size.ended and size.packed):  # opencv 4.11 reads on, and treats what it finds there as a length
             raise damaged(name, "it is cut short")
     if size.packed > CHEAP_BYTES and unpacks_to_more(data):
         raise damaged(name, "its pixels have more bytes than its size needs")

@@ -70,7 +70,7 @@ def open_system(url: str) -> tuple[Any, str]:
 
 
 def scheme_of(url: str) -> str:
-    """Return what stands before `://`.
+    """Return what is before `://`.
 
     >>> scheme_of("s3://bucket/set")
     's3'

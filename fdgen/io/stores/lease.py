@@ -85,7 +85,7 @@ class Holder:
 
     @property
     def has_expired(self) -> bool:
-        """Tell whether it was not renewed in time, or says a time to which nobody can mean to hold it."""
+        """Return whether it was not renewed in time, or says a time to which nobody can mean to hold it."""
         return not time.time() < self.until < time.time() + _MOST_S
 
 
@@ -100,7 +100,7 @@ def lock_name(name: str) -> str | None:
 
 
 def is_held(place: LeasedPlace, name: str) -> bool:
-    """Tell whether a lease is held by anybody."""
+    """Return whether a lease is held by anybody."""
     holder = _holder(place, name)
     return holder is not None and not holder.has_expired
 
@@ -176,7 +176,7 @@ class Lease:
                 self._place.delete(_object(self._name, self._number))
 
     def _is_newest(self) -> bool:
-        """Tell whether our object is there, still ours, and none has a higher number."""
+        """Return whether our object is there, still ours, and none has a higher number."""
         if max(_numbers(self._place, self._name), default=0) != self._number:
             return False
         holder = _read(self._place, self._name, self._number)

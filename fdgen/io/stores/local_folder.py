@@ -39,7 +39,7 @@ class LocalFolder:
             return sorted(one.name for one in path.iterdir()) if path.is_dir() else []
 
     def is_empty_folder(self, name: str) -> bool:
-        """Tell whether there is a folder with nothing in it."""
+        """Return whether there is a folder with nothing in it."""
         return (self.root / name).is_dir() and not self.names(name)
 
     def every_file(self) -> list[str]:
@@ -48,11 +48,11 @@ class LocalFolder:
         return sorted(path.relative_to(self.root).as_posix() for path in paths)
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is anything under a name."""
+        """Return whether there is anything under a name."""
         return (self.root / name).exists()
 
     def is_temporary(self, name: str) -> bool:
-        """Tell whether a file is what a killed writer left."""
+        """Return whether a file is what a killed writer left."""
         return atomic.is_temporary(self.root / name)
 
     def whole_file(self, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
@@ -83,7 +83,7 @@ class LocalFolder:
         return folder_lock(self.root, name=name, busy=busy, patience_s=patience_s)
 
     def is_held(self, name: str = LOCK_NAME) -> bool:
-        """Tell whether a process holds a lock file."""
+        """Return whether a process holds a lock file."""
         return is_locked(self.root, name=name)
 
     def lock_of(self, name: str) -> str | None:

@@ -75,7 +75,7 @@ class ObjectStore:
         return sorted(name for name in files_below(self.root) if name)
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is an object."""
+        """Return whether there is an object."""
         return (self.root / name).is_file()
 
     def is_temporary(self, name: str) -> bool:
@@ -127,7 +127,7 @@ class ObjectStore:
                 del _leases[self.root.url, name]
 
     def is_held(self, name: str = LOCK_NAME) -> bool:
-        """Tell whether a lease is held and not expired."""
+        """Return whether a lease is held and not expired."""
         return lease.is_held(self, name)
 
     def lock_of(self, name: str) -> str | None:
@@ -174,7 +174,7 @@ class ObjectStore:
         self._written(lambda system, path: system.put_file(str(file), path), name)
 
     def _holds(self, name: str, file: Path) -> bool:
-        """Tell whether an object has the bytes of a file."""
+        """Return whether an object has the bytes of a file."""
         if (self.root / name).size() != file.stat().st_size:
             return False
         with contextlib.suppress(FileNotFoundError), open_file(self.root / name) as there, file.open("rb") as here:

@@ -33,16 +33,16 @@ class OutputStore(Protocol):
         """Return the names of what lies directly in a folder, sorted; none where it is not there."""
 
     def is_empty_folder(self, name: str) -> bool:
-        """Tell whether there is a folder with nothing in it."""
+        """Return whether there is a folder with nothing in it."""
 
     def every_file(self) -> list[str]:
         """Return the names of all files, in folders below too, sorted."""
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is such a file."""
+        """Return whether there is such a file."""
 
     def is_temporary(self, name: str) -> bool:
-        """Tell whether a file is one that a killed writer left unfinished."""
+        """Return whether a file is one that a killed writer left unfinished."""
 
     def whole_file(self, name: str) -> contextlib.AbstractContextManager[BinaryIO]:
         """Open a file that appears under its name when the block ends, and never if it raises."""
@@ -68,7 +68,7 @@ class OutputStore(Protocol):
         """
 
     def is_held(self, name: str = LOCK_NAME) -> bool:
-        """Tell whether a process holds the lock `name`, as far as one can tell."""
+        """Return whether a process holds the lock `name`, as far as one can know."""
 
     def lock_of(self, name: str) -> str | None:
         """Return the name of the lock that a file keeps, held or left behind; None where it keeps none."""

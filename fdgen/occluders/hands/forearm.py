@@ -14,7 +14,7 @@ from fdgen.occluders.hands.joint_turns import put, turned
 from fdgen.runtime.jit import compiled
 
 _ALONG_CM = np.array([0.0, 0.6, 1.3, 2.1, 3.0, 4.2, 5.6, 7.5, 10.0, 13.0, 16.5, 20.0, 26.0, 39.0, 60.0])
-"""Where the rings of the forearm stand, from the loop."""
+"""Where the rings of the forearm are, from the loop."""
 
 N_RINGS = len(_ALONG_CM)
 ARM_CM = float(_ALONG_CM[-1])

@@ -39,7 +39,7 @@ _SHADOW = 1.25
 """Of the shadow of hands: skin that they press on meets no light at all."""
 
 OCCLUSION = 1.4
-"""Of hands: fingers hide the sky from each other more than their depth in the picture tells."""
+"""Of hands: fingers hide the sky from each other more than their depth in the picture shows."""
 
 _RELIEF = 1.7
 """Scale of the shading of folds, tendons and veins, by a light of one direction."""
@@ -102,7 +102,7 @@ class Hand:
     def _place(
         self, scene: Scene, asset: Asset, side: str, shape: Mapping[str, Any], rng: np.random.Generator
     ) -> Placement:
-        """Lay one hand on the face and bend its fingers to it."""
+        """Place one hand on the face and bend its fingers to it."""
         pose = Pose.of(asset)
         mirrored = side == "left"
         surface = touchable(scene.mesh_cm, mirrored=mirrored)

@@ -32,7 +32,7 @@ def _not_zero(direction: tuple[float, float, float]) -> tuple[float, float, floa
 
 
 def _landmarks(table: Any) -> Any:
-    """Take a table of landmark = weight for pairs, in the order of the keys' texts."""
+    """Read a table of landmark = weight as pairs, in the order of the keys' texts."""
     if isinstance(table, tuple):
         return table
     if not isinstance(table, Mapping) or not table:

@@ -281,7 +281,7 @@ def _paint_back(model: HandModel, at: F64, back: F64, noise: Noise, column: dict
         u, r = offset @ line, np.abs(offset @ np.array([line[1], -line[0]]))
         on = back * np.clip((u - 2.5) / 2.5, 0, 1) * np.clip((length + 0.5 - u) / 0.8, 0, 1)
         column["tendon"] += on * (0.055 * np.exp(-((r / 0.22) ** 2)) - 0.05 * np.exp(-(((r - 0.62) / 0.3) ** 2)))
-        # The knuckle itself catches light; the dips beside it do not.
+        # The knuckle itself catches light; the dips next to it do not.
         q = ((at - knuckle) ** 2)[:, :2].sum(1)
         column["tendon"] += 0.05 * back * np.exp(-q / (2 * 0.45**2)) - 0.03 * back * np.exp(-q / (2 * 1.0**2))
     paths = (

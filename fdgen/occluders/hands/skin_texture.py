@@ -96,7 +96,7 @@ def draw_skin(rng: np.random.Generator, reflectance: F32, age: float, *, grey: b
 
 
 def depth_of_tone(reflectance: F32, *, grey: bool) -> float:
-    """Return how dark skin is by nature, from 0 to 1, as far as a photograph tells.
+    """Return how dark skin is by nature, from 0 to 1, as far as a photograph shows.
 
     A face in shadow, or in a dark exposure, looks as dark as dark skin does, but is not as red against green: exposure
     and shadow change no ratio of channels. Both must agree; without colours the lightness alone can speak.

@@ -197,7 +197,7 @@ def paint_cloth(strip_HWC: F32, values: Mapping[str, Any]) -> None:
     if values["cuff"] == "ribbed":
         light[:split] *= (0.82 + 0.18 * np.cos(2 * np.pi * 48 * u))[None]
     else:
-        light[split - 2 : split] *= 0.80  # the seam and the stitches beside it
+        light[split - 2 : split] *= 0.80  # the seam and the stitches next to it
         light[split - 4 : split - 3] *= (0.94 + 0.06 * np.cos(2 * np.pi * 60 * u))[None]
         light[:1] *= 0.9
     np.multiply(strip_HWC, cv2.merge([np.clip(light, 0.3, 1.6)] * 3), out=strip_HWC)

@@ -32,7 +32,7 @@ _BIAS_CM = 0.7
 _OVERHEAD = 0.4
 """Share of the light from above that is mirrored."""
 _OVER_CM, _FAINT = 0.4, 0.08
-"""What `count_glare` is told of a sheet."""
+"""What `count_glare` is given of a sheet."""
 _FOAMS = (
     (0.30, 0.48, 0.72),
     (0.86, 0.87, 0.88),

@@ -13,7 +13,7 @@ from fdgen.arrays import F64
 from fdgen.render.scene import skull
 
 _BARE_CM = 1.9
-"""Height of a bald head above the ellipsoid that stands for the skull: that ends at the forehead's curve."""
+"""Height of a bald head above the ellipsoid that represents the skull: that ends at the forehead's curve."""
 _PRESSED_CM = {True: 1.1, False: 1.8}
 """How far hair gives way under a stiff hat, and under soft cloth."""
 _SQUARE = 0.88

@@ -28,7 +28,7 @@ _ROWS = int((_HIGH_CM - _LOW_CM) / _STEP_CM) + 1
 
 @dataclass(frozen=True, slots=True)
 class HeadSurface:
-    """Distances (rows, columns) in cm of skin and skull from the axis, which stands at `axis_cm` (x, z)."""
+    """Distances (rows, columns) in cm of skin and skull from the axis, which is at `axis_cm` (x, z)."""
 
     axis_cm: tuple[float, float]
     radius_HW: F32

@@ -137,7 +137,7 @@ def _painted(fabric: str, values: Mapping[str, Any]) -> F32:
         texture *= (1 - 0.25 * np.exp(-(((from_edge - 2.5) / 0.16) ** 2)))[..., None]
     if not values["seams"]:
         return np.ascontiguousarray(texture, np.float32)
-    seam = np.abs(np.abs(across) - 0.12 * _HEIGHT_CM * (values["seed"] % 2))  # one in the middle, or two beside it
+    seam = np.abs(np.abs(across) - 0.12 * _HEIGHT_CM * (values["seed"] % 2))  # one in the middle, or two at its sides
     texture *= (1 - 0.45 * np.exp(-((seam / 0.09) ** 2)) + 0.08 * np.exp(-(((seam - 0.25) / 0.12) ** 2)))[..., None]
     return np.ascontiguousarray(texture, np.float32)
 
@@ -153,7 +153,7 @@ def shaded(scene: Scene, layer: Layer) -> Layer:
 
 
 def pressed_by_hood(scene: Scene, layer: Layer, opening: Opening) -> Layer:
-    """Return a layer that also paints what lies behind the head where hair stood out beside the hood."""
+    """Return a layer that also paints what lies behind the head where hair stood out next to the hood."""
     closed = np.maximum(layer.silhouette_HW, outlined(scene, [opening.edge]))
     pressed = press_hair(scene, replace(layer, silhouette_HW=closed), _ring(opening), farthest_cm=_HAIR_CM)
     kept = ((pressed.clear_HW > _TRACE) | (layer.opacity_HW > 0)).astype(np.float32)  # not its last soft traces

@@ -34,7 +34,7 @@ _DOME = 0.76
 """Exponent of the outline of its top."""
 _BEHIND_CM = -12.5
 _BARE_CM = 1.6
-"""Height of a bald head above the ellipsoid that stands for the skull."""
+"""Height of a bald head above the ellipsoid that represents the skull."""
 _PRESSED_CM = 1.2
 """How far hair gives way under a hood."""
 _MOST_TOP_CM, _MOST_SIDE_CM = 3.0, 2.6
@@ -113,7 +113,7 @@ def _outside(surface: HeadSurface, edge: F64) -> F64:
 
 
 def _off_temples(surface: HeadSurface, points: F64) -> F64:
-    """Move cloth (rows, AROUND, 3) out of the head beside and above the face; what is behind it or below, stays."""
+    """Move cloth (rows, AROUND, 3) out of the head next to and above the face; what is behind it or below, stays."""
     angle, far = (part.reshape(points.shape[:2]) for part in surface.aim(points.reshape(-1, 3)))
     least = surface.radius(angle, np.ascontiguousarray(points[..., 1])) + _OFF_SKIN_CM
     beside = np.clip((np.radians(110.0) - np.abs(angle)) / np.radians(20.0), 0.0, 1.0)

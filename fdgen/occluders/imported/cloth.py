@@ -218,7 +218,7 @@ def straps_between(scene: Scene, head: HeadMap, kind: str, left: F64, right: F64
         head: Radii of the head by direction.
         kind: Kind of straps: ears, head, ties or none.
         left: Left edge of the mask, (N, 3) in head cm.
-        right: Right edge, likewise.
+        right: Right edge, (N, 3) in head cm.
         fit: How the mask is worn, as it was drawn.
     """
     pair = np.stack([left, left, right, right], 1)

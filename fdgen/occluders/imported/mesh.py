@@ -21,7 +21,7 @@ from fdgen.render.scene import Scene
 _WHITE = 2
 """Rows and columns of white at the texture's corner, for parts without a picture."""
 _LENS_OUT_CM = 1.7
-"""How far before the corners of the eye a lens stands."""
+"""How far in front of the corners of the eye a lens is."""
 _SIDES = ("left", "right")
 _MOST_PUSH_CM = 2.0
 

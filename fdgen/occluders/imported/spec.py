@@ -71,7 +71,7 @@ class ImportedSpec(AssetTable):
 
     @classmethod
     def in_its_form(cls, asset: Asset) -> ImportedSpec:
-        """Read it anew, as `of` does."""
+        """Read it again, as `of` does."""
         kind = kind_of(asset.kind)
         shape = {"form": kind.form, "straps": kind.straps, "least_alpha": kind.least_alpha, **asset.shape}
         form = shape["form"]
@@ -116,7 +116,7 @@ class ImportedSpec(AssetTable):
 
 
 class DrapeSpec(ImportedSpec):
-    """Cloth that is laid over nose, mouth and chin."""
+    """Cloth that covers nose, mouth and chin."""
 
     # Place of the nose anchor on the middle of the face: 0 between the eyes, 6 under the nose.
     top: Annotated[Range, both_within(-3.0, 12.0)] = (1.6, 2.8)
@@ -168,5 +168,5 @@ def _read_once(asset: Asset) -> ImportedSpec:
 
 
 def is_imported(asset: Asset) -> bool:
-    """Tell whether an asset is a picture or a mesh of somebody's own, and no shape that we draw."""
+    """Return whether an asset is a picture or a mesh of somebody's own, and no shape that we draw."""
     return "picture" in asset.shape or "mesh" in asset.shape

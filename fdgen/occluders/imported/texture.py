@@ -32,7 +32,7 @@ _BROAD = 0.16
 """Reach of what counts as the picture's own light, a share of its shorter side."""
 _PRINT, _MOST_PRINT = 0.35, 0.08
 """Folds seldom change brightness by more than this (natural logarithm): where more than such a share of a cloth does,
-it is printed, and its pattern must not be taken for relief."""
+it is printed, and its pattern must not be treated as relief."""
 _THIN = 0.07
 """Width of what counts as a loop or a string, a share of the cut-out's width."""
 
@@ -42,8 +42,8 @@ class Cutout:
     """A material at the resolution that a crop can show.
 
     `albedo_HWC` is linear RGB under `WHITE_ROWS` rows of white, `cutout_HW2` where it is and how opaque, `folds_HW` the
-    fine relief that its shading tells of, -1 to 1, without the white rows. `origin_px` and `px_a_texel` lead from
-    texels (below the white rows) to the pixels of the picture.
+    fine relief that its shading shows, -1 to 1, without the white rows. `origin_px` and `px_a_texel` lead from texels
+    (below the white rows) to the pixels of the picture.
     """
 
     albedo_HWC: F32

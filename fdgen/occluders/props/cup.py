@@ -35,7 +35,7 @@ class CupSpec(AssetTable):
     material: Annotated[str, one_of(FINISHES)]
     radius_cm: Range = (3.6, 4.4)  # at its widest
     height_cm: Range = (8.0, 11.0)
-    tilt_deg: Range = (18.0, 62.0)  # while drinking: 0 stands upright, 90 shows its bottom
+    tilt_deg: Range = (18.0, 62.0)  # while drinking: 0 is upright, 90 shows its bottom
     grip_at: Range = (0.35, 0.6)  # where the hand lies: 0 at the bottom, 1 at the rim
     wall: Range = (0.03, 0.08)  # thickness, in radii
     patterns: Weights[Annotated[str, known(PRINTS)]]

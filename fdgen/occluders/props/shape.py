@@ -35,7 +35,7 @@ class ShapeSpec(AssetTable):
     slender: Range = (0.5, 1.0)  # the smaller side as a share of the larger
     corners: Range = (3.0, 8.0)  # of a polygon; waves of a blob; bends of a strip
     rough: Range = (0.05, 0.35)  # how far the outline strays, in radii
-    dome: Range = (0.0, 0.35)  # how far its middle stands before its rim, in radii
+    dome: Range = (0.0, 0.35)  # how far its middle is in front of its rim, in radii
     tilt_deg: Range = (-28.0, 28.0)
     surfaces: Weights[Annotated[str, known(("cloth", "cloud", "marble", "photo"))]]
     lit: Share = 0.6
@@ -101,7 +101,7 @@ def build(scene: Scene, values: Mapping[str, Any], form: str) -> Mesh:
     rise = 2 * size["dome"] / radius
     normals = np.column_stack([rise * flat, np.ones(len(flat))]) @ turn.T
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    # Its frame is the viewer's: it faces the camera whatever the head does.
+    # Its frame is the viewer's: it faces the camera for any pose of the head.
     to_head = scene.pose.rotation.T @ lean
     points, normals = points @ to_head.T, normals @ to_head.T
     middle = scene.mesh_cm[values["middle"]] + scene.pose.rotation.T @ np.array([*values["offset_cm"], 0.0])
@@ -170,7 +170,7 @@ def _strip(size: Mapping[str, float], rng: np.random.Generator) -> tuple[F64, F3
 
 
 def _plane_uv(points: F64) -> F32:
-    """Lay a texture of 30 cm over the plane, its middle at the origin."""
+    """Map a texture of 30 cm onto the plane, its middle at the origin."""
     return np.asarray(np.clip(points / 30.0 + 0.5, 0.0, 1.0), np.float32)
 
 

@@ -92,7 +92,7 @@ def list_pairs(
 
     Args:
         folders: Where the pictures are.
-        identity: `folder` takes the folder of a clean picture for the person on it.
+        identity: `folder` means that the folder of a clean picture is the person on it.
         on_file: Called as (done, of) while files are read.
 
     Raises `FacesError` where a folder is missing or holds no picture.

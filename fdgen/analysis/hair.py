@@ -64,15 +64,15 @@ class Hair:
 
     def at_size(self, size_px: int) -> F32:
         """Return the matte (size_px, size_px), 0 to 1."""
-        return self._levels_at(size_px).astype(np.float32) / np.float32(_LEVELS)
+        levels = cv2.resize(self.matte, (size_px, size_px), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(levels, np.float32) / np.float32(_LEVELS)
 
-    def opened(self, size_px: int, kernel: Image) -> F32:
-        """Return `at_size` less what is narrower than a kernel (k, k) of 0 and 1."""
-        wide = cv2.morphologyEx(self._levels_at(size_px), cv2.MORPH_OPEN, kernel)
-        return np.asarray(wide, np.float32) / np.float32(_LEVELS)
-
-    def _levels_at(self, size_px: int) -> Image:
-        return np.asarray(cv2.resize(self.matte, (size_px, size_px), interpolation=cv2.INTER_LINEAR), np.uint8)
+    def opened(self, size_px: int, width_px: float) -> F32:
+        """Return `at_size` less what is narrower than `width_px` pixels of it, by whole cells of the grid."""
+        side = 2 * round(0.5 * width_px * GRID_PX / size_px) + 1
+        kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+        wide = np.asarray(cv2.morphologyEx(self.matte, cv2.MORPH_OPEN, kernel), np.uint8)
+        return Hair(wide, self.state).at_size(size_px)
 
 
 def find_hair(clean_HWC: Image, landmarks_px: npt.NDArray[np.floating[Any]], pose: HeadPose) -> Hair:

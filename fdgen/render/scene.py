@@ -227,9 +227,7 @@ class Scene:
     def locks_HW(self) -> F32:
         """`hair_HW` strand by strand, less what is no lock that falls over cloth: shade often passes for hair."""
         scale = self.pose.scale_px
-        side = 2 * round(0.5 * _LOCK_CM * scale) + 1
-        kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
-        wide = self.analysis.hair.opened(self.size_px, kernel)
+        wide = self.analysis.hair.opened(self.size_px, _LOCK_CM * scale)
         lower = lower_face(self.face.landmarks.points_px, self.size_px)
         return strands(self.face.clean_HWC, self.hair_HW, wide, lower, scale)
 

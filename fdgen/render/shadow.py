@@ -39,12 +39,12 @@ def ambient_occlusion(height: F32, scale_px: float, strength: float) -> F32:
     if strength <= 0 or lowest == np.inf:
         return np.ones_like(height)
     filled = np.maximum(height, np.float32(lowest))
-    near, wide = (_blurred(filled, radius_cm * scale_px) for radius_cm, _ in _HOLLOWS)
+    near, wide = (blurred(filled, radius_cm * scale_px) for radius_cm, _ in _HOLLOWS)
     return _left_in_hollows(filled, near, wide, scale_px, strength)
 
 
-def _blurred(image: F32, sigma: float) -> F32:
-    """Blur an image, on fewer pixels where the blur is wide."""
+def blurred(image: F32, sigma: float) -> F32:
+    """Return an image (H, W) with a Gaussian blur of `sigma` px, computed on fewer pixels where it is wide."""
     shrunk = int(min(sigma / _FINEST_PX, *(side / 8 for side in image.shape)))
     if shrunk < 2:
         return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
@@ -108,9 +108,9 @@ def cast_shadow(scene: Scene, covers: F32, gap: F32, rows: slice, columns: slice
     half = (size // 2, size // 2)
     thrown = np.asarray(cv2.resize(cast, half, interpolation=cv2.INTER_AREA), np.float32)
     around = np.asarray(cv2.resize(near, half, interpolation=cv2.INTER_AREA), np.float32)
-    taken = np.float32(_CAST + 0.5 * light.directional) * _blurred(thrown, (0.12 * scale + 0.18 * height) / 2)
-    taken += np.float32(_SKY) * _blurred(around, 0.7 * scale / 2)
-    taken += np.float32(_CONTACT) * _blurred(around, 0.22 * scale / 2)
+    taken = np.float32(_CAST + 0.5 * light.directional) * blurred(thrown, (0.12 * scale + 0.18 * height) / 2)
+    taken += np.float32(_SKY) * blurred(around, 0.7 * scale / 2)
+    taken += np.float32(_CONTACT) * blurred(around, 0.22 * scale / 2)
     taken = np.asarray(cv2.resize(taken, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
     _fall(taken, scene.head_coverage_HW, strength)
     return taken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from fdgen.analysis.geometry import canonical_face, vertex_normals
@@ -10,6 +9,7 @@ from fdgen.arrays import F32, F64
 from fdgen.occluders.headwear.head_fit import Head
 from fdgen.render.rasteriser import SUPERSAMPLE, timed_rasterise
 from fdgen.render.scene import FAR, Scene, sample_points
+from fdgen.render.shadow import blurred
 
 _DIRECTIONS = 160
 _LAMP = 4.0
@@ -70,11 +70,10 @@ def _drawn(scene: Scene, share_N: F32) -> F32:
     inside = (ids >= 0).astype(np.float32)
     value = np.where(ids >= 0, value, 0).astype(np.float32)
     sigma = 0.9 * scene.pose.scale_px
-    near = np.asarray(cv2.GaussianBlur(inside, (0, 0), sigma), np.float32)
-    beyond = np.asarray(cv2.GaussianBlur(value, (0, 0), sigma), np.float32) / (near + np.float32(0.05))
+    near = blurred(inside, sigma)
+    beyond = blurred(value, sigma) / (near + np.float32(0.05))
     whole = np.where(inside > 0, value, beyond * np.minimum(1, 2 * near)).astype(np.float32)
-    smooth: F32 = np.asarray(cv2.GaussianBlur(whole, (0, 0), 0.18 * scene.pose.scale_px), np.float32)
-    return smooth
+    return blurred(whole, 0.18 * scene.pose.scale_px)
 
 
 def _sphere(n: int) -> F64:

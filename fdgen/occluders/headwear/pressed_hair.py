@@ -22,6 +22,11 @@ _HALO_CM = 0.45
 """Width round the hair that may still have its colour."""
 _BEHIND = 0.06
 """Probability of the person under which a pixel shows what lies behind."""
+_GRID_PX = 256
+"""Side of the crop at which the narrowest ring is blurred; larger crops are filled from a smaller picture of them."""
+_NARROWEST_PX = 1.5
+"""Standard deviation of the narrowest ring on that grid."""
+_RINGS = 6
 
 
 def press_hair(scene: Scene, layer: Layer, rim_cm: F64, *, farthest_cm: float = _FARTHEST_CM) -> Layer:
@@ -64,7 +69,7 @@ def press_hair(scene: Scene, layer: Layer, rim_cm: F64, *, farthest_cm: float = 
     edge = cv2.dilate(change.view(np.uint8), np.ones((3, 3), np.uint8), iterations=2).astype(np.float32)
     share = np.where(layer.silhouette_HW > 0.02, edge * (layer.silhouette_HW < 0.999), soft).astype(np.float32)
     share *= 1 - layer.opacity_HW
-    painted = _spread(scene.linear_HWC, source, size / 256, share > 0)
+    painted = spread(scene.linear_HWC, source)
     rows, columns = np.nonzero(share > 0)
     box = tuple(
         slice(min(old.start, int(at.min())), max(old.stop, int(at.max()) + 1))
@@ -87,22 +92,25 @@ def _ending(what: Bools, far_cm: F32, farthest_cm: float) -> Bools:
     return ending
 
 
-def _spread(linear_HWC: F32, weight_HW: F32, pixels: float, wanted_HW: Bools) -> F32:
-    """Fill a picture from where its weight is not zero, at the `wanted_HW` pixels at least.
+def spread(linear_HWC: F32, weight_HW: F32) -> F32:
+    """Fill a picture (H, W, 3) from where its weight (H, W) is not zero: the nearest ring that has any counts most.
 
-    The nearest rings count most; `pixels` scales their widths. Wider ones change nothing where narrower ones have
-    filled all that is wanted, and cost the most.
+    Each ring is twice as wide as the one before, and is blurred on a grid half as fine, so that all of them together
+    cost little more than the first.
     """
-    total = np.zeros_like(linear_HWC)
-    filled = np.zeros_like(weight_HW)
-    for width in (1.5, 3.0, 6.0, 12.0, 24.0, 48.0):
-        sigma = width * pixels
-        near = np.asarray(cv2.GaussianBlur(weight_HW, (0, 0), sigma), np.float32)
-        colour = np.asarray(cv2.GaussianBlur(linear_HWC * weight_HW[..., None], (0, 0), sigma), np.float32)
-        trust = np.clip(near * 8.0, 0.0, 1.0) * (1 - filled)
-        total += trust[..., None] * colour / (near[..., None] + np.float32(1e-6))
-        filled += trust
-        if (filled[wanted_HW] == 1).all():
-            break
-    result: F32 = total / (filled[..., None] + np.float32(1e-6))
+    size = weight_HW.shape[0]
+    weighted = np.dstack([linear_HWC * weight_HW[..., None], weight_HW])
+    rings = []
+    for level in range(_RINGS):
+        side = min(size, _GRID_PX >> level)
+        weighted = cv2.resize(weighted, (side, side), interpolation=cv2.INTER_AREA)
+        sigma = _NARROWEST_PX * side * 2**level / _GRID_PX
+        rings.append(np.asarray(cv2.GaussianBlur(weighted, (0, 0), sigma), np.float32))
+    filled = np.zeros_like(rings[-1][..., :3])
+    for level, ring in reversed(list(enumerate(rings))):
+        side, near = len(ring), ring[..., 3:]
+        filled = np.asarray(cv2.resize(filled, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
+        trust = np.float32(1.0) if level == _RINGS - 1 else np.clip(near * 8.0, 0.0, 1.0)
+        filled += trust * (ring[..., :3] / (near + np.float32(1e-6)) - filled)
+    result: F32 = np.asarray(cv2.resize(filled, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
     return result

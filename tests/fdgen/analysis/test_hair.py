@@ -231,3 +231,16 @@ def test_locks_beside_an_eye_go_under_a_front_and_those_over_it_do_not() -> None
     one_eye = over_frames(hides_the_left.astype(np.float32), right, up)
     assert np.array_equal(one_eye[right < 0], hides_the_left[right < 0])
     assert (one_eye[front & (right > 0)] == 0).all()
+
+
+@pytest.mark.parametrize("size_px", [64, 128, 256, 512])
+def test_opened_hair_keeps_wide_locks_and_loses_thin_ones(size_px: int) -> None:
+    matte = np.zeros((GRID_PX, GRID_PX), np.uint8)
+    matte[:, 20:24] = 15  # 4 cells wide
+    matte[:, 60:90] = 15
+    hair, scale = Hair(matte, "measured"), size_px / GRID_PX
+    wide = hair.opened(size_px, 12 * scale)
+    assert wide.shape == (size_px, size_px)
+    assert not wide[:, : round(40 * scale)].any()
+    np.testing.assert_array_equal(wide[:, round(40 * scale) :], hair.at_size(size_px)[:, round(40 * scale) :])
+    np.testing.assert_array_equal(hair.opened(size_px, 0.4 * scale), hair.at_size(size_px))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fdgen.render.scene import FAR
-from fdgen.render.shadow import _blurred, ambient_occlusion
+from fdgen.render.shadow import ambient_occlusion, blurred
 
 
 @pytest.mark.parametrize("sigma", [1.0, 2.5, 7.0, 14.0])
@@ -15,7 +15,7 @@ def test_a_blur_on_fewer_pixels_is_the_blur(sigma: float) -> None:
     image = np.zeros((150, 131), np.float32)
     image[40:90, 30:100] = 1.0
     whole = cv2.GaussianBlur(image, (0, 0), sigma)
-    assert np.abs(_blurred(image, sigma) - whole).max() < 0.06  # on the sharpest of edges
+    assert np.abs(blurred(image, sigma) - whole).max() < 0.06  # on the sharpest of edges
 
 
 def test_hollows_are_dark_and_crests_are_not() -> None:

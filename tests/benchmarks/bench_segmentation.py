@@ -17,9 +17,8 @@ are trained already are asked instead:
 
     python -m tests.benchmarks.bench_segmentation --weights RUN --real REAL-OCCLUDED --sheets FOLDER
 
- IoU is per photograph over all
-that covers it, averaged within the kind that covers most; intervals are of 10,000 bootstrap samples of photographs, for
-differences of pairs. The table goes to standard error.
+IoU is per photograph over all that covers it, averaged within the kind that covers most; intervals are of 10,000
+bootstrap samples of photographs, for differences of pairs. The table goes to standard error.
 """
 
 from __future__ import annotations

@@ -22,6 +22,8 @@ _CONTRAST = {"ribbed": (0.3, 0.7), "mesh": (0.35, 0.75), "twill": (0.25, 0.5), "
 """How much darker dark cloth is between its threads; pale cloth, where light goes through them, is so by less."""
 _PALE = 0.3
 """Share of the contrast that white cloth keeps."""
+_GREY = 0.68
+"""Mean of an sRGB colour above which moulded cloth is of one kind of fibre."""
 _ASIDE = 0.75
 """Where, from 0 in the middle to 1 at the sides, a weave begins to be seen at too low an angle to be told."""
 _LEAST_TEXELS, _ALL_TEXELS = 2.2, 4.5
@@ -32,7 +34,9 @@ _KINDS = {"ribbed": 0, "mesh": 1, "twill": 2}
 
 def draw_weave(rng: np.random.Generator, fabric: str, base: Sequence[float]) -> dict[str, Any]:
     """Draw the weave of a cloth of the sRGB colour `base`: JSON values for `weave_light`."""
-    shares = _SHARES.get(fabric, {"smooth": 1})
+    shares = dict(_SHARES.get(fabric, {"smooth": 1}))
+    if fabric == "moulded" and np.mean(base) > _GREY:  # grey ones have black coal among pale fibres
+        shares["smooth"] += shares.pop("melange")
     weights = np.array(list(shares.values()), np.float64)
     kind = list(shares)[int(rng.choice(len(shares), p=weights / weights.sum()))]
     where, strength = rng.random(2)

@@ -324,3 +324,15 @@ def test_the_tip_of_a_temple_fades() -> None:
         assert (rings[:10] == 1).all()
         assert (rings[-1] == 0).all()
         assert (np.diff(rings, axis=0) <= 0).all()
+
+
+def test_nose_pads_are_seen_through_and_sit_on_arms() -> None:
+    on, name = scene(), "sunglasses-aviator"
+    placement = placed(on, name)
+    spec, front, fit = fitted(on, placement.values, ASSETS[name])
+    mesh = build_mesh(on, front, fit, spec, placement.values)
+    pad, arm = front.disc_mesh(196.0, -0.22, 0.2, -0.45), front.pad_arm_mesh(196.0, -0.22, -0.45, 0.06)
+    middle = fit.to_head(pad.vertices[:1])
+    clear = mesh.surface_N8[np.linalg.norm(mesh.vertices_cm - middle, axis=1).argmin(), 0]
+    assert 0.2 < clear < 0.6
+    assert np.linalg.norm(arm.vertices[-6:].mean(0) - pad.vertices[0]) < 0.15

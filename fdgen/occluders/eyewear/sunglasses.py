@@ -13,7 +13,7 @@ from fdgen.arrays import F64
 from fdgen.assets import Asset
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings, surroundings
-from fdgen.occluders.eyewear.fit import SIDES, Fit, behind_ear, bulge, fit_front
+from fdgen.occluders.eyewear.fit import SIDES, Fit, behind_ear, bulge, fit_front, seen_of
 from fdgen.occluders.eyewear.frame_mesh import (
     POINTS,
     ROD_SIDES,
@@ -259,6 +259,8 @@ def _temple(
         material = _polished(material, values, surface.vertices.reshape(TEMPLE_RINGS, TEMPLE_RING, 3))
     strand = (TEMPLE_RINGS, TEMPLE_RING, TEMPLE_RINGS if bare else _ALWAYS_SHOWN + 3 * wired)
     mesh = part(surface.vertices, surface.faces, material, normals=surface.normals, uv_N2=uv, strand=strand)
+    seen = seen_of(scene, surface.vertices.reshape(TEMPLE_RINGS, TEMPLE_RING, 3).mean(1), side)
+    mesh.surface_N8[:, 1] *= np.repeat(seen, TEMPLE_RING)
     mesh.surface_N8[-_TIP * TEMPLE_RING :, 1] *= np.repeat(np.linspace(0.85, 0.0, _TIP, dtype=np.float32), TEMPLE_RING)
     return mesh
 

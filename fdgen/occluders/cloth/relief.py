@@ -36,7 +36,7 @@ _HOLLOWS_CM = (0.18, 0.6)
 _GRAIN = 16.0
 """Texels of the noise tile in one unit of noise coordinates: its bumps are about one unit wide."""
 
-_BONDED = {"nonwoven": (0.34, 0.22, 0.3), "moulded": (0.26, 0.2, 0.25)}
+_BONDED = {"nonwoven": (0.34, 0.4, 0.3), "moulded": (0.3, 0.4, 0.25)}
 """Pitch in cm of the points at which the fibres of a fabric are bonded, height of these, and of its clouds."""
 
 

@@ -98,7 +98,7 @@ def shade_pleats(light: F32, pleats: Pleats, deep_cm: float, lip: float) -> None
                 change = lip * _line(past + 0.09, 0.08)
                 if past > 0.0:  # sharp at the edge, soft away from it
                     change -= min(1.0, past / 0.06) * (
-                        0.46 * np.exp(-past / 0.18) + 0.26 * (1.0 - past / _BEYOND_CM) ** 2
+                        0.56 * np.exp(-past / 0.15) + 0.26 * (1.0 - past / _BEYOND_CM) ** 2
                     )
                 light[i, j] += depth[j] * (1.0 + 0.2 * wobble[i, j]) / deep_cm * open_by[k, j] * change
 

@@ -331,9 +331,11 @@ def _bonded(across: F32, down: F32, offset: float, pitch_cm: float, points: floa
         clouds: That of the clouds.
     """
     turn = np.float32(2 * np.pi / pitch_cm)
-    lattice = np.cos(across * turn) * np.cos(down * turn)
-    web = noise(across * np.float32(0.55), down * np.float32(1.1), offset)
-    return np.asarray(np.float32(points) * lattice + np.float32(clouds) * web, np.float32)
+    surface = np.cos(across * turn)
+    surface *= np.cos(down * turn)
+    surface *= np.float32(points)
+    surface += np.float32(clouds) * noise(across * np.float32(0.55), down * np.float32(1.1), offset)
+    return np.asarray(surface, np.float32)
 
 
 def shading(height: F32, texel_cm: float) -> F32:

@@ -141,7 +141,8 @@ def _sew(
                     light -= dots * min(1.0, 1.3 - rows / 0.06) * dot
             if bars > 0.0 and inside[i, j] < 0.9 * hem_cm:
                 wide = min(1.0, max(0.0, (0.34 * hem_cm - abs(inside[i, j] - 0.52 * hem_cm)) / 0.07))
-                light -= bars * wide * min(1.0, max(0.0, 2.0 * np.cos(down[i, j] * (2 * np.pi / _BAR_CM))))
+                if wide > 0.0:
+                    light -= bars * wide * min(1.0, max(0.0, 2.0 * np.cos(down[i, j] * (2 * np.pi / _BAR_CM))))
             if stitches != 0.0:
                 seam = abs(rim[i, j] - hem_cm * 0.8)
                 if seamed:

@@ -14,9 +14,9 @@ _UNITS = 16.0
 """Units of coordinates from one side of the tile to the other."""
 _TILE_CM = (19.0, 14.0)
 """Width and height of the tile on the cloth: folds run across more often than down."""
-_CORNERS = (60, 230)
+_CORNERS = (60, 420)
 """Corners of the facets, of the coarse ones and of the fine."""
-_FINE = 0.4
+_FINE = 0.5
 """Height of the fine facets over that of the coarse."""
 _HELD_CM = 1.1
 """Hem and welds hold the cloth flat up to here."""

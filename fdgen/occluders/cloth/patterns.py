@@ -197,15 +197,16 @@ def _shapes(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -
 
 
 def _letters(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -> Drawn:
-    canvas = _blank(colours[0])
+    """Words in rows, no two of which touch."""
+    canvas, font = _blank(colours[0]), int(rng.integers(4))
     glyphs = "ABCDEFGHKLMNOPRSTUVXZ0123456789&#"
-
-    def word(x: int, y: int) -> None:
-        text = "".join(glyphs[(x * 5 + y * 7 + 11 * k) % len(glyphs)] for k in range(2 + (x + y) % 4))
-        cv2.putText(canvas, text, (x - 20, y), (x + y) % 4, 0.55, colours[1 + y % 2], 2, cv2.LINE_AA)
-
-    _everywhere(rng, 12, 60, word)
-    return canvas, 5.0 + 6.0 * scale
+    for row in range(4):
+        begin = int(rng.integers(_CANVAS))
+        for x in (begin, begin + _CANVAS // 2):
+            text = "".join(glyphs[int(k)] for k in rng.integers(len(glyphs), size=int(rng.integers(2, 5))))
+            for there in (x - _CANVAS, x, x - 2 * _CANVAS):
+                cv2.putText(canvas, text, (there, 48 * row + 36), font, 0.8, colours[1 + row % 2], 2, cv2.LINE_AA)
+    return canvas, 6.0 + 6.0 * scale
 
 
 def _two_tone(colours: Sequence[Colour], scale: float, rng: np.random.Generator) -> Drawn:
@@ -276,5 +277,5 @@ PATTERNS: Mapping[str, Callable[[Sequence[Colour], float, np.random.Generator], 
     "mesh": perforated,
     "slogan": slogan,
 }
-UPRIGHT = frozenset({"two_tone", "gradient", "muzzle", "scales", "figure", "panels", "slogan"})
+UPRIGHT = frozenset({"two_tone", "gradient", "muzzle", "scales", "figure", "panels", "slogan", "letters"})
 """Patterns that have an up and a down."""

@@ -36,6 +36,9 @@ _HOLLOWS_CM = (0.18, 0.6)
 _GRAIN = 16.0
 """Texels of the noise tile in one unit of noise coordinates: its bumps are about one unit wide."""
 
+_BONDED = {"nonwoven": (0.34, 0.4, 0.3), "moulded": (0.3, 0.4, 0.25)}
+"""Pitch in cm of the points at which the fibres of a fabric are bonded, height of these, and of its clouds."""
+
 
 @dataclass(frozen=True)
 class Texels:
@@ -261,7 +264,7 @@ def edge_light(texels: Texels, fit: Mapping[str, Any], pleats: Pleats | None) ->
     light = np.ones(texels.across.shape, np.float32)
     dark = darkness(fit)  # fibres shine whatever they are dyed: on dark cloth an edge is a bright line, too
     if pleats is not None:
-        shade_pleats(light, pleats, _DEEP_PLEAT_CM, 0.2 + 0.7 * dark)
+        shade_pleats(light, pleats, _DEEP_PLEAT_CM, 0.26 + 0.64 * dark)
     shade_edges(
         light,
         texels.across,
@@ -310,11 +313,29 @@ def fabric_grain(fabric: str, texels: Texels, fit: Mapping[str, Any]) -> F32:
             across * np.float32(2.2), down * np.float32(5.5), offset + 0.3
         )
         return np.asarray(np.float32(0.7) * grain, np.float32)
-    if fabric == "nonwoven":
-        dimples = np.cos(across * np.float32(2 * np.pi / 0.34)) * np.cos(down * np.float32(2 * np.pi / 0.34))
-        mottled = noise(across * np.float32(3.0), down * np.float32(2.4), offset)
-        return np.asarray(np.float32(0.6) * (dimples + mottled), np.float32)
+    if fabric in _BONDED:
+        return _bonded(across, down, offset, *_BONDED[fabric])
     return noise(across * np.float32(4.2), down * np.float32(4.2), offset)
+
+
+def _bonded(across: F32, down: F32, offset: float, pitch_cm: float, points: float, clouds: float) -> F32:
+    """Return the surface (h, w) of cloth that is pressed of fibres: smooth, with a lattice of points where they are
+    bonded, and clouds where the web is thicker.
+
+    Args:
+        across: Cm from its middle (h, w).
+        down: Cm from its upper edge.
+        offset: Where in the noise it is.
+        pitch_cm: Cm from point to point.
+        points: Height of the lattice.
+        clouds: That of the clouds.
+    """
+    turn = np.float32(2 * np.pi / pitch_cm)
+    surface = np.cos(across * turn)
+    surface *= np.cos(down * turn)
+    surface *= np.float32(points)
+    surface += np.float32(clouds) * noise(across * np.float32(0.55), down * np.float32(1.1), offset)
+    return np.asarray(surface, np.float32)
 
 
 def shading(height: F32, texel_cm: float) -> F32:

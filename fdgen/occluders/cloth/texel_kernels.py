@@ -18,6 +18,9 @@ _FAR = 3.0
 _MEET, _PANEL_CM = 2.6, 1.8
 """How much higher than its swell the middle of a seam stands over its panels, and how far aside they bend to it."""
 
+_FOLDED_CM = 0.26
+"""Width of the line along an edge over which the layers inside are folded."""
+
 _BEFORE_CM, _BEYOND_CM = 0.32, 1.2
 """How far above and below the edge of a pleat there is light or shade of it."""
 
@@ -95,7 +98,7 @@ def shade_pleats(light: F32, pleats: Pleats, deep_cm: float, lip: float) -> None
                 change = lip * _line(past + 0.09, 0.08)
                 if past > 0.0:  # sharp at the edge, soft away from it
                     change -= min(1.0, past / 0.06) * (
-                        0.4 * np.exp(-past / 0.22) + 0.2 * (1.0 - past / _BEYOND_CM) ** 2
+                        0.56 * np.exp(-past / 0.15) + 0.26 * (1.0 - past / _BEYOND_CM) ** 2
                     )
                 light[i, j] += depth[j] * (1.0 + 0.2 * wobble[i, j]) / deep_cm * open_by[k, j] * change
 
@@ -192,7 +195,7 @@ def shade_edges(
 
 @compiled
 def colour_hem(
-    albedo: F32, rim: F32, hem: float, bound: bool, binding: F32, tone: float, pale: float, white: F32
+    albedo: F32, rim: F32, hem: float, bound: bool, binding: F32, tone: float, pale: float, folded: float, white: F32
 ) -> None:
     """Colour the hem of a cloth, in place: bound with tape, or of the cloth itself, thicker.
 
@@ -204,6 +207,7 @@ def colour_hem(
         binding: Colour of the tape (3,).
         tone: How much lighter the hem of the cloth itself is.
         pale: How much of the white layers inside shows there.
+        folded: How much of them shows in a narrow line along the edge, where they are folded over it.
         white: Their colour (3,).
     """
     for i in range(albedo.shape[0]):
@@ -217,9 +221,10 @@ def colour_hem(
                     albedo[i, j, q] += share * (binding[q] - albedo[i, j, q])
             else:
                 band = min(1.0, max(0.0, (hem - r) / 0.1))
+                share = max(pale * band, folded * min(1.0, max(0.0, (_FOLDED_CM - r) / 0.08)))
                 for q in range(3):
                     level = albedo[i, j, q] * (1.0 + tone * band)
-                    albedo[i, j, q] = level + pale * band * (white[q] - level)
+                    albedo[i, j, q] = level + share * (white[q] - level)
 
 
 @compiled

@@ -18,10 +18,13 @@ _SHARES: Mapping[str, Mapping[str, float]] = {
 }
 """How often cloth of a fabric shows a weave; other fabrics have their grain alone."""
 _PITCH_CM = {"ribbed": (0.30, 0.46), "mesh": (0.30, 0.46), "twill": (0.30, 0.42), "melange": (0.12, 0.2)}
-_CONTRAST = {"ribbed": (0.3, 0.7), "mesh": (0.35, 0.75), "twill": (0.25, 0.5), "melange": (0.1, 0.24)}
+_CONTRAST = {"ribbed": (0.3, 0.7), "mesh": (0.35, 0.75), "twill": (0.3, 0.6), "melange": (0.14, 0.34)}
 """How much darker dark cloth is between its threads; pale cloth, where light goes through them, is so by less."""
-_PALE = 0.3
-"""Share of the contrast that white cloth keeps."""
+_PALE, _MIDDLING = 0.3, 0.4
+"""Share of the contrast that white cloth keeps, and the mean of an sRGB colour up to which cloth keeps all of it."""
+_GREY, _COAL, _COLOURLESS = 0.68, 0.3, 0.1
+"""Mean of an sRGB colour above which moulded cloth is of one kind of fibre; that from which up to there it often has
+coal among pale fibres, if its channels differ by less than the last."""
 _ASIDE = 0.75
 """Where, from 0 in the middle to 1 at the sides, a weave begins to be seen at too low an angle to be told."""
 _LEAST_TEXELS, _ALL_TEXELS = 2.2, 4.5
@@ -32,14 +35,19 @@ _KINDS = {"ribbed": 0, "mesh": 1, "twill": 2}
 
 def draw_weave(rng: np.random.Generator, fabric: str, base: Sequence[float]) -> dict[str, Any]:
     """Draw the weave of a cloth of the sRGB colour `base`: JSON values for `weave_light`."""
-    shares = _SHARES.get(fabric, {"smooth": 1})
+    shares = dict(_SHARES.get(fabric, {"smooth": 1}))
+    if fabric == "moulded" and np.mean(base) > _GREY:
+        shares["smooth"] += shares.pop("melange")
+    elif fabric == "moulded" and np.mean(base) > _COAL and np.ptp(base) < _COLOURLESS:
+        shares["melange"] *= 3
     weights = np.array(list(shares.values()), np.float64)
     kind = list(shares)[int(rng.choice(len(shares), p=weights / weights.sum()))]
     where, strength = rng.random(2)
     low, high = _PITCH_CM.get(kind, (0.0, 0.0))
     least, most = _CONTRAST.get(kind, (0.0, 0.0))
     light = float(np.mean(base))
-    contrast = (least + (most - least) * strength) * (1 - (1 - _PALE) * min(1.0, light / 0.9))
+    paled = min(1.0, max(0.0, (light - _MIDDLING) / (0.9 - _MIDDLING)))
+    contrast = (least + (most - least) * strength) * (1 - (1 - _PALE) * paled)
     return {
         "weave": kind,
         "weave_pitch_cm": round(float(low + (high - low) * where), 5),

@@ -29,6 +29,9 @@ _RAISED_CM, _MOST_RAISED_PUSH_CM = 2.0, 4.0
 _MOST_SWING_CM = 0.6
 _MOST_UNEVEN = 0.1
 """More than this by which the halves of a face differ from their mean is an error of the landmarks."""
+_FAR_SIDE, _MOST_BEYOND_CM = 0.17, 0.6
+"""Sine of the angle by which a side of the head is turned away from which it is the far one, and how far beside its
+hinge a temple is seen there."""
 _EAR_LIKENESS = 0.34
 """Tells bare ears from covered ones in 17 of 20 portraits judged by eye."""
 
@@ -145,6 +148,20 @@ def behind_ear(scene: Scene, ear: F64, side: int) -> tuple[F64, bool]:
     bare = float(np.median(likeness[: len(probes)])) > _EAR_LIKENESS
     skin = np.flatnonzero(likeness[len(probes) :] > _EAR_LIKENESS)
     return farther[skin[0] if bare and len(skin) else 2], bare
+
+
+def seen_of(scene: Scene, path_cm: F64, side: int) -> F64:
+    """Return how much of a temple is seen at points (N, 3) from its hinge on, 0 to 1.
+
+    On the far side of a turned head it runs behind the face: seen is no more of it than sticks out beside the hinge.
+    """
+    turned_away = -float(scene.pose.rotation[2, 0]) * side
+    if turned_away < _FAR_SIDE:
+        return np.ones(len(path_cm))
+    screen = scene.pose.to_screen(path_cm)[:, 0]
+    beyond = np.maximum.accumulate(side * (screen - screen[0]) / scene.pose.scale_px)
+    seen: F64 = np.clip((_MOST_BEYOND_CM - beyond) / (0.5 * _MOST_BEYOND_CM), 0.0, 1.0)
+    return seen
 
 
 def bulge(mesh_cm: F64, hinge: F64, ear: F64, side: int) -> float:

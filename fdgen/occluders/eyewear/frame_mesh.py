@@ -23,6 +23,8 @@ from fdgen.runtime.jit import compiled
 POINTS = 72
 """Points round a lens; at 256 px they lie some two pixels apart."""
 
+ROD_SIDES = 6
+"""Points round a wire."""
 TEMPLE_RINGS = 20
 TEMPLE_RING = 8
 
@@ -214,6 +216,15 @@ class Front:
         path, facing, _ = self.bend(sheet, 0.12 * (1 - w**2))
         return _rod(path, facing, radius_cm, sheet)
 
+    def pad_arm_mesh(self, angle_deg: float, inset_cm: float, depth_cm: float, radius_cm: float) -> Surface:
+        """Build the wire from the rim at a polar angle to a nose pad, which is so far inside and behind."""
+        index = self.index_at(angle_deg)
+        share = np.linspace(0.0, 1.0, 5)
+        sheet = self.outer[index] - share[:, None] * inset_cm * self.outward[index]
+        sheet[:, 1] += 0.12 * np.sin(np.pi * share)
+        path, facing, _ = self.bend(sheet, depth_cm * share)
+        return _rod(path, facing, radius_cm, sheet)
+
     def disc_mesh(self, angle_deg: float, inset_cm: float, radius_cm: float, depth_cm: float) -> Surface:
         """Build a small domed disc on the front: a rivet, the screw of a rimless lens, a nose pad."""
         index = self.index_at(angle_deg)
@@ -278,15 +289,14 @@ def _rod(path: F64, facing: F64, radius_cm: float, sheet: F64, *, closed: bool =
     normals would be sampled so sparsely that its reflections break into dots. What the eye sees of one is the line
     along its upper half in which the sky is mirrored.
     """
-    sides = 6
     facing = 0.96 * facing + (0.0, 0.26, 0.0)
-    vertices, faces = tube(path, radius_cm, sides=sides, closed=closed)
+    vertices, faces = tube(path, radius_cm, sides=ROD_SIDES, closed=closed)
     if closed:
         path, facing, sheet = (np.concatenate([a, a[:1]]) for a in (path, facing, sheet))
-    round_about = (vertices - np.repeat(path, sides, 0)) / radius_cm
-    normals = 0.12 * round_about + 0.99 * np.repeat(facing, sides, 0)
+    round_about = (vertices - np.repeat(path, ROD_SIDES, 0)) / radius_cm
+    normals = 0.12 * round_about + 0.99 * np.repeat(facing, ROD_SIDES, 0)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
-    return Surface(vertices, normals, faces, np.repeat(sheet, sides, 0))
+    return Surface(vertices, normals, faces, np.repeat(sheet, ROD_SIDES, 0))
 
 
 def temple_mesh(

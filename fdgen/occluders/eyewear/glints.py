@@ -27,6 +27,10 @@ _PLACES = ((55.0, 125.0), (12.0, 52.0), (128.0, 168.0), (205.0, 335.0))
 _OFTEN = (0.45, 0.3, 0.15, 0.1)
 _PATTERNED = 6.0
 """How much brighter a glint is where the texture of the frame darkens it again."""
+_THINGS = (0.16, 0.37, 0.71)
+"""How many bright things and dark ones between them a cm of wire mirrors: coarse ones and finer."""
+_UPRIGHT, _LEVEL, _LAMP = 0.6, 1.25, 0.7
+"""What upright wire sends on over level wire, what that does over the mean, and what a lamp aside does over the sky."""
 
 
 def draw_glints(rng: np.random.Generator, finish: Mapping[str, Any]) -> list[list[float]]:
@@ -39,6 +43,40 @@ def draw_glints(rng: np.random.Generator, finish: Mapping[str, Any]) -> list[lis
         values = (rng.uniform(low, high), rng.uniform(0.08, 0.55), *(level * rng.uniform(0.15, 1.0, 2)))
         glints.append([round(float(value), 4) for value in values])
     return [] if finish["kind"] == "matte" or even < _DULL else glints
+
+
+def draw_wire(rng: np.random.Generator) -> dict[str, Any]:
+    """Draw what polished wires mirror: JSON values for `wire_tone`."""
+    return {
+        "lamp": float(rng.choice([-1.0, 1.0])),
+        "contrast": round(float(rng.uniform(0.55, 0.95)), 4),
+        "phases": [round(float(phase), 4) for phase in rng.uniform(0.0, 2 * np.pi, len(_THINGS))],
+    }
+
+
+def wire_tone(wire: Mapping[str, Any], rings_cm: F64) -> F64:
+    """Return how much of what is about it each point of a polished wire sends on (rings, sides): about 1 in the mean.
+
+    A wire mirrors what is about it in a plane across it. Where it runs level, that is the sky above and the dark below:
+    a bright line on a dark one. Where it runs upright, it is what is on either side, the brighter one that of the lamp.
+
+    Args:
+        wire: As `draw_wire` returns it.
+        rings_cm: Points round the wire (rings, sides, 3), y up.
+    """
+    path = rings_cm.mean(1)
+    around = rings_cm - path[:, None]
+    around /= np.linalg.norm(around, axis=2, keepdims=True) + 1e-9
+    run = np.gradient(path, axis=0)
+    length = np.linalg.norm(run, axis=1) + 1e-9
+    upright = (run[:, 1] / length) ** 2
+    far = np.cumsum(length)[:, None]
+    phases = np.array(wire["phases"]) * (1.0 + 0.3 * np.sign(path[:, :1]))  # either side mirrors things of its own
+    things = np.sin(2 * np.pi * far * np.array(_THINGS) + phases).mean(1)
+    along = _LEVEL * (1.0 - (1.0 - _UPRIGHT) * upright) * np.exp(wire["contrast"] * things)
+    sky, lamp = (1.0 - upright)[:, None] * around[..., 1], upright[:, None] * wire["lamp"] * around[..., 0]
+    tone: F64 = along[:, None] * (1.0 + wire["contrast"] * (sky + _LAMP * lamp))
+    return tone
 
 
 def glint_light(

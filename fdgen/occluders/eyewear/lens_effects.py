@@ -17,6 +17,10 @@ from fdgen.render.scene import Scene
 _HIDES_FROM, _HIDES_AT = 0.5, 0.75
 """Shares of the light in a pixel that the reflection gives: from the first it begins to hide the face, at the second it
 has."""
+_OVER_CM = 0.4
+"""Over how much of what lies behind its light is averaged: a reflection hides neither single hairs nor a pupil."""
+_FAINT = 0.08
+"""Linear light of a reflection that hides nothing, however dark it is behind."""
 
 
 def outlined(scene: Scene, outlines_cm: Sequence[F64]) -> F32:
@@ -28,15 +32,13 @@ def outlined(scene: Scene, outlines_cm: Sequence[F64]) -> F32:
     return found * np.float32(1 / 255)
 
 
-def count_glare(scene: Scene, layer: Layer, lens_HW: F32, *, over_cm: float = 0.0, least: float = 0.0) -> Layer:
+def count_glare(scene: Scene, layer: Layer, lens_HW: F32) -> Layer:
     """Return a layer whose clear glass is part of the silhouette where its reflection hides what lies behind.
 
     Args:
         scene: The face behind.
         layer: What has the glass.
         lens_HW: Where the glass is, 0 to 1.
-        over_cm: Over how much of what lies behind its light is averaged: a large sheet does not hide single hairs.
-        least: Linear light of a reflection that hides nothing, however dark it is behind.
     """
     rows, columns = layer.box
     lens = lens_HW[rows, columns]
@@ -44,13 +46,11 @@ def count_glare(scene: Scene, layer: Layer, lens_HW: F32, *, over_cm: float = 0.
         return layer
     added = luminance(layer.colour_HWC[rows, columns])
     behind = luminance(scene.linear_HWC[rows, columns])
-    if over_cm > 0:
-        behind = np.asarray(cv2.GaussianBlur(behind, (0, 0), over_cm * scene.pose.scale_px), np.float32)
+    behind = np.asarray(cv2.GaussianBlur(behind, (0, 0), _OVER_CM * scene.pose.scale_px), np.float32)
     passed = (1 - layer.opacity_HW[rows, columns]) * behind
     share = added / (added + passed + np.float32(1e-4))
     hidden = np.clip((share - _HIDES_FROM) / (_HIDES_AT - _HIDES_FROM), 0, 1) * lens
-    if least > 0:
-        hidden *= np.clip(added / np.float32(least) - 1, 0, 1)
+    hidden *= np.clip(added / np.float32(_FAINT) - 1, 0, 1)
     silhouette = layer.silhouette_HW.copy()
     clear = layer.clear_HW.copy()
     taken = np.minimum(hidden, clear[rows, columns])

@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fdgen.arrays import F64
 from fdgen.assets import Asset
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings, surroundings
-from fdgen.occluders.eyewear.fit import SIDES, Fit, behind_ear, bulge, fit_front
-from fdgen.occluders.eyewear.frame_mesh import POINTS, TEMPLE_RING, TEMPLE_RINGS, Front, Surface, temple_mesh
-from fdgen.occluders.eyewear.glints import BRIDGE, RIM, draw_glints, glint_light
+from fdgen.occluders.eyewear.fit import SIDES, Fit, behind_ear, bulge, fit_front, seen_of
+from fdgen.occluders.eyewear.frame_mesh import (
+    POINTS,
+    ROD_SIDES,
+    TEMPLE_RING,
+    TEMPLE_RINGS,
+    Front,
+    Surface,
+    temple_mesh,
+)
+from fdgen.occluders.eyewear.glints import BRIDGE, RIM, draw_glints, draw_wire, glint_light, wire_tone
 from fdgen.occluders.eyewear.lens_effects import pass_colours
 from fdgen.occluders.eyewear.materials import (
     draw_finish,
@@ -26,7 +35,7 @@ from fdgen.occluders.eyewear.materials import (
 )
 from fdgen.occluders.eyewear.spec import FrameSpec
 from fdgen.render.draw import Layer, Style, draw
-from fdgen.render.mesh import Mesh, join, part
+from fdgen.render.mesh import Material, Mesh, join, part
 from fdgen.render.scene import Scene
 
 _SLIPPED, _PUSHED_UP = 0.16, 0.04
@@ -43,6 +52,10 @@ _OVERHEAD = 0.25
 """Share of the light from above that frames mirror: all of it would outline dark ones in grey."""
 _WIRE_GLINT = 0.5
 """Brightness of a glint on wire, whose whole width it takes, over one on the edge of a plastic rim."""
+_PAD_DEG, _PAD_CM, _PAD_ARM_CM = 196.0, (-0.22, -0.45), 0.06
+"""Where nose pads are: polar angle, cm inside the rim and before it; and half the thickness of their arms."""
+_PAD = {"kind": "crystal", "rgb": [0.46, 0.43, 0.4], "second": [0.0, 0.0, 0.0], "opacity": 0.42, "shine": 1.0}
+"""Silicone, through which the nose is seen."""
 _WIRE_CORNER = np.array([[0.0, 0.0, 0.0], [0.28, 0.02, -0.04], [0.40, 0.02, -0.34]])
 _PLATE_CORNER = np.array([[0.0, 0.0, 0.0], [0.03, 0.0, -0.40]])
 """How a temple turns the corner behind its hinge, in cm outwards, up and forward."""
@@ -92,6 +105,7 @@ class Sunglasses:
             "lens": draw_lens(rng, spec.lenses),
             "surroundings": draw_surroundings(rng),
             "glints": draw_glints(rng, finish),
+            "wire": draw_wire(rng),
         }
         # Lenses that are pushed up look up, and would show nothing but the light from above.
         overhead = values["surroundings"]["overhead"] * (0.1 if pushed_up else _OVERHEAD)
@@ -129,8 +143,10 @@ def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Ma
     shape, finish, trim = front.shape, values["finish"], values["trim"]
     own = finish if finish["kind"] == "metal" else trim
 
-    def put(surface: Surface, finish: Mapping[str, Any], ridge: npt.ArrayLike = 0.0) -> Mesh:
+    def put(surface: Surface, finish: Mapping[str, Any], ridge: npt.ArrayLike = 0.0, *, rod: bool = False) -> Mesh:
         material, uv = frame_material(finish, surface.sheet)
+        if rod:
+            material = _polished(material, values, surface.vertices.reshape(-1, ROD_SIDES, 3))
         if np.any(ridge):
             shine = glint_light(values["glints"], front, surface.sheet, finish, np.asarray(ridge, np.float64))
             material = replace(material, albedo=np.asarray(material.albedo) + shine)
@@ -138,20 +154,26 @@ def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Ma
         return part(fit.to_head(surface.vertices), surface.faces, material, normals=normals, uv_N2=uv)
 
     pairs: list[tuple[Surface, Mapping[str, Any], npt.ArrayLike]] = []
+    rods: list[Surface] = []
     if spec.construction in ("acetate", "browline", "shield") and front.thickness.max() > 0:
         pairs.append((front.rim_mesh(), finish, RIM))
     if spec.construction in ("wire", "browline"):
-        pairs.append((front.wire_mesh(shape["wire_cm"]), own, _WIRE_GLINT))
+        rods.append(front.wire_mesh(shape["wire_cm"]))
+    if spec.construction == "wire":  # the block of the hinge
+        pairs.append((front.disc_mesh(shape["hinge_deg"], -0.05, 0.1, -0.02), own, 0.0))
     if spec.construction == "rimless":
         pairs += [(front.disc_mesh(angle, 0.22, 0.09, 0.02), own, 0.0) for angle in (168.0, shape["hinge_deg"])]
     if values["rivets"] and spec.construction in ("acetate", "browline"):
         pairs.append((front.disc_mesh(shape["hinge_deg"], 0.22, 0.07, 0.0), trim, 0.0))
     if spec.bridge in ("wire", "double"):
-        pairs.append((front.disc_mesh(196.0, -0.22, 0.2, -0.45), own, 0.0))  # the nose pads
+        pairs.append((front.disc_mesh(_PAD_DEG, _PAD_CM[0], 0.2, _PAD_CM[1]), _PAD, 0.0))
+        rods.append(front.pad_arm_mesh(_PAD_DEG, *_PAD_CM, _PAD_ARM_CM))
 
     parts = [put(twin, made_of, ridge) for surface, made_of, ridge in pairs for twin in (surface, surface.mirrored())]
+    parts += [put(twin, own, _WIRE_GLINT, rod=True) for rod in rods for twin in (rod, rod.mirrored())]
     parts += [
-        put(surface, *((own, _WIRE_GLINT) if wired else (finish, BRIDGE))) for surface, wired in _bridge(front, spec)
+        put(surface, own, _WIRE_GLINT, rod=True) if wired else put(surface, finish, BRIDGE)
+        for surface, wired in _bridge(front, spec)
     ]
     lens = front.lens_mesh()
     edge = (np.arange(len(lens.vertices)) >= len(lens.vertices) - POINTS).astype(np.float64)
@@ -163,6 +185,12 @@ def build_mesh(scene: Scene, front: Front, fit: Fit, spec: FrameSpec, values: Ma
     parts += [_temple(scene, front, fit, spec, values, side, vertex) for side, vertex, _ in SIDES]
     texture = pattern(finish)
     return join(parts, texture=texture if texture is not None else pattern(values["temples"]))
+
+
+def _polished(material: Material, values: Mapping[str, Any], rings_cm: F64) -> Material:
+    """Return the material of a wire whose rings (rings, sides, 3) mirror what is about them."""
+    tone = wire_tone(values["wire"], rings_cm).reshape(-1, 1)
+    return replace(material, albedo=np.asarray(material.albedo) * tone, mirror=np.asarray(material.mirror) * tone)
 
 
 def _bridge(front: Front, spec: FrameSpec) -> list[tuple[Surface, bool]]:
@@ -227,8 +255,12 @@ def _temple(
     heights = [first] * (len(corner) - 1) + [second, 0.6 * half_height + 0.4 * slim, slim, slim, 0.6 * slim]
     surface = temple_mesh(knots, heights, half_thick, side=side, slim=wired)
     material, uv = frame_material(values["temples"], surface.sheet)
+    if values["temples"]["kind"] == "metal":
+        material = _polished(material, values, surface.vertices.reshape(TEMPLE_RINGS, TEMPLE_RING, 3))
     strand = (TEMPLE_RINGS, TEMPLE_RING, TEMPLE_RINGS if bare else _ALWAYS_SHOWN + 3 * wired)
     mesh = part(surface.vertices, surface.faces, material, normals=surface.normals, uv_N2=uv, strand=strand)
+    seen = seen_of(scene, surface.vertices.reshape(TEMPLE_RINGS, TEMPLE_RING, 3).mean(1), side)
+    mesh.surface_N8[:, 1] *= np.repeat(seen, TEMPLE_RING)
     mesh.surface_N8[-_TIP * TEMPLE_RING :, 1] *= np.repeat(np.linspace(0.85, 0.0, _TIP, dtype=np.float32), TEMPLE_RING)
     return mesh
 

@@ -31,8 +31,6 @@ _BIAS_CM = 0.7
 """Hair and skin give way this much under band and strap."""
 _OVERHEAD = 0.4
 """Share of the light from above that is mirrored."""
-_OVER_CM, _FAINT = 0.4, 0.08
-"""What `count_glare` is given of a sheet."""
 _FOAMS = (
     (0.30, 0.48, 0.72),
     (0.86, 0.87, 0.88),
@@ -92,7 +90,7 @@ class FaceShield:
         environment = surroundings(scene, values["surroundings"])
         before = draw(scene, _sheet(fit, values), Style(occlusion=0.0, shadow=0.6), environment=environment)
         whole = stacked(behind, before)
-        return count_glare(scene, whole, np.ones_like(whole.clear_HW), over_cm=_OVER_CM, least=_FAINT)
+        return count_glare(scene, whole, np.ones_like(whole.clear_HW))
 
 
 def _draw_sheet(rng: np.random.Generator, spec: ShieldSpec) -> dict[str, Any]:

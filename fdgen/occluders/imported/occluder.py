@@ -17,6 +17,7 @@ from fdgen.occluders.imported.mesh import build_mesh
 from fdgen.occluders.imported.plate import build_plate
 from fdgen.occluders.imported.spec import ImportedSpec
 from fdgen.occluders.imported.texture import Cutout, cutout
+from fdgen.occluders.masks.straps import draw_strands
 from fdgen.render.draw import DARK, Layer, Style, draw
 from fdgen.render.mesh import Mesh
 from fdgen.render.scene import Scene
@@ -100,4 +101,5 @@ def _draw_cloth(rng: np.random.Generator, scene: Scene, asset: Asset, spec: Impo
         "band_up_cm": round(float(rng.uniform(1.5, 3.0)), 5),
         "band_down_cm": round(float(rng.uniform(0.5, 2.0)), 5),
         "strap_colour": [round(float(np.clip(c, 0.01, 0.75)), 5) for c in colour],
+        **draw_strands(rng),
     }

@@ -22,8 +22,8 @@ from fdgen.occluders.cloth.relief import Texels, darkness, edge_light, fabric_gr
 from fdgen.occluders.cloth.weave import draw_weave, weave_light
 from fdgen.occluders.masks.pattern import COLUMNS, ROWS, Sheet, drape
 from fdgen.occluders.masks.spec import MaskSpec
-from fdgen.occluders.masks.straps import rows_for, straps
-from fdgen.occluders.masks.trim import draw_trim, trim
+from fdgen.occluders.masks.straps import draw_strands, rows_for, straps
+from fdgen.occluders.masks.trim import draw_sides, draw_trim, trim
 from fdgen.occluders.masks.valve import draw_lid, shade_below, valves
 from fdgen.render.draw import Layer, Style, draw
 from fdgen.render.kernels import sh_irradiance
@@ -78,6 +78,8 @@ class Mask:
         fit["strap_colour"] = _strap_colour(rng, fit["colours"][0], matching=matching, bands=spec.straps == "head")
         fit["valve_colour"] = _valve_colour(rng, fit["colours"][0])
         fit |= draw_lid(rng)
+        fit |= draw_sides(rng, spec, fit["colours"][0])
+        fit |= draw_strands(rng)
         if spec.valve in ("square", "side") and fit["print_across"] * fit["valve_side"] > 0:
             fit["print_across"] *= -1  # print is beside the valve
         return Placement(self.kind, asset.id, int(rng.integers(2**31)), fit)

@@ -23,8 +23,26 @@ _SURE_RINGS = 5
 """Rings next to the mask, over the cheek, that no hair hides."""
 _SWEEPS = 12
 """Sweeps in which a strand is pulled taut over the skin."""
-_SHADED_RINGS, _SHADE = 6, 0.5
+_SHADED_RINGS, _SHADE = 8, 0.32
 """Rings of a loop that lie in the cleft behind the ear, and the light left in its depth."""
+_GONE_RINGS, _NARROWED = 4, 0.7
+"""Rings over which a loop goes behind the ear, and the share of its width that is left of it there."""
+_UNDERSIDE = 0.6
+"""Light that is left where a strand turns to the skin that it lies on."""
+_TWISTED = 0.2
+"""How much darker a flat strand is where it is seen on its edge."""
+
+
+def draw_strands(rng: np.random.Generator) -> dict[str, list[float]]:
+    """Draw how the strands of a mask hang: JSON values for `straps`, one for each strand.
+
+    `strand_sag_cm` is how far the middle of a strand is below the straight line; `strand_turn` the angle in radians
+    that a flat one is turned by at the weld, and `strand_twist` by how much more at the ear.
+    """
+    n = len(_STRANDS)
+    sag, turn, twist = rng.normal(0.08, 0.12, n), rng.uniform(0.0, 1.1, n), rng.normal(0.0, 1.3, n)
+    values = {"strand_sag_cm": np.clip(sag, -0.2, 0.4), "strand_turn": turn, "strand_twist": np.clip(twist, -3.0, 3.0)}
+    return {name: [round(float(value), 4) for value in each] for name, each in values.items()}
 
 
 def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[str, Any]) -> list[Mesh]:
@@ -35,7 +53,7 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
         head: Radii of the head by direction.
         sheet: The mask as it is worn; strands start at its sides.
         kind: Kind of straps: ears, head, ties or none.
-        fit: How the mask is worn, as it was drawn: width in cm, colour, rows where straps start.
+        fit: How the mask is worn, as it was drawn: width in cm, colour, rows where straps start, how strands hang.
     """
     if kind == "none":
         return []
@@ -45,26 +63,43 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
         row = min(max(round(fit["strap_rows"][0 if upper else 1] * (rows - 1)), 1), rows - 2)
         starts[k] = sheet.points_cm[row, 1 if side < 0 else columns - 2]
         ends[k] = _anchor(scene.mesh_cm, side, upper, kind, fit)
-    paths = _over_skin(head, starts, ends, fit["strap_cm"] * 0.3 + 0.04)
+    paths = _over_skin(head, starts, ends, fit["strap_cm"] * 0.3 + 0.04, np.array(fit["strand_sag_cm"]))
     width = np.full(_RINGS, fit["strap_cm"] / 2)
     if kind == "ears" and fit["strap_cm"] > 0.6:  # cut from the same sheet: wide at the mask, narrow at the ear
         width *= np.linspace(1.5, 0.8, _RINGS)
     thick = np.maximum(0.09, np.minimum(0.55 * width, 0.06 + 0.28 * width))  # the wider, the flatter
-    ending = 2 if kind == "ears" else 7  # behind the ear at once, into the hair by and by
+    ending = _GONE_RINGS if kind == "ears" else 7  # behind the ear at once, into the hair by and by
     fading = np.clip((_RINGS - 0.5 - np.arange(_RINGS)) / ending, 0.0, 1.0)
     shade = np.ones(_RINGS)
     if kind == "ears":
         shade[-_SHADED_RINGS:] = np.linspace(1.0, _SHADE, _SHADED_RINGS)
+        narrow = np.linspace(1.0, _NARROWED, _SHADED_RINGS)
+        width[-_SHADED_RINGS:] *= narrow
+        thick[-_SHADED_RINGS:] *= narrow
     shown, present = _shown(scene, head, paths, kind)
-    albedo = np.repeat(shade, _SIDES)[:, None] * np.asarray(fit["strap_colour"], np.float32)
     presence = np.repeat(fading, _SIDES)
-    tubes = [tube(path, thick, depth_cm=width, sides=_SIDES) for path in paths]
+    flat = _turned(fit["strand_turn"], fit["strand_twist"])
+    across, deep = thick + (width - thick) * flat, width - (width - thick) * flat
+    tubes = [tube(path, across[k], depth_cm=deep[k], sides=_SIDES) for k, path in enumerate(paths)]
     outwards = np.stack([vertices for vertices, _ in tubes]) - np.repeat(paths, _SIDES, 1)
     outwards /= np.linalg.norm(outwards, axis=2, keepdims=True)
+    away = np.repeat(paths - head.centre_cm, _SIDES, 1)
+    away /= np.linalg.norm(away, axis=2, keepdims=True)
+    lit = _UNDERSIDE + (1 - _UNDERSIDE) * np.clip((outwards * away).sum(2), 0.0, 1.0)
+    lit *= np.repeat(shade * (1 - _TWISTED * (1 - flat)), _SIDES, 1)
+    albedo = lit[..., None] * np.asarray(fit["strap_colour"], np.float32)
     found = []
     for k, (vertices, faces) in enumerate(tubes):
-        material = Material(albedo, presence=presence if present[k] else 0.0, specular=0.02, gloss=12.0)
+        material = Material(albedo[k], presence=presence if present[k] else 0.0, specular=0.02, gloss=12.0)
         found.append(part(vertices, faces, material, normals=outwards[k], strand=(_RINGS, _SIDES, shown[k])))
+    return found
+
+
+def _turned(turn: Sequence[float], twist: Sequence[float]) -> F64:
+    """Return how far the flat side of strands (K, rings) is turned to the viewer of the face, 0 to 1."""
+    along = np.linspace(0.0, 1.0, _RINGS)
+    angle = np.asarray(turn)[:, None] + np.asarray(twist)[:, None] * along
+    found: F64 = 0.5 * np.cos(angle) ** 2
     return found
 
 
@@ -95,18 +130,28 @@ def _anchor(mesh: F64, side: int, upper: bool, kind: str, fit: Mapping[str, Any]
     return np.array([tragus[0] - 0.8 * side, y + rise, tragus[2] - 4.5])
 
 
-def _over_skin(head: HeadMap, starts: F64, ends: F64, lift: float) -> F64:
-    """Return taut paths (K, rings, 3) from corners of the mask over the cheek to `ends`, which they dive under."""
+def _over_skin(head: HeadMap, starts: F64, ends: F64, lift: float, sag_cm: F64) -> F64:
+    """Return taut paths (K, rings, 3) from corners of the mask over the cheek to where they dive under the skin.
+
+    Args:
+        head: Radii of the head by direction.
+        starts: Corners of the mask (K, 3).
+        ends: Where paths end.
+        lift: How far in cm they lie over the skin.
+        sag_cm: How far the middle of each hangs below the straight line (K,).
+    """
     theta, phi = head.aim(ends)
     bound = np.radians(116.0)
     theta = np.clip(theta, -bound, bound)
     ends = head.points(theta, phi, head.radius(theta, phi))
     chord = starts[:, None] + (ends - starts)[:, None] * np.linspace(0.0, 1.0, _RINGS)[:, None]
+    along = np.linspace(0.0, 1.0, _RINGS)
+    chord[..., 1] -= sag_cm[:, None] * (4.0 * along * (1.0 - along))
     theta, phi = head.aim(chord.reshape(-1, 3))
     theta, phi = theta.reshape(-1, _RINGS), phi.reshape(-1, _RINGS)
-    along = np.linalg.norm(chord - head.centre_cm, axis=2)
-    least = np.maximum(head.radius(theta, phi) + lift, along)
-    least[:, 0] = along[:, 0]
+    away = np.linalg.norm(chord - head.centre_cm, axis=2)
+    least = np.maximum(head.radius(theta, phi) + lift, away)
+    least[:, 0] = away[:, 0]
     radius = 1.0 / _pulled_taut(1.0 / least, directions(theta, phi))
     radius[:, 0] -= 0.06
     radius[:, -2:] *= (0.99, 0.965)

@@ -18,6 +18,8 @@ from fdgen.runtime.jit import compiled
 _GLYPHS = "ABCDEFGHKLMNOPRSTUVX0123456789"
 _PALE = np.array([0.82, 0.83, 0.85], np.float32)
 """Linear albedo of white layers inside."""
+_BAR_CM = 0.36
+"""How far apart the bars of a weld are."""
 _FINE = 4
 """Pixels a texel, along each side, in which print is drawn."""
 
@@ -41,8 +43,8 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
         "binding_colour": _linear(bound),
         "hem_tone": round(float(rng.normal(0.02, 0.05)), 5),
         "hem_pale": round(float(rng.beta(1.3, 1.5)) if spec.fabric == "nonwoven" and not dark else 0.0, 5),
-        "weld_dots": round(wanted(spec.weld_dots) * float(rng.uniform(0.15, 0.5)), 5),
-        "dot_cm": round(float(rng.uniform(0.3, 0.6)), 5),
+        "weld_dots": round(wanted(spec.weld_dots) * float(rng.uniform(0.2, 0.55)), 5),
+        "dot_cm": round(float(rng.uniform(0.28, 0.5)), 5),
         "stitches": round(wanted(spec.stitches) * float(rng.choice([-0.45, -0.3, 0.5 if dark else 0.12])), 5),
         "clip": wanted(spec.clip),
         "clip_colour": _linear(metal),
@@ -52,6 +54,13 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
         "print_colour": _linear(ink),
         "print_seed": int(rng.integers(2**31)),
     }
+
+
+def draw_sides(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> dict[str, float]:
+    """Draw how edges of a mask of the sRGB colour `base` are folded and pleats welded: JSON values for `trim`."""
+    pale = spec.fabric == "nonwoven" and max(base) >= 0.3
+    folded, welded, strength = float(rng.beta(2.0, 1.2)), rng.random() < spec.weld_dots, float(rng.uniform(0.1, 0.4))
+    return {"hem_folded": round(folded if pale else 0.0, 5), "weld_bars": round(strength if welded else 0.0, 5)}
 
 
 def trim(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
@@ -66,6 +75,7 @@ def trim(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
         np.asarray(fit["binding_colour"], np.float32),
         fit["hem_tone"],
         0.7 * fit["hem_pale"],
+        0.9 * fit["hem_folded"],
         _PALE,
     )
     _sew(
@@ -73,9 +83,11 @@ def trim(albedo: F32, texels: Texels, fit: Mapping[str, Any]) -> None:
         texels.across,
         texels.down,
         rim,
+        texels.inside,
         fit["hem_cm"],
         fit["weld_dots"],
         fit["dot_cm"],
+        fit["weld_bars"],
         fit["stitches"],
         fit["seam_cm"] > 0,
         0.5 * fit["wire_length"] if fit["clip"] else -1.0,
@@ -91,9 +103,11 @@ def _sew(
     across: F32,
     down: F32,
     rim: F32,
+    inside: F32,
     hem_cm: float,
     dots: float,
     dot_cm: float,
+    bars: float,
     stitches: float,
     seamed: bool,
     clip_cm: float,
@@ -106,9 +120,11 @@ def _sew(
         across: Cm from its middle (h, w).
         down: Cm from its upper edge.
         rim: Cm from its nearest edge.
+        inside: Cm from its nearer side.
         hem_cm: Width of the hem.
         dots: How much darker dots are where layers are welded; 0 for none.
         dot_cm: How far apart they are.
+        bars: How much darker bars are where the pleats are welded at the sides; 0 for none.
         stitches: How much brighter stitches are than the cloth, or darker; 0 for none.
         seamed: Whether a seam in the middle has stitches on either side.
         clip_cm: Half the length of the clip over the nose, negative for none.
@@ -123,6 +139,10 @@ def _sew(
                 if rows < 1.3 * 0.06:
                     dot = min(1.0, max(0.0, np.cos(along * (2 * np.pi / dot_cm)) + 0.4))
                     light -= dots * min(1.0, 1.3 - rows / 0.06) * dot
+            if bars > 0.0 and inside[i, j] < 0.9 * hem_cm:
+                wide = min(1.0, max(0.0, (0.34 * hem_cm - abs(inside[i, j] - 0.52 * hem_cm)) / 0.07))
+                if wide > 0.0:
+                    light -= bars * wide * min(1.0, max(0.0, 2.0 * np.cos(down[i, j] * (2 * np.pi / _BAR_CM))))
             if stitches != 0.0:
                 seam = abs(rim[i, j] - hem_cm * 0.8)
                 if seamed:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from fdgen.occluders.cloth.fabric import WHITEST, any_colour, dress, paint
-from fdgen.occluders.cloth.patterns import PATTERNS, to_levels
+from fdgen.occluders.cloth.patterns import PATTERNS, UPRIGHT, to_levels
 
 COLOURS = [to_levels(c) for c in ((0.9, 0.9, 0.9), (0.1, 0.1, 0.2), (0.8, 0.2, 0.1), (0.2, 0.6, 0.3), (0.9, 0.8, 0.1))]
 ONCE = frozenset({"figure", "panels", "slogan", "muzzle", "two_tone"})
 """Prints on a tile larger than a mask, which do not repeat."""
 
 
-@pytest.mark.parametrize("pattern", ["scales", "dyed", "splashed", "mesh"])
+@pytest.mark.parametrize("pattern", ["scales", "dyed", "splashed", "mesh", "letters"])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_print_repeats_without_a_seam(pattern: str, seed: int) -> None:
     draw = PATTERNS[pattern]
@@ -54,3 +54,14 @@ def test_dirt_darkens_white_cloth_in_places_and_lightens_none() -> None:
     darker = (soiled < 0.9 * clean).any(-1).mean()
     assert 0.02 < darker < 0.8
     assert clean.max() <= WHITEST
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_words_are_in_rows_with_bare_cloth_between(seed: int) -> None:
+    colours = [to_levels((0.9, 0.9, 0.9)), *[to_levels((0.1, 0.1, 0.1))] * 4]
+    canvas, _ = PATTERNS["letters"](colours, 0.5, np.random.default_rng(seed))
+    inked = (canvas < 200).any(2)
+    rows = inked.any(1)
+    assert np.count_nonzero(np.diff(np.r_[rows[-1], rows].astype(int)) == 1) == 4
+    assert 0.05 < inked.mean() < 0.35
+    assert "letters" in UPRIGHT

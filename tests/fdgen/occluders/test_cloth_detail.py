@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from fdgen.arrays import F32
 from fdgen.occluders.cloth.creasing import creases_of, raise_creases
 from fdgen.occluders.cloth.crumple import crumple
-from fdgen.occluders.cloth.relief import Texels, edge_light
+from fdgen.occluders.cloth.relief import Texels, edge_light, fabric_grain
 from fdgen.occluders.cloth.weave import draw_weave, weave_light
 
 HALF_CM, LONG_CM = 9.0, 12.0
@@ -87,6 +89,22 @@ def test_paper_has_no_weave_and_pale_cloth_a_fainter_one_than_black() -> None:
     assert len(black["smooth"]) < 200
     for kind in ("ribbed", "twill"):
         assert np.mean(white[kind]) < 0.5 * np.mean(black[kind])
+
+
+@pytest.mark.parametrize(("fabric", "bonded"), [("nonwoven", True), ("moulded", True), ("fleece", False)])
+def test_what_is_fine_on_bonded_cloth_repeats_where_its_fibres_are_bonded(fabric: str, bonded: bool) -> None:
+    x = np.arange(240, dtype=np.float32) * np.float32(0.02)
+    across, down = (np.ascontiguousarray(a) for a in np.meshgrid(x, x))
+    grain = fabric_grain(fabric, replace(texels(), across=across, down=down), {"fold_seed": 0.3})
+    fine = (grain - cv2.blur(grain, (51, 51)))[60:180, 60:180]
+    repeated = max(np.corrcoef(fine[:, :-n].ravel(), fine[:, n:].ravel())[0, 1] for n in range(12, 20))
+    assert bool(repeated > 0.7) is bonded
+
+
+def test_pale_moulded_cloth_is_of_one_kind_of_fibre_and_grey_may_have_coal_in_it() -> None:
+    rng = np.random.default_rng(0)
+    kinds = {level: {draw_weave(rng, "moulded", (level,) * 3)["weave"] for _ in range(60)} for level in (0.9, 0.6)}
+    assert kinds == {0.9: {"smooth", "mesh"}, 0.6: {"smooth", "mesh", "melange"}}
 
 
 def creased(seed: int = 4, count: float = 10.0, cut: str = "pleated") -> tuple[F32, dict[str, Any]]:

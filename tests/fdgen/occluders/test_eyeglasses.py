@@ -58,6 +58,22 @@ def test_what_the_reflection_hides_belongs_to_the_alpha() -> None:
     assert not (hidden & ~lens).any()  # nothing beyond the lenses
 
 
+def test_a_faint_reflection_hides_nothing_however_dark_it_is_behind() -> None:
+    """The pupils of a face are black, and glass reflects a twentieth of what is before it."""
+    plain = scene()
+    picture = plain.face.clean_HWC.copy()
+    for row, column in pupils(plain):
+        picture[row - 5 : row + 6, column - 5 : column + 6] = 1
+    on, name = Scene.of(replace(plain.face, clean_HWC=picture)), "eyeglasses-square"
+    _, clear = wear(on, name, seed=0, **CLEAR)
+    _, faint = wear(on, name, seed=0, mirror=[0.05, 0.05, 0.05])
+    reflected = faint.colour_HWC.sum(2) - clear.colour_HWC.sum(2)
+    for row, column in pupils(on):
+        box = (slice(row - 5, row + 6), slice(column - 5, column + 6))
+        assert reflected[box].max() > 0.003
+        assert not faint.silhouette_HW[box].any()
+
+
 def test_clear_lenses_throw_no_shadow() -> None:
     """Between the rims of wire the cheek is as bright as without glasses, but for the wire's own shadow."""
     on = scene()

@@ -18,7 +18,7 @@ from fdgen.contract.digests import canonical_json
 from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
 from fdgen.occluders.environment import draw_surroundings, surroundings
-from fdgen.occluders.eyewear.fit import face_depth, fit_front
+from fdgen.occluders.eyewear.fit import face_depth, fit_front, seen_of
 from fdgen.occluders.eyewear.frame_mesh import Front
 from fdgen.occluders.eyewear.materials import draw_lens, lens_material
 from fdgen.occluders.eyewear.spec import FrameSpec
@@ -324,3 +324,34 @@ def test_the_tip_of_a_temple_fades() -> None:
         assert (rings[:10] == 1).all()
         assert (rings[-1] == 0).all()
         assert (np.diff(rings, axis=0) <= 0).all()
+
+
+def test_on_the_far_side_of_a_turned_head_no_temple_sticks_out_into_the_air() -> None:
+    """Its path may swing out beside the head; what is drawn ends within 0.6 cm beside the hinge."""
+    on, away = scene(-30.0), np.zeros((8, 3))
+    for side in (-1, 1):
+        far = -float(on.pose.rotation[2, 0]) * side > 0
+        away[:, 0] = side * np.linspace(0.0, 1.4, 8)
+        path = on.pose.to_head(np.array([[128.0, 128.0, 0.0]])) + away
+        seen = seen_of(on, path, side)
+        if not far:
+            assert (seen == 1).all()
+            continue
+        beside = side * (on.pose.to_screen(path)[:, 0] - on.pose.to_screen(path)[0, 0]) / on.pose.scale_px
+        assert (seen[beside > 0.6] == 0).all()
+        assert (seen[beside < 0.3] == 1).all()
+        back = path - 0.2 * away  # bent back, it stays out of sight
+        assert (np.diff(seen_of(on, np.concatenate([path, back[::-1]]), side)) <= 0).all()
+    assert (seen_of(scene(), path, 1) == 1).all()
+
+
+def test_nose_pads_are_seen_through_and_sit_on_arms() -> None:
+    on, name = scene(), "sunglasses-aviator"
+    placement = placed(on, name)
+    spec, front, fit = fitted(on, placement.values, ASSETS[name])
+    mesh = build_mesh(on, front, fit, spec, placement.values)
+    pad, arm = front.disc_mesh(196.0, -0.22, 0.2, -0.45), front.pad_arm_mesh(196.0, -0.22, -0.45, 0.06)
+    middle = fit.to_head(pad.vertices[:1])
+    clear = mesh.surface_N8[np.linalg.norm(mesh.vertices_cm - middle, axis=1).argmin(), 0]
+    assert 0.2 < clear < 0.6
+    assert np.linalg.norm(arm.vertices[-6:].mean(0) - pad.vertices[0]) < 0.15

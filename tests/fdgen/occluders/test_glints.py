@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fdgen.arrays import F64
 from fdgen.assets import AssetLibrary
 from fdgen.occluders.environment import draw_surroundings
 from fdgen.occluders.eyewear.frame_mesh import Front
-from fdgen.occluders.eyewear.glints import BRIDGE, RIM, draw_glints, glint_light
+from fdgen.occluders.eyewear.glints import BRIDGE, RIM, draw_glints, draw_wire, glint_light, wire_tone
 from fdgen.occluders.eyewear.spec import FrameSpec
 from fdgen.occluders.eyewear.sunglasses import Sunglasses
 from tests.support import scenes
@@ -61,3 +62,33 @@ def test_three_places_in_ten_have_hardly_a_thing_in_them() -> None:
     things = np.array([draw_surroundings(rng)["things"] for _ in range(1000)])
     assert 0.25 < (things < 0.42).mean() < 0.35
     assert not ((things > 0.4) & (things < 0.45)).any()
+
+
+def rod(path: F64) -> F64:
+    """Points (rings, 8, 3) round a wire in the plane of the picture, the first of each ring above or to the right."""
+    run = np.gradient(path, axis=0)
+    run /= np.linalg.norm(run, axis=1, keepdims=True)
+    beside = np.column_stack([np.abs(run[:, 1]), np.abs(run[:, 0]), np.zeros(len(run))])
+    angle = np.arange(8) * (np.pi / 4)
+    ahead = np.array([0.0, 0.0, 1.0])
+    around = np.cos(angle)[:, None] * beside[:, None] + np.sin(angle)[:, None] * ahead
+    points: F64 = path[:, None] + 0.05 * around
+    return points
+
+
+@pytest.mark.parametrize("lamp", [-1.0, 1.0])
+def test_wire_is_bright_above_where_it_is_level_and_to_the_lamp_where_it_is_upright(lamp: float) -> None:
+    wire = {**draw_wire(np.random.default_rng(2)), "lamp": lamp}
+    at, far = np.linspace(-3.0, 3.0, 40), np.zeros(40)
+    level, upright = (wire_tone(wire, rod(np.column_stack(xyz))) for xyz in ((at, far, far), (far + 2.0, at, far)))
+    assert (level[:, 0] > 1.5 * level[:, 4]).all()
+    assert (lamp * (upright[:, 0] - upright[:, 4]) > 0).all()
+    assert upright.mean() < level.mean()
+
+
+def test_wire_varies_along_its_length_about_what_it_was() -> None:
+    ring = np.linspace(0.0, 2 * np.pi, 73)
+    path = np.column_stack([3.0 + 2.0 * np.cos(ring), 1.6 * np.sin(ring), 0 * ring])
+    tones = np.array([wire_tone(draw_wire(np.random.default_rng(n)), rod(path)).mean(1) for n in range(40)])
+    assert 0.85 < tones.mean() < 1.3
+    assert (np.ptp(tones, axis=1) > 0.4).all()

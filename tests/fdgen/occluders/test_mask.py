@@ -319,6 +319,7 @@ def test_hems_of_surgical_masks_are_paler_and_have_rows_of_dots() -> None:
     sheet = drape(head_map(on.mesh_cm), on.mesh_cm, "pleated", fit)
     texels = lay_texels(sheet)
     plain = {"binding": 0.0, "hem_tone": 0.0, "stitches": 0.0, "clip": 0.0, "print": 0.0, "weld_dots": 0.0}
+    plain |= {"hem_folded": 0.0, "weld_bars": 0.0}
 
     def albedo(**changes: float) -> F32:
         cloth = np.full((*texels.rim.shape, 3), (0.2, 0.4, 0.5), np.float32)
@@ -332,6 +333,13 @@ def test_hems_of_surgical_masks_are_paler_and_have_rows_of_dots() -> None:
     dots = albedo(weld_dots=0.4)[..., 1] < 0.39
     assert 0.05 < dots[~inner].mean() < 0.6
     assert not dots[inner].any()
+    folded = (albedo(hem_folded=0.8) > albedo()).any(2)
+    assert folded[texels.rim < 0.15].all()
+    assert not folded[texels.rim > 0.3].any()
+    bars = albedo(weld_bars=0.4)[..., 1] < 0.39
+    assert not bars[texels.inside > fit["hem_cm"]].any()
+    side = bars[20:-20][texels.inside[20:-20] < fit["hem_cm"]]
+    assert 0.1 < side.mean() < 0.6
 
 
 def test_every_second_band_round_the_head_is_yellow_and_no_loop_is() -> None:

@@ -29,6 +29,7 @@ PUBLISHED = {
     "data_cards/README.md": "cards/data-cards.md",
     "data_cards/faces-demo-1.0.0/README.md": "cards/faces-demo.md",
     "data_cards/celeba-occluded-1.0.0/README.md": "cards/celeba-occluded.md",
+    "fdgen/analysis/models/parser.md": "cards/accessory-network.md",
     "fdgen/analysis/models/worn.md": "cards/accessories.md",
     "fdgen/faces/sample_faces/SOURCES.md": "cards/sample-faces.md",
     "fdtrain/training/starter/MODEL_CARD.md": "cards/starter.md",

@@ -76,6 +76,7 @@ def _rows() -> Iterator[Kind]:
         "fdgen.occluders.hands.hand:Hand",
         parts=("held",),
         height=6,
+        excluded_by=("hand",),
         weights={"default": 1.0, "everything": 1.0, "hands": 1.0, "paper": 1.0},
         since_ten=True,
     )
@@ -108,7 +109,7 @@ def _rows() -> Iterator[Kind]:
         "fdgen.occluders.props.cup:Cup",
         parts=("held", "mouth"),  # nobody drinks through a mask
         height=5,
-        excluded_by=("mask",),
+        excluded_by=("mask", "hand"),
         weights={"default": 0.1, "everything": 1.0, "props": 1.0},
         about="mugs, paper cups, glasses, cans and bottles at the mouth, with the hand that holds them",
         since_ten=True,
@@ -118,6 +119,7 @@ def _rows() -> Iterator[Kind]:
         "fdgen.occluders.props.microphone:Microphone",
         parts=("held",),
         height=5,
+        excluded_by=("hand",),
         weights={"default": 0.1, "everything": 1.0, "props": 1.0},
         about="in the hand, on a stand, on an arm from the side",
         since_ten=True,
@@ -137,6 +139,7 @@ def _rows() -> Iterator[Kind]:
         "fdgen.occluders.props.phone:Phone",
         parts=("held",),
         height=5,
+        excluded_by=("hand",),
         weights={"default": 0.05, "everything": 1.0, "props": 1.0},
         about="at the ear, or before the face",
         since_ten=True,
@@ -165,7 +168,7 @@ def _rows() -> Iterator[Kind]:
         "fdgen.occluders.headwear.face_shield:FaceShield",
         parts=("crown", "held"),  # nobody holds anything to a face behind one
         height=4,
-        excluded_by=("hat",),
+        excluded_by=("hat", "hand"),
         weights={"everything": 1.0, "props": 1.0},
         about="a clear sheet before the face: the alpha is its band, its edge and what glare hides",
     )

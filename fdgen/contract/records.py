@@ -89,10 +89,10 @@ class SampleRecord:
     positive when the face turns to the viewer's right, pitch positive when it looks up, roll positive when it tilts
     clockwise as seen. `placement` holds one JSON object a layer and is all that a replay needs in addition to the face.
 
-    `worn` lists what the person wears in the clean picture already, of `eyewear`, `mask` and `hat`: whoever learns to
-    uncover faces may want to leave such pictures out. `hair` says whether hair could be distinguished from skin, so
-    that it lies over the occluder: `measured`, `none` (no hair over the face) or `unsure` (then none is put over
-    anything).
+    `worn` lists what the clean picture shows already, of `eyewear`, `mask`, `hat` and `hand` (a hand, or what it holds,
+    before the face; older records never list it): whoever learns to uncover faces may want to leave such pictures out.
+    `hair` says whether hair could be distinguished from skin, so that it lies over the occluder: `measured`, `none` (no
+    hair over the face) or `unsure` (then none is put over anything).
     """
 
     key: str

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 FAR = np.float32(-1e9)
 """Depth where there is no head."""
 
-ANALYSIS_VERSION = "8"
+ANALYSIS_VERSION = "9"
 """Version of `Analysis`; a cached one of another version is computed again."""
 
 _LOCK_CM = 1.6

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.worn_already import SIZE_PX, WORN, features, looked_at
+from fdgen.analysis.accessory_classifier import ROWS, SIZE_PX, features, looked_at
 from fdgen.arrays import Image
 
 LABELS = Path(__file__).with_name("worn_labels.json")
@@ -120,11 +120,11 @@ def main() -> None:
             np.savez(options.composites, put_on=put_on, pictures=pictures)
     real = list(real_faces(options.celeba, labels))
     mirrored = [(name, np.ascontiguousarray(crop[:, ::-1])) for name, crop in real]
-    named = {name for kind in WORN for name in (*labels[kind], *labels["unsure"].get(kind, ()))}
+    named = {name for kind in ROWS for name in (*labels[kind], *labels["unsure"].get(kind, ()))}
     smooth = featureless([crop for name, crop in real if name not in named])
     x = np.stack([features(picture) for picture in (*(crop for _, crop in real + mirrored), *pictures, *smooth)])
     model = {}
-    for kind in WORN:
+    for kind in ROWS:
         wears = np.array([name in labels[kind] for name, _ in real + mirrored])
         unsure = np.array([name in labels["unsure"].get(kind, ()) for name, _ in real + mirrored])
         shows = np.array([put == kind for put in put_on])

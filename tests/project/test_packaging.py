@@ -87,6 +87,7 @@ def test_the_wheel_is_small_and_brings_what_it_runs_on(wheels: list[Path]) -> No
         names = wheel.namelist()
     for needed in (
         "fdcli/sets/newest.txt",
+        "fdgen/analysis/models/parser.onnx",
         "fdgen/analysis/models/worn.npz",
         "fdgen/faces/sample_faces/grace_hopper.jpg",
         "fdgen/networks/models/face_mesh.tflite",

@@ -1,4 +1,4 @@
-"""What a face wears already: it is noticed, never doubled, and told in the record."""
+"""What a face wears or has before it already: it is noticed, never doubled, and told in the record."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def wearing(face: Face, *worn: str) -> Analysis:
 
 def test_every_kind_that_is_told_stands_in_some_occluders_way() -> None:
     assert {name for row in KINDS.values() for name in row.excluded_by} == set(WORN)
+
+
+def test_nothing_is_held_where_a_hand_is_before_the_face_already() -> None:
+    held = {name for name, row in KINDS.items() if "held" in row.parts}
+    assert held == {name for name, row in KINDS.items() if "hand" in row.excluded_by}
 
 
 @pytest.mark.parametrize("worn", WORN)
@@ -98,6 +103,7 @@ def test_a_bare_face_draws_what_it_drew_before() -> None:
 
 def test_a_combination_fits_where_all_of_it_does() -> None:
     assert fits(("mask", "hand"), ("eyewear", "hat"))
+    assert not fits(("mask", "phone"), ("hand",))
     assert not fits(("mask", "sunglasses"), ("eyewear",))
     assert fits(("sunglasses",), ())
 
@@ -106,6 +112,7 @@ def test_attributes_are_believed_where_they_are_known() -> None:
     assert worn_by(None, ("eyewear", "mask")) == ("eyewear", "mask")
     assert worn_by((), ("eyewear", "mask")) == ("mask",), "CelebA says nothing of masks"
     assert worn_by(("Wearing_Hat", "Smiling", "Eyeglasses"), ("mask",)) == ("eyewear", "mask", "hat")
+    assert worn_by((), ("hat", "hand")) == ("hand",), "nor of hands"
 
 
 def test_attributes_decide_in_a_sample() -> None:
@@ -133,9 +140,24 @@ def test_the_sample_portraits_are_told_apart(size_px: int) -> None:
         assert worn == (("eyewear", "hat") if source.identity == "grace-hopper" else ()), source.path
 
 
+@pytest.mark.parametrize(
+    ("kind", "worn", "least"), [("hand", "hand", 1), ("mask", "mask", 3), ("sunglasses", "eyewear", 3)]
+)
+def test_what_is_put_on_a_bare_portrait_is_noticed(kind: str, worn: str, least: int) -> None:
+    """Of one put on each of the three bare portraits, so many are seen at least; hands need a high score."""
+    from fdgen.synthesis.one_picture import occlude
+
+    faces, seen = SampleFaces(), []
+    for source in faces.sources():
+        if source.identity != "grace-hopper":
+            made = occlude(faces.read(source), kind, seed=1, size_px=256)
+            seen.append(worn in detect_preexisting(made.occluded_HWC))
+    assert sum(seen) >= least
+
+
 def test_an_analysis_keeps_what_was_seen() -> None:
-    analysis = wearing(small_face(), "eyewear", "hat")
-    assert Analysis.from_bytes(analysis.to_bytes()).worn == ("eyewear", "hat")
+    for worn in (("eyewear", "hat"), ("mask", "hand"), ()):
+        assert Analysis.from_bytes(wearing(small_face(), *worn).to_bytes()).worn == worn
 
 
 def test_a_recipe_refuses_another_choice() -> None:

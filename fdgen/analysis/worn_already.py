@@ -20,7 +20,7 @@ the face."""
 
 THRESHOLDS: Mapping[str, float] = {"eyewear": 2.9375, "mask": 1.171875, "hand": 2.734375}
 """The logit from which on the network speaks for a class; set on pictures of no test (its card says how). Hats are not
-among them: it learned them from composites alone, and the classifier tells them better."""
+among them: it learned them from composites alone, and the classifier does better."""
 
 _SHARE = 0.15
 """What the network's score counts against the classifier's: both then spread alike over bare faces."""
@@ -53,7 +53,7 @@ def margins(clean_HWC: Image) -> dict[str, float]:
 def worn_by(attributes: Iterable[str] | None, seen: Iterable[str]) -> tuple[str, ...]:
     """Return what counts as worn: what CelebA's attributes say where they are known, else what was seen.
 
-    Attributes tell of eyewear and hats only; masks and hands are always what was seen.
+    Attributes report eyewear and hats only; masks and hands are always what was seen.
     """
     worn = set(seen)
     if attributes is not None:
@@ -63,6 +63,6 @@ def worn_by(attributes: Iterable[str] | None, seen: Iterable[str]) -> tuple[str,
 
 
 def fits(kinds: Iterable[str], worn: Iterable[str]) -> bool:
-    """Tell whether nothing worn stands in the way of occluders of these kinds."""
+    """Return whether nothing worn stands in the way of occluders of these kinds."""
     taken = set(worn)
     return not any(taken.intersection(kind_of(kind).excluded_by) for kind in kinds)

@@ -51,8 +51,8 @@ class Parser(nn.Module):
         self.up_coarse, self.up_middle, self.up_fine = (nn.Conv2d(n, 32, 1) for n in (80, 56, 32))
         self.maps = nn.Conv2d(32, N_CLASSES, 3, padding=1)
         self.score = nn.Conv2d(2 * 80 + N_CLASSES, N_CLASSES, 1)
-        nn.init.constant_(self.maps.bias, _SHARE_OF_MAP)  # type: ignore[arg-type]
-        nn.init.constant_(self.score.bias, _SHARE_THERE)  # type: ignore[arg-type]
+        nn.init.constant_(self.maps.bias, _SHARE_OF_MAP)
+        nn.init.constant_(self.score.bias, _SHARE_THERE)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Return maps (B, C, 24, 24) and scores (B, C)."""

@@ -169,14 +169,24 @@ def framed(picture: Image, maps: Image, rng: np.random.Generator) -> tuple[Image
         picture, maps = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(maps[:, ::-1])
     turn, scale = rng.normal(0, 4), INPUT_PX / PICTURE_PX * math.exp(rng.normal(0.01, 0.05))
     shift = rng.uniform(-0.04, 0.04, 2)
-    shown = _warped(picture, PICTURE_PX, INPUT_PX, turn, scale, shift)
-    finer = _warped(maps, STORED_PX, 2 * MAP_PX, turn, scale * PICTURE_PX / STORED_PX * 2 * MAP_PX / INPUT_PX, shift)
+    shown = _warped(picture, INPUT_PX, turn, scale, shift)
+    finer = _warped(maps, 2 * MAP_PX, turn, scale * PICTURE_PX / STORED_PX * 2 * MAP_PX / INPUT_PX, shift)
     return shown, np.asarray(cv2.resize(finer, (MAP_PX, MAP_PX), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _warped(picture: Image, side: int, to: int, turn: float, scale: float, shift: Values | Any) -> Image:
+def _warped(picture: Image, to: int, turn: float, scale: float, shift: npt.NDArray[np.float64]) -> Image:
+    """Return a square picture turned, scaled and moved.
+
+    Args:
+        picture: The square to warp.
+        to: Side of the result in px.
+        turn: In degrees.
+        scale: In px of the result a px.
+        shift: Across and down, in sides of the result.
+    """
+    side = len(picture)
     matrix = np.asarray(cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), turn, scale), np.float64)
-    matrix[:, 2] += (to - side) / 2 + np.asarray(shift) * to
+    matrix[:, 2] += (to - side) / 2 + shift * to
     warped = cv2.warpAffine(picture, matrix, (to, to), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(warped, np.uint8)
 
@@ -268,11 +278,11 @@ def train(
         n_images: Pictures to learn from, all told.
         seed: Of the weights and of what is drawn.
         minutes: Training stops after so long at the latest, its rate falling to that end; None lets it take its time.
-        out: Where the weights are kept as they are, every 2,000 steps.
+        out: Folder in which the weights are kept as they are, every 100 steps.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = Parser().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = Parser().to(memory_format=torch.channels_last)
     mean = copy.deepcopy(network).eval()
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
@@ -313,7 +323,7 @@ def train(
 
 def export(network: Parser, path: Path) -> None:
     """Write the network as ONNX of a fixed size, for OpenCV."""
-    network = network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network = network.eval().to(memory_format=torch.contiguous_format)
     example = torch.zeros(1, 3, INPUT_PX, INPUT_PX)
     torch.onnx.export(
         network,
@@ -344,6 +354,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=80_000, help="pictures to learn from (%(default)s)")
     parser.add_argument("--minutes", type=float, help="stop after so long at the latest")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", type=Path, default=MODEL, help="the file of the weights (%(default)s)")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -355,8 +366,8 @@ def main() -> None:
     learned, held_out = Portraits(pictures, labels, held_out=False), Portraits(pictures, labels, held_out=True)
     network = train(learned, held_out, options.images, options.seed, options.minutes, options.out)
     torch.save(network.state_dict(), options.out / "parser.pt")
-    export(network, MODEL)
-    sign(MODEL)
+    export(network, options.model)
+    sign(options.model)
 
 
 if __name__ == "__main__":  # composites are made in processes of their own, which import this file

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from fdgen.analysis.accessory_classifier import linear_scores
-from fdgen.analysis.accessory_network import CLASSES, parse
+from fdgen.analysis.models.accessory_classifier import linear_scores
+from fdgen.analysis.models.accessory_network import CLASSES, parse
 from fdgen.arrays import Image
 from fdgen.kinds import kind_of
 

@@ -151,7 +151,7 @@ def labelled_range(faces: Path, labels_of: Mapping[str, Any]) -> dict[str, tuple
     Hands were looked for in the first of these pictures alone. `later` has what was found after the linear classifier
     had been trained.
     """
-    from fdgen.analysis.accessory_network import CLASSES, parse
+    from fdgen.analysis.models.accessory_network import CLASSES, parse
 
     def by_network(clean_HWC: Image) -> dict[str, float]:
         return {kind: round(score * 64) / 64 for kind, score in zip(CLASSES, parse(clean_HWC).scores_C, strict=True)}

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.accessory_classifier import ROWS, SIZE_PX, features, looked_at
+from fdgen.analysis.models.accessory_classifier import ROWS, SIZE_PX, features, looked_at
 from fdgen.arrays import Image
 
 LABELS = Path(__file__).with_name("worn_labels.json")

@@ -1,1 +1,1 @@
-"""Trained models as small files, each next to a card: training data, accuracy, known failures."""
+"""Trained models as small files, each next to its card (data, accuracy, known failures), and what runs them."""

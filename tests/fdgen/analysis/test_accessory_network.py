@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fdgen.analysis import accessory_network
-from fdgen.analysis.accessory_network import CLASSES, MAP_PX, parse
+from fdgen.analysis.models import accessory_network
+from fdgen.analysis.models.accessory_network import CLASSES, MAP_PX, parse
 from fdgen.arrays import Image
 from fdgen.contract.frame import aligned_frame, crop
 from fdgen.errors import FdError

@@ -148,7 +148,7 @@ def shaded(scene: Scene, layer: Layer) -> Layer:
     reach = _SHADE_CM * scene.pose.scale_px
     fallen = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.5 * reach]])  # light comes from above more than from below
     lower = cv2.warpAffine(layer.silhouette_HW, fallen, layer.silhouette_HW.shape[::-1])
-    near = blurred(lower, 0.5 * reach)
+    near = blurred(np.asarray(lower, np.float32), 0.5 * reach)
     shade = np.float32(_SHADE) * np.clip((near - _FAINT) / (1 - _FAINT), 0, 1) * scene.head_coverage_HW
     return replace(layer, shadow_HW=np.asarray(layer.shadow_HW + shade - layer.shadow_HW * shade, np.float32))
 

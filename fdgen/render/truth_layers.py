@@ -41,11 +41,15 @@ def visible_changes(
     return np.where(mask[..., None] > 0, occluded_HWC, clean_HWC), mask
 
 
-def mattes(layers: Sequence[Layer]) -> Image:
-    """Return what each layer hides of all behind it, a channel each (H, W, 3); raise `RecipeError` for more than 3."""
+def mattes(layers: Sequence[Layer], mask_HW: Image) -> Image:
+    """Return what each layer hides of all behind it, a channel each (H, W, 3), 0 outside the mask.
+
+    A sharpened edge can leave half a level of opacity on a pixel that the layer does not change. Raises `RecipeError`
+    for more than 3 layers.
+    """
     if len(layers) > MOST_MATTES:
         raise RecipeError(f"truth.layers has mattes, which hold {MOST_MATTES} occluders, got {len(layers)}")
-    channels = [_eight_bits(layer.opacity_HW) for layer in layers]
+    channels = [np.where(mask_HW > 0, _eight_bits(layer.opacity_HW), np.uint8(0)) for layer in layers]
     empty = [np.zeros(layers[0].opacity_HW.shape, np.uint8)] * (MOST_MATTES - len(channels))
     return np.ascontiguousarray(np.dstack([*channels, *empty]))
 

@@ -270,7 +270,7 @@ def _truth(
     if "caption" in asked:
         made["caption"] = caption([library[placement.asset_id] for placement in placements], scene.pose)
     if "mattes" in asked:
-        made["mattes"] = mattes(layers)
+        made["mattes"] = mattes(layers, mask_HW)
     if "shadow" in asked:
         made["shadow"] = shadow(layers, mask_HW)
     if SURFACES.intersection(asked):

@@ -40,12 +40,12 @@ def check_pose(pose: HeadPose, limits: Pose, size_px: int) -> Failure | None:
 
 
 def check_worn(worn: Sequence[str], choice: FaceChoice, free: bool) -> Failure | None:
-    """Refuse a face that wears something already, as the recipe asks; `free`: what was drawn has its place."""
+    """Refuse a face that wears something, or has a hand before it, as the recipe asks; `free`: what was drawn fits."""
+    shown = f"the photograph already shows {', '.join(worn)}"
     if choice.worn == "exclude" and worn:
-        return Failure("already-worn", f"the face wears {', '.join(worn)} already, and the recipe excludes such faces")
+        return Failure("already-worn", f"{shown}, and the recipe excludes such faces")
     if choice.worn == "avoid" and not free:
-        detail = f"the face wears {', '.join(worn)} already, which leaves no place for what the recipe draws"
-        return Failure("already-worn", detail)
+        return Failure("already-worn", f"{shown}, which leaves no place for what the recipe draws")
     return None
 
 

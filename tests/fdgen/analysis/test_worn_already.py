@@ -1,4 +1,4 @@
-"""What a face wears or has before it already: it is noticed, never doubled, and told in the record."""
+"""What a face wears or has before it already: it is noticed, never doubled, and reported in the record."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def test_nothing_is_put_where_something_is_worn(worn: str) -> None:
     assert drawn, "the other kinds are still drawn"
 
 
-def test_a_face_that_leaves_no_kind_is_rejected_by_reason() -> None:
+@pytest.mark.parametrize(("kind", "worn"), [("sunglasses", "eyewear"), ("hand", "hand")])
+def test_a_face_that_leaves_no_kind_is_rejected_by_reason(kind: str, worn: str) -> None:
     face = small_face()
-    analysis = wearing(face, "eyewear")
-    only = [f"kinds.{kind}={float(kind == 'sunglasses')}" for kind in OCCLUDERS]
-    refused = generate(face, small_recipe(*only), LIBRARY, analysis=analysis)
+    only = [f"kinds.{name}={float(name == kind)}" for name in OCCLUDERS]
+    refused = generate(face, small_recipe(*only), LIBRARY, analysis=wearing(face, worn))
     assert isinstance(refused, Reject)
     assert refused.reason == "already-worn"
-    assert "the face wears eyewear already" in refused.detail
+    assert f"the photograph already shows {worn}," in refused.detail, "nobody wears a hand"
 
 
 def test_exclude_rejects_whatever_is_worn_and_ignore_takes_the_face_as_bare() -> None:

@@ -1,6 +1,6 @@
 """Histograms of oriented gradients (Dalal and Triggs 2005), with the numbers of opencv's `HOGDescriptor`.
 
-opencv 5 has none, and the classifier of `worn_already` was trained on its numbers. So its choices are kept: the
+opencv 5 has none, and the classifier of `models` was trained on its numbers. So its choices are kept: the
 channel with the steepest gradient, nine directions without sign, an angle by a polynomial that errs by 0.01 degrees,
 blocks of two by two cells half a block apart, and blocks and cells listed column by column.
 """

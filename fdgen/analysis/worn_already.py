@@ -63,6 +63,6 @@ def worn_by(attributes: Iterable[str] | None, seen: Iterable[str]) -> tuple[str,
 
 
 def fits(kinds: Iterable[str], worn: Iterable[str]) -> bool:
-    """Return whether nothing worn stands in the way of occluders of these kinds."""
+    """Return whether nothing that is worn excludes occluders of these kinds."""
     taken = set(worn)
     return not any(taken.intersection(kind_of(kind).excluded_by) for kind in kinds)

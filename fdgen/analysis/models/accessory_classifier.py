@@ -20,7 +20,7 @@ SIZE_PX = 96
 _BLOCKS = SIZE_PX // CELL_PX - 1
 _COLOURS = 16
 _SKIN = (slice(8, 12), slice(5, 11))
-"""Cheeks and nose on the colour grid: colours are told from this person's own."""
+"""Cheeks and nose on the colour grid: colours are compared with this person's own."""
 
 ROWS: Mapping[str, tuple[float, float]] = {
     "eyewear": (0.30, 0.72),

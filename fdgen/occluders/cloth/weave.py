@@ -23,8 +23,8 @@ _CONTRAST = {"ribbed": (0.3, 0.7), "mesh": (0.35, 0.75), "twill": (0.3, 0.6), "m
 _PALE, _MIDDLING = 0.3, 0.4
 """Share of the contrast that white cloth keeps, and the mean of an sRGB colour up to which cloth keeps all of it."""
 _GREY, _COAL, _COLOURLESS = 0.68, 0.3, 0.1
-"""Mean of an sRGB colour above which moulded cloth is of one kind of fibre; that from which up to there it often has
-coal among pale fibres, if its channels differ by less than the last."""
+"""Means of an sRGB colour: above the first, moulded cloth is of one kind of fibre; from the second up to the first it
+often has coal among pale fibres, if its channels differ by less than the last."""
 _ASIDE = 0.75
 """Where, from 0 in the middle to 1 at the sides, a weave begins to be seen at too low an angle to be told."""
 _LEAST_TEXELS, _ALL_TEXELS = 2.2, 4.5

@@ -30,8 +30,8 @@ _MOST_SWING_CM = 0.6
 _MOST_UNEVEN = 0.1
 """More than this by which the halves of a face differ from their mean is an error of the landmarks."""
 _FAR_SIDE, _MOST_BEYOND_CM = 0.17, 0.6
-"""Sine of the angle by which a side of the head is turned away from which it is the far one, and how far beside its
-hinge a temple is seen there."""
+"""Sine of the angle by which a side of the head is turned away from which it is the far one, and how far outside
+its hinge a temple is seen there."""
 _EAR_LIKENESS = 0.34
 """Tells bare ears from covered ones in 17 of 20 portraits judged by eye."""
 
@@ -153,7 +153,7 @@ def behind_ear(scene: Scene, ear: F64, side: int) -> tuple[F64, bool]:
 def seen_of(scene: Scene, path_cm: F64, side: int) -> F64:
     """Return how much of a temple is seen at points (N, 3) from its hinge on, 0 to 1.
 
-    On the far side of a turned head it runs behind the face: seen is no more of it than sticks out beside the hinge.
+    On the far side of a turned head it runs behind the face: no more of it is seen than sticks out past the hinge.
     """
     turned_away = -float(scene.pose.rotation[2, 0]) * side
     if turned_away < _FAR_SIDE:

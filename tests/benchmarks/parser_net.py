@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-INPUT_PX = 96
-MAP_PX = INPUT_PX // 4
-N_CLASSES = 4
+from fdgen.analysis.accessory_network import CLASSES, INPUT_PX, MAP_PX
+
+N_CLASSES = len(CLASSES)
 _MEAN, _SPREAD = 118.0, 64.0
 _SHARE_OF_MAP, _SHARE_THERE = -2.5, -1.0
 """Logits of how much of a map is covered, and of how often a class is there: what the network says before it learns."""

@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-CLASSES = ("eyewear", "mask", "hat", "hand")
+from fdgen.analysis.accessory_network import CLASSES
+
 PICTURE_PX, MAP_PX = 128, 64
 SEED = 11
 OUTSIDE = 0.3
@@ -37,7 +38,7 @@ WEIGHTS = {
     "microphone": 0.5,
     "shield": 0.15,
 }
-"""How often each kind is drawn; clear glasses and hands are hardest to tell, and are drawn most."""
+"""How often each kind is drawn; clear glasses and hands are hardest to find, and are drawn most."""
 
 TWO, THREE = 0.25, 0.06
 """Shares of faces with two and three occluders."""
@@ -88,7 +89,7 @@ def make(photographs: Path, of_each: int, workers: int, only: Sequence[str] = ()
 
     Args:
         photographs: Folder with the photographs.
-        of_each: Composites a photograph, beside the photograph itself.
+        of_each: Composites a photograph, in addition to the photograph itself.
         workers: Processes.
         only: Paths within the folder; none means all.
     """

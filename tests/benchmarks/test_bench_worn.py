@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from fdgen.analysis.accessory_network import CLASSES
 from tests.benchmarks.bench_worn import best_margin, ranking, scores
-from tests.benchmarks.parser_pictures import CLASSES, seen_of
+from tests.benchmarks.parser_pictures import seen_of
 
 
 def test_a_ranking_without_a_fault_has_an_area_of_one() -> None:

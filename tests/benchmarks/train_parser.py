@@ -32,11 +32,12 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from docs.starter.photographs import TABLE, collections_of, credits_line
+from fdgen.analysis.accessory_network import CLASSES, INPUT_PX, MAP_PX
 from fdgen.arrays import Image
 from fdtrain.data.backdrop import backdrop_share, before, drawn_backdrop, drawn_place
-from tests.benchmarks.parser_net import INPUT_PX, MAP_PX, Parser
-from tests.benchmarks.parser_pictures import CLASSES, PICTURE_PX, Pictures, make
+from tests.benchmarks.parser_net import Parser
 from tests.benchmarks.parser_pictures import MAP_PX as STORED_PX
+from tests.benchmarks.parser_pictures import PICTURE_PX, Pictures, make
 
 LABELS = Path(__file__).with_name("worn_labels.json")
 MODEL = Path(__file__).parents[2] / "fdgen" / "analysis" / "models" / "parser.onnx"
@@ -46,7 +47,7 @@ BARE, WEARERS, FEATURELESS = 0.35, 0.12, 0.04
 """Shares of a batch: photographs as they are, among them those of people who wear something, and faces without a
 feature, which teach that smooth is not a mask."""
 OFTEN = {"hat": 1.6, "hand": 1.4}
-"""How often composites with these classes are drawn, against others: they are hardest to tell."""
+"""How often composites with these classes are drawn, against others: they are hardest to find."""
 RECOLOURED = (0.25, 0.8, 0.8, 0.2)
 """By how much (standard deviation of log gamma) each of `CLASSES` is recoloured: hats and masks have any colour."""
 COLOURED = 1.6
@@ -275,7 +276,7 @@ def train(
     Args:
         learned: The people to learn from.
         held_out: Those whose loss is printed.
-        n_images: Pictures to learn from, all told.
+        n_images: Pictures to learn from, in all.
         seed: Of the weights and of what is drawn.
         minutes: Training stops after so long at the latest, its rate falling to that end; None lets it take its time.
         out: Folder in which the weights are kept as they are, every 100 steps.
@@ -314,8 +315,8 @@ def train(
         if step % 100 == 99:
             with torch.no_grad():
                 held = [float(value) for value in loss_of(*mean(held_batch[0]), *held_batch[1:])]
-            told = [round(float(value), 4) for value in (*np.mean(sums, 0), *held)]
-            sys.stderr.write(f"{(step + 1) * BATCH} images, {time.perf_counter() - began:.0f} s: {told}\n")
+            losses = [round(float(value), 4) for value in (*np.mean(sums, 0), *held)]
+            sys.stderr.write(f"{(step + 1) * BATCH} images, {time.perf_counter() - began:.0f} s: {losses}\n")
             sums = []
             torch.save(mean.state_dict(), out / "parser.pt")
     return mean

@@ -55,9 +55,9 @@ def test_answers_do_not_depend_on_other_pictures_nor_on_threads() -> None:
     assert not np.array_equal(first.scores_C, other.scores_C)
     with ThreadPoolExecutor(4) as threads:
         again = list(threads.map(parse, [portrait(), masked] * 8))
-    for seen in again[::2]:
-        assert np.array_equal(seen.scores_C, first.scores_C)
-        assert np.array_equal(seen.maps_CHW, first.maps_CHW)
+    for seen, expected in zip(again, [first, other] * 8, strict=True):
+        assert np.array_equal(seen.scores_C, expected.scores_C)
+        assert np.array_equal(seen.maps_CHW, expected.maps_CHW)
 
 
 def test_a_mirrored_crop_has_the_same_scores() -> None:
@@ -67,15 +67,27 @@ def test_a_mirrored_crop_has_the_same_scores() -> None:
     assert np.allclose(parse(masked).maps_CHW[..., ::-1], parse(mirrored).maps_CHW, atol=1e-4)
 
 
-def test_the_size_of_the_crop_hardly_matters() -> None:
+@pytest.mark.parametrize("size_px", [64, 96, 97, 178, 1024])
+def test_the_size_of_the_crop_hardly_matters(size_px: int) -> None:
     made = occlude(portrait(), "mask", seed=3, size_px=256).occluded_HWC
-    small = np.asarray(cv2.resize(made, (64, 64), interpolation=cv2.INTER_AREA), np.uint8)
-    assert parse(made).scores_C[CLASSES.index("mask")] > 0
-    assert parse(small).scores_C[CLASSES.index("mask")] > 0
+    interpolation = cv2.INTER_AREA if size_px < 256 else cv2.INTER_CUBIC
+    other = np.asarray(cv2.resize(made, (size_px, size_px), interpolation=interpolation), np.uint8)
+    bare, score, at_other_size = (parse(one).scores_C[CLASSES.index("mask")] for one in (portrait(), made, other))
+    assert score > bare + 4
+    assert abs(at_other_size - score) < 0.25 * (score - bare)
+
+
+def test_a_view_of_a_larger_array_is_seen_as_its_copy_and_is_left_as_it_is() -> None:
+    crops = np.zeros((256, 512, 3), np.uint8)
+    crops[:, ::2] = portrait()
+    view, copied = crops[:, ::2], portrait().copy()
+    assert not view.flags.c_contiguous
+    assert np.array_equal(parse(view).scores_C, parse(copied).scores_C)
+    assert np.array_equal(view, portrait())
 
 
 @pytest.mark.parametrize("data", [None, b"", b"no network"])
-def test_a_missing_or_damaged_network_is_told(
+def test_a_missing_or_damaged_network_is_reported(
     data: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if data is not None:

@@ -327,7 +327,7 @@ def test_the_tip_of_a_temple_fades() -> None:
 
 
 def test_on_the_far_side_of_a_turned_head_no_temple_sticks_out_into_the_air() -> None:
-    """Its path may swing out beside the head; what is drawn ends within 0.6 cm beside the hinge."""
+    """Its path may swing out from the head; what is drawn ends within 0.6 cm outside the hinge."""
     on, away = scene(-30.0), np.zeros((8, 3))
     for side in (-1, 1):
         far = -float(on.pose.rotation[2, 0]) * side > 0
@@ -337,9 +337,9 @@ def test_on_the_far_side_of_a_turned_head_no_temple_sticks_out_into_the_air() ->
         if not far:
             assert (seen == 1).all()
             continue
-        beside = side * (on.pose.to_screen(path)[:, 0] - on.pose.to_screen(path)[0, 0]) / on.pose.scale_px
-        assert (seen[beside > 0.6] == 0).all()
-        assert (seen[beside < 0.3] == 1).all()
+        out_cm = side * (on.pose.to_screen(path)[:, 0] - on.pose.to_screen(path)[0, 0]) / on.pose.scale_px
+        assert (seen[out_cm > 0.6] == 0).all()
+        assert (seen[out_cm < 0.3] == 1).all()
         back = path - 0.2 * away  # bent back, it stays out of sight
         assert (np.diff(seen_of(on, np.concatenate([path, back[::-1]]), side)) <= 0).all()
     assert (seen_of(scene(), path, 1) == 1).all()

@@ -30,7 +30,7 @@ def test_an_even_wall_is_filled_with_itself(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [64, 256, 512])
-def test_what_is_hidden_tells_nothing_of_itself(size: int) -> None:
+def test_what_is_hidden_changes_nothing(size: int) -> None:
     picture, weight = _two_sides(size), _hole(size)
     painted = picture.copy()
     painted[weight == 0] = (9, 9, 9)

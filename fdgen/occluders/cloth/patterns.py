@@ -204,7 +204,7 @@ def _letters(colours: Sequence[Colour], scale: float, rng: np.random.Generator) 
         begin = int(rng.integers(_CANVAS))
         for x in (begin, begin + _CANVAS // 2):
             text = "".join(glyphs[int(k)] for k in rng.integers(len(glyphs), size=int(rng.integers(2, 5))))
-            for there in (x - _CANVAS, x, x - 2 * _CANVAS):
+            for there in (x - _CANVAS, x):  # what goes on beyond the right edge begins at the left one
                 cv2.putText(canvas, text, (there, 48 * row + 36), font, 0.8, colours[1 + row % 2], 2, cv2.LINE_AA)
     return canvas, 6.0 + 6.0 * scale
 

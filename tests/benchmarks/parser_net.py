@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from fdgen.analysis.accessory_network import CLASSES, INPUT_PX, MAP_PX
+from fdgen.analysis.models.accessory_network import CLASSES, INPUT_PX, MAP_PX
 
 N_CLASSES = len(CLASSES)
 _MEAN, _SPREAD = 118.0, 64.0

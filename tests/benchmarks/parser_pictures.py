@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.accessory_network import CLASSES
+from fdgen.analysis.models.accessory_network import CLASSES
 
 PICTURE_PX, MAP_PX = 128, 64
 SEED = 11

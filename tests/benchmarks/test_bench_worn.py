@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fdgen.analysis.accessory_network import CLASSES
+from fdgen.analysis.models.accessory_network import CLASSES
 from tests.benchmarks.bench_worn import best_margin, ranking, scores
 from tests.benchmarks.parser_pictures import seen_of
 

@@ -32,7 +32,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from docs.starter.photographs import TABLE, collections_of, credits_line
-from fdgen.analysis.accessory_network import CLASSES, INPUT_PX, MAP_PX
+from fdgen.analysis.models.accessory_network import CLASSES, INPUT_PX, MAP_PX
 from fdgen.arrays import Image
 from fdtrain.data.backdrop import backdrop_share, before, drawn_backdrop, drawn_place
 from tests.benchmarks.parser_net import Parser

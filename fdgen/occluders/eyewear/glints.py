@@ -31,6 +31,8 @@ _THINGS = (0.16, 0.37, 0.71)
 """How many bright things and dark ones between them a cm of wire mirrors: coarse ones and finer."""
 _UPRIGHT, _LEVEL, _LAMP = 0.6, 1.25, 0.7
 """What upright wire sends on over level wire, what that does over the mean, and what a lamp aside does over the sky."""
+_NOSE_CM = 1.0
+"""Half the width over which what one side mirrors goes over into what the other does."""
 
 
 def draw_glints(rng: np.random.Generator, finish: Mapping[str, Any]) -> list[list[float]]:
@@ -71,7 +73,8 @@ def wire_tone(wire: Mapping[str, Any], rings_cm: F64) -> F64:
     length = np.linalg.norm(run, axis=1) + 1e-9
     upright = (run[:, 1] / length) ** 2
     far = np.cumsum(length)[:, None]
-    phases = np.array(wire["phases"]) * (1.0 + 0.3 * np.sign(path[:, :1]))  # either side mirrors things of its own
+    side = np.clip(path[:, :1] / _NOSE_CM, -1.0, 1.0)
+    phases = np.array(wire["phases"]) * (1.0 + 0.3 * side)  # either side mirrors things of its own
     things = np.sin(2 * np.pi * far * np.array(_THINGS) + phases).mean(1)
     along = _LEVEL * (1.0 - (1.0 - _UPRIGHT) * upright) * np.exp(wire["contrast"] * things)
     sky, lamp = (1.0 - upright)[:, None] * around[..., 1], upright[:, None] * wire["lamp"] * around[..., 0]

@@ -92,3 +92,12 @@ def test_wire_varies_along_its_length_about_what_it_was() -> None:
     tones = np.array([wire_tone(draw_wire(np.random.default_rng(n)), rod(path)).mean(1) for n in range(40)])
     assert 0.85 < tones.mean() < 1.3
     assert (np.ptp(tones, axis=1) > 0.4).all()
+
+
+def test_wire_has_no_seam_in_the_middle_of_a_bridge() -> None:
+    at, zero = np.linspace(-1.0, 1.0, 40), np.zeros(40)
+    path = np.column_stack([at, 0.3 * np.cos(0.5 * np.pi * at), zero])
+    for n in range(40):
+        tone = np.log(wire_tone(draw_wire(np.random.default_rng(n)), rod(path)).mean(1))
+        steps = np.abs(np.diff(tone))
+        assert steps[19] < 3 * np.median(steps) + 0.02

@@ -91,7 +91,9 @@ def kinds_asked(kind: str | Sequence[str] | None) -> tuple[str, ...]:
     kinds = () if kind is None else (kind,) if isinstance(kind, str) else tuple(kind)
     for name in kinds:
         if name not in KINDS:
-            raise FdError(f"there is no kind of occluder {name!r}{did_you_mean(name, KINDS)}", hint="see `fdgen kinds`")
+            raise FdError(
+                f"there is no kind of occluder {name!r}{did_you_mean(name, KINDS)}", hint="`fdgen assets` lists them"
+            )
     return kinds
 
 
@@ -172,7 +174,9 @@ class OccluderOf:
             raise PictureError(
                 f"no occluder could be put on the face in {picture.name}: {made.detail}",
                 reason=made.reason,
-                hint="ask for another kind, or widen the recipe's limits",
+                hint="ask for another kind, or for a recipe with faces.worn=ignore"
+                if made.reason == "already-worn"
+                else "ask for another kind, or widen the recipe's limits",
             )
         if self.size_px:
             return made

@@ -110,6 +110,17 @@ def test_every_command_is_one_that_exists(words: list[str]) -> None:
     command.make_context(words[0], rest, parent=context)  # refuses unknown options and bad values
 
 
+def test_commands_that_the_programs_name_exist() -> None:
+    unknown = []
+    for path in (file for room in ("fdgen", "fdtrain", "cli") for file in (ROOT / room).rglob("*.*")):
+        if path.suffix not in (".py", ".toml", ".md"):
+            continue
+        for name, command in re.findall(r"`(fdgen|fdtrain) ([a-z][a-z-]*)", path.read_text(encoding="utf-8")):
+            if PROGRAMS[name].get_command(click.Context(PROGRAMS[name]), command) is None:
+                unknown.append(f"{path.relative_to(ROOT)}: {name} {command}")
+    assert not unknown
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) <= MOST_LINES
 

@@ -10,8 +10,10 @@ import pytest
 
 import fdgen
 from fdgen.contract.frame import to_picture
+from fdgen.errors import PictureError
 from fdgen.faces.detection import find_landmarks
 from fdgen.io.pictures.images import decode
+from fdgen.recipe.schema import Recipe
 from fdgen.synthesis.one_picture import OccluderOf, PictureInMemory
 from tests.support.paths import ROOT
 
@@ -121,3 +123,14 @@ def test_wrong_settings_are_one_sentence(picture: np.ndarray) -> None:
         fdgen.occlude(picture, "mask", size_px=8)
     with pytest.raises(fdgen.FdError, match="478 points"):
         fdgen.occlude(picture, "mask", landmarks=np.zeros((68, 2)))
+
+
+def test_a_face_that_has_a_hand_before_it_is_refused_with_the_way_out(
+    picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fdgen.render.scene.detect_preexisting", lambda clean_HWC: ("hand",))
+    with pytest.raises(PictureError, match="already shows hand") as refused:
+        fdgen.occlude(picture, "hand", size_px=256)
+    assert "faces.worn=ignore" in (refused.value.hint or "")
+    ignoring = Recipe.load("default", ["faces.worn=ignore"])
+    assert fdgen.occlude(picture, "hand", size_px=256, recipe=ignoring).record.kinds == ("hand",)

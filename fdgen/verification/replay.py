@@ -27,6 +27,7 @@ from fdgen.faces.landmarks import Landmarks
 from fdgen.faces.sources import Source
 from fdgen.io.pictures.images import decode_png
 from fdgen.io.storage import Place
+from fdgen.versions.same_generator import refuse_other_generator
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,15 @@ class Replayer:
             raise DatasetError(f"it cannot be rendered again: {why}") from error
 
 
+def refuse_replay(root: str | Place, dataset: Mapping[str, Any]) -> None:
+    """Raise `DatasetError` where no sample of a dataset can be rendered again: imported, or of another generator."""
+    hint = f"`fdgen verify {root}` checks all else"
+    if is_imported(dataset):
+        raise DatasetError(f"the pairs of {root} were imported: there is no placement to render again", hint=hint)
+    release = dataset["environment"].get("fd-stackgan") or ""
+    refuse_other_generator(str(root), dataset["generator"], release)
+
+
 @dataclass(frozen=True)
 class Replayed:
     """One sample as it is stored, and as its record gives it now. `fields` are those of the record that differ."""
@@ -147,8 +157,8 @@ class Replayed:
 def replay_sample(manifest: Manifest, key: str, packs: Sequence[str | Path] = ()) -> Replayed:
     """Render one sample of a dataset again, and compare.
 
-    Raises `DatasetError` where there is no such sample, its files are damaged, it was imported, or it cannot be
-    rendered; `AssetError` where an occluder that it wears is missing or another.
+    Raises `DatasetError` where there is no such sample, its files are damaged, it was imported, another version of the
+    generator made it, or it cannot be rendered; `AssetError` where an occluder that it wears is missing or another.
     """
     root, row = manifest.root, manifest.row(key)
     if is_imported(manifest.dataset):
@@ -156,6 +166,7 @@ def replay_sample(manifest: Manifest, key: str, packs: Sequence[str | Path] = ()
             f"{key} of {root} was imported: there is no placement to render again",
             hint=f"`fdgen show {key} --dataset {root}` shows it",
         )
+    refuse_replay(root, manifest.dataset)
     members = manifest.read_members(key)
     for name, data in members.items():
         if hashlib.sha256(data).hexdigest() != row[f"{name.replace('.', '_')}_sha256"]:

@@ -43,7 +43,7 @@ from fdgen.recipe.schema import Recipe
 from fdgen.recipe.target_shares import not_asked
 from fdgen.runtime.rng import fraction
 from fdgen.synthesis.acceptance import check_gates
-from fdgen.verification.replay import Replayer
+from fdgen.verification.replay import Replayer, refuse_replay
 from fdgen.verification.tables import table_problems
 from fdgen.versions.lock import LOCK, is_card, read_lock
 
@@ -91,11 +91,8 @@ def verify(
     check = _Check(root)
     dataset = check.dataset()
     receipts = check.receipts(dataset)
-    if deep and dataset is not None and is_imported(dataset):
-        raise DatasetError(
-            f"the pairs of {root} were imported: there is no placement to render again",
-            hint=f"`fdgen verify {root}` checks all else",
-        )
+    if deep and dataset is not None:
+        refuse_replay(root, dataset)
     worn = _worn(dataset, receipts)
     asked = {} if dataset is None else dataset["recipe"]
     deep_replayer = check.replayer(replayer, worn, packs, asked) if deep else None

@@ -28,10 +28,10 @@ from fdgen.io.pictures.images import decode_png
 from fdgen.pipeline.builder import Progress, build
 from fdgen.pipeline.worker import Steps
 from fdgen.recipe.schema import Recipe
-from fdgen.version import GENERATOR_VERSION, __version__
 from fdgen.versions.difference import Difference, SampleChange, diff
 from fdgen.versions.drift import Drift, drifts
 from fdgen.versions.lock import Lock, read_lock
+from fdgen.versions.same_generator import refuse_other_generator
 from fdgen.versions.snapshot import Snapshot
 
 
@@ -105,7 +105,7 @@ def reproduce(
     raises.
     """
     lock, out = read_lock(card), Path(out)
-    _refuse_generator(lock)
+    refuse_other_generator(lock.title, lock.facts["generator"], lock.facts["release"])
     original = None if against is None else _original(against, lock)
     recipe = _recipe(lock, packs)
     detector_name = detector_named(lock.facts["landmarks"]) or "builtin"
@@ -144,21 +144,6 @@ def reproduce(
 
 
 # Before the build
-
-
-def _refuse_generator(lock: Lock) -> None:
-    """Raise `DatasetError` where the generator that is installed makes other pixels, naming the release to install."""
-    generator, release = lock.facts["generator"], lock.facts["release"]
-    if generator == GENERATOR_VERSION:
-        return
-    hint = f"in an environment of its own, `pip install fd-stackgan=={release}`, then run the same command"
-    if release == __version__:
-        hint = f"take the state of release {release} whose GENERATOR_VERSION is {generator}, in another environment"
-    raise DatasetError(
-        f"{lock.title} was made by version {generator} of the generator (release {release or 'unknown'}), and this is "
-        f"version {GENERATOR_VERSION} (release {__version__}), which makes other pixels",
-        hint=hint,
-    )
 
 
 def _recipe(lock: Lock, packs: Sequence[str | Path]) -> Recipe:

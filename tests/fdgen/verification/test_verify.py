@@ -22,7 +22,7 @@ from fdgen.contract.records import SampleRecord, Triplet
 from fdgen.dataset.tables import read_landmarks
 from fdgen.errors import AssetError, DatasetError
 from fdgen.faces.face import Face
-from fdgen.verification.replay import Replayer
+from fdgen.verification.replay import Replayer, replay_sample
 from fdgen.verification.verifier import Problem, verify
 from tests.support.fake_build import STEPS, FakeFaces, digests, generate, load_library, run
 
@@ -457,3 +457,18 @@ def test_a_record_of_other_types_is_a_receipt_that_cannot_be_read(damaged: Path,
     write_sums(damaged)
     (found,) = [problem for problem in verify(damaged) if problem.law == "receipt"]
     assert field in found.message
+
+
+def test_a_set_of_another_generator_is_checked_but_not_rendered_again(
+    sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_by = Manifest.load(sound).dataset["generator"]
+    monkeypatch.setattr("fdgen.versions.same_generator.GENERATOR_VERSION", made_by + 1)
+    assert verify(sound) == []
+    sentence = f"made by version {made_by} of the generator .* this is version {made_by + 1} .* makes other pixels"
+    with pytest.raises(DatasetError, match=sentence) as refused:
+        verify(sound, deep=True)
+    assert f"GENERATOR_VERSION is {made_by}" in refused.value.hint
+    manifest = Manifest.load(sound)
+    with pytest.raises(DatasetError, match=sentence):
+        replay_sample(manifest, str(manifest.table["key"].iloc[0]))

@@ -96,7 +96,10 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
 
 
 def _turned(turn: Sequence[float], twist: Sequence[float]) -> F64:
-    """Return how far the flat side of strands (K, rings) is turned to the viewer of the face, 0 to 1."""
+    """Return how far the flat side of strands (K, rings) is turned to the viewer of the face: 0, on edge, to 0.5.
+
+    A strand over the cheek never shows its flat side whole.
+    """
     along = np.linspace(0.0, 1.0, _RINGS)
     angle = np.asarray(turn)[:, None] + np.asarray(twist)[:, None] * along
     found: F64 = 0.5 * np.cos(angle) ** 2

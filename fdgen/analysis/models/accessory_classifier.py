@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from fdgen.analysis.gradient_histograms import BINS, CELL_PX, gradient_histograms
 from fdgen.arrays import F32, Image
+from fdgen.io.pictures.images import resize
 
 SIZE_PX = 96
 _BLOCKS = SIZE_PX // CELL_PX - 1
@@ -41,12 +42,11 @@ def linear_scores(clean_HWC: Image) -> dict[str, float]:
 
 def features(clean_HWC: Image) -> F32:
     """Return what the classifier looks at: histograms of gradients, and colours against those of the cheeks."""
-    shrinks = clean_HWC.shape[0] > SIZE_PX
-    small = cv2.resize(clean_HWC, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    small = resize(clean_HWC, SIZE_PX, SIZE_PX)
     lab = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), (_COLOURS, _COLOURS), interpolation=cv2.INTER_AREA)
     colours = lab.astype(np.float32) / 255
     colours -= colours[_SKIN].reshape(-1, 3).mean(0)
-    found: F32 = np.concatenate([gradient_histograms(np.asarray(small, np.uint8)), colours.ravel()])
+    found: F32 = np.concatenate([gradient_histograms(small), colours.ravel()])
     return found
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from fdgen.arrays import F32, Image
 from fdgen.errors import FdError
+from fdgen.io.pictures.images import resize
 from fdgen.networks.engine import REINSTALL
 
 CLASSES = ("eyewear", "mask", "hat", "hand")
@@ -44,9 +45,7 @@ def parse(clean_HWC: Image) -> Parsed:
 
     A mirrored crop has the same scores. Raises `FdError` where the network cannot be read.
     """
-    shrinks = clean_HWC.shape[0] > INPUT_PX
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    small = np.asarray(cv2.resize(clean_HWC, (INPUT_PX, INPUT_PX), interpolation=interpolation), np.uint8)
+    small = resize(clean_HWC, INPUT_PX, INPUT_PX)
     maps, scores = _look(small)
     mirrored_maps, mirrored_scores = _look(small[:, ::-1])
     logits = (maps + mirrored_maps[..., ::-1]) / 2

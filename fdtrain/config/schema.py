@@ -30,6 +30,7 @@ from fdgen.settings.values import (
     listed,
     none_from_text,
     of_length,
+    within,
 )
 from fdtrain.config.baselines import BaselineSettings
 from fdtrain.config.data import DataConfig, OnTheFlyConfig
@@ -95,6 +96,9 @@ class NetworkConfig(Section):
     # Colour, as three amounts of light, that the visible face is given before the generators see it, and that what they
     # paint loses again: lamps and cameras colour faces in more ways than any dataset shows. None leaves colours alone.
     face_colour: Annotated[Colour | None, BeforeValidator(none_from_text)] = None
+    # Eigenfaces, found in the train split, whose best fit to what is visible fills the hole before the generators see
+    # it: they then paint what it lacks. In training a face is filled by what other people taught. 0 leaves them out.
+    eigenfaces: Annotated[int, within(0, 1000)] = 0
     # What stage II sees of stage I: its raw output, or that output pasted into the hole.
     refine_input: Literal["raw", "composited"] = "raw"
     # Where the mask of a real photograph comes from. Sections 2.4 and 3.2 disagree; training uses the dataset's.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fdgen.errors import FdError
-from fdtrain.data.face_mesh import Points, mirrored
+from fdtrain.data.faces.face_mesh import Points, mirrored
 from fdtrain.data.triplets import Pictures
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import torch
 from fdgen.arrays import Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
-from fdtrain.data.face_mesh import Points
+from fdtrain.data.faces.face_mesh import Points
 from fdtrain.data.on_the_fly.samples import FreshSamples
 from fdtrain.data.pictures import as_grey, is_grey, member_grey, member_rgb, pasted, resized, resized_mask
 from fdtrain.data.sampler import Draw, EpochSampler, sample_seed

@@ -20,7 +20,8 @@ def build_model(config: FitConfig) -> Restorer:
         return network.of(config.baseline, config.data.size_px)
     if config.mask is not None:
         raise TypeError("a network that finds occluders restores nothing")
-    return BaseNet(config.network) if config.training.n_stages == 1 else StackedGAN(config.network)
+    stack = BaseNet if config.training.n_stages == 1 else StackedGAN
+    return stack(config.network, config.data.size_px)
 
 
 def build_masknet(config: FitConfig) -> MaskNet:

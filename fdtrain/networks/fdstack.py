@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from fdtrain.config.schema import NetworkConfig
 from fdtrain.networks.blocks import Activation, DilatedBlock, down, up, upsampling
-from fdtrain.networks.colour_balance import tint, with_tint, without_tint
+from fdtrain.networks.preparation.colour_balance import tint, with_tint, without_tint
+from fdtrain.networks.preparation.eigen_fill import EigenFill
 from fdtrain.networks.restorer import INITIAL_SPREAD, Restoration, Restorer, composite
 
 INPUT_CHANNELS = 4
@@ -83,21 +84,26 @@ class BaseNet(Restorer):
     `forward(occluded_B3HW, mask_B1HW)` gives a `Restoration`.
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: NetworkConfig, size_px: int) -> None:
         super().__init__()
         self.config = config
         self.base = Generator(INPUT_CHANNELS, config)
+        self.fill = EigenFill(config.eigenfaces, size_px) if config.eigenfaces else None
 
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
         """Remove the occluder that the mask marks."""
         tint_B311 = self.tint(occluded_B3HW, mask_B1HW)
         if tint_B311 is None:
-            return self.stages(occluded_B3HW, mask_B1HW)
-        made = self.stages(without_tint(occluded_B3HW, tint_B311), mask_B1HW)
+            return self.stages(self.filled(occluded_B3HW, mask_B1HW), mask_B1HW)
+        made = self.stages(self.filled(without_tint(occluded_B3HW, tint_B311), mask_B1HW), mask_B1HW)
         return Restoration(*(with_tint(one_B3HW, tint_B311) for one_B3HW in made))
 
+    def filled(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
+        """Return the picture with its hole filled by eigenfaces, where the settings have any."""
+        return occluded_B3HW if self.fill is None else self.fill(occluded_B3HW, mask_B1HW)
+
     def stages(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
-        """Do what `forward` does, of pictures whose colours are those that the generators know."""
+        """Do what `forward` does, of pictures that are prepared: in colours that the generators know, and filled."""
         coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW)
         return Restoration(coarse_B3HW, coarse_B3HW)
 
@@ -106,14 +112,21 @@ class BaseNet(Restorer):
         return None if self.config.face_colour is None else tint(occluded_B3HW, mask_B1HW, self.config.face_colour)
 
     def input(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
-        """Return I_o (section 3.2), four channels: the occluded picture, its hole blanked on request, and the mask."""
-        seen_B3HW = occluded_B3HW * (1 - mask_B1HW) if self.config.blank_hole else occluded_B3HW
+        """Return I_o (section 3.2), four channels: the occluded picture, its hole blanked on request, and the mask.
+
+        A hole that eigenfaces have filled shows nothing of the occluder, and stays as it is.
+        """
+        blanks = self.config.blank_hole and self.fill is None
+        seen_B3HW = occluded_B3HW * (1 - mask_B1HW) if blanks else occluded_B3HW
         return torch.cat([seen_B3HW, mask_B1HW], 1)
 
     def coarse(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
-        """Return I_o^i = G_1(I_o), the initial result of stage I (section 3.2)."""
+        """Return I_o^i = G_1(I_o), the initial result of stage I (section 3.2).
+
+        Where eigenfaces have filled the hole, G_1 paints what has to be added to that.
+        """
         image_B3HW: Tensor = self.base(self.input(occluded_B3HW, mask_B1HW))
-        return image_B3HW
+        return image_B3HW if self.fill is None else (occluded_B3HW + image_B3HW).clamp(-1, 1)
 
 
 class StackedGAN(BaseNet):
@@ -124,12 +137,12 @@ class StackedGAN(BaseNet):
 
     has_coarse = True
 
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: NetworkConfig, size_px: int) -> None:
+        super().__init__(config, size_px)
         self.refine = Generator(INPUT_CHANNELS + 3, config)
 
     def stages(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
-        """Do what `forward` does, of pictures whose colours are those that the generators know."""
+        """Do what `forward` does, of pictures that are prepared."""
         coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW)
         return Restoration(coarse_B3HW, self.refined(occluded_B3HW, mask_B1HW, coarse_B3HW))
 
@@ -138,7 +151,7 @@ class StackedGAN(BaseNet):
         if self.config.refine_input == "composited":
             coarse_B3HW = composite(coarse_B3HW, occluded_B3HW, mask_B1HW)
         image_B3HW: Tensor = self.refine(torch.cat([self.input(occluded_B3HW, mask_B1HW), coarse_B3HW], 1))
-        return image_B3HW
+        return image_B3HW if self.fill is None else (coarse_B3HW + image_B3HW).clamp(-1, 1)
 
 
 def initialise(model: BaseNet, generator: torch.Generator) -> None:
@@ -155,3 +168,7 @@ def initialise(model: BaseNet, generator: torch.Generator) -> None:
                 nn.init.kaiming_normal_(part.weight, nonlinearity="relu", generator=generator)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+    if model.config.eigenfaces:  # what is added to a filling begins as nothing
+        for paint in (part.paint for part in model.modules() if isinstance(part, Generator)):
+            last = [part for part in paint.modules() if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)][-1]
+            nn.init.zeros_(last.weight)

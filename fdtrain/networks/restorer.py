@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
@@ -45,6 +46,12 @@ def luma(image_B3HW: Tensor) -> Tensor:
     """Return the luma of pictures, in their range, in full precision (B, 1, H, W)."""
     weights_311 = torch.tensor(LUMA).view(3, 1, 1).to(image_B3HW.device, non_blocking=True)  # no GPU is waited for
     return (image_B3HW.float() * weights_311).sum(1, keepdim=True)
+
+
+def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return the context in which nothing is computed in half precision, even within autocast."""
+    # The meta device, which has shapes alone, knows no autocast.
+    return contextlib.nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 class Restorer(nn.Module, ABC):

@@ -13,9 +13,8 @@ from fdtrain.config.baselines import GcaConfig
 from fdtrain.config.schema import FitConfig
 from fdtrain.networks.gca import Critics, Gca
 from fdtrain.networks.hole_window import depths_px
-from fdtrain.networks.restorer import Restoration, composite
+from fdtrain.networks.restorer import Restoration, composite, full_precision
 from fdtrain.objectives.base import Example, Objective, adversaries, example, in_hole
-from fdtrain.objectives.losses import full_precision
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 

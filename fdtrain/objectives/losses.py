@@ -6,7 +6,6 @@ precision.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from typing import Literal, NamedTuple
 
@@ -14,7 +13,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
-from fdtrain.networks.restorer import luma
+from fdtrain.networks.restorer import full_precision, luma
 
 Adversarial = Literal["minimax", "nonsaturating", "hinge", "lsgan"]
 
@@ -81,12 +80,6 @@ def _gaussian(device: torch.device) -> Tensor:
     places = torch.arange(SSIM_WINDOW, dtype=torch.float64) - SSIM_WINDOW // 2
     weights = torch.exp(-(places**2) / (2 * SSIM_SIGMA**2))
     return (weights / weights.sum()).float().view(1, 1, 1, SSIM_WINDOW).to(device, non_blocking=True)
-
-
-def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Return the context in which nothing is computed in half precision, even within autocast."""
-    # The meta device, which has shapes alone, knows no autocast.
-    return contextlib.nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 class DiscriminatorScores(NamedTuple):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fdtrain.config.schema import FitConfig
 from fdtrain.networks.fdstack import BaseNet, StackedGAN, initialise
+from fdtrain.networks.preparation.eigen_fill import CrossFills
 from fdtrain.objectives import base
 from fdtrain.objectives.base import Objective
 from fdtrain.objectives.perceptual import PerceptualLoss
@@ -32,10 +33,12 @@ class StackedObjective(Objective):
         self, config: FitConfig, device: torch.device, perceptual: PerceptualLoss | None, rng: torch.Generator
     ) -> None:
         self.config, self.perceptual = config, perceptual
-        model = BaseNet(config.network) if config.training.n_stages == 1 else StackedGAN(config.network)
+        stack = BaseNet if config.training.n_stages == 1 else StackedGAN
+        self.model: BaseNet = stack(config.network, config.data.size_px)
+        model = self.model
         initialise(model, rng)
         model.to(device)
-        self.model: BaseNet = model
+        self.cross_fills: CrossFills | None = None  # what training fills holes with, once it is learnt
         self.stages = make_stages(config, model, device, rng)
 
     def compile(self) -> None:
@@ -49,7 +52,7 @@ class StackedObjective(Objective):
         """Return the batch, with true features once they count."""
         loss = self.config.loss
         compared = self.perceptual if images >= loss.perceptual_from_images else None
-        batch = make_batch(self.config, device, self.model, compared, sample)
+        batch = make_batch(self.config, device, self.model, compared, sample, self.cross_fills)
         return _Step(batch, compared, images >= loss.adversarial_from_images)
 
     def outputs(self, batch: _Step) -> tuple[Tensor, Tensor]:

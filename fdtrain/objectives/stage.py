@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from fdtrain.config.schema import FitConfig
 from fdtrain.config.training import TrainingConfig
 from fdtrain.data.tensors import masks_on, pictures_on
-from fdtrain.networks.colour_balance import without_tint
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
 from fdtrain.networks.fdstack import INPUT_CHANNELS, BaseNet, StackedGAN
+from fdtrain.networks.preparation.colour_balance import without_tint
+from fdtrain.networks.preparation.eigen_fill import CrossFills
 from fdtrain.networks.restorer import composite
 from fdtrain.objectives.losses import (
     DiscriminatorScores,
@@ -120,7 +121,12 @@ def make_stages(config: FitConfig, model: BaseNet, device: torch.device, rng: to
 
 
 def make_batch(
-    config: FitConfig, device: torch.device, model: BaseNet, perceptual: PerceptualLoss | None, sample: Any
+    config: FitConfig,
+    device: torch.device,
+    model: BaseNet,
+    perceptual: PerceptualLoss | None,
+    sample: Any,
+    cross_fills: CrossFills | None = None,
 ) -> Batch:
     """Return a batch on the device, from what the loader gave.
 
@@ -130,13 +136,18 @@ def make_batch(
         model: Makes its input of the occluded picture and the mask.
         perceptual: Gives the features of the clean pictures, where a loss compares them; None gives none.
         sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1] or as bytes, `mask` (B, 1, H, W) of 0 and 1; `coloured`
-            (B, 1, 1, 1) where the chroma of grey photographs does not count.
+            (B, 1, 1, 1) where the chroma of grey photographs does not count; `index` (B) for `cross_fills`.
+        cross_fills: Fills holes by what other people taught; None fills them as the model does.
     """
     channels_last = config.training.channels_last
     occluded, clean = (pictures_on(device, sample[name], channels_last) for name in ("occluded", "clean"))
     mask = masks_on(device, sample["mask"], channels_last)
     if (tint := model.tint(occluded, mask)) is not None:  # what is trained on is what the generators see
         occluded, clean = without_tint(occluded, tint), without_tint(clean, tint)
+    if cross_fills is None:
+        occluded = model.filled(occluded, mask)
+    else:
+        occluded = cross_fills.filled(occluded, mask, sample["index"])
     coloured: Tensor | None = None
     if not config.loss.grey_chroma:
         coloured = sample["coloured"].to(device, non_blocking=True)

@@ -39,6 +39,8 @@ from fdtrain.runtime.device import computing, lay_out, open_device, resolve_mach
 from fdtrain.runtime.distributed import Group, group_notes, joined, local_world
 from fdtrain.runtime.left_out import LeftOut
 from fdtrain.runtime.torch_rng import own_randomness, random_state, set_random_state
+from fdtrain.training.beginning.eigen_fills import learn_fills
+from fdtrain.training.beginning.start_from import begun_with
 from fdtrain.training.best import Best, criterion_of
 from fdtrain.training.checkpoint import Receipt, load_state, prune, receipts, save_model, save_state
 from fdtrain.training.ema import averaged, ema_decay, follow
@@ -59,7 +61,6 @@ from fdtrain.training.run import (
     refuse_other,
     write_record,
 )
-from fdtrain.training.start_from import begun_with
 from fdtrain.training.stats import Log, Pace, Progress, Step, Stretch
 from fdtrain.training.trackers.open_tracker import open_tracker
 
@@ -140,6 +141,7 @@ def fit(
         model, stages = objective.model, objective.stages
         begun_from = recorded.started_from if recorded is not None else None
         started = begun_with(model, training.start_from, begun_from, bool(found), note)
+        fills = learn_fills(config, objective, train, run_dir, group, phase)
         average = averaged(model) if training.ema_decay is not None else model
         lay_out(config, device, model, average, perceptual, *(stage.discriminator for stage in stages))
 
@@ -192,7 +194,11 @@ def fit(
             state = load_state(found[-1])
             try:
                 begun = FitConfig.from_dict(parse_tables(state["config"]))
-                if (begun.digest(), state["content_id"]) != (config.digest(), train.content_id):
+                if (begun.digest(), state["content_id"], state.get("eigenfaces")) != (
+                    config.digest(),
+                    train.content_id,
+                    fills,
+                ):
                     raise ValueError("of another run")
                 model.load_state_dict(state["model"])
                 average.load_state_dict(state["average"] or state["model"])
@@ -317,6 +323,7 @@ def fit(
                             "random": random_states,
                             "config": config.to_toml(),
                             "content_id": train.content_id,
+                            "eigenfaces": fills,
                         },
                         score=score,
                         keep=output.keep,

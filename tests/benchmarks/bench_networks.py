@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from fdtrain.config.schema import FitConfig
-from fdtrain.networks.fdstack import StackedGAN
+from fdtrain.networks.build import build_model
 
 SIDE_PX, THREADS, REPEATS = 256, 2, 15
 
@@ -67,7 +67,7 @@ def measure() -> dict[str, Any]:
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
     picture, mask = torch.rand(1, 3, SIDE_PX, SIDE_PX), torch.ones(1, 1, SIDE_PX, SIDE_PX)
-    reference, ours = pix2pix_256().eval(), StackedGAN(FitConfig.load("faithful").network).eval()
+    reference, ours = pix2pix_256().eval(), build_model(FitConfig.load("faithful")).eval()
 
     # Weights in bf16 once and for all: an autocast would convert 52 M of them for every picture.
     half = copy.deepcopy(ours).bfloat16().to(memory_format=torch.channels_last)

@@ -16,7 +16,7 @@ from tests.support.micro import micro
 def write_weights(path: Path, *, seed: int = 0, content_id: str = "", size_px: int = 32, **facts: object) -> Path:
     """Write a model small enough to run in no time, `facts` beside it; every seed gives another."""
     config = micro(Path(), f"data.size_px={size_px}")
-    model = StackedGAN(config.network)
+    model = StackedGAN(config.network, size_px)
     initialise(model, torch.Generator().manual_seed(seed))
     save_model(path, model, {"config": config.as_dict(), "content_id": content_id, **facts})
     return path

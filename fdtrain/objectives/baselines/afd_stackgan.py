@@ -14,12 +14,12 @@ from fdtrain.config.schema import DiscriminatorConfig, FitConfig
 from fdtrain.networks.baselines.afd_stackgan import AfdStackGan
 from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.networks.fdstack import INPUT_CHANNELS
+from fdtrain.networks.restorer import full_precision
 from fdtrain.objectives.base import Objective, adversaries
 from fdtrain.objectives.baselines.featured import Featured, featured
 from fdtrain.objectives.losses import (
     DiscriminatorScores,
     discriminator_loss,
-    full_precision,
     generator_loss,
     l1,
     pixel_weights,

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from fdtrain.config.baselines import GafcConfig
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.conditions import component_maps, parsing
+from fdtrain.data.faces.conditions import component_maps, parsing
 from fdtrain.networks.baselines.gafc import Completed, Gafc, Geometry
 from fdtrain.networks.baselines.judges import WholeAndHole
-from fdtrain.networks.restorer import composite
+from fdtrain.networks.restorer import composite, full_precision
 from fdtrain.objectives.base import Example, Objective, adversaries, alone, example
-from fdtrain.objectives.losses import DiscriminatorScores, discriminator_loss, full_precision, generator_loss
+from fdtrain.objectives.losses import DiscriminatorScores, discriminator_loss, generator_loss
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 

@@ -12,9 +12,10 @@ from torch import Tensor
 from fdtrain.config.baselines import LamaConfig
 from fdtrain.config.schema import FitConfig
 from fdtrain.networks.baselines.lama import Lama, LamaDiscriminator
+from fdtrain.networks.restorer import full_precision
 from fdtrain.objectives.base import Objective, adversaries
 from fdtrain.objectives.baselines.featured import Featured, featured
-from fdtrain.objectives.losses import full_precision, generator_loss
+from fdtrain.objectives.losses import generator_loss
 from fdtrain.objectives.perceptual import PerceptualLoss
 from fdtrain.objectives.stage import Stage
 

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from fdtrain.config.baselines import SymmFcNetConfig
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.conditions import mirror_flow
+from fdtrain.data.faces.conditions import mirror_flow
 from fdtrain.networks.baselines.judges import WholeAndHole
 from fdtrain.networks.baselines.symmfcnet import SymmFcNet, Warped, warp
-from fdtrain.networks.restorer import composite
+from fdtrain.networks.restorer import composite, full_precision
 from fdtrain.objectives.base import Example, Objective, adversaries, example, in_hole
-from fdtrain.objectives.losses import DiscriminatorScores, discriminator_loss, full_precision, generator_loss
+from fdtrain.objectives.losses import DiscriminatorScores, discriminator_loss, generator_loss
 from fdtrain.objectives.perceptual import PerceptualLoss, true_features
 from fdtrain.objectives.stage import Stage
 

@@ -15,8 +15,8 @@ from fdgen.errors import DatasetError
 from fdtrain.config.face_maps import COMPONENTS, N_COMPONENTS, N_HEATS, N_REGIONS, REGIONS
 from fdtrain.data.augment_pairs import PairAugment
 from fdtrain.data.augment_photographs import PhotographPairs
-from fdtrain.data.conditions import POLYGONS, component_maps, heat_maps, mirror_flow, one_hot, parsing
-from fdtrain.data.face_mesh import N_FACE, POINTS_68, mirrored, opposite, triangles
+from fdtrain.data.faces.conditions import POLYGONS, component_maps, heat_maps, mirror_flow, one_hot, parsing
+from fdtrain.data.faces.face_mesh import N_FACE, POINTS_68, mirrored, opposite, triangles
 from fdtrain.data.triplets import MovingAugment, Pictures, TripletDataset
 from tests.support.sets import face_points
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from fdtrain.config.schema import FitConfig
-from fdtrain.networks.colour_balance import GAMMA, tint, with_tint, without_tint
 from fdtrain.networks.fdstack import StackedGAN, initialise
+from fdtrain.networks.preparation.colour_balance import GAMMA, tint, with_tint, without_tint
 from fdtrain.objectives.stage import make_batch
 
 SKIN = (0.41, 0.305, 0.31)
@@ -76,7 +76,7 @@ def stack(**changes: str) -> tuple[FitConfig, StackedGAN]:
         *(f"network.{k}={v}" for k, v in changes.items()),
     ]
     config = FitConfig.load("tiny", overrides=overrides)
-    model = StackedGAN(config.network)
+    model = StackedGAN(config.network, config.data.size_px)
     initialise(model, torch.Generator().manual_seed(3))
     return config, model.eval()
 

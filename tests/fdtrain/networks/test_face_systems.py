@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.conditions import parsing
-from fdtrain.data.face_mesh import N_FACE
+from fdtrain.data.faces.conditions import parsing
+from fdtrain.data.faces.face_mesh import N_FACE
 from fdtrain.errors import CheckpointError
 from fdtrain.inference.export_graphs import open_source
 from fdtrain.networks.baselines.gfcm import Gfcm

@@ -20,7 +20,7 @@ SMALL = NetworkConfig(widths=(4, 4, 8, 8, 8), dilations=(2,), strides=(2, 2, 1, 
 
 def model_of(config: NetworkConfig, seed: int = 0) -> StackedGAN:
     with torch.random.fork_rng(devices=[]):
-        model = StackedGAN(config)
+        model = StackedGAN(config, 64)
     initialise(model, torch.Generator().manual_seed(seed))
     return model.eval()
 
@@ -74,7 +74,7 @@ def test_every_preset_gives_pictures_of_its_size(name: str) -> None:
 def test_faithful_reduces_to_8_px_by_five_strided_convolutions_between_tanh_and_tanh() -> None:
     config = FitConfig.load("faithful").network
     with torch.device("meta"):
-        base = StackedGAN(config).base
+        base = StackedGAN(config, 64).base
     kinds = [[type(part).__name__ for part in layer] for layer in base.encoder]
     assert kinds == [["Tanh" if place in (0, 4) else "ReLU", "Conv2d", "GroupNorm"] for place in range(5)]
     assert [layer[1].stride for layer in base.encoder] == [(2, 2)] * 5

@@ -174,7 +174,7 @@ def test_a_gpu_that_is_not_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) 
 
 def test_costs_are_those_of_the_real_networks(triplets: Path) -> None:
     config = micro(triplets)
-    model = StackedGAN(config.network)
+    model = StackedGAN(config.network, config.data.size_px)
     assert cost_of(config).parameters == sum(p.numel() for p in model.parameters())
     # One convolution by hand: 3 x 3 x 8 x 8 at 8 x 8 px would be 36,864 multiplications; the whole is a small multiple.
     assert 1e-4 < cost_of(config).gmacs < 1e-1
@@ -185,7 +185,7 @@ def test_costs_are_those_of_the_real_networks(triplets: Path) -> None:
 
 def test_weights_that_are_not_ours_are_refused(triplets: Path, tmp_path: Path) -> None:
     config = micro(triplets)
-    model = StackedGAN(config.network)
+    model = StackedGAN(config.network, config.data.size_px)
     path = tmp_path / "weights.safetensors"
     save_model(path, model, {"config": config.as_dict()})
     assert all(torch.equal(a, b) for a, b in zip(load_model(path).parameters(), model.parameters(), strict=True))

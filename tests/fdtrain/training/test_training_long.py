@@ -15,7 +15,7 @@ import torch
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.loader import Batches
 from fdtrain.data.triplets import TripletDataset
-from fdtrain.networks.fdstack import StackedGAN
+from fdtrain.networks.build import build_model
 from fdtrain.objectives.validation import SCORE, validate
 from fdtrain.training.checkpoint import load_model
 from fdtrain.training.loop import fit
@@ -110,7 +110,7 @@ def test_eight_triplets_are_learnt_by_heart(tmp_path: Path) -> None:
     )
     assert len(train) == 8
     torch.manual_seed(0)
-    before = validate(StackedGAN(config.network), Batches(train, batch=8), torch.device("cpu"))[SCORE]
+    before = validate(build_model(config), Batches(train, batch=8), torch.device("cpu"))[SCORE]
     fit(config, tmp_path / "run")
     after = validate(
         load_model(tmp_path / "run" / "weights" / "last.safetensors"), Batches(train, batch=8), torch.device("cpu")

@@ -17,6 +17,9 @@ from fdtrain.training.weight_files import find_weights, weights_sha256
 LEAST_SHARE = 0.5
 """Of a network's values that must be found: less is another network, even where names are the same."""
 
+LEARNT_ANEW = "fill."
+"""How names of eigenfaces begin: a run finds those of its own train split."""
+
 
 def begun_with(
     model: nn.Module,
@@ -73,7 +76,7 @@ def take_weights(model: nn.Module, path: str | Path, note: Callable[[str], None]
         given = load_file(file)
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(f"{file} cannot be read", hint="copy it again, or name another of the run") from error
-    own = model.state_dict()
+    own = {name: value for name, value in model.state_dict().items() if not name.startswith(LEARNT_ANEW)}
     taken = {name: given[name] for name, value in own.items() if name in given and given[name].shape == value.shape}
     share = sum(value.numel() for value in taken.values()) / sum(value.numel() for value in own.values())
     if share < LEAST_SHARE:

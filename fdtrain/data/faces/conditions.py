@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fdgen.contract.face_points import BROWS, EYES, LIPS, NOSE, OVAL
 from fdtrain.config.face_maps import COMPONENTS, N_HEATS, N_REGIONS, REGIONS
-from fdtrain.data.face_mesh import POINTS_68, Points, opposite, triangles
+from fdtrain.data.faces.face_mesh import POINTS_68, Points, opposite, triangles
 
 POLYGONS: dict[str, tuple[tuple[int, ...], ...]] = {
     "face": (OVAL,),

@@ -25,6 +25,9 @@ OVERSAMPLING, POWER_STEPS = 60, 2
 MOST_BYTES = 2**29
 """Of clean pictures held at once; at 256 px this is 2,730 faces."""
 
+RIDGE = 30.0
+"""What a ridge is where nothing tunes it."""
+
 RIDGES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Multiples of the noise left over by the components. 1 is what theory says, about 30 what faces want: the noise is no
 white noise, and holes are not small."""
@@ -42,7 +45,7 @@ class FaceSpace:
     components: Vectors
     variances: npt.NDArray[np.float64]
     noise: float
-    ridge: float = 30.0
+    ridge: float = RIDGE
 
     @property
     def mean_HWC(self) -> Vectors:

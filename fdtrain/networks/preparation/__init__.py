@@ -1,0 +1,1 @@
+"""What a picture goes through before the generators see it."""

@@ -1,6 +1,6 @@
 """Fills a hole with the face that fits what is visible best, of all that eigenfaces span, before the generators see it.
 
-    visible pixels -> coefficients, by conjugate gradients -> mean + components -> into the hole
+    visible pixels -> coefficients, by conjugate gradients -> mean + components + what these lack around the hole
 
 What a linear model knows of a face costs no training: the generators begin there, and learn what it lacks. The face is
 that of `fdtrain.data.faces.eigenfaces`, with two differences that make it a graph of products alone, which every engine
@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor, nn
 
+from fdtrain.networks.preparation.membrane import continued
 from fdtrain.networks.restorer import full_precision
 
 MOST_SIDE_PX = 64
@@ -59,15 +60,15 @@ class EigenFill(nn.Module):
     def forward(self, picture_B3HW: Tensor, mask_B1HW: Tensor, space_B: Tensor | None = None) -> Tensor:
         """Return the pictures with their holes filled, each by the space of its number; the first where none is given.
 
-        In full precision, whatever the generators compute in.
+        What the face lacks around the hole is continued into it. In full precision, whatever the generators compute in.
         """
         with full_precision(picture_B3HW.device):
             face_B3SS = self.faces(picture_B3HW.float(), mask_B1HW.float(), space_B)
             if face_B3SS.shape[-1] != picture_B3HW.shape[-1]:
                 size = picture_B3HW.shape[-2:]
                 face_B3SS = F.interpolate(face_B3SS, size=size, mode="bilinear", align_corners=False)
-            filled_B3HW: Tensor = torch.where(mask_B1HW > 0, face_B3SS.clamp(-1, 1), picture_B3HW)
-            return filled_B3HW
+            lacks_B3HW = continued(picture_B3HW.float() - face_B3SS, 1 - mask_B1HW.float())
+            return torch.where(mask_B1HW > 0, (face_B3SS + lacks_B3HW).clamp(-1, 1), picture_B3HW)
 
     def faces(self, picture_B3HW: Tensor, mask_B1HW: Tensor, space_B: Tensor | None = None) -> Tensor:
         """Return the faces that fit what is visible best (B, 3, S, S)."""

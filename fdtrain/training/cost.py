@@ -15,6 +15,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.data.faces.face_mesh import N_FACE
 from fdtrain.networks.build import blank_inputs, build_model, build_network
 from fdtrain.networks.discriminator import PatchDiscriminator
+from fdtrain.networks.preparation.eigen_fill import side_of
 from fdtrain.objectives.open_objective import single_objective
 from fdtrain.objectives.perceptual import BACKBONES
 
@@ -53,8 +54,8 @@ def cost_of(config: FitConfig) -> Cost:
         memory_bytes=int(
             RUNTIME_BYTES + learnt + batch * (KEPT_TWICE * width * values + 4 * _perceptual_values(config, side))
         ),
-        checkpoint_bytes=4 * (3 * (parameters + n_discriminator) + average),
-        weights_bytes=4 * parameters,
+        checkpoint_bytes=4 * (3 * (parameters + n_discriminator) + average + 2 * _eigenfaces(config)),
+        weights_bytes=4 * (parameters + _eigenfaces(config)),
     )
 
 
@@ -121,6 +122,12 @@ class _Outputs:
 
     def of(self, model: nn.Module) -> int:
         return sum(self.counts.get(layer, 0) for layer in model.modules())
+
+
+def _eigenfaces(config: FitConfig) -> int:
+    """Return the values of the eigenfaces that a stack keeps."""
+    n = config.network.eigenfaces if config.is_stack else 0
+    return 3 * side_of(config.data.size_px) ** 2 * (n + 1) if n else 0
 
 
 def _count(model: nn.Module) -> int:

@@ -151,6 +151,25 @@ def test_every_architecture(tmp_path: Path, preset: str, form: str) -> None:
                 assert np.abs(one.astype(int) - other).max() <= 1
 
 
+@pytest.mark.parametrize("size_px", [64, 96])
+def test_eigenfaces_go_with_the_graph(tmp_path: Path, size_px: int) -> None:
+    asked = ["network.eigenfaces=12", f"data.size_px={size_px}", *NARROW["modern-64"]]
+    config = FitConfig.load("modern-64", overrides=asked)
+    model = build_model(config)
+    rng = torch.Generator().manual_seed(3)
+    for tensor in model.state_dict().values():
+        tensor.normal_(0, 0.05, generator=rng)
+    model.state_dict()["fill.ridge_K"].fill_(1)
+    save_model(tmp_path / "w.safetensors", model, {"config": config.as_dict()})
+    assert export(tmp_path / "w.safetensors", tmp_path / "w.onnx", form="onnx").most <= TOLERANCE
+    pairs = pictures(3, size_px)
+    by_onnx = OnnxMethod(tmp_path / "w.onnx").restore(pairs)
+    by_torch = ModelMethod(load_model(tmp_path / "w.safetensors")).restore(pairs)
+    for made, wanted in zip(by_onnx, by_torch, strict=True):
+        for one, other in zip(made, wanted, strict=True):
+            assert np.abs(one.astype(int) - other).max() <= 1
+
+
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_the_method_restores_batches_of_any_number(folder: Path, batch: int) -> None:
     pairs = pictures(batch)

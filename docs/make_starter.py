@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -138,17 +139,14 @@ def _command(asked: argparse.Namespace) -> str:
 
 
 def _train(out: Path, pairs: Path, name: str, plan: Plan, collections: list[Collection]) -> Trained:
-    """Train a network, round it to 16 bits, and export it."""
+    """Train a network, where the plan says so twice, round it to 16 bits, and export it."""
     preset, *changes = plan.networks[name]
-    settings = [word for change in changes for word in ("--set", change)]
-    run = out / "runs" / name
-    _timed(out, name, "fdtrain", "fit", "--data", str(pairs), "--out", str(run), "--preset", preset, *settings)
+    run = _fit(out, pairs, name, preset, changes)
+    if name in plan.then:
+        run = _fit(out, pairs, f"{name}-then", preset, [*changes, *plan.then[name], f"training.start_from={run}"])
     best = find_weights(run)
     tensors = {key: _halved(value) for key, value in load_file(best).items()}
     facts = {**read_facts(best), "credits": credits_line(collections)}
-    if name in plan.face_colour:
-        facts["config"]["network"]["face_colour"] = plan.face_colour[name]
-        FitConfig.from_dict(facts["config"])  # weights with other settings than these would not open
     data, path = save(tensors, {METADATA_KEY: json.dumps(facts, sort_keys=True)}), _weights(out, name)
     if not path.is_file() or path.read_bytes() != data:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +156,8 @@ def _train(out: Path, pairs: Path, name: str, plan: Plan, collections: list[Coll
     if not told.is_file() or json.loads(told.read_bytes())["weights"] != sha256:
         exported = _run("fdtrain", "export", str(path), "--out", str(path.with_suffix(".onnx")), "--json", kept=True)
         told.write_text(json.dumps({"weights": sha256, **json.loads(exported)}), encoding="utf-8")
-    spent = json.loads((out / "times.json").read_bytes())[name]
+    times = json.loads((out / "times.json").read_bytes())
+    spent = [times[step] for step in (name, f"{name}-then") if step in times]
     return Trained(
         name=name,
         facts=facts,
@@ -166,9 +165,17 @@ def _train(out: Path, pairs: Path, name: str, plan: Plan, collections: list[Coll
         n_bytes=len(data),
         sha256=sha256,
         onnx_difference=json.loads(told.read_bytes())["most_difference"],
-        cpu_s=spent["cpu_s"],
-        seconds=spent["seconds"],
+        cpu_s=sum(one["cpu_s"] for one in spent),
+        seconds=sum(one["seconds"] for one in spent),
     )
+
+
+def _fit(out: Path, pairs: Path, step: str, preset: str, changes: Sequence[str]) -> Path:
+    """Train in a folder of its own, or go on there; return the folder."""
+    settings = [word for change in changes for word in ("--set", change)]
+    run = out / "runs" / step
+    _timed(out, step, "fdtrain", "fit", "--data", str(pairs), "--out", str(run), "--preset", preset, *settings)
+    return run
 
 
 def _weights(out: Path, name: str) -> Path:

@@ -66,7 +66,7 @@ def _what(made: Made) -> str:
             one.facts["config"]["preset"],
             f"{one.facts['config']['data']['size_px']} px",
             f"{one.parameters / 1e6:.1f} million",
-            f"{one.facts['images']:,}",
+            f"{_pictures(made.plan, one):,}",
             f"{one.n_bytes / 1e6:.1f} MB",
             f"{one.onnx_difference:.1g}",
         )
@@ -83,6 +83,13 @@ def _what(made: Made) -> str:
         "ONNX against torch",
     )
     return f"## What they are\n\n{table(heads, rows)}\n\nBoth are rounded to 16 bits and hold their settings."
+
+
+def _pictures(plan: Plan, one: Trained) -> int:
+    """Return how many pictures taught a network, in both trainings where it had two."""
+    asked = [change for change in plan.networks[one.name] if change.startswith("training.images=")]
+    first = int(asked[-1].partition("=")[2]) if one.name in plan.then else 0
+    return first + int(one.facts["images"])
 
 
 def _faces(made: Made) -> str:
@@ -120,8 +127,9 @@ def _how(made: Made) -> str:
             f"{time_text(one.seconds)}, {time_text(one.cpu_s)} of CPU. sha256 `{one.sha256[:16]}`."
             f"{_other_pairs(one, made.dataset)}"
         )
-        if one.name in made.plan.face_colour:
-            lines[-1] += f" After training, `network.face_colour` became {made.plan.face_colour[one.name]}."
+        if one.name in made.plan.then:
+            later = (f"`{change}`" for change in made.plan.then[one.name])
+            lines[-1] += f" Trained twice: from the weights of the first training on with {', '.join(later)}."
     lines += [
         "",
         f"On {made.machine}. The same command gives the same weights there, bit for bit,",
@@ -132,9 +140,14 @@ def _how(made: Made) -> str:
 
 def _other_pairs(one: Trained, dataset: dict[str, Any]) -> str:
     """Say it where a network was not trained on the pairs of today, but on those of an earlier generator."""
-    if (content_id := one.facts["content_id"]) == dataset["content_id"]:
+    first = (one.facts.get("started_from") or {}).get("content_id")
+    others = [
+        content_id for content_id in (first, one.facts["content_id"]) if content_id not in (None, dataset["content_id"])
+    ]
+    if not others:
         return ""
-    return f" Trained on pairs of the same photographs that an earlier generator composed, dataset {content_id[:12]}."
+    what = "Trained" if one.facts["content_id"] in others else "Trained first"
+    return f" {what} on pairs of the same photographs that an earlier generator composed, dataset {others[0][:12]}."
 
 
 def _results(made: Made) -> str:

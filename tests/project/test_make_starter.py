@@ -96,7 +96,8 @@ def test_pages_and_the_card_run_it_as_it_is_run() -> None:
 @pytest.mark.parametrize("plan", PLANS)
 def test_plans_are_settings_and_leave_nothing_to_the_machine(plan: str) -> None:
     for name in NAMES:
-        preset, *changes = (word.format(precision="fp32", threads=2) for word in PLANS[plan].networks[name])
+        words = (*PLANS[plan].networks[name], *PLANS[plan].then.get(name, ()))
+        preset, *changes = (word.format(precision="fp32", threads=2) for word in words)
         config = FitConfig.load(preset, overrides=changes)
         assert (config.training.precision, config.machine.threads, config.seed) == ("fp32", 2, 0)
         assert config.loss.perceptual != "auto"
@@ -135,9 +136,10 @@ def test_one_command_makes_weights_and_their_card(finished: tuple[Path, str]) ->
         facts = read_facts(out / "networks" / f"{name}.safetensors")
         assert facts["credits"] == "Nobody Known (public domain)"
         assert "toy" not in facts
-        colour = PLANS["small"].face_colour.get(name)
-        assert facts["config"]["network"]["face_colour"] == colour
-        assert f"{facts['images']:,}" in card
+        twice = name in PLANS["small"].then
+        assert (facts["config"]["network"]["face_colour"] is not None) == twice
+        assert ("started_from" in facts) == twice
+        assert f"| {facts['images'] + 64 * twice:,} |" in card
         assert facts["content_id"][:12] in card
         told = json.loads((out / "networks" / f"{name}.onnx.json").read_bytes())
         assert told["most_difference"] < 1e-3
@@ -150,7 +152,7 @@ def test_it_makes_the_same_weights_again(faces: Path, finished: tuple[Path, str]
     """One network anew; the rest is kept as it is, and so is the card but for the time."""
     out, printed = finished
     before, measured = networks(out), (out / "measured").stat().st_mtime_ns
-    shutil.rmtree(out / "runs" / "starter")
+    shutil.rmtree(out / "runs" / "starter-then")
     (out / "networks" / "starter.safetensors").unlink()
     again = made(faces, out)
     assert (again.returncode, again.stdout) == (0, printed), again.stderr

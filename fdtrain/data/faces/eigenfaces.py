@@ -94,7 +94,11 @@ class FaceSpace:
 
 
 def fit_face_space(
-    faces_NHWC: Image, *, n: int = N_FACES, on_step: Callable[[int, int], None] | None = None
+    faces_NHWC: Image,
+    *,
+    n: int = N_FACES,
+    power_steps: int = POWER_STEPS,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> FaceSpace:
     """Find the components of N clean pictures (N, H, W, 3); fewer than n where there are fewer pictures.
 
@@ -112,9 +116,9 @@ def fit_face_space(
     wide = min(n + OVERSAMPLING, n_faces - 1)
     rng = np.random.Generator(np.random.PCG64(0))
     mixture = rng.standard_normal((n_faces, wide), dtype=np.float32)
-    for step in range(POWER_STEPS):
+    for step in range(power_steps):
         if on_step is not None:
-            on_step(step, POWER_STEPS)
+            on_step(step, power_steps)
         mixed = _mixed(flat, mean, mixture)
         # Orthonormal among the pictures, of which there are far fewer than values.
         mixture = np.linalg.qr(np.concatenate([rows @ mixed for _, rows in _chunks(flat, mean)]))[0]

@@ -13,6 +13,7 @@ from fdgen.arrays import F32, F64
 from fdgen.occluders.hands.forearm import Arm, rings_at, tube_mesh
 from fdgen.occluders.hands.skeleton import FINGERS, JOINTS, HandModel
 from fdgen.render.mesh import Material, Mesh, part, tube
+from fdgen.runtime.rng import draw_index, draw_one
 
 METALS: Mapping[str, tuple[float, float, float]] = {
     "gold": (0.75, 0.50, 0.20),
@@ -25,7 +26,7 @@ METALS: Mapping[str, tuple[float, float, float]] = {
 
 def draw_jewellery(rng: np.random.Generator) -> dict[str, Any]:
     """Draw what is worn: a JSON table with `rings`, `bracelet`, `watch`, each maybe empty."""
-    metal = str(rng.choice(list(METALS), p=[0.38, 0.32, 0.10, 0.12, 0.08]))
+    metal = tuple(METALS)[draw_index(rng, (0.38, 0.32, 0.10, 0.12, 0.08))]
     fingers = rng.choice(len(FINGERS), size=3, replace=False)
     count = int(rng.random() < 0.30) * (1 + int(rng.random() < 0.25) + int(rng.random() < 0.08))
     rings = [_draw_ring(rng, FINGERS[int(finger)]) for finger in fingers[:count]]
@@ -36,7 +37,7 @@ def draw_jewellery(rng: np.random.Generator) -> dict[str, Any]:
         bracelet = {
             "at_cm": round(float(rng.uniform(0.3, 3.0)), 5),
             "radius_cm": round(float(rng.uniform(0.07, 0.22)), 5),
-            "beads": int(rng.choice([0, 0, 24, 32])),
+            "beads": draw_one(rng, (0, 0, 24, 32)),
             "count": 1 + int(rng.integers(3)),
         }
     elif wrist < 0.26:

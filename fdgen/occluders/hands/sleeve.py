@@ -11,8 +11,11 @@ import numpy as np
 from fdgen.arrays import F32, F64
 from fdgen.occluders.hands.forearm import Arm, rings_at, tube_mesh
 from fdgen.render.mesh import Material, Mesh, part
+from fdgen.runtime.rng import draw_key
 
-CUFFS = ("shirt", "ribbed", "plain", "rolled", "loose")
+CUFFS = {"shirt": 0.28, "ribbed": 0.24, "plain": 0.24, "rolled": 0.10, "loose": 0.14}
+"""Kinds of cuffs, and how often each is drawn."""
+_PATTERNS = {"plain": 0.52, "stripes": 0.18, "checks": 0.14, "heather": 0.16}
 
 _CUFF_ROWS = 0.18
 """Share of the cloth's strip that holds the cuff, the rest being the sleeve."""
@@ -33,14 +36,14 @@ def draw_sleeve(rng: np.random.Generator) -> dict[str, Any] | None:
     """Draw a sleeve, or None for a bare arm: a JSON table."""
     if rng.random() < 0.42:
         return None
-    cuff = str(rng.choice(CUFFS, p=[0.28, 0.24, 0.24, 0.10, 0.14]))
+    cuff = draw_key(rng, CUFFS)
     length, band, girth, thick, folds = (round(float(rng.uniform(*bounds)), 5) for bounds in _CUT[cuff])
     where = rng.random()
     lowest, highest = (-2.6, 0.2) if where < 0.75 else (0.2, 4.0) if where < 0.9 else (4.0, 11.0)
     at = rng.uniform(4.0, 12.0) if cuff == "rolled" else rng.uniform(lowest, highest)
     colour = _cloth_colour(rng)
     second = _cloth_colour(rng)
-    pattern = str(rng.choice(["plain", "stripes", "checks", "heather"], p=[0.52, 0.18, 0.14, 0.16]))
+    pattern = draw_key(rng, _PATTERNS)
     return {
         "cuff": cuff,
         "at_cm": round(float(at), 5),

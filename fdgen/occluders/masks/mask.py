@@ -30,6 +30,7 @@ from fdgen.render.kernels import sh_irradiance
 from fdgen.render.mesh import Material, Mesh, join, part
 from fdgen.render.scene import Scene
 from fdgen.runtime.jit import compiled
+from fdgen.runtime.rng import draw_one
 
 _TEXELS = (144, 204)
 _KNEE = 0.84
@@ -68,7 +69,7 @@ class Mask:
         fit["shift_deg"] = round(float(np.clip(rng.standard_t(4) * 1.3, -5, 5)), 4)
         fit["fold_seed"] = round(float(rng.random()), 6)
         fit["strap_rows"] = list(rows_for(spec.straps))
-        fit["valve_side"] = float(rng.choice([-1.0, 1.0]))
+        fit["valve_side"] = draw_one(rng, (-1.0, 1.0))
         _wear_low(rng, fit, spec)
         fit |= dress(rng, spec.palette, spec.patterns)
         fit |= draw_weave(rng, spec.fabric, fit["colours"][0])

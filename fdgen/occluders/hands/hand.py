@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.geometry import canonical_face, rotation_matrix, vertex_normals
-from fdgen.arrays import F64
+from fdgen.arrays import F32, F64
 from fdgen.assets import Asset
 from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
@@ -56,6 +56,9 @@ _ARM_CLEARANCE_CM = 2.6
 
 _LEAST_ACROSS = 0.5
 """Least share of the forearm's direction that lies in the plane of the picture, so that it leaves it."""
+
+_CLOTH_ROW = ATLAS_PX + STRIP_PX
+"""Row of the texture where the cloth of sleeves begins."""
 
 _CAMERA_CM = 90.0
 """Distance of the camera, as a portrait is taken: what is held towards it looks larger."""
@@ -129,7 +132,8 @@ class Hand:
         mesh = hand_mesh(scene, placement.values, _model(asset, placement.values["side"]))
         if "other" in placement.values:  # of the same person, in the same clothes: one texture does for both
             other = placement.values["other"]
-            mesh = join([mesh, hand_mesh(scene, other, _model(asset, other["side"]))], texture=mesh.texture)
+            twin = hand_mesh(scene, other, _model(asset, other["side"]), texture=mesh.texture)
+            mesh = join([mesh, twin], texture=mesh.texture)
         style = Style(bias_cm=pose.bias_cm, translucent=True, occlusion=OCCLUSION, shadow=_SHADOW)
         return draw(scene, mesh, style, environment=surroundings())
 
@@ -170,8 +174,8 @@ def draw_size(scene: Scene, rng: np.random.Generator) -> float:
     return float(np.clip(rng.normal(1.03, 0.04), 0.92, 1.12)) * height / _HAND_LENGTH_CM
 
 
-def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh:
-    """Build the mesh of a placed hand, in head cm."""
+def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel, *, texture: F32 | None = None) -> Mesh:
+    """Build the mesh of a placed hand, in head cm; None for its texture paints one."""
     rotation, origin, scale = np.array(values["turn"]), np.array(values["origin_cm"]), float(values["scale"])
     shaped = reshaped(model, values["shape"])
     cage, joints, _ = skin(shaped, values["angles_deg"], values["girth"])
@@ -209,20 +213,27 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     column = (0.5 + (STRIP_WIDTH_PX - 1.0) * uv[:, 0]) / ATLAS_PX
     bare = Material(albedo.mean(0), specular=look["shine"], gloss=12.0)
     parts.append(part(vertices, faces, bare, normals=normals, uv_N2=np.column_stack([column, strip])))
-    light = scene.light
-    towards = scene.pose.rotation.T @ light.direction * (_MIRROR if values["side"] == "left" else 1.0)
-    texture = skin_texture(model, look, rotation.T @ towards * (_RELIEF * light.directional * look["relief"]))
     sleeve = values["sleeve"]
+    if texture is None:
+        texture = _texture(scene, values, model, rotation)
     if sleeve:
-        first = ATLAS_PX + STRIP_PX
-        paint_cloth(texture[first:], sleeve)
         down = -scene.pose.rotation[1] * (_MIRROR if values["side"] == "left" else 1.0)
-        rows = ((first + 1.0) / TEXTURE_PX[0], (TEXTURE_PX[0] - 1.0) / TEXTURE_PX[0])
+        rows = ((_CLOTH_ROW + 1.0) / TEXTURE_PX[0], (TEXTURE_PX[0] - 1.0) / TEXTURE_PX[0])
         parts += sleeve_mesh(arm, rings, sleeve, down, rows)
     covered = float(sleeve["at_cm"]) if sleeve else 99.0
     parts += jewellery_mesh(model, cage, joints, arm, rings, scale, values["jewellery"], covered)
     mesh = join(parts, texture=texture)
     return _mirrored(mesh) if values["side"] == "left" else mesh
+
+
+def _texture(scene: Scene, values: Mapping[str, Any], model: HandModel, rotation: F64) -> F32:
+    """Paint the skin of a placed hand, and the cloth of its sleeve below it."""
+    light, look = scene.light, values["skin"]
+    towards = scene.pose.rotation.T @ light.direction * (_MIRROR if values["side"] == "left" else 1.0)
+    texture = skin_texture(model, look, rotation.T @ towards * (_RELIEF * light.directional * look["relief"]))
+    if values["sleeve"]:
+        paint_cloth(texture[_CLOTH_ROW:], values["sleeve"])
+    return texture
 
 
 def _to_and_fro(x: F64) -> F64:

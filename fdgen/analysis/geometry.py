@@ -179,9 +179,24 @@ def personal_face(landmarks_px: npt.NDArray[np.floating[Any]], pose: HeadPose) -
 def region_mask(landmarks_px: npt.NDArray[np.floating[Any]], region: str, size_px: int) -> Image:
     """Draw a region of `REGIONS` as a mask (size_px, size_px) of 0 and 1."""
     mask = np.zeros((size_px, size_px), np.uint8)
-    for polygon in REGIONS[region]:
-        fill_polygon(mask, landmarks_px[list(polygon), :2], 1)
+    box, inside = region_box(landmarks_px, region, size_px)
+    mask[box] = inside
     return mask
+
+
+def region_box(
+    landmarks_px: npt.NDArray[np.floating[Any]], region: str, size_px: int
+) -> tuple[tuple[slice, slice], Image]:
+    """Draw a region of `REGIONS` as the mask of a box of the crop, of 0 and 1; return its rows and columns, too."""
+    polygons = [landmarks_px[list(polygon), :2] for polygon in REGIONS[region]]
+    left, top = (int(low) - 2 for low in np.min([points.min(0) for points in polygons], axis=0))
+    right, bottom = (int(high) + 3 for high in np.max([points.max(0) for points in polygons], axis=0))
+    if left < 0 or top < 0 or right > size_px or bottom > size_px:
+        left, top, right, bottom = 0, 0, size_px, size_px
+    inside = np.zeros((bottom - top, right - left), np.uint8)
+    for points in polygons:
+        fill_polygon(inside, points - np.array([left, top], points.dtype), 1)
+    return (slice(top, bottom), slice(left, right)), inside
 
 
 def fill_polygon(mask_HW: Image, points_px: npt.NDArray[np.floating[Any]], value: int) -> None:

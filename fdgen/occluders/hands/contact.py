@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import canonical_face, vertex_normals
+from fdgen.analysis.geometry import canonical_face, lengths, vertex_normals
 from fdgen.arrays import F64
 from fdgen.occluders.hands.joint_turns import carried, digit_turn, product
 from fdgen.occluders.hands.skeleton import DIGITS, HandModel, digit_joints
@@ -87,7 +87,7 @@ def touchable(mesh_cm: F64, *, mirrored: bool = False) -> Surface:
         [
             normals,
             _ellipsoid_normals(skull_cm)[keep],
-            down / np.linalg.norm(down, axis=1, keepdims=True),
+            down / lengths(down),
         ]
     )
     if mirrored:
@@ -99,7 +99,7 @@ def _ellipsoid_normals(vertices: F64) -> F64:
     """Return the outward normals of an ellipsoid along the axes from points all over it."""
     low, high = vertices.min(0), vertices.max(0)
     normals = (vertices - 0.5 * (low + high)) / (high - low) ** 2
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    normals /= lengths(normals)
     result: F64 = normals
     return result
 

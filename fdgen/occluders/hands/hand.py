@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import canonical_face, rotation_matrix, vertex_normals
+from fdgen.analysis.geometry import canonical_face, cross, lengths, rotation_matrix, vertex_normals
 from fdgen.arrays import F32, F64
 from fdgen.assets import Asset
 from fdgen.errors import AssetError
@@ -59,6 +59,11 @@ _LEAST_ACROSS = 0.5
 
 _CLOTH_ROW = ATLAS_PX + STRIP_PX
 """Row of the texture where the cloth of sleeves begins."""
+
+_OF_PALM, _OF_KNUCKLES = np.zeros((2, len(JOINTS)), np.bool_)
+"""Which joints move the palm, and which the backs of the fingers."""
+_OF_PALM[[0, 1, 5, 10, 15, 20, 6, 11, 16, 21]] = True
+_OF_KNUCKLES[[joint for digit in DIGITS[1:] for joint in digit_joints(digit)[:3]]] = True
 
 _CAMERA_CM = 90.0
 """Distance of the camera, as a portrait is taken: what is held towards it looks larger."""
@@ -185,7 +190,7 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel, *, text
     cage_normals = cage_normals @ rotation.T
     vertices = model.smooth(cage)
     normals = model.smooth(cage_normals)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    normals /= lengths(normals) + 1e-12
 
     look = values["skin"]
     albedo = np.clip(scene.light.skin_reflectance * np.array(look["tone"], np.float32), 0.0, 0.9)
@@ -205,7 +210,8 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel, *, text
     rings = arm_rings(arm, loop, rotation, stout=values["stout"])
     # The first ring reaches under the hand's rim: its edges are longer than the rim's, and cracks would show.
     tucked = rings_at(arm, rings, np.array([-0.35]))
-    tucked = tucked.mean(1, keepdims=True) + 0.93 * (tucked - tucked.mean(1, keepdims=True))
+    middle = tucked.mean(1, keepdims=True)
+    tucked = middle + 0.93 * (tucked - middle)
     vertices, faces, normals, uv = tube_mesh(np.concatenate([tucked, rings]))
     at_loop = np.append(model.loop, model.loop[0])
     normals[: 2 * len(at_loop)] = np.tile(cage_normals[at_loop], (2, 1))
@@ -293,7 +299,7 @@ def _orientation(pose: Pose, rng: np.random.Generator) -> F64:
     back -= up * (back @ up)
     back /= np.linalg.norm(back)
     jitter = np.radians(np.clip(rng.normal(0, pose.jitter_deg, 3), -2 * pose.jitter_deg, 2 * pose.jitter_deg))
-    result: F64 = rotation_matrix(jitter) @ np.stack([np.cross(up, back), up, back], 1)
+    result: F64 = rotation_matrix(jitter) @ np.stack([cross(up, back), up, back], 1)
     return result
 
 
@@ -301,12 +307,10 @@ def _part_vertices(model: HandModel, name: str) -> npt.NDArray[np.int64]:
     """Return the cage vertices of one of `PARTS`."""
     bone, normals = model.bone, model.cage_normals
     if name == "palm":
-        chosen = (
-            np.isin(bone, (0, 1, 5, 10, 15, 20, 6, 11, 16, 21)) & (normals[:, 2] < -0.3) & (model.cage_cm[:, 1] > 1.0)
-        )
+        chosen = _OF_PALM[bone] & (normals[:, 2] < -0.3) & (model.cage_cm[:, 1] > 1.0)
     elif name == "knuckles":
         facing = np.einsum("nc,nc->n", normals, model.frames[bone, :, 1])
-        chosen = np.isin(bone, [j for d in DIGITS[1:] for j in digit_joints(d)[:3]]) & (facing > 0.2)
+        chosen = _OF_KNUCKLES[bone] & (facing > 0.2)
     else:
         chain = digit_joints(name)
         facing = np.einsum("nc,nc->n", normals, model.frames[bone, :, 1])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fdgen.analysis.geometry import grid_faces
+from fdgen.analysis.geometry import grid_faces, lengths
 from fdgen.arrays import F32, F64
 from fdgen.occluders.hands.forearm import Arm, rings_at, tube_mesh
 from fdgen.occluders.hands.skeleton import FINGERS, JOINTS, HandModel
@@ -120,7 +120,7 @@ def jewellery_mesh(
                 thick = thick * (0.7 + 0.5 * np.abs(np.sin(np.arange(40) * np.pi * bracelet["beads"] / 40)))
             vertices, faces = tube(path, thick, sides=6)
             normals = (vertices.reshape(40, 6, 3) - path[:, None]).reshape(-1, 3)
-            normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+            normals /= lengths(normals) + 1e-9
             parts.append(part(vertices, faces, metal, normals=normals))
     if watch and watch["at_cm"] + 2.0 < covered_cm:
         parts += _watch(arm, rings, scale, watch, metal)
@@ -201,7 +201,7 @@ def _watch(arm: Arm, rings: F64, scale: float, watch: Mapping[str, Any], metal: 
     bare = rings_at(arm, rings, np.linspace(at - half, at + half, 4))
     middle = bare.mean(1, keepdims=True)
     radial = bare - middle
-    radial /= np.linalg.norm(radial, axis=-1, keepdims=True)
+    radial /= lengths(radial)
     lift = np.array([0.02, 0.20, 0.20, 0.02])[:, None, None] * scale
     vertices, faces, normals, _ = tube_mesh(bare + radial * lift)
     strap = metal if watch["strap_metal"] else Material(np.array(watch["strap_rgb"]), specular=0.08, gloss=12.0)

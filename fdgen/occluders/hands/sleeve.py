@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fdgen.analysis.geometry import lengths
 from fdgen.arrays import F32, F64
 from fdgen.occluders.hands.forearm import Arm, rings_at, tube_mesh
 from fdgen.render.mesh import Material, Mesh, part
@@ -119,7 +120,7 @@ def _tube(arm: Arm, rings: F64, values: Mapping[str, Any], down: F64, rows: tupl
     bare = rings_at(arm, rings, along)
     centre = bare.mean(1, keepdims=True)
     radial = bare - centre
-    radius = np.linalg.norm(radial, axis=-1, keepdims=True)
+    radius = lengths(radial)
     rolled = values["cuff"] == "rolled"
     step = np.clip((along - end) / 1.2, 0, 1)
     girth = values["band"] + (values["girth"] - values["band"]) * step * step * (3 - 2 * step)
@@ -155,18 +156,16 @@ def _folds(beyond_cm: F64, columns: int, seed: int) -> F64:
     """Return the height of the folds (rings, columns), about 1 at most: slack cloth on an arm, skewed."""
     rng = np.random.default_rng(seed)
     angle = np.arange(columns) * (2 * np.pi / columns)
-    total = np.zeros((len(beyond_cm), columns))
+    waves = []
     for _ in range(5):
         length, skew = rng.uniform(1.8, 5.0), rng.integers(1, 3)
-        wave = np.sin(
-            2 * np.pi * beyond_cm[:, None] / length
-            + rng.uniform(0.5, 1.6) * np.sin(skew * angle + rng.uniform(0, 6.3))[None]
-            + rng.uniform(0, 6.3)
-        )
-        patch = 0.5 + 0.5 * np.sin(angle + rng.uniform(0, 6.3))[None]
-        total += wave * patch * rng.uniform(0.4, 1.0)
+        waves.append((length, skew, rng.uniform(0.5, 1.6), *rng.uniform(0, 6.3, 3), rng.uniform(0.4, 1.0)))
+    length, skew, bend, bend_at, at, patch_at, high = np.array(waves).T[..., None, None]
+    wave = np.sin(2 * np.pi * beyond_cm[:, None] / length + bend * np.sin(skew * angle + bend_at) + at)
+    total = np.add.reduce(wave * (0.5 + 0.5 * np.sin(angle + patch_at)) * high, axis=0)
+    fading = np.exp(-np.maximum(beyond_cm, 0) / 2.5)[:, None] * 0.35
     for k in (2, 3, 5):  # gathers at the cuff run along the arm
-        total += np.exp(-np.maximum(beyond_cm, 0) / 2.5)[:, None] * 0.35 * np.sin(k * angle + rng.uniform(0, 6.3))[None]
+        total += fading * np.sin(k * angle + rng.uniform(0, 6.3))[None]
     grown = np.clip(beyond_cm / 1.5, 0.0, 1.0)
     result: F64 = total / 1.6 * (0.04 + 0.96 * grown)[:, None]
     return result

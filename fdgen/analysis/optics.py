@@ -36,6 +36,8 @@ _GRAINS_PX = np.arange(0.3, 2.01, 0.1)
 """Sizes of grain that are distinguished."""
 _GRAIN_TILE = 256
 _GRAIN_TILE_SEED = 20
+_WINDOWS = np.tile((_GRAIN_TILE, _GRAIN_TILE, 4, 2), (3, 1))
+"""How many rows, columns, turns and sides there are to choose from, for each of Y, Cb and Cr."""
 _LEAST_NOISE_LEVELS = 0.2
 _ADDED = 0.95
 """Share of the photograph's noise that an occluder gets: its own texture brings the rest. With all of it, the noise on
@@ -109,7 +111,7 @@ def grain(shape: tuple[int, int], optics: Optics, seed: int) -> F32:
     size, across = int(np.argmin(np.abs(_GRAINS_PX - optics.grain_px))), 1 + -(-max(shape) // _GRAIN_TILE)
     tiles = _grain_tiles(size, across)
     levels = np.float32(_ADDED * optics.noise_levels)
-    drawn = rng.integers(0, np.tile((_GRAIN_TILE, _GRAIN_TILE, 4, 2), (3, 1))).tolist()
+    drawn = rng.integers(0, _WINDOWS).tolist()
     if optics.chroma_share <= 0.05:
         return _grey_grain(tiles, _window(shape, *drawn[0]), *shape, levels)
     windows = np.array([_window(shape, *one) for one in drawn])

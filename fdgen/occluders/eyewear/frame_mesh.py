@@ -49,6 +49,11 @@ _OVERLAP_CM = 0.12
 _THINNEST_CM = 0.06
 """A rim thinner than this is none: at 256 px it would be drawn as a row of dots."""
 _CORNER_STEPS = 14
+_CORNER_AT = np.linspace(0.0, 1.0, _CORNER_STEPS)
+_CORNER = [
+    weight[:, None, None] for weight in ((1 - _CORNER_AT) ** 2, 2 * _CORNER_AT * (1 - _CORNER_AT), _CORNER_AT**2)
+]
+"""Weights of the start, the corner and the end of the parabola that rounds a corner."""
 _BRIDGE_REACH_CM = 0.5
 """How far over the rims a bridge reaches, or it would lie before the corners of the lenses."""
 
@@ -108,14 +113,16 @@ class Front:
         else:
             centre_x = 0.5 * (shape["bridge_cm"] + float(np.ptp(outline[:, 0])))
             outline[:, 0] += centre_x
-        ahead = np.roll(outline, -1, 0) - np.roll(outline, 1, 0)
+        around = np.concatenate([outline[-1:], outline, outline[:1]])
+        ahead = around[2:] - around[:-2]
         ahead /= lengths(ahead) + 1e-9
         outward = np.column_stack([ahead[:, 1], -ahead[:, 0]])
         angle = np.degrees(np.arctan2(outline[:, 1], outline[:, 0] - centre_x))
         knots = np.array(spec.rim)[:, 0]
         thickness = np.interp(angle, knots, np.asarray(rim_cm, np.float64), period=360.0)
         for _ in range(3):
-            thickness = 0.25 * np.roll(thickness, 1) + 0.5 * thickness + 0.25 * np.roll(thickness, -1)
+            around = np.concatenate([thickness[-1:], thickness, thickness[:1]])
+            thickness = 0.25 * around[:-2] + 0.5 * thickness + 0.25 * around[2:]
         thickness[thickness < _THINNEST_CM] = 0.0
         if spec.construction == "shield":  # no rim where the halves meet; above and below, it runs on across
             seam = outline[:, 0] < 0.2
@@ -290,15 +297,16 @@ def bent(sheet: F64, depth: F64, radius: float, own: float, half: float, centre_
 
 def rounded_polygon(corners: F64, roundness: F64, n: int = POINTS) -> F64:
     """Round the corners of a polygon (K, 2) with parabolas and walk round it: (n, 2), evenly spaced."""
-    before, after = np.roll(corners, 1, 0), np.roll(corners, -1, 0)
+    around = np.concatenate([corners[-1:], corners, corners[:1]])
     cut = 0.5 * roundness[:, None]
-    start, end = corners + (before - corners) * cut, corners + (after - corners) * cut
-    t = np.linspace(0.0, 1.0, _CORNER_STEPS)[:, None, None]
-    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * corners + t**2 * end
-    path = curve.transpose(1, 0, 2).reshape(-1, 2)
-    path = np.concatenate([path, path[:1]])
-    step = np.linalg.norm(np.diff(path, axis=0), axis=1)
-    run = np.concatenate([[0.0], np.cumsum(step)])
+    start, end = corners + (around[:-2] - corners) * cut, corners + (around[2:] - corners) * cut
+    first, middle, last = _CORNER
+    curve = first * start + middle * corners + last * end
+    path = np.empty((len(corners) * _CORNER_STEPS + 1, 2))
+    path[:-1] = curve.transpose(1, 0, 2).reshape(-1, 2)
+    path[-1] = path[0]
+    run = np.zeros(len(path))
+    np.cumsum(lengths(path[1:] - path[:-1])[:, 0], out=run[1:])
     at = np.arange(n) * (run[-1] / n)
     return np.column_stack([np.interp(at, run, path[:, 0]), np.interp(at, run, path[:, 1])])
 

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fdgen.analysis.geometry import grid_faces
+from fdgen.analysis.geometry import grid_faces, lengths
 from fdgen.arrays import F32, F64
 from fdgen.occluders.headwear.hat_cloth import cloth, embroider, sew_panels, stitch_rows, texels
 from fdgen.occluders.headwear.head_fit import Head
@@ -95,7 +95,7 @@ def sheet(points: F64) -> Solid:
     across = np.gradient(points, axis=1)
     down = np.gradient(points, axis=0)
     normals = np.cross(down, across)
-    normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
+    normals /= lengths(normals) + 1e-9
     rows, columns = points.shape[:2]
     length = np.linalg.norm(np.diff(points, axis=0), axis=-1).mean(1)
     v = np.concatenate([[0.0], np.cumsum(length)]) / (length.sum() + 1e-9)
@@ -142,7 +142,7 @@ def _crown(head: Head, form: str, fabric: str, size: Mapping[str, float], seed: 
     bumps = bumps / (np.abs(bumps).max() + 1e-9)
     height = (_WRINKLES_CM[fabric] + 0.12 * size["slouch_cm"]) * (np.abs(bumps) * 1.6 - 0.5)
     height = height * np.clip(3 * (1 - rise) * (rise + 0.1), 0, 1)
-    points += points / (np.linalg.norm(points, axis=-1, keepdims=True) + 1e-9) * height[..., None]
+    points += points / (lengths(points) + 1e-9) * height[..., None]
     length = float(np.linalg.norm(np.diff(points[:, _AROUND // 2], axis=0), axis=-1).sum())
     return sheet(points), length
 
@@ -154,7 +154,7 @@ def _strip(head: Head, levels: list[tuple[float, float]], round_: float) -> tupl
     for high, stand in levels:
         rise = np.clip(high / head.up, 0.0, 0.98)
         ring = head.ring(angle) * (1 - rise**round_) ** (1 / round_)
-        ring += head.ring(angle) / np.linalg.norm(head.ring(angle), axis=1, keepdims=True) * stand
+        ring += head.ring(angle) / lengths(head.ring(angle)) * stand
         ring[:, 1] = high
         rows.append(ring)
     points = np.array(rows)

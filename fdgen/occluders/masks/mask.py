@@ -33,6 +33,9 @@ from fdgen.runtime.jit import compiled
 from fdgen.runtime.rng import draw_one
 
 _TEXELS = (144, 204)
+_ACROSS = np.linspace(-1, 1, _TEXELS[1], dtype=np.float32)[None]
+_DOWN = np.linspace(0, 1, _TEXELS[0], dtype=np.float32)[:, None]
+"""Places of texels, as `Texels` has them."""
 _KNEE = 0.84
 """Linear level above which highlights are held back."""
 _DIRECTIONAL = (0.5, 0.95)
@@ -172,8 +175,8 @@ def lay_texels(sheet: Sheet) -> Texels:
     across, down, up = upsample(stack, *_TEXELS)
     edge = np.where(across < 0, across[:, :1], across[:, -1:])
     return Texels(
-        s=np.linspace(-1, 1, _TEXELS[1], dtype=np.float32)[None],
-        t=np.linspace(0, 1, _TEXELS[0], dtype=np.float32)[:, None],
+        s=_ACROSS,
+        t=_DOWN,
         across=across,
         down=down,
         up=up,

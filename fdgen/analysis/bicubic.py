@@ -49,36 +49,35 @@ def _sample_lines(picture_HW: F32, columns: I32, rows: I32, steps_N2: F32, offse
             left, top = column_parts // _PARTS - 1, row_parts // _PARTS - 1
             across, down = column_parts % _PARTS, row_parts % _PARTS
             if 0 <= left < wide - 3 and 0 <= top < high - 3:
-                sampled[n, at] = _value_inside(picture_HW, left, top, across, down, weights)
+                sampled[n, at] = _value_inside(picture_HW, left, top, weights[across], weights[down])
             else:
                 sampled[n, at] = _value_at_border(picture_HW, left, top, across, down, weights)
     return sampled
 
 
 @compiled
-def _value_inside(picture_HW: F32, left: int, top: int, across: int, down: int, weights: F32) -> np.float32:
+def _value_inside(picture_HW: F32, left: int, top: int, across: F32, down: F32) -> np.float32:
     """Sum sixteen neighbours of a point in opencv's order, on which sums of floats depend.
 
     Args:
         picture_HW: The picture, which has them all.
         left: The column of the first.
         top: Its row.
-        across: Which weights are those of the columns.
-        down: Which are those of the rows.
-        weights: Of four neighbours for each part of a pixel.
+        across: Weights of the columns (4,).
+        down: Weights of the rows (4,).
     """
-    total = np.float32(0)
+    total, first = np.float32(0), np.uint64(left)  # unsigned: it does not count from the end
     for k in range(4):
-        line = np.float32(0)
-        for j in range(4):
-            line += picture_HW[top + k, left + j] * (weights[down, k] * weights[across, j])
-        total += line
+        line, weight = picture_HW[np.uint64(top + k)], down[k]
+        a, b = line[first] * (weight * across[0]), line[first + np.uint64(1)] * (weight * across[1])
+        c, d = line[first + np.uint64(2)] * (weight * across[2]), line[first + np.uint64(3)] * (weight * across[3])
+        total += a + b + c + d
     return total
 
 
 @compiled
 def _value_at_border(picture_HW: F32, left: int, top: int, across: int, down: int, weights: F32) -> np.float32:
-    """Do as `_value_inside` where some neighbours lie beyond the border, at which the outermost pixel repeats.
+    """Do as `_value_inside` where neighbours lie beyond the border, at which the outermost pixel repeats.
 
     Args:
         picture_HW: The picture.
@@ -128,7 +127,7 @@ def _add_warped(picture_HWC: Image, change_HWC: F32, back: F64, where_HW: Bools,
             across, down = weights[column_parts % _PARTS], weights[row_parts % _PARTS]
             left, top = column_parts // _PARTS - 1, row_parts // _PARTS - 1
             inside = 0 <= left < width - 3 and 0 <= top < height - 3
-            first = np.uint64(min(max(left + _BEFORE, 0), width + _BEFORE))  # unsigned: it does not count from the end
+            first = np.uint64(min(max(left + _BEFORE, 0), width + _BEFORE))  # unsigned, as in `_value_inside`
             row = np.uint64(min(max(top + _BEFORE, 0), height + _BEFORE))
             red, green, blue = np.float32(0), np.float32(0), np.float32(0)
             for k in range(4):

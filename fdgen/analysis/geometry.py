@@ -130,17 +130,7 @@ def fit_pose(landmarks_px: npt.NDArray[np.floating[Any]]) -> HeadPose:
 
     trust = w + 0.1 / N_FACE  # mostly the rigid basis, a little of everything
     for _ in range(8):
-        turned = face.vertices_cm @ rotation.T
-        error = seen[:, :2] - scale * turned[:, :2] - shift
-        jacobian = np.zeros((N_FACE, 2, 6))  # three small rotations, scale, two shifts
-        jacobian[:, 0, 1], jacobian[:, 0, 2] = scale * turned[:, 2], -scale * turned[:, 1]
-        jacobian[:, 1, 0], jacobian[:, 1, 2] = -scale * turned[:, 2], scale * turned[:, 0]
-        jacobian[:, :, 3] = turned[:, :2]
-        jacobian[:, 0, 4] = jacobian[:, 1, 5] = 1.0
-        rows = jacobian.reshape(-1, 6)
-        weighted = rows * np.repeat(trust, 2)[:, None]
-        # Not matrix products: those may round differently with another number of threads.
-        step = np.linalg.solve(np.einsum("ni,nj->ij", weighted, rows), np.einsum("ni,n->i", weighted, error.ravel()))
+        step = np.linalg.solve(*_normal_equations(face.vertices_cm @ rotation.T, seen, scale, shift, trust))
         rotation = rotation_matrix(step[:3]) @ rotation
         scale += float(step[3])
         shift = shift + step[4:]
@@ -157,6 +147,34 @@ def fit_pose(landmarks_px: npt.NDArray[np.floating[Any]]) -> HeadPose:
         residual_px=float(np.sqrt(np.mean(distance[rigid] ** 2))),
         depth_slope=(float(slope), float(offset)),
     )
+
+
+@compiled
+def _normal_equations(turned: F64, seen: F64, scale: float, shift: F64, trust: F64) -> tuple[F64, F64]:
+    """Return the normal equations, (6, 6) and (6,), of a step in three small rotations, scale and two shifts.
+
+    Args:
+        turned: The points (N, 3), rotated.
+        seen: Where they should be (N, 3); z is not looked at.
+        scale: What the points are multiplied by.
+        shift: What is added to them (2,).
+        trust: The weight of each (N,).
+    """
+    normal, right = np.zeros((6, 6)), np.zeros(6)
+    rows = np.zeros((2, 6))
+    rows[0, 4] = rows[1, 5] = 1.0
+    for n in range(turned.shape[0]):
+        x, y, z = turned[n, 0], turned[n, 1], turned[n, 2]
+        rows[0, 1], rows[0, 2], rows[0, 3] = scale * z, -scale * y, x
+        rows[1, 0], rows[1, 2], rows[1, 3] = -scale * z, scale * x, y
+        for axis in range(2):
+            error = seen[n, axis] - scale * turned[n, axis] - shift[axis]
+            for i in range(6):
+                weighted = rows[axis, i] * trust[n]
+                for j in range(6):
+                    normal[i, j] += weighted * rows[axis, j]
+                right[i] += weighted * error
+    return normal, right
 
 
 def rotation_matrix(vector_rad: npt.ArrayLike) -> F64:

@@ -140,7 +140,7 @@ def _noise(plane_HW: F32, whole: Bools, rounding: float) -> tuple[float, float]:
         np.abs(detail, out=detail)
         detail /= np.float32(6)
         typical = _over_blocks(detail)[whole] * np.float32(np.sqrt(np.pi / 2))
-        quiet = float(np.percentile(typical, _QUIET_SHARE))
+        quiet = _quiet(typical)
         found.append(np.sqrt(max(quiet**2 - rounding**2, 0.0)))
     seen = np.maximum(np.array(found), 0.02)
     response = _responses() / seen  # relative: the finest noise is the faintest, and shows no less
@@ -149,6 +149,17 @@ def _noise(plane_HW: F32, whole: Bools, rounding: float) -> tuple[float, float]:
     error = (trust * (response * strength[:, None] - 1) ** 2).sum(1)
     best = int(np.argmin(error))
     return float(np.clip(strength[best], 0.0, MOST_NOISE_LEVELS)), float(_GRAINS_PX[best])
+
+
+def _quiet(values: F32) -> float:
+    """Return what `_QUIET_SHARE` percent of some values (N,) lie below: as `np.percentile`, in a tenth of its time."""
+    at = _QUIET_SHARE / 100 * (len(values) - 1)
+    below = int(at)
+    above = min(below + 1, len(values) - 1)
+    ordered, part = np.partition(values, (below, above)), at - below
+    low, high = float(ordered[below]), float(ordered[above])
+    rise = float(ordered[above] - ordered[below])
+    return low + rise * part if part < 0.5 else high - rise * (1 - part)
 
 
 @compiled

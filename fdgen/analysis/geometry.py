@@ -235,8 +235,10 @@ def cross(first: F64, second: F64) -> F64:
 
 
 def lengths(vectors: F64) -> F64:
-    """Return the lengths (..., 1) of vectors (..., K): as `np.linalg.norm`, in a third of its time."""
-    found: F64 = np.sqrt(np.add.reduce(vectors * vectors, axis=-1, keepdims=True))
+    """Return the lengths (..., 1) of vectors (..., K) of two axes or three: as `np.linalg.norm`, in half its time."""
+    squares = vectors * vectors
+    total = squares[..., :1] + squares[..., 1:2]
+    found: F64 = np.sqrt(total + squares[..., 2:] if vectors.shape[-1] == 3 else total)
     return found
 
 

@@ -15,6 +15,7 @@ from fdgen.arrays import F32
 from fdgen.occluders.cloth.patterns import PATTERNS, UPRIGHT, Colour, to_levels
 from fdgen.occluders.cloth.relief import noise
 from fdgen.occluders.cloth.texel_kernels import wear_out
+from fdgen.render.channels import plain
 from fdgen.runtime.rng import draw_index, draw_key, draw_one
 
 WHITEST, BLACKEST = 0.87, 0.006
@@ -140,8 +141,7 @@ def paint(across: F32, down: F32, values: Mapping[str, Any]) -> F32:
     draw = PATTERNS[values["pattern"]]
     canvas, tile_cm = draw(colours, float(values["scale"]), rng)
     if len(canvas) == 1:
-        albedo = np.empty((*across.shape, 3), np.float32)
-        albedo[:] = to_linear(canvas)[0, 0]
+        albedo = plain(across.shape, to_linear(canvas)[0, 0])
     else:
         canvas = _as_fine_as_texels(canvas, tile_cm, abs(float(down[-1, 0] - down[0, 0])) / len(down))
         angle = 0.0 if values["pattern"] in UPRIGHT else np.radians(values["angle_deg"])

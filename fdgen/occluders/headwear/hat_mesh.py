@@ -14,6 +14,7 @@ from fdgen.occluders.headwear.hat_cloth import cloth, embroider, sew_panels, sti
 from fdgen.occluders.headwear.head_fit import Head
 from fdgen.occluders.props.materials import grain
 from fdgen.occluders.props.solids import Solid, turned
+from fdgen.render.channels import thrice
 from fdgen.render.mesh import Material, Mesh
 
 Parts = list[tuple[Mesh, F32 | None]]
@@ -239,8 +240,8 @@ def _brim_cloth(reach_cm: float, around_cm: float, fabric: str, values: Mapping[
     if fabric == "woven":
         stitch_rows(texture, down, every=0.8)
     else:
-        texture *= (1 - 0.3 * np.exp(-(((from_edge - 0.45) / 0.08) ** 2)))[..., None]
-    texture *= (1 + 0.35 * np.exp(-((from_edge / 0.14) ** 2)))[..., None]
-    texture *= np.where(from_edge < -0.1, _UNDER, 1.0)[..., None].astype(np.float32)
-    texture *= np.clip(0.5 + down / 1.6, 0.5, 1.0)[..., None]  # the fold at the crown
+        texture *= thrice(1 - 0.3 * np.exp(-(((from_edge - 0.45) / 0.08) ** 2)))
+    texture *= thrice(1 + 0.35 * np.exp(-((from_edge / 0.14) ** 2)))
+    texture *= thrice(np.where(from_edge < -0.1, _UNDER, 1.0).astype(np.float32))
+    texture *= thrice(np.clip(0.5 + down / 1.6, 0.5, 1.0))  # the fold at the crown
     return texture

@@ -234,6 +234,13 @@ def cross(first: F64, second: F64) -> F64:
     return product
 
 
+def mirror_image(vectors: F64) -> F64:
+    """Reflect vectors (N, K), x first, in the plane between left and right."""
+    image = vectors.copy()
+    image[:, 0] *= -1.0
+    return image
+
+
 def lengths(vectors: F64) -> F64:
     """Return the lengths (..., 1) of vectors (..., K) of two axes or three: as `np.linalg.norm`, in half its time."""
     squares = vectors * vectors

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import cross, grid_faces, lengths, rotation_matrix, steps
+from fdgen.analysis.geometry import cross, grid_faces, lengths, mirror_image, rotation_matrix, steps
 from fdgen.arrays import F64, I32
 from fdgen.occluders.eyewear.spec import FrameSpec
 from fdgen.render.mesh import spline, tube
@@ -69,8 +69,7 @@ class Surface:
 
     def mirrored(self) -> Surface:
         """Return its twin on the other side of the nose."""
-        flip = np.array([-1.0, 1.0, 1.0])
-        return Surface(self.vertices * flip, self.normals * flip, self.faces, self.sheet * flip[:2])
+        return Surface(mirror_image(self.vertices), mirror_image(self.normals), self.faces, mirror_image(self.sheet))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import canonical_face, cross, lengths, rotation_matrix, vertex_normals
+from fdgen.analysis.geometry import canonical_face, cross, lengths, mirror_image, rotation_matrix, vertex_normals
 from fdgen.arrays import F32, F64
 from fdgen.assets import Asset
 from fdgen.errors import AssetError
@@ -194,15 +194,16 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel, *, text
 
     look = values["skin"]
     albedo = np.clip(scene.light.skin_reflectance * np.array(look["tone"], np.float32), 0.0, 0.9)
-    flip = _MIRROR if values["side"] == "left" else np.ones(3)
-    albedo = adapted(scene, albedo, vertices * flip, normals * flip)
+    left = values["side"] == "left"
+    as_seen = (mirror_image(vertices), mirror_image(normals)) if left else (vertices, normals)
+    albedo = adapted(scene, albedo, *as_seen)
     shine = atlas_of(model).shiny
     skin_of = Material(
         albedo, specular=look["shine"] + shine * (0.22 + 0.20 * look["polish"]), gloss=12.0 + 50.0 * shine
     )
     uv = model.uv * np.array([1.0, ATLAS_PX / TEXTURE_PX[0]], np.float32)
     # The hand is closed: half of it is behind the other half. The open wrist is behind the forearm.
-    faces = seen_faces(model.faces, normals, scene.pose.rotation[2] * flip, _TURNED_AWAY)
+    faces = seen_faces(model.faces, normals, scene.pose.rotation[2] * (_MIRROR if left else 1.0), _TURNED_AWAY)
     parts = [part(vertices, faces, skin_of, normals=normals, uv_N2=uv)]
 
     loop = cage[model.loop]
@@ -223,13 +224,13 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel, *, text
     if texture is None:
         texture = _texture(scene, values, model, rotation)
     if sleeve:
-        down = -scene.pose.rotation[1] * (_MIRROR if values["side"] == "left" else 1.0)
+        down = -scene.pose.rotation[1] * (_MIRROR if left else 1.0)
         rows = ((_CLOTH_ROW + 1.0) / TEXTURE_PX[0], (TEXTURE_PX[0] - 1.0) / TEXTURE_PX[0])
         parts += sleeve_mesh(arm, rings, sleeve, down, rows)
     covered = float(sleeve["at_cm"]) if sleeve else 99.0
     parts += jewellery_mesh(model, cage, joints, arm, rings, scale, values["jewellery"], covered)
     mesh = join(parts, texture=texture)
-    return _mirrored(mesh) if values["side"] == "left" else mesh
+    return _mirrored(mesh) if left else mesh
 
 
 def _texture(scene: Scene, values: Mapping[str, Any], model: HandModel, rotation: F64) -> F32:
@@ -252,8 +253,8 @@ def _mirrored(mesh: Mesh) -> Mesh:
     """Reflect a mesh: the left hand was made as a right one."""
     return replace(
         mesh,
-        vertices_cm=mesh.vertices_cm * _MIRROR,
-        normals=mesh.normals * _MIRROR,
+        vertices_cm=mirror_image(mesh.vertices_cm),
+        normals=mirror_image(mesh.normals),
         faces=np.ascontiguousarray(mesh.faces[:, ::-1]),
     )
 

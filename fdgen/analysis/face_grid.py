@@ -39,19 +39,17 @@ class FaceGrid:
         """Return a face's grid from landmarks (N, 2) in its px; `scale` is that of the grid against the pose's."""
         points = points_px.astype(np.float64)
         px_per_cm = pose.scale_px * scale
-        right, up = px_per_cm * pose.rotation[:2, :2].T * (1.0, -1.0)
-        offset = np.mgrid[:GRID_PX, :GRID_PX][::-1] - points[[33, 133, 263, 362]].mean(0)[:, None, None]
-        area = right[0] * up[1] - right[1] * up[0]
+        right_cm, up_cm = head_plane(points, pose, scale)
         oval = _filled(points[list(OVAL)])
         reach = 2 * round(px_per_cm) + 1
         return cls(
             points_px=points,
-            right_cm=((offset[0] * up[1] - offset[1] * up[0]) / area).astype(np.float32),
-            up_cm=((offset[1] * right[0] - offset[0] * right[1]) / area).astype(np.float32),
+            right_cm=right_cm,
+            up_cm=up_cm,
             oval=oval,
             near=cv2.dilate(oval.view(np.uint8), np.ones((reach, reach), np.uint8)).astype(bool),
             px_per_cm=px_per_cm,
-            up_px=up,
+            up_px=_axes_px(pose, scale)[1],
         )
 
     @property
@@ -72,6 +70,22 @@ class FaceGrid:
         """Return how much of the strip of skin above a brow is `what`."""
         above = _filled(self.points_px[list(polygon)] + 0.9 * self.up_px) & ~self.grown((polygon,), 1.2)
         return float(what[above].mean()) if above.any() else 0.0
+
+
+def head_plane(points_px: F64, pose: HeadPose, scale: float) -> tuple[F32, F32]:
+    """Return `FaceGrid.right_cm` and `up_cm` of a face, of which no more is asked."""
+    right, up = _axes_px(pose, scale)
+    x, y = np.arange(GRID_PX) - points_px[[33, 133, 263, 362]].mean(0)[:, None]
+    area = right[0] * up[1] - right[1] * up[0]
+    right_cm = (x * up[1] - y[:, None] * up[0]) / area
+    up_cm = (y[:, None] * right[0] - x * right[1]) / area
+    return right_cm.astype(np.float32), up_cm.astype(np.float32)
+
+
+def _axes_px(pose: HeadPose, scale: float) -> F64:
+    """Return how far a cm to the right and a cm up in the head's plane go on the grid, in px: (2, 2)."""
+    axes: F64 = pose.scale_px * scale * pose.rotation[:2, :2].T * (1.0, -1.0)
+    return axes
 
 
 def _filled(points_px: npt.NDArray[np.floating[Any]]) -> Bools:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fdgen.analysis.bicubic import add_warped
 from fdgen.arrays import F32, F64, Image
 from fdgen.contract.frame import Frame, zoom_of
 from fdgen.io.pictures.images import through_jpeg
@@ -84,21 +85,9 @@ def recompress(occluded_HWC: Image, touched_HW: npt.NDArray[np.bool_], frame: Fr
     matrix = _shifted(frame, left, top)
     seen = cv2.warpAffine(occluded_HWC, matrix, (right - left, bottom - top), flags=_BACK, borderMode=_EDGE)
     source = np.asarray(seen, np.uint8)
-    loss = cv2.subtract(through_jpeg(source, quality), source, dtype=cv2.CV_16S)
+    loss = cv2.subtract(through_jpeg(source, quality), source, dtype=cv2.CV_32F)
     matrix[:, 2] -= (box[1].start, box[0].start)
-    part = occluded_HWC[box]
-    change = cv2.warpAffine(loss, matrix, part.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=_EDGE)
-    _add_touched(part, np.asarray(change, np.int16), touched_HW[box])
-
-
-@compiled
-def _add_touched(picture_HWC: Image, change_HWC: npt.NDArray[np.int16], touched_HW: npt.NDArray[np.bool_]) -> None:
-    """Add a change to the touched pixels of a picture, in place, held to 0..255."""
-    for y in range(picture_HWC.shape[0]):
-        for x in range(picture_HWC.shape[1]):
-            if touched_HW[y, x]:
-                for q in range(3):
-                    picture_HWC[y, x, q] = min(255, max(0, picture_HWC[y, x, q] + change_HWC[y, x, q]))
+    add_warped(occluded_HWC[box], np.asarray(loss, np.float32), matrix, touched_HW[box])
 
 
 def table(quality: int) -> npt.NDArray[np.int64]:

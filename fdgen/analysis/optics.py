@@ -36,6 +36,8 @@ _GRAINS_PX = np.arange(0.3, 2.01, 0.1)
 """Sizes of grain that are distinguished."""
 _GRAIN_TILE = 256
 _GRAIN_TILE_SEED = 20
+_WINDOWS = np.tile((_GRAIN_TILE, _GRAIN_TILE, 4, 2), (3, 1))
+"""How many rows, columns, turns and sides there are to choose from, for each of Y, Cb and Cr."""
 _LEAST_NOISE_LEVELS = 0.2
 _ADDED = 0.95
 """Share of the photograph's noise that an occluder gets: its own texture brings the rest. With all of it, the noise on
@@ -109,7 +111,7 @@ def grain(shape: tuple[int, int], optics: Optics, seed: int) -> F32:
     size, across = int(np.argmin(np.abs(_GRAINS_PX - optics.grain_px))), 1 + -(-max(shape) // _GRAIN_TILE)
     tiles = _grain_tiles(size, across)
     levels = np.float32(_ADDED * optics.noise_levels)
-    drawn = rng.integers(0, np.tile((_GRAIN_TILE, _GRAIN_TILE, 4, 2), (3, 1))).tolist()
+    drawn = rng.integers(0, _WINDOWS).tolist()
     if optics.chroma_share <= 0.05:
         return _grey_grain(tiles, _window(shape, *drawn[0]), *shape, levels)
     windows = np.array([_window(shape, *one) for one in drawn])
@@ -138,7 +140,7 @@ def _noise(plane_HW: F32, whole: Bools, rounding: float) -> tuple[float, float]:
         np.abs(detail, out=detail)
         detail /= np.float32(6)
         typical = _over_blocks(detail)[whole] * np.float32(np.sqrt(np.pi / 2))
-        quiet = float(np.percentile(typical, _QUIET_SHARE))
+        quiet = _quiet(typical)
         found.append(np.sqrt(max(quiet**2 - rounding**2, 0.0)))
     seen = np.maximum(np.array(found), 0.02)
     response = _responses() / seen  # relative: the finest noise is the faintest, and shows no less
@@ -147,6 +149,17 @@ def _noise(plane_HW: F32, whole: Bools, rounding: float) -> tuple[float, float]:
     error = (trust * (response * strength[:, None] - 1) ** 2).sum(1)
     best = int(np.argmin(error))
     return float(np.clip(strength[best], 0.0, MOST_NOISE_LEVELS)), float(_GRAINS_PX[best])
+
+
+def _quiet(values: F32) -> float:
+    """Return what `_QUIET_SHARE` percent of some values (N,) lie below: as `np.percentile`, in a tenth of its time."""
+    at = _QUIET_SHARE / 100 * (len(values) - 1)
+    below = int(at)
+    above = min(below + 1, len(values) - 1)
+    ordered, part = np.partition(values, (below, above)), at - below
+    low, high = float(ordered[below]), float(ordered[above])
+    rise = float(ordered[above] - ordered[below])
+    return low + rise * part if part < 0.5 else high - rise * (1 - part)
 
 
 @compiled

@@ -18,6 +18,8 @@ from fdgen.runtime.jit import compiled
 
 _ROWS, _COLUMNS = 48, 96
 """What is soft (sky, ground, furniture out of focus) is painted at this size."""
+_HEIGHTS = ((np.arange(_ROWS) + 0.5) / _ROWS)[:, None]
+"""Of its rows, as shares from the top."""
 _FINER = 4
 """What has edges is drawn at so many times that size: a lens of 60 px shows some 40 degrees of the place."""
 _PLACE = 32
@@ -217,8 +219,7 @@ def _soft_place(scene: Scene, values: Mapping[str, Any]) -> tuple[F32, F32]:
     _furnish(
         land, shapes, values["horizon"], values["ground"], values["clutter"], values["photo"], values["power"], mean
     )
-    v = ((np.arange(_ROWS) + 0.5) / _ROWS)[:, None]
-    zenith = 0.75 + np.clip(values["horizon"] - v, 0.0, 1.0)
+    zenith = 0.75 + np.clip(values["horizon"] - _HEIGHTS, 0.0, 1.0)
     around = values["photo"] * np.array(colour) / mean
     return land, (zenith * (np.array(values["sky"]) * (0.75 + 0.25 * around))).astype(np.float32)
 

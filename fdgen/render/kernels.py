@@ -153,13 +153,13 @@ def blend_layer(
                 through = 1.0 - min(1.0, max(0.0, opacity_HW[y, x] / present))
             for q in range(3):
                 behind = levels_HWC[y, x, q]
-                light = to_light[int(min(255.0, max(0.0, behind)) * level_steps + 0.5)]
+                light = to_light[_nearest(min(255.0, max(0.0, behind)) * level_steps)]
                 if shadow > least_shadow:
                     light *= 1.0 - shadow * shadow_rgb[q]
-                    behind = to_levels[int(light * light_steps + 0.5)]
+                    behind = to_levels[_nearest(light * light_steps)]
                 if covers:
                     own = light * through + max(0.0, colour_HWC[y, x, q] / present)
-                    over = to_levels[int(min(1.0, own) * light_steps + 0.5)]
+                    over = to_levels[_nearest(min(1.0, own) * light_steps)]
                     behind += (over - behind) * present
                 levels_HWC[y, x, q] = behind
             touched_HW[y, x] = True
@@ -171,6 +171,12 @@ def blend_layer(
                         noise += grain_HWC[y - row0, x - column0, q] * share
                     noise_HWC[y, x, q] = noise
                 uncovered_HW[y, x] *= 1.0 - min(1.0, max(0.0, silhouette_HW[y, x]))
+
+
+@compiled
+def _nearest(place: float) -> Any:
+    """Return the place of a table, at least 0, that is nearest; unsigned, so that it is not taken from the end."""
+    return np.uint32(np.int32(place + 0.5))
 
 
 @compiled
@@ -196,10 +202,11 @@ def round_levels(
     """
     whole, half, most = np.float32(1), np.float32(0.5), np.float32(255)
     for y in range(levels_HWC.shape[0]):
+        for x in range(levels_HWC.shape[1]):  # a loop without branches: several pixels at once
+            alpha_HW[y, x] = np.int32((whole - uncovered_HW[y, x]) * most + half)
+            mask_HW[y, x] = np.uint8(255) if touched_HW[y, x] else np.uint8(0)
         for x in range(levels_HWC.shape[1]):
-            alpha_HW[y, x] = int((whole - uncovered_HW[y, x]) * most + half)
-            mask_HW[y, x] = 255 if touched_HW[y, x] else 0
             if touched_HW[y, x]:
                 for q in range(3):
                     level = levels_HWC[y, x, q] + noise_HWC[y, x, q] + 0.5
-                    out_HWC[y, x, q] = int(min(255.0, max(0.0, level)))
+                    out_HWC[y, x, q] = np.int32(min(255.0, max(0.0, level)))

@@ -100,11 +100,14 @@ def part(
     """
     n = len(vertices_cm)
     surface = np.empty((n, 8), np.float32)
-    for column, value in enumerate((material.opacity, material.presence, material.specular, material.gloss)):
-        surface[:, column] = value
+    columns = (material.opacity, material.presence, material.specular, material.gloss, material.counts)
+    alike = [value if isinstance(value, float | int) else 0.0 for value in columns]
+    surface[:] = (*alike[:4], 0.0, 0.0, 0.0, alike[4])
+    for column, value in zip((0, 1, 2, 3, 7), columns, strict=True):
+        if not isinstance(value, float | int):
+            surface[:, column] = value
     mirror = np.asarray(material.mirror, np.float32)
     surface[:, 4:7] = mirror if mirror.shape[-1:] == (3,) else mirror[..., None]
-    surface[:, 7] = material.counts
     albedo = np.empty((n, 3), np.float32)
     albedo[:] = material.albedo
     return Mesh(

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.face_grid import GRID_PX, FaceGrid
+from fdgen.analysis.face_grid import GRID_PX, head_plane
 from fdgen.analysis.geometry import (
     HeadPose,
     canonical_face,
@@ -246,10 +246,10 @@ class Scene:
     def _head_plane_cm(self) -> tuple[F32, F32]:
         """`FaceGrid.right_cm` and `up_cm` at the size of the crop."""
         side, scale = self.size_px, GRID_PX / self.size_px
-        grid = FaceGrid.of(self.face.landmarks.points_px[:, :2] * scale, self.pose, scale)
+        points = (self.face.landmarks.points_px[:, :2] * scale).astype(np.float64)
         right, up = (
             np.asarray(cv2.resize(cm, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
-            for cm in (grid.right_cm, grid.up_cm)
+            for cm in head_plane(points, self.pose, scale)
         )
         return right, up
 

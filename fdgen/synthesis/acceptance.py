@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import REGIONS, HeadPose, region_mask
+from fdgen.analysis.geometry import REGIONS, HeadPose, region_box
 from fdgen.arrays import Image
 from fdgen.recipe.schema import Coverage, FaceChoice, Gates, Pose
 
@@ -54,9 +54,10 @@ def region_coverage(alpha_HW: Image, landmarks_px: npt.NDArray[np.float32]) -> M
     hidden = alpha_HW >= 128
     shares = {}
     for region in REGIONS:
-        inside = region_mask(landmarks_px, region, alpha_HW.shape[0]).view(np.bool_)
+        box, mask = region_box(landmarks_px, region, alpha_HW.shape[0])
+        inside = mask.view(np.bool_)
         area = np.count_nonzero(inside)
-        shares[region] = round(np.count_nonzero(hidden & inside) / area, 6) if area else 0.0
+        shares[region] = round(np.count_nonzero(hidden[box] & inside) / area, 6) if area else 0.0
     return shares
 
 

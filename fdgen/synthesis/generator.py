@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fdgen.analysis.worn_already import fits, worn_by
-from fdgen.arrays import F32, F64, Image
+from fdgen.arrays import F32, Image
 from fdgen.assets import Asset, AssetLibrary
 from fdgen.contract.digests import canonical_json
 from fdgen.contract.records import Reject, SampleRecord, Triplet, sample_key
@@ -27,7 +27,7 @@ from fdgen.render.scene import Analysis, Scene
 from fdgen.render.truth_layers import mattes, shadow, surface, visible_changes
 from fdgen.runtime.kept_results import kept_for_objects
 from fdgen.runtime.processes import one_blas_thread
-from fdgen.runtime.rng import sample_rng
+from fdgen.runtime.rng import draw_index, sample_rng
 from fdgen.runtime.step_times import timed_step
 from fdgen.synthesis.acceptance import Failure, check_coverage, check_gates, check_pose, check_worn, region_coverage
 from fdgen.synthesis.caption import caption
@@ -299,16 +299,18 @@ def weight(asset: Asset, recipe: Recipe) -> float:
 
 
 @kept_for_objects(2, most=100)
-def _choice(library: AssetLibrary, recipe: Recipe, kind: str, split: str) -> tuple[Sequence[Asset], F64]:
-    """Return the assets to choose from, with their weights (N,)."""
+def _choice(library: AssetLibrary, recipe: Recipe, kind: str, split: str) -> tuple[Sequence[Asset], tuple[float, ...]]:
+    """Return the assets to choose from, with their weights."""
     assets = candidates(library, recipe, kind, split)
-    return assets, np.array([weight(asset, recipe) for asset in assets])
+    return assets, tuple(weight(asset, recipe) for asset in assets)
 
 
-def _choose(assets: Sequence[Asset], weights: F64, favour: Mapping[str, float], rng: np.random.Generator) -> Asset:
+def _choose(
+    assets: Sequence[Asset], weights: tuple[float, ...], favour: Mapping[str, float], rng: np.random.Generator
+) -> Asset:
     if favour:
-        weights = weights * [favour.get(asset.id, 1.0) for asset in assets]
-    return assets[int(rng.choice(len(assets), p=weights / weights.sum()))]
+        weights = tuple(own * favour.get(asset.id, 1.0) for own, asset in zip(weights, assets, strict=True))
+    return assets[draw_index(rng, weights)]
 
 
 def _as_json(placement: Placement) -> Placement:

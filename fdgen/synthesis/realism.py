@@ -5,6 +5,7 @@ The figures are in the record's `gates` under the names of `GATES`; one that can
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from fdgen.analysis.directional_light import fit_directional_light
 from fdgen.analysis.geometry import canonical_face
 from fdgen.analysis.noise import luma, noise_levels
-from fdgen.arrays import F32, Image
+from fdgen.arrays import F32, Bools, Image
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
 from fdgen.runtime.jit import compiled
@@ -138,28 +139,24 @@ def normal_variance(normals_N3: npt.NDArray[np.floating[Any]]) -> float:
 def angle_deg(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     """Return the angle between two unit vectors (3,)."""
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    return float(np.degrees(np.arccos(np.clip(np.sum(a * b), -1.0, 1.0))))
+    return math.degrees(math.acos(min(1.0, max(-1.0, float(np.sum(a * b))))))
 
 
 @compiled
 def _count_halo(grey: F32, alpha: Image, close: int, reach: int, margin: float, solid: int, clear: int) -> Any:
     """Count the outline pixels that stick out of both their sides, and those that could be judged."""
     height, width = alpha.shape
-    outline = np.zeros((height, width), np.bool_)
-    band = np.zeros((height, width), np.bool_)  # the outline and its 8 neighbours
+    outline = _outline(alpha)
+    sides = np.empty((height, width), np.uint8)  # 1 is solid, 2 clear; neither is the outline with its 8 neighbours
     for y in range(height):
         for x in range(width):
-            side = alpha[y, x] >= 128
-            if (
-                (x > 0 and (alpha[y, x - 1] >= 128) != side)
-                or (x + 1 < width and (alpha[y, x + 1] >= 128) != side)
-                or (y > 0 and (alpha[y - 1, x] >= 128) != side)
-                or (y + 1 < height and (alpha[y + 1, x] >= 128) != side)
-            ):
-                outline[y, x] = True
+            sides[y, x] = (alpha[y, x] >= solid) + 2 * (alpha[y, x] <= clear)
+    for y in range(height):
+        for x in range(width):
+            if outline[y, x]:
                 for v in range(max(0, y - 1), min(height, y + 2)):
                     for u in range(max(0, x - 1), min(width, x + 2)):
-                        band[v, u] = True
+                        sides[v, u] = 0
     sticking_out, measured = 0, 0
     for y in range(height):
         for x in range(width):
@@ -168,19 +165,33 @@ def _count_halo(grey: F32, alpha: Image, close: int, reach: int, margin: float, 
             inside, outside = 0, 0
             for v in range(max(0, y - close), min(height, y + close + 1)):
                 for u in range(max(0, x - close), min(width, x + close + 1)):
-                    if not band[v, u]:
-                        inside += alpha[v, u] >= solid
-                        outside += alpha[v, u] <= clear
+                    inside += sides[v, u] & 1
+                    outside += sides[v, u] >> 1
             if inside < 3 or outside < 3:
                 continue
             measured += 1
             brighter, darker = True, True  # than everything near, until something is found that is not
             for v in range(max(0, y - reach), min(height, y + reach + 1)):
                 for u in range(max(0, x - reach), min(width, x + reach + 1)):
-                    if not band[v, u] and (alpha[v, u] >= solid or alpha[v, u] <= clear):
+                    if sides[v, u]:
                         brighter = brighter and grey[y, x] > grey[v, u] + margin
                         darker = darker and grey[y, x] < grey[v, u] - margin
                 if not brighter and not darker:
                     break
             sticking_out += brighter or darker
     return sticking_out, measured
+
+
+@compiled
+def _outline(alpha: Image) -> Bools:
+    """Return which pixels have a 4-neighbour across alpha 128: their highest bits differ."""
+    height, width = alpha.shape
+    out = np.zeros((height, width), np.bool_)
+    for y in range(height):
+        line, own, above, below = out[y], alpha[y], alpha[max(y - 1, 0)], alpha[min(y + 1, height - 1)]
+        for x in range(width):
+            line[x] = ((own[x] ^ above[x]) | (own[x] ^ below[x])) >= 128
+        for x in range(width - 1):
+            if (own[x] ^ own[x + 1]) >= 128:
+                line[x], line[x + 1] = True, True
+    return out

@@ -18,6 +18,7 @@ from fdgen.errors import RecipeError
 from fdgen.recipe.combinations import Combination, label
 from fdgen.recipe.schema import Recipe
 from fdgen.recipe.strata import PASSED_OVER, REGION_NAMES, Bin, Strata
+from fdgen.runtime.rng import draw_index, draw_key
 from fdgen.synthesis.acceptance import Failure
 from fdgen.synthesis.proportional_fitting import Constraint, fit_proportions
 
@@ -120,11 +121,6 @@ class Targets:
     taken: float
     strata: Mapping[Combination, tuple[Stratum, ...]]
     attempts: int
-    _odds: Mapping[Combination, npt.NDArray[np.float64]] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        odds = {combination: np.array([one.share for one in strata]) for combination, strata in self.strata.items()}
-        object.__setattr__(self, "_odds", {combination: shares / shares.sum() for combination, shares in odds.items()})
 
     @classmethod
     def of(cls, recipe: Recipe, trials: Mapping[Combination, Trials] | None = None) -> Targets:
@@ -145,12 +141,11 @@ class Targets:
 
     def draw(self, rng: np.random.Generator) -> Target:
         """Draw what a sample is to be; what is not asked draws nothing."""
-        names = list(self.combinations)
-        combination = names[int(rng.choice(len(names), p=list(self.combinations.values())))]
+        combination = draw_key(rng, self.combinations)
         poses = self.poses.get(combination, ())
         chance = float(rng.random()) if poses else 0.0
         strata = self.strata.get(combination, ())
-        stratum = strata[int(rng.choice(len(strata), p=self._odds[combination]))] if strata else None
+        stratum = strata[draw_index(rng, tuple(one.share for one in strata))] if strata else None
         return Target(combination, poses, chance, stratum, self.attempts)
 
     def placements_a_sample(self) -> float:

@@ -15,6 +15,8 @@ from fdgen.arrays import F32
 from fdgen.occluders.cloth.patterns import PATTERNS, UPRIGHT, Colour, to_levels
 from fdgen.occluders.cloth.relief import noise
 from fdgen.occluders.cloth.texel_kernels import wear_out
+from fdgen.render.channels import plain
+from fdgen.runtime.rng import draw_index, draw_key, draw_one
 
 WHITEST, BLACKEST = 0.87, 0.006
 """Albedo of the whitest and the blackest cloth, linear."""
@@ -80,16 +82,14 @@ PALETTES = frozenset(_PALETTES)
 
 def dress(rng: np.random.Generator, palette: str, patterns: Mapping[str, float]) -> dict[str, Any]:
     """Draw colours, a pattern with its scale and angle, and wear: JSON values for `paint`."""
-    names = sorted(patterns)
-    weights = np.array([patterns[name] for name in names], np.float64)
-    pattern = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    pattern = draw_key(rng, dict(sorted(patterns.items())))
     base = _base_colour(rng, palette)
     colours = [base] + [_companion(rng, base) for _ in range(4)]
     return {
         "pattern": pattern,
         "colours": [[round(float(c), 5) for c in colour] for colour in colours],
         "scale": round(float(rng.uniform(0.0, 1.0)), 5),
-        "angle_deg": round(float(rng.choice([0.0, 90.0, 45.0, 135.0]) + rng.normal(0, 4)), 3),
+        "angle_deg": round(float(draw_one(rng, (0.0, 90.0, 45.0, 135.0)) + rng.normal(0, 4)), 3),
         "pattern_seed": int(rng.integers(2**31)),
         "wear": round(float(rng.beta(1.2, 5.0)), 5),
         "moist": round(float(rng.beta(1.0, 7.0)), 5),
@@ -113,8 +113,7 @@ def _base_colour(rng: np.random.Generator, palette: str) -> tuple[float, float, 
     listed, free = _PALETTES[palette]
     if rng.random() < free:
         return _dyed(rng)
-    weights = np.array([w for _, w in listed], np.float64)
-    colour = listed[int(rng.choice(len(listed), p=weights / weights.sum()))][0]
+    colour = listed[draw_index(rng, tuple(weight for _, weight in listed))][0]
     varied = np.clip(np.array(colour) / 100 + rng.normal(0, 0.022, 3) + rng.normal(0, 0.03), 0.02, 0.97)
     return (float(varied[0]), float(varied[1]), float(varied[2]))
 
@@ -142,8 +141,7 @@ def paint(across: F32, down: F32, values: Mapping[str, Any]) -> F32:
     draw = PATTERNS[values["pattern"]]
     canvas, tile_cm = draw(colours, float(values["scale"]), rng)
     if len(canvas) == 1:
-        albedo = np.empty((*across.shape, 3), np.float32)
-        albedo[:] = to_linear(canvas)[0, 0]
+        albedo = plain(across.shape, to_linear(canvas)[0, 0])
     else:
         canvas = _as_fine_as_texels(canvas, tile_cm, abs(float(down[-1, 0] - down[0, 0])) / len(down))
         angle = 0.0 if values["pattern"] in UPRIGHT else np.radians(values["angle_deg"])

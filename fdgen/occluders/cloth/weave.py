@@ -10,6 +10,7 @@ import numpy as np
 from fdgen.arrays import F32
 from fdgen.occluders.cloth.relief import Texels, noise
 from fdgen.runtime.jit import compiled
+from fdgen.runtime.rng import draw_key
 
 _SHARES: Mapping[str, Mapping[str, float]] = {
     "woven": {"smooth": 30, "ribbed": 18, "twill": 20, "melange": 22},
@@ -40,8 +41,7 @@ def draw_weave(rng: np.random.Generator, fabric: str, base: Sequence[float]) -> 
         shares["smooth"] += shares.pop("melange")
     elif fabric == "moulded" and np.mean(base) > _COAL and np.ptp(base) < _COLOURLESS:
         shares["melange"] *= 3
-    weights = np.array(list(shares.values()), np.float64)
-    kind = list(shares)[int(rng.choice(len(shares), p=weights / weights.sum()))]
+    kind = draw_key(rng, shares)
     where, strength = rng.random(2)
     low, high = _PITCH_CM.get(kind, (0.0, 0.0))
     least, most = _CONTRAST.get(kind, (0.0, 0.0))

@@ -32,6 +32,10 @@ _MOST_UNEVEN = 0.1
 _FAR_SIDE, _MOST_BEYOND_CM = 0.17, 0.6
 """Sine of the angle by which a side of the head is turned away from which it is the far one, and how far outside
 its hinge a temple is seen there."""
+_BEHIND_CM = np.array([(1.1, 1.9) * 3, (-1.3, -1.3, -0.5, -0.5, 0.3, 0.3)])
+"""How far behind and above the tragus it is looked for skin."""
+_FARTHER = np.linspace(0.0, 1.0, 6)[:, None]
+"""Shares of the way past the ear's root at which a temple may slip behind it."""
 _EAR_LIKENESS = 0.34
 """Tells bare ears from covered ones in 17 of 20 portraits judged by eye."""
 
@@ -51,8 +55,11 @@ class Fit:
 
     def to_head(self, points: F64) -> F64:
         """Put front points (N, 3) on the face, in head cm."""
-        x = points[:, :1] * np.where(points[:, :1] < 0.0, *self.widths)
-        result: F64 = self.origin + self.scale * (np.hstack([x, points[:, 1:]]) @ self.rotation.T)
+        front = points.copy()
+        front[:, 0] *= np.where(front[:, 0] < 0.0, *self.widths)
+        result: F64 = front @ self.rotation.T
+        result *= self.scale
+        result += self.origin
         return result
 
 
@@ -139,15 +146,17 @@ def behind_ear(scene: Scene, ear: F64, side: int) -> tuple[F64, bool]:
     mesh_cm = scene.mesh_cm
     half_width = 0.5 * (mesh_cm[356, 0] - mesh_cm[127, 0])
     tragus = mesh_cm[454 if side > 0 else 234]
-    back, up = np.meshgrid((1.1, 1.9), (-1.3, -0.5, 0.3))
-    x = 0.5 * (mesh_cm[356, 0] + mesh_cm[127, 0]) + side * (half_width + 0.1 + 0.3 * back)
-    probes = np.column_stack([x.ravel(), tragus[1] + up.ravel(), tragus[2] - back.ravel()])
-    farther = ear + np.linspace(0.0, 1.0, 6)[:, None] * (0.25 * side, -0.3, -1.5)
-    points = scene.pose.to_screen(np.concatenate([probes, farther]))[:, :2]
-    likeness = scene.skin_likeness(points.astype(np.float32))
-    bare = float(np.median(likeness[: len(probes)])) > _EAR_LIKENESS
-    skin = np.flatnonzero(likeness[len(probes) :] > _EAR_LIKENESS)
-    return farther[skin[0] if bare and len(skin) else 2], bare
+    back, up = _BEHIND_CM
+    n = len(back)
+    points = np.empty((n + len(_FARTHER), 3))
+    points[:n, 0] = 0.5 * (mesh_cm[356, 0] + mesh_cm[127, 0]) + side * (half_width + 0.1 + 0.3 * back)
+    points[:n, 1], points[:n, 2] = tragus[1] + up, tragus[2] - back
+    points[n:] = ear + _FARTHER * (0.25 * side, -0.3, -1.5)
+    likeness = scene.skin_likeness(scene.pose.to_screen(points)[:, :2].astype(np.float32))
+    ordered = np.sort(likeness[:n])
+    bare = 0.5 * float(ordered[n // 2 - 1] + ordered[n // 2]) > _EAR_LIKENESS
+    skin = np.flatnonzero(likeness[n:] > _EAR_LIKENESS)
+    return points[n + (skin[0] if bare and len(skin) else 2)], bare
 
 
 def seen_of(scene: Scene, path_cm: F64, side: int) -> F64:

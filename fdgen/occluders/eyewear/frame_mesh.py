@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import cross, grid_faces, rotation_matrix
+from fdgen.analysis.geometry import cross, grid_faces, lengths, mirror_image, rotation_matrix, steps
 from fdgen.arrays import F64, I32
 from fdgen.occluders.eyewear.spec import FrameSpec
 from fdgen.render.mesh import spline, tube
@@ -27,6 +27,20 @@ ROD_SIDES = 6
 """Points round a wire."""
 TEMPLE_RINGS = 20
 TEMPLE_RING = 8
+_ALONG = np.linspace(0.0, 1.0, TEMPLE_RINGS)
+
+_PLANK = np.array(
+    [
+        [-0.72, 0.72, 1.0, 1.0, 0.72, -0.72, -1.0, -1.0],
+        [1.0, 1.0, 0.55, -0.55, -1.0, -1.0, -0.55, 0.55],
+        [-0.3, 0.3, 0.85, 0.85, 0.3, -0.3, -0.85, -0.85],
+        [0.95, 0.95, 0.5, -0.5, -0.95, -0.95, -0.5, 0.5],
+    ]
+)[:, None, :, None]
+"""Points of a temple's section: how high and how far out they lie, and how far their normals lean up and look out.
+There are two on each flat side and two on each edge."""
+_SLIM_PLANK = np.stack([_PLANK[0], _PLANK[1], 0.2 * _PLANK[2], np.full_like(_PLANK[3], 0.98)])
+"""The same of one that is too thin to show its edges."""
 
 LENS_SHARES = (0.28, 0.48, 0.66, 0.82, 0.95, 1.0)
 """Where the rings of a lens lie between its middle and its outline; the last two bound its edge."""
@@ -35,6 +49,11 @@ _OVERLAP_CM = 0.12
 _THINNEST_CM = 0.06
 """A rim thinner than this is none: at 256 px it would be drawn as a row of dots."""
 _CORNER_STEPS = 14
+_CORNER_AT = np.linspace(0.0, 1.0, _CORNER_STEPS)
+_CORNER = [
+    weight[:, None, None] for weight in ((1 - _CORNER_AT) ** 2, 2 * _CORNER_AT * (1 - _CORNER_AT), _CORNER_AT**2)
+]
+"""Weights of the start, the corner and the end of the parabola that rounds a corner."""
 _BRIDGE_REACH_CM = 0.5
 """How far over the rims a bridge reaches, or it would lie before the corners of the lenses."""
 
@@ -50,8 +69,7 @@ class Surface:
 
     def mirrored(self) -> Surface:
         """Return its twin on the other side of the nose."""
-        flip = np.array([-1.0, 1.0, 1.0])
-        return Surface(self.vertices * flip, self.normals * flip, self.faces, self.sheet * flip[:2])
+        return Surface(mirror_image(self.vertices), mirror_image(self.normals), self.faces, mirror_image(self.sheet))
 
 
 @dataclass(frozen=True)
@@ -94,14 +112,16 @@ class Front:
         else:
             centre_x = 0.5 * (shape["bridge_cm"] + float(np.ptp(outline[:, 0])))
             outline[:, 0] += centre_x
-        ahead = np.roll(outline, -1, 0) - np.roll(outline, 1, 0)
-        ahead /= np.linalg.norm(ahead, axis=1, keepdims=True) + 1e-9
+        around = np.concatenate([outline[-1:], outline, outline[:1]])
+        ahead = around[2:] - around[:-2]
+        ahead /= lengths(ahead) + 1e-9
         outward = np.column_stack([ahead[:, 1], -ahead[:, 0]])
         angle = np.degrees(np.arctan2(outline[:, 1], outline[:, 0] - centre_x))
         knots = np.array(spec.rim)[:, 0]
         thickness = np.interp(angle, knots, np.asarray(rim_cm, np.float64), period=360.0)
         for _ in range(3):
-            thickness = 0.25 * np.roll(thickness, 1) + 0.5 * thickness + 0.25 * np.roll(thickness, -1)
+            around = np.concatenate([thickness[-1:], thickness, thickness[:1]])
+            thickness = 0.25 * around[:-2] + 0.5 * thickness + 0.25 * around[2:]
         thickness[thickness < _THINNEST_CM] = 0.0
         if spec.construction == "shield":  # no rim where the halves meet; above and below, it runs on across
             seam = outline[:, 0] < 0.2
@@ -112,7 +132,13 @@ class Front:
 
     def index_at(self, angle_deg: float) -> int:
         """Return the point of the outline nearest to a polar angle."""
-        return int(np.argmin(np.abs((self.angle_deg - angle_deg + 180.0) % 360.0 - 180.0)))
+        return int(self.indices_at(np.array([angle_deg]))[0])
+
+    def indices_at(self, angles_deg: F64) -> npt.NDArray[np.int64]:
+        """Return the points of the outline nearest to polar angles (N,)."""
+        apart = np.abs((self.angle_deg - angles_deg[:, None] + 180.0) % 360.0 - 180.0)
+        nearest: npt.NDArray[np.int64] = apart.argmin(1)
+        return nearest
 
     def bend(self, sheet: F64, depth: npt.ArrayLike = 0.0) -> tuple[F64, F64, F64]:
         """Bend sheet points (N, 2), raised by `depth`, to the front: points (N, 3), normals and directions of x.
@@ -120,10 +146,11 @@ class Front:
         The whole front lies on a cylinder about the head; each lens is curved besides, as ground glass is.
         """
         half = 0.0 if self.construction == "shield" else 0.5 * self.shape["lens_width_cm"]
-        raised = np.broadcast_to(np.asarray(depth, np.float64), len(sheet))
+        raised = np.empty(len(sheet))
+        raised[:] = depth
         return bent(
             np.ascontiguousarray(sheet, np.float64),
-            np.ascontiguousarray(raised),
+            raised,
             float(self.shape["face_curve_cm"]),
             float(self.shape["lens_curve_cm"]),
             half,
@@ -164,7 +191,7 @@ class Front:
         points, facing, sideways = self.bend(sheet, depth)
         normals = facing * forward[:, None] + sideways * (slope * outward[:, 0])[:, None]
         normals[:, 1] += slope * outward[:, 1]
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+        normals /= lengths(normals) + 1e-9
         return Surface(points, normals, _grid(len(rows), POINTS, wrap=True), sheet)
 
     def wire_mesh(self, radius_cm: float) -> Surface:
@@ -205,7 +232,7 @@ class Front:
         points, facing, _ = self.bend(sheet, np.concatenate([d for _, _, d, _, _ in rows]))
         normals = facing * np.repeat([n for *_, n in rows], len(w))[:, None]
         normals[:, 1] += np.repeat([n for _, _, _, n, _ in rows], len(w))
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+        normals /= lengths(normals) + 1e-9
         return Surface(points, normals, _grid(len(rows), len(w)), sheet)
 
     def bar_mesh(self, angle_deg: float, rise_cm: float, radius_cm: float) -> Surface:
@@ -236,7 +263,7 @@ class Front:
         points, normals, _ = self.bend(sheet, depth_cm + lift * radius_cm / 0.1)
         tilt = np.concatenate([[[0.0, 0.0]], 0.5 * ring, 1.2 * ring])
         normals[:, :2] += tilt
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        normals /= lengths(normals)
         return Surface(points, normals, disc_faces(2, 8), sheet)
 
 
@@ -269,15 +296,16 @@ def bent(sheet: F64, depth: F64, radius: float, own: float, half: float, centre_
 
 def rounded_polygon(corners: F64, roundness: F64, n: int = POINTS) -> F64:
     """Round the corners of a polygon (K, 2) with parabolas and walk round it: (n, 2), evenly spaced."""
-    before, after = np.roll(corners, 1, 0), np.roll(corners, -1, 0)
+    around = np.concatenate([corners[-1:], corners, corners[:1]])
     cut = 0.5 * roundness[:, None]
-    start, end = corners + (before - corners) * cut, corners + (after - corners) * cut
-    t = np.linspace(0.0, 1.0, _CORNER_STEPS)[:, None, None]
-    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * corners + t**2 * end
-    path = curve.transpose(1, 0, 2).reshape(-1, 2)
-    path = np.concatenate([path, path[:1]])
-    step = np.linalg.norm(np.diff(path, axis=0), axis=1)
-    run = np.concatenate([[0.0], np.cumsum(step)])
+    start, end = corners + (around[:-2] - corners) * cut, corners + (around[2:] - corners) * cut
+    first, middle, last = _CORNER
+    curve = first * start + middle * corners + last * end
+    path = np.empty((len(corners) * _CORNER_STEPS + 1, 2))
+    path[:-1] = curve.transpose(1, 0, 2).reshape(-1, 2)
+    path[-1] = path[0]
+    run = np.zeros(len(path))
+    np.cumsum(lengths(path[1:] - path[:-1])[:, 0], out=run[1:])
     at = np.arange(n) * (run[-1] / n)
     return np.column_stack([np.interp(at, run, path[:, 0]), np.interp(at, run, path[:, 1])])
 
@@ -295,7 +323,7 @@ def _rod(path: F64, facing: F64, radius_cm: float, sheet: F64, *, closed: bool =
         path, facing, sheet = (np.concatenate([a, a[:1]]) for a in (path, facing, sheet))
     round_about = (vertices - np.repeat(path, ROD_SIDES, 0)) / radius_cm
     normals = 0.12 * round_about + 0.99 * np.repeat(facing, ROD_SIDES, 0)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+    normals /= lengths(normals) + 1e-9
     return Surface(vertices, normals, faces, np.repeat(sheet, ROD_SIDES, 0))
 
 
@@ -313,27 +341,19 @@ def temple_mesh(
         slim: Whether it is shaded as if all of it looked outwards, for it is too thin to show its edges.
     """
     path = spline(knots, TEMPLE_RINGS)
-    along = np.linspace(0.0, 1.0, TEMPLE_RINGS)
     heights = np.asarray(half_height_cm, np.float64)
-    tall = np.interp(along, np.linspace(0.0, 1.0, len(heights)), heights)[:, None, None]
-    tangent = np.gradient(path, axis=0)
-    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    tall = np.interp(_ALONG, np.linspace(0.0, 1.0, len(heights)), heights)[:, None, None]
+    tangent = steps(path)
+    tangent /= lengths(tangent)
     up = np.array([0.0, 1.0, 0.0]) - tangent * tangent[:, 1:2]
-    up /= np.linalg.norm(up, axis=1, keepdims=True) + 1e-9
+    up /= lengths(up) + 1e-9
     out = cross(tangent, up) * side
-    # Two points on each flat side, with normals that lean a little, and two on each edge.
-    height = np.array([-0.72, 0.72, 1.0, 1.0, 0.72, -0.72, -1.0, -1.0])[None, :, None]
-    width = np.array([1.0, 1.0, 0.55, -0.55, -1.0, -1.0, -0.55, 0.55])[None, :, None]
-    lean = np.array([-0.3, 0.3, 0.85, 0.85, 0.3, -0.3, -0.85, -0.85])[None, :, None]
-    face = np.array([0.95, 0.95, 0.5, -0.5, -0.95, -0.95, -0.5, 0.5])[None, :, None]
-    if slim:
-        lean, face = 0.2 * lean, np.full_like(face, 0.98)
+    height, width, lean, face = _SLIM_PLANK if slim else _PLANK
     vertices = path[:, None] + up[:, None] * height * tall + out[:, None] * width * half_thickness_cm
     normals = up[:, None] * lean + out[:, None] * face
-    normals /= np.linalg.norm(normals, axis=2, keepdims=True)
-    sheet = np.stack([vertices[..., 2], vertices[..., 1]], -1)
-    faces = _grid(TEMPLE_RINGS, TEMPLE_RING, wrap=True)
-    return Surface(vertices.reshape(-1, 3), normals.reshape(-1, 3), faces, sheet.reshape(-1, 2))
+    normals /= lengths(normals)
+    vertices, normals = vertices.reshape(-1, 3), normals.reshape(-1, 3)
+    return Surface(vertices, normals, _grid(TEMPLE_RINGS, TEMPLE_RING, wrap=True), vertices[:, :0:-1].copy())
 
 
 def turn_matrix(tilt_deg: float, roll_deg: float, yaw_deg: float) -> F64:

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from fdgen.analysis.geometry import lengths, steps
 from fdgen.arrays import F64
 from fdgen.occluders.eyewear.frame_mesh import POINTS, Front
+from fdgen.runtime.rng import draw_index, draw_one
 
 RIM = np.repeat((0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.0), POINTS)
 """Where on a rim of `Front.rim_mesh` a glint can lie: along its outer bevel, and not on the flat before it, which it
@@ -40,7 +42,7 @@ def draw_glints(rng: np.random.Generator, finish: Mapping[str, Any]) -> list[lis
     n, even = int(rng.integers(3, 10)), rng.random()
     glints = []
     for _ in range(n):
-        low, high = _PLACES[int(rng.choice(len(_PLACES), p=_OFTEN))]
+        low, high = _PLACES[draw_index(rng, _OFTEN)]
         level = 10 ** rng.uniform(-0.25, 0.5)
         values = (rng.uniform(low, high), rng.uniform(0.08, 0.55), *(level * rng.uniform(0.15, 1.0, 2)))
         glints.append([round(float(value), 4) for value in values])
@@ -50,7 +52,7 @@ def draw_glints(rng: np.random.Generator, finish: Mapping[str, Any]) -> list[lis
 def draw_wire(rng: np.random.Generator) -> dict[str, Any]:
     """Draw what polished wires mirror: JSON values for `wire_tone`."""
     return {
-        "lamp": float(rng.choice([-1.0, 1.0])),
+        "lamp": draw_one(rng, (-1.0, 1.0)),
         "contrast": round(float(rng.uniform(0.55, 0.95)), 4),
         "phases": [round(float(phase), 4) for phase in rng.uniform(0.0, 2 * np.pi, len(_THINGS))],
     }
@@ -68,9 +70,9 @@ def wire_tone(wire: Mapping[str, Any], rings_cm: F64) -> F64:
     """
     path = rings_cm.mean(1)
     around = rings_cm - path[:, None]
-    around /= np.linalg.norm(around, axis=2, keepdims=True) + 1e-9
-    run = np.gradient(path, axis=0)
-    length = np.linalg.norm(run, axis=1) + 1e-9
+    around /= lengths(around) + 1e-9
+    run = steps(path)
+    length = lengths(run)[:, 0] + 1e-9
     upright = (run[:, 1] / length) ** 2
     far = np.cumsum(length)[:, None]
     side = np.clip(path[:, :1] / _NOSE_CM, -1.0, 1.0)
@@ -92,15 +94,19 @@ def glint_light(
         front: The frame's front.
         sheet_cm: Where the surface's points lie on the sheet (N, 2), on either side of the nose.
         finish: What the surface is made of.
-        ridge: How well each point mirrors (N,): 1 along an edge.
+        ridge: How well each point mirrors (N,), or all do: 1 along an edge.
     """
-    added = np.zeros(len(sheet_cm))
-    right = sheet_cm[:, 0] > 0
-    folded = np.column_stack([np.abs(sheet_cm[:, 0]), sheet_cm[:, 1]])
-    for angle_deg, half_cm, left_level, right_level in glints:
-        spot = front.outer[front.index_at(angle_deg)]
-        away = np.hypot(*(folded - spot).T) / half_cm
-        added += np.where(right, right_level, left_level) * np.exp(-(away**2))
-    patterned = finish["kind"] in ("tortoise", "horn")
-    result: F64 = (added * ridge * (_PATTERNED if patterned else 1.0))[:, None]
-    return result
+    added = np.zeros((len(sheet_cm), 1))
+    if not glints:
+        return added
+    angle_deg, half_cm, left_level, right_level = np.array(glints).T[..., None]
+    spots = front.outer[front.indices_at(angle_deg[:, 0])]
+    ridge = np.broadcast_to(ridge, len(sheet_cm))
+    mirrors = np.flatnonzero(ridge)
+    x, y = sheet_cm[mirrors].T
+    away = np.hypot(np.abs(x) - spots[:, :1], y - spots[:, 1:]) / half_cm
+    light = np.add.reduce(np.where(x > 0, right_level, left_level) * np.exp(-(away**2)), axis=0)
+    light *= ridge[mirrors]
+    light *= _PATTERNED if finish["kind"] in ("tortoise", "horn") else 1.0
+    added[mirrors, 0] = light
+    return added

@@ -17,6 +17,7 @@ from fdgen.occluders.eyewear.spec import LENSES
 from fdgen.occluders.headwear.hat_cloth import cloth, texels
 from fdgen.occluders.props.spec import pick
 from fdgen.render.mesh import Material
+from fdgen.runtime.rng import draw_index
 
 _COATINGS = (  # hues of a mirror above and below, saturation, share
     (0.11, 0.02, 0.75, 5),
@@ -44,8 +45,7 @@ def draw_goggle_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> 
         if not clear:
             lens["mirror"] = _rounded(1.4 * np.array(lens["mirror"]))
         return {**lens, "mirror_below": lens["mirror"], "clear": clear, "haze": lens.get("haze", 0.0)}
-    share = np.array([row[3] for row in _COATINGS], np.float64)
-    above, below, full, _ = _COATINGS[int(rng.choice(len(_COATINGS), p=share / share.sum()))]
+    above, below, full, _ = _COATINGS[draw_index(rng, tuple(row[3] for row in _COATINGS))]
     level = rng.uniform(0.8, 1.5)
     colours = [
         np.array(colorsys.hsv_to_rgb((hue + rng.normal(0, 0.02)) % 1, full * rng.uniform(0.7, 1.0), 1.0)) ** 1.6 * level

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import grid_faces
+from fdgen.analysis.geometry import grid_faces, lengths
 from fdgen.arrays import F64
 from fdgen.occluders.eyewear.frame_mesh import Surface, bent, disc_faces, rounded_polygon
 from fdgen.occluders.eyewear.goggle_spec import GogglesSpec
@@ -65,7 +65,7 @@ class GoggleFront:
             lens[:, 0] += shift
             middle = np.array([shift, 0.0])
         ahead = np.roll(lens, -2, 0) - np.roll(lens, 2, 0)
-        ahead /= np.linalg.norm(ahead, axis=1, keepdims=True) + 1e-9
+        ahead /= lengths(ahead) + 1e-9
         return cls(shape, spec.cups, lens, np.column_stack([ahead[:, 1], -ahead[:, 0]]), middle)
 
     def bend(self, sheet: F64, depth: npt.ArrayLike = 0.0) -> tuple[F64, F64, F64]:
@@ -137,7 +137,7 @@ class GoggleFront:
         points, facing, sideways = self.bend(sheet, depth)
         normals = facing * forward[:, None] + sideways * (slope * outward[:, 0])[:, None]
         normals[:, 1] += slope * outward[:, 1]
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+        normals /= lengths(normals) + 1e-9
         return Surface(points, normals, grid_faces(len(rows), POINTS, wrap=True), sheet)
 
     def nose_bar(self, radius_cm: float) -> Surface:
@@ -148,7 +148,7 @@ class GoggleFront:
         path, _, _ = self.bend(sheet, 0.35 * (1 - w**2) - 0.3)
         vertices, faces = tube(path, radius_cm, depth_cm=0.6 * radius_cm, sides=10)
         normals = vertices - np.repeat(path, 10, 0)
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+        normals /= lengths(normals) + 1e-9
         return Surface(vertices, normals, faces, np.repeat(sheet, 10, 0))
 
 

@@ -83,12 +83,11 @@ def pass_colours(
     if len(rows) == 0:
         return layer
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    lens = outlined(scene, outlines_cm)[box][..., None]
-    passed = passed[box][..., None]
-    extra = passed * (lens * tint + (1 - lens) * frame)
-    extra = np.minimum(extra, np.maximum(0.97 * layer.silhouette_HW[box][..., None] - passed, 0))
+    lens, passed, shadow = outlined(scene, outlines_cm)[box], passed[box], layer.shadow_HW[box]
+    most = np.maximum(0.97 * layer.silhouette_HW[box] - passed, 0)
     behind = to_linear(np.ascontiguousarray(scene.face.clean_HWC[box]))
-    behind *= 1 - layer.shadow_HW[box][..., None] * layer.shadow_rgb
     colour = layer.colour_HWC.copy()
-    colour[box] += extra * behind
+    for channel in range(3):
+        extra = np.minimum(passed * (lens * tint[channel] + (1 - lens) * frame[channel]), most)
+        colour[box][..., channel] += extra * (behind[..., channel] * (1 - shadow * layer.shadow_rgb[channel]))
     return replace(layer, colour_HWC=colour)

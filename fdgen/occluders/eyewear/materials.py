@@ -19,6 +19,7 @@ from fdgen.analysis.lighting import LUMINANCE
 from fdgen.arrays import F32, F64
 from fdgen.occluders.eyewear.spec import LENSES, FrameSpec
 from fdgen.render.mesh import Material
+from fdgen.runtime.rng import draw_key, draw_one
 
 Values = Mapping[str, Any]
 
@@ -54,19 +55,13 @@ _TINT_SHARES = {"grey": 13, "green": 3, "brown": 5, "amber": 0.8, "blue": 1.2, "
 _PALE_SHARES = {"pink": 2, "yellow": 2, "blue": 2, "violet": 1, "amber": 1, "grey": 4, "brown": 3, "green": 1.5}
 
 
-def _pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
-    names = list(weights)
-    share = np.array([weights[name] for name in names])
-    return names[int(rng.choice(len(names), p=share / share.sum()))]
-
-
 def _rounded(values: npt.ArrayLike) -> list[float]:
     return [round(float(v), 5) for v in np.ravel(values)]
 
 
 def draw_finish(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[str, Any]:
     """Draw what a frame is made of."""
-    kind = _pick(rng, weights)
+    kind = draw_key(rng, weights)
     rgb, second, opacity = _acetate_colour(rng), _acetate_colour(rng), 1.0
     if kind == "tortoise":
         hue, depth = rng.uniform(0.035, 0.10), rng.uniform(0.35, 1.0)
@@ -81,7 +76,7 @@ def draw_finish(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[
         rgb = np.array(colorsys.hsv_to_rgb(hue, full, rng.uniform(0.75, 1.0))) ** 2.2 * 0.5
         opacity = rng.uniform(0.3, 0.6)
     elif kind == "metal":
-        metal = _pick(rng, _METAL_SHARES)
+        metal = draw_key(rng, _METAL_SHARES)
         rgb = np.array(_METALS[metal]) * rng.uniform(0.8, 1.1)
         if rng.random() < 0.06:
             rgb = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.3, 0.8), rng.uniform(0.4, 0.9))) ** 2.2
@@ -112,10 +107,10 @@ def _acetate_colour(rng: np.random.Generator) -> F64:
 
 def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[str, Any]:
     """Draw a pair of lenses: how dark, which tint, graded or not, mirrored or not."""
-    kind = _pick(rng, weights)
+    kind = draw_key(rng, weights)
     if kind in LENSES["eyeglasses"]:
         return _clear_lens(rng, kind)
-    tint = np.array(_TINTS[_pick(rng, _TINT_SHARES)])
+    tint = np.array(_TINTS[draw_key(rng, _TINT_SHARES)])
     mirror = np.full(3, 10 ** rng.uniform(-1.05, -0.3))  # of bare glass, or with a coating that flashes
     start, end = 0.0, 1.0
     if kind == "dark":
@@ -132,7 +127,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
         mirror *= 0.5
     elif kind == "light":
         top = bottom = rng.uniform(0.45, 0.78)
-        tint = np.array(_TINTS[_pick(rng, _PALE_SHARES)]) ** rng.uniform(0.5, 1.0)
+        tint = np.array(_TINTS[draw_key(rng, _PALE_SHARES)]) ** rng.uniform(0.5, 1.0)
         if rng.random() < 0.3:
             bottom = min(0.8, top * rng.uniform(1.1, 1.8))
         mirror *= 0.3  # little more than bare glass: what is pale as well as bright hides the eyes like milk
@@ -156,7 +151,7 @@ def draw_lens(rng: np.random.Generator, weights: Mapping[str, float]) -> dict[st
 def _clear_lens(rng: np.random.Generator, kind: str) -> dict[str, Any]:
     """Draw a pair of clear lenses: what they let pass, and the colour and strength of what they reflect."""
     if kind == "coated":  # the coating leaves a faint green, blue or violet
-        hue = rng.choice([0.38, 0.45, 0.6, 0.72, 0.8]) + rng.normal(0, 0.03)
+        hue = draw_one(rng, (0.38, 0.45, 0.6, 0.72, 0.8)) + rng.normal(0, 0.03)
         mirror = np.array(colorsys.hsv_to_rgb(hue % 1, rng.uniform(0.3, 0.8), 1.0)) * 10 ** rng.uniform(-2.2, -1.3)
         through = rng.uniform(0.955, 0.985)
     elif kind == "plain":

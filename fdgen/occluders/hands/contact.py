@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import canonical_face, vertex_normals
+from fdgen.analysis.geometry import canonical_face, lengths, vertex_normals
 from fdgen.arrays import F64
 from fdgen.occluders.hands.joint_turns import carried, digit_turn, product
 from fdgen.occluders.hands.skeleton import DIGITS, HandModel, digit_joints
@@ -35,10 +35,18 @@ _THUMB_PLAN = np.array([[1.0, 20.0, 35.0], [2.0, 20.0, 30.0], [3.0, 15.0, 30.0]]
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What can be touched of a head: points (P, 3) in head cm with outward normals (P, 3)."""
+    """What can be touched of a head: points (3, P) in head cm with outward normals (3, P).
+
+    A row a coordinate: distances to several points are computed at once.
+    """
 
     points_cm: F64
     normals: F64
+
+    @classmethod
+    def of(cls, points_cm: F64, normals: F64) -> Surface:
+        """Return the surface of points (P, 3) with their normals (P, 3)."""
+        return cls(np.ascontiguousarray(points_cm.T), np.ascontiguousarray(normals.T))
 
     def distance(self, points_cm: F64) -> F64:
         """Return the signed distances (N,) in cm of points (N, 3): negative inside the head."""
@@ -51,7 +59,7 @@ class Surface:
         inside = _between(self.points_cm, low, high)
         if len(inside) < 8:
             return self
-        return Surface(self.points_cm[inside], self.normals[inside])
+        return Surface(self.points_cm.take(inside, axis=1), self.normals.take(inside, axis=1))
 
 
 def touchable(mesh_cm: F64, *, mirrored: bool = False) -> Surface:
@@ -79,19 +87,19 @@ def touchable(mesh_cm: F64, *, mirrored: bool = False) -> Surface:
         [
             normals,
             _ellipsoid_normals(skull_cm)[keep],
-            down / np.linalg.norm(down, axis=1, keepdims=True),
+            down / lengths(down),
         ]
     )
     if mirrored:
         points, outward = points * (-1.0, 1.0, 1.0), outward * (-1.0, 1.0, 1.0)
-    return Surface(np.ascontiguousarray(points), np.ascontiguousarray(outward))
+    return Surface.of(points, outward)
 
 
 def _ellipsoid_normals(vertices: F64) -> F64:
     """Return the outward normals of an ellipsoid along the axes from points all over it."""
     low, high = vertices.min(0), vertices.max(0)
     normals = (vertices - 0.5 * (low + high)) / (high - low) ** 2
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    normals /= lengths(normals)
     result: F64 = normals
     return result
 
@@ -214,7 +222,7 @@ def _clearance(
     a = np.radians(angles_deg)
     turn, shift = np.eye(3), np.zeros(3)
     least = 1e9
-    moved, squared = np.empty(3), np.empty(surface.shape[0])
+    moved, squared = np.empty(3), np.empty(surface.shape[1])
     for segment in range(3):
         local = digit_turn(a, thumb, segment, rest_spread, frames[segment])
         pivot = pivots[segment]
@@ -273,10 +281,10 @@ def _close(
 
 @compiled
 def _between(points: F64, low: F64, high: F64) -> npt.NDArray[np.int64]:
-    """Return the indices of the points (N, 3) that lie in a box."""
-    out, n = np.empty(points.shape[0], np.int64), 0
-    for k in range(points.shape[0]):
-        x, y, z = points[k, 0], points[k, 1], points[k, 2]
+    """Return the indices of the points (3, N) that lie in a box."""
+    out, n = np.empty(points.shape[1], np.int64), 0
+    for k in range(points.shape[1]):
+        x, y, z = points[0, k], points[1, k], points[2, k]
         inside = low[0] < x < high[0] and low[1] < y < high[1] and low[2] < z < high[2]
         out[n] = k
         n += inside
@@ -299,7 +307,7 @@ def _least(values: F64) -> Any:
 def _distance(points: F64, surface: F64, normals: F64) -> F64:
     """Signed distance to a cloud of points with normals: planes through the nearest, blended smoothly."""
     out = np.empty(points.shape[0])
-    squared = np.empty(surface.shape[0])
+    squared = np.empty(surface.shape[1])
     for n in range(points.shape[0]):
         out[n] = _distance_of(points[n], surface, normals, squared)
     return out
@@ -308,7 +316,7 @@ def _distance(points: F64, surface: F64, normals: F64) -> F64:
 @compiled
 def _least_distance(points: F64, surface: F64, normals: F64, enough_cm: float) -> Any:
     """Return the least of `_distance`, or the first that is under `enough_cm`."""
-    squared, least = np.empty(surface.shape[0]), 1e9
+    squared, least = np.empty(surface.shape[1]), 1e9
     for n in range(points.shape[0]):
         least = min(least, _distance_of(points[n], surface, normals, squared))
         if least < enough_cm:
@@ -320,17 +328,17 @@ def _least_distance(points: F64, surface: F64, normals: F64, enough_cm: float) -
 def _distance_of(point: F64, surface: F64, normals: F64, squared: F64) -> Any:
     """Return the distance of one point (3,); `squared` (P,) is room for the squared distances to the surface's."""
     x, y, z = point[0], point[1], point[2]
-    for k in range(surface.shape[0]):  # several at once, as a comparison within would forbid
-        dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
+    for k in range(surface.shape[1]):  # several at once, as a comparison within would forbid
+        dx, dy, dz = x - surface[0, k], y - surface[1, k], z - surface[2, k]
         squared[k] = dx * dx + dy * dy + dz * dz
     nearest = np.sqrt(_least(squared))
     limit = (nearest + _BLEND_CM) ** 2
     total, weight = 0.0, 0.0
-    for k in range(surface.shape[0]):
+    for k in range(surface.shape[1]):
         if squared[k] < limit:
             w = 1.0 - (np.sqrt(squared[k]) - nearest) / _BLEND_CM
             w = w * w
-            dx, dy, dz = x - surface[k, 0], y - surface[k, 1], z - surface[k, 2]
-            total += w * (dx * normals[k, 0] + dy * normals[k, 1] + dz * normals[k, 2])
+            dx, dy, dz = x - surface[0, k], y - surface[1, k], z - surface[2, k]
+            total += w * (dx * normals[0, k] + dy * normals[1, k] + dz * normals[2, k])
             weight += w
     return total / weight

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import canonical_face, rotation_matrix, vertex_normals
-from fdgen.arrays import F64
+from fdgen.analysis.geometry import canonical_face, cross, lengths, mirror_image, rotation_matrix, vertex_normals
+from fdgen.arrays import F32, F64
 from fdgen.assets import Asset
 from fdgen.errors import AssetError
 from fdgen.occluders.base import Placement
@@ -56,6 +56,14 @@ _ARM_CLEARANCE_CM = 2.6
 
 _LEAST_ACROSS = 0.5
 """Least share of the forearm's direction that lies in the plane of the picture, so that it leaves it."""
+
+_CLOTH_ROW = ATLAS_PX + STRIP_PX
+"""Row of the texture where the cloth of sleeves begins."""
+
+_OF_PALM, _OF_KNUCKLES = np.zeros((2, len(JOINTS)), np.bool_)
+"""Which joints move the palm, and which the backs of the fingers."""
+_OF_PALM[[0, 1, 5, 10, 15, 20, 6, 11, 16, 21]] = True
+_OF_KNUCKLES[[joint for digit in DIGITS[1:] for joint in digit_joints(digit)[:3]]] = True
 
 _CAMERA_CM = 90.0
 """Distance of the camera, as a portrait is taken: what is held towards it looks larger."""
@@ -129,7 +137,8 @@ class Hand:
         mesh = hand_mesh(scene, placement.values, _model(asset, placement.values["side"]))
         if "other" in placement.values:  # of the same person, in the same clothes: one texture does for both
             other = placement.values["other"]
-            mesh = join([mesh, hand_mesh(scene, other, _model(asset, other["side"]))], texture=mesh.texture)
+            twin = hand_mesh(scene, other, _model(asset, other["side"]), texture=mesh.texture)
+            mesh = join([mesh, twin], texture=mesh.texture)
         style = Style(bias_cm=pose.bias_cm, translucent=True, occlusion=OCCLUSION, shadow=_SHADOW)
         return draw(scene, mesh, style, environment=surroundings())
 
@@ -170,8 +179,8 @@ def draw_size(scene: Scene, rng: np.random.Generator) -> float:
     return float(np.clip(rng.normal(1.03, 0.04), 0.92, 1.12)) * height / _HAND_LENGTH_CM
 
 
-def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh:
-    """Build the mesh of a placed hand, in head cm."""
+def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel, *, texture: F32 | None = None) -> Mesh:
+    """Build the mesh of a placed hand, in head cm; None for its texture paints one."""
     rotation, origin, scale = np.array(values["turn"]), np.array(values["origin_cm"]), float(values["scale"])
     shaped = reshaped(model, values["shape"])
     cage, joints, _ = skin(shaped, values["angles_deg"], values["girth"])
@@ -181,19 +190,20 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     cage_normals = cage_normals @ rotation.T
     vertices = model.smooth(cage)
     normals = model.smooth(cage_normals)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
+    normals /= lengths(normals) + 1e-12
 
     look = values["skin"]
     albedo = np.clip(scene.light.skin_reflectance * np.array(look["tone"], np.float32), 0.0, 0.9)
-    flip = _MIRROR if values["side"] == "left" else np.ones(3)
-    albedo = adapted(scene, albedo, vertices * flip, normals * flip)
+    left = values["side"] == "left"
+    as_seen = (mirror_image(vertices), mirror_image(normals)) if left else (vertices, normals)
+    albedo = adapted(scene, albedo, *as_seen)
     shine = atlas_of(model).shiny
     skin_of = Material(
         albedo, specular=look["shine"] + shine * (0.22 + 0.20 * look["polish"]), gloss=12.0 + 50.0 * shine
     )
     uv = model.uv * np.array([1.0, ATLAS_PX / TEXTURE_PX[0]], np.float32)
     # The hand is closed: half of it is behind the other half. The open wrist is behind the forearm.
-    faces = seen_faces(model.faces, normals, scene.pose.rotation[2] * flip, _TURNED_AWAY)
+    faces = seen_faces(model.faces, normals, scene.pose.rotation[2] * (_MIRROR if left else 1.0), _TURNED_AWAY)
     parts = [part(vertices, faces, skin_of, normals=normals, uv_N2=uv)]
 
     loop = cage[model.loop]
@@ -201,7 +211,8 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     rings = arm_rings(arm, loop, rotation, stout=values["stout"])
     # The first ring reaches under the hand's rim: its edges are longer than the rim's, and cracks would show.
     tucked = rings_at(arm, rings, np.array([-0.35]))
-    tucked = tucked.mean(1, keepdims=True) + 0.93 * (tucked - tucked.mean(1, keepdims=True))
+    middle = tucked.mean(1, keepdims=True)
+    tucked = middle + 0.93 * (tucked - middle)
     vertices, faces, normals, uv = tube_mesh(np.concatenate([tucked, rings]))
     at_loop = np.append(model.loop, model.loop[0])
     normals[: 2 * len(at_loop)] = np.tile(cage_normals[at_loop], (2, 1))
@@ -209,20 +220,27 @@ def hand_mesh(scene: Scene, values: Mapping[str, Any], model: HandModel) -> Mesh
     column = (0.5 + (STRIP_WIDTH_PX - 1.0) * uv[:, 0]) / ATLAS_PX
     bare = Material(albedo.mean(0), specular=look["shine"], gloss=12.0)
     parts.append(part(vertices, faces, bare, normals=normals, uv_N2=np.column_stack([column, strip])))
-    light = scene.light
-    towards = scene.pose.rotation.T @ light.direction * (_MIRROR if values["side"] == "left" else 1.0)
-    texture = skin_texture(model, look, rotation.T @ towards * (_RELIEF * light.directional * look["relief"]))
     sleeve = values["sleeve"]
+    if texture is None:
+        texture = _texture(scene, values, model, rotation)
     if sleeve:
-        first = ATLAS_PX + STRIP_PX
-        paint_cloth(texture[first:], sleeve)
-        down = -scene.pose.rotation[1] * (_MIRROR if values["side"] == "left" else 1.0)
-        rows = ((first + 1.0) / TEXTURE_PX[0], (TEXTURE_PX[0] - 1.0) / TEXTURE_PX[0])
+        down = -scene.pose.rotation[1] * (_MIRROR if left else 1.0)
+        rows = ((_CLOTH_ROW + 1.0) / TEXTURE_PX[0], (TEXTURE_PX[0] - 1.0) / TEXTURE_PX[0])
         parts += sleeve_mesh(arm, rings, sleeve, down, rows)
     covered = float(sleeve["at_cm"]) if sleeve else 99.0
     parts += jewellery_mesh(model, cage, joints, arm, rings, scale, values["jewellery"], covered)
     mesh = join(parts, texture=texture)
-    return _mirrored(mesh) if values["side"] == "left" else mesh
+    return _mirrored(mesh) if left else mesh
+
+
+def _texture(scene: Scene, values: Mapping[str, Any], model: HandModel, rotation: F64) -> F32:
+    """Paint the skin of a placed hand, and the cloth of its sleeve below it."""
+    light, look = scene.light, values["skin"]
+    towards = scene.pose.rotation.T @ light.direction * (_MIRROR if values["side"] == "left" else 1.0)
+    texture = skin_texture(model, look, rotation.T @ towards * (_RELIEF * light.directional * look["relief"]))
+    if values["sleeve"]:
+        paint_cloth(texture[_CLOTH_ROW:], values["sleeve"])
+    return texture
 
 
 def _to_and_fro(x: F64) -> F64:
@@ -235,8 +253,8 @@ def _mirrored(mesh: Mesh) -> Mesh:
     """Reflect a mesh: the left hand was made as a right one."""
     return replace(
         mesh,
-        vertices_cm=mesh.vertices_cm * _MIRROR,
-        normals=mesh.normals * _MIRROR,
+        vertices_cm=mirror_image(mesh.vertices_cm),
+        normals=mirror_image(mesh.normals),
         faces=np.ascontiguousarray(mesh.faces[:, ::-1]),
     )
 
@@ -282,7 +300,7 @@ def _orientation(pose: Pose, rng: np.random.Generator) -> F64:
     back -= up * (back @ up)
     back /= np.linalg.norm(back)
     jitter = np.radians(np.clip(rng.normal(0, pose.jitter_deg, 3), -2 * pose.jitter_deg, 2 * pose.jitter_deg))
-    result: F64 = rotation_matrix(jitter) @ np.stack([np.cross(up, back), up, back], 1)
+    result: F64 = rotation_matrix(jitter) @ np.stack([cross(up, back), up, back], 1)
     return result
 
 
@@ -290,12 +308,10 @@ def _part_vertices(model: HandModel, name: str) -> npt.NDArray[np.int64]:
     """Return the cage vertices of one of `PARTS`."""
     bone, normals = model.bone, model.cage_normals
     if name == "palm":
-        chosen = (
-            np.isin(bone, (0, 1, 5, 10, 15, 20, 6, 11, 16, 21)) & (normals[:, 2] < -0.3) & (model.cage_cm[:, 1] > 1.0)
-        )
+        chosen = _OF_PALM[bone] & (normals[:, 2] < -0.3) & (model.cage_cm[:, 1] > 1.0)
     elif name == "knuckles":
         facing = np.einsum("nc,nc->n", normals, model.frames[bone, :, 1])
-        chosen = np.isin(bone, [j for d in DIGITS[1:] for j in digit_joints(d)[:3]]) & (facing > 0.2)
+        chosen = _OF_KNUCKLES[bone] & (facing > 0.2)
     else:
         chain = digit_joints(name)
         facing = np.einsum("nc,nc->n", normals, model.frames[bone, :, 1])

@@ -33,11 +33,11 @@ def draw_shape(rng: np.random.Generator) -> dict[str, Any]:
     lengths = 1.0 + together + rng.normal(0.0, 0.018, 5)
     drawn: dict[str, Any] = {
         "age": age,
-        "wide": float(np.clip(rng.normal(1.0, 0.055), 0.88, 1.13)),
-        "deep": float(np.clip(rng.normal(1.0, 0.07), 0.86, 1.16)),
+        "wide": min(max(rng.normal(1.0, 0.055), 0.88), 1.13),
+        "deep": min(max(rng.normal(1.0, 0.07), 0.86), 1.16),
         "lengths": np.clip(lengths, 0.90, 1.10),
-        "taper": float(np.clip(rng.normal(0.02, 0.05), -0.06, 0.13)),
-        "knobs": float(np.clip(rng.normal(0.03 + 0.07 * age, 0.03), 0.0, 0.15)),
+        "taper": min(max(rng.normal(0.02, 0.05), -0.06), 0.13),
+        "knobs": min(max(rng.normal(0.03 + 0.07 * age, 0.03), 0.0), 0.15),
     }
     return {k: np.round(v, 5).tolist() if isinstance(v, np.ndarray) else round(v, 5) for k, v in drawn.items()}
 

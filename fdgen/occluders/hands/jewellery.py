@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from fdgen.analysis.geometry import grid_faces
+from fdgen.analysis.geometry import grid_faces, lengths
 from fdgen.arrays import F32, F64
 from fdgen.occluders.hands.forearm import Arm, rings_at, tube_mesh
 from fdgen.occluders.hands.skeleton import FINGERS, JOINTS, HandModel
 from fdgen.render.mesh import Material, Mesh, part, tube
+from fdgen.runtime.rng import draw_index, draw_one
 
 METALS: Mapping[str, tuple[float, float, float]] = {
     "gold": (0.75, 0.50, 0.20),
@@ -25,7 +26,7 @@ METALS: Mapping[str, tuple[float, float, float]] = {
 
 def draw_jewellery(rng: np.random.Generator) -> dict[str, Any]:
     """Draw what is worn: a JSON table with `rings`, `bracelet`, `watch`, each maybe empty."""
-    metal = str(rng.choice(list(METALS), p=[0.38, 0.32, 0.10, 0.12, 0.08]))
+    metal = tuple(METALS)[draw_index(rng, (0.38, 0.32, 0.10, 0.12, 0.08))]
     fingers = rng.choice(len(FINGERS), size=3, replace=False)
     count = int(rng.random() < 0.30) * (1 + int(rng.random() < 0.25) + int(rng.random() < 0.08))
     rings = [_draw_ring(rng, FINGERS[int(finger)]) for finger in fingers[:count]]
@@ -36,7 +37,7 @@ def draw_jewellery(rng: np.random.Generator) -> dict[str, Any]:
         bracelet = {
             "at_cm": round(float(rng.uniform(0.3, 3.0)), 5),
             "radius_cm": round(float(rng.uniform(0.07, 0.22)), 5),
-            "beads": int(rng.choice([0, 0, 24, 32])),
+            "beads": draw_one(rng, (0, 0, 24, 32)),
             "count": 1 + int(rng.integers(3)),
         }
     elif wrist < 0.26:
@@ -119,7 +120,7 @@ def jewellery_mesh(
                 thick = thick * (0.7 + 0.5 * np.abs(np.sin(np.arange(40) * np.pi * bracelet["beads"] / 40)))
             vertices, faces = tube(path, thick, sides=6)
             normals = (vertices.reshape(40, 6, 3) - path[:, None]).reshape(-1, 3)
-            normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+            normals /= lengths(normals) + 1e-9
             parts.append(part(vertices, faces, metal, normals=normals))
     if watch and watch["at_cm"] + 2.0 < covered_cm:
         parts += _watch(arm, rings, scale, watch, metal)
@@ -200,7 +201,7 @@ def _watch(arm: Arm, rings: F64, scale: float, watch: Mapping[str, Any], metal: 
     bare = rings_at(arm, rings, np.linspace(at - half, at + half, 4))
     middle = bare.mean(1, keepdims=True)
     radial = bare - middle
-    radial /= np.linalg.norm(radial, axis=-1, keepdims=True)
+    radial /= lengths(radial)
     lift = np.array([0.02, 0.20, 0.20, 0.02])[:, None, None] * scale
     vertices, faces, normals, _ = tube_mesh(bare + radial * lift)
     strap = metal if watch["strap_metal"] else Material(np.array(watch["strap_rgb"]), specular=0.08, gloss=12.0)

@@ -50,7 +50,7 @@ class _Seen:
         held = np.clip(at, 0, scene.size_px - 1)
         view = scene.pose.to_view(normals).astype(np.float32)
         return cls(
-            inside=(held == at).all(1),
+            inside=(held[:, 0] == at[:, 0]) & (held[:, 1] == at[:, 1]),
             forward=np.maximum(view[:, 2], 0.0),
             received=sh_irradiance(view, light.harmonics, light.floor),
             residual=scene.light_residual_HW[held[:, 1], held[:, 0]],
@@ -67,7 +67,10 @@ def adapted(scene: Scene, reflectance: F32, vertices_cm: F64, normals: F64) -> F
         normals: Their normals (N, 3) in the head's frame.
     """
     seen = _Seen.of(scene, vertices_cm, normals)
-    albedo = reflectance * (_unbeard(seen) * _contrast(scene, seen.received))[:, None]
+    share = _unbeard(seen) * _contrast(scene, seen.received)
+    albedo = np.empty((len(share), 3))
+    for channel in range(3):
+        albedo[:, channel] = reflectance[channel] * share
     result: F64 = albedo * _exposure(scene, albedo, seen)
     return result
 

@@ -25,12 +25,13 @@ def skin_texture(model: HandModel, values: Mapping[str, Any], slopes: F64) -> F3
     height, width = TEXTURE_PX
     texture = np.ones((height * width, 3), np.float32)
     _store(atlas.features @ mix, atlas.texels, texture)
-    skin = texture[atlas.nail_texels] * (1.0 - np.float32(values["cuticle"]) * atlas.rim)[:, None]
-    moon = atlas.moon[:, None] * np.float32(0.16 * (1.0 - values["polish"]))
-    plate = (
-        np.array(values["nail_rgb"], np.float32) + moon + atlas.edge[:, None] * np.array(values["edge_rgb"], np.float32)
-    )
-    texture[atlas.nail_texels] = skin + atlas.nail[:, None] * (plate - skin)
+    fold = 1.0 - np.float32(values["cuticle"]) * atlas.rim
+    moon = atlas.moon * np.float32(0.16 * (1.0 - values["polish"]))
+    nail_rgb, edge_rgb = np.array((values["nail_rgb"], values["edge_rgb"]), np.float32)
+    for channel in range(3):
+        skin = texture[atlas.nail_texels, channel] * fold
+        plate = nail_rgb[channel] + moon + atlas.edge * edge_rgb[channel]
+        texture[atlas.nail_texels, channel] = skin + atlas.nail * (plate - skin)
     result: F32 = texture.reshape(height, width, 3)
     return result
 

@@ -8,11 +8,15 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fdgen.analysis.geometry import lengths
 from fdgen.arrays import F32, F64
 from fdgen.occluders.hands.forearm import Arm, rings_at, tube_mesh
 from fdgen.render.mesh import Material, Mesh, part
+from fdgen.runtime.rng import draw_key
 
-CUFFS = ("shirt", "ribbed", "plain", "rolled", "loose")
+CUFFS = {"shirt": 0.28, "ribbed": 0.24, "plain": 0.24, "rolled": 0.10, "loose": 0.14}
+"""Kinds of cuffs, and how often each is drawn."""
+_PATTERNS = {"plain": 0.52, "stripes": 0.18, "checks": 0.14, "heather": 0.16}
 
 _CUFF_ROWS = 0.18
 """Share of the cloth's strip that holds the cuff, the rest being the sleeve."""
@@ -33,14 +37,14 @@ def draw_sleeve(rng: np.random.Generator) -> dict[str, Any] | None:
     """Draw a sleeve, or None for a bare arm: a JSON table."""
     if rng.random() < 0.42:
         return None
-    cuff = str(rng.choice(CUFFS, p=[0.28, 0.24, 0.24, 0.10, 0.14]))
+    cuff = draw_key(rng, CUFFS)
     length, band, girth, thick, folds = (round(float(rng.uniform(*bounds)), 5) for bounds in _CUT[cuff])
     where = rng.random()
     lowest, highest = (-2.6, 0.2) if where < 0.75 else (0.2, 4.0) if where < 0.9 else (4.0, 11.0)
     at = rng.uniform(4.0, 12.0) if cuff == "rolled" else rng.uniform(lowest, highest)
     colour = _cloth_colour(rng)
     second = _cloth_colour(rng)
-    pattern = str(rng.choice(["plain", "stripes", "checks", "heather"], p=[0.52, 0.18, 0.14, 0.16]))
+    pattern = draw_key(rng, _PATTERNS)
     return {
         "cuff": cuff,
         "at_cm": round(float(at), 5),
@@ -116,7 +120,7 @@ def _tube(arm: Arm, rings: F64, values: Mapping[str, Any], down: F64, rows: tupl
     bare = rings_at(arm, rings, along)
     centre = bare.mean(1, keepdims=True)
     radial = bare - centre
-    radius = np.linalg.norm(radial, axis=-1, keepdims=True)
+    radius = lengths(radial)
     rolled = values["cuff"] == "rolled"
     step = np.clip((along - end) / 1.2, 0, 1)
     girth = values["band"] + (values["girth"] - values["band"]) * step * step * (3 - 2 * step)
@@ -152,18 +156,16 @@ def _folds(beyond_cm: F64, columns: int, seed: int) -> F64:
     """Return the height of the folds (rings, columns), about 1 at most: slack cloth on an arm, skewed."""
     rng = np.random.default_rng(seed)
     angle = np.arange(columns) * (2 * np.pi / columns)
-    total = np.zeros((len(beyond_cm), columns))
+    waves = []
     for _ in range(5):
         length, skew = rng.uniform(1.8, 5.0), rng.integers(1, 3)
-        wave = np.sin(
-            2 * np.pi * beyond_cm[:, None] / length
-            + rng.uniform(0.5, 1.6) * np.sin(skew * angle + rng.uniform(0, 6.3))[None]
-            + rng.uniform(0, 6.3)
-        )
-        patch = 0.5 + 0.5 * np.sin(angle + rng.uniform(0, 6.3))[None]
-        total += wave * patch * rng.uniform(0.4, 1.0)
+        waves.append((length, skew, rng.uniform(0.5, 1.6), *rng.uniform(0, 6.3, 3), rng.uniform(0.4, 1.0)))
+    length, skew, bend, bend_at, at, patch_at, high = np.array(waves).T[..., None, None]
+    wave = np.sin(2 * np.pi * beyond_cm[:, None] / length + bend * np.sin(skew * angle + bend_at) + at)
+    total = np.add.reduce(wave * (0.5 + 0.5 * np.sin(angle + patch_at)) * high, axis=0)
+    fading = np.exp(-np.maximum(beyond_cm, 0) / 2.5)[:, None] * 0.35
     for k in (2, 3, 5):  # gathers at the cuff run along the arm
-        total += np.exp(-np.maximum(beyond_cm, 0) / 2.5)[:, None] * 0.35 * np.sin(k * angle + rng.uniform(0, 6.3))[None]
+        total += fading * np.sin(k * angle + rng.uniform(0, 6.3))[None]
     grown = np.clip(beyond_cm / 1.5, 0.0, 1.0)
     result: F64 = total / 1.6 * (0.04 + 0.96 * grown)[:, None]
     return result

@@ -11,6 +11,7 @@ import numpy as np
 from fdgen.arrays import F32
 from fdgen.occluders.cloth.fabric import paint
 from fdgen.occluders.cloth.relief import noise
+from fdgen.render.channels import plain, thrice
 
 FABRICS = ("knit", "woven", "felt", "straw", "paper")
 
@@ -56,7 +57,7 @@ def cloth(across: F32, down: F32, fabric: str, values: Mapping[str, Any]) -> F32
         shade = (
             0.96 + 0.045 * rough + 0.02 * twill + 0.02 * noise(across * np.float32(0.5), down * np.float32(0.5), seed)
         )
-    shaded: F32 = (albedo * np.clip(shade, 0.22, 1.35)[..., None]).astype(np.float32)
+    shaded: F32 = (albedo * thrice(np.clip(shade, 0.22, 1.35))).astype(np.float32)
     return shaded
 
 
@@ -75,7 +76,7 @@ def sew_panels(texture: F32, across: F32, values: Mapping[str, Any]) -> None:
     shade = 1 - 0.55 * np.exp(-((from_seam / 0.07) ** 2)) + 0.10 * np.exp(-(((from_seam - 0.2) / 0.1) ** 2))
     dash = (np.arange(rows) % 4 < 2).astype(np.float32)[:, None]
     shade -= 0.22 * np.exp(-(((from_seam - 0.36) / 0.06) ** 2)) * dash
-    texture *= shade.astype(np.float32)[..., None]
+    texture *= thrice(shade.astype(np.float32))
     for panel in (-1.5, -0.5, 0.5, 1.5):
         middle = (round((0.5 + panel / 6) * columns), round(0.42 * rows))
         cv2.ellipse(
@@ -116,16 +117,16 @@ def embroider(texture: F32, values: Mapping[str, Any]) -> None:
         radius = np.where(np.arange(points) % 2, 0.18, 0.46) * high
         star = np.column_stack([middle[0] + radius * np.cos(turn), middle[1] + radius * np.sin(turn)])
         cv2.fillPoly(art, [np.round(star).astype(np.int32)], (60,), cv2.LINE_AA)
-    share = np.asarray(cv2.GaussianBlur(art, (0, 0), 0.7), np.float32)[..., None] * np.float32(1 / 255)
+    share = np.asarray(cv2.GaussianBlur(art, (0, 0), 0.7), np.float32) * np.float32(1 / 255)
     raised = np.asarray(cv2.GaussianBlur(art, (0, 0), 2.0), np.float32) * np.float32(1 / 255)
     lit = np.clip(1 - 1.2 * np.gradient(raised, axis=0), 0.6, 1.4).astype(np.float32)
     thread = 0.9 + 0.14 * rng.standard_normal((rows, columns)).astype(np.float32)
-    texture += share * (colour * thread[..., None] - texture)
-    texture *= lit[..., None]
+    texture += thrice(share) * (plain(share.shape, colour) * thrice(thread) - texture)
+    texture *= thrice(lit)
 
 
 def stitch_rows(texture: F32, across_rows: F32, *, every: float, depth: float = 0.16) -> None:
     """Run rows of stitches along a visor or brim, in place; `across_rows` (h, w) counts cm across them."""
     rows = np.exp(-(((across_rows % every - 0.5 * every) / 0.06) ** 2))
     dash = (np.arange(texture.shape[1]) % 4 < 3).astype(np.float32)[None]
-    texture *= (1 - depth * rows * dash).astype(np.float32)[..., None]
+    texture *= thrice((1 - depth * rows * dash).astype(np.float32))

@@ -8,12 +8,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fdgen.analysis.geometry import grid_faces
+from fdgen.analysis.geometry import grid_faces, lengths
 from fdgen.arrays import F32, F64
 from fdgen.occluders.headwear.hat_cloth import cloth, embroider, sew_panels, stitch_rows, texels
 from fdgen.occluders.headwear.head_fit import Head
 from fdgen.occluders.props.materials import grain
 from fdgen.occluders.props.solids import Solid, turned
+from fdgen.render.channels import thrice
 from fdgen.render.mesh import Material, Mesh
 
 Parts = list[tuple[Mesh, F32 | None]]
@@ -95,7 +96,7 @@ def sheet(points: F64) -> Solid:
     across = np.gradient(points, axis=1)
     down = np.gradient(points, axis=0)
     normals = np.cross(down, across)
-    normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
+    normals /= lengths(normals) + 1e-9
     rows, columns = points.shape[:2]
     length = np.linalg.norm(np.diff(points, axis=0), axis=-1).mean(1)
     v = np.concatenate([[0.0], np.cumsum(length)]) / (length.sum() + 1e-9)
@@ -142,7 +143,7 @@ def _crown(head: Head, form: str, fabric: str, size: Mapping[str, float], seed: 
     bumps = bumps / (np.abs(bumps).max() + 1e-9)
     height = (_WRINKLES_CM[fabric] + 0.12 * size["slouch_cm"]) * (np.abs(bumps) * 1.6 - 0.5)
     height = height * np.clip(3 * (1 - rise) * (rise + 0.1), 0, 1)
-    points += points / (np.linalg.norm(points, axis=-1, keepdims=True) + 1e-9) * height[..., None]
+    points += points / (lengths(points) + 1e-9) * height[..., None]
     length = float(np.linalg.norm(np.diff(points[:, _AROUND // 2], axis=0), axis=-1).sum())
     return sheet(points), length
 
@@ -154,7 +155,7 @@ def _strip(head: Head, levels: list[tuple[float, float]], round_: float) -> tupl
     for high, stand in levels:
         rise = np.clip(high / head.up, 0.0, 0.98)
         ring = head.ring(angle) * (1 - rise**round_) ** (1 / round_)
-        ring += head.ring(angle) / np.linalg.norm(head.ring(angle), axis=1, keepdims=True) * stand
+        ring += head.ring(angle) / lengths(head.ring(angle)) * stand
         ring[:, 1] = high
         rows.append(ring)
     points = np.array(rows)
@@ -239,8 +240,8 @@ def _brim_cloth(reach_cm: float, around_cm: float, fabric: str, values: Mapping[
     if fabric == "woven":
         stitch_rows(texture, down, every=0.8)
     else:
-        texture *= (1 - 0.3 * np.exp(-(((from_edge - 0.45) / 0.08) ** 2)))[..., None]
-    texture *= (1 + 0.35 * np.exp(-((from_edge / 0.14) ** 2)))[..., None]
-    texture *= np.where(from_edge < -0.1, _UNDER, 1.0)[..., None].astype(np.float32)
-    texture *= np.clip(0.5 + down / 1.6, 0.5, 1.0)[..., None]  # the fold at the crown
+        texture *= thrice(1 - 0.3 * np.exp(-(((from_edge - 0.45) / 0.08) ** 2)))
+    texture *= thrice(1 + 0.35 * np.exp(-((from_edge / 0.14) ** 2)))
+    texture *= thrice(np.where(from_edge < -0.1, _UNDER, 1.0).astype(np.float32))
+    texture *= thrice(np.clip(0.5 + down / 1.6, 0.5, 1.0))  # the fold at the crown
     return texture

@@ -11,6 +11,7 @@ from fdgen.analysis.geometry import fill_polygon
 from fdgen.arrays import F32, F64, Bools
 from fdgen.contract.face_points import OVAL
 from fdgen.occluders.headwear.hair_volume import from_screen
+from fdgen.render.channels import thrice
 from fdgen.render.draw import Layer
 from fdgen.render.scene import Scene
 
@@ -77,7 +78,7 @@ def press_hair(scene: Scene, layer: Layer, rim_cm: F64, *, farthest_cm: float = 
     )
     return replace(
         layer,
-        colour_HWC=layer.colour_HWC + painted * share[..., None],
+        colour_HWC=layer.colour_HWC + painted * thrice(share),
         opacity_HW=layer.opacity_HW + share,
         clear_HW=np.maximum(layer.clear_HW, share),
         box=(box[0], box[1]),
@@ -99,18 +100,18 @@ def spread(linear_HWC: F32, weight_HW: F32) -> F32:
     cost little more than the first.
     """
     size = weight_HW.shape[0]
-    weighted = np.dstack([linear_HWC * weight_HW[..., None], weight_HW])
+    weighted = np.asarray(cv2.merge([*cv2.split(linear_HWC * thrice(weight_HW)), weight_HW]), np.float32)
     rings = []
     for level in range(_RINGS):
         side = min(size, _GRID_PX >> level)
-        weighted = cv2.resize(weighted, (side, side), interpolation=cv2.INTER_AREA)
+        weighted = np.asarray(cv2.resize(weighted, (side, side), interpolation=cv2.INTER_AREA), np.float32)
         sigma = _NARROWEST_PX * side * 2**level / _GRID_PX
         rings.append(np.asarray(cv2.GaussianBlur(weighted, (0, 0), sigma), np.float32))
     filled = np.zeros_like(rings[-1][..., :3])
     for level, ring in reversed(list(enumerate(rings))):
-        side, near = len(ring), ring[..., 3:]
+        side, near = len(ring), thrice(cv2.extractChannel(ring, 3))
         filled = np.asarray(cv2.resize(filled, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
         trust = np.float32(1.0) if level == _RINGS - 1 else np.clip(near * 8.0, 0.0, 1.0)
-        filled += trust * (ring[..., :3] / (near + np.float32(1e-6)) - filled)
+        filled += trust * (cv2.merge(cv2.split(ring)[:3]) / (near + np.float32(1e-6)) - filled)
     result: F32 = np.asarray(cv2.resize(filled, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
     return result

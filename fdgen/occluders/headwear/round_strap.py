@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from fdgen.analysis.geometry import grid_faces
+from fdgen.analysis.geometry import grid_faces, lengths
 from fdgen.arrays import F64
 from fdgen.occluders.headwear.head_surface import HeadSurface
 from fdgen.render.mesh import Material, Mesh, part
@@ -49,9 +49,9 @@ def strap_mesh(scene: Scene, surface: HeadSurface, strap: Strap, material: Mater
     """
     path = _path(surface, strap)
     along = np.gradient(path, axis=0)
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
+    along /= lengths(along) + 1e-9
     out = np.cross(along, np.array([0.0, 1.0, 0.0])) * strap.side
-    out /= np.linalg.norm(out, axis=1, keepdims=True) + 1e-9
+    out /= lengths(out) + 1e-9
     up = np.cross(out, along)
     up *= np.sign(up[:, 1:2] + 1e-9)
     section = np.array([*_PROFILE, *((-a, b, -c) for a, b, c in _PROFILE[-2::-1])])

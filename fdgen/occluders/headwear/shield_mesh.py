@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fdgen.analysis.geometry import canonical_face, grid_faces, rotation_matrix
+from fdgen.analysis.geometry import canonical_face, grid_faces, lengths, rotation_matrix
 from fdgen.arrays import F32, F64
 from fdgen.occluders.headwear.hat_mesh import sheet
 from fdgen.occluders.headwear.head_surface import HeadSurface
@@ -79,7 +79,7 @@ def sheet_mesh(fit: ShieldFit, values: Mapping[str, Any]) -> tuple[Solid, F64]:
     wave = _waves(values["seed"], size["wave"])
     normals[:, 0] += wave[0].ravel()
     normals[:, 1] += wave[1].ravel()
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    normals /= lengths(normals)
     places = np.column_stack([np.tile(np.abs(u), _DOWN), np.repeat(np.abs(2 * v - 1), _ACROSS)])
     uv = np.column_stack([np.tile(0.5 + 0.5 * u, _DOWN), np.repeat(v, _ACROSS)])
     return Solid(fit.to_head(points), normals @ fit.rotation.T, grid_faces(_DOWN, _ACROSS), uv), places
@@ -97,7 +97,7 @@ def edge_mesh(fit: ShieldFit, values: Mapping[str, Any]) -> Solid:
     right = np.concatenate([side, round_[1:], below[1:]])
     path = np.concatenate([right, (right * (-1.0, 1.0))[-2::-1]])
     ahead = np.gradient(path, axis=0)
-    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True) + 1e-9
+    ahead /= lengths(ahead) + 1e-9
     inward = np.column_stack([ahead[:, 1], -ahead[:, 0]])
     rows = np.stack([path, path + size["edge_cm"] * inward])
     points, normals = _bent(rows[..., 0].ravel(), rows[..., 1].ravel(), size, 0.04)
@@ -113,7 +113,7 @@ def _bent(x: F64, y: F64, size: Mapping[str, float], raised: float = 0.0) -> tup
     sin, cos = np.sin(x / radius), np.cos(x / radius)
     points = np.column_stack([(radius + depth) * sin, y, radius * (cos - 1) + depth * cos])
     normals = np.column_stack([sin, middle / bow, cos])
-    return points, normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    return points, normals / lengths(normals)
 
 
 def _waves(seed: int, slope: float) -> F32:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fdgen.analysis.geometry import lengths
 from fdgen.arrays import F64
 from fdgen.render.mesh import Material, Mesh, part
 
@@ -27,22 +28,22 @@ def fur_mesh(edge: F64, middle: F64, values: Mapping[str, Any]) -> Mesh:
     low = at.astype(int)
     root = edge[low] + (at - low)[:, None] * (edge[low + 1] - edge[low])
     outward = np.column_stack([root[:, :2] - middle, np.zeros(_HAIRS)])
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    outward /= lengths(outward)
     along = edge[low + 1] - edge[low]
-    along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
+    along /= lengths(along) + 1e-9
     ahead = np.array([0.0, 0.0, 1.0])
     # From hairs that lean over the opening to those that lie back on the cloth; tufts lean alike.
     tuft = np.random.default_rng([values["seed"], 4]).normal(0.0, 0.35, len(edge))[low]
     lean = rng.uniform(-0.55, 1.5, _HAIRS)[:, None]
     way = np.sin(lean) * outward + np.cos(lean) * ahead + (tuft[:, None] + rng.normal(0, 0.25, (_HAIRS, 1))) * along
-    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    way /= lengths(way)
     long = values["size"]["fur_cm"] * rng.uniform(0.45, 1.0, _HAIRS)[:, None]
     bend = rng.normal(0.0, 0.24, (_HAIRS, 3)) - (0.0, 0.22, 0.0)
     share = np.linspace(0.0, 1.0, _JOINTS)
     spine = root[:, None] + (long * way)[:, None] * share[None, :, None]
     spine += (long * bend)[:, None] * (share**2)[None, :, None] + 0.25 * outward[:, None]
     side = np.cross(way, ahead + 0.3 * along)
-    side /= np.linalg.norm(side, axis=1, keepdims=True) + 1e-9
+    side /= lengths(side) + 1e-9
     width = 0.5 * _WIDE_CM * (1 - 0.85 * share)
     vertices = np.stack([spine - width[:, None] * side[:, None], spine + width[:, None] * side[:, None]], 2)
     ladder = np.array(
@@ -50,7 +51,7 @@ def fur_mesh(edge: F64, middle: F64, values: Mapping[str, Any]) -> Mesh:
     )
     faces = (2 * _JOINTS * np.arange(_HAIRS)[:, None, None] + ladder[None]).reshape(-1, 3)
     normals = 0.5 * outward + 0.7 * ahead + 0.5 * way
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    normals /= lengths(normals)
     tone = np.exp(rng.normal(0.0, _PEPPER, _HAIRS))
     pale = np.clip(values["fur_tips"] * share[None] ** 2 * rng.uniform(0.3, 1.3, (_HAIRS, 1)), 0.0, 1.0)
     rgb = np.array(values["fur_rgb"])

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from fdgen.analysis.geometry import lengths
 from fdgen.arrays import F64
 from fdgen.occluders.headwear.hat_mesh import sheet
 from fdgen.occluders.headwear.head_surface import HeadSurface
@@ -134,7 +135,7 @@ def hood_sheets(opening: Opening, values: Mapping[str, Any]) -> tuple[Solid, Sol
     z = opening.edge[None, :, 2] + back * (_BEHIND_CM - opening.edge[None, :, 2])
     points = np.concatenate([flat, z[..., None]], -1)
     outward = points[..., :2] - opening.middle
-    outward /= np.linalg.norm(outward, axis=-1, keepdims=True) + 1e-9
+    outward /= lengths(outward) + 1e-9
     height = _folds(values) * np.clip(back / 0.1, 0.12, 1.0)
     points[..., :2] += outward * height[..., None]
     points[..., 2] += 0.4 * height * (1 - swell)

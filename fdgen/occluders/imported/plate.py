@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fdgen.analysis.geometry import grid_faces
+from fdgen.analysis.geometry import grid_faces, lengths
 from fdgen.arrays import F64
 from fdgen.occluders.eyewear.fit import SIDES, behind_ear, bulge, face_depth
 from fdgen.occluders.eyewear.frame_mesh import TEMPLE_RING, TEMPLE_RINGS, temple_mesh, turn_matrix
@@ -109,7 +109,7 @@ class _Plate:
         out = np.column_stack([sin, zero, cos])
         points = np.column_stack([self._curve * sin, sheet[:, 1], self._curve * (cos - 1)]) + out * depth
         normals = out + np.column_stack([zero, sheet[:, 1] / _DOME_CM, zero])
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        normals /= lengths(normals)
         return self._origin + points @ self._rotation.T, normals @ self._rotation.T
 
 

@@ -30,8 +30,12 @@ from fdgen.render.kernels import sh_irradiance
 from fdgen.render.mesh import Material, Mesh, join, part
 from fdgen.render.scene import Scene
 from fdgen.runtime.jit import compiled
+from fdgen.runtime.rng import draw_one
 
 _TEXELS = (144, 204)
+_ACROSS = np.linspace(-1, 1, _TEXELS[1], dtype=np.float32)[None]
+_DOWN = np.linspace(0, 1, _TEXELS[0], dtype=np.float32)[:, None]
+"""Places of texels, as `Texels` has them."""
 _KNEE = 0.84
 """Linear level above which highlights are held back."""
 _DIRECTIONAL = (0.5, 0.95)
@@ -68,7 +72,7 @@ class Mask:
         fit["shift_deg"] = round(float(np.clip(rng.standard_t(4) * 1.3, -5, 5)), 4)
         fit["fold_seed"] = round(float(rng.random()), 6)
         fit["strap_rows"] = list(rows_for(spec.straps))
-        fit["valve_side"] = float(rng.choice([-1.0, 1.0]))
+        fit["valve_side"] = draw_one(rng, (-1.0, 1.0))
         _wear_low(rng, fit, spec)
         fit |= dress(rng, spec.palette, spec.patterns)
         fit |= draw_weave(rng, spec.fabric, fit["colours"][0])
@@ -171,8 +175,8 @@ def lay_texels(sheet: Sheet) -> Texels:
     across, down, up = upsample(stack, *_TEXELS)
     edge = np.where(across < 0, across[:, :1], across[:, -1:])
     return Texels(
-        s=np.linspace(-1, 1, _TEXELS[1], dtype=np.float32)[None],
-        t=np.linspace(0, 1, _TEXELS[0], dtype=np.float32)[:, None],
+        s=_ACROSS,
+        t=_DOWN,
         across=across,
         down=down,
         up=up,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fdgen.analysis.geometry import lengths
 from fdgen.arrays import F64
 from fdgen.occluders.cloth.drape import HeadMap, cosine, directions
 from fdgen.occluders.masks.bare_skin import SIDES, BareSkin
@@ -27,6 +28,9 @@ _SHADED_RINGS, _SHADE = 8, 0.32
 """Rings of a loop that lie in the cleft behind the ear, and the light left in its depth."""
 _GONE_RINGS, _NARROWED = 4, 0.7
 """Rings over which a loop goes behind the ear, and the share of its width that is left of it there."""
+_SHADED, _NARROWING = np.linspace(1.0, _SHADE, _SHADED_RINGS), np.linspace(1.0, _NARROWED, _SHADED_RINGS)
+_ALONG = np.linspace(0.0, 1.0, _RINGS)
+"""Where the rings of a strand are, as shares of its way."""
 _UNDERSIDE = 0.6
 """Light that is left where a strand turns to the skin that it lies on."""
 _TWISTED = 0.2
@@ -72,19 +76,18 @@ def straps(scene: Scene, head: HeadMap, sheet: Sheet, kind: str, fit: Mapping[st
     fading = np.clip((_RINGS - 0.5 - np.arange(_RINGS)) / ending, 0.0, 1.0)
     shade = np.ones(_RINGS)
     if kind == "ears":
-        shade[-_SHADED_RINGS:] = np.linspace(1.0, _SHADE, _SHADED_RINGS)
-        narrow = np.linspace(1.0, _NARROWED, _SHADED_RINGS)
-        width[-_SHADED_RINGS:] *= narrow
-        thick[-_SHADED_RINGS:] *= narrow
+        shade[-_SHADED_RINGS:] = _SHADED
+        width[-_SHADED_RINGS:] *= _NARROWING
+        thick[-_SHADED_RINGS:] *= _NARROWING
     shown, present = _shown(scene, head, paths, kind)
     presence = np.repeat(fading, _SIDES)
     flat = _turned(fit["strand_turn"], fit["strand_twist"])
     across, deep = thick + (width - thick) * flat, width - (width - thick) * flat
     tubes = [tube(path, across[k], depth_cm=deep[k], sides=_SIDES) for k, path in enumerate(paths)]
     outwards = np.stack([vertices for vertices, _ in tubes]) - np.repeat(paths, _SIDES, 1)
-    outwards /= np.linalg.norm(outwards, axis=2, keepdims=True)
+    outwards /= lengths(outwards)
     away = np.repeat(paths - head.centre_cm, _SIDES, 1)
-    away /= np.linalg.norm(away, axis=2, keepdims=True)
+    away /= lengths(away)
     lit = _UNDERSIDE + (1 - _UNDERSIDE) * np.clip((outwards * away).sum(2), 0.0, 1.0)
     lit *= np.repeat(shade * (1 - _TWISTED * (1 - flat)), _SIDES, 1)
     albedo = lit[..., None] * np.asarray(fit["strap_colour"], np.float32)
@@ -100,8 +103,7 @@ def _turned(turn: Sequence[float], twist: Sequence[float]) -> F64:
 
     A strand over the cheek never shows its flat side whole.
     """
-    along = np.linspace(0.0, 1.0, _RINGS)
-    angle = np.asarray(turn)[:, None] + np.asarray(twist)[:, None] * along
+    angle = np.asarray(turn)[:, None] + np.asarray(twist)[:, None] * _ALONG
     found: F64 = 0.5 * np.cos(angle) ** 2
     return found
 
@@ -147,9 +149,8 @@ def _over_skin(head: HeadMap, starts: F64, ends: F64, lift: float, sag_cm: F64) 
     bound = np.radians(116.0)
     theta = np.clip(theta, -bound, bound)
     ends = head.points(theta, phi, head.radius(theta, phi))
-    chord = starts[:, None] + (ends - starts)[:, None] * np.linspace(0.0, 1.0, _RINGS)[:, None]
-    along = np.linspace(0.0, 1.0, _RINGS)
-    chord[..., 1] -= sag_cm[:, None] * (4.0 * along * (1.0 - along))
+    chord = starts[:, None] + (ends - starts)[:, None] * _ALONG[:, None]
+    chord[..., 1] -= sag_cm[:, None] * (4.0 * _ALONG * (1.0 - _ALONG))
     theta, phi = head.aim(chord.reshape(-1, 3))
     theta, phi = theta.reshape(-1, _RINGS), phi.reshape(-1, _RINGS)
     away = np.linalg.norm(chord - head.centre_cm, axis=2)

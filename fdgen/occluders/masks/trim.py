@@ -14,6 +14,7 @@ from fdgen.occluders.cloth.relief import Texels
 from fdgen.occluders.cloth.texel_kernels import colour_hem
 from fdgen.occluders.masks.spec import MaskSpec
 from fdgen.runtime.jit import compiled
+from fdgen.runtime.rng import draw_one
 
 _GLYPHS = "ABCDEFGHKLMNOPRSTUVX0123456789"
 _PALE = np.array([0.82, 0.83, 0.85], np.float32)
@@ -45,11 +46,11 @@ def draw_trim(rng: np.random.Generator, spec: MaskSpec, base: list[float]) -> di
         "hem_pale": round(float(rng.beta(1.3, 1.5)) if spec.fabric == "nonwoven" and not dark else 0.0, 5),
         "weld_dots": round(wanted(spec.weld_dots) * float(rng.uniform(0.2, 0.55)), 5),
         "dot_cm": round(float(rng.uniform(0.28, 0.5)), 5),
-        "stitches": round(wanted(spec.stitches) * float(rng.choice([-0.45, -0.3, 0.5 if dark else 0.12])), 5),
+        "stitches": round(wanted(spec.stitches) * draw_one(rng, (-0.45, -0.3, 0.5 if dark else 0.12)), 5),
         "clip": wanted(spec.clip),
         "clip_colour": _linear(metal),
         "print": wanted(spec.print),
-        "print_across": round(float(rng.choice([-1, 1]) * rng.uniform(0.28, 0.46)), 5),
+        "print_across": round(float(draw_one(rng, (-1, 1)) * rng.uniform(0.28, 0.46)), 5),
         "print_down": round(float(rng.uniform(0.38, 0.62)), 5),
         "print_colour": _linear(ink),
         "print_seed": int(rng.integers(2**31)),

@@ -13,6 +13,7 @@ from fdgen.arrays import F32, F64
 from fdgen.occluders.cloth.relief import Texels
 from fdgen.occluders.masks.pattern import Sheet
 from fdgen.render.mesh import Material, Mesh, part
+from fdgen.runtime.rng import draw_index, draw_one
 
 _AROUND = 36
 _TURNED = (  # radius as a share of the valve's, height in shares of its own, light left there, whether slots are cut
@@ -50,8 +51,8 @@ VALVES = frozenset({"round", "square", "pair", "side"})
 def draw_lid(rng: np.random.Generator) -> dict[str, Any]:
     """Draw what the lids of a mask's valves look like: JSON values for `valves`."""
     return {
-        "valve_lid": LIDS[int(rng.choice(len(LIDS), p=(0.3, 0.25, 0.45)))],
-        "valve_slots": int(rng.choice([3, 4, 6, 8])),
+        "valve_lid": LIDS[draw_index(rng, (0.3, 0.25, 0.45))],
+        "valve_slots": draw_one(rng, (3, 4, 6, 8)),
         "valve_turn": round(float(rng.uniform(0.0, 1.0)), 5),
         "valve_gloss": round(float(rng.uniform(0.08, 0.4)), 5),
     }

@@ -74,7 +74,7 @@ def draw_grip(scene: Scene, hold: Hold, side: str, rng: np.random.Generator) -> 
     out, along = hold.out * flip, hold.along * flip
     points, normals = surface_points(hold.thing)
     every = len(points) // _MOST_POINTS + 1
-    thing = Surface(np.ascontiguousarray(points[::every] * flip), np.ascontiguousarray(normals[::every] * flip))
+    thing = Surface.of(points[::every] * flip, normals[::every] * flip)
     fist = hold.radius_cm < _NARROWEST_CM
     pose = _pose(out, along, "flat" if hold.flat else "narrow" if fist else "wide")
     scale = draw_size(scene, rng)

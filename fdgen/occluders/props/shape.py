@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import grid_faces, rotation_matrix
+from fdgen.analysis.geometry import grid_faces, lengths, rotation_matrix
 from fdgen.arrays import F32, F64
 from fdgen.assets import Asset
 from fdgen.occluders.asset_table import AssetTable
@@ -100,7 +100,7 @@ def build(scene: Scene, values: Mapping[str, Any], form: str) -> Mesh:
     points = np.column_stack([flat, height]) @ turn.T
     rise = 2 * size["dome"] / radius
     normals = np.column_stack([rise * flat, np.ones(len(flat))]) @ turn.T
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    normals /= lengths(normals)
     # Its frame is the viewer's: it faces the camera for any pose of the head.
     to_head = scene.pose.rotation.T @ lean
     points, normals = points @ to_head.T, normals @ to_head.T
@@ -161,7 +161,7 @@ def _strip(size: Mapping[str, float], rng: np.random.Generator) -> tuple[F64, F3
     stray = rng.normal(0.0, 1.0, count) * size["rough"] * size["across_cm"]
     path = spline(np.column_stack([along, stray, np.zeros(count)]), 60)[:, :2]
     ahead = np.gradient(path, axis=0)
-    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True) + 1e-9
+    ahead /= lengths(ahead) + 1e-9
     side = np.column_stack([-ahead[:, 1], ahead[:, 0]])
     half = 0.22 * size["slender"] * size["across_cm"] * (1 + 0.3 * np.sin(np.linspace(0, 9, 60) * rng.random()))
     rows = [path + side * (half * s)[:, None] for s in np.linspace(-1, 1, 5)]

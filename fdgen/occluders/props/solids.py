@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.analysis.geometry import grid_faces
+from fdgen.analysis.geometry import grid_faces, lengths
 from fdgen.arrays import F64, I32
 from fdgen.render.mesh import Material, Mesh, part, tube
 
@@ -90,11 +90,11 @@ def slab(
     rings = np.concatenate([np.column_stack([inner * s, np.full(n, z + dome * (1 - s * s))]) for s in shares])
     uv = rings[:, :2] / (width, -height) + 0.5
     lean = np.column_stack([2 * dome * rings[:, :2] / (0.25 * (width**2 + height**2)), np.ones(len(rings))])
-    face = Solid(rings, lean / np.linalg.norm(lean, axis=1, keepdims=True), _wrapped(len(shares), n), uv)
+    face = Solid(rings, lean / lengths(lean), _wrapped(len(shares), n), uv)
     out = outline - np.roll(outline, 1, 0)
     out = np.column_stack([out[:, 1], -out[:, 0], np.zeros(n)])
     out += np.roll(out, -1, 0)
-    out /= np.linalg.norm(out, axis=1, keepdims=True) + 1e-9
+    out /= lengths(out) + 1e-9
     forward = np.array([0.0, 0.0, 1.0])
     levels = [(inner, z, 0.7 * forward + 0.7 * out), (outline, z - bevel, out), (outline, bevel - z, out)]
     levels += [(inner, -z, 0.7 * out - 0.7 * forward), (inner * 0.01, -z, np.broadcast_to(-forward, (n, 3)))]
@@ -126,7 +126,7 @@ def bent_tube(path_cm: F64, radius_cm: npt.ArrayLike, *, depth_cm: npt.ArrayLike
     vertices, faces = tube(path_cm, radius_cm, depth_cm=depth_cm, sides=10)
     middle = np.repeat(path_cm, 10, axis=0)
     normals = vertices - middle
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-9
+    normals /= lengths(normals) + 1e-9
     return Solid(vertices, normals, faces, np.zeros((len(vertices), 2)))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
+from fdgen.runtime.rng import draw_key
 from fdgen.settings.values import Number, rows
 
 Profile = Annotated[tuple[tuple[Number, Number], ...], rows(2, least=2)]
@@ -20,6 +21,4 @@ def happens(chance: float, rng: np.random.Generator) -> bool:
 
 def pick(weights: Mapping[str, float], rng: np.random.Generator) -> str:
     """Draw a name of a table of weights."""
-    names = sorted(weights)
-    share = np.array([weights[name] for name in names])
-    return names[int(rng.choice(len(names), p=share / share.sum()))]
+    return draw_key(rng, dict(sorted(weights.items())))

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fdgen.analysis.bicubic import sample_lines
+from fdgen.analysis.bicubic import add_warped, sample_lines
 from fdgen.arrays import F32
 
 
@@ -37,3 +37,24 @@ def test_whole_pixels_are_themselves_and_the_border_repeats() -> None:
     right = np.tile(np.array([1.0, 0.0], np.float32), (len(rows), 1))
     found = sample_lines(picture, np.zeros_like(rows), rows, right, np.arange(-3, 53, dtype=np.float32))
     np.testing.assert_array_equal(found, np.pad(picture, 3, mode="edge"))
+
+
+@pytest.mark.skipif(
+    tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 14), reason="opencv rounds otherwise from 4.14 on"
+)
+@pytest.mark.parametrize("turn_deg", [0.0, 25.0, -170.0])
+@pytest.mark.parametrize("zoom", [0.4, 2.876, 5.0])
+def test_a_warped_change_is_that_of_opencv(zoom: float, turn_deg: float) -> None:
+    rng = np.random.default_rng(3)
+    change = rng.integers(-80, 80, (48, 64, 3)).astype(np.float32)
+    picture = rng.integers(0, 256, (90, 130, 3)).astype(np.uint8)
+    where = rng.random((90, 130)) < 0.7
+    turn = np.radians(turn_deg)
+    matrix = np.array([[np.cos(turn), -np.sin(turn), 0.0], [np.sin(turn), np.cos(turn), 0.0]]) * zoom
+    matrix[:, 2] = (65, 45) - matrix[:, :2] @ rng.uniform(10, 40, 2)  # some of the picture lies beyond the border
+    warped = cv2.warpAffine(
+        change.astype(np.int16), matrix, (130, 90), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    expected = np.where(where[..., None], np.clip(picture.astype(np.int64) + warped, 0, 255), picture)
+    add_warped(picture, change, matrix, where)
+    np.testing.assert_array_equal(picture, expected)

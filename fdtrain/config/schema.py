@@ -94,7 +94,8 @@ class NetworkConfig(Section):
     # I_o "is a combined input": occluded picture and mask, 4 channels. True paints the hole grey first.
     blank_hole: bool = False
     # Colour, as three amounts of light, that the visible face is given before the generators see it, and that what they
-    # paint loses again: lamps and cameras colour faces in more ways than any dataset shows. None leaves colours alone.
+    # paint loses again: lamps and cameras colour faces in more ways than any dataset shows. What is painted into a
+    # photograph without colour has none. None leaves colours alone.
     face_colour: Annotated[Colour | None, BeforeValidator(none_from_text)] = None
     # Eigenfaces, found in the train split, whose best fit to what is visible fills the hole before the generators see
     # it: they then paint what it lacks. In training a face is filled by what other people taught. 0 leaves them out.

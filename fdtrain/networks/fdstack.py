@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fdtrain.config.schema import NetworkConfig
 from fdtrain.networks.blocks import Activation, DilatedBlock, down, up, upsampling
-from fdtrain.networks.preparation.colour_balance import tint, with_tint, without_tint
+from fdtrain.networks.preparation.colour_balance import as_colourless, tint, with_tint, without_tint
 from fdtrain.networks.preparation.eigen_fill import EigenFill
 from fdtrain.networks.restorer import INITIAL_SPREAD, Restoration, Restorer, composite
 
@@ -96,7 +96,8 @@ class BaseNet(Restorer):
         if tint_B311 is None:
             return self.stages(self.filled(occluded_B3HW, mask_B1HW), mask_B1HW)
         made = self.stages(self.filled(without_tint(occluded_B3HW, tint_B311), mask_B1HW), mask_B1HW)
-        return Restoration(*(with_tint(one_B3HW, tint_B311) for one_B3HW in made))
+        coloured = (with_tint(one_B3HW, tint_B311) for one_B3HW in made)
+        return Restoration(*(as_colourless(one_B3HW, occluded_B3HW, mask_B1HW) for one_B3HW in coloured))
 
     def filled(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
         """Return the picture with its hole filled by eigenfaces, where the settings have any."""

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fdtrain.networks.restorer import luma
+
 GAMMA = 2.2
 """Light is about the stored value to this power."""
 
@@ -25,6 +27,9 @@ LEAST_VISIBLE = 0.02
 
 LEAST_COLOUR = 0.03
 """A face whose channels differ by less than this, as shares of their mean, is grey and gets no colour."""
+
+LEAST_CHROMA = 0.01
+"""A picture whose channels differ from their mean by less than this on average, in [-1, 1], shows no colour."""
 
 MOST = 4.0
 """No factor is larger, nor smaller than one by it: night lights have no blue to bring back."""
@@ -57,6 +62,15 @@ def without_tint(picture_B3HW: Tensor, tint_B311: Tensor) -> Tensor:
 def with_tint(picture_B3HW: Tensor, tint_B311: Tensor) -> Tensor:
     """Give a picture back what `without_tint` took."""
     return _stored(_light(picture_B3HW) * tint_B311)
+
+
+def as_colourless(made_B3HW: Tensor, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
+    """Take the colour out of what is made of a photograph that shows none outside its mask; others stay as they are."""
+    seen_B1HW = 1 - mask_B1HW.float()
+    chroma_B1HW = (occluded_B3HW.float() - occluded_B3HW.float().mean(1, keepdim=True)).abs().mean(1, keepdim=True)
+    shown_B111 = (chroma_B1HW * seen_B1HW).sum((2, 3), keepdim=True) / seen_B1HW.sum((2, 3), keepdim=True).clamp_min(1)
+    is_grey_B111 = (shown_B111 < LEAST_CHROMA) & (seen_B1HW.sum((2, 3), keepdim=True) > 0)
+    return torch.where(is_grey_B111, luma(made_B3HW), made_B3HW)
 
 
 def _light(picture_B3HW: Tensor) -> Tensor:

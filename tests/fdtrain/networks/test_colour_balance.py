@@ -113,3 +113,18 @@ def test_training_sees_what_the_generators_will_see() -> None:
     torch.testing.assert_close(batch.clean_B3HW, without_tint(clean, factor))
     torch.testing.assert_close(batch.occluded_B3HW, without_tint(worn, factor))
     torch.testing.assert_close(batch.input_B4HW, model.input(batch.occluded_B3HW, mask))
+
+
+def test_a_photograph_without_colour_stays_without() -> None:
+    _, model = stack(face_colour="[0.41, 0.305, 0.31]")
+    coloured, mask = face(size=64), hole(64)
+    grey = coloured.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    under_a_mask = torch.where(mask > 0, coloured, grey)  # the occluder may have any colour
+    with torch.inference_mode():
+        for picture, has_colour in ((coloured, True), (grey, False), (under_a_mask, False)):
+            for made in model(picture, mask):
+                chroma = (made - made.mean(1, keepdim=True)).abs().max()
+                assert (chroma > 1e-4) == has_colour
+        both = model(torch.cat([coloured, grey]), torch.cat([mask, mask])).image_B3HW
+        torch.testing.assert_close(both[:1], model(coloured, mask).image_B3HW)
+        torch.testing.assert_close(both[1:], model(grey, mask).image_B3HW)

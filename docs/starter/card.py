@@ -66,7 +66,7 @@ def _what(made: Made) -> str:
             one.facts["config"]["preset"],
             f"{one.facts['config']['data']['size_px']} px",
             f"{one.parameters / 1e6:.1f} million",
-            f"{_pictures(made.plan, one):,}",
+            _pictures(made.plan, one),
             f"{one.n_bytes / 1e6:.1f} MB",
             f"{one.onnx_difference:.1g}",
         )
@@ -85,11 +85,11 @@ def _what(made: Made) -> str:
     return f"## What they are\n\n{table(heads, rows)}\n\nBoth are rounded to 16 bits and hold their settings."
 
 
-def _pictures(plan: Plan, one: Trained) -> int:
-    """Return how many pictures taught a network, in both trainings where it had two."""
+def _pictures(plan: Plan, one: Trained) -> str:
+    """Return on how many pictures a network was trained; of two trainings, on how many in each."""
     asked = [change for change in plan.networks[one.name] if change.startswith("training.images=")]
-    first = int(asked[-1].partition("=")[2]) if one.name in plan.then else 0
-    return first + int(one.facts["images"])
+    first = f"{int(asked[-1].partition('=')[2]):,} + " if one.name in plan.then else ""
+    return f"{first}{one.facts['images']:,}"
 
 
 def _faces(made: Made) -> str:

@@ -64,12 +64,24 @@ N_LAYERS = 5
 LEAST_BOTTLENECK_PX = 4
 """A smaller map is normalised away: an instance of 1x1 is always zero."""
 
+EIGENFACE_PX = (32, 64)
+"""Eigenfaces inside a network have a side of so many px: what a filling lacks in detail is the generators' part."""
+
 Rates = Annotated[tuple[Count, ...], BeforeValidator(listed), Field(max_length=64)]
 Weights = Annotated[
     tuple[NotNegative, ...], BeforeValidator(listed), of_length(2, "two values, of stage I and of stage II")
 ]
 Colour = Annotated[tuple[Positive, ...], BeforeValidator(listed), of_length(3, "three values, of red, green and blue")]
 Layers = Annotated[tuple[Count, ...], BeforeValidator(listed), of_length(N_LAYERS, f"{N_LAYERS} values, one a layer")]
+
+
+def eigenface_px(size_px: int) -> int:
+    """Return the side in px of eigenfaces for pictures of a size, which is a multiple of it.
+
+    >>> [eigenface_px(size_px) for size_px in (64, 96, 128, 256)]
+    [64, 48, 64, 64]
+    """
+    return max(side for side in range(1, min(size_px, EIGENFACE_PX[1]) + 1) if size_px % side == 0)
 
 
 class NetworkConfig(Section):
@@ -205,6 +217,11 @@ class FitConfig(Section):
             raise ValueError(
                 f"must leave a bottleneck of {LEAST_BOTTLENECK_PX} px or more, got {size_px // reduction} "
                 f"(data.size_px {size_px} over network.strides {reduction})"
+            )
+        if self.network.eigenfaces and eigenface_px(size_px) < min(EIGENFACE_PX[0], size_px):
+            raise ValueError(
+                f"must have a data.size_px with a divisor from {EIGENFACE_PX[0]} to {EIGENFACE_PX[1]} for "
+                f"network.eigenfaces, got {size_px}"
             )
         return self
 

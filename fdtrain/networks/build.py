@@ -20,6 +20,11 @@ def build_model(config: FitConfig) -> Restorer:
         return network.of(config.baseline, config.data.size_px)
     if config.mask is not None:
         raise TypeError("a network that finds occluders restores nothing")
+    return build_stack(config)
+
+
+def build_stack(config: FitConfig) -> BaseNet:
+    """Return the network of a config that names no baseline: both stages, or the Base-Net alone."""
     stack = BaseNet if config.training.n_stages == 1 else StackedGAN
     return stack(config.network, config.data.size_px)
 

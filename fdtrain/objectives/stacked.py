@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fdtrain.config.schema import FitConfig
+from fdtrain.networks.build import build_stack
 from fdtrain.networks.fdstack import BaseNet, StackedGAN, initialise
 from fdtrain.networks.preparation.eigen_fill import CrossFills
 from fdtrain.objectives import base
@@ -33,13 +34,11 @@ class StackedObjective(Objective):
         self, config: FitConfig, device: torch.device, perceptual: PerceptualLoss | None, rng: torch.Generator
     ) -> None:
         self.config, self.perceptual = config, perceptual
-        stack = BaseNet if config.training.n_stages == 1 else StackedGAN
-        self.model: BaseNet = stack(config.network, config.data.size_px)
-        model = self.model
-        initialise(model, rng)
-        model.to(device)
+        self.model: BaseNet = build_stack(config)
+        initialise(self.model, rng)
+        self.model.to(device)
         self.cross_fills: CrossFills | None = None  # what training fills holes with, once it is learnt
-        self.stages = make_stages(config, model, device, rng)
+        self.stages = make_stages(config, self.model, device, rng)
 
     def compile(self) -> None:
         """Compile the stages, and what compares features, which is half of a step."""

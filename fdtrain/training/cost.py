@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fdtrain.config.schema import FitConfig
+from fdtrain.config.schema import FitConfig, eigenface_px
 from fdtrain.data.faces.face_mesh import N_FACE
 from fdtrain.networks.build import blank_inputs, build_model, build_network
 from fdtrain.networks.discriminator import PatchDiscriminator
-from fdtrain.networks.preparation.eigen_fill import side_of
 from fdtrain.objectives.open_objective import single_objective
 from fdtrain.objectives.perceptual import BACKBONES
 
@@ -127,7 +126,7 @@ class _Outputs:
 def _eigenfaces(config: FitConfig) -> int:
     """Return the values of the eigenfaces that a stack keeps."""
     n = config.network.eigenfaces if config.is_stack else 0
-    return 3 * side_of(config.data.size_px) ** 2 * (n + 1) if n else 0
+    return 3 * eigenface_px(config.data.size_px) ** 2 * (n + 1) if n else 0
 
 
 def _count(model: nn.Module) -> int:

@@ -28,8 +28,10 @@ LEAST_VISIBLE = 0.02
 LEAST_COLOUR = 0.03
 """A face whose channels differ by less than this, as shares of their mean, is grey and gets no colour."""
 
-LEAST_CHROMA = 0.01
-"""A picture whose channels differ from their mean by less than this on average, in [-1, 1], shows no colour."""
+LEAST_CHROMA, LEAST_COLOURED = 0.06, 0.005
+"""A pixel has a colour where its channels lie so far apart, in [-1, 1]; a photograph has, where so large a share of its
+visible pixels do: a white wall and black hair leave little skin to tell by.
+"""
 
 MOST = 4.0
 """No factor is larger, nor smaller than one by it: night lights have no blue to bring back."""
@@ -67,9 +69,10 @@ def with_tint(picture_B3HW: Tensor, tint_B311: Tensor) -> Tensor:
 def as_colourless(made_B3HW: Tensor, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
     """Take the colour out of what is made of a photograph that shows none outside its mask; others stay as they are."""
     seen_B1HW = 1 - mask_B1HW.float()
-    chroma_B1HW = (occluded_B3HW.float() - occluded_B3HW.float().mean(1, keepdim=True)).abs().mean(1, keepdim=True)
-    shown_B111 = (chroma_B1HW * seen_B1HW).sum((2, 3), keepdim=True) / seen_B1HW.sum((2, 3), keepdim=True).clamp_min(1)
-    is_grey_B111 = (shown_B111 < LEAST_CHROMA) & (seen_B1HW.sum((2, 3), keepdim=True) > 0)
+    chroma_B1HW = occluded_B3HW.float().amax(1, keepdim=True) - occluded_B3HW.float().amin(1, keepdim=True)
+    n_coloured_B111 = ((chroma_B1HW > LEAST_CHROMA) * seen_B1HW).sum((2, 3), keepdim=True)
+    n_seen_B111 = seen_B1HW.sum((2, 3), keepdim=True)
+    is_grey_B111 = (n_coloured_B111 <= LEAST_COLOURED * n_seen_B111) & (n_seen_B111 > 0)
     return torch.where(is_grey_B111, luma(made_B3HW), made_B3HW)
 
 

@@ -17,11 +17,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor, nn
 
+from fdtrain.config.schema import eigenface_px
 from fdtrain.networks.preparation.membrane import continued
 from fdtrain.networks.restorer import full_precision
-
-MOST_SIDE_PX = 64
-"""Faces are no larger: what a filling lacks in detail is the generators' part."""
 
 SOLVED_PX = 32
 """Coefficients are found on pictures of about this side, at a quarter or less of the price."""
@@ -30,20 +28,11 @@ STEPS = 24
 """Of conjugate gradients: a face is then that of an exact solution to 0.03 grey levels (300 components, 100 faces)."""
 
 
-def side_of(size_px: int) -> int:
-    """Return the side in px of the faces for pictures of a size, of which it is a whole part.
-
-    >>> [side_of(size_px) for size_px in (64, 96, 128, 256)]
-    [64, 48, 64, 64]
-    """
-    return max(side for side in range(1, min(size_px, MOST_SIDE_PX) + 1) if size_px % side == 0)
-
-
 class EigenFill(nn.Module):
-    """K spaces of faces, side by side: each has a mean and n components, faces of P = 3 S S values, S being `side_of`.
+    """K spaces of faces, side by side: each has a mean and n components, faces of P = 3 S S values.
 
-    A component has the length of its standard deviation; spaces that span less have components of 0 at their end.
-    `ridge` is what the squares of coefficients cost. Before anything is learnt all faces are 0: holes continue what
+    S is `eigenface_px`. A component has the length of its standard deviation; spaces that span less have components of
+    0 at their end. `ridge` is what the squares of coefficients cost. Before anything is learnt all faces are 0: holes continue what
     surrounds them.
     """
 
@@ -53,7 +42,7 @@ class EigenFill(nn.Module):
 
     def __init__(self, n: int, size_px: int, *, spaces: int = 1) -> None:
         super().__init__()
-        self.side_px = side_of(size_px)
+        self.side_px = eigenface_px(size_px)
         self.register_buffer("mean_KP", torch.zeros(spaces, 3 * self.side_px**2))
         self.register_buffer("basis_KNP", torch.zeros(spaces, n, 3 * self.side_px**2))
         self.register_buffer("ridge_K", torch.ones(spaces))

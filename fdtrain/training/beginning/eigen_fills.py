@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save
 
 from fdgen.arrays import Image
 from fdgen.io.regular_file import sha256_of
-from fdtrain.config.schema import FitConfig
+from fdtrain.config.schema import FitConfig, eigenface_px
 from fdtrain.data.faces.eigenfaces import RIDGE, Vectors, fit_face_space
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.tensors import to_tensor
@@ -27,7 +27,7 @@ from fdtrain.data.triplets import TripletDataset
 from fdtrain.errors import CheckpointError
 from fdtrain.networks.fdstack import BaseNet
 from fdtrain.networks.preparation.colour_balance import without_tint
-from fdtrain.networks.preparation.eigen_fill import CrossFills, EigenFill, side_of
+from fdtrain.networks.preparation.eigen_fill import CrossFills, EigenFill
 from fdtrain.objectives.base import Objective
 from fdtrain.objectives.stacked import StackedObjective
 from fdtrain.run_files import write_bytes
@@ -72,11 +72,11 @@ def learn_fills(
 
     Raises `DatasetError` as reading does, and `CheckpointError` where the file is not as it was written.
     """
-    if not (isinstance(objective, StackedObjective) and isinstance(train, TripletDataset)) or not config.is_stack:
+    if not isinstance(objective, StackedObjective) or objective.model.fill is None:
         return None
-    model = objective.model
-    if model.fill is None:
-        return None
+    if not isinstance(train, TripletDataset):
+        raise TypeError("a stack trains on triplets")
+    model, fill = objective.model, objective.model.fill
     path = run_dir / FILE
     part_N = _parts(train)
     if group.is_first and not path.is_file():
@@ -93,7 +93,7 @@ def learn_fills(
             f"{path} does not hold the eigenfaces of this run", hint="delete it to have them found again"
         ) from error
     device = next(model.parameters()).device
-    model.fill.load_state_dict({name: value[-1:] for name, value in fills.state_dict().items()})
+    fill.load_state_dict({name: value[-1:] for name, value in fills.state_dict().items()})
     crossed = EigenFill(n, size_px, spaces=PARTS)
     crossed.load_state_dict({name: value[:-1] for name, value in fills.state_dict().items()})
     objective.cross_fills = CrossFills(crossed.to(device), torch.from_numpy(part_N).to(device))
@@ -129,7 +129,7 @@ def _face(model: BaseNet, train: TripletDataset, index: int) -> Image:
     if (tint := model.tint(clean_B3HW, torch.zeros_like(clean_B3HW[:, :1]))) is not None:
         clean_B3HW = without_tint(clean_B3HW, tint)
         clean_HWC = ((clean_B3HW[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
-    side = side_of(train.size_px)
+    side = eigenface_px(train.size_px)
     return np.asarray(cv2.resize(clean_HWC, (side, side), interpolation=cv2.INTER_AREA))
 
 

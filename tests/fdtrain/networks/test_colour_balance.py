@@ -121,7 +121,11 @@ def test_a_photograph_without_colour_stays_without() -> None:
     grey = coloured.mean(1, keepdim=True).expand(-1, 3, -1, -1)
     under_a_mask = torch.where(mask > 0, coloured, grey)  # the occluder may have any colour
     with torch.inference_mode():
-        for picture, has_colour in ((coloured, True), (grey, False), (under_a_mask, False)):
+        skin = torch.arange(64 * 64).view(64, 64) < 64 * 2
+        little_skin = torch.where(skin, coloured, torch.ones(()))  # on a white wall
+        noisy = grey + 0.008 * torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        pictures = (coloured, True), (little_skin, True), (grey, False), (under_a_mask, False), (noisy, False)
+        for picture, has_colour in pictures:
             for made in model(picture, mask):
                 chroma = (made - made.mean(1, keepdim=True)).abs().max()
                 assert (chroma > 1e-4) == has_colour

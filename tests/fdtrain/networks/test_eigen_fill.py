@@ -10,6 +10,7 @@ from torch import Tensor
 from fdgen.arrays import Image
 from fdtrain.config.schema import FitConfig
 from fdtrain.data.faces.eigenfaces import FaceSpace, fit_face_space
+from fdtrain.errors import ConfigError
 from fdtrain.inference.finish import membrane
 from fdtrain.networks.build import build_model
 from fdtrain.networks.fdstack import StackedGAN, initialise
@@ -104,6 +105,12 @@ def test_what_a_face_lacks_around_the_hole_is_continued_into_it() -> None:
     assert difference < 0.1 * float(np.std(exact))
     assert continued(maps, torch.zeros_like(holes)).abs().max() == 0
     assert torch.equal(continued(maps, torch.ones_like(holes)), maps)
+
+
+def test_a_size_whose_faces_would_be_tiny_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"must have a data\.size_px with a divisor from 32 to 64"):
+        FitConfig.load("modern-64", overrides=["network.eigenfaces=20", "data.size_px=536"])
+    FitConfig.load("modern-64", overrides=["data.size_px=536"])
 
 
 def test_a_stack_begins_with_what_eigenfaces_say(space: FaceSpace) -> None:

@@ -32,8 +32,8 @@ class EigenFill(nn.Module):
     """K spaces of faces, side by side: each has a mean and n components, faces of P = 3 S S values.
 
     S is `eigenface_px`. A component has the length of its standard deviation; spaces that span less have components of
-    0 at their end. `ridge` is what the squares of coefficients cost. Before anything is learnt all faces are 0: holes continue what
-    surrounds them.
+    0 at their end. `ridge` is what the squares of coefficients cost. Before anything is learnt all faces are 0, and
+    holes continue what surrounds them.
     """
 
     mean_KP: Tensor

@@ -22,6 +22,37 @@ _N_MESH_POINTS = 468
 _INPUT_PX = 192
 _MARGIN = 1.5  # side of what the network is shown, in sides of the face's box
 
+_MIDDLE, _SHARE = (np.float32(0.5), np.float32(0.56)), np.float32(0.95)
+"""Of an aligned crop: where its face is, and how much of the side the network is shown at first."""
+
+_LOOKS = 2
+"""At an aligned crop: at where its face should be, then at where it was found."""
+
+_EYE_CORNERS = (33, 263)  # the outer ones, the viewer's left first
+
+
+class AlignedFaceMesh:
+    """The mesh network alone, for crops whose face lies where CelebA has it: no detector has to find one first.
+
+    It places all points in any face, those behind an occluder too, by the pose, by what is visible, and by the occluder
+    itself. The same crop gives the same points, whatever came before.
+    """
+
+    def __init__(self) -> None:
+        self._mesh = Network("face_mesh.tflite")
+
+    def find(self, crop_HWC: Image) -> F64 | None:
+        """Return the points (468, 3) of the face of a square RGB crop, in px; None where the network sees no face."""
+        side = np.float32(crop_HWC.shape[0])
+        square = Square(_MIDDLE[0] * side, _MIDDLE[1] * side, _SHARE * side, np.float32(0))
+        for _ in range(_LOOKS):
+            presence, mesh, _ = _seen(self._mesh, crop_HWC, square)
+            if presence <= 0:
+                return None
+            points_px = _placed(mesh, square)
+            square = _square_around(points_px)
+        return points_px
+
 
 class FaceMesh:
     """The networks, made once. The same picture gives the same points, whatever came before."""
@@ -39,11 +70,9 @@ class FaceMesh:
         found = []
         for face in self._detector.find(picture_HWC, least_score)[:most_faces]:
             square = _square(face)
-            shown_HWC = cut_square(picture_HWC, square, _INPUT_PX, cv2.BORDER_REPLICATE)
-            outputs = sorted(self._mesh(as_floats(shown_HWC, 0, 1)), key=lambda output: output.size)
-            presence, mesh, features_HWC = outputs
-            if presence.item() > 0:  # a probability of more than a half
-                found.append(_placed(self._refined(mesh.reshape(_N_MESH_POINTS, 3), features_HWC), square))
+            presence, mesh, features_HWC = _seen(self._mesh, picture_HWC, square)
+            if presence > 0:
+                found.append(_placed(self._refined(mesh, features_HWC), square))
         return found
 
     def _refined(self, mesh: F32, features_HWC: F32) -> F32:
@@ -52,6 +81,22 @@ class FaceMesh:
         for refinement in self._refinements:
             refinement.refine(mesh, features_HWC, refined)
         return refined
+
+
+def _seen(network: Network, picture_HWC: Image, square: Square) -> tuple[float, F32, F32]:
+    """Return the logit that a square shows a face, the points (468, 3) in px of the network, and its features."""
+    shown_HWC = cut_square(picture_HWC, square, _INPUT_PX, cv2.BORDER_REPLICATE)
+    presence, mesh, features_HWC = sorted(network(as_floats(shown_HWC, 0, 1)), key=lambda output: output.size)
+    return float(presence.item()), mesh.reshape(_N_MESH_POINTS, 3), features_HWC
+
+
+def _square_around(points_px: F64) -> Square:
+    """Return the square around the points of a face, turned so that its eyes are level."""
+    x, y = (points_px[:, :2].min(0) + points_px[:, :2].max(0)) / 2
+    side = np.ptp(points_px[:, :2], axis=0).max() * _MARGIN
+    across = points_px[_EYE_CORNERS[1], :2] - points_px[_EYE_CORNERS[0], :2]
+    turn = math.atan2(float(across[1]), float(across[0]))
+    return Square(np.float32(x), np.float32(y), np.float32(side), np.float32(turn))
 
 
 def _square(face: DetectedFace) -> Square:

@@ -34,6 +34,7 @@ from fdgen.settings.values import (
 )
 from fdtrain.config.baselines import BaselineSettings
 from fdtrain.config.data import DataConfig, OnTheFlyConfig
+from fdtrain.config.face_maps import REGIONS
 from fdtrain.config.files import law_of, names_key, read_settings
 from fdtrain.config.mask import MASK_PRESETS, MaskConfig
 from fdtrain.config.presets import PRESETS
@@ -112,6 +113,10 @@ class NetworkConfig(Section):
     # Eigenfaces, found in the train split, whose best fit to what is visible fills the hole before the generators see
     # it: they then paint what it lacks. In training a face is filled by what other people taught. 0 leaves them out.
     eigenfaces: Annotated[int, within(0, 1000)] = 0
+    # Whether the generators are shown where the parts of the face lie, hidden ones too: five maps, drawn from landmarks
+    # that are detected in the occluded picture, through the occluder. A jaw and a turned head then have their place.
+    # With data.mix, occluders of other faces point to places that are not this face's.
+    landmarks: bool = False
     # What stage II sees of stage I: its raw output, or that output pasted into the hole.
     refine_input: Literal["raw", "composited"] = "raw"
     # Where the mask of a real photograph comes from. Sections 2.4 and 3.2 disagree; training uses the dataset's.
@@ -122,6 +127,11 @@ class NetworkConfig(Section):
         if not set(self.strides) <= {1, 2}:
             raise ValueError(f"must have strides of 1 or 2, got {list(self.strides)}")
         return self
+
+    @property
+    def n_maps(self) -> int:
+        """How many maps of landmarks the generators are shown in addition to the picture and the mask."""
+        return len(REGIONS) if self.landmarks else 0
 
     @property
     def reduction(self) -> int:

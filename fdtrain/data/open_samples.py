@@ -74,6 +74,7 @@ def open_samples(
         grey=0.0 if fixed else data.grey,
         tells_grey=not (fixed or config.loss.grey_chroma),
         landmarks=not fixed and learns_from_landmarks(config),
+        landmark_maps=not fixed and config.is_stack and config.network.landmarks,
         levels=levels,
         seed=config.seed,
         verify=data.verify and not fixed,

@@ -44,6 +44,11 @@ def masks_on(device: torch.device, masks_B1HW: torch.Tensor, channels_last: bool
     return _moved(device, masks_B1HW, channels_last).float()
 
 
+def maps_on(device: torch.device, maps_BMHW: torch.Tensor, channels_last: bool) -> torch.Tensor:
+    """Put maps of landmarks, bytes, on the device as float32 in [0, 1]; bit for bit as `maps_to_values` has them."""
+    return _moved(device, maps_BMHW, channels_last).float() / torch.full((), 255.0, device=device)
+
+
 def _moved(device: torch.device, values_BCHW: torch.Tensor, channels_last: bool) -> torch.Tensor:
     layout = torch.channels_last if channels_last else torch.contiguous_format
     return values_BCHW.to(device, non_blocking=True, memory_format=layout)

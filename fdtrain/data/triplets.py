@@ -19,6 +19,7 @@ from fdgen.arrays import Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
 from fdtrain.data.faces.face_mesh import Points
+from fdtrain.data.faces.landmark_maps import MISSED, landmark_maps, no_maps
 from fdtrain.data.on_the_fly.samples import FreshSamples
 from fdtrain.data.pictures import as_grey, is_grey, member_grey, member_rgb, pasted, resized, resized_mask
 from fdtrain.data.sampler import Draw, EpochSampler, sample_seed
@@ -33,6 +34,7 @@ READ = ("clean.png", "mask.png", "occluded.png")
 
 class _SometimesThere(TypedDict, total=False):
     points: torch.Tensor
+    landmark_maps: torch.Tensor
     gave_none: int
 
 
@@ -41,9 +43,9 @@ class Sample(_SometimesThere):
 
     `coloured` (1, 1, 1) is 0 where the photograph is grey as it is stored, regardless of augmentation, and 1 where it
     is not, where the pair was turned grey on purpose, or where nobody asked (`tells_grey`). Only where they are asked
-    for (`landmarks`) there are `points` (468, 3), those of the clean face in px of these pictures; only where triplets
-    are made again in each epoch there is `gave_none`: the same place where this face gave none and another took its
-    turn, else -1.
+    for (`landmarks`, `landmark_maps`) there are `points` (468, 3), those of the clean face in px of these pictures, and
+    `landmark_maps` (5, S, S) uint8, those of the occluded picture; only where triplets are made again in each epoch
+    there is `gave_none`: the same place where this face gave none and another took its turn, else -1.
     """
 
     occluded: torch.Tensor
@@ -86,8 +88,9 @@ class TripletDataset(StoredSamples[Sample]):
     is how often a face wears the occluder of another sample in place of its own, drawn from the same three: a few
     thousand faces with one hole each are learnt by heart. `grey` is how often both pictures lose their colour, drawn in
     the same way. `tells_grey` has every photograph looked at for whether it has colour, which `coloured` then says.
-    `landmarks` gives each sample the points of its clean face, moved as its pictures are (`MovingAugment`). `levels`
-    gives pictures and masks as bytes, of which `fdtrain.data.tensors` makes those values on a device.
+    `landmarks` gives each sample the points of its clean face, moved as its pictures are (`MovingAugment`);
+    `landmark_maps` what `fdtrain.data.faces.landmark_maps` sees in its occluded picture, and now and then nothing.
+    `levels` gives pictures and masks as bytes, of which `fdtrain.data.tensors` makes those values on a device.
 
     Raises `DatasetError` as `StoredSamples` does, and where a shard holds what it should not, or photographs have no
     landmarks.
@@ -111,6 +114,7 @@ class TripletDataset(StoredSamples[Sample]):
         grey: float = 0.0,
         tells_grey: bool = False,
         landmarks: bool = False,
+        landmark_maps: bool = False,
         levels: bool = False,
         seed: int = 0,
         verify: bool = False,
@@ -133,7 +137,7 @@ class TripletDataset(StoredSamples[Sample]):
             raise DatasetError(
                 f"{type(augment).__name__} does not say where it moves landmarks", hint="give it a method `moved`"
             )
-        self.levels = levels
+        self.levels, self.landmark_maps = levels, landmark_maps
 
     def __getitem__(self, draw: int | Draw) -> Sample:
         index, epoch = draw if isinstance(draw, tuple) else (draw, self.epoch)
@@ -156,6 +160,10 @@ class TripletDataset(StoredSamples[Sample]):
                 seed = sample_seed(self.seed, epoch, self.key(index))
                 points_px = self.augment.moved(points_px, self.size_px, seed)
             sample["points"] = torch.from_numpy(points_px)
+        if self.landmark_maps:
+            misses = self._chance(index, epoch, "maps") < MISSED
+            maps_MHW = no_maps(self.size_px) if misses else landmark_maps(occluded_HWC)
+            sample["landmark_maps"] = torch.from_numpy(maps_MHW)
         return sample
 
     def pictures(self, index: int, epoch: int = 0) -> Pictures:
@@ -207,10 +215,12 @@ class TripletDataset(StoredSamples[Sample]):
 
     def _turns_grey(self, index: int, epoch: int) -> bool:
         """Return whether a pair loses its colour in an epoch."""
-        if self.grey <= 0:
-            return False
-        seed = sample_seed(self.seed, epoch, f"{self.key(index)}+grey")
-        return float(np.random.default_rng(seed).random()) < self.grey
+        return self.grey > 0 and self._chance(index, epoch, "grey") < self.grey
+
+    def _chance(self, index: int, epoch: int, what: str) -> float:
+        """Return a number in [0, 1) that decides something about a sample in an epoch."""
+        seed = sample_seed(self.seed, epoch, f"{self.key(index)}+{what}")
+        return float(np.random.default_rng(seed).random())
 
     def refuse_wrong(self, index: int) -> None:
         """Raise `DatasetError` where a stored sample is no exact pair with a hole in it."""

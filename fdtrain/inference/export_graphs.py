@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from fdtrain.config.face_maps import REGIONS
 from fdtrain.data.pictures import Values
 from fdtrain.errors import CheckpointError
 from fdtrain.inference.metadata import (
@@ -20,6 +21,7 @@ from fdtrain.inference.metadata import (
     COARSE,
     EDGES,
     KINDS,
+    MAPS,
     MASK,
     OCCLUDED,
     OCCLUDER,
@@ -29,6 +31,7 @@ from fdtrain.inference.metadata import (
 )
 from fdtrain.inference.model_label import TOY_KEY
 from fdtrain.networks.edgeconnect import EdgeConnect
+from fdtrain.networks.fdstack import BaseNet
 from fdtrain.networks.masknet import CalibratedMaskNet
 from fdtrain.networks.restorer import Restoration, Restorer
 from fdtrain.training.checkpoint import load_masknet, load_model, read_facts
@@ -61,7 +64,8 @@ def _generator(weights: Path, facts: Mapping[str, Any]) -> Source:
             hint="restore with its weights, or export those of another method",
         )
     metadata = generator_metadata(model, facts)
-    graph = (_GraphAlongEdges if EDGES in metadata.inputs else _Graph)(load_model(weights))
+    kind = _GraphAlongEdges if EDGES in metadata.inputs else _GraphByMaps if MAPS in metadata.inputs else _Graph
+    graph = kind(load_model(weights))
 
     def truth(occluded_B3HW: Values, mask_B1HW: Values) -> Sequence[Values]:
         with torch.inference_mode():
@@ -101,6 +105,13 @@ def generator_metadata(model: Restorer, facts: Mapping[str, Any]) -> ExportMetad
         inputs[EDGES] = (
             f"float32 {mask}: 1 on the edges of the known pixels, as scikit-image's canny finds them in the luma "
             f"(BT.601, in [0, 1]) with sigma {sigma_px:g} and mask = (mask == 0)"
+        )
+    if isinstance(model, BaseNet) and model.config.landmarks:
+        regions = ", ".join(REGIONS)
+        inputs[MAPS] = (
+            f"float32 (batch, {len(REGIONS)}, {size_px}, {size_px}): maps of {regions} as FaceMesh's landmarks of the "
+            "occluded picture outline them, 1 inside and 0 elsewhere; all 0 where no face is seen. "
+            "`fdtrain.data.faces.landmark_maps` draws them, without torch"
         )
     return ExportMetadata(
         "restore", size_px, inputs, outputs, trained(model, facts), edges_sigma_px=sigma_px, checked=CHECKED
@@ -170,6 +181,16 @@ class _GraphAlongEdges(_Graph):
         if not isinstance(self.model, EdgeConnect):
             raise TypeError(f"{type(self.model).__name__} sees no edges")
         return self.chosen(self.model.along(occluded, mask, edges))
+
+
+class _GraphByMaps(_Graph):
+    """A stack that is shown landmarks; the maps come from outside, since a network of its own detects them."""
+
+    def forward(self, occluded: Tensor, mask: Tensor, landmark_maps: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """Return the outputs, in the order of the metadata."""
+        if not isinstance(self.model, BaseNet):
+            raise TypeError(f"{type(self.model).__name__} sees no landmarks")
+        return self.chosen(self.model.by_maps(occluded, mask, landmark_maps))
 
 
 class _MaskGraph(nn.Module):

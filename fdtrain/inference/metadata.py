@@ -24,7 +24,7 @@ KEY = "fdtrain"
 MOST_PX = 4_096
 """Side of the pictures of any network of ours, and more: a side is room for pictures."""
 
-OCCLUDED, MASK, EDGES, PICTURE = "occluded", "mask", "edges", "picture"
+OCCLUDED, MASK, EDGES, MAPS, PICTURE = "occluded", "mask", "edges", "landmark_maps", "picture"
 COARSE, RESTORED, OCCLUDER, KINDS = "coarse", "restored", "occluder", "kinds"
 """Names of inputs and outputs."""
 

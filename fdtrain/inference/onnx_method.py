@@ -12,9 +12,10 @@ import numpy as np
 from fdgen.arrays import Image
 from fdgen.errors import FdError, in_words
 from fdgen.io.regular_file import read_regular
+from fdtrain.data.faces.landmark_maps import maps_of_values
 from fdtrain.data.pictures import Values, from_values, mask_to_values, to_values
 from fdtrain.errors import CheckpointError, DeviceError
-from fdtrain.inference.metadata import EDGES, MASK, OCCLUDED, PICTURE, ExportMetadata
+from fdtrain.inference.metadata import EDGES, MAPS, MASK, OCCLUDED, PICTURE, ExportMetadata
 from fdtrain.networks.canny import LUMA, known_edges
 
 MOST_BYTES = 2_000_000_000
@@ -111,7 +112,7 @@ class OnnxMethod:
 
 
 def inputs_of(metadata: ExportMetadata, occluded_B3HW: Values, mask_B1HW: Values) -> list[Values]:
-    """Return all that a network takes, in the order of its metadata: edges too, where that names them."""
+    """Return all that a network takes, in the order of its metadata: edges and maps too, where that names them."""
     given = {OCCLUDED: occluded_B3HW, PICTURE: occluded_B3HW, MASK: mask_B1HW}
     if EDGES in metadata.inputs and metadata.edges_sigma_px is not None:
         weights_311 = np.array(LUMA, np.float32)[:, None, None]
@@ -122,6 +123,8 @@ def inputs_of(metadata: ExportMetadata, occluded_B3HW: Values, mask_B1HW: Values
                 for grey_HW, mask_1HW in zip(grey_BHW, mask_B1HW, strict=True)
             ]
         )[:, None]
+    if MAPS in metadata.inputs:
+        given[MAPS] = maps_of_values(occluded_B3HW)
     return [given[name] for name in metadata.inputs]
 
 

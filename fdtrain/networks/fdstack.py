@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fdtrain.config.schema import NetworkConfig
+from fdtrain.data.faces.landmark_maps import maps_of_values
 from fdtrain.networks.blocks import Activation, DilatedBlock, down, up, upsampling
 from fdtrain.networks.preparation.colour_balance import as_colourless, tint, with_tint, without_tint
 from fdtrain.networks.preparation.eigen_fill import EigenFill
@@ -87,15 +88,28 @@ class BaseNet(Restorer):
     def __init__(self, config: NetworkConfig, size_px: int) -> None:
         super().__init__()
         self.config = config
-        self.base = Generator(INPUT_CHANNELS, config)
+        self.base = Generator(INPUT_CHANNELS + config.n_maps, config)
         self.fill = EigenFill(config.eigenfaces, size_px) if config.eigenfaces else None
 
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
         """Remove the occluder that the mask marks."""
+        return self.by_maps(occluded_B3HW, mask_B1HW, self.landmark_maps(occluded_B3HW))
+
+    def landmark_maps(self, occluded_B3HW: Tensor) -> Tensor | None:
+        """Return the maps of landmarks of the pictures (B, M, H, W) in [0, 1], where the settings want them."""
+        if not self.config.landmarks:
+            return None
+        if occluded_B3HW.is_meta:  # shapes only
+            return occluded_B3HW.new_empty(len(occluded_B3HW), self.config.n_maps, *occluded_B3HW.shape[2:])
+        maps = maps_of_values(occluded_B3HW.detach().to("cpu", torch.float32).numpy())
+        return torch.from_numpy(maps).to(occluded_B3HW)
+
+    def by_maps(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, maps_BMHW: Tensor | None) -> Restoration:
+        """Do the same by maps that were drawn before: all of it that is a network."""
         tint_B311 = self.tint(occluded_B3HW, mask_B1HW)
         if tint_B311 is None:
-            return self.stages(self.filled(occluded_B3HW, mask_B1HW), mask_B1HW)
-        made = self.stages(self.filled(without_tint(occluded_B3HW, tint_B311), mask_B1HW), mask_B1HW)
+            return self.stages(self.filled(occluded_B3HW, mask_B1HW), mask_B1HW, maps_BMHW)
+        made = self.stages(self.filled(without_tint(occluded_B3HW, tint_B311), mask_B1HW), mask_B1HW, maps_BMHW)
         coloured = (with_tint(one_B3HW, tint_B311) for one_B3HW in made)
         return Restoration(*(as_colourless(one_B3HW, occluded_B3HW, mask_B1HW) for one_B3HW in coloured))
 
@@ -103,9 +117,9 @@ class BaseNet(Restorer):
         """Return the picture with its hole filled by eigenfaces, where the settings have any."""
         return occluded_B3HW if self.fill is None else self.fill(occluded_B3HW, mask_B1HW)
 
-    def stages(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
+    def stages(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, maps_BMHW: Tensor | None) -> Restoration:
         """Do what `forward` does, of pictures that are prepared: in colours that the generators know, and filled."""
-        coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW)
+        coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW, maps_BMHW)
         return Restoration(coarse_B3HW, coarse_B3HW)
 
     def tint(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor | None:
@@ -121,12 +135,13 @@ class BaseNet(Restorer):
         seen_B3HW = occluded_B3HW * (1 - mask_B1HW) if blanks else occluded_B3HW
         return torch.cat([seen_B3HW, mask_B1HW], 1)
 
-    def coarse(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
+    def coarse(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, maps_BMHW: Tensor | None = None) -> Tensor:
         """Return I_o^i = G_1(I_o), the initial result of stage I (section 3.2).
 
-        Where eigenfaces have filled the hole, G_1 paints what has to be added to that.
+        G_1 is shown the maps, where there are any. Where eigenfaces have filled the hole, it paints what has to be
+        added to that.
         """
-        image_B3HW: Tensor = self.base(self.input(occluded_B3HW, mask_B1HW))
+        image_B3HW: Tensor = self.base(with_maps(self.input(occluded_B3HW, mask_B1HW), maps_BMHW))
         return image_B3HW if self.fill is None else (occluded_B3HW + image_B3HW).clamp(-1, 1)
 
 
@@ -140,19 +155,27 @@ class StackedGAN(BaseNet):
 
     def __init__(self, config: NetworkConfig, size_px: int) -> None:
         super().__init__(config, size_px)
-        self.refine = Generator(INPUT_CHANNELS + 3, config)
+        self.refine = Generator(INPUT_CHANNELS + 3 + config.n_maps, config)
 
-    def stages(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
+    def stages(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, maps_BMHW: Tensor | None) -> Restoration:
         """Do what `forward` does, of pictures that are prepared."""
-        coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW)
-        return Restoration(coarse_B3HW, self.refined(occluded_B3HW, mask_B1HW, coarse_B3HW))
+        coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW, maps_BMHW)
+        return Restoration(coarse_B3HW, self.refined(occluded_B3HW, mask_B1HW, coarse_B3HW, maps_BMHW))
 
-    def refined(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, coarse_B3HW: Tensor) -> Tensor:
-        """Return I_o^f = G_2(I_o, I_o^i), the final result of stage II (section 3.4)."""
+    def refined(
+        self, occluded_B3HW: Tensor, mask_B1HW: Tensor, coarse_B3HW: Tensor, maps_BMHW: Tensor | None = None
+    ) -> Tensor:
+        """Return I_o^f = G_2(I_o, I_o^i), the final result of stage II (section 3.4); G_2 is shown the maps, too."""
         if self.config.refine_input == "composited":
             coarse_B3HW = composite(coarse_B3HW, occluded_B3HW, mask_B1HW)
-        image_B3HW: Tensor = self.refine(torch.cat([self.input(occluded_B3HW, mask_B1HW), coarse_B3HW], 1))
+        seen_B7HW = torch.cat([self.input(occluded_B3HW, mask_B1HW), coarse_B3HW], 1)
+        image_B3HW: Tensor = self.refine(with_maps(seen_B7HW, maps_BMHW))
         return image_B3HW if self.fill is None else (coarse_B3HW + image_B3HW).clamp(-1, 1)
+
+
+def with_maps(input_BCHW: Tensor, maps_BMHW: Tensor | None) -> Tensor:
+    """Return what a network is given, the maps of landmarks last, where there are any."""
+    return input_BCHW if maps_BMHW is None else torch.cat([input_BCHW, maps_BMHW], 1)
 
 
 def initialise(model: BaseNet, generator: torch.Generator) -> None:

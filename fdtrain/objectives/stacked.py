@@ -57,11 +57,12 @@ class StackedObjective(Objective):
     def outputs(self, batch: _Step) -> tuple[Tensor, Tensor]:
         """Return the picture of stage I and that of stage II; of one stage, its picture twice."""
         pictures = batch.batch
-        coarse = self.model.coarse(pictures.occluded_B3HW, pictures.mask_B1HW)
+        coarse = self.model.coarse(pictures.occluded_B3HW, pictures.mask_B1HW, pictures.maps_BMHW)
         if not isinstance(self.model, StackedGAN):
             return coarse, coarse
         shown_coarse = coarse if self.config.training.stages == "joint" else coarse.detach()
-        return coarse, self.model.refined(pictures.occluded_B3HW, pictures.mask_B1HW, shown_coarse)
+        refined = self.model.refined(pictures.occluded_B3HW, pictures.mask_B1HW, shown_coarse, pictures.maps_BMHW)
+        return coarse, refined
 
     def discriminator_term(self, stage: Stage, batch: _Step, outputs: tuple[Tensor, Tensor]) -> Tensor | None:
         """Return eq. 7 or 9 for the discriminator, from the image on at which it begins."""

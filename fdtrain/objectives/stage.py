@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from fdtrain.config.schema import FitConfig
 from fdtrain.config.training import TrainingConfig
-from fdtrain.data.tensors import masks_on, pictures_on
+from fdtrain.data.tensors import maps_on, masks_on, pictures_on
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
-from fdtrain.networks.fdstack import INPUT_CHANNELS, BaseNet, StackedGAN
+from fdtrain.networks.fdstack import INPUT_CHANNELS, BaseNet, StackedGAN, with_maps
 from fdtrain.networks.preparation.colour_balance import without_tint
 from fdtrain.networks.preparation.eigen_fill import CrossFills
 from fdtrain.networks.restorer import composite
@@ -35,16 +35,18 @@ from fdtrain.runtime.optimiser import load_optimiser, settle
 class Batch(NamedTuple):
     """What both stages are trained on: pictures in [-1, 1], masks of 0 and 1, I_o, weights of pixels, true features.
 
-    `coloured_B111` is 0 for pictures whose chroma counts nothing; None where all of them count whole.
+    `coloured_B111` is 0 for pictures whose chroma counts nothing; None where all of them count whole. `maps_BMHW` are
+    those of landmarks, for networks that are shown them; discriminators see them with I_o.
     """
 
     occluded_B3HW: Tensor
     clean_B3HW: Tensor
     mask_B1HW: Tensor
-    input_B4HW: Tensor
+    input_BCHW: Tensor
     weights_B1HW: Tensor
     clean_features: list[Tensor]
     coloured_B111: Tensor | None = None
+    maps_BMHW: Tensor | None = None
 
     def counted(self, output_B3HW: Tensor) -> Tensor:
         """Return of an output what counts, as `clean_B3HW` is already."""
@@ -111,7 +113,8 @@ def make_stages(config: FitConfig, model: BaseNet, device: torch.device, rng: to
         if config.loss.gamma[place] == 0:
             return Stage(place, generator, optimiser, None, None)
         on_picture = place == 1 and config.discriminator.refine_condition != "input"
-        discriminator = PatchDiscriminator(config.discriminator, condition_channels=3 if on_picture else INPUT_CHANNELS)
+        channels = 3 if on_picture else INPUT_CHANNELS + config.network.n_maps
+        discriminator = PatchDiscriminator(config.discriminator, condition_channels=channels)
         initialise_discriminator(discriminator, rng)
         discriminator.to(device)
         return Stage(place, generator, optimiser, discriminator, adam(discriminator, training.lr_discriminator))
@@ -136,7 +139,8 @@ def make_batch(
         model: Makes its input of the occluded picture and the mask.
         perceptual: Gives the features of the clean pictures, where a loss compares them; None gives none.
         sample: `occluded` and `clean` (B, 3, H, W) in [-1, 1] or as bytes, `mask` (B, 1, H, W) of 0 and 1; `coloured`
-            (B, 1, 1, 1) where the chroma of grey photographs does not count; `index` (B) for `cross_fills`.
+            (B, 1, 1, 1) where the chroma of grey photographs does not count; `index` (B) for `cross_fills`;
+            `landmark_maps` (B, M, H, W) as bytes, for a network that is shown them.
         cross_fills: Fills holes by what other people taught; None fills them as the model does.
     """
     channels_last = config.training.channels_last
@@ -157,7 +161,9 @@ def make_batch(
         with autocast(config, device):
             features = true_features(perceptual, clean)  # once, for all stages
     weights = pixel_weights(mask, config.loss.hole_weight)
-    return Batch(occluded, clean, mask, model.input(occluded, mask), weights, features, coloured)
+    maps = maps_on(device, sample["landmark_maps"], channels_last) if model.config.landmarks else None
+    shown = with_maps(model.input(occluded, mask), maps)
+    return Batch(occluded, clean, mask, shown, weights, features, coloured, maps)
 
 
 def rate_scale(training: TrainingConfig, images: int) -> float:
@@ -255,4 +261,4 @@ def condition(stage: Stage, config: FitConfig, batch: Batch, coarse_B3HW: Tensor
         output_B3HW: Output of the stage, in [-1, 1].
     """
     which = config.discriminator.refine_condition if stage.place == 1 else "input"
-    return {"input": batch.input_B4HW, "coarse": coarse_B3HW, "output": output_B3HW}[which].detach().float()
+    return {"input": batch.input_BCHW, "coarse": coarse_B3HW, "output": output_B3HW}[which].detach().float()

@@ -15,6 +15,7 @@ from fdtrain.config.schema import FitConfig, eigenface_px
 from fdtrain.data.faces.face_mesh import N_FACE
 from fdtrain.networks.build import blank_inputs, build_model, build_network
 from fdtrain.networks.discriminator import PatchDiscriminator
+from fdtrain.networks.fdstack import INPUT_CHANNELS
 from fdtrain.objectives.open_objective import single_objective
 from fdtrain.objectives.perceptual import BACKBONES
 
@@ -75,11 +76,13 @@ def _stacked_training(config: FitConfig) -> tuple[int, int]:
     """Return the parameters of the discriminators, and the values that the layers of a step hold for one picture."""
     side = config.data.size_px
     with torch.device("meta"):
-        model, discriminator = build_model(config), PatchDiscriminator(config.discriminator)
+        model = build_model(config)
+        channels = INPUT_CHANNELS + config.network.n_maps
+        discriminator = PatchDiscriminator(config.discriminator, condition_channels=channels)
         occluded, mask = torch.empty(1, 3, side, side), torch.empty(1, 1, side, side)
         outputs = _Outputs(model, discriminator)
         model(occluded, mask)
-        discriminator(torch.cat([occluded, mask], 1), occluded)
+        discriminator(torch.empty(1, channels, side, side), occluded)
     # The model is passed once; a discriminator sees real and generated, then, when that is freed, generated again.
     gammas = config.loss.gamma[: config.training.n_stages]
     values = outputs.of(model) + 2 * outputs.of(discriminator) * any(gammas)

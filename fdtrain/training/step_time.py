@@ -115,4 +115,5 @@ def noise(config: FitConfig, n: int) -> dict[str, Tensor]:
         "kinds": kinds,
         "coloured": coloured,
         "points": torch.rand(n, N_FACE, 3, generator=generator) * side,
+        "landmark_maps": torch.zeros(n, config.network.n_maps, side, side, dtype=torch.uint8),
     }

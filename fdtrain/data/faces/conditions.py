@@ -14,21 +14,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
-from fdgen.contract.face_points import BROWS, EYES, LIPS, NOSE, OVAL
 from fdtrain.config.face_maps import COMPONENTS, N_HEATS, N_REGIONS, REGIONS
-from fdtrain.data.faces.face_mesh import POINTS_68, Points, opposite, triangles
-
-POLYGONS: dict[str, tuple[tuple[int, ...], ...]] = {
-    "face": (OVAL,),
-    "brows": BROWS,
-    "eyes": EYES,
-    "nose": (NOSE,),
-    "lips": (LIPS,),
-}
-"""The outlines of each region."""
-
-_SUB = 4
-"""Bits of a pixel that corners of polygons are rounded to."""
+from fdtrain.data.faces.face_mesh import POINTS_68, POLYGONS, SUB, Points, corners, opposite, triangles
 
 _FINE = 5
 """Triangles are drawn so many times larger: opencv fills what they touch, which many small ones do. Odd, so that the
@@ -89,7 +76,7 @@ def _parsed(points_K3: Points, size_px: int) -> npt.NDArray[np.uint8]:
     labels_HW = np.zeros((size_px, size_px), np.uint8)
     for label, polygons in enumerate((POLYGONS[name] for name in REGIONS), 1):
         for polygon in polygons:
-            cv2.fillPoly(labels_HW, [_corners(points_K3[list(polygon)])], (label,), shift=_SUB)
+            cv2.fillPoly(labels_HW, [corners(points_K3[list(polygon)])], (label,), shift=SUB)
     return labels_HW
 
 
@@ -99,7 +86,7 @@ def _flow(points_K3: Points, size_px: int) -> tuple[Points, Points]:
     order = np.argsort(-corners_T33[..., 2].mean(1), kind="stable")
     fine = np.full((_FINE * size_px,) * 2, -1, np.int32)
     for triangle in order.tolist():
-        cv2.fillConvexPoly(fine, _corners(_FINE * corners_T33[triangle]), (triangle,), shift=_SUB)
+        cv2.fillConvexPoly(fine, corners(_FINE * corners_T33[triangle]), (triangle,), shift=SUB)
     which_HW = fine[_FINE // 2 :: _FINE, _FINE // 2 :: _FINE]
     rows, columns = (which_HW >= 0).nonzero()
     at = which_HW[rows, columns]
@@ -122,9 +109,3 @@ def _barycentric(corners_N32: Points, places_N2: npt.NDArray[np.float64]) -> npt
     weights_N3 = np.clip(np.stack([1 - of_b - of_c, of_b, of_c], 1), 0, 1)
     total = weights_N3.sum(1, keepdims=True)
     return np.asarray(weights_N3 / total, np.float64)
-
-
-def _corners(points_N3: Points) -> npt.NDArray[np.int32]:
-    """Return places as opencv counts them: the centre of pixel i is i, in parts of a pixel."""
-    corners_N2: npt.NDArray[np.int32] = np.round((points_N3[:, :2] - 0.5) * (1 << _SUB)).astype(np.int32)
-    return corners_N2

@@ -1,4 +1,4 @@
-"""MediaPipe's face mesh, which is symmetric: which points are each other's mirror images, and its triangles.
+"""MediaPipe's face mesh, which is symmetric: regions, triangles, and which points are each other's mirror images.
 
 Points are (468, 3) in px of a crop, x right, y down, z away from the viewer; the centre of pixel i lies at i + 0.5.
 """
@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from fdgen.contract.face_points import BROWS, EYES, LIPS, NOSE, OVAL
 
 Points = npt.NDArray[np.float32]
 
@@ -24,6 +27,18 @@ POINTS_68 = (
     *(61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87),  # lips
 )
 """The vertices nearest to the 68 landmarks of iBUG 300-W, in its order, which papers on faces use."""
+
+POLYGONS: dict[str, tuple[tuple[int, ...], ...]] = {
+    "face": (OVAL,),
+    "brows": BROWS,
+    "eyes": EYES,
+    "nose": (NOSE,),
+    "lips": (LIPS,),
+}
+"""The outlines of each region, in the order of `fdtrain.config.face_maps.REGIONS`."""
+
+SUB = 4
+"""Bits of a pixel that corners of polygons are rounded to, so that the last digits of landmarks never reach a pixel."""
 
 
 @cache
@@ -45,6 +60,12 @@ def mirrored(points_px: Points, size_px: int) -> Points:
     turned = points_px[opposite()]
     turned[:, 0] = size_px - turned[:, 0]
     return turned
+
+
+def corners(points_N3: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int32]:
+    """Return places as opencv counts them (N, 2): the centre of pixel i is i, in parts of a pixel (`SUB`)."""
+    corners_N2: npt.NDArray[np.int32] = np.round((points_N3[:, :2] - 0.5) * (1 << SUB)).astype(np.int32)
+    return corners_N2
 
 
 @cache

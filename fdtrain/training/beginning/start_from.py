@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from fdtrain.errors import CheckpointError
 from fdtrain.training.checkpoint import read_facts
@@ -19,6 +20,9 @@ LEAST_SHARE = 0.5
 
 LEARNT_ANEW = "fill."
 """How names of eigenfaces begin: a run finds those of its own train split."""
+
+SHOWN_MAPS = ("base.encoder.0.", "refine.encoder.0.")
+"""How names of the layers begin that are shown maps of landmarks, after all else."""
 
 
 def begun_with(
@@ -65,8 +69,8 @@ def take_weights(model: nn.Module, path: str | Path, note: Callable[[str], None]
     """Put into a network all weights of a file, or run folder, of its names and shapes; return where they are from.
 
     Networks may differ in their head, or in what one has and the other lacks: the rest of the network keeps what was
-    drawn, and `note` is called with which. Discriminators always begin with drawn weights, as files of weights hold
-    none.
+    drawn, and `note` is called with which. Maps of landmarks that the file's network was not shown are ignored at
+    first. Discriminators always begin with drawn weights, as files of weights hold none.
 
     Raises `CheckpointError` where the file cannot be read, or holds less than half of this network.
     """
@@ -77,6 +81,7 @@ def take_weights(model: nn.Module, path: str | Path, note: Callable[[str], None]
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(f"{file} cannot be read", hint="copy it again, or name another of the run") from error
     own = {name: value for name, value in model.state_dict().items() if not name.startswith(LEARNT_ANEW)}
+    given |= {name: _widened(given[name], own[name]) for name in own if name.startswith(SHOWN_MAPS) and name in given}
     taken = {name: given[name] for name, value in own.items() if name in given and given[name].shape == value.shape}
     share = sum(value.numel() for value in taken.values()) / sum(value.numel() for value in own.values())
     if share < LEAST_SHARE:
@@ -90,3 +95,10 @@ def take_weights(model: nn.Module, path: str | Path, note: Callable[[str], None]
     kept = f"; drawn anew: {', '.join(left[:3])}{' ...' if len(left) > 3 else ''}" if left else ""
     note(f"starting from {file}: {len(taken)} of {len(own)} tensors, {share:.0%} of all weights{kept}")
     return {"sha256": weights_sha256(file), "content_id": facts.get("content_id"), "images": facts.get("images")}
+
+
+def _widened(given: Tensor, own: Tensor) -> Tensor:
+    """Return weights of a layer with 0 for the last channels of the picture that it is shown, where it lacks them."""
+    if given.ndim != 4 or own.ndim != 4 or own.shape[1] <= given.shape[1]:
+        return given
+    return F.pad(given, (0, 0, 0, 0, 0, own.shape[1] - given.shape[1]))

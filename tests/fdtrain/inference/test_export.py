@@ -151,6 +151,33 @@ def test_every_architecture(tmp_path: Path, preset: str, form: str) -> None:
                 assert np.abs(one.astype(int) - other).max() <= 1
 
 
+@pytest.mark.parametrize("form", ["onnx", "pt2"])
+def test_maps_of_landmarks_are_put_into_the_graph(tmp_path: Path, form: str) -> None:
+    config = FitConfig.load("modern-64", overrides=["network.landmarks=true", *NARROW["modern-64"]])
+    model = build_model(config)
+    rng = torch.Generator().manual_seed(3)
+    for tensor in model.state_dict().values():
+        tensor.normal_(0, 0.1, generator=rng)
+    save_model(tmp_path / "w.safetensors", model, {"config": config.as_dict()})
+    done = export(tmp_path / "w.safetensors", tmp_path / f"w.{form}", form=form)
+    assert done.most <= TOLERANCE
+    assert list(done.metadata.inputs) == ["occluded", "mask", "landmark_maps"]
+    assert "(batch, 5, 64, 64): maps of face, brows, eyes, nose, lips" in done.metadata.inputs["landmark_maps"]
+    if form == "onnx":
+        pairs = pictures(3, 64)
+        network = OnnxMethod(tmp_path / "w.onnx")
+        by_onnx, by_torch = network.restore(pairs), ModelMethod(load_model(tmp_path / "w.safetensors")).restore(pairs)
+        for made, wanted in zip(by_onnx, by_torch, strict=True):
+            for one, other in zip(made, wanted, strict=True):
+                assert np.abs(one.astype(int) - other).max() <= 1
+        occluded_B3HW, mask_B1HW = next(probes(64, (1,)))
+        seen, unseen = (
+            network.network.run(occluded_B3HW, mask_B1HW, np.full((1, 5, 64, 64), level, np.float32))[0]
+            for level in (0, 1)
+        )
+        assert np.abs(seen - unseen).max() > TOLERANCE  # they count
+
+
 @pytest.mark.parametrize("size_px", [64, 96])
 def test_eigenfaces_go_with_the_graph(tmp_path: Path, size_px: int) -> None:
     asked = ["network.eigenfaces=12", f"data.size_px={size_px}", *NARROW["modern-64"]]

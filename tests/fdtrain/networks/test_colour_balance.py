@@ -99,7 +99,7 @@ def test_without_the_setting_nothing_changes() -> None:
     _, balanced = stack(face_colour="[0.41, 0.305, 0.31]")
     picture, mask = lit(face(size=64), 0.9, 1.0, 0.8), hole(64)
     with torch.inference_mode():
-        assert torch.equal(plain(picture, mask).image_B3HW, plain.stages(picture, mask).image_B3HW)
+        assert torch.equal(plain(picture, mask).image_B3HW, plain.stages(picture, mask, None).image_B3HW)
         assert not torch.equal(plain(picture, mask).image_B3HW, balanced(picture, mask).image_B3HW)
 
 
@@ -112,7 +112,7 @@ def test_training_sees_what_the_generators_will_see() -> None:
     factor = tint(worn, mask, SKIN)
     torch.testing.assert_close(batch.clean_B3HW, without_tint(clean, factor))
     torch.testing.assert_close(batch.occluded_B3HW, without_tint(worn, factor))
-    torch.testing.assert_close(batch.input_B4HW, model.input(batch.occluded_B3HW, mask))
+    torch.testing.assert_close(batch.input_BCHW, model.input(batch.occluded_B3HW, mask))
 
 
 def test_a_photograph_without_colour_stays_without() -> None:

@@ -85,6 +85,22 @@ def test_faithful_reduces_to_8_px_by_five_strided_convolutions_between_tanh_and_
     assert 256 // config.reduction == 8
 
 
+def test_maps_of_landmarks_are_shown_to_both_stages() -> None:
+    model = model_of(SMALL.model_copy(update={"landmarks": True}))
+    picture, mask = torch.rand(1, 3, 32, 32) * 2 - 1, torch.zeros(1, 1, 32, 32)
+    mask[..., 8:24, 8:24] = 1
+    maps = torch.rand(1, 5, 32, 32, requires_grad=True)
+    for output in model.by_maps(picture, mask, maps):
+        assert float(torch.autograd.grad(output.sum(), maps, retain_graph=True)[0].abs().sum()) > 0
+    seen = model.landmark_maps(picture)
+    assert seen is not None
+    assert seen.shape == (1, 5, 32, 32)
+    with torch.inference_mode():
+        for one, other in zip(model(picture, mask), model.by_maps(picture, mask, seen), strict=True):
+            assert torch.equal(one, other)
+    assert model_of(SMALL).landmark_maps(picture) is None
+
+
 def test_outputs_lie_within_the_range_of_pictures() -> None:
     restored = model_of(SMALL)(torch.rand(2, 3, 32, 32) * 200 - 100, torch.ones(2, 1, 32, 32))
     assert restored.image_B3HW.abs().max() <= 1

@@ -492,6 +492,7 @@ def test_tensorboard_is_written_on_request(triplets: Path, tmp_path: Path) -> No
         ["network.order=act-conv-norm", "network.tanh_ends=true", "network.upsample=deconv", "loss.ssim=0"],
         ["training.stages=base", "loss.gamma=[0.1,0]", "network.se_ratio=0", "data.without=['mask']"],
         ["data.augment=mild", "training.decay_from_images=8", "data.kinds=['mask']", "training.clip_norm=none"],
+        ["network.landmarks=true", "network.face_colour=[0.4,0.3,0.3]", "data.augment=photograph"],
     ],
     ids=" ".join,
 )

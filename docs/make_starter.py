@@ -1,6 +1,6 @@
 """Make the weights that come with the package: `python docs/make_starter.py --faces FOLDER`.
 
-    photographs, checked --> fdgen build --> fdtrain fit, twice --> 16 bits, ONNX --> fdtrain eval --> card
+    photographs, checked --> fdgen build --> fdtrain fit, again --> 16 bits, ONNX --> fdtrain eval --> card
 
 FOLDER holds the photographs that docs/starter/photographs.csv lists. Everything is put into --out; run the same command
 again to go on where it was stopped. The table of results goes to standard output. `--install` puts the weights and
@@ -139,11 +139,14 @@ def _command(asked: argparse.Namespace) -> str:
 
 
 def _train(out: Path, pairs: Path, name: str, plan: Plan, collections: list[Collection]) -> Trained:
-    """Train a network, where the plan says so twice, round it to 16 bits, and export it."""
+    """Train a network as often as the plan says, round it to 16 bits, and export it."""
     preset, *changes = plan.networks[name]
+    steps = [name]
     run = _fit(out, pairs, name, preset, changes)
-    if name in plan.then:
-        run = _fit(out, pairs, f"{name}-then", preset, [*changes, *plan.then[name], f"training.start_from={run}"])
+    for number, differences in enumerate(plan.then.get(name, ()), 2):
+        changes += differences
+        steps.append(f"{name}-{number}")
+        run = _fit(out, pairs, steps[-1], preset, [*changes, f"training.start_from={run}"])
     best = find_weights(run)
     tensors = {key: _halved(value) for key, value in load_file(best).items()}
     facts = {**read_facts(best), "credits": credits_line(collections)}
@@ -157,7 +160,7 @@ def _train(out: Path, pairs: Path, name: str, plan: Plan, collections: list[Coll
         exported = _run("fdtrain", "export", str(path), "--out", str(path.with_suffix(".onnx")), "--json", kept=True)
         told.write_text(json.dumps({"weights": sha256, **json.loads(exported)}), encoding="utf-8")
     times = json.loads((out / "times.json").read_bytes())
-    spent = [times[step] for step in (name, f"{name}-then") if step in times]
+    spent = [times[step] for step in steps if step in times]
     return Trained(
         name=name,
         facts=facts,

@@ -86,10 +86,14 @@ def _what(made: Made) -> str:
 
 
 def _pictures(plan: Plan, one: Trained) -> str:
-    """Return on how many pictures a network was trained; of two trainings, on how many in each."""
-    asked = [change for change in plan.networks[one.name] if change.startswith("training.images=")]
-    first = f"{int(asked[-1].partition('=')[2]):,} + " if one.name in plan.then else ""
-    return f"{first}{one.facts['images']:,}"
+    """Return on how many pictures a network was trained; of several trainings, on how many in each."""
+    asked = [
+        int(change.partition("=")[2])
+        for training in (plan.networks[one.name], *plan.then.get(one.name, ()))
+        for change in training
+        if change.startswith("training.images=")
+    ]
+    return " + ".join(f"{images:,}" for images in (*asked[:-1], one.facts["images"]))
 
 
 def _faces(made: Made) -> str:
@@ -127,9 +131,8 @@ def _how(made: Made) -> str:
             f"{time_text(one.seconds)}, {time_text(one.cpu_s)} of CPU. sha256 `{one.sha256[:16]}`."
             f"{_other_pairs(one, made.dataset)}"
         )
-        if one.name in made.plan.then:
-            later = (f"`{change}`" for change in made.plan.then[one.name])
-            lines[-1] += f" Trained twice: from the weights of the first training on with {', '.join(later)}."
+        for training in made.plan.then.get(one.name, ()):
+            lines[-1] += f" Then from these weights on with {', '.join(f'`{change}`' for change in training)}."
     lines += [
         "",
         f"On {made.machine}. The same command gives the same weights there, bit for bit,",

@@ -12,13 +12,13 @@ NAMES = ("starter-mask", "starter")
 class Plan:
     """Words of `fdgen build`; of each network its preset, and the settings of `fdtrain fit` that differ from it.
 
-    `then` is what differs in a second training, which begins with the weights of the first. `limit` is how many
-    pictures of a set are measured, `references` what is measured beside the networks.
+    `then` has further trainings, each of which begins with the weights of the one before: what differs from that.
+    `limit` is how many pictures of a set are measured, `references` what is measured beside the networks.
     """
 
     pairs: tuple[str, ...]
     networks: dict[str, tuple[str, ...]]
-    then: dict[str, tuple[str, ...]]
+    then: dict[str, tuple[tuple[str, ...], ...]]
     limit: int
     references: str
 
@@ -61,20 +61,32 @@ PLANS = {
                 *_SEEDED,
             ),
         },
-        # Judged more strictly than in any preset: what the first training fills in is soft.
         {
             "starter": (
-                _FACE_COLOUR,
-                "training.images=12000",
-                "training.lr_generator=7e-4",
-                "training.warmup_images=800",
-                "training.decay_from_images=none",
-                "training.cooldown_images=5000",
-                "training.best_by=last",  # PSNR knows nothing of what this is for
-                "loss.beta=[0, 10]",
-                "loss.gamma=[0, 10]",
-                "loss.perceptual_from_images=0",
-                "loss.adversarial_from_images=0",
+                # Judged more strictly than in any preset: what the first training fills in is soft.
+                (
+                    _FACE_COLOUR,
+                    "training.images=12000",
+                    "training.lr_generator=7e-4",
+                    "training.warmup_images=800",
+                    "training.decay_from_images=none",
+                    "training.cooldown_images=5000",
+                    "training.best_by=last",  # PSNR knows nothing of what this is for
+                    "loss.beta=[0, 10]",
+                    "loss.gamma=[0, 10]",
+                    "loss.perceptual_from_images=0",
+                    "loss.adversarial_from_images=0",
+                ),
+                # Shown where hidden parts of the face lie, which an occluder of another face would show wrongly.
+                (
+                    "network.landmarks=true",
+                    "data.mix=0",
+                    "training.images=14000",
+                    "training.lr_generator=1e-3",
+                    "training.warmup_images=500",
+                    "loss.gamma=[0, 5]",
+                    "loss.adversarial_from_images=1500",
+                ),
             )
         },
         2_000,
@@ -98,7 +110,12 @@ PLANS = {
                 *_SEEDED,
             ),
         },
-        {"starter": (_FACE_COLOUR, "training.images=32", "loss.adversarial_from_images=0")},
+        {
+            "starter": (
+                (_FACE_COLOUR, "training.images=32", "loss.adversarial_from_images=0"),
+                ("network.landmarks=true", "data.mix=0", "training.images=48"),
+            )
+        },
         8,
         "telea",
     ),

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fdgen.errors import FdError
-from fdtrain.data.faces.face_mesh import Points, mirrored
 from fdtrain.data.triplets import Pictures
+from fdtrain.faces.face_mesh import Points, mirrored
 
 if TYPE_CHECKING:
     import albumentations

@@ -20,9 +20,9 @@ from fdgen.arrays import Image
 from fdgen.errors import FdError
 from fdtrain.config.data import VARIETY
 from fdtrain.data.backdrop import backdrop_share, drawn_backdrop
-from fdtrain.data.faces.face_mesh import Points, mirrored
 from fdtrain.data.pictures import as_jpeg, is_grey
 from fdtrain.data.triplets import Pictures
+from fdtrain.faces.face_mesh import Points, mirrored
 
 Values = npt.NDArray[np.float32]
 

@@ -28,9 +28,9 @@ from fdgen.contract.records import MemberEntry, Triplet
 from fdgen.errors import DatasetError
 from fdgen.io.hub.datasets import origin_of
 from fdgen.io.storage import Place, Remote
-from fdtrain.data.faces.face_mesh import N_FACE, Points
 from fdtrain.data.on_the_fly.samples import FreshSamples
 from fdtrain.data.shared_arrays import SharedArrays
+from fdtrain.faces.face_mesh import N_FACE, Points
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,13 +18,13 @@ import torch
 from fdgen.arrays import Image
 from fdgen.errors import DatasetError, PictureError
 from fdgen.io.storage import Place
-from fdtrain.data.faces.face_mesh import Points
-from fdtrain.data.faces.landmark_maps import MISSED, landmark_maps, no_maps
 from fdtrain.data.on_the_fly.samples import FreshSamples
 from fdtrain.data.pictures import as_grey, is_grey, member_grey, member_rgb, pasted, resized, resized_mask
 from fdtrain.data.sampler import Draw, EpochSampler, sample_seed
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.tensors import mask_to_levels, mask_to_tensor, to_levels, to_tensor
+from fdtrain.faces.face_mesh import Points
+from fdtrain.faces.landmark_maps import MISSED, landmark_maps, no_maps
 
 __all__ = ["Augment", "Draw", "EpochSampler", "Pictures", "Sample", "TripletDataset"]
 
@@ -89,7 +89,7 @@ class TripletDataset(StoredSamples[Sample]):
     thousand faces with one hole each are learnt by heart. `grey` is how often both pictures lose their colour, drawn in
     the same way. `tells_grey` has every photograph looked at for whether it has colour, which `coloured` then says.
     `landmarks` gives each sample the points of its clean face, moved as its pictures are (`MovingAugment`);
-    `landmark_maps` what `fdtrain.data.faces.landmark_maps` sees in its occluded picture, and now and then nothing.
+    `landmark_maps` what `fdtrain.faces.landmark_maps` sees in its occluded picture, and now and then nothing.
     `levels` gives pictures and masks as bytes, of which `fdtrain.data.tensors` makes those values on a device.
 
     Raises `DatasetError` as `StoredSamples` does, and where a shard holds what it should not, or photographs have no

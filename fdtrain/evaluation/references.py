@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fdgen.arrays import Image
 from fdgen.errors import FdError
-from fdtrain.data.faces.eigenfaces import N_FACES, FaceSpace, Vectors, clean_faces, fit_face_space
+from fdtrain.data.eigenfaces import N_FACES, FaceSpace, Vectors, clean_faces, fit_face_space
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.evaluation.classical import RADIUS_PX, Biharmonic, Inpainting, PatchMatch, open_patchmatch
 from fdtrain.evaluation.variational.hole_window import Variational

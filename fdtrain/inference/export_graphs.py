@@ -111,7 +111,7 @@ def generator_metadata(model: Restorer, facts: Mapping[str, Any]) -> ExportMetad
         inputs[MAPS] = (
             f"float32 (batch, {len(REGIONS)}, {size_px}, {size_px}): maps of {regions} as FaceMesh's landmarks of the "
             "occluded picture outline them, 1 inside and 0 elsewhere; all 0 where no face is seen. "
-            "`fdtrain.data.faces.landmark_maps` draws them, without torch"
+            "`fdtrain.faces.landmark_maps` draws them, without torch"
         )
     return ExportMetadata(
         "restore", size_px, inputs, outputs, trained(model, facts), edges_sigma_px=sigma_px, checked=CHECKED

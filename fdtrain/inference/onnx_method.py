@@ -12,9 +12,9 @@ import numpy as np
 from fdgen.arrays import Image
 from fdgen.errors import FdError, in_words
 from fdgen.io.regular_file import read_regular
-from fdtrain.data.faces.landmark_maps import maps_of_values
 from fdtrain.data.pictures import Values, from_values, mask_to_values, to_values
 from fdtrain.errors import CheckpointError, DeviceError
+from fdtrain.faces.landmark_maps import maps_of_values
 from fdtrain.inference.metadata import EDGES, MAPS, MASK, OCCLUDED, PICTURE, ExportMetadata
 from fdtrain.networks.canny import LUMA, known_edges
 

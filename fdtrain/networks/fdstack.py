@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fdtrain.config.schema import NetworkConfig
-from fdtrain.data.faces.landmark_maps import maps_of_values
+from fdtrain.faces.landmark_maps import maps_of_values
 from fdtrain.networks.blocks import Activation, DilatedBlock, down, up, upsampling
 from fdtrain.networks.preparation.colour_balance import as_colourless, tint, with_tint, without_tint
 from fdtrain.networks.preparation.eigen_fill import EigenFill

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fdtrain.config.schema import FitConfig, eigenface_px
-from fdtrain.data.faces.face_mesh import N_FACE
+from fdtrain.faces.face_mesh import N_FACE
 from fdtrain.networks.build import blank_inputs, build_model, build_network
 from fdtrain.networks.discriminator import PatchDiscriminator
 from fdtrain.networks.fdstack import INPUT_CHANNELS

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.faces.face_mesh import N_FACE
+from fdtrain.faces.face_mesh import N_FACE
 from fdtrain.objectives.base import Objective
 from fdtrain.objectives.open_objective import open_objective
 from fdtrain.objectives.perceptual import PerceptualLoss

@@ -48,6 +48,7 @@ FLOORS: Mapping[str, tuple[str, ...]] = {
         "errors methods",
         "run_files",
         "config",
+        "faces",
         "data networks runtime",
         "metrics objectives",
         "training",
@@ -70,6 +71,7 @@ SHARED = (
     "fdgen.io",
     "fdgen.settings",
     "fdgen.contract",
+    "fdgen.networks",
 )
 """What fdtrain imports of fdgen."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
 import re
 import shlex
@@ -96,7 +97,7 @@ def test_pages_and_the_card_run_it_as_it_is_run() -> None:
 @pytest.mark.parametrize("plan", PLANS)
 def test_plans_are_settings_and_leave_nothing_to_the_machine(plan: str) -> None:
     for name in NAMES:
-        words = (*PLANS[plan].networks[name], *PLANS[plan].then.get(name, ()))
+        words = [*PLANS[plan].networks[name], *itertools.chain(*PLANS[plan].then.get(name, ()))]
         preset, *changes = (word.format(precision="fp32", threads=2) for word in words)
         config = FitConfig.load(preset, overrides=changes)
         assert (config.training.precision, config.machine.threads, config.seed) == ("fp32", 2, 0)
@@ -136,10 +137,11 @@ def test_one_command_makes_weights_and_their_card(finished: tuple[Path, str]) ->
         facts = read_facts(out / "networks" / f"{name}.safetensors")
         assert facts["credits"] == "Nobody Known (public domain)"
         assert "toy" not in facts
-        twice = name in PLANS["small"].then
-        assert (facts["config"]["network"]["face_colour"] is not None) == twice
-        assert ("started_from" in facts) == twice
-        assert f"| {'64 + ' * twice}{facts['images']} |" in card
+        again = name in PLANS["small"].then
+        assert (facts["config"]["network"]["face_colour"] is not None) == again
+        assert facts["config"]["network"]["landmarks"] == again
+        assert ("started_from" in facts) == again
+        assert f"| {'64 + 32 + ' * again}{facts['images']} |" in card
         assert facts["content_id"][:12] in card
         told = json.loads((out / "networks" / f"{name}.onnx.json").read_bytes())
         assert told["most_difference"] < 1e-3
@@ -152,7 +154,7 @@ def test_it_makes_the_same_weights_again(faces: Path, finished: tuple[Path, str]
     """One network anew; the rest is kept as it is, and so is the card but for the time."""
     out, printed = finished
     before, measured = networks(out), (out / "measured").stat().st_mtime_ns
-    shutil.rmtree(out / "runs" / "starter-then")
+    shutil.rmtree(out / "runs" / "starter-3")
     (out / "networks" / "starter.safetensors").unlink()
     again = made(faces, out)
     assert (again.returncode, again.stdout) == (0, printed), again.stderr

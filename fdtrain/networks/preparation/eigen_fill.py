@@ -3,7 +3,7 @@
     visible pixels -> coefficients, by conjugate gradients -> mean + components + what these lack around the hole
 
 What a linear model knows of a face costs no training: the generators begin there, and learn what it lacks. The face is
-that of `fdtrain.data.faces.eigenfaces`, with two differences that make it a graph of products alone, which every engine
+that of `fdtrain.data.eigenfaces`, with two differences that make it a graph of products alone, which every engine
 runs: coefficients are found on a coarser picture, and by a number of steps that is fixed.
 
 `B3HW` is pictures in [-1, 1], `B1HW` masks of 0 and 1 (1 where the occluder is).

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fdtrain.config.baselines import CollaGanConfig
 from fdtrain.config.face_maps import N_HEATS, N_REGIONS
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.faces.conditions import heat_maps, one_hot, parsing
+from fdtrain.faces.conditions import heat_maps, one_hot, parsing
 from fdtrain.networks.baselines.collagan import Collaborated, CollaGan
 from fdtrain.networks.baselines.judges import Patches
 from fdtrain.networks.restorer import blanked, composite

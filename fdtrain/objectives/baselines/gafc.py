@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fdtrain.config.baselines import GafcConfig
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.faces.conditions import component_maps, parsing
+from fdtrain.faces.conditions import component_maps, parsing
 from fdtrain.networks.baselines.gafc import Completed, Gafc, Geometry
 from fdtrain.networks.baselines.judges import WholeAndHole
 from fdtrain.networks.restorer import composite, full_precision

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fdtrain.config.baselines import GfcmConfig
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.faces.conditions import parsing
+from fdtrain.faces.conditions import parsing
 from fdtrain.networks.baselines.gfcm import Gfcm, GfcmJudges
 from fdtrain.networks.restorer import composite
 from fdtrain.objectives.base import Example, Objective, adversaries, example

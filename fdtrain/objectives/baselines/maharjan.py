@@ -12,7 +12,7 @@ from torch import Tensor
 from fdtrain.config.baselines import MaharjanConfig
 from fdtrain.config.face_maps import N_REGIONS
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.faces.conditions import one_hot, parsing
+from fdtrain.faces.conditions import one_hot, parsing
 from fdtrain.networks.baselines.judges import Patches
 from fdtrain.networks.baselines.maharjan import Maharjan
 from fdtrain.objectives.base import Example, Objective, adversaries, example

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fdtrain.config.baselines import SymmFcNetConfig
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.faces.conditions import mirror_flow
+from fdtrain.faces.conditions import mirror_flow
 from fdtrain.networks.baselines.judges import WholeAndHole
 from fdtrain.networks.baselines.symmfcnet import SymmFcNet, Warped, warp
 from fdtrain.networks.restorer import composite, full_precision

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save
 from fdgen.arrays import Image
 from fdgen.io.regular_file import sha256_of
 from fdtrain.config.schema import FitConfig, eigenface_px
-from fdtrain.data.faces.eigenfaces import RIDGE, Vectors, fit_face_space
+from fdtrain.data.eigenfaces import RIDGE, Vectors, fit_face_space
 from fdtrain.data.stored_samples import StoredSamples
 from fdtrain.data.tensors import to_tensor
 from fdtrain.data.triplets import TripletDataset

@@ -15,9 +15,9 @@ from fdgen.errors import DatasetError
 from fdtrain.config.face_maps import COMPONENTS, N_COMPONENTS, N_HEATS, N_REGIONS, REGIONS
 from fdtrain.data.augment_pairs import PairAugment
 from fdtrain.data.augment_photographs import PhotographPairs
-from fdtrain.data.faces.conditions import POLYGONS, component_maps, heat_maps, mirror_flow, one_hot, parsing
-from fdtrain.data.faces.face_mesh import N_FACE, POINTS_68, mirrored, opposite, triangles
 from fdtrain.data.triplets import MovingAugment, Pictures, TripletDataset
+from fdtrain.faces.conditions import POLYGONS, component_maps, heat_maps, mirror_flow, one_hot, parsing
+from fdtrain.faces.face_mesh import N_FACE, POINTS_68, mirrored, opposite, triangles
 from tests.support.sets import face_points
 
 SIDE = 64

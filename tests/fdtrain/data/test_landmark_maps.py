@@ -15,11 +15,11 @@ from fdgen.contract.frame import crop as cut
 from fdgen.faces.detection import find_landmarks
 from fdgen.faces.landmarks import Points
 from fdtrain.config.face_maps import REGIONS
-from fdtrain.data.faces.face_mesh import POLYGONS
-from fdtrain.data.faces.landmark_maps import MISSED, landmark_maps, maps_of_values, maps_to_values, no_maps
 from fdtrain.data.pictures import decode_rgb, to_values
 from fdtrain.data.tensors import maps_on
 from fdtrain.data.triplets import Draw, TripletDataset
+from fdtrain.faces.face_mesh import POLYGONS
+from fdtrain.faces.landmark_maps import MISSED, landmark_maps, maps_of_values, maps_to_values, no_maps
 from tests.support.paths import ROOT
 
 SIZE = 96

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fdgen.errors import DatasetError, FdError
-from fdtrain.data.faces.eigenfaces import FaceSpace, clean_faces, fit_face_space
+from fdtrain.data.eigenfaces import FaceSpace, clean_faces, fit_face_space
 from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.evaluation.classical import Biharmonic, Inpainting, open_patchmatch
 from fdtrain.evaluation.references import (

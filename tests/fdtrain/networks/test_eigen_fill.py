@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fdgen.arrays import Image
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.faces.eigenfaces import FaceSpace, fit_face_space
+from fdtrain.data.eigenfaces import FaceSpace, fit_face_space
 from fdtrain.errors import ConfigError
 from fdtrain.inference.finish import membrane
 from fdtrain.networks.build import build_model

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from fdtrain.config.schema import FitConfig
-from fdtrain.data.faces.conditions import parsing
-from fdtrain.data.faces.face_mesh import N_FACE
 from fdtrain.errors import CheckpointError
+from fdtrain.faces.conditions import parsing
+from fdtrain.faces.face_mesh import N_FACE
 from fdtrain.inference.export_graphs import open_source
 from fdtrain.networks.baselines.gfcm import Gfcm
 from fdtrain.networks.baselines.yeh import context_weights

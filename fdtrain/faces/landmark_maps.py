@@ -16,10 +16,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.arrays import Image
+from fdgen.arrays import F32, Image
 from fdgen.networks.face_mesh import AlignedFaceMesh
-from fdtrain.data.faces.face_mesh import POLYGONS, SUB, corners
-from fdtrain.data.pictures import Values, from_values
+from fdtrain.faces.face_mesh import POLYGONS, SUB, corners
 
 MISSED = 0.05
 """How often training shows empty maps: those of a picture in which no face is seen."""
@@ -46,14 +45,15 @@ def no_maps(size_px: int) -> npt.NDArray[np.uint8]:
     return np.zeros((len(POLYGONS), size_px, size_px), np.uint8)
 
 
-def maps_of_values(occluded_B3HW: Values) -> Values:
+def maps_of_values(occluded_B3HW: F32) -> F32:
     """Return the maps of pictures in [-1, 1], in [0, 1] (B, M, S, S)."""
-    return maps_to_values(np.stack([landmark_maps(occluded_HWC) for occluded_HWC in from_values(occluded_B3HW)]))
+    levels = np.rint((occluded_B3HW + np.float32(1)) * np.float32(127.5)).clip(0, 255).astype(np.uint8)
+    return maps_to_values(np.stack([landmark_maps(np.ascontiguousarray(one.transpose(1, 2, 0))) for one in levels]))
 
 
-def maps_to_values(maps: npt.NDArray[np.uint8]) -> Values:
+def maps_to_values(maps: npt.NDArray[np.uint8]) -> F32:
     """Return maps in [0, 1]."""
-    values: Values = maps.astype(np.float32) / np.float32(255)
+    values: F32 = maps.astype(np.float32) / np.float32(255)
     return values
 
 

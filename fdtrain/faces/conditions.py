@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 
 from fdtrain.config.face_maps import COMPONENTS, N_HEATS, N_REGIONS, REGIONS
-from fdtrain.data.faces.face_mesh import POINTS_68, POLYGONS, SUB, Points, corners, opposite, triangles
+from fdtrain.faces.face_mesh import POINTS_68, POLYGONS, SUB, Points, corners, opposite, triangles
 
 _FINE = 5
 """Triangles are drawn so many times larger: opencv fills what they touch, which many small ones do. Odd, so that the

@@ -1,0 +1,1 @@
+"""What is known of a face besides its picture: its mesh, and maps that are drawn from landmarks."""

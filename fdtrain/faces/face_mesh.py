@@ -50,6 +50,11 @@ def opposite() -> npt.NDArray[np.int64]:
     return nearest
 
 
+def vertices() -> npt.NDArray[np.float64]:
+    """Return the vertices of a face at rest (468, 3) in cm: x to the picture's right, y up, z towards the viewer."""
+    return _mesh()[0]
+
+
 def triangles() -> npt.NDArray[np.int32]:
     """Return the triangles, three vertices each (898, 3)."""
     return _mesh()[1]

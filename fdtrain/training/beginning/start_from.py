@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch.nn.functional as F  # noqa: N812 - torch's own name for it
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -69,8 +69,8 @@ def take_weights(model: nn.Module, path: str | Path, note: Callable[[str], None]
     """Put into a network all weights of a file, or run folder, of its names and shapes; return where they are from.
 
     Networks may differ in their head, or in what one has and the other lacks: the rest of the network keeps what was
-    drawn, and `note` is called with which. Maps of landmarks that the file's network was not shown are ignored at
-    first. Discriminators always begin with drawn weights, as files of weights hold none.
+    drawn, and `note` is called with which. Layers that are shown maps of landmarks in addition to what the file's were
+    take its weights for the rest. Discriminators always begin with drawn weights, as files of weights hold none.
 
     Raises `CheckpointError` where the file cannot be read, or holds less than half of this network.
     """
@@ -98,7 +98,6 @@ def take_weights(model: nn.Module, path: str | Path, note: Callable[[str], None]
 
 
 def _widened(given: Tensor, own: Tensor) -> Tensor:
-    """Return weights of a layer with 0 for the last channels of the picture that it is shown, where it lacks them."""
-    if given.ndim != 4 or own.ndim != 4 or own.shape[1] <= given.shape[1]:
-        return given
-    return F.pad(given, (0, 0, 0, 0, 0, own.shape[1] - given.shape[1]))
+    """Return weights of a layer with those that were drawn for the last channels it is shown, where it lacks them."""
+    as_others = given.ndim == own.ndim == 4 and given.shape[0] == own.shape[0] and given.shape[2:] == own.shape[2:]
+    return torch.cat([given, own[:, given.shape[1] :]], 1) if as_others else given

@@ -54,17 +54,18 @@ def test_networks_may_differ_in_their_head(first: Path, triplets: Path, tmp_path
     assert any("drawn anew: base.encoder" in note for note in notes)
 
 
-def test_maps_of_landmarks_are_ignored_at_first(first: Path, triplets: Path, tmp_path: Path) -> None:
+def test_maps_of_landmarks_have_drawn_weights_beside_given_ones(first: Path, triplets: Path, tmp_path: Path) -> None:
     notes: list[str] = []
     config = micro(triplets, "training.images=4", "network.landmarks=true", start(first), *STILL)
     shown = load_model(fit(config, tmp_path / "shown", on_note=notes.append).weights)
     assert any("100% of all weights" in note and "drawn anew" not in note for note in notes)
     picture, mask = torch.rand(2, 3, 32, 32) * 2 - 1, torch.zeros(2, 1, 32, 32)
     mask[..., 8:24, 8:24] = 1
-    made = load_model(first)(picture, mask)
-    for maps in (torch.zeros(2, 5, 32, 32), torch.rand(2, 5, 32, 32)):
-        for one, other in zip(shown.by_maps(picture, mask, maps), made, strict=True):
-            torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+    made, unseen = load_model(first)(picture, mask), torch.zeros(2, 5, 32, 32)
+    for one, other in zip(shown.by_maps(picture, mask, unseen), made, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+    seen = shown.by_maps(picture, mask, unseen + 1)
+    assert all((one - other).abs().max() > 1e-3 for one, other in zip(seen, made, strict=True))
 
 
 def test_another_network_is_refused(triplets: Path, tmp_path: Path) -> None:

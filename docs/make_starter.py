@@ -1,6 +1,6 @@
 """Make the weights that come with the package: `python docs/make_starter.py --faces FOLDER`.
 
-    photographs, checked --> fdgen build --> fdtrain fit, again --> 16 bits, ONNX --> fdtrain eval --> card
+    photographs, checked --> turned copies --> fdgen build --> fdtrain fit, again --> 16 bits, ONNX --> eval --> card
 
 FOLDER holds the photographs that docs/starter/photographs.csv lists. Everything is put into --out; run the same command
 again to go on where it was stopped. The table of results goes to standard output. `--install` puts the weights and
@@ -34,6 +34,7 @@ from safetensors.torch import load_file, save  # noqa: E402
 from docs.starter.card import Made, Trained, card  # noqa: E402
 from docs.starter.photographs import TABLE, Collection, credits_line, gather  # noqa: E402
 from docs.starter.plans import NAMES, PLANS, Plan  # noqa: E402
+from docs.starter.turned import add_turned  # noqa: E402
 from fdgen.cards.sample_tones import tones_of  # noqa: E402
 from fdgen.cards.skin_tones import TONES  # noqa: E402
 from fdgen.errors import FdError  # noqa: E402
@@ -76,6 +77,7 @@ def make(asked: argparse.Namespace) -> str:
     for preset, *changes in networks.values():  # what is not installed is said now, and not after an hour
         open_perceptual(FitConfig.load(preset, overrides=changes))
     collections = gather(Path(asked.faces), out / "faces", Path(asked.table))
+    add_turned(out / "faces")
     pairs = out / "pairs"
     _timed(out, "pairs", "fdgen", "build", "--faces", str(out / "faces"), "--out", str(pairs), *plan.pairs)
 

@@ -116,7 +116,8 @@ def _faces(made: Made) -> str:
 
 {table(heads, rows)}
 
-One photograph a person. The photographs are not in the project; the sha256, licence and origin of each are in
+One photograph a person, and two copies of it whose face `docs/starter/turned.py` turned by up to 25 degrees: studios
+show faces from the front. The photographs are not in the project; the sha256, licence and origin of each are in
 `docs/starter/photographs.csv` (sha256 {made.table_sha256[:12]}). {dataset["made"]:,} composites of them are
 dataset {dataset["content_id"][:12]}, generator version {dataset["generator"]}, recipe `{recipe["name"]}` at
 {recipe["size_px"]} px: {splits}; no person is in two of these."""
@@ -142,7 +143,7 @@ def _how(made: Made) -> str:
 
 
 def _other_pairs(one: Trained, dataset: dict[str, Any]) -> str:
-    """Say it where a network was not trained on the pairs of today, but on those of an earlier generator."""
+    """Say it where a network was not trained on the pairs of today, or not at first."""
     first = (one.facts.get("started_from") or {}).get("content_id")
     others = [
         content_id for content_id in (first, one.facts["content_id"]) if content_id not in (None, dataset["content_id"])
@@ -150,7 +151,10 @@ def _other_pairs(one: Trained, dataset: dict[str, Any]) -> str:
     if not others:
         return ""
     what = "Trained" if one.facts["content_id"] in others else "Trained first"
-    return f" {what} on pairs of the same photographs that an earlier generator composed, dataset {others[0][:12]}."
+    return (
+        f" {what} on other pairs of the same photographs, dataset {others[0][:12]}: of an earlier generator, or "
+        "without the turned copies."
+    )
 
 
 def _results(made: Made) -> str:

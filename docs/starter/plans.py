@@ -12,6 +12,7 @@ NAMES = ("starter-mask", "starter")
 class Plan:
     """Words of `fdgen build`; of each network its preset, and the settings of `fdtrain fit` that differ from it.
 
+    Pairs are of the photographs and of turned copies of them (`docs/starter/turned.py`), two each.
     `then` has further trainings, each of which begins with the weights of the one before: what differs from that.
     `limit` is how many pictures of a set are measured, `references` what is measured beside the networks.
     """
@@ -81,11 +82,11 @@ PLANS = {
                 (
                     "network.landmarks=true",
                     "data.mix=0",
-                    "training.images=14000",
+                    "training.images=12500",
                     "training.lr_generator=1e-3",
                     "training.warmup_images=500",
                     "loss.gamma=[0, 5]",
-                    "loss.adversarial_from_images=1500",
+                    "loss.adversarial_from_images=2500",
                 ),
             )
         },

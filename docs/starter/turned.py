@@ -24,7 +24,9 @@ from fdgen.contract.face_points import OVAL
 from fdgen.contract.frame import to_picture, zoom_of
 from fdgen.errors import PictureError
 from fdgen.faces.detection import find_landmarks
+from fdtrain.data.pictures import decode_rgb, encode_png
 from fdtrain.faces.face_mesh import N_FACE, triangles, vertices
+from fdtrain.run_files import write_bytes
 
 SIDES = ((-30.0, -8.0), (8.0, 30.0))
 """A copy each: between which yaws, in degrees, its face looks."""
@@ -44,19 +46,19 @@ _BORDER, _N_BORDER = 0.05, 9  # points that stay where they are, around the pict
 def add_turned(folder: Path) -> int:
     """Put turned copies of each photograph beside it, and into the list of who is on them; return how many.
 
-    A photograph whose face is not found has none.
+    Copies that are there already stay. A photograph whose face is not found has none.
     """
     with (folder / IDENTITIES).open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     lines = ["path,person", *(f"{row['path']},{row['person']}" for row in rows)]
     for row in rows:
         path = Path(row["path"])
-        copies = _copies(folder / path, row["path"])
-        for side, copy_HWC in zip("ab", copies, strict=False):
-            name = f"{path.parent}-turned/{path.stem}-{side}.png"
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(folder / name), copy_HWC)
-            lines.append(f"{name},{row['person']}")
+        names = [f"{path.parent}-turned/{path.stem}-{letter}.png" for letter in "ab"]
+        if not all((folder / name).is_file() for name in names):
+            (folder / names[0]).parent.mkdir(parents=True, exist_ok=True)
+            for name, copy_HWC in zip(names, _copies(folder / path, row["path"]), strict=False):
+                write_bytes(folder / name, encode_png(copy_HWC))
+        lines += [f"{name},{row['person']}" for name in names if (folder / name).is_file()]
     (folder / IDENTITIES).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return len(lines) - 1 - len(rows)
 
@@ -100,10 +102,10 @@ def yaw_of(points_K3: F64) -> float:
 
 
 def _copies(path: Path, name: str) -> list[Image]:
-    """Return the copies of a photograph, in opencv's order of colours; its name decides by how much each is turned."""
-    picture_HWC = cv2.imread(str(path))
+    """Return the copies of a photograph; its name decides by how much each is turned."""
+    picture_HWC = decode_rgb(path.read_bytes(), path.name)
     try:
-        points_K3 = _points(np.ascontiguousarray(picture_HWC[..., ::-1]), path.name)
+        points_K3 = _points(picture_HWC, path.name)
     except PictureError:
         return []
     rng = np.random.default_rng(int(hashlib.sha256(name.encode()).hexdigest()[:8], 16))

@@ -13,14 +13,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from docs import make_starter
+from docs.starter import turned
 from docs.starter.photographs import TABLE, collections_of, gather
 from docs.starter.plans import NAMES, PLANS
 from fdgen.errors import FdError
 from fdgen.faces.folders import SAMPLES
 from fdtrain.config.schema import FitConfig
+from fdtrain.data.pictures import decode_rgb
 from fdtrain.training.checkpoint import read_facts
 from tests.support.paths import ROOT
 
@@ -83,6 +86,41 @@ def test_a_copy_that_was_cut_short_is_made_again(faces: Path, tmp_path: Path) ->
     copy.write_bytes(whole[:1000])
     gather(faces, tmp_path / "out", faces / "photographs.csv")
     assert copy.read_bytes() == whole
+
+
+def test_copies_are_turned_as_far_as_asked_and_show_the_same_person(faces: Path, tmp_path: Path) -> None:
+    gather(faces, tmp_path / "out", faces / "photographs.csv")
+    before = (tmp_path / "out" / "identities.csv").read_text()
+    assert turned.add_turned(tmp_path / "out") == 8
+    after = (tmp_path / "out" / "identities.csv").read_text()
+    assert after.startswith(before)
+    assert "samples-turned/joe_biden-a.png,samples/joe_biden\n" in after
+    for path in SAMPLES.glob("*.jpg"):
+        picture_HWC = decode_rgb(path.read_bytes(), path.name)
+        looks_deg = turned.yaw_of(turned._points(picture_HWC, path.name))
+        for letter, (low, high) in zip("ab", turned.SIDES, strict=True):
+            copy = tmp_path / "out" / "samples-turned" / f"{path.stem}-{letter}.png"
+            copy_HWC = decode_rgb(copy.read_bytes(), copy.name)
+            assert copy_HWC.shape == picture_HWC.shape
+            asked = (max(low, looks_deg - turned.MOST_TURN), min(high, looks_deg + turned.MOST_TURN))
+            assert asked[0] - 6 < turned.yaw_of(turned._points(copy_HWC, copy.name)) < asked[1] + 6
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+    gather(faces, tmp_path / "out", faces / "photographs.csv")
+    assert turned.add_turned(tmp_path / "out") == 8
+    assert (tmp_path / "out" / "identities.csv").read_text() == after
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")} == made
+
+
+def test_a_face_that_is_not_turned_stays_as_it_is() -> None:
+    path = SAMPLES / "joe_biden.jpg"
+    picture_HWC = decode_rgb(path.read_bytes(), path.name)
+    points_K3 = turned._points(picture_HWC, path.name)
+    still_HWC = turned.turned(picture_HWC, points_K3, 0.0, 0.0)
+    assert np.abs(still_HWC.astype(int) - picture_HWC).mean() < 1
+    left, right = (
+        turned.yaw_of(turned._points(turned.turned(picture_HWC, points_K3, by, 0.0), "")) for by in (-15, 15)
+    )
+    assert right - left == pytest.approx(30, abs=8)
 
 
 def test_pages_and_the_card_run_it_as_it_is_run() -> None:

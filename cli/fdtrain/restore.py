@@ -80,6 +80,12 @@ if TYPE_CHECKING:
 @click.option("--save-masks", is_flag=True, help="Write DIR/NAME.mask.png too: the inpainted region.")
 @click.option("--side-by-side", "sides", is_flag=True, help="Write DIR/NAME.side.png too: before, mask, after.")
 @click.option("--no-grain", is_flag=True, help="Add no grain to the inpainted region, which is smooth.")
+@click.option(
+    "--no-jaw-line",
+    is_flag=True,
+    help="Leave the outline of faces to the generator. Else a plain background goes on up to the outline that "
+    "landmarks, detected through the occluder, show.",
+)
 @blend_option(".")
 @finish_option(".")
 @engine_option
@@ -100,6 +106,7 @@ def command(
     save_masks: bool,
     sides: bool,
     no_grain: bool,
+    no_jaw_line: bool,
     blend: float,
     finish: Finish,
     engine: str,
@@ -147,6 +154,7 @@ def command(
         voice=voice,
         finish=finish,
         blend=blend,
+        jaw_line=not no_jaw_line,
     )
     restorer = replace(restorer, least_expected_iou=sure, beside=beside)
 

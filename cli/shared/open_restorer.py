@@ -24,6 +24,7 @@ def open_restorers(
     voice: Voice,
     finish: Finish = "none",
     blend: float = 1.0,
+    jaw_line: bool = True,
 ) -> list[PhotoRestorer]:
     """Open several generators, all with the same mask network.
 
@@ -37,6 +38,7 @@ def open_restorers(
         voice: Where notes go.
         finish: What is done to the generators' pictures.
         blend: Share of the last stage in them, in [0, 1]; the rest is the first stage's.
+        jaw_line: Whether a plain background goes on up to the outline of the face.
 
     Raises `FdError` where weights cannot be opened.
     """
@@ -66,6 +68,7 @@ def open_restorers(
             finder,
             cast(How, how),
             with_grain,
+            jaw_line,
             labels=(one.label, *of_finder),
         )
         for one in opened

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from fdgen.arrays import F32, Image
+from fdgen.arrays import F32, F64, Image
 from fdgen.networks.face_mesh import AlignedFaceMesh
 from fdtrain.faces.face_mesh import POLYGONS, SUB, corners
 
@@ -31,13 +31,18 @@ def landmark_maps(occluded_HWC: Image) -> npt.NDArray[np.uint8]:
     """
     size_px = occluded_HWC.shape[0]
     maps_MHW = np.zeros((len(POLYGONS), size_px, size_px), np.uint8)
-    points_px = _face_mesh().find(occluded_HWC)
+    points_px = seen_points(occluded_HWC)
     if points_px is not None:
         for map_HW, polygons in zip(maps_MHW, POLYGONS.values(), strict=True):
             for polygon in polygons:
                 outline = corners(points_px[list(polygon)])
                 cv2.fillPoly(map_HW, [outline], (255,), lineType=cv2.LINE_AA, shift=SUB)
     return maps_MHW
+
+
+def seen_points(occluded_HWC: Image) -> F64 | None:
+    """Return the points of the face in an aligned RGB crop (468, 3) in px; None where no face is seen."""
+    return _face_mesh().find(occluded_HWC)
 
 
 def no_maps(size_px: int) -> npt.NDArray[np.uint8]:

@@ -44,6 +44,7 @@ class PhotoRestorer:
     masker: Masker | None = None
     how: How = "auto"
     with_grain: bool = True
+    jaw_line: bool = True
     least_expected_iou: float = LEAST_EXPECTED_IOU
     beside: bool = False
     labels: tuple[ModelLabel, ...] = ()
@@ -72,6 +73,7 @@ class PhotoRestorer:
             mask_HW=mask_HW,
             strokes_HW=strokes_HW,
             with_grain=self.with_grain,
+            jaw_line=self.jaw_line,
             least_expected_iou=self.least_expected_iou,
             beside=self.beside,
         ), searched_s  # fmt: skip

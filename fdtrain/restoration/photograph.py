@@ -22,6 +22,7 @@ from fdtrain.inference.mask_decision import expected_iou, middle_of_face, thresh
 from fdtrain.inference.maskers import REACH, Masker
 from fdtrain.restoration.blending import fill
 from fdtrain.restoration.face_frame import Box, FaceFrame
+from fdtrain.restoration.jaw_line import with_jaw_line
 
 if TYPE_CHECKING:
     from fdtrain.inference.method import Method
@@ -125,6 +126,7 @@ def restore_photograph(
     least_expected_iou: float = LEAST_EXPECTED_IOU,
     beside: bool = False,
     with_grain: bool = True,
+    jaw_line: bool = True,
 ) -> RestoredPhotograph:
     """Remove occluders from every face of a photograph. The same photograph gives the same picture.
 
@@ -140,6 +142,7 @@ def restore_photograph(
         least_expected_iou: A face is left alone where the expected IoU of its predicted mask, in [0, 1], is below this.
         beside: Whether parts of a predicted mask count, too, that hide next to nothing of the middle of the face.
         with_grain: Whether the photograph's grain is added to what is filled in.
+        jaw_line: Whether a plain background goes on up to the outline of the face (`jaw_line.with_jaw_line`).
 
     Raises `PictureError` where sizes differ or the photograph is too small, `ValueError` where there is no mask of any
     sort.
@@ -166,7 +169,8 @@ def restore_photograph(
         others = [other for i, other in enumerate(opened) if i != index and not other.small]
         done.append(
             _restored(
-                photo_HWC, picture_HWC, replaced_HW, whole_HW, one, others, method, size_px, feather_px, rng
+                photo_HWC, picture_HWC, replaced_HW, whole_HW, one, others, method, size_px, feather_px, rng,
+                jaw_line=jaw_line,
             )
         )  # fmt: skip
     asked = int(wanted_HW.sum())
@@ -235,6 +239,8 @@ def _restored(
     size_px: int,
     feather: float,
     rng: np.random.Generator | None,
+    *,
+    jaw_line: bool,
 ) -> RestoredFace:
     """Restore one face into `picture_HWC` and mark what was replaced."""
     start = time.perf_counter()
@@ -251,6 +257,8 @@ def _restored(
         )  # fmt: skip
     start = time.perf_counter()
     *coarse, restored_HWC = method.restore([(crop_HWC, crop_mask_HW)])[0]
+    if jaw_line:
+        restored_HWC = with_jaw_line(restored_HWC, crop_HWC, crop_mask_HW)
     pasting = time.perf_counter()
     face.seconds["restore"] = pasting - start
     tight = face.box.bounds(hole_HW)

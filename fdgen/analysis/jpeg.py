@@ -90,7 +90,9 @@ def recompress(occluded_HWC: Image, touched_HW: npt.NDArray[np.bool_], frame: Fr
     source = np.asarray(seen, np.uint8)
     loss = cv2.subtract(through_jpeg(source, quality), source, dtype=cv2.CV_32F)
     matrix[:, 2] -= (box[1].start, box[0].start)
-    add_warped(occluded_HWC[box], np.asarray(loss, np.float32), matrix, touched_HW[box])
+    changed, where = occluded_HWC[box].copy(), touched_HW[box].copy()  # contiguous: compiled once for all boxes
+    add_warped(changed, np.asarray(loss, np.float32), matrix, where)
+    occluded_HWC[box] = changed
 
 
 def table(quality: int) -> npt.NDArray[np.int64]:

@@ -46,7 +46,7 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: 
             depth alone is wanted: see `DEPTH_ALONE`.
         weights: Weights of its first two corners at the sample, two arrays (H, W); updated.
     """
-    rasterise_read_only(points, read_only(faces), depth_HW, face_id_HW, weights)
+    _rasterise(points, read_only(faces), depth_HW, face_id_HW, weights)
 
 
 def read_only(faces: I32) -> I32:
@@ -57,7 +57,7 @@ def read_only(faces: I32) -> I32:
 
 
 @compiled
-def rasterise_read_only(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: Weights) -> None:
+def _rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: Weights) -> None:
     """Do what `rasterise` says."""
     height, width = depth_HW.shape
     # For the depth alone samples are chosen, not branched to, so that the compiler does several at once. Where what is

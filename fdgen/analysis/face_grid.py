@@ -60,11 +60,12 @@ class FaceGrid:
 
     def grown(self, polygons: Sequence[tuple[int, ...]], factor: float) -> Bools:
         """Return polygons of landmarks, each scaled about its centre."""
-        mask = np.zeros((GRID_PX, GRID_PX), bool)
+        mask = np.zeros((GRID_PX, GRID_PX), np.uint8)
         for polygon in polygons:
             corners = self.points_px[list(polygon)]
-            mask |= _filled(corners.mean(0) + factor * (corners - corners.mean(0)))
-        return mask
+            centre = corners.mean(0)
+            fill_polygon(mask, centre + factor * (corners - centre), 1)
+        return mask.view(np.bool_)
 
     def share_above(self, polygon: tuple[int, ...], what: Bools) -> float:
         """Return how much of the strip of skin above a brow is `what`."""
@@ -91,4 +92,4 @@ def _axes_px(pose: HeadPose, scale: float) -> F64:
 def _filled(points_px: npt.NDArray[np.floating[Any]]) -> Bools:
     mask = np.zeros((GRID_PX, GRID_PX), np.uint8)
     fill_polygon(mask, points_px, 1)
-    return mask.astype(bool)
+    return mask.view(np.bool_)

@@ -152,8 +152,10 @@ def _nothing(state: str) -> Hair:
 def _joined(what: Bools, to: Bools) -> Bools:
     """Return `to` and those connected parts of `what` that touch it."""
     together = what | to
-    _, numbered = cv2.connectedComponents(together.view(np.uint8), connectivity=4)
-    joined: Bools = together & np.isin(numbered, np.unique(numbered[to]))
+    n_parts, numbered = cv2.connectedComponents(together.view(np.uint8), connectivity=4)
+    touches = np.zeros(n_parts, np.bool_)
+    touches[numbered[to]] = True
+    joined: Bools = together & touches[numbered]
     return joined
 
 

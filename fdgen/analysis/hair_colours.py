@@ -73,13 +73,31 @@ class Colours:
         stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.01)
         which: npt.NDArray[np.int32]
         _, which, centres = cv2.kmeans(seen, _HAIR_COLOURS, None, stop, 1, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]
-        kept, spreads = [], []
-        for number, centre in enumerate(centres):
-            own = seen[which.ravel() == number]
-            if len(own) > 0.08 * len(seen):
-                kept.append(centre)
-                spreads.append(np.maximum(own.std(0), (0.3, 0.12, 0.15)).astype(np.float32))
-        return _evidence(self.features, self.from_skin, np.stack(kept), np.stack(spreads), _FARTHEST)
+        counts, spreads = _spreads(seen, which.ravel(), _HAIR_COLOURS)
+        kept = counts > 0.08 * len(seen)
+        wide = np.maximum(spreads[kept], np.array((0.3, 0.12, 0.15), np.float32))
+        return _evidence(self.features, self.from_skin, centres[kept], wide, _FARTHEST)
+
+
+@compiled
+def _spreads(seen: F32, which: npt.NDArray[np.int32], n_groups: int) -> tuple[npt.NDArray[np.int64], F32]:
+    """Return how many colours (N, 3) are in each of some groups, and their standard deviations there (K, 3).
+
+    Sums are taken in the order in which `np.std` takes them.
+    """
+    counts = np.zeros(n_groups, np.int64)
+    means, spreads = np.zeros((n_groups, 3), np.float32), np.zeros((n_groups, 3), np.float32)
+    for n in range(seen.shape[0]):
+        counts[which[n]] += 1
+        for q in range(3):
+            means[which[n], q] += seen[n, q]
+    sizes = np.maximum(counts, 1).astype(np.float32)
+    means /= sizes.reshape(-1, 1)
+    for n in range(seen.shape[0]):
+        for q in range(3):
+            off = seen[n, q] - means[which[n], q]
+            spreads[which[n], q] += off * off
+    return counts, np.sqrt(spreads / sizes.reshape(-1, 1))
 
 
 @compiled

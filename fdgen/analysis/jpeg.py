@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import cv2
@@ -42,6 +43,8 @@ _LUMA_STEPS = np.array(
 _LOW = 5
 _SEEN = np.array([[1 <= u + v < _LOW for v in range(_LOW)] for u in range(_LOW)])
 """Coefficients that survive quantisation often enough, and enlargement nearly unharmed."""
+_SINE = tuple((-1) ** n * math.pi ** (2 * n + 1) / math.factorial(2 * n + 1) for n in reversed(range(11)))
+"""Of the series of sin(pi x) in odd powers of x, the highest first."""
 
 
 def estimate_quality(luma_HW: F32, frame: Frame) -> int:
@@ -87,7 +90,9 @@ def recompress(occluded_HWC: Image, touched_HW: npt.NDArray[np.bool_], frame: Fr
     source = np.asarray(seen, np.uint8)
     loss = cv2.subtract(through_jpeg(source, quality), source, dtype=cv2.CV_32F)
     matrix[:, 2] -= (box[1].start, box[0].start)
-    add_warped(occluded_HWC[box], np.asarray(loss, np.float32), matrix, touched_HW[box])
+    changed, where = occluded_HWC[box].copy(), touched_HW[box].copy()  # contiguous: compiled once for all boxes
+    add_warped(changed, np.asarray(loss, np.float32), matrix, where)
+    occluded_HWC[box] = changed
 
 
 def table(quality: int) -> npt.NDArray[np.int64]:
@@ -106,13 +111,32 @@ def _low_steps(quality: int) -> F64:
 def _agreement(coefficients_CN: F64, steps_C: F64) -> float:
     """Rate how near coefficients lie to multiples of a quality's steps: 1 on them, about 0 anywhere; 0 for too few."""
     total, count = 0.0, 0
+    cosines = np.empty(coefficients_CN.shape[1])
     for c in range(coefficients_CN.shape[0]):
-        for n in range(coefficients_CN.shape[1]):
-            value = coefficients_CN[c, n] / steps_C[c]
-            if abs(value) > 0.6:
-                total += np.cos(2 * np.pi * value)
-                count += 1
+        row, step = coefficients_CN[c], steps_C[c]
+        for n in range(row.size):  # a loop without branches or sums: several coefficients at once
+            value = row[n] / step
+            seen = abs(value) > 0.6
+            cosines[n] = _cosine(value) if seen else 0.0
+            count += seen
+        for n in range(row.size):
+            total += cosines[n]
     return total / count if count >= _FEWEST_COEFFICIENTS else 0.0
+
+
+@compiled
+def _cosine(turns: float) -> float:
+    """Return the cosine of an angle in turns, to 2e-15: by the series of the sine of its half, between two of whose
+    zeros it lies.
+    """
+    half = turns - np.rint(turns)
+    squared = half * half
+    series = _SINE[0]
+    for factor in _SINE[1:]:
+        series = series * squared + factor
+    sine = series * half
+    cosine: float = 1.0 - 2.0 * sine * sine
+    return cosine
 
 
 def _inside(frame: Frame, shape: tuple[int, ...], block: int) -> tuple[int, int, int, int]:

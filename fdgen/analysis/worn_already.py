@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fdgen.analysis.models.accessory_classifier import linear_scores
-from fdgen.analysis.models.accessory_network import CLASSES, parse
+from fdgen.analysis.models.accessory_network import CLASSES, INPUT_PX, parse
 from fdgen.arrays import Image
+from fdgen.io.pictures.images import resize
 from fdgen.kinds import kind_of
 
 WORN = CLASSES
@@ -39,8 +40,9 @@ def detect_preexisting(clean_HWC: Image) -> tuple[str, ...]:
 
 def margins(clean_HWC: Image) -> dict[str, float]:
     """Return how far each of `WORN` is above where it counts as seen, 0, in steps of 1/64."""
-    logits = dict(zip(CLASSES, parse(clean_HWC).scores_C.tolist(), strict=True))
-    linear = linear_scores(clean_HWC)
+    small_HWC = resize(clean_HWC, INPUT_PX, INPUT_PX)  # both look at that size
+    logits = dict(zip(CLASSES, parse(small_HWC).scores_C.tolist(), strict=True))
+    linear = linear_scores(small_HWC)
     found = {}
     for kind in WORN:
         margin = linear.get(kind, 0.0)

@@ -29,7 +29,7 @@ from fdgen.contract.truth import TRUTH, members_with
 from fdgen.dataset.invariants import Problem, pair_problems
 from fdgen.errors import DatasetError, UnreachableError, in_words
 from fdgen.io.json_file import why
-from fdgen.io.pictures.codecs import Codec, Encoder, encoder
+from fdgen.io.pictures.codecs import Codec, Encoder, encoder, pair_encoder
 from fdgen.io.pictures.images import encode_png16
 from fdgen.io.storage import Place, open_file, read_file
 from fdgen.io.stores.opening import store_of
@@ -259,12 +259,13 @@ def _pack(triplet: Triplet, split: str, offset: int, codec: Codec) -> tuple[byte
         laws = "; ".join(problem.message for problem in problems)
         raise DatasetError(f"the generator broke a law in {record.key}: {laws}", hint="this is a bug in an occluder")
     encode = encoder(codec)
+    clean, occluded = pair_encoder(codec)(triplet.clean_HWC, triplet.occluded_HWC)
     contents: dict[str, bytes] = {
         "alpha.png": encode(triplet.alpha_HW),
-        "clean.png": encode(triplet.clean_HWC),
+        "clean.png": clean,
         "json": record.to_json().encode(),
         "mask.png": encode(triplet.mask_HW),
-        "occluded.png": encode(triplet.occluded_HWC),
+        "occluded.png": occluded,
         **{TRUTH[layer]: packed_truth(value, encode) for layer, value in triplet.truth.items()},
     }
     parts, members = [], {}

@@ -251,14 +251,13 @@ def _landmark_batch(used: Sequence[tuple[Source, Landmarks]]) -> pa.RecordBatch:
 
 
 def _manifest_row(shard: str, entry: SampleEntry) -> dict[str, Any]:
-    row = dataclasses.asdict(entry.record)
+    row: dict[str, Any] = {"shard": shard}
     for f in dataclasses.fields(SampleRecord):
-        if str(f.type) not in _PLAIN and row[f.name] is not None:
-            row[f.name] = canonical_json(row[f.name])
-    row["shard"] = shard
+        value = getattr(entry.record, f.name)
+        row[f.name] = value if value is None or str(f.type) in _PLAIN else canonical_json(value)
     for name, member in entry.members.items():
         column = name.replace(".", "_")
-        row |= {f"{column}_{what}": value for what, value in dataclasses.asdict(member).items()}
+        row |= {f"{column}_{f.name}": getattr(member, f.name) for f in dataclasses.fields(member)}
     return row
 
 

@@ -19,7 +19,7 @@ from fdgen.faces.folders import Source
 from fdgen.faces.landmarks import N_POINTS, Landmarks
 from fdgen.occluders import OCCLUDERS
 from fdgen.render.mesh import WHOLE
-from fdgen.render.rasteriser import rasterise, rasterise_cutout
+from fdgen.render.rasteriser import rasterise_cutout, read_only
 from fdgen.render.scene import Scene
 from fdgen.synthesis.generator import render_placements
 
@@ -45,7 +45,7 @@ def compile_renderer(library: AssetLibrary, on_step: Callable[[int, int], None] 
     on_step(0, total)
     rasterise_cutout(
         np.zeros((3, 3), np.float32),
-        np.array([[0, 1, 2]], np.int32),
+        read_only(np.array([[0, 1, 2]], np.int32)),
         np.zeros((3, 2), np.float32),
         WHOLE,
         np.zeros((2, 2), np.float32),
@@ -64,7 +64,7 @@ def compile_renderer(library: AssetLibrary, on_step: Callable[[int, int], None] 
 
 
 def _kept() -> Path:
-    kept: Any = rasterise
+    kept: Any = rasterise_cutout
     return Path(kept.stats.cache_path)
 
 

@@ -11,7 +11,7 @@ from fdgen.analysis.lighting import FaceLight
 from fdgen.arrays import F32, F64
 from fdgen.render.kernels import resolve, shading_where_seen
 from fdgen.render.mesh import Mesh, Strand
-from fdgen.render.rasteriser import SUPERSAMPLE, timed_rasterise, timed_rasterise_cutout
+from fdgen.render.rasteriser import SUPERSAMPLE, read_only, timed_rasterise, timed_rasterise_cutout
 from fdgen.render.scene import FAR, Scene, sample_points
 from fdgen.render.shading import PRESENCE, lit_vertices, shade
 from fdgen.render.shadow import ambient_occlusion, cast_shadow
@@ -97,8 +97,7 @@ def draw(scene: Scene, mesh: Mesh, style: Style, *, environment: F32 = DARK) -> 
     depth = head - np.float32(style.bias_cm * scale) if style.depth_test else np.full_like(head, FAR)
     face_id = np.full(depth.shape, -1, np.int32)
     weights = np.empty(depth.shape, np.float32), np.empty(depth.shape, np.float32)
-    faces = mesh.faces.view()
-    faces.flags.writeable = False  # as those of grids are: of another type, kernels would be compiled twice
+    faces = read_only(mesh.faces)
     if len(mesh.cutout_HW2) > 1:
         timed_rasterise_cutout(points, faces, mesh.uv_N2, mesh.cutout_HW2, depth, face_id, weights)
     else:

@@ -197,8 +197,9 @@ def tube(
     """
     path = np.ascontiguousarray(path_cm, np.float64)
     n = len(path)
-    radius = np.ascontiguousarray(np.broadcast_to(np.asarray(radius_cm, np.float64), n))
-    depth = radius if depth_cm is None else np.ascontiguousarray(np.broadcast_to(np.asarray(depth_cm, np.float64), n))
+    # Copies, which may be written to: for what may not, as some of these are, the kernel would be compiled anew.
+    radius = np.broadcast_to(np.asarray(radius_cm, np.float64), n).copy()
+    depth = radius if depth_cm is None else np.broadcast_to(np.asarray(depth_cm, np.float64), n).copy()
     return _swept(path, radius, depth, sides, closed), _tube_faces(n + closed, sides)
 
 

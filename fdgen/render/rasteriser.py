@@ -32,7 +32,6 @@ def _weight(px: np.float32, is_odd: Any, slope: np.float32, even: np.float32, od
     return slope * px + (even if is_odd == 0 else odd)
 
 
-@compiled
 def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: Weights) -> None:
     """Draw triangles where they lie nearer than what is drawn already.
 
@@ -47,6 +46,19 @@ def rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: 
             depth alone is wanted: see `DEPTH_ALONE`.
         weights: Weights of its first two corners at the sample, two arrays (H, W); updated.
     """
+    _rasterise(points, read_only(faces), depth_HW, face_id_HW, weights)
+
+
+def read_only(faces: I32) -> I32:
+    """Return a view that nothing can write to, as triangles of grids are: kernels are compiled anew for another."""
+    view = faces.view()
+    view.flags.writeable = False
+    return view
+
+
+@compiled
+def _rasterise(points: F32, faces: I32, depth_HW: F32, face_id_HW: I32, weights: Weights) -> None:
+    """Do what `rasterise` says."""
     height, width = depth_HW.shape
     # For the depth alone samples are chosen, not branched to, so that the compiler does several at once. Where what is
     # seen is named, rows are a few samples long, and most samples miss: to pass those by costs less.

@@ -10,6 +10,9 @@ from fdgen.arrays import Image
 Encoder = Callable[[Image], bytes]
 """What encodes RGB HWC or grey HW uint8 as an 8-bit PNG."""
 
+PairEncoder = Callable[[Image, Image], tuple[bytes, bytes]]
+"""What encodes two pictures that are alike, each as an `Encoder` does."""
+
 Codec = Literal["png", "png-fast"]
 """`png` has the bytes that opencv writes; `png-fast` takes half its time, and a tenth less room."""
 
@@ -21,6 +24,15 @@ def encoder(codec: Codec) -> Encoder:
     if codec == "png-fast":
         return encode_fast_png
     return encode_png
+
+
+def pair_encoder(codec: Codec) -> PairEncoder:
+    """Return what encodes two pictures that are alike, with the bytes of `encoder`, and faster where that can be."""
+    from fdgen.io.pictures.png import encode_fast_png, encode_png_pair
+
+    if codec == "png-fast":
+        return lambda first, second: (encode_fast_png(first), encode_fast_png(second))
+    return encode_png_pair
 
 
 def codec_version(codec: Codec) -> str | None:

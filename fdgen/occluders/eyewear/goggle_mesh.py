@@ -71,7 +71,8 @@ class GoggleFront:
     def bend(self, sheet: F64, depth: npt.ArrayLike = 0.0) -> tuple[F64, F64, F64]:
         """Bend sheet points (N, 2), raised by `depth`: points (N, 3), normals and directions of x."""
         half = 0.5 * self.shape["width_cm"] if self.cups else 0.0
-        raised = np.ascontiguousarray(np.broadcast_to(np.asarray(depth, np.float64), len(sheet)))
+        raised = np.empty(len(sheet))
+        raised[:] = depth
         curves = float(self.shape["face_curve_cm"]), float(self.shape["lens_curve_cm"])
         return bent(np.ascontiguousarray(sheet, np.float64), raised, *curves, half, float(self.middle[0]))
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from fdgen.contract.manifest import Manifest
 from fdgen.dataset.spec import spec_id
 from fdgen.errors import MixingError
-from fdgen.io.pictures.codecs import Codec, codec_version, encoder
+from fdgen.io.pictures.codecs import Codec, codec_version, encoder, pair_encoder
 from fdgen.io.pictures.images import decode_png
 from fdgen.recipe.schema import Recipe
 from fdgen.verification.verifier import verify
@@ -78,6 +78,20 @@ def test_large_pictures_are_also_written_as_opencv_does(side: int) -> None:
     smooth = np.asarray(cv2.GaussianBlur(noise, (0, 0), 2.0), np.uint8)
     for array in (noise, smooth, np.ascontiguousarray(smooth[..., 0]), np.zeros((side, side), np.uint8)):
         assert encoder("png")(array) == by_opencv(array)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(CODECS), st.integers(1, 300), st.integers(1, 300), st.booleans(), st.booleans(), st.floats(0, 1))
+def test_a_pair_is_written_as_two_pictures_are(
+    codec: Codec, height: int, width: int, grey: bool, noise: bool, share: float
+) -> None:
+    """However many rows are the same in both."""
+    rng = np.random.default_rng(height)
+    first = rng.integers(0, 256 if noise else 4, (height, width) if grey else (height, width, 3), np.uint8)
+    second = first.copy()
+    second[round(share * height) :] //= 2
+    assert pair_encoder(codec)(first, second) == (encoder(codec)(first), encoder(codec)(second))
+    assert pair_encoder(codec)(first, second[:1]) == (encoder(codec)(first), encoder(codec)(second[:1]))
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -179,9 +179,9 @@ def test_what_is_compiled_is_kept_outside_the_package() -> None:
     import numba
 
     import fdgen
-    from fdgen.render.rasteriser import rasterise
+    from fdgen.render.rasteriser import rasterise_cutout
     from fdgen.runtime.jit import compiled_folder
 
-    assert Path(rasterise.stats.cache_path).is_relative_to(compiled_folder())
+    assert Path(rasterise_cutout.stats.cache_path).is_relative_to(compiled_folder())
     assert not compiled_folder().is_relative_to(Path(fdgen.__file__).parent)
     assert str(numba.config.CACHE_DIR) == os.environ.get("NUMBA_CACHE_DIR", "")  # other packages keep theirs

@@ -25,7 +25,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from fdgen.errors import DatasetError, in_words
+from fdgen.errors import FdError, in_words
 from fdgen.io.size_text import size_text
 from fdgen.runtime.main_guard import MainGuard, leave_importing_worker
 from fdgen.runtime.scratch import Scratch, note_torch
@@ -92,7 +92,7 @@ class Batches:
             batches = self._begun()
             _WORKERS.update(set(multiprocessing.active_children()) - others)
             for batch in batches:
-                if isinstance(batch, DatasetError):
+                if isinstance(batch, FdError):
                     raise batch
                 yield batch
 
@@ -227,12 +227,12 @@ class _Telling(Dataset[Any]):
     def __getitem__(self, draw: int | Draw) -> Any:
         try:
             return self.dataset[draw]
-        except DatasetError as error:
+        except FdError as error:
             return error
 
 
 def _collate(samples: list[Any]) -> Any:
-    errors = (sample for sample in samples if isinstance(sample, DatasetError))
+    errors = (sample for sample in samples if isinstance(sample, FdError))
     return next(errors, None) or default_collate(samples)
 
 

@@ -19,13 +19,13 @@ import numpy.typing as npt
 from scipy.interpolate import RBFInterpolator
 
 from docs.starter.photographs import IDENTITIES
+from fdgen.analysis.geometry import N_FACE, canonical_face, rotation_matrix, vertex_normals
 from fdgen.arrays import F64, Image
 from fdgen.contract.face_points import OVAL
 from fdgen.contract.frame import to_picture, zoom_of
 from fdgen.errors import PictureError
 from fdgen.faces.detection import find_landmarks
 from fdtrain.data.pictures import decode_rgb, encode_png
-from fdtrain.faces.face_mesh import N_FACE, triangles, vertices
 from fdtrain.run_files import write_bytes
 
 SIDES = ((-30.0, -8.0), (8.0, 30.0))
@@ -71,7 +71,8 @@ def turned(picture_HWC: Image, points_K3: F64, yaw_deg: float, pitch_deg: float)
     before_K3 = points_K3 * (1, 1, _DEPTH)
     middle_3 = before_K3.mean(0)
     middle_3[2] = before_K3[:, 2].max() + _AXIS * np.ptp(before_K3[:, 0])
-    after_K3 = (before_K3 - middle_3) @ _rotation(yaw_deg, pitch_deg).T + middle_3
+    about_y, about_x = (rotation_matrix(np.radians(turn)) for turn in ((0, -yaw_deg, 0), (pitch_deg, 0, 0)))
+    after_K3 = (before_K3 - middle_3) @ (about_y @ about_x).T + middle_3
     after_K3[:, :2] += _FOLLOWS * (before_K3.mean(0) - after_K3.mean(0))[:2]
     seen = _seen(after_K3)
     height, width = picture_HWC.shape[:2]
@@ -93,8 +94,12 @@ def turned(picture_HWC: Image, points_K3: F64, yaw_deg: float, pitch_deg: float)
 
 
 def yaw_of(points_K3: F64) -> float:
-    """Return how far a face looks to the picture's right, in degrees, by the rotation that fits its mesh best."""
-    canonical, points = (one - one.mean(0) for one in (vertices() * (1, -1, -1), points_K3))
+    """Return how far a face looks to the picture's right, in degrees, by the rotation that fits its mesh best.
+
+    Depth counts as much as the rest, unlike in `fit_pose`, which differs by some degrees: the copies that `starter` has
+    learnt from were turned by this.
+    """
+    canonical, points = (one - one.mean(0) for one in (canonical_face().vertices_cm * (1, -1, -1), points_K3))
     u, _, vt = np.linalg.svd(canonical.T @ points)
     flip = np.diag([1, 1, np.sign(np.linalg.det(vt.T @ u.T))])
     forward = vt.T @ flip @ u.T @ (0, 0, -1)
@@ -124,24 +129,9 @@ def _points(picture_HWC: Image, name: str) -> F64:
     return np.column_stack([to_picture(landmarks.frame, points_K3[:, :2]), depth_K])
 
 
-def _rotation(yaw_deg: float, pitch_deg: float) -> F64:
-    yaw, pitch = np.radians(-yaw_deg), np.radians(pitch_deg)
-    about_y = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-    about_x = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-    rotation: F64 = about_y @ about_x
-    return rotation
-
-
 def _seen(points_K3: F64) -> list[int]:
     """Return every fourth vertex and those of the outline, of those that face the viewer."""
-    corners = triangles()
-    across, down = (points_K3[corners[:, other]] - points_K3[corners[:, 0]] for other in (1, 2))
-    normals_T3 = np.cross(across, down)
-    normals_K3 = np.zeros_like(points_K3)
-    for place in range(3):
-        np.add.at(normals_K3, corners[:, place], normals_T3)
-    away_K = normals_K3[:, 2] / (np.linalg.norm(normals_K3, axis=1) + 1e-9)
-    towards_K = -away_K if away_K.sum() < 0 else away_K  # whichever way triangles are numbered, faces face the viewer
+    towards_K = -vertex_normals(points_K3, canonical_face().triangles)[:, 2]
     return [vertex for vertex in np.unique([*range(0, N_FACE, 4), *OVAL]) if towards_K[vertex] > _FACING]
 
 

@@ -115,7 +115,7 @@ class NetworkConfig(Section):
     eigenfaces: Annotated[int, within(0, 1000)] = 0
     # Whether the generators are shown where the parts of the face lie, hidden ones too: five maps, drawn from landmarks
     # that are detected in the occluded picture, through the occluder. A jaw and a turned head then have their place.
-    # With data.mix, occluders of other faces point to places that are not this face's.
+    # With data.mix, occluders of other faces point to places that are not this face's: unless asked for, it is 0 then.
     landmarks: bool = False
     # What stage II sees of stage I: its raw output, or that output pasted into the hole.
     refine_input: Literal["raw", "composited"] = "raw"
@@ -298,8 +298,10 @@ class FitConfig(Section):
         defaults["data"]["root"] = defaults["loss"]["perceptual_weights"] = defaults["training"]["start_from"] = ""
         defaults["data"]["on_the_fly"] = OnTheFlyConfig().model_dump(mode="json")
         values, blame = read_settings(defaults, PRESETS, preset, file, overrides)
-        if values["data"]["on_the_fly"]["faces"] and not names_key("data.mix", blame, overrides):
-            values["data"]["mix"] = 0.0  # presets mix since a dataset pairs a face with one occluder for ever
+        # Presets mix since a dataset pairs a face with one occluder for ever.
+        unmixed = values["data"]["on_the_fly"]["faces"] or values["network"]["landmarks"]
+        if unmixed and not names_key("data.mix", blame, overrides):
+            values["data"]["mix"] = 0.0
         return cls._validated(values, blame)
 
     @classmethod

@@ -51,8 +51,8 @@ class Batches:
     """Batches of items, stacked, as often as one iterates; an error of a worker arrives as the sentence it was.
 
     Without a sampler once through in order, the last batch maybe smaller. `start` is how workers are started: fork,
-    spawn, forkserver, or None for the platform's way. Iterating raises `DatasetError`, and `LoaderError` where workers
-    end or find no memory.
+    spawn, forkserver, or None for the platform's way. Iterating raises the `FdError` that a sample raised, and
+    `LoaderError` where workers end or find no memory.
     """
 
     def __init__(

@@ -9,9 +9,11 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from fdgen.arrays import Image
 from fdgen.contract.face_points import BROWS, EYES, LIPS, NOSE, OVAL
 
 Points = npt.NDArray[np.float32]
@@ -50,11 +52,6 @@ def opposite() -> npt.NDArray[np.int64]:
     return nearest
 
 
-def vertices() -> npt.NDArray[np.float64]:
-    """Return the vertices of a face at rest (468, 3) in cm: x to the picture's right, y up, z towards the viewer."""
-    return _mesh()[0]
-
-
 def triangles() -> npt.NDArray[np.int32]:
     """Return the triangles, three vertices each (898, 3)."""
     return _mesh()[1]
@@ -71,6 +68,11 @@ def corners(points_N3: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int32]:
     """Return places as opencv counts them (N, 2): the centre of pixel i is i, in parts of a pixel (`SUB`)."""
     corners_N2: npt.NDArray[np.int32] = np.round((points_N3[:, :2] - 0.5) * (1 << SUB)).astype(np.int32)
     return corners_N2
+
+
+def fill_outline(map_HW: Image, outline_N2: npt.NDArray[np.floating[Any]]) -> None:
+    """Fill a polygon, in px, into a map with 255, in place and with soft edges."""
+    cv2.fillPoly(map_HW, [corners(outline_N2)], (255,), lineType=cv2.LINE_AA, shift=SUB)
 
 
 @cache

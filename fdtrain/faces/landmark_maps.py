@@ -12,13 +12,12 @@ from __future__ import annotations
 import functools
 import os
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from fdgen.arrays import F32, F64, Image
 from fdgen.networks.face_mesh import AlignedFaceMesh
-from fdtrain.faces.face_mesh import POLYGONS, SUB, corners
+from fdtrain.faces.face_mesh import POLYGONS, fill_outline
 
 MISSED = 0.05
 """How often training shows empty maps: those of a picture in which no face is seen."""
@@ -29,14 +28,12 @@ def landmark_maps(occluded_HWC: Image) -> npt.NDArray[np.uint8]:
 
     All are 0 where no face is seen.
     """
-    size_px = occluded_HWC.shape[0]
-    maps_MHW = np.zeros((len(POLYGONS), size_px, size_px), np.uint8)
+    maps_MHW = no_maps(occluded_HWC.shape[0])
     points_px = seen_points(occluded_HWC)
     if points_px is not None:
         for map_HW, polygons in zip(maps_MHW, POLYGONS.values(), strict=True):
             for polygon in polygons:
-                outline = corners(points_px[list(polygon)])
-                cv2.fillPoly(map_HW, [outline], (255,), lineType=cv2.LINE_AA, shift=SUB)
+                fill_outline(map_HW, points_px[list(polygon)])
     return maps_MHW
 
 

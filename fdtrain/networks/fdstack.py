@@ -19,6 +19,11 @@ INPUT_CHANNELS = 4
 """I_o is "a combined input of an occluded face image I_c and corresponding binary mask I_m" (section 3.2)."""
 
 
+def input_channels(config: NetworkConfig) -> int:
+    """Return how many channels G_1 and the discriminators are shown: I_o, and maps of landmarks."""
+    return INPUT_CHANNELS + config.n_maps
+
+
 class Generator(nn.Module):
     """G_1 or G_2 (sections 3.2 and 3.4): a U-Net of five layers down and five up, dilated in the middle.
 
@@ -88,7 +93,7 @@ class BaseNet(Restorer):
     def __init__(self, config: NetworkConfig, size_px: int) -> None:
         super().__init__()
         self.config = config
-        self.base = Generator(INPUT_CHANNELS + config.n_maps, config)
+        self.base = Generator(input_channels(config), config)
         self.fill = EigenFill(config.eigenfaces, size_px) if config.eigenfaces else None
 
     def forward(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Restoration:
@@ -155,7 +160,7 @@ class StackedGAN(BaseNet):
 
     def __init__(self, config: NetworkConfig, size_px: int) -> None:
         super().__init__(config, size_px)
-        self.refine = Generator(INPUT_CHANNELS + 3 + config.n_maps, config)
+        self.refine = Generator(input_channels(config) + 3, config)
 
     def stages(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, maps_BMHW: Tensor | None) -> Restoration:
         """Do what `forward` does, of pictures that are prepared."""

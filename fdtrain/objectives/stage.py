@@ -14,7 +14,7 @@ from fdtrain.config.schema import FitConfig
 from fdtrain.config.training import TrainingConfig
 from fdtrain.data.tensors import maps_on, masks_on, pictures_on
 from fdtrain.networks.discriminator import PatchDiscriminator, initialise_discriminator
-from fdtrain.networks.fdstack import INPUT_CHANNELS, BaseNet, StackedGAN, with_maps
+from fdtrain.networks.fdstack import BaseNet, StackedGAN, input_channels, with_maps
 from fdtrain.networks.preparation.colour_balance import without_tint
 from fdtrain.networks.preparation.eigen_fill import CrossFills
 from fdtrain.networks.restorer import composite
@@ -113,7 +113,7 @@ def make_stages(config: FitConfig, model: BaseNet, device: torch.device, rng: to
         if config.loss.gamma[place] == 0:
             return Stage(place, generator, optimiser, None, None)
         on_picture = place == 1 and config.discriminator.refine_condition != "input"
-        channels = 3 if on_picture else INPUT_CHANNELS + config.network.n_maps
+        channels = 3 if on_picture else input_channels(config.network)
         discriminator = PatchDiscriminator(config.discriminator, condition_channels=channels)
         initialise_discriminator(discriminator, rng)
         discriminator.to(device)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fdgen.arrays import F64, Image
 from fdgen.contract.face_points import OVAL
-from fdtrain.faces.face_mesh import SUB, corners
+from fdtrain.faces.face_mesh import fill_outline
 from fdtrain.faces.landmark_maps import seen_points
 
 MOST_SPREAD = 30.0
@@ -73,7 +73,7 @@ def _filled(points_px: F64, scale: float, size_px: int) -> Image:
     outline_N2 = points_px[list(OVAL), :2]
     middle_2 = outline_N2.mean(0)
     map_HW = np.zeros((size_px, size_px), np.uint8)
-    cv2.fillPoly(map_HW, [corners(middle_2 + (outline_N2 - middle_2) * scale)], (255,), lineType=cv2.LINE_AA, shift=SUB)
+    fill_outline(map_HW, middle_2 + (outline_N2 - middle_2) * scale)
     return map_HW
 
 

@@ -15,7 +15,7 @@ from fdtrain.config.schema import FitConfig, eigenface_px
 from fdtrain.faces.face_mesh import N_FACE
 from fdtrain.networks.build import blank_inputs, build_model, build_network
 from fdtrain.networks.discriminator import PatchDiscriminator
-from fdtrain.networks.fdstack import INPUT_CHANNELS
+from fdtrain.networks.fdstack import input_channels
 from fdtrain.objectives.open_objective import single_objective
 from fdtrain.objectives.perceptual import BACKBONES
 
@@ -77,7 +77,7 @@ def _stacked_training(config: FitConfig) -> tuple[int, int]:
     side = config.data.size_px
     with torch.device("meta"):
         model = build_model(config)
-        channels = INPUT_CHANNELS + config.network.n_maps
+        channels = input_channels(config.network)
         discriminator = PatchDiscriminator(config.discriminator, condition_channels=channels)
         occluded, mask = torch.empty(1, 3, side, side), torch.empty(1, 1, side, side)
         outputs = _Outputs(model, discriminator)

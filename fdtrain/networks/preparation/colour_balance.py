@@ -23,7 +23,7 @@ _CENTRE, _HALF_AXES = (0.5, 0.575), (0.26, 0.36)
 """The face in an aligned crop: an ellipse, in units of its sides."""
 
 LEAST_VISIBLE = 0.02
-"""Where less than this share of the picture is visible face, the colour of all that is visible counts."""
+"""Where less than this share of the picture is visible face, colours stay: a wall says nothing of skin."""
 
 LEAST_COLOUR = 0.03
 """A face whose channels differ by less than this, as shares of their mean, is grey and gets no colour."""
@@ -40,20 +40,20 @@ MOST = 4.0
 def tint(occluded_B3HW: Tensor, mask_B1HW: Tensor, colour: Sequence[float]) -> Tensor:
     """Return the factor (B, 3, 1, 1) of each channel's light by which the visible face differs from `colour`.
 
-    Of both only the ratios of the channels count. 1 for a grey picture, which stays grey.
+    Of both only the ratios of the channels count. 1 for a grey picture, which stays grey, and where too little of the
+    face is visible.
     """
     light_B3HW = _light(occluded_B3HW)
-    seen_B1HW = 1 - mask_B1HW.float()
-    face_B1HW = seen_B1HW * _face(occluded_B3HW)
+    face_B1HW = (1 - mask_B1HW.float()) * _face(occluded_B3HW)
     enough_B111 = face_B1HW.mean((1, 2, 3), keepdim=True) >= LEAST_VISIBLE
-    counted_B1HW = torch.where(enough_B111, face_B1HW, seen_B1HW)
-    mean_B311 = (light_B3HW * counted_B1HW).sum((2, 3), keepdim=True)
+    mean_B311 = (light_B3HW * face_B1HW).sum((2, 3), keepdim=True)
     own_B311 = mean_B311 / mean_B311.mean(1, keepdim=True).clamp_min(1e-6)
     wanted_311 = torch.tensor(colour, dtype=torch.float32).view(3, 1, 1)
     wanted_311 = wanted_311.to(occluded_B3HW.device, non_blocking=True)  # no GPU is waited for
     factor_B311 = (own_B311 / (wanted_311 / wanted_311.mean())).clamp(1 / MOST, MOST)
     is_coloured_B111 = (own_B311 - 1).abs().amax(1, keepdim=True) >= LEAST_COLOUR
-    return torch.where(is_coloured_B111 & (mean_B311.sum(1, keepdim=True) > 0), factor_B311, 1.0)
+    is_told_B111 = enough_B111 & is_coloured_B111 & (mean_B311.sum(1, keepdim=True) > 0)
+    return torch.where(is_told_B111, factor_B311, 1.0)
 
 
 def without_tint(picture_B3HW: Tensor, tint_B311: Tensor) -> Tensor:

@@ -69,6 +69,12 @@ def test_overrides_read_values_as_meant(override: str, key: str, value: Any) -> 
     assert FitConfig.load("tiny", overrides=[override]).flat()[key] == value
 
 
+def test_landmarks_want_occluders_of_the_face_itself() -> None:
+    assert FitConfig.load("modern-64").data.mix == 0.8
+    assert FitConfig.load("modern-64", overrides=["network.landmarks=true"]).data.mix == 0.0
+    assert FitConfig.load("modern-64", overrides=["network.landmarks=true", "data.mix=0.2"]).data.mix == 0.2
+
+
 def test_saying_images_unsays_epochs() -> None:
     assert FitConfig.load("faithful", overrides=["training.images=100"]).training.epochs is None
     assert FitConfig.load("tiny", overrides=["training.epochs=3"]).training.total_images(11) == 48  # whole steps

@@ -18,6 +18,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from fdgen.errors import DatasetError, FdError
 from fdgen.runtime import scratch
 from fdtrain.data import loader
 from fdtrain.data.loader import Batches, check_shared_memory, shared_bytes, workers_told
@@ -79,6 +80,16 @@ def test_what_befalls_a_worker_is_one_sentence_with_the_cure(act: Callable[[], N
         list(batches)
     assert "\n" not in raised.value.message
     assert cure in raised.value.hint
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("kind", [DatasetError, FdError])
+def test_a_sentence_of_ours_arrives_as_it_is(kind: type[FdError], workers: int) -> None:
+    act = raising(kind("the engine cannot be loaded", hint="pip install it"))
+    batches = Batches(cast(StoredSamples[Any], Doing(act)), batch=2, workers=workers, start="fork" if workers else None)
+    with pytest.raises(kind, match="the engine cannot be loaded") as raised:
+        list(batches)
+    assert raised.value.hint == "pip install it"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -55,6 +55,17 @@ def test_grey_pictures_stay_grey(level: float) -> None:
     assert (tint(grey, hole(), SKIN) == 1).all()
 
 
+def test_a_wall_says_nothing_of_skin() -> None:
+    """Hands before the whole face leave nothing to tell its colour by: a blue wall would paint it purple."""
+    wall = lit(face(), 0.3, 0.8, 3.0)
+    hides_B1HW = torch.zeros(1, 1, 32, 32)
+    hides_B1HW[..., 4:, 6:26] = 1
+    assert (tint(wall, hides_B1HW, SKIN) == 1).all()
+    shows_B1HW = hides_B1HW.clone()
+    shows_B1HW[..., 16:20, 12:20] = 0  # 3 % of the picture
+    assert (tint(wall, shows_B1HW, SKIN) != 1).any()
+
+
 def test_all_hidden_and_lights_without_blue_are_finite() -> None:
     for picture in (face(), lit(face(), 2.0, 1.0, 0.0)):
         for mask in (torch.ones(1, 1, 32, 32), hole()):

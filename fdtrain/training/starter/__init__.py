@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 STARTERS = ("starter", "starter-mask")
-"""Names by which they are asked for, wherever a file of weights is; a file or folder of that name comes first."""
+"""Names by which they are asked for, wherever a file of weights is; a file or a run of that name comes first."""
 
 CARD_FILE = Path(__file__).parent / "MODEL_CARD.md"
 """The card of both."""
@@ -21,4 +21,6 @@ def starter_file(name: str) -> Path:
 
 def is_starter(path: str | Path) -> bool:
     """Return whether a path asks for weights that come with the package."""
-    return str(path) in STARTERS and not Path(path).exists()
+    path = Path(path)
+    is_own = path.is_file() or (path / "run.json").is_file() or (path / "weights").is_dir()
+    return str(path) in STARTERS and not is_own

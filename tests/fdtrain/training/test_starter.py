@@ -42,6 +42,10 @@ def test_they_are_small_and_found_by_name(tmp_path: Path, monkeypatch: pytest.Mo
     files = [find_weights(name) for name in STARTERS]
     assert files == [starter_file(name) for name in STARTERS]
     assert sum(file.stat().st_size for file in files) < MOST_BYTES
+    # A folder of that name may hold anything.
+    (tmp_path / "starter").mkdir()
+    assert is_starter("starter")
+    (tmp_path / "starter").rmdir()
     # A file of that name is the user's own.
     write_weights(tmp_path / "starter")
     assert not is_starter("starter")

@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     help="Leave the outline of faces to the generator. Else a plain background goes on up to the outline that "
     "landmarks, detected through the occluder, show.",
 )
+@click.option("--no-sharpen", is_flag=True, help="Leave what is filled in as soft as the generator's size makes it.")
 @blend_option(".")
 @finish_option(".")
 @engine_option
@@ -107,6 +108,7 @@ def command(
     sides: bool,
     no_grain: bool,
     no_jaw_line: bool,
+    no_sharpen: bool,
     blend: float,
     finish: Finish,
     engine: str,
@@ -155,6 +157,7 @@ def command(
         finish=finish,
         blend=blend,
         jaw_line=not no_jaw_line,
+        sharpen=not no_sharpen,
     )
     restorer = replace(restorer, least_expected_iou=sure, beside=beside)
 

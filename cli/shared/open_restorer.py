@@ -25,6 +25,7 @@ def open_restorers(
     finish: Finish = "none",
     blend: float = 1.0,
     jaw_line: bool = True,
+    sharpen: bool = True,
 ) -> list[PhotoRestorer]:
     """Open several generators, all with the same mask network.
 
@@ -39,6 +40,7 @@ def open_restorers(
         finish: What is done to the generators' pictures.
         blend: Share of the last stage in them, in [0, 1]; the rest is the first stage's.
         jaw_line: Whether a plain background goes on up to the outline of the face.
+        sharpen: Whether what is filled in is made as sharp as the photograph around.
 
     Raises `FdError` where weights cannot be opened.
     """
@@ -69,6 +71,7 @@ def open_restorers(
             cast(How, how),
             with_grain,
             jaw_line,
+            sharpen,
             labels=(one.label, *of_finder),
         )
         for one in opened

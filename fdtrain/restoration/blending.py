@@ -12,6 +12,7 @@ import numpy as np
 
 from fdgen.arrays import F32, Bools, Image
 from fdtrain.restoration import grain
+from fdtrain.restoration.sharpness import sharpened
 
 GRID_PX = 96
 """Most cells a side that the offset is solved on: it is smooth."""
@@ -37,6 +38,8 @@ def fill(
     known_HW: Bools,
     inward_HW: F32,
     *,
+    seen_HWC: Image | None = None,
+    zoom: float = 1.0,
     side_px: float,
     feather_px: float,
     rng: np.random.Generator | None,
@@ -50,6 +53,8 @@ def fill(
         known_HW: Where around it photograph and filling show the same: neither masked nor beyond the crop.
         inward_HW: How far each pixel lies within the crop, as a share of its half: where a hole goes on beyond the crop
             the filling fades, as it cannot end well there.
+        seen_HWC: The photograph as the network saw it, enlarged as the filling was; None sharpens nothing.
+        zoom: Pixels of the photograph for one of the network's.
         side_px: The crop's side in pixels of the photograph.
         feather_px: Width of the seam, in the same.
         rng: What grain is drawn from; None adds none.
@@ -57,6 +62,9 @@ def fill(
     beyond_px = cv2.distanceTransform((~hole_HW).view(np.uint8), cv2.DIST_L2, 3)
     ring_HW = known_HW & ~hole_HW & (beyond_px <= max(3.0, RING * side_px))
     values_HWC = toned(photo_HWC, filled_HWC.astype(np.float32), known_HW & ~hole_HW)
+    if seen_HWC is not None:
+        around_HW = known_HW & ~hole_HW & (beyond_px <= 8 * RING * side_px)
+        values_HWC = sharpened(values_HWC, photo_HWC, seen_HWC, around_HW, zoom)
     values_HWC += offsets(photo_HWC, values_HWC, ring_HW, hole_HW)
     if rng is not None:
         near_HW = known_HW & ~hole_HW & (beyond_px <= max(8.0, 4 * RING * side_px))

@@ -45,6 +45,7 @@ class PhotoRestorer:
     how: How = "auto"
     with_grain: bool = True
     jaw_line: bool = True
+    sharpen: bool = True
     least_expected_iou: float = LEAST_EXPECTED_IOU
     beside: bool = False
     labels: tuple[ModelLabel, ...] = ()
@@ -74,6 +75,7 @@ class PhotoRestorer:
             strokes_HW=strokes_HW,
             with_grain=self.with_grain,
             jaw_line=self.jaw_line,
+            sharpen=self.sharpen,
             least_expected_iou=self.least_expected_iou,
             beside=self.beside,
         ), searched_s  # fmt: skip

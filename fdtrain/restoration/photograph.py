@@ -37,8 +37,8 @@ SMALLEST_PHOTO_PX = 8
 MASKED_PX = 256
 """Side of the crop that a masker is asked about, where its own is smaller: its answer is enlarged smoothly."""
 
-_AROUND = 0.08
-"""What is looked at around a hole for its levels and grain, as a share of the crop's side."""
+_AROUND = 0.16
+"""What is looked at around a hole for its levels, sharpness and grain, as a share of the crop's side."""
 
 LEAST_EXPECTED_IOU = 0.5
 """A predicted mask whose expected IoU (`mask_decision.expected_iou`) is less than this is left out: it is more likely
@@ -127,6 +127,7 @@ def restore_photograph(
     beside: bool = False,
     with_grain: bool = True,
     jaw_line: bool = True,
+    sharpen: bool = True,
 ) -> RestoredPhotograph:
     """Remove occluders from every face of a photograph. The same photograph gives the same picture.
 
@@ -143,6 +144,7 @@ def restore_photograph(
         beside: Whether parts of a predicted mask count, too, that hide next to nothing of the middle of the face.
         with_grain: Whether the photograph's grain is added to what is filled in.
         jaw_line: Whether a plain background goes on up to the outline of the face (`jaw_line.with_jaw_line`).
+        sharpen: Whether what is filled in is made as sharp as the photograph around (`sharpness.sharpened`).
 
     Raises `PictureError` where sizes differ or the photograph is too small, `ValueError` where there is no mask of any
     sort.
@@ -170,7 +172,7 @@ def restore_photograph(
         done.append(
             _restored(
                 photo_HWC, picture_HWC, replaced_HW, whole_HW, one, others, method, size_px, feather_px, rng,
-                jaw_line=jaw_line,
+                jaw_line=jaw_line, sharpen=sharpen,
             )
         )  # fmt: skip
     asked = int(wanted_HW.sum())
@@ -241,6 +243,7 @@ def _restored(
     rng: np.random.Generator | None,
     *,
     jaw_line: bool,
+    sharpen: bool,
 ) -> RestoredFace:
     """Restore one face into `picture_HWC` and mark what was replaced."""
     start = time.perf_counter()
@@ -272,6 +275,8 @@ def _restored(
         hole_in_box_HW,
         np.asarray((box.of(whole_HW) == 0) & (inward_HW > 0), np.bool_),
         inward_HW,
+        seen_HWC=np.asarray(frame.spread(crop_HWC, box), np.uint8) if sharpen else None,
+        zoom=side_px / size_px,
         side_px=side_px,
         feather_px=feather * side_px,
         rng=rng,

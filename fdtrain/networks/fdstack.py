@@ -111,7 +111,7 @@ class BaseNet(Restorer):
 
     def by_maps(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, maps_BMHW: Tensor | None) -> Restoration:
         """Do the same by maps that were drawn before: all of it that is a network."""
-        tint_B311 = self.tint(occluded_B3HW, mask_B1HW)
+        tint_B311 = self.tint(occluded_B3HW, mask_B1HW, maps_BMHW)
         if tint_B311 is None:
             return self.stages(self.filled(occluded_B3HW, mask_B1HW), mask_B1HW, maps_BMHW)
         made = self.stages(self.filled(without_tint(occluded_B3HW, tint_B311), mask_B1HW), mask_B1HW, maps_BMHW)
@@ -127,9 +127,12 @@ class BaseNet(Restorer):
         coarse_B3HW = self.coarse(occluded_B3HW, mask_B1HW, maps_BMHW)
         return Restoration(coarse_B3HW, coarse_B3HW)
 
-    def tint(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor | None:
+    def tint(self, occluded_B3HW: Tensor, mask_B1HW: Tensor, maps_BMHW: Tensor | None = None) -> Tensor | None:
         """Return by how much the visible face is of another colour than that of the settings (B, 3, 1, 1)."""
-        return None if self.config.face_colour is None else tint(occluded_B3HW, mask_B1HW, self.config.face_colour)
+        if self.config.face_colour is None:
+            return None
+        outlined_B1HW = None if maps_BMHW is None else maps_BMHW[:, :1]
+        return tint(occluded_B3HW, mask_B1HW, self.config.face_colour, outlined_B1HW)
 
     def input(self, occluded_B3HW: Tensor, mask_B1HW: Tensor) -> Tensor:
         """Return I_o (section 3.2), four channels: the occluded picture, its hole blanked on request, and the mask.

@@ -146,7 +146,8 @@ def make_batch(
     channels_last = config.training.channels_last
     occluded, clean = (pictures_on(device, sample[name], channels_last) for name in ("occluded", "clean"))
     mask = masks_on(device, sample["mask"], channels_last)
-    if (tint := model.tint(occluded, mask)) is not None:  # what is trained on is what the generators see
+    maps = maps_on(device, sample["landmark_maps"], channels_last) if model.config.landmarks else None
+    if (tint := model.tint(occluded, mask, maps)) is not None:  # what is trained on is what the generators see
         occluded, clean = without_tint(occluded, tint), without_tint(clean, tint)
     if cross_fills is None:
         occluded = model.filled(occluded, mask)
@@ -161,7 +162,6 @@ def make_batch(
         with autocast(config, device):
             features = true_features(perceptual, clean)  # once, for all stages
     weights = pixel_weights(mask, config.loss.hole_weight)
-    maps = maps_on(device, sample["landmark_maps"], channels_last) if model.config.landmarks else None
     shown = with_maps(model.input(occluded, mask), maps)
     return Batch(occluded, clean, mask, shown, weights, features, coloured, maps)
 

@@ -126,7 +126,8 @@ def _face(model: BaseNet, train: TripletDataset, index: int) -> Image:
     """Return a clean face as training varies it, as large as those of a space."""
     clean_HWC = train.pictures(index).clean_HWC
     clean_B3HW = to_tensor(clean_HWC)[None]
-    if (tint := model.tint(clean_B3HW, torch.zeros_like(clean_B3HW[:, :1]))) is not None:
+    maps_BMHW = model.landmark_maps(clean_B3HW)
+    if (tint := model.tint(clean_B3HW, torch.zeros_like(clean_B3HW[:, :1]), maps_BMHW)) is not None:
         clean_B3HW = without_tint(clean_B3HW, tint)
         clean_HWC = ((clean_B3HW[0].permute(1, 2, 0) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
     side = eigenface_px(train.size_px)

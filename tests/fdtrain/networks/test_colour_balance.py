@@ -66,6 +66,18 @@ def test_a_wall_says_nothing_of_skin() -> None:
     assert (tint(wall, shows_B1HW, SKIN) != 1).any()
 
 
+def test_a_cap_does_not_count_where_landmarks_show_the_face() -> None:
+    capped, mask = face(), hole()
+    capped[..., :12, :] = lit(face(), 0.2, 0.6, 2.0)[..., :12, :]
+    outlined_B1HW = torch.zeros(1, 1, 32, 32)
+    outlined_B1HW[..., 12:30, 8:24] = 1
+    assert (tint(capped, mask, SKIN) - 1).abs().max() > 0.3
+    torch.testing.assert_close(tint(capped, mask, SKIN, outlined_B1HW).flatten(), torch.ones(3))
+    # Where no face was seen, or next to nothing of it is visible, the ellipse is as good as before.
+    for none_B1HW in (torch.zeros(1, 1, 32, 32), mask * outlined_B1HW):
+        torch.testing.assert_close(tint(capped, mask, SKIN, none_B1HW), tint(capped, mask, SKIN))
+
+
 def test_all_hidden_and_lights_without_blue_are_finite() -> None:
     for picture in (face(), lit(face(), 2.0, 1.0, 0.0)):
         for mask in (torch.ones(1, 1, 32, 32), hole()):
@@ -124,6 +136,21 @@ def test_training_sees_what_the_generators_will_see() -> None:
     torch.testing.assert_close(batch.clean_B3HW, without_tint(clean, factor))
     torch.testing.assert_close(batch.occluded_B3HW, without_tint(worn, factor))
     torch.testing.assert_close(batch.input_BCHW, model.input(batch.occluded_B3HW, mask))
+
+
+def test_training_and_use_balance_by_the_same_landmarks() -> None:
+    config, model = stack(face_colour="[0.41, 0.305, 0.31]", landmarks="true")
+    clean, mask = face(size=64), hole(64)
+    clean[..., :24, :] = lit(face(size=64), 0.2, 0.6, 2.0)[..., :24, :]
+    maps = torch.zeros(1, 5, 64, 64, dtype=torch.uint8)
+    maps[:, 0, 24:60, 16:48] = 255
+    sample = {"occluded": clean, "clean": clean, "mask": mask, "landmark_maps": maps}
+    batch = make_batch(config, torch.device("cpu"), model, None, sample)
+    torch.testing.assert_close(batch.occluded_B3HW, clean)  # the visible face has the colour already
+    with torch.inference_mode():
+        made = model.by_maps(clean, mask, maps / 255)
+        again = model.stages(clean, mask, maps / 255)
+    torch.testing.assert_close(made.image_B3HW, with_tint(again.image_B3HW, torch.ones(1, 3, 1, 1)), atol=1e-4, rtol=0)
 
 
 def test_a_photograph_without_colour_stays_without() -> None:

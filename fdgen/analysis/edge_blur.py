@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.bicubic import sample_lines
+from fdgen.analysis.geometry import median
 from fdgen.arrays import F32, I32
 from fdgen.runtime.jit import compiled
 
@@ -51,7 +52,7 @@ def edge_spread(grey_HW: F32, zoom: float) -> tuple[float, float]:
     sharp = float(np.percentile(width, _SHARP_SHARE, method="nearest"))
     if not np.isfinite(sharp):
         return float(np.clip(0.5 * zoom, SHARPEST_PX, SOFTEST_PX)), 0.0
-    typical = np.median(profiles[width <= sharp * 1.1], 0)
+    typical = median(profiles[width <= sharp * 1.1])
     # The dark side of an edge is often a line (a lash, a frame): the lesser overshoot is the camera's.
     overshoot = max(0.0, float(min(typical.max() - 1.0, -typical.min())))
     amounts, overshoots, widths = _halo_table()

@@ -206,20 +206,29 @@ def region_box(
     landmarks_px: npt.NDArray[np.floating[Any]], region: str, size_px: int
 ) -> tuple[tuple[slice, slice], Image]:
     """Draw a region of `REGIONS` as the mask of a box of the crop, of 0 and 1; return its rows and columns, too."""
-    polygons = [landmarks_px[list(polygon), :2] for polygon in REGIONS[region]]
-    left, top = (int(low) - 2 for low in np.min([points.min(0) for points in polygons], axis=0))
-    right, bottom = (int(high) + 3 for high in np.max([points.max(0) for points in polygons], axis=0))
+    indices, runs = _outlines(region)
+    points = landmarks_px[indices, :2]
+    (low_x, low_y), (high_x, high_y) = points.min(0).tolist(), points.max(0).tolist()
+    left, top, right, bottom = int(low_x) - 2, int(low_y) - 2, int(high_x) + 3, int(high_y) + 3
     if left < 0 or top < 0 or right > size_px or bottom > size_px:
         left, top, right, bottom = 0, 0, size_px, size_px
     inside = np.zeros((bottom - top, right - left), np.uint8)
-    for points in polygons:
-        fill_polygon(inside, points - np.array([left, top], points.dtype), 1)
+    points -= np.array([left, top], points.dtype)
+    for run in runs:
+        fill_polygon(inside, points[run], 1)
     return (slice(top, bottom), slice(left, right)), inside
+
+
+@cache
+def _outlines(region: str) -> tuple[npt.NDArray[np.int64], tuple[slice, ...]]:
+    """Return the landmarks of all polygons of a region (N,), and which of them each polygon has."""
+    ends = np.cumsum([0] + [len(polygon) for polygon in REGIONS[region]]).tolist()
+    return np.concatenate(REGIONS[region]), tuple(slice(*ends[k : k + 2]) for k in range(len(ends) - 1))
 
 
 def fill_polygon(mask_HW: Image, points_px: npt.NDArray[np.floating[Any]], value: int) -> None:
     """Fill a polygon (N, 2) in px into `mask_HW`, in place, at a 1/16 px."""
-    fixed = np.round(points_px * 16.0).astype(np.int32)
+    fixed = np.rint(points_px * 16.0).astype(np.int32)
     cv2.fillPoly(mask_HW, [fixed], (value,), shift=4)
 
 
@@ -247,6 +256,13 @@ def lengths(vectors: F64) -> F64:
     total = squares[..., :1] + squares[..., 1:2]
     found: F64 = np.sqrt(total + squares[..., 2:] if vectors.shape[-1] == 3 else total)
     return found
+
+
+def median(values: npt.NDArray[np.floating[Any]]) -> Any:
+    """Return the median of values (N, ...), of which there is one at least: as `np.median`, in a third of its time."""
+    lower, upper = (len(values) - 1) // 2, len(values) // 2
+    ordered = np.partition(values.T, (lower, upper))
+    return ordered[..., upper] if lower == upper else (ordered[..., lower] + ordered[..., upper]) / values.dtype.type(2)
 
 
 def steps(path: F64) -> F64:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.face_grid import GRID_PX, FaceGrid
-from fdgen.analysis.geometry import HeadPose
+from fdgen.analysis.geometry import HeadPose, median
 from fdgen.analysis.hair_colours import Colours
 from fdgen.analysis.person_segmentation import find_person
 from fdgen.arrays import F32, Bools, Image
@@ -90,7 +90,7 @@ def find_hair(clean_HWC: Image, landmarks_px: npt.NDArray[np.floating[Any]], pos
     seeds = beside & head & (colours.from_skin > 2.2)
     if seeds.sum() < _LEAST_BESIDE_CM2 * face.px_per_cm**2:
         return _nothing("none")
-    contrast = float(np.median(colours.from_skin[seeds]))
+    contrast = float(median(colours.from_skin[seeds]))
     if contrast < _LEAST_CONTRAST or colours.shade > _MOST_SHADE:
         return _nothing("unsure")
     evidence = colours.evidence(seeds)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.face_grid import GRID_PX, FaceGrid
+from fdgen.analysis.geometry import median
 from fdgen.analysis.lighting import luminance, to_linear
 from fdgen.arrays import F32, F64, Bools, Image
 from fdgen.contract.face_points import EYES
@@ -53,15 +54,15 @@ class Colours:
         if skin.sum() < _LEAST_SKIN_PX:
             return None
         seen = features[skin]
-        middle = np.median(seen, 0)
+        middle = median(seen)
         for _ in range(2):  # locks and glasses over the cheeks drop out
             kept = (np.abs(seen - middle) < (0.9, 0.35, 0.45)).all(1)
             if kept.sum() < _LEAST_SKIN_PX // 2:
                 return None
-            middle = np.median(seen[kept], 0)
-        spread = np.maximum(1.4826 * np.median(np.abs(seen[kept][:, 1:] - middle[1:]), 0), (0.05, 0.06))
+            middle = median(seen[kept])
+        spread = np.maximum(1.4826 * median(np.abs(seen[kept][:, 1:] - middle[1:])), (0.05, 0.06))
         cheeks = [bright[skin & (side * face.right_cm > 1.5)] for side in (-1, 1)]
-        levels = [float(np.median(cheek)) if len(cheek) > 15 else float(middle[0]) for cheek in cheeks]
+        levels = [float(median(cheek)) if len(cheek) > 15 else float(middle[0]) for cheek in cheeks]
         darker = np.array([max(float(middle[0]) - level, 0.0) for level in levels])
         from_skin = _from_skin(features, face.right_cm, middle, darker, 1.4 * spread)
         return cls(features, from_skin, abs(levels[0] - levels[1]))

@@ -77,10 +77,10 @@ def recompress(occluded_HWC: Image, touched_HW: npt.NDArray[np.bool_], frame: Fr
 
     What the code loses of the whole picture is measured on the file's pixels and given to the touched ones alone.
     """
-    rows, columns = (np.nonzero(touched_HW.any(axis))[0] for axis in (1, 0))
-    if not len(rows):
+    left, top, width, height = cv2.boundingRect(touched_HW.view(np.uint8))
+    if not width:
         return
-    box = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+    box = (slice(top, top + height), slice(left, left + width))
     corners = np.array([[x, y] for x in (box[1].start, box[1].stop) for y in (box[0].start, box[0].stop)], np.float64)
     places = (corners - frame[:, 2]) @ np.linalg.inv(frame[:, :2]).T
     left, top = (np.floor(places.min(0) / _MCU) * _MCU).astype(int)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdgen.analysis.directional_light import fit_directional_light
-from fdgen.analysis.geometry import NOT_SKIN, fill_polygon, region_mask
+from fdgen.analysis.geometry import NOT_SKIN, fill_polygon, median, region_mask
 from fdgen.arrays import F32, F64, Image
 from fdgen.runtime.jit import compiled
 
@@ -106,7 +106,7 @@ def skin_mask(landmarks_px: npt.NDArray[np.floating[Any]], on_face_HW: npt.NDArr
     mask = np.asarray(cv2.erode(mask, np.ones((margin, margin), np.uint8)), np.uint8)
     for polygon in NOT_SKIN:
         points = landmarks_px[list(polygon), :2]
-        centre = points.mean(0)
+        centre = points.sum(0) / len(points)
         fill_polygon(mask, centre + (points - centre) * 1.35, 0)
     return mask.astype(bool)
 
@@ -127,8 +127,8 @@ def estimate_light(clean_HWC: Image, normals_HW3: F32, skin_HW: npt.NDArray[np.b
     bright = luminance(linear_HWC)
     if not skin_HW.any():
         skin_HW = np.ones_like(skin_HW)
-    median = max(float(np.median(bright[skin_HW])), 1e-3)
-    skin_HW = skin_HW & (bright > 0.12 * median) & (bright < 3.0 * median)
+    typical = max(float(median(bright[skin_HW])), 1e-3)
+    skin_HW = skin_HW & (bright > 0.12 * typical) & (bright < 3.0 * typical)
     if not skin_HW.any():
         skin_HW = np.ones_like(skin_HW)
     step = max(1, round(3 * clean_HWC.shape[0] / 256))
@@ -150,7 +150,7 @@ def estimate_light(clean_HWC: Image, normals_HW3: F32, skin_HW: npt.NDArray[np.b
     white = white**0.25  # shades of grey, Minkowski norm 4
     white /= float(luminance(white)) + 1e-6
     grey = float(off_grey.mean()) < _GREY_LEVELS * min(1.0, level / _DARK_LEVEL)
-    skin = np.median(linear_HWC[skin_HW], 0).astype(np.float32)
+    skin = median(linear_HWC[skin_HW]).astype(np.float32)
     return FaceLight(
         harmonics=(fit / albedo).astype(np.float32),
         floor=0.18 * mean,
@@ -160,7 +160,7 @@ def estimate_light(clean_HWC: Image, normals_HW3: F32, skin_HW: npt.NDArray[np.b
         tint=(np.ones(3) if grey else (0.75 + 0.25 * np.clip(white, 0.7, 1.35)) * _cast(skin)).astype(np.float32),
         skin=skin,
         skin_albedo=albedo,
-        residual=_residual(bright, normals_HW3, fit, median, skin_HW),
+        residual=_residual(bright, normals_HW3, fit, typical, skin_HW),
         surround=float(np.clip(bright.mean() / 0.22, 0.12, 1.2)),
         grey=grey,
     )
@@ -209,7 +209,7 @@ def _unclipped(observed: F64, levels_N3: Image, linear_N3: F32, normals: F32) ->
         return observed
     blue = np.maximum(linear_N3[:, 2].astype(np.float64), 1e-3)
     sound = ~clipped if clipped.mean() < _MOST_CLIPPED else np.ones_like(clipped)
-    by_blue = np.clip(blue * np.median(observed[sound] / blue[sound]), observed, 2.5 * observed)  # glints are no skin
+    by_blue = np.clip(blue * median(observed[sound] / blue[sound]), observed, 2.5 * observed)  # glints are no skin
     raised = np.where(clipped, by_blue, observed)
     lost = levels_N3.min(-1) >= _CLIPPED
     if not lost.any() or lost.mean() > _MOST_CLIPPED:
@@ -228,24 +228,23 @@ def _robust_ridge(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Iteratively reweighted least squares with Cauchy weights, held to `prior`: coefficients and last weights."""
     weight = np.ones(len(observed))
-    scale = 0.5 * float(np.median(observed)) + 1e-6
-    fit = prior
+    scale = 0.5 * float(median(observed)) + 1e-6
+    fit, ridge, unexplained = prior, np.diag(_RIDGE * len(observed)), observed - basis @ prior
     for _ in range(4):
         weighted = basis * weight[:, None]
         normal = np.einsum("ni,nj->ij", weighted, basis)  # not a matrix product: that may round by the thread
-        unexplained = np.einsum("ni,n->i", weighted, observed - basis @ prior)
-        fit = prior + np.linalg.solve(normal + np.diag(_RIDGE * len(observed)), unexplained)
+        fit = prior + np.linalg.solve(normal + ridge, np.einsum("ni,n->i", weighted, unexplained))
         weight = 1.0 / (1.0 + ((observed - basis @ fit) / scale) ** 2)
     return fit, weight
 
 
 def _residual(
-    bright: F32, normals_HW3: F32, fit: npt.NDArray[np.float64], median: float, skin_HW: npt.NDArray[np.bool_]
+    bright: F32, normals_HW3: F32, fit: npt.NDArray[np.float64], typical: float, skin_HW: npt.NDArray[np.bool_]
 ) -> F32:
     """Smooth the log ratio of photograph to prediction over the skin, and let it die out beyond."""
     log_ratio = np.zeros_like(bright)
-    predicted = np.maximum(sh_basis(normals_HW3[skin_HW]) @ fit, 0.15 * median)
-    log_ratio[skin_HW] = np.log(np.maximum(bright[skin_HW], 0.02 * median) / predicted)
+    predicted = np.maximum(sh_basis(normals_HW3[skin_HW]) @ fit, 0.15 * typical)
+    log_ratio[skin_HW] = np.log(np.maximum(bright[skin_HW], 0.02 * typical) / predicted)
 
     def blurred(image: F32) -> F32:
         small = cv2.resize(image, (RESIDUAL_GRID, RESIDUAL_GRID), interpolation=cv2.INTER_AREA)

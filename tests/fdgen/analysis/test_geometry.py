@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from fdgen.analysis.geometry import REGIONS, canonical_face, fit_pose, personal_face, region_mask
+from fdgen.analysis.geometry import REGIONS, canonical_face, fit_pose, median, personal_face, region_mask
 from tests.support import scenes
 
 
@@ -54,3 +56,11 @@ def test_regions_are_where_they_should_be(region: str) -> None:
     centre = points[{"face": 4, "eyes": 168, "nose": 4, "mouth": 13}[region], :2]
     assert abs(columns.mean() - centre[0]) < 4
     assert abs(rows.mean() - centre[1]) < 25
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (7,), (8,), (9, 3), (10, 3)])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_median_is_numpys(shape: tuple[int, ...], kind: type[np.floating[Any]]) -> None:
+    values = np.random.default_rng(3).normal(size=shape).astype(kind)
+    assert np.array_equal(median(values), np.median(values, axis=0))
+    assert median(values).dtype == kind

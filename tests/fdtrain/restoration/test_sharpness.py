@@ -52,6 +52,14 @@ def test_a_filling_comes_closer_to_what_is_hidden() -> None:
     assert np.ptp(sharp_HWC - filled_HWC, axis=2).max() < 1e-3
 
 
+def test_beside_what_is_out_of_focus_a_filling_stays_as_it_is() -> None:
+    photo_HWC = picture(8)
+    filled_HWC = detour(picture(1.5)).astype(np.float32)
+    everywhere_HW = np.ones((SIDE, SIDE), np.bool_)
+    sharp_HWC = sharpened(filled_HWC, photo_HWC, detour(photo_HWC), everywhere_HW, SIDE / NETWORK)
+    assert (sharp_HWC == filled_HWC).all()
+
+
 @pytest.mark.parametrize("zoom", [0.5, 1.0])
 def test_nothing_is_sharpened_that_was_not_enlarged(zoom: float) -> None:
     photo_HWC = picture(0.5)
@@ -90,4 +98,4 @@ def test_a_restored_photograph_is_sharper_with_it() -> None:
             mask_HW=mask_HW, with_grain=False, jaw_line=False, sharpen=sharpen,
         )  # fmt: skip
         errors.append(float(np.abs(done.picture_HWC.astype(float) - photo_HWC)[mask_HW > 0].mean()))
-    assert errors[0] < 0.95 * errors[1]
+    assert errors[0] < 0.98 * errors[1]

@@ -152,8 +152,8 @@ def _other_pairs(one: Trained, dataset: dict[str, Any]) -> str:
         return ""
     what = "Trained" if one.facts["content_id"] in others else "Trained first"
     return (
-        f" {what} on other pairs of the same photographs, dataset {others[0][:12]}: of an earlier generator, or "
-        "without the turned copies."
+        f" {what} on other pairs of the same photographs, dataset {others[0][:12]}: of an earlier generator, without "
+        "the turned copies, or of copies that other releases of opencv drew, which differ by single levels."
     )
 
 

@@ -88,7 +88,15 @@ PLANS = {
                     "loss.gamma=[0, 5]",
                     "loss.adversarial_from_images=2500",
                 ),
-            )
+                # Judged strictly again, now that places are known.
+                (
+                    "training.images=9000",
+                    "training.lr_generator=5e-4",
+                    "training.cooldown_images=4000",
+                    "loss.gamma=[0, 10]",
+                    "loss.adversarial_from_images=0",
+                ),
+            ),
         },
         2_000,
         "telea,eigenfaces",
@@ -115,7 +123,7 @@ PLANS = {
             "starter": (
                 (_FACE_COLOUR, "training.images=32", "loss.adversarial_from_images=0"),
                 ("network.landmarks=true", "data.mix=0", "training.images=48"),
-            )
+            ),
         },
         8,
         "telea",

@@ -20,6 +20,13 @@ no feature: it lies next to the face, in what is out of focus behind, or in hair
 cup at the mouth 0.013. By its hull, since frames of eyeglasses hide little themselves.
 """
 
+STRAP = 0.12
+"""From this probability on a pixel is masked, too, where something thin goes on from what is masked: straps and temples
+are narrower than a network's pixels, and it is less sure of them."""
+
+_THIN = 0.09
+"""Wider than this share of the crop's side is no strap, but hair, a hat or a shoulder that a mask touches."""
+
 _MIDDLE, _HALF_AXES, _BROWS = (0.5, 0.6), (0.2, 0.27), 0.44
 """The middle of a face, from the brows to the chin: an ellipse in units of the crop, whose eyes lie half way down, less
 what it has of the forehead, where hair hangs."""
@@ -47,6 +54,8 @@ def threshold_mask(
 ) -> Bools:
     """Return the pixels to replace; all False where what is left of the mask marks nothing.
 
+    Straps and temples, which go on from what is masked, are replaced as well, though they are less likely (`STRAP`).
+
     Args:
         probability_HW: That of an occluder, at each pixel of a box of the photograph.
         side_px: Side of the face's crop in those pixels.
@@ -72,7 +81,22 @@ def threshold_mask(
     kept_HW = large[parts_HW] if n_parts > 1 else np.zeros(likely_HW.shape, np.bool_)
     if kept_HW.sum() < LEAST * side_px**2:
         return np.zeros(likely_HW.shape, np.bool_)
-    return grown(kept_HW, reach * side_px)
+    widened_HW = grown(kept_HW, reach * side_px)
+    return widened_HW | grown(_straps(probability_HW, kept_HW, widened_HW, side_px), reach / 2 * side_px)
+
+
+def _straps(probability_HW: F32, kept_HW: Bools, widened_HW: Bools, side_px: float) -> Bools:
+    """Return what is thin, as likely as a strap, and goes on from what is kept to beyond where that is widened."""
+    possible_HW = (probability_HW >= STRAP) | kept_HW
+    radius_px = _THIN * side_px / 2
+    depth_HW = cv2.distanceTransform(possible_HW.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    thin_HW = possible_HW & ~grown(np.asarray(depth_HW > radius_px, np.bool_), radius_px)
+    _, parts_HW = cv2.connectedComponents((thin_HW | kept_HW).view(np.uint8), connectivity=8)
+    beyond_HW = np.isin(parts_HW, np.unique(parts_HW[kept_HW])) & ~widened_HW
+    _, parts_HW, stats, _ = cv2.connectedComponentsWithStats(beyond_HW.view(np.uint8), connectivity=8)
+    large = stats[:, cv2.CC_STAT_AREA] >= SPECK * side_px**2
+    large[0] = False
+    return np.asarray(large[parts_HW], np.bool_)
 
 
 def _hull(part_HW: Bools) -> Bools:

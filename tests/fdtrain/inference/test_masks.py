@@ -170,6 +170,22 @@ def test_a_mask_reaches_around_what_was_found() -> None:
         last = int(mask_HW.sum())
 
 
+def test_straps_go_with_their_mask_and_hair_does_not() -> None:
+    mask_HW, strap_HW = block(50, 30, 40, 40, 100), block(20, 32, 30, 3, 100)
+    hair_HW, apart_HW = block(5, 50, 45, 20, 100), block(20, 5, 30, 3, 100)
+    likely_HW = mask_HW * np.float32(0.9)
+    without_HW = threshold_mask(likely_HW, 100)
+    with_strap_HW = threshold_mask(np.maximum(likely_HW, strap_HW * np.float32(0.2)), 100)
+    assert with_strap_HW[strap_HW].all()
+    assert with_strap_HW[without_HW].all()
+    assert not with_strap_HW[:15].any()
+    for other_HW, probability in ((hair_HW, 0.2), (apart_HW, 0.2), (strap_HW, 0.1)):
+        found_HW = np.maximum(likely_HW, other_HW * np.float32(probability))
+        assert threshold_mask(found_HW, 100)[:40].sum() == 0
+    # A strap alone is no mask.
+    assert not threshold_mask(strap_HW * np.float32(0.2), 100).any()
+
+
 def test_maskers_cost_nothing_before_one_is_opened() -> None:
     code = "import sys, fdtrain.inference.maskers; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -153,7 +153,7 @@ def _other_pairs(one: Trained, dataset: dict[str, Any]) -> str:
     what = "Trained" if one.facts["content_id"] in others else "Trained first"
     return (
         f" {what} on other pairs of the same photographs, dataset {others[0][:12]}: of an earlier generator, without "
-        "the turned copies, or of copies that other releases of opencv drew, which differ by single levels."
+        "the turned copies, or of copies that other releases of packages drew, which differ by single levels."
     )
 
 

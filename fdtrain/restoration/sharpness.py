@@ -3,11 +3,11 @@
     photograph --> at the network's size, enlarged again --> how much of an unsharp mask brings back what it has lost
     filling, enlarged                                    --> an unsharp mask accordingly
 
-An unsharp mask adds to a picture a share of what a blur takes from it. The share is measured and not set: a photograph
-that is out of focus loses nothing by the network's size, and its filling stays as it is.
+An unsharp mask adds to a picture a share of what a blur takes from its luma. The share is measured and not set: a
+photograph that is out of focus loses next to nothing by the network's size, and its filling stays as it is.
 
 100 composites of portraits at 176 px, restored at 96 px by the included weights: ST-LPIPS falls from 0.0790 to 0.0756
-(the difference is 0.0034 +- 0.0003), the PSNR in the hole from 16.62 to 16.55 dB.
+(the difference is 0.0034 ± 0.0003), the PSNR in the hole from 16.62 to 16.55 dB.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 
 from fdgen.arrays import F32, Bools, Image
-from fdtrain.restoration import grain
 
 _BLUR = 0.7
 """Sigma of the blur, in pixels of the network."""
@@ -47,25 +46,24 @@ def sharpened(filled_HWC: F32, photo_HWC: Image, enlarged_HWC: Image, near_HW: B
         return filled_HWC
     lost = lost_share(photo_HWC, enlarged_HWC, near_HW, _BLUR * zoom)
     share = min(_MOST, _SOFTER * max(lost - _ANY, 0.0))
-    return filled_HWC + np.float32(share) * _detail(filled_HWC, _BLUR * zoom)[..., None]
+    return filled_HWC + np.float32(share) * _detail(_luma(filled_HWC), _BLUR * zoom)[..., None]
 
 
 def lost_share(photo_HWC: Image, enlarged_HWC: Image, near_HW: Bools, sigma_px: float) -> float:
     """Return which share of an unsharp mask brings the enlarged picture closest to the photograph, by least squares."""
     if int(near_HW.sum()) < _FEWEST:
         return 0.0
-    lost_N = _luma(photo_HWC)[near_HW] - _luma(enlarged_HWC)[near_HW]
-    detail_N = _detail(enlarged_HWC, sigma_px)[near_HW]
+    enlarged_HW = _luma(enlarged_HWC)
+    lost_N, detail_N = (_luma(photo_HWC) - enlarged_HW)[near_HW], _detail(enlarged_HW, sigma_px)[near_HW]
     share = float((lost_N * detail_N).sum()) / max(float((detail_N * detail_N).sum()), 1e-6)
     return max(share, 0.0)
 
 
-def _detail(picture_HWC: Image | F32, sigma_px: float) -> F32:
-    """Return what a blur takes from the luma, (H, W)."""
-    luma_HW = _luma(picture_HWC)
+def _detail(luma_HW: F32, sigma_px: float) -> F32:
+    """Return what a blur takes away."""
     blurred_HW = cv2.GaussianBlur(luma_HW, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101)
     return np.asarray(luma_HW - blurred_HW, np.float32)
 
 
 def _luma(picture_HWC: Image | F32) -> F32:
-    return grain.luma(np.asarray(picture_HWC, np.float32))[..., 0]
+    return np.asarray(cv2.cvtColor(picture_HWC.astype(np.float32), cv2.COLOR_RGB2GRAY), np.float32)

@@ -21,6 +21,6 @@ def starter_file(name: str) -> Path:
 
 def is_starter(path: str | Path) -> bool:
     """Return whether a path asks for weights that come with the package."""
-    path = Path(path)
-    is_own = path.is_file() or (path / "run.json").is_file() or (path / "weights").is_dir()
+    own = Path(path)
+    is_own = own.is_file() or (own / "run.json").is_file() or (own / "weights").is_dir()
     return str(path) in STARTERS and not is_own

@@ -44,15 +44,15 @@ def tint(
 
     Of both only the ratios of the channels count. 1 for a grey picture, which stays grey, and where too little of the
     face is visible. `outlined_B1HW` is 1 within the outline of the face, by landmarks: caps and hair do not count then.
-    Where too little of that is visible, as where no face was seen, the ellipse is taken that a face fills.
+    Where it is 0 everywhere, for no face was seen, the ellipse is taken that a face fills.
     """
     light_B3HW = _light(occluded_B3HW)
     seen_B1HW = (1 - mask_B1HW.float()) * _face(occluded_B3HW)
     face_B1HW = seen_B1HW
     if outlined_B1HW is not None:
-        within_B1HW = seen_B1HW * outlined_B1HW.float()
-        face_B1HW = torch.where(_is_enough(within_B1HW), within_B1HW, seen_B1HW)
-    enough_B111 = _is_enough(face_B1HW)
+        was_seen_B111 = outlined_B1HW.amax((1, 2, 3), keepdim=True) > 0
+        face_B1HW = torch.where(was_seen_B111, seen_B1HW * outlined_B1HW.float(), seen_B1HW)
+    enough_B111 = face_B1HW.mean((1, 2, 3), keepdim=True) >= LEAST_VISIBLE
     mean_B311 = (light_B3HW * face_B1HW).sum((2, 3), keepdim=True)
     own_B311 = mean_B311 / mean_B311.mean(1, keepdim=True).clamp_min(1e-6)
     wanted_311 = torch.tensor(colour, dtype=torch.float32).view(3, 1, 1)
@@ -81,10 +81,6 @@ def as_colourless(made_B3HW: Tensor, occluded_B3HW: Tensor, mask_B1HW: Tensor) -
     n_seen_B111 = seen_B1HW.sum((2, 3), keepdim=True)
     is_grey_B111 = (n_coloured_B111 <= LEAST_COLOURED * n_seen_B111) & (n_seen_B111 > 0)
     return torch.where(is_grey_B111, luma(made_B3HW), made_B3HW)
-
-
-def _is_enough(face_B1HW: Tensor) -> Tensor:
-    return face_B1HW.mean((1, 2, 3), keepdim=True) >= LEAST_VISIBLE
 
 
 def _light(picture_B3HW: Tensor) -> Tensor:

@@ -17,7 +17,9 @@ VARIATIONAL = ("mumford-shah-euler", "structure-texture", "joint-interpolation")
 REFERENCES = ("copy", "telea", "navier-stokes", "biharmonic", *VARIATIONAL, "patchmatch", "mean-face", "eigenfaces")
 """Methods that train no network; `fdtrain.evaluation.references` opens them."""
 
-Finish = Literal["none", "mirror", "membrane", "mirror+membrane"]
+Finish = Literal[
+    "none", "shift", "mirror", "membrane", "shift+mirror", "shift+membrane", "mirror+membrane", "shift+mirror+membrane"
+]
 
 FINISHES: tuple[Finish, ...] = get_args(Finish)
 """What is done to restored pictures without any training: `fdtrain.inference.finish`."""

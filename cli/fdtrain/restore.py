@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -21,7 +21,7 @@ from ..shared.model_options import (
     generator_option,
     masker_option,
 )
-from ..shared.open_restorer import open_restorers
+from ..shared.open_restorer import finish_of, open_restorers
 from ..shared.output import Voice, a_few, counted, emit, emit_json
 from ..shared.path_types import LocalPath
 from .restore_output import Outcomes, names_of, refuse_overwriting
@@ -88,7 +88,7 @@ if TYPE_CHECKING:
 )
 @click.option("--no-sharpen", is_flag=True, help="Leave what is filled in as soft as the generator's size makes it.")
 @blend_option(".")
-@finish_option(".")
+@finish_option(".", auto=True)
 @engine_option
 @device_option
 @quiet_option
@@ -110,7 +110,7 @@ def command(
     no_jaw_line: bool,
     no_sharpen: bool,
     blend: float,
-    finish: Finish,
+    finish: Finish | Literal["auto"],
     engine: str,
     device: str | None,
     quiet: bool,
@@ -146,15 +146,17 @@ def command(
         files = counted(len(passed_over), "file")
         few = a_few([path.name for path in passed_over])
         voice.say(f"{files} in the folders skipped, no photograph by name: {few}")
+    generator = fetched(weights, voice)
+    finished_by = finish_of(generator, finish)
     [restorer] = open_restorers(
-        [fetched(weights, voice)],
+        [generator],
         None if masker is None else fetched(masker, voice),
         how,
         engine=engine,
         device=device or "auto",
         with_grain=not no_grain,
         voice=voice,
-        finish=finish,
+        finish=finished_by,
         blend=blend,
         jaw_line=not no_jaw_line,
         sharpen=not no_sharpen,
@@ -173,7 +175,7 @@ def command(
         restorer.size_px,
         labels=restorer.labels,
         passed_over=passed_over,
-        finished_by=finish,
+        finished_by=finished_by,
         blend=blend,
     )
     try:

@@ -45,16 +45,20 @@ generators_option = click.option(
 )
 
 
-def finish_option(words: str, *, multiple: bool = False) -> Callable[[Function], Function]:
-    """Return the option `--finish`, with what is finished here."""
+def finish_option(words: str, *, multiple: bool = False, auto: bool = False) -> Callable[[Function], Function]:
+    """Return the option `--finish`, with what is finished here; `auto` leaves it to the weights unless it is given."""
+    default = "auto" if auto else "none"
+    by_weights = " auto is shift for the included starter, else none." if auto else ""
     return click.option(
         "--finish",
-        type=click.Choice(FINISHES),
-        default=("none",) if multiple else "none",
+        type=click.Choice([default, *FINISHES] if auto else FINISHES),
+        default=(default,) if multiple else default,
         multiple=multiple,
         show_default=True,
-        help=f"Without any training: mirror is the mean with the mirrored picture's restoration, membrane carries what "
-        f"the output lacks around the hole inwards{words}",
+        metavar="FINISH",
+        help=f"Without any training, one of {', '.join(FINISHES)}: shift is the mean of the restorations of the "
+        "picture moved by 4 small steps, mirror the mean with the mirrored picture's, membrane carries what the output "
+        f"lacks around the hole inwards{words}{by_weights}",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from .output import Voice
 
@@ -22,7 +22,7 @@ def open_restorers(
     device: str,
     with_grain: bool,
     voice: Voice,
-    finish: Finish = "none",
+    finish: Finish | Literal["auto"] = "auto",
     blend: float = 1.0,
     jaw_line: bool = True,
     sharpen: bool = True,
@@ -37,7 +37,7 @@ def open_restorers(
         device: Where networks run.
         with_grain: Whether the photograph's grain is added to what is filled in.
         voice: Where notes go.
-        finish: What is done to the generators' pictures.
+        finish: What is done to the generators' pictures; auto as `finish_of` says.
         blend: Share of the last stage in them, in [0, 1]; the rest is the first stage's.
         jaw_line: Whether a plain background goes on up to the outline of the face.
         sharpen: Whether what is filled in is made as sharp as the photograph around.
@@ -64,7 +64,7 @@ def open_restorers(
         voice.say(f"note: {note}")
     return [
         PhotoRestorer(
-            finished(blended(one.method, [blend], beside="coarse"), finish),
+            finished(blended(one.method, [blend], beside="coarse"), finish_of(path, finish)),
             one.size_px,
             find_faces,
             finder,
@@ -74,5 +74,14 @@ def open_restorers(
             sharpen,
             labels=(one.label, *of_finder),
         )
-        for one in opened
+        for path, one in zip(weights, opened, strict=True)
     ]
+
+
+def finish_of(weights: Path, finish: Finish | Literal["auto"]) -> Finish:
+    """Return how the pictures of weights are finished: where it is left to them, only included ones have a finish."""
+    from fdtrain.training.starter import FINISH, is_starter
+
+    if finish != "auto":
+        return finish
+    return FINISH if is_starter(weights) else "none"

@@ -1,13 +1,16 @@
-"""What costs no training: the mean with the mirrored picture, and the membrane that closes the edge of the hole.
+"""What costs no training: means over moved and mirrored pictures, and the membrane that closes the edge of the hole.
 
-A face is nearly its own mirror image, so that the mean of a restoration and of the mirrored one's has less error than
-either. What a network makes of the known pixels shows by how much it is off next to the hole: that residual, continued
-inwards by the membrane that it spans, is added in the hole. Eigenfaces and the mean face always have the membrane.
+Layers that stride leave a grid, which stays where it is when the picture moves: the mean over restorations of moved
+pictures, each moved back, is rid of it (cycle spinning, Coifman and Donoho 1995). A face is nearly its own mirror
+image, so that the mean of a restoration and of the mirrored one's has less error than either. What a network makes of
+the known pixels shows by how much it is off next to the hole: that residual, continued inwards by the membrane that it
+spans, is added in the hole. Eigenfaces and the mean face always have the membrane.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +24,17 @@ from fdtrain.methods import FINISHES, Finish
 
 Vectors = npt.NDArray[np.float32]
 
+MOVES = ((0, 0), (1, 2), (2, -1), (-1, 1))
+"""How far pictures are moved across and down, in px: each remainder of 4 once, both ways."""
+
+_MOST = max(abs(step) for move in MOVES for step in move)
+
 
 class Finished:
     """A method whose pictures are finished; its names say so, each in place of its own.
 
-    The mirrored mean asks the method twice. With the membrane pictures have the known pixels outside the hole: raw
-    output and composited output are the same.
+    The mean over moved pictures asks the method four times, that with the mirrored one twice, both eight times. With
+    the membrane pictures have the known pixels outside the hole: raw output and composited output are the same.
     """
 
     def __init__(self, method: Method, finish: Finish) -> None:
@@ -35,14 +43,24 @@ class Finished:
 
     def restore(self, pairs: Sequence[tuple[Image, Image]]) -> list[tuple[Image, ...]]:
         """Restore and finish pictures."""
-        results = [[one.astype(np.float32) for one in outputs] for outputs in self.method.restore(pairs)]
-        if "mirror" in self.finish:
-            flipped = [(_mirrored(occluded), _mirrored(mask)) for occluded, mask in pairs]
-            for made, others in zip(results, self.method.restore(flipped), strict=True):
-                made[:] = [(one + _mirrored(other)) / 2 for one, other in zip(made, others, strict=True)]
+        results = self._means(pairs)
         if "membrane" in self.finish:
             return [tuple(with_residual(one, *pair) for one in made) for made, pair in zip(results, pairs, strict=True)]
         return [tuple(np.rint(one).astype(np.uint8) for one in made) for made in results]
+
+    def _means(self, pairs: Sequence[tuple[Image, Image]]) -> list[list[Vectors]]:
+        """Return for each picture the means of what the method makes of its variants, one for each name."""
+        moves = MOVES if "shift" in self.finish else MOVES[:1]
+        flips = (False, True) if "mirror" in self.finish else (False,)
+        made = [self._of_variants(pairs, move, flip) for move in moves for flip in flips]
+        return [[_mean(outputs) for outputs in zip(*variants, strict=True)] for variants in zip(*made, strict=True)]
+
+    def _of_variants(
+        self, pairs: Sequence[tuple[Image, Image]], move: tuple[int, int], flip: bool
+    ) -> list[list[Vectors]]:
+        variants = [tuple(_variant(picture, move, flip) for picture in pair) for pair in pairs]
+        restored = self.method.restore([(occluded_HWC, mask_HW) for occluded_HWC, mask_HW in variants])
+        return [[_undone(output.astype(np.float32), move, flip) for output in outputs] for outputs in restored]
 
 
 def finished(method: Method, finish: Finish) -> Method:
@@ -64,8 +82,9 @@ def finish_notes(methods: Sequence[Method]) -> list[str]:
     if not any(isinstance(method, Finished) for method in methods):
         return []
     return [
-        "mirror: the mean with the mirrored restoration of the mirrored picture; membrane: what the output lacks "
-        "around the hole, continued inwards, as eigenfaces and the mean face always have it"
+        f"shift: the mean of the restorations of the picture moved by {len(MOVES)} steps of up to {_MOST} px; mirror: "
+        "the mean with the mirrored restoration of the mirrored picture; membrane: what the output lacks around the "
+        "hole, continued inwards, as eigenfaces and the mean face always have it"
     ]
 
 
@@ -81,8 +100,37 @@ def finish_in(name: str) -> tuple[str, Finish]:
     return name, "none"
 
 
-def _mirrored(picture: Image) -> Image:
-    return np.ascontiguousarray(picture[:, ::-1])
+def without_membrane(finish: Finish) -> Finish:
+    """Return the finish of a method that has the membrane by itself.
+
+    >>> without_membrane("shift+mirror+membrane"), without_membrane("membrane")
+    ('shift+mirror', 'none')
+    """
+    rest = "+".join(part for part in finish.split("+") if part != "membrane") or "none"
+    return next(one for one in FINISHES if one == rest)
+
+
+def _mean(pictures: Sequence[Vectors]) -> Vectors:
+    """Return the mean of those pictures that have a pixel; the first has them all."""
+    return np.asarray(np.nanmean(np.stack(pictures), axis=0), np.float32)
+
+
+def _variant(picture: Image, move: tuple[int, int], flip: bool) -> Image:
+    """Return a picture moved across and down by px, its border mirrored, and then mirrored itself where asked."""
+    moved = _cut(picture, -move[0], -move[1], mode="reflect")
+    return np.ascontiguousarray(moved[:, ::-1] if flip else moved)
+
+
+def _undone(variant: Vectors, move: tuple[int, int], flip: bool) -> Vectors:
+    """Return what was made of a variant in the picture's own place, NaN where the move had cut it off."""
+    return _cut(variant[:, ::-1] if flip else variant, *move, mode="constant", constant_values=np.nan)
+
+
+def _cut(picture: Any, right: int, down: int, **border: Any) -> Any:
+    """Return the window that lies so far right and down of a picture, on a border as `np.pad` makes it."""
+    height, width = picture.shape[:2]
+    padded = np.pad(picture, ((_MOST, _MOST), (_MOST, _MOST), (0, 0))[: picture.ndim], **border)
+    return padded[_MOST + down : _MOST + down + height, _MOST + right : _MOST + right + width]
 
 
 def with_residual(face_HWC: Vectors, occluded_HWC: Image, mask_HW: Image) -> Image:

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fdtrain.methods import Finish
+
 STARTERS = ("starter", "starter-mask")
 """Names by which they are asked for, wherever a file of weights is; a file or a run of that name comes first."""
 
 CARD_FILE = Path(__file__).parent / "MODEL_CARD.md"
 """The card of both."""
+
+
+FINISH: Finish = "shift"
+"""How photographs are finished where nobody says: the short training of `starter` left a grid, which moves take off."""
 
 
 def starter_file(name: str) -> Path:

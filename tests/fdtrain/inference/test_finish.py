@@ -7,7 +7,7 @@ import pytest
 
 from fdgen.arrays import Image
 from fdtrain.evaluation.references import MeanFace
-from fdtrain.inference.finish import FINISHES, Finished, finish_in, finished, finished_name
+from fdtrain.inference.finish import FINISHES, MOVES, Finished, finish_in, finished, finished_name
 from fdtrain.inference.method import OneByOne
 from tests.support.sets import smooth_face
 
@@ -32,6 +32,23 @@ class Painter(OneByOne):
         return np.ascontiguousarray((self.picture[:, ::-1].astype(int) + self.other).clip(0, 255).astype(np.uint8))
 
 
+class Follower(OneByOne):
+    """Gives what it is shown, with a grid of `step` px on it that stays where it is, as strides leave one."""
+
+    names = ("painter",)
+
+    def __init__(self, grid: int = 0, step: int = 4) -> None:
+        self.grid, self.step = grid, step
+        self.n_asked = 0
+
+    def fill(self, occluded_HWC: Image, mask_HW: Image) -> Image:
+        """Return the input with its grid."""
+        self.n_asked += 1
+        result = occluded_HWC.astype(int)
+        result[::, :: self.step] += self.grid
+        return result.clip(0, 255).astype(np.uint8)
+
+
 @pytest.fixture
 def pair() -> tuple[Image, Image, Image]:
     """Return a clean picture, the same with its left covered, and the mask, which reaches the edge."""
@@ -43,9 +60,9 @@ def pair() -> tuple[Image, Image, Image]:
 
 @pytest.mark.parametrize("finish", FINISHES)
 def test_what_is_right_stays_right(pair: tuple[Image, Image, Image], finish: str) -> None:
-    clean, occluded, mask = pair
-    method = finished(Painter(clean), finish)  # type: ignore[arg-type]
-    ((restored,),) = method.restore([(occluded, mask)])
+    clean, _, mask = pair
+    method = finished(Follower(), finish)  # type: ignore[arg-type]
+    ((restored,),) = method.restore([(clean, mask)])
     np.testing.assert_array_equal(restored, clean)
     assert method.names == (finished_name("painter", finish),)  # type: ignore[arg-type]
     assert finish_in(method.names[0]) == ("painter", finish)
@@ -57,6 +74,30 @@ def test_the_mirrored_restoration_is_averaged_in(pair: tuple[Image, Image, Image
     ((restored,),) = Finished(painter, "mirror").restore([(occluded, mask)])
     np.testing.assert_array_equal(restored, clean + 5)
     assert painter.asked == [False, True]
+
+
+@pytest.mark.parametrize(("finish", "n"), [("shift", 4), ("shift+mirror", 8)])
+def test_a_grid_that_does_not_follow_the_picture_is_averaged_out(
+    pair: tuple[Image, Image, Image], finish: str, n: int
+) -> None:
+    clean, _, mask = pair
+    follower = Follower(grid=20)
+    ((restored,),) = Finished(follower, finish).restore([(clean, mask)])  # type: ignore[arg-type]
+    added = restored.astype(int) - clean
+    assert (added[2:-2, 2:-2] == 5).all()
+    assert added.max() < 20  # at the border fewer variants have a pixel
+    assert follower.n_asked == n
+
+
+def test_moves_have_each_remainder_of_four_once_both_ways() -> None:
+    for along in zip(*MOVES, strict=True):
+        assert sorted(step % 4 for step in along) == [0, 1, 2, 3]
+
+
+def test_a_picture_of_any_shape_comes_back_in_its_place() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    ((restored,),) = Finished(Follower(), "shift+mirror").restore([(picture, picture[..., 0])])
+    np.testing.assert_array_equal(restored, picture)
 
 
 def test_a_cast_that_shows_around_the_hole_is_taken_off_inside(pair: tuple[Image, Image, Image]) -> None:

@@ -38,6 +38,7 @@ def fill(
     known_HW: Bools,
     inward_HW: F32,
     *,
+    beyond_HW: Bools | None = None,
     seen_HWC: Image | None = None,
     zoom: float = 1.0,
     side_px: float,
@@ -53,21 +54,24 @@ def fill(
         known_HW: Where around it photograph and filling show the same: neither masked nor beyond the crop.
         inward_HW: How far each pixel lies within the crop, as a share of its half: where a hole goes on beyond the crop
             the filling fades, as it cannot end well there.
+        beyond_HW: Where the photograph is known beyond the crop: the filling meets its levels there, too, but learns
+            nothing else from it. None where the hole ends with the crop.
         seen_HWC: The photograph as the network saw it, enlarged as the filling was; None sharpens nothing.
         zoom: Pixels of the photograph for one of the network's.
         side_px: The crop's side in pixels of the photograph.
         feather_px: Width of the seam, in the same.
         rng: What grain is drawn from; None adds none.
     """
-    beyond_px = cv2.distanceTransform((~hole_HW).view(np.uint8), cv2.DIST_L2, 3)
-    ring_HW = known_HW & ~hole_HW & (beyond_px <= max(3.0, RING * side_px))
+    away_px = cv2.distanceTransform((~hole_HW).view(np.uint8), cv2.DIST_L2, 3)
+    met_HW = known_HW if beyond_HW is None else known_HW | beyond_HW
+    ring_HW = met_HW & ~hole_HW & (away_px <= max(3.0, RING * side_px))
     values_HWC = toned(photo_HWC, filled_HWC.astype(np.float32), known_HW & ~hole_HW)
     if seen_HWC is not None:
-        around_HW = known_HW & ~hole_HW & (beyond_px <= 8 * RING * side_px)
+        around_HW = known_HW & ~hole_HW & (away_px <= 8 * RING * side_px)
         values_HWC = sharpened(values_HWC, photo_HWC, seen_HWC, around_HW, zoom)
     values_HWC += offsets(photo_HWC, values_HWC, ring_HW, hole_HW)
     if rng is not None:
-        near_HW = known_HW & ~hole_HW & (beyond_px <= max(8.0, 4 * RING * side_px))
+        near_HW = known_HW & ~hole_HW & (away_px <= max(8.0, 4 * RING * side_px))
         wanted = grain.measure(photo_HWC, near_HW)
         if wanted is not None:
             lacking = grain.missing(wanted, grain.measure(values_HWC, hole_HW))

@@ -89,6 +89,12 @@ class FaceFrame:
         """Return the frame of a square that is aligned already."""
         return cls(np.array([[1 / side, 0, -left / side], [0, 1 / side, -top / side]]))
 
+    def widened(self, by: float, *, down: float) -> FaceFrame:
+        """Return the frame of a square so many times as wide, whose centre lies lower by a share of this one's side."""
+        matrix = self.matrix / by
+        matrix[:, 2] += (0.5 - 0.5 / by, 0.5 - (0.5 + down) / by)
+        return FaceFrame(matrix)
+
     @property
     def side_px(self) -> float:
         """Side of the crop, in pixels of the photograph."""

@@ -20,6 +20,7 @@ from fdgen.arrays import Bools, Image
 from fdgen.errors import PictureError
 from fdtrain.inference.mask_decision import expected_iou, middle_of_face, threshold_mask
 from fdtrain.inference.maskers import REACH, Masker
+from fdtrain.restoration.beyond_crop import going_on
 from fdtrain.restoration.blending import fill
 from fdtrain.restoration.face_frame import Box, FaceFrame
 from fdtrain.restoration.jaw_line import with_jaw_line
@@ -106,6 +107,8 @@ class _Open:
     frame: FaceFrame
     box: Box
     face_score: float | None
+    most: float = 1.0
+    """How far out its pixels lie at most, by `FaceFrame.eccentricity`: 1 is the crop's edge."""
     expected_mask_iou: float | None = None
     small: bool = False
     unsure: bool = False
@@ -227,6 +230,11 @@ def _predict(
     face.unsure = bool(found_HW.any()) and face.expected_mask_iou < least_expected_iou
     if not face.unsure:
         face.box.of(wanted_HW)[...] |= found_HW
+        where_HW = np.zeros(photo_HWC.shape[:2], np.bool_)
+        face.box.of(where_HW)[...] = found_HW
+        if (further := going_on(photo_HWC, face.frame, where_HW, masker, reach)) is not None:
+            face.box, face.most = further.box, further.most
+            further.box.of(wanted_HW)[...] |= further.mask_HW
     face.seconds["mask"] = time.perf_counter() - start - face.seconds["align"]
 
 
@@ -268,13 +276,15 @@ def _restored(
     box = tight.grown(max(8, round(_AROUND * side_px)), photo_HWC)
     hole_in_box_HW = np.zeros((box.bottom - box.top, box.right - box.left), np.bool_)
     tight.within(box).of(hole_in_box_HW)[...] = tight.within(face.box).of(hole_HW)
-    inward_HW = 1 - frame.eccentricity(box)
+    outward_HW = frame.eccentricity(box)
+    unmasked_HW = box.of(whole_HW) == 0
     filled_HWC = fill(
         np.asarray(box.of(photo_HWC), np.uint8),
         np.asarray(frame.spread(restored_HWC, box), np.uint8),
         hole_in_box_HW,
-        np.asarray((box.of(whole_HW) == 0) & (inward_HW > 0), np.bool_),
-        inward_HW,
+        np.asarray(unmasked_HW & (outward_HW < 1), np.bool_),
+        face.most - outward_HW,
+        beyond_HW=np.asarray(unmasked_HW & (outward_HW >= 1), np.bool_) if face.most > 1 else None,
         seen_HWC=np.asarray(frame.spread(crop_HWC, box), np.uint8) if sharpen else None,
         zoom=side_px / size_px,
         side_px=side_px,
@@ -300,9 +310,9 @@ def _restored(
 
 
 def _own(face: _Open, others: Sequence[_Open]) -> Bools:
-    """Return which pixels of a face's box are its own: in its crop, and nearer to its centre than to any other's."""
+    """Return which pixels of a face's box are its own: no farther out than any may be, and farther from all others."""
     own_HW = face.frame.eccentricity(face.box)
-    mine_HW = own_HW <= 1
+    mine_HW = own_HW <= face.most
     for other in others:
         if other.box.meets(face.box):
             mine_HW &= own_HW <= other.frame.eccentricity(face.box)

@@ -116,7 +116,7 @@ def write(name: str, rows: Sequence[Sequence[Image]], cell_px: int = CELL_PX) ->
 def restored(pictures: Sequence[Triplet]) -> list[list[Image]]:
     """Return a row for each triplet: occluded, restored by the mask that is predicted, by the given one, clean."""
     generator, masker = open_generator("starter", device="cpu"), open_masker("starter-mask", "cpu")
-    method = finished(generator.method, "mirror+membrane")
+    method = finished(generator.method, "shift+mirror+membrane")
     restorer = PhotoRestorer(method, generator.size_px, lambda photo: (), masker, how="aligned")
     rows = []
     for one in pictures:

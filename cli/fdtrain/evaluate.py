@@ -263,7 +263,7 @@ def measure_models(
         split: The split that is measured.
         restored: Folders of pictures that other programs restored, by what they are called.
         blends: Shares of the last stage in blended pictures, a row of each model for each.
-        finishes: What is done to the models' pictures, a row for each; eigenfaces have one of the same means, too.
+        finishes: What is done to the models' pictures, a row for each; mirrored, eigenfaces have one too.
         size_px: Side of the pictures in px; None takes the models', else the dataset's.
         kinds: Kinds of occluder that are measured; empty takes all.
         limit: Number of pictures, the first ones; None takes all.
@@ -292,7 +292,7 @@ def measure_models(
     from fdtrain.evaluation.results import Results
     from fdtrain.evaluation.summary import people_note
     from fdtrain.inference.blend import blend_notes, blended
-    from fdtrain.inference.finish import Finished, finish_notes, finished, without_membrane
+    from fdtrain.inference.finish import Finished, finish_notes, finish_of_faces, finished
     from fdtrain.inference.maskers import open_masker
     from fdtrain.inference.model_label import toy_note
     from fdtrain.inference.models import Models
@@ -313,7 +313,7 @@ def measure_models(
     )
     asked = list(dict.fromkeys(finishes))
     made: list[Method] = [finished(blended(method, blends), finish) for finish in asked for method in models.methods]
-    means = [finish for finish in dict.fromkeys(map(without_membrane, asked)) if finish != "none"]
+    means = [finish for finish in dict.fromkeys(map(finish_of_faces, asked)) if finish != "none"]
     faces: list[Method] = [Finished(one, finish) for finish in means for one in learned if isinstance(one, Eigenfaces)]
     foreign = [RestoredFolder.open(folder, name, dataset) for name, folder in restored.items()]
     methods: list[Method] = [*learned, *faces, *foreign, *made]

@@ -53,7 +53,7 @@ def terms_options(function: Function) -> Function:
         click.option("--size", "size_px", type=int, metavar="PX", help="[default: the dataset's]"),
         click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N test pictures."),
         measures_option(optional(sets=False)),
-        finish_option(" (as that of the eigenfaces always is). All rows alike."),
+        finish_option(" (as that of the eigenfaces always is). All rows alike, but eigenfaces are not moved."),
         click.option(
             "--perceptual",
             type=click.Choice(["auto", "vgg19", "vgg16-stlpips", "off"]),

@@ -89,7 +89,7 @@ class Ask:
     overrides: tuple[str, ...]
     threads: int
     device: str
-    # What is done to the pictures of all rows that learnt, and of the eigenfaces, alike.
+    # What is done to the pictures of all rows that learnt, and but for `shift` of the eigenfaces, alike.
     finish: Finish = "none"
     # Settled by `fdtrain.comparison.resolve_auto` before the first row; until then rows that need it have `auto`.
     auto: Auto | None = None

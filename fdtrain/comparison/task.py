@@ -30,11 +30,11 @@ from fdtrain.errors import RunError
 from fdtrain.evaluation.evaluator import evaluate
 from fdtrain.evaluation.references import convergence_notes, open_references, reference_notes
 from fdtrain.evaluation.summary import people_note
-from fdtrain.inference.finish import finished, without_membrane
+from fdtrain.inference.finish import finish_of_faces, finished
 from fdtrain.inference.method import Method
 from fdtrain.inference.model_label import ModelLabel, toy_note
 from fdtrain.inference.torch_method import ModelMethod
-from fdtrain.methods import FINISHES, Finish
+from fdtrain.methods import Finish
 from fdtrain.metrics.suite import open_suite
 from fdtrain.run_files import append_text, is_locked, make_folder, write_text
 from fdtrain.runtime.device import open_device
@@ -135,7 +135,7 @@ def open_method(task: Task, ask: Ask, run_dir: Path) -> Method:
     if task.kind == "reference":
         train = TripletDataset(ask.data, "train", size_px=ask.size_px)
         method = open_references([task.what], lambda: train)[0]
-        return finished(method, without_membrane(_finish_of(task, ask)))
+        return finished(method, finish_of_faces(_finish_of(task, ask)))
     path = weights_of(task, run_dir)
     size_px = FitConfig.from_dict(read_facts(path)["config"]).data.size_px
     if size_px != ask.size_px:
@@ -152,8 +152,7 @@ def _finish_of(task: Task, ask: Ask) -> Finish:
         return ask.finish
     if task.what not in FACES:
         return "none"
-    means = without_membrane(ask.finish)
-    return next(one for one in FINISHES if one == ("membrane" if means == "none" else f"{means}+membrane"))
+    return "mirror+membrane" if finish_of_faces(ask.finish) == "mirror" else "membrane"
 
 
 def weights_of(task: Task, run_dir: Path) -> Path:

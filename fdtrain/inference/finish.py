@@ -10,7 +10,7 @@ spans, is added in the hole. Eigenfaces and the mean face always have the membra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from fdtrain.inference.method import Method
 from fdtrain.methods import FINISHES, Finish
 
 Vectors = npt.NDArray[np.float32]
+Pixels = TypeVar("Pixels", Image, Vectors)
 
 MOVES = ((0, 0), (1, 2), (2, -1), (-1, 1))
 """How far pictures are moved across and down, in px: each remainder of 4 once, both ways."""
@@ -100,14 +101,16 @@ def finish_in(name: str) -> tuple[str, Finish]:
     return name, "none"
 
 
-def without_membrane(finish: Finish) -> Finish:
-    """Return the finish of a method that has the membrane by itself.
+def finish_of_faces(finish: Finish) -> Finish:
+    """Return what eigenfaces and the mean face have of a finish of networks.
 
-    >>> without_membrane("shift+mirror+membrane"), without_membrane("membrane")
-    ('shift+mirror', 'none')
+    They have the membrane by themselves. They have no layers that leave a grid, and of moved pictures, to which they
+    are not aligned, they know less.
+
+    >>> finish_of_faces("shift+mirror+membrane"), finish_of_faces("shift+membrane")
+    ('mirror', 'none')
     """
-    rest = "+".join(part for part in finish.split("+") if part != "membrane") or "none"
-    return next(one for one in FINISHES if one == rest)
+    return "mirror" if "mirror" in finish else "none"
 
 
 def _mean(pictures: Sequence[Vectors]) -> Vectors:
@@ -126,10 +129,10 @@ def _undone(variant: Vectors, move: tuple[int, int], flip: bool) -> Vectors:
     return _cut(variant[:, ::-1] if flip else variant, *move, mode="constant", constant_values=np.nan)
 
 
-def _cut(picture: Any, right: int, down: int, **border: Any) -> Any:
+def _cut(picture: Pixels, right: int, down: int, **border: Any) -> Pixels:
     """Return the window that lies so far right and down of a picture, on a border as `np.pad` makes it."""
     height, width = picture.shape[:2]
-    padded = np.pad(picture, ((_MOST, _MOST), (_MOST, _MOST), (0, 0))[: picture.ndim], **border)
+    padded: Pixels = np.pad(picture, ((_MOST, _MOST), (_MOST, _MOST), (0, 0))[: picture.ndim], **border)
     return padded[_MOST + down : _MOST + down + height, _MOST + right : _MOST + right + width]
 
 

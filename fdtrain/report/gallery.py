@@ -21,7 +21,7 @@ from fdtrain.data.triplets import Pictures, TripletDataset
 from fdtrain.errors import RunError
 from fdtrain.evaluation.references import open_references
 from fdtrain.inference.blend import blend_in, blended
-from fdtrain.inference.finish import finish_in, finished, finished_name, without_membrane
+from fdtrain.inference.finish import finish_in, finish_of_faces, finished, finished_name
 from fdtrain.inference.method import Method
 from fdtrain.inference.predicted_mask import PREDICTED
 from fdtrain.inference.torch_method import ModelMethod
@@ -236,7 +236,7 @@ def _opened(
     for given in wanted:
         if given.name in references:
             if references[given.name] != "copy":  # it is there as the input
-                finish = without_membrane(_finish(given))  # faces have their own
+                finish = finish_of_faces(_finish(given))
                 methods.append((given.name, finished(by_reference[references[given.name]], finish)))
         elif (path := _weights(given, weights)) is not None:
             methods.append((given.name, _model(given, path, measured)))

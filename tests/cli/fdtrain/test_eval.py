@@ -61,7 +61,7 @@ def test_eval_prints_tables_and_writes_all(data: Path, weights: Path, tmp_path: 
 
 
 def test_each_finish_has_rows_that_say_it(data: Path, weights: Path) -> None:
-    asked = ("--finish", "none", "--finish", "mirror+membrane")
+    asked = ("--finish", "none", "--finish", "mirror+membrane", "--finish", "shift")
     result = run("eval", "--data", data, "--weights", weights, *asked, "--references", "eigenfaces", "--limit", "3",
                  "--measures", "none", "--json", "-q")  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -70,9 +70,10 @@ def test_each_finish_has_rows_that_say_it(data: Path, weights: Path) -> None:
     assert mirrored == f"{plain}, mirror"  # they have the membrane by themselves
     assert held["methods"][2:] == [
         "small, stage I", "small", "small, stage I, mirror+membrane", "small, mirror+membrane",
+        "small, stage I, shift", "small, shift",
     ]  # fmt: skip
     every = {row["method"]: row["psnr_hole"] for row in held["summary"] if row["stratum"] == "all"}
-    assert len(set(every.values())) == 6
+    assert len(set(every.values())) == 8
     assert any("mirrored restoration" in note and "membrane" in note for note in held["notes"])
 
 

@@ -72,6 +72,28 @@ def test_a_finish_changes_the_inpainted_region_alone_and_is_told(weights: Path, 
     assert edge < np.abs(made["mirror"][20, 16:40].astype(int) - rgb(photo)[19, 16:40]).mean()
 
 
+def test_only_the_included_weights_have_a_finish_of_their_own(weights: Path, tmp_path: Path) -> None:
+    photo, mask = tmp_path / "face.png", np.zeros((64, 64), np.uint8)
+    write_png(photo, smooth_face(1, 64))
+    mask[20:40, 16:40] = 255
+    write_png(tmp_path / "mask.png", mask)
+    made = {}
+    for name, given, options, told in (
+        ("mine", weights, (), "none"),
+        ("starter", "starter", (), "shift"),
+        ("plain", "starter", ("--finish", "none"), "none"),
+        ("asked", "starter", ("--finish", "shift"), "shift"),
+    ):
+        out = tmp_path / name
+        words = ("--weights", given, "--mask", tmp_path / "mask.png", *options)
+        result = run("restore", photo, *words, "--out", out, "--json", "-q")
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["finish"] == told
+        made[name] = rgb(out / "face.png")
+    np.testing.assert_array_equal(made["starter"], made["asked"])
+    assert not np.array_equal(made["starter"], made["plain"])
+
+
 def test_a_blend_lies_between_the_stages_and_is_told(weights: Path, tmp_path: Path) -> None:
     photo, mask = tmp_path / "face.png", np.zeros((64, 64), np.uint8)
     write_png(photo, smooth_face(1, 64))

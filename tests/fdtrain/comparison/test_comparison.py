@@ -358,6 +358,11 @@ def test_rows_are_finished_alike_and_say_how(triplets: Path, tmp_path: Path) -> 
     assert means["none"]["mean-face"] == means["membrane"]["mean-face"] != means["mirror+membrane"]["mean-face"]
     assert len({means[finish]["mine"] for finish in means}) == 3
     assert len({means[finish]["telea"] for finish in means}) == 1
+    ask = ask_of(triplets, finish="shift+mirror+membrane")
+    done, _ = run(tasks, ask, tmp_path / "moved")
+    assert [row.finish for row in tables_of(tasks, done, ask, tmp_path / "moved").rows] == [
+        "none", "mirror+membrane", "shift+mirror+membrane",
+    ]  # fmt: skip
     with pytest.raises(RunError, match="finish was membrane, now it is none"):
         run(tasks, ask_of(triplets), tmp_path / "membrane")
     record = json.loads((tmp_path / "none" / "compare.json").read_text())

@@ -178,7 +178,7 @@ def test_maps_of_landmarks_are_put_into_the_graph(tmp_path: Path, form: str) -> 
         assert np.abs(seen - unseen).max() > TOLERANCE  # they count
 
 
-@pytest.mark.parametrize("size_px", [64, 96])
+@pytest.mark.parametrize("size_px", [pytest.param(64, marks=pytest.mark.slow), 96])
 def test_eigenfaces_go_with_the_graph(tmp_path: Path, size_px: int) -> None:
     asked = ["network.eigenfaces=12", f"data.size_px={size_px}", *NARROW["modern-64"]]
     config = FitConfig.load("modern-64", overrides=asked)

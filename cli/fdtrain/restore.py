@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -67,8 +66,8 @@ if TYPE_CHECKING:
 @click.option(
     "--sure",
     type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
+    default=None,
+    show_default="0.65 for the included starter-mask, else 0.5",
     metavar="SHARE",
     help="Leave a face unchanged if the expected IoU of its predicted mask, by its own probabilities, is below this.",
 )
@@ -102,7 +101,7 @@ def command(
     strokes: tuple[Path, ...],
     out: Path,
     how: str,
-    sure: float,
+    sure: float | None,
     beside: bool,
     save_masks: bool,
     sides: bool,
@@ -160,8 +159,9 @@ def command(
         blend=blend,
         jaw_line=not no_jaw_line,
         sharpen=not no_sharpen,
+        sure=sure,
+        beside=beside,
     )
-    restorer = replace(restorer, least_expected_iou=sure, beside=beside)
 
     from fdtrain.run_files import make_folder
 

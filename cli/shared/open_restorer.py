@@ -26,6 +26,8 @@ def open_restorers(
     blend: float = 1.0,
     jaw_line: bool = True,
     sharpen: bool = True,
+    sure: float | None = None,
+    beside: bool = False,
 ) -> list[PhotoRestorer]:
     """Open several generators, all with the same mask network.
 
@@ -41,6 +43,8 @@ def open_restorers(
         blend: Share of the last stage in them, in [0, 1]; the rest is the first stage's.
         jaw_line: Whether a plain background goes on up to the outline of the face.
         sharpen: Whether what is filled in is made as sharp as the photograph around.
+        sure: A predicted mask of a lower expected IoU, in [0, 1], is left out; None as `sure_of` says.
+        beside: Whether what hides little of the middle of a face is replaced, too.
 
     Raises `FdError` where weights cannot be opened.
     """
@@ -72,6 +76,8 @@ def open_restorers(
             with_grain,
             jaw_line,
             sharpen,
+            sure_of(masker) if sure is None else sure,
+            beside,
             labels=(one.label, *of_finder),
         )
         for path, one in zip(weights, opened, strict=True)
@@ -85,3 +91,11 @@ def finish_of(weights: Path, finish: Finish | Literal["auto"]) -> Finish:
     if finish != "auto":
         return finish
     return FINISH if is_starter(weights) else "none"
+
+
+def sure_of(masker: Path | None) -> float:
+    """Return the expected IoU from which on masks are used where nobody says: the included network has its own."""
+    from fdtrain.restoration.photograph import LEAST_EXPECTED_IOU
+    from fdtrain.training.starter import SURE, is_starter
+
+    return SURE if masker is not None and is_starter(masker) else LEAST_EXPECTED_IOU

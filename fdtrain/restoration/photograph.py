@@ -43,8 +43,7 @@ _AROUND = 0.16
 
 LEAST_EXPECTED_IOU = 0.5
 """A predicted mask whose expected IoU (`mask_decision.expected_iou`) is less than this is left out: it is more likely
-wrong than right, and would spoil a bare face. With the included network 14 of 122 other portraits are changed, and 71
-of 75 people behind real occluders; with 0.4, 21 and 73."""
+wrong than right, and would spoil a bare face."""
 
 OUTCOMES = ("restored", "nothing to remove", "mask unsure", "too small")
 """What may become of a face."""

@@ -17,6 +17,9 @@ are trained already are asked instead:
 
     python -m tests.benchmarks.bench_segmentation --weights RUN --real REAL-OCCLUDED --sheets FOLDER
 
+A pixel counts as found from a probability of 0.5 on; with `--as-restored`, where `fdtrain restore` would replace it
+before it widens a mask: from 0.3 on, with straps, without what lies beside the face.
+
 IoU is per photograph over all that covers it, averaged within the kind that covers most; intervals are of 10,000
 bootstrap samples of photographs, for differences of pairs. The table goes to standard error.
 """
@@ -43,6 +46,7 @@ from fdtrain.data.augment_silhouettes import PhotographAugment
 from fdtrain.data.pictures import decode_grey, decode_rgb, write_png
 from fdtrain.data.silhouettes import SOLID, Seen
 from fdtrain.data.tensors import to_tensor
+from fdtrain.inference.mask_decision import middle_of_crop, threshold_mask
 from fdtrain.inference.maskers import Masker, TorchMasker, open_masker
 from fdtrain.metrics.segmentation import EVEN
 from fdtrain.networks.masknet import CalibratedMaskNet, MaskNet
@@ -137,12 +141,18 @@ def train(pictures: Pictures, fill: str, *, shown: int, seed: int, precision: st
     return TorchMasker(CalibratedMaskNet(trained), size_px=SIZE_PX)
 
 
-def evaluate(masker: Masker, folder: Path, labelled: list[outlines.Labelled], sheet: Path | None) -> list[float]:
+def evaluate(
+    masker: Masker, folder: Path, labelled: list[outlines.Labelled], sheet: Path | None, *, as_restored: bool
+) -> list[float]:
     """Return the IoU of each photograph; `sheet` takes a picture of all, worst first."""
+    middle = middle_of_crop(outlines.WIDTH_PX)
     scores, drawn = [], []
     for entry in labelled:
         crop = outlines.read_crop(folder, entry, outlines.WIDTH_PX)
-        found = masker.predict([crop])[0].occluder_HW >= EVEN
+        probability = masker.predict([crop])[0].occluder_HW
+        found = probability >= EVEN
+        if as_restored:
+            found = threshold_mask(probability, outlines.WIDTH_PX, middle_HW=middle, reach=0)
         scores.append(outlines.iou(found, entry))
         if sheet is not None:
             drawn.append(_overlaid(crop, found, entry, scores[-1]))
@@ -193,6 +203,7 @@ def main() -> None:
     parser.add_argument("--shown", type=int, default=20_000, help="pictures shown in training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", choices=PRECISIONS, help="of training; default: the faster one here, by timing")
+    parser.add_argument("--as-restored", action="store_true", help="what restore makes of probabilities, not widened")
     parser.add_argument("--sheets", type=Path, help="folder for a picture of all predictions, worst first")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -204,7 +215,8 @@ def main() -> None:
     def ask(name: str, masker: Masker) -> None:
         if args.sheets is not None:
             args.sheets.mkdir(parents=True, exist_ok=True)
-        scores[name] = evaluate(masker, args.real, labelled, args.sheets / f"{name}.png" if args.sheets else None)
+        sheet = args.sheets / f"{name}.png" if args.sheets else None
+        scores[name] = evaluate(masker, args.real, labelled, sheet, as_restored=args.as_restored)
 
     stems = [path.stem for path in args.weights or ()]
     for path in args.weights or ():  # runs of one name are told apart by their paths

@@ -15,9 +15,13 @@ STARTERS = ("starter", "starter-mask")
 CARD_FILE = Path(__file__).parent / "MODEL_CARD.md"
 """The card of both."""
 
-
 FINISH: Finish = "shift"
 """How photographs are finished where nobody says: the short training of `starter` left a grid, which moves take off."""
+
+
+SURE = 0.65
+"""Expected IoU from which on a mask of `starter-mask` is used where nobody says. With it 6 of 122 other portraits are
+changed, and 70 of 75 people behind real occluders; with 0.5, 16 and 71."""
 
 
 def starter_file(name: str) -> Path:

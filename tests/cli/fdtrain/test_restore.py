@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,15 @@ from click.testing import CliRunner, Result
 
 from cli.fdtrain.main import program
 from cli.fdtrain.restore_output import names_of
+from cli.shared.open_restorer import open_restorers
+from cli.shared.output import Voice
 from fdgen.faces import face_finder
 from fdgen.faces.face_finder import FoundFace
 from fdtrain.data.pictures import decode_rgb, read_file, write_png
 from fdtrain.inference import maskers
+from fdtrain.restoration.photograph import LEAST_EXPECTED_IOU
 from fdtrain.restoration.video import Frames, VideoFile
+from fdtrain.training.starter import SURE, starter_file
 from tests.fdtrain.restoration.test_photograph import Lower
 from tests.support.running import assert_refused
 from tests.support.sets import smooth_face
@@ -92,6 +97,19 @@ def test_only_the_included_weights_have_a_finish_of_their_own(weights: Path, tmp
         made[name] = rgb(out / "face.png")
     np.testing.assert_array_equal(made["starter"], made["asked"])
     assert not np.array_equal(made["starter"], made["plain"])
+
+
+@pytest.mark.parametrize("included", [True, False])
+@pytest.mark.parametrize("asked", [None, 0.3])
+def test_the_included_mask_network_has_to_be_surer(included: bool, asked: float | None, tmp_path: Path) -> None:
+    masker = Path("starter-mask")
+    if not included:
+        shutil.copy(starter_file("starter-mask"), masker := tmp_path / "mine.safetensors")
+    [restorer] = open_restorers(
+        [Path("starter")], masker, "auto", engine="auto", device="cpu", with_grain=True, voice=Voice(True), sure=asked
+    )  # fmt: skip
+    assert restorer.least_expected_iou == (asked or (SURE if included else LEAST_EXPECTED_IOU))
+    assert SURE > LEAST_EXPECTED_IOU
 
 
 def test_a_blend_lies_between_the_stages_and_is_told(weights: Path, tmp_path: Path) -> None:

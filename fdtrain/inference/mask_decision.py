@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from fdgen.arrays import F32, Bools
+from fdgen.arrays import F32, Bools, Image
 from fdtrain.inference.maskers import REACH, THRESHOLD
 
 SPECK = 0.001
@@ -23,6 +23,16 @@ cup at the mouth 0.013. By its hull, since frames of eyeglasses hide little them
 STRAP = 0.12
 """From this probability on a pixel is masked, too, where something thin goes on from what is masked: straps and temples
 are narrower than a network's pixels, and it is less sure of them."""
+
+LINE = 0.05
+"""From this probability on a thin line that the crop shows beside the face counts as a strap: in a network's few
+pixels a strap and the skin next to it are one, and neither is likely."""
+
+_LINE_WIDTH, _LINE_LEVELS = 0.03, 36
+"""Share of the crop's side that such a line is narrower than, and levels by which it differs from both its sides."""
+
+_FACE_MIDDLE, _FACE_HALF_AXES = (0.5, 0.52), (0.2, 0.26)
+"""No strap runs where eyes, nose and mouth lie; lashes and brows are thin lines, too."""
 
 _THIN = 0.09
 """Wider than this share of the crop's side is no strap, but hair, a hat or a shoulder that a mask touches."""
@@ -83,6 +93,26 @@ def threshold_mask(
         return np.zeros(likely_HW.shape, np.bool_)
     widened_HW = grown(kept_HW, reach * side_px)
     return widened_HW | grown(_straps(probability_HW, kept_HW, widened_HW, side_px), reach / 2 * side_px)
+
+
+def with_lines(probability_HW: F32, crop_HWC: Image) -> F32:
+    """Return the probabilities of an aligned crop, raised to `STRAP` on thin lines beside the face.
+
+    Only those that go on from a mask become a part of it (`threshold_mask`).
+
+    Args:
+        probability_HW: That of an occluder at each pixel, (S, S).
+        crop_HWC: The crop that the network saw, RGB (S, S, 3).
+    """
+    side_px = len(crop_HWC)
+    width_px = 2 * max(1, round(_LINE_WIDTH * side_px / 2)) + 1
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width_px, width_px))
+    light_HWC, dark_HWC = (cv2.morphologyEx(crop_HWC, hat, brush) for hat in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT))
+    is_line_HW = np.maximum(light_HWC, dark_HWC).max(-1) >= _LINE_LEVELS
+    at = (np.arange(side_px, dtype=np.float32) + np.float32(0.5)) / np.float32(side_px)
+    across, down = (at - _FACE_MIDDLE[0]) / _FACE_HALF_AXES[0], (at[:, None] - _FACE_MIDDLE[1]) / _FACE_HALF_AXES[1]
+    is_strap_HW = is_line_HW & (probability_HW >= LINE) & (across**2 + down**2 > 1)
+    return np.where(is_strap_HW, np.maximum(probability_HW, np.float32(2 * STRAP)), probability_HW)
 
 
 def _straps(probability_HW: F32, kept_HW: Bools, widened_HW: Bools, side_px: float) -> Bools:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fdgen.arrays import F32, Image
 from fdtrain.data.pictures import pasted
-from fdtrain.inference.mask_decision import middle_of_crop, threshold_mask
+from fdtrain.inference.mask_decision import middle_of_crop, threshold_mask, with_lines
 from fdtrain.inference.maskers import Masker
 from fdtrain.inference.method import Method
 
@@ -31,7 +31,10 @@ class ByPredictedMask:
         """Restore pictures; the masks given are not looked at."""
         occluded = [occluded_HWC for occluded_HWC, _ in pairs]
         predictions = self.masker.predict(occluded)
-        masks = [_mask(prediction.occluder_HW) for prediction in predictions]
+        masks = [
+            _mask(with_lines(prediction.occluder_HW, occluded_HWC))
+            for prediction, occluded_HWC in zip(predictions, occluded, strict=True)
+        ]
         restored = self.method.restore(list(zip(occluded, masks, strict=True)))
         return [
             tuple(pasted(output_HWC, occluded_HWC, mask_HW) for output_HWC in outputs)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fdgen.arrays import Bools, Image
 from fdgen.errors import PictureError
-from fdtrain.inference.mask_decision import expected_iou, middle_of_face, threshold_mask
+from fdtrain.inference.mask_decision import expected_iou, middle_of_face, threshold_mask, with_lines
 from fdtrain.inference.maskers import REACH, Masker
 from fdtrain.restoration.beyond_crop import going_on
 from fdtrain.restoration.blending import fill
@@ -221,7 +221,7 @@ def _predict(
     face.seconds["align"] = time.perf_counter() - start
     prediction = masker.predict([crop_HWC])[0]
     face.expected_mask_iou, face.kinds = expected_iou(prediction.occluder_HW), prediction.kinds
-    probability_HW = np.asarray(face.frame.spread(prediction.occluder_HW, face.box), np.float32)
+    probability_HW = np.asarray(face.frame.spread(with_lines(prediction.occluder_HW, crop_HWC), face.box), np.float32)
     within_HW = face.frame.eccentricity(face.box) <= 1
     probability_HW[~within_HW] = 0
     middle_HW = None if beside else middle_of_face(*face.frame.coordinates(face.box))

@@ -46,7 +46,7 @@ from fdtrain.data.augment_silhouettes import PhotographAugment
 from fdtrain.data.pictures import decode_grey, decode_rgb, write_png
 from fdtrain.data.silhouettes import SOLID, Seen
 from fdtrain.data.tensors import to_tensor
-from fdtrain.inference.mask_decision import middle_of_crop, threshold_mask
+from fdtrain.inference.mask_decision import middle_of_crop, threshold_mask, with_lines
 from fdtrain.inference.maskers import Masker, TorchMasker, open_masker
 from fdtrain.metrics.segmentation import EVEN
 from fdtrain.networks.masknet import CalibratedMaskNet, MaskNet
@@ -152,7 +152,7 @@ def evaluate(
         probability = masker.predict([crop])[0].occluder_HW
         found = probability >= EVEN
         if as_restored:
-            found = threshold_mask(probability, outlines.WIDTH_PX, middle_HW=middle, reach=0)
+            found = threshold_mask(with_lines(probability, crop), outlines.WIDTH_PX, middle_HW=middle, reach=0)
         scores.append(outlines.iou(found, entry))
         if sheet is not None:
             drawn.append(_overlaid(crop, found, entry, scores[-1]))

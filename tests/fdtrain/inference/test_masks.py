@@ -18,7 +18,7 @@ from fdgen.errors import FdError
 from fdtrain.data.silhouettes import SilhouetteDataset
 from fdtrain.errors import CheckpointError
 from fdtrain.evaluation.masks import at_temperature_1, evaluate_masks, open_measured
-from fdtrain.inference.mask_decision import threshold_mask
+from fdtrain.inference.mask_decision import grown, threshold_mask, with_lines
 from fdtrain.inference.maskers import MaskPrediction, open_masker
 from fdtrain.metrics.segmentation import N_BINS, Bools, Calibration, boundary, boundary_f, iou
 from fdtrain.objectives.mask import soft_dice_loss
@@ -184,6 +184,26 @@ def test_straps_go_with_their_mask_and_hair_does_not() -> None:
         assert threshold_mask(found_HW, 100)[:40].sum() == 0
     # A strap alone is no mask.
     assert not threshold_mask(strap_HW * np.float32(0.2), 100).any()
+
+
+@pytest.mark.parametrize("size_px", [96, 256])
+@pytest.mark.parametrize("darker", [False, True])
+def test_a_thin_line_that_the_crop_shows_beside_the_face_is_a_strap(size_px: int, darker: bool) -> None:
+    def part(top: float, left: float, height: float, width: float) -> Bools:
+        return block(*(round(share * size_px) for share in (top, left, height, width)), size_px)
+
+    mask_HW, strap_HW, lashes_HW = part(0.55, 0.26, 0.4, 0.48), part(0.3, 0.26, 0.35, 0.02), part(0.4, 0.45, 0.2, 0.02)
+    hair_HW, unsure_HW = part(0.2, 0.72, 0.4, 0.15), part(0.25, 0.2, 0.4, 0.6)
+    crop_HWC = np.full((size_px, size_px, 3), 140, np.uint8)
+    for shown_HW in (strap_HW, lashes_HW, hair_HW):
+        crop_HWC[shown_HW] = 140 - 40 if darker else 140 + 40
+    for unsure, goes in ((0.05, True), (0.02, False)):
+        found_HW = np.maximum(mask_HW * np.float32(0.9), unsure_HW * np.float32(unsure))
+        before_HW = threshold_mask(found_HW, size_px)
+        added_HW = threshold_mask(with_lines(found_HW, crop_HWC), size_px) & ~before_HW
+        assert added_HW[strap_HW & ~before_HW].mean() > 0.7 if goes else not added_HW.any()
+        assert not added_HW[:, size_px // 2 :].any()  # neither lashes nor hair, which is broad
+        assert not (added_HW & ~grown(strap_HW, 0.04 * size_px)).any()
 
 
 def test_maskers_cost_nothing_before_one_is_opened() -> None:

@@ -363,7 +363,7 @@ class TwoParts(Lower):
     def predict(self, crops: Sequence[Picture]) -> list[MaskPrediction]:
         found = np.zeros((64, 64), np.float32)
         found[42:52, 24:40] = found[10:40, 1:9] = self.probability
-        return [MaskPrediction(found, {"cloth": 1.0}) for _ in crops]
+        return [MaskPrediction(cv2.resize(found, crop.shape[:2]), {"cloth": 1.0}) for crop in crops]
 
 
 @pytest.mark.parametrize("turned", [0.0, 12.0])

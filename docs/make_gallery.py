@@ -32,6 +32,7 @@ from fdtrain.inference.finish import finished
 from fdtrain.inference.maskers import open_masker
 from fdtrain.inference.open_generator import open_generator
 from fdtrain.restoration.photo_restorer import PhotoRestorer
+from fdtrain.training.starter import SURE
 
 GALLERY = Path(__file__).parent / "pages" / "results" / "gallery"
 CELL_PX, COLUMNS, ROWS = 160, 6, 2
@@ -117,7 +118,9 @@ def restored(pictures: Sequence[Triplet]) -> list[list[Image]]:
     """Return a row for each triplet: occluded, restored by the mask that is predicted, by the given one, clean."""
     generator, masker = open_generator("starter", device="cpu"), open_masker("starter-mask", "cpu")
     method = finished(generator.method, "shift+mirror+membrane")
-    restorer = PhotoRestorer(method, generator.size_px, lambda photo: (), masker, how="aligned")
+    restorer = PhotoRestorer(
+        method, generator.size_px, lambda photo: (), masker, how="aligned", least_expected_iou=SURE
+    )
     rows = []
     for one in pictures:
         by_prediction, by_mask = (

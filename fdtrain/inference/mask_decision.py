@@ -31,8 +31,8 @@ pixels a strap and the skin next to it are one, and neither is likely."""
 _LINE_WIDTH, _LINE_LEVELS = 0.03, 36
 """Share of the crop's side that such a line is narrower than, and levels by which it differs from both its sides."""
 
-_FACE_MIDDLE, _FACE_HALF_AXES = (0.5, 0.52), (0.2, 0.26)
-"""No strap runs where eyes, nose and mouth lie; lashes and brows are thin lines, too."""
+_FACE_MIDDLE, _FACE_HALF_AXES, _FOREHEAD = (0.5, 0.52), (0.2, 0.26), 0.3
+"""No such strap runs where eyes, nose and mouth lie, nor above: lashes, hair, badges on hats are thin lines, too."""
 
 _THIN = 0.09
 """Wider than this share of the crop's side is no strap, but hair, a hat or a shoulder that a mask touches."""
@@ -111,7 +111,8 @@ def with_lines(probability_HW: F32, crop_HWC: Image) -> F32:
     is_line_HW = np.maximum(light_HWC, dark_HWC).max(-1) >= _LINE_LEVELS
     at = (np.arange(side_px, dtype=np.float32) + np.float32(0.5)) / np.float32(side_px)
     across, down = (at - _FACE_MIDDLE[0]) / _FACE_HALF_AXES[0], (at[:, None] - _FACE_MIDDLE[1]) / _FACE_HALF_AXES[1]
-    is_strap_HW = is_line_HW & (probability_HW >= LINE) & (across**2 + down**2 > 1)
+    beside_HW = (across**2 + down**2 > 1) & (at[:, None] > _FOREHEAD)
+    is_strap_HW = is_line_HW & (probability_HW >= LINE) & beside_HW
     return np.where(is_strap_HW, np.maximum(probability_HW, np.float32(2 * STRAP)), probability_HW)
 
 

@@ -82,7 +82,7 @@ if TYPE_CHECKING:
 @click.option(
     "--no-jaw-line",
     is_flag=True,
-    help="Leave the outline of faces to the generator. Else a plain background goes on up to the outline that "
+    help="Leave the outline of faces to the generator. Else what lies beside them goes on up to the outline that "
     "landmarks, detected through the occluder, show.",
 )
 @click.option("--no-sharpen", is_flag=True, help="Leave what is filled in as soft as the generator's size makes it.")

@@ -41,7 +41,7 @@ def open_restorers(
         voice: Where notes go.
         finish: What is done to the generators' pictures; auto as `finish_of` says.
         blend: Share of the last stage in them, in [0, 1]; the rest is the first stage's.
-        jaw_line: Whether a plain background goes on up to the outline of the face.
+        jaw_line: Whether what lies beside a face goes on up to its outline.
         sharpen: Whether what is filled in is made as sharp as the photograph around.
         sure: A predicted mask of a lower expected IoU, in [0, 1], is left out; None as `sure_of` says.
         beside: Whether what hides little of the middle of a face is replaced, too.

@@ -145,7 +145,7 @@ def restore_photograph(
         least_expected_iou: A face is left alone where the expected IoU of its predicted mask, in [0, 1], is below this.
         beside: Whether parts of a predicted mask count, too, that hide next to nothing of the middle of the face.
         with_grain: Whether the photograph's grain is added to what is filled in.
-        jaw_line: Whether a plain background goes on up to the outline of the face (`jaw_line.with_jaw_line`).
+        jaw_line: Whether what lies beside a face goes on up to its outline (`jaw_line.with_jaw_line`).
         sharpen: Whether what is filled in is made as sharp as the photograph around (`sharpness.sharpened`).
 
     Raises `PictureError` where sizes differ or the photograph is too small, `ValueError` where there is no mask of any

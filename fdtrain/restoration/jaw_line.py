@@ -3,9 +3,10 @@
     landmarks, through the occluder --> outline of the face; beside it, what is known around the mask goes on
 
 Where what is known beside a jaw is of one colour, nothing but that colour is expected to lie behind the mask there, and
-the outline says from where on. Beside a face that looks towards the camera hair and patterns go on as well, below the
-brows: blurred, and of the right colours, where networks paint skin, or walls such as they have learned from. A turned
-face shows an ear, a cheek and a neck beside its outline, which are left to the network; so is every neck.
+the outline says from where on. Beside a face that looks towards the camera hair and patterns go on as well, except
+above the brows, where hair may be hidden: blurred, and of the right colours, where networks paint skin, or walls such
+as they have learned from. A turned face shows an ear, a cheek and a neck beside its outline, which are left to the
+network; so is every neck.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ in a face that looks towards the camera: 0 to 0.17 in 40 of these, from 0.3 on i
 
 _FAR = 0.3  # of the side: up to here from what is known it goes on in full, and up to twice as far less and less
 _BROWS, _ABOVE_BROWS = (105, 334), 0.02  # from a little above them down, as a share of the side
+_HEAD = 0.75  # of the width between the angles of the jaw: above the brows, hair may reach so far from the middle
 _TELEA_PX = 3.0
 _SOFT = 1 / 160  # of the side: standard deviation of the line's edge
 
@@ -89,14 +91,15 @@ def _filled(points_px: F64, scale: float, size_px: int) -> Image:
 
 
 def _near(unknown_HW: npt.NDArray[np.bool_], points_px: F64) -> npt.NDArray[np.float32]:
-    """Return how far what is known goes on, 0 to 1 at each pixel (S, S): 0 above brows and beside a turned face."""
+    """Return how far what is known goes on, 0 to 1 at each pixel (S, S): 0 in the hair, and beside a turned face."""
     size_px = len(unknown_HW)
     angles_2 = points_px[list(_JAW_ANGLES), 0]
     if abs(points_px[_NOSE, 0] - angles_2.mean()) > _FRONTAL * np.ptp(angles_2):
         return np.zeros(unknown_HW.shape, np.float32)
     away_HW = cv2.distanceTransform(unknown_HW.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     near_HW = np.clip(2 - away_HW / (_FAR * size_px), 0, 1)
-    near_HW[: max(0, int(points_px[list(_BROWS), 1].min() - _ABOVE_BROWS * size_px))] = 0
+    is_head = np.abs(np.arange(size_px) + 0.5 - angles_2.mean()) < _HEAD * np.ptp(angles_2)
+    near_HW[: max(0, int(points_px[list(_BROWS), 1].min() - _ABOVE_BROWS * size_px)), is_head] = 0
     return np.asarray(near_HW, np.float32)
 
 
